@@ -1,0 +1,50 @@
+/** Protocol version on the wire. */
+export const VERSION = 1;
+
+/** The one suite of version 1: RSA-OAEP + ML-KEM-768, X25519, AES-256-GCM, SHA-256, Ed25519. */
+export const SUITE = 1;
+
+/** The port of the seed, used where none is given. */
+export const DEFAULT_PORT = 13000;
+
+/** Whole time before a login is decided, milliseconds. */
+export const HANDSHAKE_TIMEOUT = 10_000;
+
+/** Longest password, bytes of UTF-8 after NFC. */
+export const MAX_PASSWORD = 256;
+
+/** Most stanzas of one message, the sender's own included. */
+export const MAX_STANZAS = 256;
+
+/** Most requests of one connection that are not answered yet. */
+export const MAX_OUTSTANDING = 64;
+
+/** Largest JSON of a request, response or event, bytes. */
+export const MAX_JSON = 60 * 1024;
+
+/** Default for the largest message (RFC 5322 form) a server takes, bytes. */
+export const DEFAULT_MAX_MESSAGE = 100 * 1024 * 1024;
+
+/** Largest value a server may be set to, bytes: 1 TiB. */
+export const MAX_MAX_MESSAGE = 2 ** 40;
+
+/** Longest title, Unicode code points. */
+export const MAX_TITLE = 100;
+
+/** Longest typed or loaded contents, Unicode code points. */
+export const MAX_TEXT = 1_000_000;
+
+/** Most names in one `keys` request: their bundles must fit one response. */
+export const MAX_KEYS = 16;
+
+/** Most UIDs in one `flag` or `remove`. */
+export const MAX_UIDS = 1000;
+
+/** Ids whose time is older than this on arrival are refused, milliseconds (29 days). */
+export const MAX_ID_AGE = 29 * 86_400_000;
+
+/** Ids whose time is further ahead than this on arrival are refused, milliseconds (10 minutes). */
+export const MAX_ID_AHEAD = 10 * 60_000;
+
+/** How long the memory of an id outlives its arrival, milliseconds (30 days). */
+export const ID_MEMORY = 30 * 86_400_000;

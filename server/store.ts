@@ -1,0 +1,167 @@
+import type { Bytes } from "../crypto/bytes.ts";
+
+/** The folders of a mailbox. */
+export type Folder = "inbox" | "sent" | "archive" | "trash";
+
+/** The flags of a mailbox entry. */
+export type Flag = "seen" | "answered" | "flagged";
+
+/** What the store knows of one user. Passwords are elsewhere (user_pass.json). */
+export interface Account {
+  readonly name: string;
+  /** Fingerprint of the bound key, 32 bytes; null before the first connection. */
+  readonly fp: Bytes | null;
+  /** The bound bundle, encoded by `encodeBundle`; null before the first connection. */
+  readonly bundle: Bytes | null;
+  /** When the key was bound, milliseconds since 1970; null before that. */
+  readonly boundAt: number | null;
+  /** Changes if the mailbox is ever made anew, so that its UIDs start over: 8 random bytes. */
+  readonly epoch: Bytes;
+  /** The UID that the next entry gets; UIDs start at 1 and only grow. */
+  readonly nextUid: number;
+}
+
+/**
+ * `bound`: had no key, has this one now. `same`: this key was bound before. `other-key`: another
+ * key is bound. `taken`: another account has this key. `unknown`: no such account.
+ */
+export type BindOutcome = "bound" | "same" | "other-key" | "taken" | "unknown";
+
+/** A body while it arrives. Nothing of it is visible before the delivery is committed. */
+export interface BodySink {
+  /** Takes the next bytes; the promise is the back-pressure. Throws `disk-full`, `file-io`. */
+  write(chunk: Bytes): Promise<void>;
+  /** Makes what was written durable and returns the handle for {@linkcode Store.deliver}. */
+  finish(): Promise<StoredBody>;
+  /** Forgets what was written. Safe to call at any time, also after `finish`. */
+  abort(): Promise<void>;
+}
+
+/** A finished body that no delivery has taken yet: in memory if small, else the name of a file. */
+export interface StoredBody {
+  readonly size: number;
+  readonly inline: Bytes | null;
+  readonly file: string | null;
+}
+
+/** One mailbox's copy of a message. */
+export interface Copy {
+  readonly account: string;
+  readonly folder: Folder;
+  /** Set at once: the sender's own Sent copy is `seen`. */
+  readonly flags: readonly Flag[];
+  readonly stanza: Bytes;
+  /** The blob that only the sender's copy has (the list of Bcc, sealed to the sender), else null. */
+  readonly note: Bytes | null;
+}
+
+/** Everything that is committed, together or not at all, for one `deliver`. */
+export interface Delivery {
+  readonly senderFp: Bytes;
+  /** 16 bytes, a UUIDv7. */
+  readonly messageId: Bytes;
+  /** SHA-256 of the whole sealed message as it was uploaded. */
+  readonly digest: Bytes;
+  readonly header: Bytes;
+  readonly summary: Bytes;
+  readonly body: StoredBody;
+  readonly copies: readonly Copy[];
+  /** Milliseconds since 1970. */
+  readonly receivedAt: number;
+}
+
+/** Where a copy went. */
+export interface Placed {
+  readonly account: string;
+  readonly folder: Folder;
+  readonly uid: number;
+}
+
+/**
+ * `stored`: committed now. `already`: the same digest was committed before; `at` is when, and
+ * `placed` is empty. `conflict`: the id was used for another digest.
+ */
+export type DeliverOutcome =
+  | { readonly kind: "stored"; readonly at: number; readonly placed: readonly Placed[] }
+  | { readonly kind: "already"; readonly at: number }
+  | { readonly kind: "conflict" };
+
+/** An entry of a mailbox, without the body. */
+export interface Entry {
+  readonly uid: number;
+  readonly folder: Folder;
+  readonly flags: readonly Flag[];
+  readonly receivedAt: number;
+  readonly header: Bytes;
+  readonly stanza: Bytes;
+  readonly summary: Bytes;
+  readonly note: Bytes | null;
+  /** Size of the sealed body, bytes. */
+  readonly bodySize: number;
+}
+
+/** Which entries to list. Newest (highest UID) first unless `ascending`. */
+export interface ListQuery {
+  readonly folder?: Folder;
+  /** Only UIDs greater than this. */
+  readonly after?: number;
+  /** Only UIDs smaller than this. */
+  readonly before?: number;
+  readonly ascending?: boolean;
+  /** 1 to 1000. */
+  readonly limit: number;
+}
+
+/** A change of flags and, if `folder` is given, of place. */
+export interface FlagChange {
+  readonly set: readonly Flag[];
+  readonly clear: readonly Flag[];
+  readonly folder?: Folder;
+}
+
+/**
+ * Accounts, mailboxes and messages, kept for good. Every promise of a write resolves only after
+ * the write is committed to disk; a rejected one left nothing. Implementations pass the contract
+ * tests in `tests/server/store_contract.ts`.
+ *
+ * Names are canonical when they get here. All methods throw `disk-full` or `file-io` when the
+ * disk refuses; the store stays usable for reads after that.
+ */
+export interface Store {
+  /** Makes accounts for those of `names` that have none. */
+  ensureAccounts(names: readonly string[]): Promise<void>;
+  account(name: string): Promise<Account | null>;
+  /** The account to which the key with this fingerprint is bound. */
+  accountByFp(fp: Bytes): Promise<Account | null>;
+  /** Binds by one conditional update (`fp IS NULL`, fingerprints unique). */
+  bindKey(name: string, fp: Bytes, bundle: Bytes, at: number): Promise<BindOutcome>;
+
+  /** Room for a body of exactly `size` bytes. */
+  openBody(size: number): Promise<BodySink>;
+  /** The answer already given for this id, if there is one: checked before bulk is taken. */
+  delivered(senderFp: Bytes, messageId: Bytes): Promise<{ digest: Bytes; at: number } | null>;
+  /**
+   * Stores a message with all its copies in one transaction. Takes over `body`: it is gone if the
+   * outcome is not `stored` or the promise rejects. Throws `no-such-user` if an account of
+   * `copies` does not exist.
+   */
+  deliver(delivery: Delivery): Promise<DeliverOutcome>;
+
+  list(account: string, query: ListQuery): Promise<readonly Entry[]>;
+  entry(account: string, uid: number): Promise<Entry | null>;
+  /** The sealed body from byte `offset` on, in chunks of at most 64 KiB; null if there is no such entry. */
+  readBody(account: string, uid: number, offset?: number): Promise<AsyncIterable<Bytes> | null>;
+  /** Returns the UIDs that exist and were changed. */
+  flag(account: string, uids: readonly number[], change: FlagChange): Promise<readonly number[]>;
+  /**
+   * Removes entries for good; a message without entries goes with its body. The memory of its id
+   * stays. Returns the UIDs that existed.
+   */
+  remove(account: string, uids: readonly number[]): Promise<readonly number[]>;
+  /** Entries and stored bytes of one mailbox, for quota and `whoami`; `unseen` counts the inbox. */
+  usage(account: string): Promise<{ entries: number; unseen: number; bytes: number }>;
+  /** Forgets ids of deliveries older than `before` (milliseconds since 1970). Returns how many. */
+  forgetDelivered(before: number): Promise<number>;
+
+  close(): Promise<void>;
+}
