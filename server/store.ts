@@ -1,10 +1,7 @@
 import type { Bytes } from "../crypto/bytes.ts";
+import type { Entry, Flag, Folder } from "../protocol/entry.ts";
 
-/** The folders of a mailbox. */
-export type Folder = "inbox" | "sent" | "archive" | "trash";
-
-/** The flags of a mailbox entry. */
-export type Flag = "seen" | "answered" | "flagged";
+export type { Entry, Flag, Folder };
 
 /** What the store knows of one user. Passwords are elsewhere (user_pass.json). */
 export interface Account {
@@ -85,20 +82,6 @@ export type DeliverOutcome =
   | { readonly kind: "stored"; readonly at: number; readonly placed: readonly Placed[] }
   | { readonly kind: "already"; readonly at: number }
   | { readonly kind: "conflict" };
-
-/** An entry of a mailbox, without the body. */
-export interface Entry {
-  readonly uid: number;
-  readonly folder: Folder;
-  readonly flags: readonly Flag[];
-  readonly receivedAt: number;
-  readonly header: Bytes;
-  readonly stanza: Bytes;
-  readonly summary: Bytes;
-  readonly note: Bytes | null;
-  /** Size of the sealed body, bytes. */
-  readonly bodySize: number;
-}
 
 /** Which entries to list. Newest (highest UID) first unless `ascending`. */
 export interface ListQuery {

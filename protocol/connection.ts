@@ -1,0 +1,242 @@
+import { type Bytes, random } from "../crypto/bytes.ts";
+import { SealpostError } from "../crypto/error.ts";
+import type { ByteStream, ExactReader } from "./byte_stream.ts";
+import { decodeFrames, encodeFrames, type Frame, frameSize, Kind, PING_SIZE } from "./frame.ts";
+import {
+  MAX_RECORD_PLAINTEXT,
+  RECORD_HEADER,
+  recordLength,
+  RecordOpener,
+  RecordSealer,
+} from "./record.ts";
+
+/** Above this many queued bytes {@linkcode Connection.send} waits. */
+const HIGH_WATER = 256 * 1024;
+
+/** How long the other end may take to end a connection that was closed, milliseconds. */
+const LINGER = 2000;
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * The record layer over a stream, after the handshake. Frames that wait are written together in
+ * one record. The first failure, of either direction, ends the connection: nothing is sent after.
+ */
+export class Connection {
+  readonly #stream: ByteStream;
+  readonly #reader: ExactReader;
+  readonly #sealer: RecordSealer;
+  readonly #opener: RecordOpener;
+  #outgoing: Frame[] = [];
+  #outgoingBytes = 0;
+  #writing: Promise<void> | null = null;
+  #waiters: (() => void)[] = [];
+  #incoming: Frame[] = [];
+  #failure: SealpostError | null = null;
+  #closed = false;
+  #padNext = 0;
+  /** When the last record came, milliseconds since 1970. */
+  lastReceived = Date.now();
+
+  /** `keys`: 32 bytes for each direction, as this side sees it. */
+  constructor(
+    stream: ByteStream,
+    reader: ExactReader,
+    keys: { readonly send: Bytes; readonly receive: Bytes },
+  ) {
+    this.#stream = stream;
+    this.#reader = reader;
+    this.#sealer = new RecordSealer(keys.send);
+    this.#opener = new RecordOpener(keys.receive);
+  }
+
+  get peer(): string {
+    return this.#stream.peer;
+  }
+
+  /** Whether this connection can still send. */
+  get open(): boolean {
+    return !this.#closed && this.#failure === null;
+  }
+
+  /** Bytes that wait to be written: 0 for a peer that reads. */
+  get backlog(): number {
+    return this.#outgoingBytes;
+  }
+
+  /**
+   * Queues `frame`. Resolves at once while the queue is short, else when the peer has read enough
+   * of it. `padTo` pads this frame's record to at least that many bytes. Throws
+   * `connection-lost` if the connection has ended.
+   */
+  async send(frame: Frame, padTo = 0): Promise<void> {
+    this.#check();
+    this.#padNext = Math.max(this.#padNext, padTo);
+    this.#outgoing.push(frame);
+    this.#outgoingBytes += frameSize(frame);
+    this.#writing ??= this.#pump();
+    while (this.#outgoingBytes > HIGH_WATER && this.#failure === null) {
+      await new Promise<void>((resolve) => this.#waiters.push(resolve));
+    }
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Resolves when all that was queued is written. */
+  async flush(): Promise<void> {
+    while (this.#writing) await this.#writing;
+    if (this.#failure) throw this.#failure;
+  }
+
+  /**
+   * The next frame; null after the peer's `close`. Answers pings by itself. Throws
+   * `connection-lost` for an end without `close`, `authentication` or `protocol` for a record that
+   * breaks the rules.
+   */
+  async receive(): Promise<Frame | null> {
+    for (;;) {
+      const frame = this.#incoming.shift();
+      if (frame?.kind === Kind.ping) {
+        if (frame.payload[0] === 0) {
+          const answer = frame.payload.slice();
+          answer[0] = 1;
+          // A peer that asks and does not read gets no more answers than the queue holds.
+          if (this.open && this.#outgoingBytes < HIGH_WATER) {
+            await this.send({ kind: Kind.ping, id: 0, payload: answer });
+          }
+        }
+        continue;
+      }
+      if (frame?.kind === Kind.close) {
+        await this.#expectEnd();
+        return null;
+      }
+      if (frame) return frame;
+      await this.#readRecord();
+    }
+  }
+
+  async #readRecord(): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    try {
+      const head = await this.#reader.exactly(RECORD_HEADER);
+      const body = head && await this.#reader.exactly(recordLength(head));
+      if (!body) {
+        throw new SealpostError("connection-lost", "the connection ended without a goodbye");
+      }
+      this.#incoming = decodeFrames(await this.#opener.open(body));
+      this.lastReceived = Date.now();
+    } catch (error) {
+      throw this.abort(error);
+    }
+  }
+
+  /** Bytes after `close` are an error. */
+  async #expectEnd(): Promise<void> {
+    this.#closed = true;
+    if (this.#incoming.length > 0) {
+      throw this.abort(new SealpostError("protocol", "frames after the close frame"));
+    }
+    await this.#stream.closeWrite().catch(() => {});
+    if (!await this.#ended()) {
+      throw this.abort(new SealpostError("protocol", "bytes after the close frame"));
+    }
+    this.#stream.close();
+    this.#erase();
+  }
+
+  /** True if the stream ends, or does nothing for a while; false if there is another byte. */
+  async #ended(): Promise<boolean> {
+    let timer: number | undefined;
+    const patience = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(true), LINGER);
+    });
+    try {
+      return await Promise.race([this.#reader.atEnd().catch(() => true), patience]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Asks the peer for a sign of life; any record that comes back is one. */
+  async ping(): Promise<void> {
+    const payload = random(PING_SIZE);
+    payload[0] = 0;
+    await this.send({ kind: Kind.ping, id: 0, payload });
+  }
+
+  /** Says goodbye, waits until it is written, and ends the connection. Never throws. */
+  async close(reason: Bytes = EMPTY): Promise<void> {
+    if (!this.open) return this.#stream.close();
+    try {
+      const sent = this.send({ kind: Kind.close, id: 0, payload: reason });
+      this.#closed = true;
+      let timer: number | undefined;
+      const patience = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, LINGER);
+      });
+      await Promise.race([sent.then(() => this.flush()), patience]);
+      clearTimeout(timer);
+      await this.#stream.closeWrite();
+    } catch {
+      // The peer is gone already: there is nobody to say goodbye to.
+    }
+    this.#stream.close();
+    this.#erase();
+  }
+
+  /** Ends the connection at once, for `cause`; the error that every later call throws is returned. */
+  abort(cause: unknown): SealpostError {
+    this.#failure ??= cause instanceof SealpostError
+      ? cause
+      : new SealpostError("connection-lost", "the connection was lost", { cause });
+    this.#stream.close();
+    this.#erase();
+    this.#wake();
+    return this.#failure;
+  }
+
+  #check(): void {
+    if (this.#failure) throw this.#failure;
+    if (this.#closed) throw new SealpostError("connection-lost", "the connection is closed");
+  }
+
+  #erase(): void {
+    this.#sealer.erase();
+    this.#opener.erase();
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiters.splice(0)) resolve();
+  }
+
+  /** Writes records until nothing waits: each holds as many of the waiting frames as fit. */
+  async #pump(): Promise<void> {
+    // Frames that are queued in the same turn of the event loop share a record.
+    await Promise.resolve();
+    try {
+      while (this.#outgoing.length > 0 && this.#failure === null) {
+        let bytes = 0;
+        let count = 0;
+        for (const frame of this.#outgoing) {
+          const size = frameSize(frame);
+          if (count > 0 && bytes + size > MAX_RECORD_PLAINTEXT) break;
+          bytes += size;
+          count++;
+        }
+        const padTo = this.#padNext;
+        this.#padNext = 0;
+        const record = await this.#sealer.seal(
+          encodeFrames(this.#outgoing.splice(0, count), padTo),
+        );
+        await this.#stream.write(record);
+        this.#outgoingBytes -= bytes;
+        if (this.#outgoingBytes <= HIGH_WATER) this.#wake();
+      }
+    } catch (error) {
+      this.abort(error);
+    } finally {
+      this.#writing = null;
+      this.#wake();
+    }
+  }
+}

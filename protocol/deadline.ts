@@ -1,0 +1,41 @@
+import { type Bytes, random } from "../crypto/bytes.ts";
+import type { Identity } from "../crypto/identity.ts";
+import { decapsulate } from "../crypto/kem.ts";
+
+const FLOOR = 15;
+const SAMPLES = 24;
+const CT_MLKEM_SIZE = 1088;
+
+/**
+ * Hides how long a private operation took: what it gave leaves only at a multiple of T after the
+ * peer's last byte. This runtime's RSA-OAEP decryption is not blinded (RUSTSEC-2023-0071), so
+ * its time may depend on the key.
+ */
+export class Grid {
+  /** `step`: T in milliseconds. */
+  constructor(readonly step: number) {}
+
+  /**
+   * The grid for `identity`: T is at least 15 ms and four times the slowest of 24 decapsulations
+   * of random ciphertexts measured now.
+   */
+  static async measure(identity: Identity): Promise<Grid> {
+    let slowest = 0;
+    for (let i = 0; i < SAMPLES; i++) {
+      const ctRsa: Bytes = random(identity.bundle.rsaBits / 8);
+      // Below every modulus of this size, so that the operation runs to its end.
+      ctRsa[0] = 0;
+      const from = performance.now();
+      await decapsulate(identity, "hs-server", ctRsa, random(CT_MLKEM_SIZE));
+      slowest = Math.max(slowest, performance.now() - from);
+    }
+    return new Grid(Math.max(FLOOR, Math.ceil(4 * slowest)));
+  }
+
+  /** Resolves at the first multiple of T after `from` (of `performance.now()`) that is not over. */
+  async wait(from: number): Promise<void> {
+    const passed = performance.now() - from;
+    const due = Math.max(1, Math.ceil(passed / this.step)) * this.step;
+    await new Promise((resolve) => setTimeout(resolve, due - passed));
+  }
+}

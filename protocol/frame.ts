@@ -1,0 +1,129 @@
+import { type Bytes, concat, isZero } from "../crypto/bytes.ts";
+import { SealpostError } from "../crypto/error.ts";
+import { MAX_JSON } from "./limits.ts";
+import { MAX_RECORD_PLAINTEXT } from "./record.ts";
+
+/** The kinds of a frame. Kind 0 is no frame: with it the padding of a record begins. */
+export const Kind = {
+  request: 1,
+  response: 2,
+  data: 3,
+  end: 4,
+  cancel: 5,
+  event: 6,
+  ping: 7,
+  close: 8,
+} as const;
+export type Kind = typeof Kind[keyof typeof Kind];
+
+/** `kind (1) ‖ request id (4) ‖ length (3) ‖ payload`. */
+export interface Frame {
+  readonly kind: Kind;
+  /** The request it belongs to, 1 to 2^32 - 1; 0 for event, ping and close. */
+  readonly id: number;
+  readonly payload: Bytes;
+}
+
+/** Bytes before a frame's payload. */
+export const FRAME_HEADER = 8;
+
+/** Largest payload of a data frame: header and payload fill one record. */
+export const MAX_DATA = MAX_RECORD_PLAINTEXT - FRAME_HEADER;
+
+/** Records without a data frame are padded to a multiple of this, bytes. */
+export const PAD_MULTIPLE = 256;
+
+/** Payload of a ping: 1 byte (0 asks, 1 answers) and 8 that the answer repeats. */
+export const PING_SIZE = 9;
+
+const LIMITS: Record<Kind, { min: number; max: number; id: boolean }> = {
+  [Kind.request]: { min: 2, max: MAX_JSON, id: true },
+  [Kind.response]: { min: 2, max: MAX_JSON, id: true },
+  [Kind.data]: { min: 1, max: MAX_DATA, id: true },
+  [Kind.end]: { min: 0, max: 0, id: true },
+  [Kind.cancel]: { min: 0, max: 0, id: true },
+  [Kind.event]: { min: 2, max: MAX_JSON, id: false },
+  [Kind.ping]: { min: PING_SIZE, max: PING_SIZE, id: false },
+  [Kind.close]: { min: 0, max: MAX_JSON, id: false },
+};
+
+function isKind(n: number): n is Kind {
+  return n >= 1 && n <= 8;
+}
+
+/** Size of a frame on the wire, bytes. */
+export function frameSize(frame: Frame): number {
+  return FRAME_HEADER + frame.payload.length;
+}
+
+/** The header of `frame`. Throws `limit` if the payload is out of bounds for its kind. */
+function encodeHeader(frame: Frame): Bytes {
+  const bounds = LIMITS[frame.kind];
+  const n = frame.payload.length;
+  if (n < bounds.min || n > bounds.max) {
+    throw new SealpostError("limit", `a frame of kind ${frame.kind} with ${n} bytes`);
+  }
+  const head = new Uint8Array(FRAME_HEADER);
+  const view = new DataView(head.buffer);
+  view.setUint8(0, frame.kind);
+  view.setUint32(1, frame.id);
+  view.setUint8(5, n >>> 16);
+  view.setUint16(6, n & 0xffff);
+  return head;
+}
+
+/**
+ * The plaintext of one record: the frames, then zeros up to a multiple of 256 bytes if none of
+ * them is a data frame. Throws `limit` if they do not fit.
+ */
+export function encodeFrames(frames: readonly Frame[], padTo = 0): Bytes {
+  const parts: Bytes[] = [];
+  let size = 0;
+  let control = true;
+  for (const frame of frames) {
+    parts.push(encodeHeader(frame), frame.payload);
+    size += frameSize(frame);
+    if (frame.kind === Kind.data) control = false;
+  }
+  let whole = Math.max(size, padTo);
+  if (control) whole = Math.ceil(whole / PAD_MULTIPLE) * PAD_MULTIPLE;
+  if (whole > MAX_RECORD_PLAINTEXT) throw new SealpostError("limit", "frames for over one record");
+  parts.push(new Uint8Array(whole - size));
+  return concat(...parts);
+}
+
+/**
+ * The frames of one record's plaintext. Throws `protocol` for an unknown kind, a length out of
+ * bounds, an id where there is none (or none where there is one), a frame that runs past the
+ * record, and padding that is not zero.
+ */
+export function decodeFrames(plaintext: Bytes): Frame[] {
+  const frames: Frame[] = [];
+  const view = new DataView(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
+  let at = 0;
+  while (at < plaintext.length) {
+    const kind = view.getUint8(at);
+    if (kind === 0) {
+      if (isZero(plaintext.subarray(at))) return frames;
+      throw new SealpostError("protocol", "padding that is not zero");
+    }
+    if (!isKind(kind)) throw new SealpostError("protocol", `a frame of the unknown kind ${kind}`);
+    if (at + FRAME_HEADER > plaintext.length) {
+      throw new SealpostError("protocol", "a frame that is cut");
+    }
+    const id = view.getUint32(at + 1);
+    const length = (view.getUint8(at + 5) << 16) | view.getUint16(at + 6);
+    const bounds = LIMITS[kind];
+    if (length < bounds.min || length > bounds.max) {
+      throw new SealpostError("protocol", `a frame of kind ${kind} with ${length} bytes`);
+    }
+    if ((id !== 0) !== bounds.id) {
+      throw new SealpostError("protocol", `a frame of kind ${kind} with request id ${id}`);
+    }
+    at += FRAME_HEADER;
+    if (at + length > plaintext.length) throw new SealpostError("protocol", "a frame that is cut");
+    frames.push({ kind, id, payload: plaintext.slice(at, at + length) });
+    at += length;
+  }
+  return frames;
+}

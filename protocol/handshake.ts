@@ -1,0 +1,302 @@
+import { type Bytes, concat, isZero, lp, random, utf8, wipe } from "../crypto/bytes.ts";
+import { sign, verify } from "../crypto/ed25519.ts";
+import { SealpostError } from "../crypto/error.ts";
+import {
+  type Bundle,
+  decodeBundle,
+  encodeBundle,
+  formatFingerprint,
+  type Identity,
+} from "../crypto/identity.ts";
+import { decapsulate, encapsulate, type KemUse } from "../crypto/kem.ts";
+import { checkMlKemPublic, loadMlKem, mlKem } from "../crypto/ml_kem.ts";
+import { agree, generateX25519 } from "../crypto/x25519.ts";
+import { decodeHello, encodeHello, type Hello } from "./hello.ts";
+import { SUITE, VERSION } from "./limits.ts";
+import { decodeLogin, encodeLogin, type Login, padTo, readPadded } from "./login.ts";
+import { type SplitKeys, SymmetricState } from "./noise.ts";
+
+/** The protocol name of a full handshake, from which the transcript hash starts. */
+export const PROTOCOL_NAME = "sealpost/1 handshake RSAOAEP+MLKEM768 X25519 AES256GCM SHA256";
+
+/** What a connection's first message asks for: byte 2 of it, after version and suite. */
+export const KIND_HANDSHAKE = 1;
+/** Asks for the server's bundle, for somebody who has not got `server_public.pem`. */
+export const KIND_BUNDLE = 3;
+
+/** `version (1) ‖ suite (1) ‖ kind (1)`: how every connection begins. */
+export const PREFIX_SIZE = 3;
+
+const X_SIZE = 32;
+const EK_SIZE = 1184;
+const CT_MLKEM_SIZE = 1088;
+const CT_RSA_PADDED = 512;
+const TAG = 16;
+const HELLO_SIZE = 256;
+/** A bundle or a login in message C, with its padding. */
+const C_PART = 2048;
+
+/** `prefix ‖ X_c ‖ EK_c ‖ ct_rsa (zero-padded) ‖ ct_mlkem`, bytes. */
+export const SIZE_A = PREFIX_SIZE + X_SIZE + EK_SIZE + CT_RSA_PADDED + CT_MLKEM_SIZE;
+/** `X_s ‖ ct_e ‖ {hello}`, bytes. */
+export const SIZE_B = X_SIZE + CT_MLKEM_SIZE + HELLO_SIZE + TAG;
+/** `{bundle} ‖ {login}`, bytes. */
+export const SIZE_C = 2 * (C_PART + TAG);
+/** `{ct_rsa (zero-padded) ‖ ct_mlkem} ‖ {}`, bytes. */
+export const SIZE_D = CT_RSA_PADDED + CT_MLKEM_SIZE + TAG + TAG;
+/** `{signature}`, bytes. */
+export const SIZE_E = 64 + TAG;
+
+const LOGIN_LABEL = utf8("sealpost/1 login");
+
+/** The three bytes that begin a connection of this version and suite. */
+export function prefix(kind: number): Bytes {
+  return new Uint8Array([VERSION, SUITE, kind]);
+}
+
+/** `version ‖ suite ‖ LP(server's bundle)`: what both sides know before the first byte. */
+function prologue(server: Bundle): Bytes {
+  return concat(new Uint8Array([VERSION, SUITE]), lp(encodeBundle(server)));
+}
+
+/** Half of a KEM token: the ciphertexts as they travel, `ct_rsa` zero-padded to 512 bytes. */
+async function encapsulatePadded(
+  to: Bundle,
+  use: KemUse,
+): Promise<{ ciphertexts: Bytes; secret: Bytes }> {
+  const { ctRsa, ctMlkem, secret } = await encapsulate(to, use);
+  return { ciphertexts: concat(padTo(ctRsa, CT_RSA_PADDED), ctMlkem), secret };
+}
+
+/**
+ * The secret of padded ciphertexts. Padding that is not zero is handled as every bad ciphertext
+ * is: it gives a key that does not match.
+ */
+async function decapsulatePadded(
+  identity: Identity,
+  use: KemUse,
+  ciphertexts: Bytes,
+): Promise<Bytes> {
+  const size = identity.bundle.rsaBits / 8;
+  const secret = await decapsulate(
+    identity,
+    use,
+    ciphertexts.slice(0, size),
+    ciphertexts.slice(CT_RSA_PADDED),
+  );
+  const other = random(secret.length);
+  return isZero(ciphertexts.subarray(size, CT_RSA_PADDED)) ? secret : other;
+}
+
+function checkSize(message: Bytes, size: number, name: string): void {
+  if (message.length !== size) {
+    throw new SealpostError("protocol", `handshake message ${name} has the wrong length`);
+  }
+}
+
+/**
+ * The client's side of the handshake, as a state machine over bytes: `writeA`, `readB`, `writeC`,
+ * `readD`, `writeE`, `split`, each once and in this order. After any error it is of no use.
+ */
+export class ClientHandshake {
+  readonly #server: Bundle;
+  readonly #identity: Identity;
+  readonly #state: SymmetricState;
+  #x: CryptoKey | null = null;
+  #ek: { decapsulate(ct: Bytes): Promise<Bytes> } | null = null;
+
+  private constructor(server: Bundle, identity: Identity, state: SymmetricState) {
+    this.#server = server;
+    this.#identity = identity;
+    this.#state = state;
+  }
+
+  static async start(server: Bundle, identity: Identity): Promise<ClientHandshake> {
+    const state = await SymmetricState.start(PROTOCOL_NAME, prologue(server));
+    return new ClientHandshake(server, identity, state);
+  }
+
+  /** Message A, {@linkcode SIZE_A} bytes. Nothing in it is of the client. */
+  async writeA(): Promise<Bytes> {
+    const x = await generateX25519();
+    const ek = await mlKem.generate();
+    this.#x = x.privateKey;
+    this.#ek = await loadMlKem(ek.seed);
+    wipe(ek.seed);
+    const head = concat(prefix(KIND_HANDSHAKE), x.publicKey, ek.publicKey);
+    await this.#state.mixHash(head);
+    const { ciphertexts, secret } = await encapsulatePadded(this.#server, "hs-server");
+    const sealed = await this.#state.encryptAndHash(ciphertexts);
+    await this.#state.mixKeyAndHash(secret);
+    wipe(secret);
+    return concat(head, sealed);
+  }
+
+  /**
+   * Reads message B. That it verifies proves the server's two private encryption keys. Throws
+   * `server-identity` if it does not, `protocol` if it is malformed.
+   */
+  async readB(b: Bytes): Promise<Hello> {
+    checkSize(b, SIZE_B, "B");
+    if (!this.#x || !this.#ek) throw new SealpostError("internal", "message B out of order");
+    const xs = b.slice(0, X_SIZE);
+    const ct = b.slice(X_SIZE, X_SIZE + CT_MLKEM_SIZE);
+    await this.#state.mixHash(xs);
+    const dh = await agree(this.#x, xs);
+    await this.#state.mixKey(dh);
+    await this.#state.mixHash(ct);
+    const ss = await this.#ek.decapsulate(ct);
+    await this.#state.mixKey(ss);
+    wipe(dh, ss);
+    this.#x = null;
+    this.#ek = null;
+    let hello: Bytes;
+    try {
+      hello = await this.#state.decryptAndHash(b.slice(X_SIZE + CT_MLKEM_SIZE));
+    } catch (cause) {
+      throw new SealpostError(
+        "server-identity",
+        `the server is not the one whose key is pinned (${formatFingerprint(this.#server.fp)}); ` +
+          "if its keys were renewed, get the new server_public.pem from whoever runs it",
+        { cause },
+      );
+    }
+    return decodeHello(hello);
+  }
+
+  /** Message C, {@linkcode SIZE_C} bytes: the client's bundle, then its name and password. */
+  async writeC(login: Login): Promise<Bytes> {
+    const bundle = padTo(encodeBundle(this.#identity.bundle), C_PART);
+    const encoded = encodeLogin(login);
+    const padded = padTo(encoded, C_PART);
+    const c = concat(
+      await this.#state.encryptAndHash(bundle),
+      await this.#state.encryptAndHash(padded),
+    );
+    wipe(encoded, padded);
+    return c;
+  }
+
+  /** Reads message D. Throws `authentication` unless it was made for this client's keys. */
+  async readD(d: Bytes): Promise<void> {
+    checkSize(d, SIZE_D, "D");
+    const split = CT_RSA_PADDED + CT_MLKEM_SIZE + TAG;
+    const ciphertexts = await this.#state.decryptAndHash(d.slice(0, split));
+    const secret = await decapsulatePadded(this.#identity, "hs-client", ciphertexts);
+    await this.#state.mixKeyAndHash(secret);
+    wipe(secret);
+    const empty = await this.#state.decryptAndHash(d.slice(split));
+    if (empty.length !== 0) throw new SealpostError("protocol", "message D is malformed");
+  }
+
+  /** Message E, {@linkcode SIZE_E} bytes: the signature over the transcript. */
+  async writeE(): Promise<Bytes> {
+    const signature = await sign(this.#identity.ed25519Key, concat(LOGIN_LABEL, this.#state.h));
+    return await this.#state.encryptAndHash(signature);
+  }
+
+  /** The keys of the records; the handshake's own are erased. */
+  split(): Promise<SplitKeys> {
+    return this.#state.split();
+  }
+}
+
+/** What message C told the server; nothing of it is proven before message E. */
+export interface Claim {
+  readonly bundle: Bundle;
+  readonly login: Login;
+}
+
+/**
+ * The server's side of the handshake, as a state machine over bytes: `readA`, `writeB`, `readC`,
+ * `writeD`, `readE`, `split`, each once and in this order. After any error it is of no use.
+ */
+export class ServerHandshake {
+  readonly #identity: Identity;
+  readonly #state: SymmetricState;
+  #xc: Bytes | null = null;
+  #ekc: Bytes | null = null;
+  #client: Bundle | null = null;
+
+  private constructor(identity: Identity, state: SymmetricState) {
+    this.#identity = identity;
+    this.#state = state;
+  }
+
+  static async start(identity: Identity): Promise<ServerHandshake> {
+    const state = await SymmetricState.start(PROTOCOL_NAME, prologue(identity.bundle));
+    return new ServerHandshake(identity, state);
+  }
+
+  /**
+   * Reads message A, prefix included, at the cost of one RSA private operation. Throws `protocol`
+   * or `key-format` if it is malformed; a wrong ciphertext shows only in message B, to the client.
+   */
+  async readA(a: Bytes): Promise<void> {
+    checkSize(a, SIZE_A, "A");
+    const head = a.slice(0, PREFIX_SIZE + X_SIZE + EK_SIZE);
+    const ek = head.slice(PREFIX_SIZE + X_SIZE);
+    checkMlKemPublic(ek);
+    await this.#state.mixHash(head);
+    const ciphertexts = await this.#state.decryptAndHash(a.slice(head.length));
+    const secret = await decapsulatePadded(this.#identity, "hs-server", ciphertexts);
+    await this.#state.mixKeyAndHash(secret);
+    wipe(secret);
+    this.#xc = head.slice(PREFIX_SIZE, PREFIX_SIZE + X_SIZE);
+    this.#ekc = ek;
+  }
+
+  /** Message B, {@linkcode SIZE_B} bytes. Throws `authentication` if X_c is of low order. */
+  async writeB(hello: Hello): Promise<Bytes> {
+    if (!this.#xc || !this.#ekc) throw new SealpostError("internal", "message B out of order");
+    const x = await generateX25519();
+    await this.#state.mixHash(x.publicKey);
+    const dh = await agree(x.privateKey, this.#xc);
+    await this.#state.mixKey(dh);
+    const { ciphertext, secret } = await mlKem.encapsulate(this.#ekc);
+    await this.#state.mixHash(ciphertext);
+    await this.#state.mixKey(secret);
+    wipe(dh, secret);
+    const sealed = await this.#state.encryptAndHash(padTo(encodeHello(hello), HELLO_SIZE));
+    return concat(x.publicKey, ciphertext, sealed);
+  }
+
+  /** Reads message C. Throws `authentication`, `format`, `key-format` or `protocol`. */
+  async readC(c: Bytes): Promise<Claim> {
+    checkSize(c, SIZE_C, "C");
+    const half = C_PART + TAG;
+    const bundlePadded = await this.#state.decryptAndHash(c.slice(0, half));
+    const loginPadded = await this.#state.decryptAndHash(c.slice(half));
+    const login = decodeLogin(loginPadded);
+    wipe(loginPadded);
+    const { length } = readPadded(bundlePadded, 3);
+    this.#client = await decodeBundle(bundlePadded.slice(0, length));
+    return { bundle: this.#client, login };
+  }
+
+  /** Message D, {@linkcode SIZE_D} bytes: the same for every name, known or not. */
+  async writeD(): Promise<Bytes> {
+    if (!this.#client) throw new SealpostError("internal", "message D out of order");
+    const { ciphertexts, secret } = await encapsulatePadded(this.#client, "hs-client");
+    const sealed = await this.#state.encryptAndHash(ciphertexts);
+    await this.#state.mixKeyAndHash(secret);
+    wipe(secret);
+    return concat(sealed, await this.#state.encryptAndHash(new Uint8Array(0)));
+  }
+
+  /** Reads message E. Throws `authentication` unless all three keys of the client are proven. */
+  async readE(e: Bytes): Promise<void> {
+    checkSize(e, SIZE_E, "E");
+    if (!this.#client) throw new SealpostError("internal", "message E out of order");
+    const h = this.#state.h;
+    const signature = await this.#state.decryptAndHash(e);
+    if (!await verify(this.#client.ed25519Key, signature, concat(LOGIN_LABEL, h))) {
+      throw new SealpostError("authentication", "the login's signature does not verify");
+    }
+  }
+
+  /** The keys of the records; the handshake's own are erased. */
+  split(): Promise<SplitKeys> {
+    return this.#state.split();
+  }
+}

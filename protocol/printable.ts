@@ -1,0 +1,143 @@
+import { eastAsianWidth } from "get-east-asian-width";
+
+/** What may make {@linkcode printable} do more than return its argument. */
+const SUSPECT = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
+
+/** Format characters that are drawn: the number and verse signs of Arabic, Syriac and Kaithi. */
+const DRAWN = /[\u0600-\u0605\u06DD\u070F\u0890\u0891\u08E2\u{110BD}\u{110CD}]/u;
+
+/** Scripts whose words are spelled with zero-width joiners and non-joiners. */
+const JOINING = new RegExp(
+  "[" +
+    [
+      ..."Arabic Syriac Mongolian Nko Devanagari Bengali Gurmukhi Gujarati Oriya Tamil".split(" "),
+      ..."Telugu Kannada Malayalam Sinhala Khmer Myanmar Tibetan Balinese Javanese".split(" "),
+    ].map((script) => `\\p{Script=${script}}`).join("") + "]",
+  "u",
+);
+/** What a joiner in an emoji follows, and what it is followed by. */
+const EMOJI_END = /[\p{Extended_Pictographic}\p{Emoji_Modifier}\uFE0F]/u;
+const EMOJI_START = /\p{Extended_Pictographic}/u;
+const EMOJI = /\p{Emoji}/u;
+const HAN = /\p{Script=Han}/u;
+const MONGOLIAN = /\p{Script=Mongolian}/u;
+/** Besides Han and Mongolian, what Unicode's StandardizedVariants.txt gives variations of. */
+const VARIED = /[\p{Sm}\p{Script=Myanmar}\p{Script=Hebrew}\p{Script=Phags_Pa}\u3001\u3002]/u;
+
+/**
+ * Text from others, safe to show on a terminal or to write to a log of one line an entry. What a
+ * terminal would obey, or a person could not see, is spelled out instead (`\x1b`, `\u202e`,
+ * `\u{e0041}`): control characters (C0, DEL, C1), bidirectional controls, line and paragraph
+ * separators, invisible format characters, tag characters, lone surrogates. Joiners and variation
+ * selectors stay where writing needs them: within emoji, and in the scripts that spell with them.
+ *
+ * With `lines`, newlines and tabs stay, and CRLF becomes a newline.
+ */
+export function printable(text: string, options: { lines?: boolean } = {}): string {
+  if (!SUSPECT.test(text)) return text;
+  const lines = options.lines ?? false;
+  const characters = [...(lines ? text.replaceAll("\r\n", "\n") : text)];
+  let out = "";
+  for (const [i, character] of characters.entries()) {
+    const harmless = !SUSPECT.test(character) || DRAWN.test(character) ||
+      (lines && (character === "\n" || character === "\t")) ||
+      needed(characters[i - 1] ?? "", character, characters[i + 1] ?? "");
+    out += harmless ? character : spelled(character);
+  }
+  return out;
+}
+
+/** Whether `character`, invisible in itself, changes how its neighbours are properly written. */
+function needed(before: string, character: string, after: string): boolean {
+  switch (character) {
+    case "\u200C": // ZWNJ
+      return JOINING.test(before);
+    case "\u200D": // ZWJ
+      return JOINING.test(before) || (EMOJI_END.test(before) && EMOJI_START.test(after));
+    case "\uFE0E": // text presentation
+    case "\uFE0F": // emoji presentation
+      return EMOJI.test(before);
+  }
+  if (character >= "\uFE00" && character <= "\uFE0D") {
+    return HAN.test(before) || VARIED.test(before);
+  }
+  if (/^[\u180B-\u180F]$/.test(character)) return MONGOLIAN.test(before);
+  return /^[\u{E0100}-\u{E01EF}]$/u.test(character) && HAN.test(before);
+}
+
+function spelled(character: string): string {
+  switch (character) {
+    case "\n":
+      return "\\n";
+    case "\r":
+      return "\\r";
+    case "\t":
+      return "\\t";
+  }
+  const hex = (character.codePointAt(0) ?? 0).toString(16);
+  if (hex.length <= 2) return `\\x${hex.padStart(2, "0")}`;
+  return hex.length <= 4 ? `\\u${hex.padStart(4, "0")}` : `\\u{${hex}}`;
+}
+
+const ASCII = /^[\x20-\x7e]*$/;
+const INVISIBLE = /^[\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\p{Mn}\p{Me}\p{Cs}]*$/u;
+/** What takes no room after another character: marks, joiners, later letters of a Hangul syllable. */
+const COMBINING = /[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Mn}\p{Me}\u1160-\u11FF\uD7B0-\uD7FF]/u;
+/** Clusters drawn as one picture: emoji style, flags, keycaps, joined emoji. */
+const PICTURE =
+  /\p{Emoji_Presentation}|\p{Emoji}.*\uFE0F|\u20E3|\p{Extended_Pictographic}.*\u200D/su;
+
+// Made when it is first needed: loading its tables takes longer than everything else in this file.
+let segmenter: Intl.Segmenter | undefined;
+
+/** The characters of `text` as a reader counts them (grapheme clusters, Unicode UAX #29). */
+export function* graphemes(text: string): Generator<string> {
+  segmenter ??= new Intl.Segmenter(undefined, { granularity: "grapheme" });
+  for (const { segment } of segmenter.segment(text)) yield segment;
+}
+
+/**
+ * The columns that `text`, already {@linkcode printable}, takes on a terminal: 2 for East Asian
+ * wide characters and emoji, 0 for what only combines, else 1.
+ */
+export function displayWidth(text: string): number {
+  if (ASCII.test(text)) return text.length;
+  let width = 0;
+  for (const grapheme of graphemes(text)) width += graphemeWidth(grapheme);
+  return width;
+}
+
+function graphemeWidth(grapheme: string): number {
+  if (INVISIBLE.test(grapheme)) return 0;
+  // A cluster of many emoji or letters is not drawn as one by terminals; nobody writes these.
+  if (grapheme.length <= 64 && PICTURE.test(grapheme)) return 2;
+  let width = 0;
+  for (const character of grapheme) {
+    if (!COMBINING.test(character)) width += eastAsianWidth(character.codePointAt(0) ?? 0);
+  }
+  return width;
+}
+
+/**
+ * `text`, already {@linkcode printable}, cut to at most `columns` of a terminal; where something
+ * was cut, the last column is `…`. With `pad`, filled with spaces to exactly `columns`.
+ */
+export function fit(text: string, columns: number, options: { pad?: boolean } = {}): string {
+  let out = text;
+  let width = displayWidth(text);
+  if (width > columns) {
+    out = "";
+    width = 0;
+    for (const grapheme of graphemes(text)) {
+      const next = width + graphemeWidth(grapheme);
+      if (next > columns - 1) break;
+      out += grapheme;
+      width = next;
+    }
+    if (columns >= 1) {
+      out += "…";
+      width += 1;
+    }
+  }
+  return options.pad ? out + " ".repeat(Math.max(0, columns - width)) : out;
+}

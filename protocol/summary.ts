@@ -1,0 +1,150 @@
+import * as v from "valibot";
+import { aesOpen, aesSeal } from "../crypto/aes_gcm.ts";
+import { type Bytes, concat, fromUtf8, isZero, lp, readU32, utf8 } from "../crypto/bytes.ts";
+import { sign, verify } from "../crypto/ed25519.ts";
+import { SealpostError } from "../crypto/error.ts";
+import { sha256 } from "../crypto/hash.ts";
+import type { Bundle, Identity } from "../crypto/identity.ts";
+import { partKey } from "./file_key.ts";
+import { MAX_STANZAS, MAX_TITLE } from "./limits.ts";
+import { padTo } from "./login.ts";
+import { fingerprintField, nameField, parseJson } from "./schema.ts";
+
+/** The padded sizes of a summary or note, bytes. */
+export const BUCKETS = [1024, 4096, 16_384, 32_768] as const;
+const SIGNATURE_SIZE = 64;
+const TAG = 16;
+const ZERO_NONCE = new Uint8Array(12);
+const LABEL = utf8("sealpost/1 summary");
+
+/** Largest sealed summary, bytes. */
+export const MAX_SUMMARY = 32_768 + SIGNATURE_SIZE + TAG;
+/** Largest sealed note, bytes. */
+export const MAX_NOTE = 32_768 + TAG;
+
+const person = v.strictObject({ name: nameField, fp: fingerprintField });
+
+/** Somebody in a summary: the name and the fingerprint (base64) that the sender knew. */
+export type Person = v.InferOutput<typeof person>;
+
+const people = v.pipe(v.array(person), v.maxLength(MAX_STANZAS));
+const size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+const schema = v.strictObject({
+  from: person,
+  to: people,
+  cc: people,
+  subject: v.pipe(v.string(), v.check((s) => [...s].length <= MAX_TITLE)),
+  /** When the sender says it was written, milliseconds since 1970. */
+  date: size,
+  /** Bytes of the RFC 5322 message. */
+  size,
+  /** How many attachments there are; `attachments` names as many as fit. */
+  attachmentCount: size,
+  attachments: v.array(v.strictObject({ name: v.string(), size })),
+  /** The id of the message this one answers. */
+  inReplyTo: v.optional(v.pipe(v.string(), v.uuid())),
+});
+
+/** What an inbox shows of a message: signed by the sender, readable by every recipient. */
+export type Summary = v.InferOutput<typeof schema>;
+
+/**
+ * `LP(JSON) ‖ zeros` up to the next of {@linkcode BUCKETS}. Throws `limit` if it is larger than
+ * the last.
+ */
+export function padToBucket(json: Bytes): Bytes {
+  const bucket = BUCKETS.find((b) => b >= json.length + 4);
+  if (bucket === undefined) throw new SealpostError("limit", "too many recipients in one message");
+  return padTo(lp(json), bucket);
+}
+
+/** The inverse of {@linkcode padToBucket}. Throws `format` unless it is exactly what that gives. */
+export function unpadBucket(padded: Bytes): Bytes {
+  const length = readU32(padded, 0);
+  if (
+    BUCKETS.find((b) => b >= length + 4) !== padded.length || !isZero(padded.subarray(4 + length))
+  ) throw new SealpostError("format", "a block with the wrong padding");
+  return padded.slice(4, 4 + length);
+}
+
+/** The padded plaintext of a summary: as many attachment names as fit, the rest counted. */
+export function encodeSummary(summary: Summary): Bytes {
+  let attachments = summary.attachments;
+  for (;;) {
+    const json = utf8(JSON.stringify({ ...summary, attachments }));
+    if (json.length + 4 <= 32_768 || attachments.length === 0) return padToBucket(json);
+    attachments = attachments.slice(0, Math.floor(attachments.length / 2));
+  }
+}
+
+/** The inverse of {@linkcode encodeSummary}. Throws `format`. */
+export function decodeSummary(padded: Bytes): Summary {
+  return parseJson(schema, fromUtf8(unpadBucket(padded)));
+}
+
+function signed(header: Bytes, hash: Bytes): Bytes {
+  return concat(LABEL, lp(header), hash);
+}
+
+/** A sealed summary, and the hash that the message's last signature covers. */
+export interface SealedSummary {
+  readonly box: Bytes;
+  /** SHA-256 of the padded summary. */
+  readonly hash: Bytes;
+}
+
+/**
+ * `padded summary ‖ signature` under AES-256-GCM with the summary key, nonce zero; the signature
+ * is over `"sealpost/1 summary" ‖ LP(fixed header) ‖ SHA-256(padded summary)`.
+ */
+export async function sealSummary(
+  summary: Summary,
+  fileKey: Bytes,
+  header: Bytes,
+  sender: Identity,
+): Promise<SealedSummary> {
+  const padded = encodeSummary(summary);
+  const hash = await sha256(padded);
+  const signature = await sign(sender.ed25519Key, signed(header, hash));
+  const key = await partKey(fileKey, "summary", header);
+  const box = await aesSeal(key, ZERO_NONCE, concat(padded, signature));
+  return { box, hash };
+}
+
+/** A summary that opened. It is the sender's word only after {@linkcode verifySummary}. */
+export interface OpenedSummary {
+  readonly summary: Summary;
+  readonly hash: Bytes;
+  readonly signature: Bytes;
+}
+
+/** Opens a sealed summary. Throws `format` for an impossible size, `authentication`. */
+export async function openSummary(
+  box: Bytes,
+  fileKey: Bytes,
+  header: Bytes,
+): Promise<OpenedSummary> {
+  if (!BUCKETS.some((b) => box.length === b + SIGNATURE_SIZE + TAG)) {
+    throw new SealpostError("format", "a summary of the wrong size");
+  }
+  const key = await partKey(fileKey, "summary", header);
+  const plaintext = await aesOpen(key, ZERO_NONCE, box);
+  const padded = plaintext.slice(0, plaintext.length - SIGNATURE_SIZE);
+  return {
+    summary: decodeSummary(padded),
+    hash: await sha256(padded),
+    signature: plaintext.slice(plaintext.length - SIGNATURE_SIZE),
+  };
+}
+
+/** Throws `authentication` unless `sender` signed this summary under this header. */
+export async function verifySummary(
+  sender: Bundle,
+  opened: OpenedSummary,
+  header: Bytes,
+): Promise<void> {
+  if (!await verify(sender.ed25519Key, opened.signature, signed(header, opened.hash))) {
+    throw new SealpostError("authentication", "the summary's signature is not the sender's");
+  }
+}
