@@ -19,6 +19,11 @@ export function concat(...parts: readonly Uint8Array[]): Bytes {
   return out;
 }
 
+/** `x` itself if it owns an ordinary `ArrayBuffer`, else a copy that does. */
+export function owned(x: Uint8Array): Bytes {
+  return x.buffer instanceof ArrayBuffer ? x as Bytes : new Uint8Array(x);
+}
+
 /** `n` as 2 bytes, big-endian. Throws RangeError outside 0 to 65,535. */
 export function u16(n: number): Bytes {
   if (!Number.isInteger(n) || n < 0 || n > 0xffff) throw new RangeError("u16 out of range");

@@ -1,0 +1,40 @@
+import { type Bytes, concat, owned, utf8 } from "./bytes.ts";
+
+/** SHA-256 of all `parts`, one after the other: 32 bytes. */
+export async function sha256(...parts: Uint8Array[]): Promise<Bytes> {
+  const [first] = parts;
+  const data = parts.length === 1 && first !== undefined ? owned(first) : concat(...parts);
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", data));
+}
+
+/** HMAC-SHA-256 (RFC 2104): 32 bytes. `key` may have any length, also none. */
+export async function hmacSha256(key: Uint8Array, data: Uint8Array): Promise<Bytes> {
+  // crypto.subtle refuses an empty key. HMAC pads keys with zeros, so one zero byte is the same key.
+  const raw = key.length === 0 ? new Uint8Array(1) : owned(key);
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const handle = await crypto.subtle.importKey("raw", raw, algorithm, false, ["sign"]);
+  return new Uint8Array(await crypto.subtle.sign("HMAC", handle, owned(data)));
+}
+
+/**
+ * HKDF-SHA-256, extract and expand (RFC 5869): `length` bytes, at most 8160. A string `info` is
+ * taken as UTF-8. Throws RangeError for another `length`.
+ */
+export async function hkdf(
+  ikm: Uint8Array,
+  salt: Uint8Array,
+  info: string | Uint8Array,
+  length: number,
+): Promise<Bytes> {
+  if (!Number.isInteger(length) || length < 1 || length > 255 * 32) {
+    throw new RangeError("HKDF-SHA-256 gives 1 to 8160 bytes");
+  }
+  const key = await crypto.subtle.importKey("raw", owned(ikm), "HKDF", false, ["deriveBits"]);
+  const parameters = {
+    name: "HKDF",
+    hash: "SHA-256",
+    salt: owned(salt),
+    info: typeof info === "string" ? utf8(info) : owned(info),
+  };
+  return new Uint8Array(await crypto.subtle.deriveBits(parameters, key, 8 * length));
+}

@@ -1,0 +1,92 @@
+import { type Bytes, concat, lp, random, utf8, wipe } from "./bytes.ts";
+import { SealpostError } from "./error.ts";
+import { hkdf, hmacSha256 } from "./hash.ts";
+import type { Bundle, Identity } from "./identity.ts";
+import { ML_KEM, mlKem } from "./ml_kem.ts";
+import { rsaDecrypt, rsaEncrypt } from "./rsa.ts";
+
+/** What a secret is for; one made for another use never comes out the same. */
+export type KemUse = "hs-server" | "hs-client" | "stanza";
+
+/** What {@linkcode encapsulate} gives. */
+export interface Encapsulated {
+  /** As long as the RSA modulus: 256 to 512 bytes. */
+  readonly ctRsa: Bytes;
+  /** 1088 bytes. */
+  readonly ctMlkem: Bytes;
+  /** 32 bytes. */
+  readonly secret: Bytes;
+}
+
+const RSA_SECRET = 32;
+
+/** Keys the secrets that stand in for RSA ciphertexts that are not valid; lives with the process. */
+const processSecret = random(32);
+
+/**
+ * A fresh 32-byte secret that only the owner of `to` can compute again: 32 random bytes under
+ * RSA-OAEP and an ML-KEM-768 encapsulation, combined as
+ * `HKDF(k_rsa ‖ k_mlkem, "", "sealpost/1 kem " ‖ use ‖ LP(ct_rsa) ‖ LP(ct_mlkem) ‖ fp)`.
+ */
+export async function encapsulate(to: Bundle, use: KemUse): Promise<Encapsulated> {
+  const rsaSecret = random(RSA_SECRET);
+  const [ctRsa, { ciphertext: ctMlkem, secret: mlkemSecret }] = await Promise.all([
+    rsaEncrypt(to.rsaKey, rsaSecret),
+    mlKem.encapsulate(to.mlkemKey),
+  ]);
+  const secret = await combine(rsaSecret, mlkemSecret, use, ctRsa, ctMlkem, to.fp);
+  return { ctRsa, ctMlkem, secret };
+}
+
+/**
+ * The secret again. A ciphertext that is not valid causes nothing but another secret, always the
+ * same one for the same ciphertext while the process lives (implicit rejection): both halves are
+ * always run, and nothing says which of them failed. Throws `format` for wrong lengths, before any
+ * private operation.
+ */
+export async function decapsulate(
+  identity: Identity,
+  use: KemUse,
+  ctRsa: Bytes,
+  ctMlkem: Bytes,
+): Promise<Bytes> {
+  const { bundle } = identity;
+  if (ctRsa.length !== bundle.rsaBits / 8 || ctMlkem.length !== ML_KEM.ciphertext) {
+    throw new SealpostError("format", "a ciphertext of a key has a wrong length");
+  }
+  const [decrypted, mlkemSecret, substitute] = await Promise.all([
+    rsaDecrypt(identity.rsaKey, ctRsa),
+    identity.decapsulateMlKem(ctMlkem),
+    hmacSha256(processSecret, concat(lp(bundle.rsa), ctRsa)),
+  ]);
+  const rsaSecret = choose(decrypted ?? new Uint8Array(0), substitute);
+  if (decrypted !== null) wipe(decrypted);
+  return await combine(rsaSecret, mlkemSecret, use, ctRsa, ctMlkem, bundle.fp);
+}
+
+/** `decrypted` if it has 32 bytes, else `substitute`, by the same steps. */
+function choose(decrypted: Bytes, substitute: Bytes): Bytes {
+  // 0xff if the length is right, else 0: the difference's bits shifted down to one borrow.
+  const mask = ((decrypted.length ^ RSA_SECRET) - 1) >> 31 & 0xff;
+  const out = new Uint8Array(RSA_SECRET);
+  for (let i = 0; i < RSA_SECRET; i++) {
+    out[i] = ((decrypted[i] ?? 0) & mask) | ((substitute[i] ?? 0) & ~mask);
+  }
+  return out;
+}
+
+/** The secret for a use; wipes the two it is made of. */
+async function combine(
+  rsaSecret: Bytes,
+  mlkemSecret: Bytes,
+  use: KemUse,
+  ctRsa: Bytes,
+  ctMlkem: Bytes,
+  fp: Bytes,
+): Promise<Bytes> {
+  const ikm = concat(rsaSecret, mlkemSecret);
+  const info = concat(utf8(`sealpost/1 kem ${use}`), lp(ctRsa), lp(ctMlkem), fp);
+  const secret = await hkdf(ikm, new Uint8Array(0), info, 32);
+  wipe(ikm, rsaSecret, mlkemSecret);
+  return secret;
+}
