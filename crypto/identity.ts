@@ -1,15 +1,4 @@
-import {
-  type Bytes,
-  concat,
-  equal,
-  lp,
-  owned,
-  readU32,
-  toBase64,
-  toHex,
-  utf8,
-  wipe,
-} from "./bytes.ts";
+import { type Bytes, concat, equal, lp, readU32, toBase64, toHex, utf8, wipe } from "./bytes.ts";
 import { generateEd25519, importEd25519Private, importEd25519Public } from "./ed25519.ts";
 import { SealpostError } from "./error.ts";
 import { sha256 } from "./hash.ts";
@@ -259,10 +248,10 @@ async function decryptAll(blocks: Three<PemBlock>, passphrase?: Bytes): Promise<
   if (passphrase === undefined) {
     throw new SealpostError("passphrase", "the private key file is encrypted; give its passphrase");
   }
-  const open = (block: PemBlock) => decryptPkcs8(owned(block.der), passphrase);
-  // The first alone: a wrong passphrase then costs one derivation and leaves nothing running.
-  const first = await open(blocks[0]);
-  const [second, third] = await Promise.all([open(blocks[1]), open(blocks[2])]);
+  // One after the other: each may take up to 256 MiB, and a wrong passphrase ends at the first.
+  const first = await decryptPkcs8(blocks[0].der, passphrase);
+  const second = await decryptPkcs8(blocks[1].der, passphrase);
+  const third = await decryptPkcs8(blocks[2].der, passphrase);
   return [first, second, third];
 }
 

@@ -26,7 +26,7 @@ export function parsePem(text: string): PemBlock[] {
     const line = raw.replace(/[ \t\r]+$/, "");
     if (label === null) {
       if (line === "") continue;
-      const begin = /^-----BEGIN ([A-Z0-9]+(?: [A-Z0-9]+)*)-----$/.exec(line);
+      const begin = /^-----BEGIN ([A-Z0-9 ]{1,40})-----$/.exec(line);
       if (begin?.[1] === undefined) throw malformed("there is text outside the blocks");
       label = begin[1];
       body = "";

@@ -62,6 +62,8 @@ export async function decryptPkcs8(der: Bytes, passphrase: Bytes): Promise<Bytes
   const kdf = readKdf(parameters.sequence());
   const iv = readCipher(parameters.sequence());
   parameters.end();
+  // Nothing is ever encrypted with the empty passphrase, and PBKDF2 is not given it.
+  if (passphrase.length === 0) throw wrongPassphrase();
   const key = await deriveKey(kdf, passphrase);
   let plain: Bytes;
   try {
@@ -177,7 +179,7 @@ function unsupported(what: string): SealpostError {
   );
 }
 
-function wrongPassphrase(cause: unknown): SealpostError {
+function wrongPassphrase(cause?: unknown): SealpostError {
   return new SealpostError("passphrase", "the passphrase is wrong, or the key file is damaged", {
     cause,
   });

@@ -107,6 +107,7 @@ export async function rsaDecrypt(key: CryptoKey, ciphertext: Bytes): Promise<Byt
   try {
     return new Uint8Array(await crypto.subtle.decrypt(OAEP, key, ciphertext));
   } catch {
+    // Every failure is the same: telling them apart is what an attacker on OAEP lives on.
     return null;
   }
 }
