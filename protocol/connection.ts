@@ -9,6 +9,7 @@ import {
   RecordOpener,
   RecordSealer,
 } from "./record.ts";
+import { within } from "./timer.ts";
 
 /** Above this many queued bytes {@linkcode Connection.send} waits. */
 const HIGH_WATER = 256 * 1024;
@@ -146,15 +147,7 @@ export class Connection {
 
   /** True if the stream ends, or does nothing for a while; false if there is another byte. */
   async #ended(): Promise<boolean> {
-    let timer: number | undefined;
-    const patience = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(true), LINGER);
-    });
-    try {
-      return await Promise.race([this.#reader.atEnd().catch(() => true), patience]);
-    } finally {
-      clearTimeout(timer);
-    }
+    return await within(this.#reader.atEnd().catch(() => true), LINGER, true);
   }
 
   /** Asks the peer for a sign of life; any record that comes back is one. */
@@ -170,12 +163,7 @@ export class Connection {
     try {
       const sent = this.send({ kind: Kind.close, id: 0, payload: reason });
       this.#closed = true;
-      let timer: number | undefined;
-      const patience = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, LINGER);
-      });
-      await Promise.race([sent.then(() => this.flush()), patience]);
-      clearTimeout(timer);
+      await within(sent.then(() => this.flush()), LINGER, undefined);
       await this.#stream.closeWrite();
     } catch {
       // The peer is gone already: there is nobody to say goodbye to.

@@ -1,6 +1,7 @@
 import { type Bytes, random } from "../crypto/bytes.ts";
 import type { Identity } from "../crypto/identity.ts";
 import { decapsulate } from "../crypto/kem.ts";
+import { sleep } from "./timer.ts";
 
 const FLOOR = 15;
 const SAMPLES = 24;
@@ -36,6 +37,6 @@ export class Grid {
   async wait(from: number): Promise<void> {
     const passed = performance.now() - from;
     const due = Math.max(1, Math.ceil(passed / this.step)) * this.step;
-    await new Promise((resolve) => setTimeout(resolve, due - passed));
+    await sleep(due - passed);
   }
 }

@@ -1,5 +1,6 @@
 import { aesOpen, aesSeal, importAesKey } from "../crypto/aes_gcm.ts";
 import { type Bytes, concat, lp, utf8, wipe } from "../crypto/bytes.ts";
+import { SealpostError } from "../crypto/error.ts";
 import { hkdf, sha256 } from "../crypto/hash.ts";
 
 const HASH_SIZE = 32;
@@ -23,6 +24,7 @@ export class SymmetricState {
   #h: Bytes;
   #k: Bytes | null = null;
   #n = 0;
+  #erased = false;
 
   private constructor(h: Bytes) {
     this.#h = h;
@@ -80,6 +82,7 @@ export class SymmetricState {
 
   /** Encrypts with `h` as additional data (the plaintext itself while there is no key) and mixes the result in. */
   async encryptAndHash(plaintext: Bytes): Promise<Bytes> {
+    this.#check();
     const out = this.#k === null
       ? plaintext.slice()
       : await aesSeal(await importAesKey(this.#k), this.#nextNonce(), plaintext, this.#h);
@@ -89,6 +92,7 @@ export class SymmetricState {
 
   /** The inverse of {@linkcode encryptAndHash}. Throws `authentication`. */
   async decryptAndHash(ciphertext: Bytes): Promise<Bytes> {
+    this.#check();
     const out = this.#k === null
       ? ciphertext.slice()
       : await aesOpen(await importAesKey(this.#k), this.#nextNonce(), ciphertext, this.#h);
@@ -105,6 +109,7 @@ export class SymmetricState {
 
   /** Split() with a third output for the exporter; this state is erased. */
   async split(): Promise<SplitKeys> {
+    this.#check();
     const out = await hkdf(new Uint8Array(0), this.#ck, "", 96);
     const h = this.#h.slice();
     const x = out.slice(64, 96);
@@ -118,8 +123,14 @@ export class SymmetricState {
     return keys;
   }
 
-  /** Overwrites the keys; the state is of no use after that. */
+  /** Without a key what should be secret would go out in the clear. */
+  #check(): void {
+    if (this.#erased) throw new SealpostError("internal", "a handshake that is over");
+  }
+
+  /** Overwrites the keys; the state refuses to work after that. */
   erase(): void {
+    this.#erased = true;
     wipe(this.#ck);
     if (this.#k) wipe(this.#k);
     this.#k = null;

@@ -19,7 +19,7 @@ export const REKEY_INTERVAL = 2 ** 20;
 /** One direction's key and counter. */
 class RecordKey {
   #key: AesKey | null = null;
-  #raw: Bytes;
+  #raw: Bytes | null;
   #i: number;
 
   constructor(raw: Bytes, startAt: number) {
@@ -29,6 +29,7 @@ class RecordKey {
 
   /** The key and nonce of the next record. The nonce is the 96-bit counter, never reset. */
   async next(): Promise<{ key: AesKey; nonce: Bytes }> {
+    if (!this.#raw) throw new SealpostError("connection-lost", "the connection is closed");
     if (this.#i > 0 && this.#i % REKEY_INTERVAL === 0) {
       const raw = await hkdf(this.#raw, new Uint8Array(0), "sealpost/1 rekey", 32);
       wipe(this.#raw);
@@ -45,7 +46,8 @@ class RecordKey {
   }
 
   erase(): void {
-    wipe(this.#raw);
+    if (this.#raw) wipe(this.#raw);
+    this.#raw = null;
     this.#key = null;
   }
 }

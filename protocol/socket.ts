@@ -2,6 +2,7 @@ import type { Bytes } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import { type Address, formatAddress } from "./address.ts";
 import type { ByteStream } from "./byte_stream.ts";
+import { sleep } from "./timer.ts";
 
 /** A TCP connection as a stream of bytes. The only place where Sealpost touches a socket. */
 class SocketStream implements ByteStream {
@@ -127,7 +128,7 @@ export function listenSocket(address: Address): Listener {
             return;
           }
           // Out of descriptors, or a peer that left before it was accepted: others still come.
-          await new Promise((resolve) => setTimeout(resolve, 50));
+          await sleep(50);
           continue;
         }
         try {

@@ -1,0 +1,98 @@
+import { EXIT_CODES } from "./exit_codes.ts";
+import type { Command, Option } from "./options.ts";
+
+const WIDTH = 80;
+
+/** The help of the program as a whole. `program` is how it was started, like `sealpost`. */
+export function programHelp(
+  program: string,
+  version: string,
+  commands: readonly Command[],
+): string {
+  return [
+    `Sealpost ${version}: private mail for a small group, sealed end to end.`,
+    "",
+    `Usage: ${program} COMMAND [OPTIONS]`,
+    "",
+    "Commands:",
+    ...table([
+      ...commands.map((command) => [command.name, command.summary] as const),
+      ["help [COMMAND]", "show this, or what one command does"],
+    ]),
+    "",
+    "Options:",
+    ...table([["-h, --help", "show help"], ["--version", "show the version"]]),
+    "",
+    "Environment:",
+    ...table([["SEALPOST_DEBUG=1", "show where in the program an error came from"]]),
+    "",
+    "Exit codes:",
+    ...table(EXIT_CODES.map(({ code, meaning }) => [String(code), meaning] as const)),
+    "",
+    `${program} COMMAND --help shows options and examples.`,
+    "",
+  ].join("\n");
+}
+
+/** The help of one subcommand. */
+export function commandHelp(program: string, command: Command): string {
+  const lines = [`Usage: ${program} ${usage(command)}`, ""];
+  for (const paragraph of command.description) lines.push(...wrap(paragraph, WIDTH), "");
+  if (command.positionals.length > 0) {
+    const rows = command.positionals.map(({ name, help }) => [name, help] as const);
+    lines.push("Arguments:", ...table(rows), "");
+  }
+  const options = command.options.map((option) =>
+    [optionName(option), optionHelp(option)] as const
+  );
+  lines.push("Options:", ...table([...options, ["-h, --help", "show this"]]), "");
+  if (command.environment !== undefined) {
+    const rows = command.environment.map(({ name, help }) => [name, help] as const);
+    lines.push("Environment:", ...table(rows), "");
+  }
+  lines.push("Examples:");
+  for (const { line, what } of command.examples) {
+    lines.push(`  ${program} ${line}`, ...wrap(what, WIDTH - 6).map((text) => `      ${text}`));
+  }
+  lines.push("", `${program} --help lists the exit codes.`, "");
+  return lines.join("\n");
+}
+
+function usage(command: Command): string {
+  const positionals = command.positionals.map(({ name, required }) =>
+    required ? name : `[${name}]`
+  );
+  return [command.name, ...positionals, "[OPTIONS]"].join(" ");
+}
+
+function optionName(option: Option): string {
+  return option.value === undefined ? `--${option.name}` : `--${option.name} ${option.value}`;
+}
+
+function optionHelp(option: Option): string {
+  return option.default === undefined ? option.help : `${option.help} (default: ${option.default})`;
+}
+
+/** Rows of two columns, the second wrapped and aligned. */
+function table(rows: readonly (readonly [string, string])[]): string[] {
+  const column = Math.max(...rows.map(([name]) => name.length)) + 4;
+  const lines: string[] = [];
+  for (const [name, text] of rows) {
+    for (const [i, line] of wrap(text, WIDTH - column).entries()) {
+      lines.push((i === 0 ? `  ${name}` : "").padEnd(column) + line);
+    }
+  }
+  return lines;
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}

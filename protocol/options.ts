@@ -1,0 +1,224 @@
+import { parseArgs } from "@std/cli";
+import { SealpostError } from "../crypto/error.ts";
+
+/** An option of a subcommand. Without `value` it is a flag that is on or off. */
+export interface Option {
+  readonly name: string;
+  /** What stands for its value in help, like `DIR`. */
+  readonly value?: string;
+  readonly kind?: "text" | "integer" | "size";
+  /** Bounds of an `integer`, or of a `size` in bytes, both included. */
+  readonly min?: number;
+  readonly max?: number;
+  /** Used where the option is not given; shown in help. */
+  readonly default?: string;
+  readonly help: string;
+}
+
+/** A positional argument. */
+export interface Positional {
+  readonly name: string;
+  readonly required: boolean;
+  readonly help: string;
+}
+
+/** A subcommand: the one description from which arguments are parsed and help is written. */
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  /** Paragraphs. */
+  readonly description: readonly string[];
+  readonly positionals: readonly Positional[];
+  readonly options: readonly Option[];
+  /** Options that people will try and that are refused, each with the reason and the way to do it. */
+  readonly refused?: Readonly<Record<string, string>>;
+  readonly examples: readonly { readonly line: string; readonly what: string }[];
+  readonly environment?: readonly { readonly name: string; readonly help: string }[];
+}
+
+/** What was given on the command line, checked against a {@linkcode Command}. */
+export interface Arguments {
+  /** Whether `--help` was given; nothing else was checked then. */
+  readonly help: boolean;
+  /** The value of a `text` option or of a positional argument; undefined if there is none. */
+  text(name: string): string | undefined;
+  /** The value of an `integer` or `size` option, within its bounds. */
+  number(name: string): number | undefined;
+  /** Whether a flag was given. */
+  flag(name: string): boolean;
+}
+
+/**
+ * Reads the arguments after the subcommand's name. Everything that the table does not know, a value
+ * too many, too few, twice or out of bounds throws `usage`.
+ */
+export function parseCommand(command: Command, args: readonly string[]): Arguments {
+  const flags = command.options.filter((option) => option.value === undefined);
+  const valued = command.options.filter((option) => option.value !== undefined);
+  const names = valued.map((option) => option.name);
+  for (const arg of beforeDashes(args)) {
+    // parseArgs would take `--yes=no` for a yes.
+    const flag = /^--([^=]+)=/.exec(arg)?.[1];
+    if (flag === "help" || flags.some((option) => option.name === flag)) {
+      throw new SealpostError("usage", `--${flag} takes no value`);
+    }
+  }
+  const parsed = parseArgs(args, {
+    boolean: ["help", ...flags.map((option) => option.name)],
+    string: ["_", ...names],
+    collect: names,
+    alias: { help: "h" },
+    unknown: (arg, key) => key === undefined ? true : refuseOption(command, arg),
+  });
+  const help = parsed.help === true;
+  const values = new Map<string, string>();
+  if (!help) {
+    for (const option of valued) {
+      const value = oneValue(option, parsed[option.name]);
+      if (value !== undefined) values.set(option.name, value);
+    }
+    placePositionals(command, parsed._, values);
+  }
+  const numbers = new Map<string, number>();
+  for (const option of valued) {
+    const value = values.get(option.name);
+    if (value !== undefined && option.kind !== undefined && option.kind !== "text") {
+      numbers.set(option.name, toNumber(option, value));
+    }
+  }
+  return {
+    help,
+    text: (name) => values.get(name),
+    number: (name) => numbers.get(name),
+    flag: (name) => parsed[name] === true,
+  };
+}
+
+/** The one of `known` that `word` is most likely a misspelling of; null if none is near. */
+export function nearest(word: string, known: readonly string[]): string | null {
+  let best: string | null = null;
+  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const candidate of known) {
+    const d = candidate.startsWith(word) && word.length >= 2 ? 1 : distance(word, candidate);
+    if (d < least) [best, least] = [candidate, d];
+  }
+  return best;
+}
+
+/**
+ * A size in bytes: a whole number, or one with the unit KiB, MiB, GiB or TiB. Throws `usage` for
+ * anything else, units of 1000 included, and outside `min` to `max`.
+ */
+export function parseSize(text: string, min = 0, max = Number.MAX_SAFE_INTEGER): number {
+  const match = /^(\d{1,16}) ?(B|KiB|MiB|GiB|TiB)?$/i.exec(text.trim());
+  if (match?.[1] === undefined) {
+    throw new SealpostError(
+      "usage",
+      `${JSON.stringify(text)} is not a size: write it like 500KiB, 100MiB or 1GiB`,
+    );
+  }
+  const exponent = ["b", "kib", "mib", "gib", "tib"].indexOf((match[2] ?? "b").toLowerCase());
+  const size = Number(match[1]) * 1024 ** exponent;
+  if (size < min || size > max) {
+    throw new SealpostError(
+      "usage",
+      `a size of ${text} is out of bounds: it can be ${formatSize(min)} to ${formatSize(max)}`,
+    );
+  }
+  return size;
+}
+
+/** `bytes` in the largest unit that gives a whole number, as {@linkcode parseSize} reads it. */
+export function formatSize(bytes: number): string {
+  const units = ["", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  while (bytes > 0 && bytes % 1024 === 0 && unit < units.length - 1) {
+    bytes /= 1024;
+    unit++;
+  }
+  return `${bytes}${units[unit] ?? ""}`;
+}
+
+function beforeDashes(args: readonly string[]): readonly string[] {
+  const end = args.indexOf("--");
+  return end === -1 ? args : args.slice(0, end);
+}
+
+function refuseOption(command: Command, arg: string): never {
+  const given = arg.replace(/=.*$/s, "");
+  const reason = command.refused?.[given.replace(/^--?/, "")];
+  if (reason !== undefined) throw new SealpostError("usage", `${given} is refused: ${reason}`);
+  const known = ["--help", ...command.options.map((option) => `--${option.name}`)];
+  throw new SealpostError(
+    "usage",
+    `${command.name} has no option ${JSON.stringify(given)}${hint(nearest(given, known))}`,
+  );
+}
+
+/** The end of a message about an unknown word. */
+export function hint(near: string | null): string {
+  return near === null ? "; --help lists what there is" : `; did you mean ${near}?`;
+}
+
+function oneValue(option: Option, given: unknown): string | undefined {
+  const values = Array.isArray(given) ? given : [];
+  const value: unknown = values[0];
+  if (value === undefined) return option.default;
+  if (values.length > 1) throw new SealpostError("usage", `--${option.name} is given twice`);
+  if (typeof value !== "string" || value === "") {
+    throw new SealpostError(
+      "usage",
+      `--${option.name} needs a value: --${option.name} ${option.value}`,
+    );
+  }
+  return value;
+}
+
+function placePositionals(command: Command, given: readonly string[], into: Map<string, string>) {
+  for (const [i, positional] of command.positionals.entries()) {
+    const value = given[i];
+    if (value !== undefined && value !== "") into.set(positional.name, value);
+    else if (positional.required) {
+      throw new SealpostError("usage", `${command.name} needs a ${positional.name}; see --help`);
+    }
+  }
+  const extra = given[command.positionals.length];
+  if (extra !== undefined) {
+    throw new SealpostError(
+      "usage",
+      `${command.name} does not know what to do with ${JSON.stringify(extra)}; see --help`,
+    );
+  }
+}
+
+function toNumber(option: Option, text: string): number {
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = option;
+  if (option.kind === "size") return parseSize(text, min, max);
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+  if (!(value >= min && value <= max)) {
+    throw new SealpostError(
+      "usage",
+      `--${option.name} must be a whole number from ${min} to ${max}`,
+    );
+  }
+  return value;
+}
+
+/** Edits (insert, delete, replace, swap neighbours) that lead from `a` to `b`. */
+function distance(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      let d = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + same);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        d = Math.min(d, (beforeLast[j - 2] ?? 0) + 1);
+      }
+      row.push(d);
+    }
+    [beforeLast, last] = [last, row];
+  }
+  return last[b.length] ?? 0;
+}

@@ -1,0 +1,210 @@
+import * as v from "valibot";
+import { type Bytes, fromUtf8, utf8 } from "../crypto/bytes.ts";
+import { type ErrorCode, SealpostError } from "../crypto/error.ts";
+import { FLAGS, FOLDERS } from "./entry.ts";
+import { MAX_KEYS, MAX_STANZAS, MAX_UIDS } from "./limits.ts";
+import { fingerprintField, nameField, parseJson } from "./schema.ts";
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const uid = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const uids = v.pipe(v.array(uid), v.minLength(1), v.maxLength(MAX_UIDS));
+const folder = v.picklist(FOLDERS);
+const flags = v.pipe(v.array(v.picklist(FLAGS)), v.maxLength(FLAGS.length));
+const messageId = v.pipe(
+  v.string(),
+  v.regex(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
+);
+
+/** Stores a sealed message in the mailboxes of all its recipients. Its bytes follow as data. */
+const deliver = v.strictObject({
+  op: v.literal("deliver"),
+  /** The message's id, as in its header. */
+  id: messageId,
+  /** Size of the whole sealed message, bytes: envelope and body. */
+  size: count,
+  /** Everybody it goes to, with the fingerprint that the stanza is for. */
+  recipients: v.pipe(
+    v.array(v.strictObject({ name: nameField, fp: fingerprintField })),
+    v.minLength(1),
+    v.maxLength(MAX_STANZAS),
+  ),
+  /** Whether the sender keeps a copy in Sent. */
+  copy: v.boolean(),
+});
+
+/** Entries of one's mailbox, as data: `LP(entry)` each. */
+const list = v.strictObject({
+  op: v.literal("list"),
+  folder: v.optional(folder),
+  after: v.optional(count),
+  before: v.optional(uid),
+  order: v.picklist(["newest", "oldest"]),
+  limit: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(200)),
+});
+
+/** One entry and its sealed body from `offset` on, as data: `LP(entry) ‖ body`. */
+const fetch = v.strictObject({ op: v.literal("fetch"), uid, offset: v.optional(count) });
+
+/** Sets and clears flags, and moves to `folder` if that is given. */
+const flag = v.strictObject({
+  op: v.literal("flag"),
+  uids,
+  set: flags,
+  clear: flags,
+  folder: v.optional(folder),
+});
+
+/** Removes entries for good. */
+const remove = v.strictObject({ op: v.literal("remove"), uids });
+
+/** The keys of other users. */
+const keys = v.strictObject({
+  op: v.literal("keys"),
+  names: v.pipe(v.array(nameField), v.minLength(1), v.maxLength(MAX_KEYS)),
+});
+
+/** The own account. */
+const whoami = v.strictObject({ op: v.literal("whoami") });
+
+const request = v.variant("op", [deliver, list, fetch, flag, remove, keys, whoami]);
+
+/** What a client asks. Unknown members are refused. */
+export type Request = v.InferOutput<typeof request>;
+export type DeliverRequest = v.InferOutput<typeof deliver>;
+export type ListRequest = v.InferOutput<typeof list>;
+
+/** The request in a frame's payload. Throws `format`. */
+export function decodeRequest(payload: Bytes): Request {
+  return parseJson(request, fromUtf8(payload));
+}
+
+/** The codes with which a server may refuse a request; in a session others are never sent. */
+export const WIRE_ERRORS = [
+  "busy",
+  "cancelled",
+  "disk-full",
+  "file-io",
+  "format",
+  "id-conflict",
+  "internal",
+  "key-changed",
+  "limit",
+  "login-refused",
+  "no-key",
+  "no-such-message",
+  "no-such-user",
+  "protocol",
+  "quota",
+  "too-large",
+] as const satisfies readonly ErrorCode[];
+export type WireError = typeof WIRE_ERRORS[number];
+
+const refusal = v.object({
+  ok: v.literal(false),
+  code: v.picklist(WIRE_ERRORS),
+  message: v.pipe(v.string(), v.maxLength(1000)),
+  /** The user that the refusal is about, where there is one. */
+  name: v.optional(nameField),
+});
+
+const responses = {
+  deliver: v.object({
+    ok: v.literal(true),
+    /** When it was stored, milliseconds since 1970. */
+    at: count,
+    /** Whether this id had been stored before: the first answer, again. */
+    again: v.boolean(),
+  }),
+  list: v.object({
+    ok: v.literal(true),
+    epoch: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)),
+    nextUid: uid,
+  }),
+  fetch: v.object({ ok: v.literal(true), size: count }),
+  flag: v.object({ ok: v.literal(true), uids: v.array(uid) }),
+  remove: v.object({ ok: v.literal(true), uids: v.array(uid) }),
+  keys: v.object({
+    ok: v.literal(true),
+    keys: v.array(v.variant("state", [
+      v.object({ name: nameField, state: v.literal("bound"), bundle: v.string() }),
+      v.object({ name: nameField, state: v.literal("no-key") }),
+      v.object({ name: nameField, state: v.literal("unknown") }),
+    ])),
+  }),
+  whoami: v.object({
+    ok: v.literal(true),
+    name: nameField,
+    fp: fingerprintField,
+    epoch: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)),
+    nextUid: uid,
+    entries: count,
+    unseen: count,
+    /** Stored bytes of the mailbox. */
+    bytes: count,
+  }),
+};
+
+export type Op = keyof typeof responses;
+export type Response<O extends Op> = v.InferOutput<typeof responses[O]>;
+export type Refusal = v.InferOutput<typeof refusal>;
+
+/**
+ * The response to an `op` in a frame's payload. Members it does not know are ignored. A refusal
+ * is thrown, with its code; so is `protocol` for anything malformed.
+ */
+export function decodeResponse<O extends Op>(op: O, payload: Bytes): Response<O> {
+  const text = fromUtf8(payload);
+  const either = parseJson(v.variant("ok", [refusal, responses[op]]), text);
+  if (either.ok === false) {
+    throw new SealpostError(either.code, either.message);
+  }
+  return parseJson(responses[op], text);
+}
+
+const verdict = v.variant("ok", [
+  v.object({
+    ok: v.literal(true),
+    /** Whether this login bound the account to the client's key. */
+    bound: v.boolean(),
+    name: nameField,
+    fp: fingerprintField,
+  }),
+  v.object({
+    ok: v.literal(false),
+    code: v.picklist(WIRE_ERRORS),
+    message: v.pipe(v.string(), v.maxLength(500)),
+  }),
+]);
+
+/** Message F: the decision on a login, as the first record. */
+export type Verdict = v.InferOutput<typeof verdict>;
+
+/** Every verdict's record holds this many bytes of plaintext, so that none can be told by its size. */
+export const VERDICT_SIZE = 1024;
+
+/** The one answer to every failed login. */
+export const LOGIN_REFUSED =
+  "invalid username or password, or this account is bound to another key";
+
+export function decodeVerdict(payload: Bytes): Verdict {
+  return parseJson(verdict, fromUtf8(payload));
+}
+
+const event = v.variant("event", [
+  /** A new entry of the own mailbox. */
+  v.object({ event: v.literal("mail"), uid, folder }),
+]);
+
+/** What a server says without being asked. */
+export type MailEvent = v.InferOutput<typeof event>;
+
+/** An event; null for one of a kind that this version does not know. Throws `format`. */
+export function decodeEvent(payload: Bytes): MailEvent | null {
+  const any = parseJson(v.object({ event: v.string() }), fromUtf8(payload));
+  return any.event === "mail" ? parseJson(event, fromUtf8(payload)) : null;
+}
+
+/** The payload of a request, response or event. */
+export function encodeJson(value: Request | Verdict | MailEvent | Refusal | Response<Op>): Bytes {
+  return utf8(JSON.stringify(value));
+}

@@ -1,0 +1,215 @@
+import { createHash } from "node:crypto";
+import { type Bytes, equal, fromBase64, toHex } from "../crypto/bytes.ts";
+import { SealpostError } from "../crypto/error.ts";
+import { sealedBodySize } from "../protocol/body.ts";
+import {
+  encodeEnvelope,
+  type Envelope,
+  EnvelopeReader,
+  MAX_ENVELOPE,
+} from "../protocol/envelope.ts";
+import { ID_MEMORY, MAX_ID_AGE, MAX_ID_AHEAD } from "../protocol/limits.ts";
+import type { DeliverRequest } from "../protocol/request.ts";
+import { stanzaFp } from "../protocol/stanza.ts";
+import { messageIdTime, parseMessageId } from "../protocol/uuid.ts";
+import type { BodySink, Copy, Placed, Store } from "./store.ts";
+
+/** Who sends, and within which limits. */
+export interface DeliverContext {
+  readonly store: Store;
+  readonly sender: { readonly name: string; readonly fp: Bytes };
+  /** Whether a name may get mail: it stands in user_pass.json. */
+  readonly isUser: (name: string) => boolean;
+  readonly maxMessage: number;
+  readonly maxRecipients: number;
+}
+
+/** What a delivery came to. */
+export interface Delivered {
+  readonly at: number;
+  /** The same bytes had been stored under this id before. */
+  readonly again: boolean;
+  readonly placed: readonly Placed[];
+}
+
+interface Recipient {
+  readonly name: string;
+  readonly fp: Bytes;
+}
+
+/**
+ * Stores an uploaded message for all its recipients or for none. Names, keys and sizes are checked
+ * before any of its bulk is taken from `data`; what is left of that when this throws is the
+ * caller's to drain.
+ *
+ * Throws `no-such-user`, `no-key`, `key-changed`, `too-large`, `limit`, `format`, `id-conflict`,
+ * `disk-full`, `file-io`, and what `data` throws.
+ */
+export async function deliver(
+  request: DeliverRequest,
+  data: AsyncIterable<Bytes>,
+  context: DeliverContext,
+): Promise<Delivered> {
+  const id = parseMessageId(request.id);
+  checkTime(id);
+  const recipients = request.recipients.map(({ name, fp }) => ({ name, fp: fromBase64(fp) }));
+  // A retry gets its first answer even if a recipient's key has changed since.
+  const before = await context.store.delivered(context.sender.fp, id);
+  if (!before) await checkRecipients(recipients, context);
+  checkSize(request.size, context.maxMessage);
+
+  const hash = createHash("sha256");
+  const reader = new EnvelopeReader();
+  let envelope: Envelope | null = null;
+  let sink: BodySink | null = null;
+  let received = 0;
+  try {
+    for await (const piece of data) {
+      received += piece.length;
+      if (received > request.size) throw wrongSize();
+      hash.update(piece);
+      if (sink) {
+        await sink.write(piece);
+        continue;
+      }
+      const whole = reader.push(piece);
+      if (!whole) continue;
+      envelope = whole.envelope;
+      checkEnvelope(envelope, id, request, recipients, context);
+      sink = await context.store.openBody(envelope.bodySize);
+      if (whole.rest.length > 0) await sink.write(whole.rest);
+    }
+    if (!envelope || !sink || received !== request.size) throw wrongSize();
+    const body = await sink.finish();
+    const outcome = await context.store.deliver({
+      senderFp: context.sender.fp,
+      messageId: id,
+      digest: new Uint8Array(hash.digest()),
+      header: envelope.header,
+      summary: envelope.summary,
+      body,
+      copies: copies(envelope, recipients, request.copy, context.sender),
+      receivedAt: Date.now(),
+    });
+    if (outcome.kind === "conflict") {
+      throw new SealpostError("id-conflict", "another message was sent under this id before");
+    }
+    return outcome.kind === "already"
+      ? { at: outcome.at, again: true, placed: [] }
+      : { at: outcome.at, again: false, placed: outcome.placed };
+  } catch (error) {
+    await sink?.abort();
+    throw error;
+  }
+}
+
+function wrongSize(): SealpostError {
+  return new SealpostError("format", "the upload does not have the size it was announced with");
+}
+
+/** Ids older than the memory of ids, less a day, could be stored twice. */
+function checkTime(id: Bytes): void {
+  const age = Date.now() - messageIdTime(id);
+  if (age > Math.min(MAX_ID_AGE, ID_MEMORY) || age < -MAX_ID_AHEAD) {
+    throw new SealpostError(
+      "limit",
+      "the message's id is from another time than the server's clock shows; " +
+        "check this computer's date and send it again",
+    );
+  }
+}
+
+async function checkRecipients(
+  recipients: readonly Recipient[],
+  context: DeliverContext,
+): Promise<void> {
+  if (recipients.length > context.maxRecipients) {
+    throw new SealpostError(
+      "limit",
+      `${recipients.length} recipients; this server takes ${context.maxRecipients} for one message`,
+    );
+  }
+  if (new Set(recipients.map(({ name }) => name)).size !== recipients.length) {
+    throw new SealpostError("format", "a recipient is named twice");
+  }
+  for (const { name, fp } of recipients) {
+    const account = context.isUser(name) ? await context.store.account(name) : null;
+    if (!account) throw new SealpostError("no-such-user", `there is no user ${name}`);
+    if (!account.fp) {
+      throw new SealpostError(
+        "no-key",
+        `${name} has never connected, so there is no key to seal with yet`,
+      );
+    }
+    if (!equal(account.fp, fp)) {
+      throw new SealpostError("key-changed", `${name} has another key than the one you sealed to`);
+    }
+  }
+}
+
+function checkSize(size: number, maxMessage: number): void {
+  if (size > MAX_ENVELOPE + sealedBodySize(maxMessage)) throw tooLarge(maxMessage);
+}
+
+function tooLarge(maxMessage: number): SealpostError {
+  return new SealpostError("too-large", `this server takes messages of up to ${maxMessage} bytes`);
+}
+
+/** What the upload itself says must be what the request said. */
+function checkEnvelope(
+  envelope: Envelope,
+  id: Bytes,
+  request: DeliverRequest,
+  recipients: readonly Recipient[],
+  context: DeliverContext,
+): void {
+  if (!equal(envelope.header.subarray(1, 17), id)) {
+    throw new SealpostError("format", "the message has another id than the request");
+  }
+  if (!equal(envelope.header.subarray(17, 49), context.sender.fp)) {
+    throw new SealpostError("format", "the message names another sender's key");
+  }
+  if (envelope.bodySize > sealedBodySize(context.maxMessage)) throw tooLarge(context.maxMessage);
+  if (encodeEnvelope(envelope).length + envelope.bodySize !== request.size) throw wrongSize();
+  if (request.copy !== (envelope.note !== null)) {
+    throw new SealpostError("format", "a note without a Sent copy, or the other way round");
+  }
+  const wanted = new Set(recipients.map(({ fp }) => toHex(fp)));
+  if (request.copy) wanted.add(toHex(context.sender.fp));
+  const given = envelope.stanzas.map((stanza) => toHex(stanzaFp(stanza)));
+  if (given.length !== wanted.size || given.some((fp) => !wanted.has(fp))) {
+    throw new SealpostError("format", "the stanzas are not those of the recipients");
+  }
+}
+
+/** Each mailbox gets its own stanza and nobody else's; the note goes with the Sent copy. */
+function copies(
+  envelope: Envelope,
+  recipients: readonly Recipient[],
+  copy: boolean,
+  sender: DeliverContext["sender"],
+): Copy[] {
+  const stanzas = new Map(envelope.stanzas.map((stanza) => [toHex(stanzaFp(stanza)), stanza]));
+  const stanzaOf = (fp: Bytes) => {
+    const stanza = stanzas.get(toHex(fp));
+    if (!stanza) throw new SealpostError("internal", "a recipient without a stanza");
+    return stanza;
+  };
+  const out: Copy[] = recipients.map(({ name, fp }) => ({
+    account: name,
+    folder: "inbox",
+    flags: [],
+    stanza: stanzaOf(fp),
+    note: null,
+  }));
+  if (copy) {
+    out.push({
+      account: sender.name,
+      folder: "sent",
+      flags: ["seen"],
+      stanza: stanzaOf(sender.fp),
+      note: envelope.note,
+    });
+  }
+  return out;
+}

@@ -1,0 +1,50 @@
+import type { Placed } from "./store.ts";
+
+/** A logged-in connection, as the others see it. */
+export interface Member {
+  readonly name: string;
+  /** Tells the client of a new entry, if it reads what it is told. */
+  notify(placed: Placed): void;
+  /** Ends the connection with a goodbye. */
+  end(reason: string): Promise<void>;
+}
+
+/** Who is logged in now. */
+export class Hub {
+  readonly #members = new Map<string, Set<Member>>();
+
+  join(member: Member): void {
+    const members = this.#members.get(member.name) ?? new Set();
+    members.add(member);
+    this.#members.set(member.name, members);
+  }
+
+  leave(member: Member): void {
+    const members = this.#members.get(member.name);
+    members?.delete(member);
+    if (members?.size === 0) this.#members.delete(member.name);
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const members of this.#members.values()) size += members.size;
+    return size;
+  }
+
+  /** Tells those whose mailbox got something. */
+  notify(placed: readonly Placed[]): void {
+    for (const one of placed) {
+      for (const member of this.#members.get(one.account) ?? []) member.notify(one);
+    }
+  }
+
+  /** Ends the sessions of everybody for whom `keep` says no. */
+  async endAll(keep: (name: string) => boolean, reason: string): Promise<void> {
+    const ends: Promise<void>[] = [];
+    for (const [name, members] of this.#members) {
+      if (keep(name)) continue;
+      for (const member of members) ends.push(member.end(reason));
+    }
+    await Promise.all(ends);
+  }
+}

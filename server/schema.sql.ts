@@ -1,0 +1,69 @@
+/** `PRAGMA application_id` of a store: "SPst". */
+export const APPLICATION_ID = 0x53507374;
+
+/**
+ * The schema, as the steps that lead to it: step i takes a database from version i to i + 1
+ * (`PRAGMA user_version`), each in a transaction of its own. A step that was released never changes.
+ *
+ * - `account`: a user's mailbox. `entries`, `unseen` (the inbox's) and `bytes` are kept with every
+ *   change of `entry`, in the same transaction, so that usage is one row.
+ * - `message`: what all copies share. The body is in the row, or in the file `body_file`.
+ * - `entry`: one copy. `folder` and `flags` have the codes of `protocol/entry.ts`; `bytes` is what it
+ *   counts for: header, stanza, summary, note and body.
+ * - `delivered_id`: the memory of ids, which outlives the messages.
+ *
+ * Large columns are last in their rows: SQLite then reads the others without them.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE account (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    next_uid INTEGER NOT NULL DEFAULT 1,
+    entries INTEGER NOT NULL DEFAULT 0 CHECK (entries >= 0),
+    unseen INTEGER NOT NULL DEFAULT 0 CHECK (unseen >= 0),
+    bytes INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0),
+    epoch BLOB NOT NULL CHECK (length(epoch) = 8),
+    bound_at INTEGER,
+    fp BLOB UNIQUE CHECK (length(fp) = 32),
+    bundle BLOB,
+    CHECK ((fp IS NULL) = (bundle IS NULL) AND (fp IS NULL) = (bound_at IS NULL))
+  ) STRICT;
+
+  CREATE TABLE message (
+    id INTEGER PRIMARY KEY,
+    body_size INTEGER NOT NULL CHECK (body_size >= 0),
+    body_file TEXT,
+    header BLOB NOT NULL,
+    summary BLOB NOT NULL,
+    body BLOB,
+    CHECK ((body IS NULL) <> (body_file IS NULL)),
+    CHECK (body IS NULL OR length(body) = body_size)
+  ) STRICT;
+  CREATE UNIQUE INDEX message_body_file ON message (body_file) WHERE body_file IS NOT NULL;
+
+  CREATE TABLE entry (
+    account_id INTEGER NOT NULL REFERENCES account (id),
+    uid INTEGER NOT NULL CHECK (uid >= 1),
+    message_id INTEGER NOT NULL REFERENCES message (id),
+    folder INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    stanza BLOB NOT NULL,
+    note BLOB
+  ) STRICT;
+  CREATE UNIQUE INDEX entry_uid ON entry (account_id, uid);
+  CREATE INDEX entry_folder ON entry (account_id, folder, uid);
+  CREATE INDEX entry_message ON entry (message_id);
+
+  CREATE TABLE delivered_id (
+    sender_fp BLOB NOT NULL CHECK (length(sender_fp) = 32),
+    message_id BLOB NOT NULL CHECK (length(message_id) = 16),
+    digest BLOB NOT NULL CHECK (length(digest) = 32),
+    at INTEGER NOT NULL,
+    PRIMARY KEY (sender_fp, message_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX delivered_id_at ON delivered_id (at);
+  `,
+];

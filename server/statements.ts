@@ -1,0 +1,106 @@
+import type { Bytes } from "../crypto/bytes.ts";
+import { SealpostError } from "../crypto/error.ts";
+import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
+
+const ACCOUNT = "SELECT name, fp, bundle, bound_at, epoch, next_uid FROM account";
+
+// CROSS JOIN fixes the order: entries by their index, then each one's message.
+const ENTRY = `
+  SELECT e.uid, e.folder, e.flags, e.received_at, m.header, e.stanza, m.summary, e.note, m.body_size
+  FROM entry AS e CROSS JOIN message AS m ON m.id = e.message_id
+  WHERE e.account_id = ?`;
+const RANGE = "AND e.uid > ? AND e.uid < ?";
+
+/** Every statement of the store on its rows. None of them reads more rows than it answers with. */
+export const SQL = {
+  addAccount: "INSERT INTO account (name, epoch) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+  account: `${ACCOUNT} WHERE name = ?`,
+  accountByFp: `${ACCOUNT} WHERE fp = ?`,
+  accountId: "SELECT id FROM account WHERE name = ?",
+  bindKey: `UPDATE OR IGNORE account SET fp = ?, bundle = ?, bound_at = ?
+    WHERE name = ? AND fp IS NULL`,
+  usage: "SELECT entries, unseen, bytes FROM account WHERE name = ?",
+
+  delivered: "SELECT digest, at FROM delivered_id WHERE sender_fp = ? AND message_id = ?",
+  addDelivered: "INSERT INTO delivered_id (sender_fp, message_id, digest, at) VALUES (?, ?, ?, ?)",
+  forgetDelivered: `DELETE FROM delivered_id WHERE (sender_fp, message_id) IN
+    (SELECT sender_fp, message_id FROM delivered_id WHERE at < ? LIMIT ?)`,
+
+  addMessage: `INSERT INTO message (body_size, body_file, header, summary, body)
+    VALUES (?, ?, ?, ?, ?)`,
+  takeUid: `UPDATE account SET next_uid = next_uid + 1, entries = entries + 1,
+    unseen = unseen + ?, bytes = bytes + ? WHERE name = ? RETURNING id, next_uid - 1 AS uid`,
+  addEntry: `INSERT INTO entry
+    (account_id, uid, message_id, folder, flags, received_at, bytes, stanza, note)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+
+  entry: `${ENTRY} AND e.uid = ?`,
+  newest: `${ENTRY} ${RANGE} ORDER BY e.uid DESC LIMIT ?`,
+  oldest: `${ENTRY} ${RANGE} ORDER BY e.uid LIMIT ?`,
+  newestIn: `${ENTRY} ${RANGE} AND e.folder = ? ORDER BY e.uid DESC LIMIT ?`,
+  oldestIn: `${ENTRY} ${RANGE} AND e.folder = ? ORDER BY e.uid LIMIT ?`,
+  bodyOf: `SELECT m.body_size, m.body_file, m.body
+    FROM entry AS e CROSS JOIN message AS m ON m.id = e.message_id
+    WHERE e.account_id = ? AND e.uid = ?`,
+
+  flagsOf: "SELECT folder, flags FROM entry WHERE account_id = ? AND uid = ?",
+  setFlags: "UPDATE entry SET folder = ?, flags = ? WHERE account_id = ? AND uid = ?",
+  addUnseen: "UPDATE account SET unseen = unseen + ? WHERE id = ?",
+
+  removeEntry: `DELETE FROM entry WHERE account_id = ? AND uid = ?
+    RETURNING message_id, folder, flags, bytes`,
+  removeMessage: `DELETE FROM message WHERE id = ?1 AND NOT EXISTS
+    (SELECT 1 FROM entry WHERE message_id = ?1) RETURNING body_file`,
+  subtractUsage: `UPDATE account SET entries = entries - ?, unseen = unseen - ?, bytes = bytes - ?
+    WHERE id = ?`,
+
+  bodyFiles: "SELECT body_file FROM message WHERE body_file >= ? AND body_file < ?",
+} as const;
+
+/** The statements, compiled once for a connection. */
+export type Statements = { readonly [name in keyof typeof SQL]: StatementSync };
+
+/** Compiles all statements. Throws what SQLite throws if the schema is another one. */
+export function prepareStatements(db: DatabaseSync): Statements {
+  const names = Object.keys(SQL) as (keyof typeof SQL)[];
+  return Object.fromEntries(names.map((name) => [name, db.prepare(SQL[name])])) as Statements;
+}
+
+/** A row as SQLite gives it. */
+export type Row = Readonly<Record<string, SQLOutputValue>>;
+
+/** The integer in column `name`. Throws `internal` if it is none. */
+export function integer(row: Row, name: string): number {
+  const value = row[name];
+  if (typeof value !== "number") throw mistyped(name);
+  return value;
+}
+
+/** The text in column `name`. Throws `internal` if it is none. */
+export function text(row: Row, name: string): string {
+  const value = row[name];
+  if (typeof value !== "string") throw mistyped(name);
+  return value;
+}
+
+/** The bytes in column `name`. Throws `internal` if it has none. */
+export function blob(row: Row, name: string): Bytes {
+  const value = row[name];
+  if (!(value instanceof Uint8Array) || !(value.buffer instanceof ArrayBuffer)) {
+    throw mistyped(name);
+  }
+  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+}
+
+/** What `read` gives for column `name`, or null if that is null. */
+export function nullable<T>(
+  row: Row,
+  name: string,
+  read: (row: Row, name: string) => T,
+): T | null {
+  return row[name] === null ? null : read(row, name);
+}
+
+function mistyped(name: string): SealpostError {
+  return new SealpostError("internal", `the database has another type in the column ${name}`);
+}
