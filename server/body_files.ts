@@ -141,24 +141,9 @@ export class BodyFiles {
     await removeQuietly(this.#path(name));
   }
 
-  /**
-   * The bytes of a body from `offset` on. It is opened before this returns: a removal after that
-   * does not cut the reading short. Throws `file-io` if it is not there.
-   */
+  /** The bytes of a body of `size` from `offset` on, read as {@linkcode fileChunks} does. */
   read(name: string, size: number, offset: number): AsyncIterable<Bytes> {
-    const path = this.#path(name);
-    try {
-      const file = Deno.openSync(path, { read: true });
-      try {
-        file.seekSync(offset, Deno.SeekMode.Start);
-      } catch (error) {
-        file.close();
-        throw error;
-      }
-      return fileChunks(file, size - offset, path);
-    } catch (error) {
-      throw wrapFileError(error, `read ${path}`);
-    }
+    return fileChunks(this.#path(name), size, offset);
   }
 
   #temp(name: string): string {

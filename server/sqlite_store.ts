@@ -1,5 +1,5 @@
 import { type Bytes, equal, random } from "../crypto/bytes.ts";
-import { SealpostError } from "../crypto/error.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { flagBits, flagsOf, FOLDERS } from "../protocol/entry.ts";
 import { BodyFiles } from "./body_files.ts";
 import { memoryChunks } from "./body_reader.ts";
@@ -186,9 +186,9 @@ class SqliteStore implements Store {
       const row = this.#sql.bodyOf.get(this.#accountId(account), uid);
       if (row === undefined) return null;
       const file = nullable(row, "body_file", text);
-      if (file === null) return memoryChunks(blob(row, "body"), offset);
-      // Opened in the same turn in which the row was read: it cannot be removed between.
-      return this.#files.read(file, integer(row, "body_size"), offset);
+      return file === null
+        ? memoryChunks(blob(row, "body"), offset)
+        : this.#readFile(file, integer(row, "body_size"), offset);
     });
   }
 
@@ -253,6 +253,7 @@ class SqliteStore implements Store {
   async close(): Promise<void> {
     await this.#queue.close();
     await this.#files.close();
+    if (!this.#database.db.isOpen) return;
     try {
       this.#database.close();
     } catch (error) {
@@ -260,10 +261,23 @@ class SqliteStore implements Store {
     }
   }
 
+  async *#readFile(file: string, size: number, offset: number): AsyncGenerator<Bytes> {
+    try {
+      yield* this.#files.read(file, size, offset);
+    } catch (error) {
+      if (!isSealpostError(error, "file-missing")) throw error;
+      const named = await this.#read(() => this.#sql.bodyFiles.get(file, `${file}g`));
+      throw named === undefined
+        ? new SealpostError("no-such-message", "the message was removed", { cause: error })
+        : new SealpostError("file-io", `the store is damaged: ${error.message}`, { cause: error });
+    }
+  }
+
   /** Runs `read` now; what it throws rejects the promise. */
   // deno-lint-ignore require-await -- so that a throw becomes a rejection
   async #read<T>(read: () => T): Promise<T> {
     try {
+      if (!this.#database.db.isOpen) throw new SealpostError("busy", "the store is closed");
       return read();
     } catch (error) {
       throw wrapSqliteError(error, this.#database.path);

@@ -26,11 +26,21 @@ export type BindOutcome = "bound" | "same" | "other-key" | "taken" | "unknown";
 
 /** A body while it arrives. Nothing of it is visible before the delivery is committed. */
 export interface BodySink {
-  /** Takes the next bytes; the promise is the back-pressure. Throws `disk-full`, `file-io`. */
+  /**
+   * Takes the next bytes; the promise is the back-pressure, and `chunk` may be reused after it. One
+   * call at a time. Throws `limit` for more than was announced, `disk-full` or `file-io`; whatever
+   * it throws, the body is given up and nothing of it is left.
+   */
   write(chunk: Bytes): Promise<void>;
-  /** Makes what was written durable and returns the handle for {@linkcode Store.deliver}. */
+  /**
+   * Makes what was written durable and returns the handle for {@linkcode Store.deliver}. Throws
+   * `format` for less than was announced, `disk-full` or `file-io`; the body is given up then.
+   */
   finish(): Promise<StoredBody>;
-  /** Forgets what was written. Safe to call at any time, also after `finish`. */
+  /**
+   * Forgets what was written. Safe to call at any time, also after `finish`; without effect on what
+   * a delivery has taken over.
+   */
   abort(): Promise<void>;
 }
 
@@ -75,8 +85,8 @@ export interface Placed {
 }
 
 /**
- * `stored`: committed now. `already`: the same digest was committed before; `at` is when, and
- * `placed` is empty. `conflict`: the id was used for another digest.
+ * `stored`: committed now. `already`: the same digest was committed before; `at` is what it was
+ * received at then. `conflict`: the id was used for another digest.
  */
 export type DeliverOutcome =
   | { readonly kind: "stored"; readonly at: number; readonly placed: readonly Placed[] }
@@ -95,7 +105,7 @@ export interface ListQuery {
   readonly limit: number;
 }
 
-/** A change of flags and, if `folder` is given, of place. */
+/** A change of flags and, if `folder` is given, of place. A flag in both `set` and `clear` is set. */
 export interface FlagChange {
   readonly set: readonly Flag[];
   readonly clear: readonly Flag[];
@@ -107,8 +117,10 @@ export interface FlagChange {
  * the write is committed to disk; a rejected one left nothing. Implementations pass the contract
  * tests in `tests/server/store_contract.ts`.
  *
- * Names are canonical when they get here. All methods throw `disk-full` or `file-io` when the
- * disk refuses; the store stays usable for reads after that.
+ * Names are canonical when they get here; what is asked about a mailbox that does not exist throws
+ * `no-such-user`. All methods throw `disk-full` or `file-io` when the disk refuses; the store stays
+ * usable for reads after that, and for writes once there is room again. After `close` they throw
+ * `busy`.
  */
 export interface Store {
   /** Makes accounts for those of `names` that have none. */
@@ -124,17 +136,22 @@ export interface Store {
   /** The answer already given for this id, if there is one: checked before bulk is taken. */
   delivered(senderFp: Bytes, messageId: Bytes): Promise<{ digest: Bytes; at: number } | null>;
   /**
-   * Stores a message with all its copies in one transaction. Takes over `body`: it is gone if the
-   * outcome is not `stored` or the promise rejects. Throws `no-such-user` if an account of
-   * `copies` does not exist.
+   * Stores a message with all its copies in one transaction; an account may get several. Takes over
+   * `body`: it is gone if the outcome is not `stored` or the promise rejects. Throws `no-such-user`
+   * if an account of `copies` does not exist.
    */
   deliver(delivery: Delivery): Promise<DeliverOutcome>;
 
   list(account: string, query: ListQuery): Promise<readonly Entry[]>;
   entry(account: string, uid: number): Promise<Entry | null>;
-  /** The sealed body from byte `offset` on, in chunks of at most 64 KiB; null if there is no such entry. */
+  /**
+   * The sealed body from byte `offset` on, in chunks of at most 64 KiB; null if there is no such
+   * entry. Nothing is held until the first chunk is asked for, so it need not be iterated. If the
+   * message is removed before that, asking may throw `no-such-message`; a reading that has begun
+   * gets every byte.
+   */
   readBody(account: string, uid: number, offset?: number): Promise<AsyncIterable<Bytes> | null>;
-  /** Returns the UIDs that exist and were changed. */
+  /** Returns the UIDs that exist: each is now as asked, whether or not it was before. */
   flag(account: string, uids: readonly number[], change: FlagChange): Promise<readonly number[]>;
   /**
    * Removes entries for good; a message without entries goes with its body. The memory of its id
