@@ -54,7 +54,7 @@ export function commandHelp(program: string, command: Command): string {
   for (const { line, what } of command.examples) {
     lines.push(`  ${program} ${line}`, ...wrap(what, WIDTH - 6).map((text) => `      ${text}`));
   }
-  lines.push("", `${program} --help lists the exit codes.`, "");
+  lines.push("", `${program} help lists the exit codes.`, "");
   return lines.join("\n");
 }
 

@@ -40,10 +40,14 @@ export interface Command {
 export interface Arguments {
   /** Whether `--help` was given; nothing else was checked then. */
   readonly help: boolean;
-  /** The value of a `text` option or of a positional argument; undefined if there is none. */
-  text(name: string): string | undefined;
-  /** The value of an `integer` or `size` option, within its bounds. */
-  number(name: string): number | undefined;
+  /** The value of an option with a default or of a required positional argument. */
+  text(name: string): string;
+  /** The value of any option or positional argument; undefined if it was not given. */
+  optional(name: string): string | undefined;
+  /** Those of the options and positional arguments on the right that were given. */
+  pick<K extends string>(names: Readonly<Record<K, string>>): { [P in K]?: string };
+  /** The value of an `integer` or `size` option with a default, within its bounds. */
+  number(name: string): number;
   /** Whether a flag was given. */
   flag(name: string): boolean;
 }
@@ -88,10 +92,23 @@ export function parseCommand(command: Command, args: readonly string[]): Argumen
   }
   return {
     help,
-    text: (name) => values.get(name),
-    number: (name) => numbers.get(name),
+    text: (name) => values.get(name) ?? missing(command, name),
+    optional: (name) => values.get(name),
+    pick: (names) => {
+      const given: Partial<Record<keyof typeof names, string>> = {};
+      for (const key in names) {
+        const value = values.get(names[key]);
+        if (value !== undefined) given[key] = value;
+      }
+      return given;
+    },
+    number: (name) => numbers.get(name) ?? missing(command, name),
     flag: (name) => parsed[name] === true,
   };
+}
+
+function missing(command: Command, name: string): never {
+  throw new Error(`the table of ${command.name} has no ${name}, or no default for it`);
 }
 
 /** The one of `known` that `word` is most likely a misspelling of; null if none is near. */

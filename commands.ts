@@ -1,0 +1,216 @@
+import type { Command } from "./protocol/options.ts";
+
+const DEBUG = {
+  name: "SEALPOST_DEBUG=1",
+  help: "show where in the program an error came from",
+};
+const PASSPHRASE = {
+  name: "SEALPOST_PASSPHRASE",
+  help: "the passphrase of the private key, for use without a person",
+};
+
+const NOT_AN_ARGUMENT = "every user of this machine can see the arguments of a program; " +
+  "use SEALPOST_PASSWORD or --password-file FILE, or type it when asked";
+
+const NOT_A_VALUE = "every user of this machine can see the arguments of a program; " +
+  "type it when asked, pipe it in, or use SEALPOST_PASSPHRASE";
+
+const NAME = {
+  name: "NAME",
+  required: true,
+  help: "a user's name: 1 to 32 of a-z 0-9 . _ -, the first a letter or digit",
+} as const;
+
+const YES = { name: "yes", help: "do not ask" } as const;
+
+/**
+ * Every subcommand, in the order of help. Parsing, help and what is generated from the table
+ * elsewhere have this as their one source.
+ */
+export const COMMANDS = [
+  {
+    name: "serve",
+    summary: "run the server",
+    description: [
+      "Takes connections, checks passwords and keys, and keeps everyone's mail, which it cannot " +
+      "read. Prints one line when it accepts connections. Ctrl-C ends it; nothing that was " +
+      "acknowledged is lost.",
+      "The folder holds server_private.pem, server_public.pem and user_pass.json (made by " +
+      "keygen server); mail goes to mail/ in it. Plain passwords in user_pass.json are replaced " +
+      "by Argon2id hashes. Accounts added to the file work at once.",
+    ],
+    positionals: [],
+    options: [
+      {
+        name: "dir",
+        value: "DIR",
+        help: "the server's folder (default: ./server, or the current folder if it has the keys)",
+      },
+      {
+        name: "listen",
+        value: "ADDRESS",
+        default: "0.0.0.0:13000",
+        help: "where to listen, HOST:PORT or [IPV6]:PORT; port 0 picks a free one and prints it",
+      },
+      {
+        name: "max-message",
+        value: "SIZE",
+        kind: "size",
+        min: 2 ** 20,
+        max: 2 ** 40,
+        default: "100MiB",
+        help: "largest message with its attachments; KiB, MiB, GiB",
+      },
+    ],
+    examples: [
+      { line: "serve", what: "serve ./server on every IPv4 address, port 13000" },
+      { line: "serve --dir /srv/mail --listen [::]:13000", what: "another folder; IPv6 as well" },
+      {
+        line: "serve --listen 127.0.0.1:0 --max-message 1GiB",
+        what: "this machine only, any port",
+      },
+    ],
+    environment: [PASSPHRASE, DEBUG],
+  },
+  {
+    name: "connect",
+    summary: "read and send mail",
+    description: [
+      "Connects to a server and shows the menu. Asks for what was not given: the server, the user " +
+      "name, the password. Works the same with its answers from a pipe, one a line.",
+    ],
+    positionals: [{
+      name: "[USER@]HOST[:PORT]",
+      required: false,
+      help: "the server, and who you are there; an IPv6 address stands in brackets",
+    }],
+    options: [
+      {
+        name: "dir",
+        value: "DIR",
+        help: "your folder with NAME_private.pem (default: the current)",
+      },
+      {
+        name: "password-file",
+        value: "FILE",
+        help: "take the password from the first line of FILE, which only you may read",
+      },
+    ],
+    refused: { password: NOT_AN_ARGUMENT, p: NOT_AN_ARGUMENT, passphrase: NOT_A_VALUE },
+    examples: [
+      { line: "connect alice@mail.lan", what: "from alice's folder; asks for the password" },
+      { line: "connect --dir client1 client1@[::1]:13000", what: "a server on this machine" },
+      {
+        line: "connect --password-file secret alice@mail.lan < answers",
+        what: "without a person: the menu's answers come from a file",
+      },
+    ],
+    environment: [
+      { name: "SEALPOST_PASSWORD", help: "the password, for use without a person" },
+      PASSPHRASE,
+      DEBUG,
+    ],
+  },
+  {
+    name: "keygen",
+    summary: "make the keys of a user or of the server",
+    description: [
+      "keygen NAME makes ./NAME with NAME_private.pem, which nobody else may see, " +
+      "NAME_public.pem, and files/ for what you want to send; server_public.pem is copied from " +
+      "./server if it is there. keygen server makes the server's keys, and a user_pass.json to " +
+      "start from if there is none.",
+      "Keys that are there are never overwritten without --force, and then the old private key " +
+      "is kept as NAME_private.FINGERPRINT.pem to read old mail with.",
+    ],
+    positionals: [{ ...NAME, help: `server, or ${NAME.help}` }],
+    options: [
+      { name: "dir", value: "DIR", help: "where to put the keys (default: ./NAME)" },
+      {
+        name: "passphrase",
+        help: "encrypt the private key; asks twice, or reads one line from a pipe, " +
+          "or takes SEALPOST_PASSPHRASE",
+      },
+      {
+        name: "bits",
+        value: "N",
+        kind: "integer",
+        min: 2048,
+        max: 4096,
+        default: "3072",
+        help: "size of the RSA key, 2048 to 4096, a multiple of 8",
+      },
+      { name: "force", help: "make new keys although there are some" },
+      {
+        name: "public",
+        help: "make no keys: write NAME_public.pem again from NAME_private.pem",
+      },
+      { name: "json", help: "print what was done as JSON" },
+    ],
+    examples: [
+      { line: "keygen server", what: "the first step on the server" },
+      { line: "keygen alice --passphrase", what: "alice's keys, the private one encrypted" },
+      { line: "keygen alice --dir .", what: "in the current folder" },
+    ],
+    environment: [
+      { name: "SEALPOST_PASSPHRASE", help: "the passphrase for --passphrase and --public" },
+      DEBUG,
+    ],
+  },
+  {
+    name: "client",
+    summary: "make a client's folder beside ./server, ready to connect",
+    description: [
+      "Does keygen NAME and insists that the server's public key is there to go with it. For " +
+      "trying things out on one machine: in real use the private key of a person is made on that " +
+      "person's machine and never leaves it.",
+    ],
+    positionals: [NAME],
+    options: [],
+    examples: [{
+      line: "client client1",
+      what: "./client1 with keys, files/ and server_public.pem",
+    }],
+    environment: [DEBUG],
+  },
+  {
+    name: "pubkey",
+    summary: "copy the server's public key to a client's folder",
+    description: [
+      "Copies ./server/server_public.pem to ./NAME, over the one that is there. Of use when the " +
+      "server has new keys.",
+    ],
+    positionals: [NAME],
+    options: [],
+    examples: [{ line: "pubkey client1", what: "./client1/server_public.pem is now the server's" }],
+    environment: [DEBUG],
+  },
+  {
+    name: "clean",
+    summary: "remove keys, files and mail of all clients, keep their folders",
+    description: [
+      "For testing. In the current folder: removes what is in every client's files/, every " +
+      "client's keys, and all mail on ./server. Says what it will remove, and asks. Refuses while " +
+      "the server runs. The server's keys and user_pass.json stay.",
+    ],
+    positionals: [],
+    options: [YES],
+    examples: [{ line: "clean --yes", what: "without asking" }],
+    environment: [DEBUG],
+  },
+  {
+    name: "cleanall",
+    summary: "remove all clients' folders and their mail on ./server",
+    description: [
+      "For testing. In the current folder: removes every client's folder with all that is in it, " +
+      "and all mail on ./server. Says what it will remove, and asks. Refuses while the server " +
+      "runs. The server's keys and user_pass.json stay.",
+    ],
+    positionals: [],
+    options: [YES],
+    examples: [{ line: "cleanall", what: "lists the folders, then asks" }],
+    environment: [DEBUG],
+  },
+] as const satisfies readonly Command[];
+
+/** The name of a subcommand. */
+export type CommandName = typeof COMMANDS[number]["name"];

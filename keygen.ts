@@ -1,0 +1,222 @@
+import { random } from "./crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "./crypto/error.ts";
+import {
+  bundleToPem,
+  formatFingerprint,
+  generateIdentity,
+  type NewIdentity,
+} from "./crypto/identity.ts";
+import { writeFileAtomic } from "./protocol/atomic_file.ts";
+import {
+  ensurePrivateDir,
+  isThere,
+  loadBundle,
+  loadPrivateKey,
+  privateKeyPath,
+  publicKeyPath,
+  requireNoKeys,
+  saveIdentityFiles,
+  savePublicKey,
+  SERVER_NAME,
+} from "./protocol/key_files.ts";
+import { parseName } from "./protocol/name.ts";
+import { PROGRAM } from "./protocol/program.ts";
+import {
+  passphraseBytes,
+  passphraseFromEnvironment,
+  passphraseOf,
+  readSecret,
+  readInputLine,
+} from "./protocol/secret_input.ts";
+import { join } from "@std/path";
+
+/** What `keygen` is asked to do. */
+export interface KeygenOptions {
+  /** `server`, or a user's name. */
+  readonly name: string;
+  /** Where the keys go; `./NAME` if undefined. */
+  readonly dir: string | undefined;
+  /** Whether to encrypt the private key. */
+  readonly passphrase: boolean;
+  /** Size of the RSA modulus, bits. */
+  readonly bits: number;
+  /** Whether to replace keys that are there. */
+  readonly force: boolean;
+  /** Whether only to write the public key file anew. */
+  readonly publicOnly: boolean;
+  /** Whether to print JSON. */
+  readonly json: boolean;
+}
+
+/** What a command left on the disk, for its report. */
+interface Written {
+  readonly role: "private" | "public" | "retired" | "server_public" | "files" | "user_pass";
+  readonly path: string;
+  readonly note: string;
+}
+
+/**
+ * Makes the keys of a user, or of the server, with what belongs beside them, and prints what was
+ * made. Throws `usage`, `file-exists`, `passphrase`, `cancelled`, `disk-full`, `file-io`, and what
+ * reading `./server/server_public.pem` throws.
+ */
+export async function keygen(options: KeygenOptions): Promise<void> {
+  const name = nameArgument(options.name);
+  const dir = options.dir ?? name;
+  if (options.publicOnly) return await writePublic(dir, name, options);
+  if (!options.force) await requireNoKeys(dir, name);
+  const serverPem = name === SERVER_NAME ? null : await readServerKey();
+  const passphrase = options.passphrase ? passphraseBytes(newPassphrase()) : undefined;
+  const identity = await generate(options.bits);
+  const saved = await saveIdentityFiles(dir, name, identity, { passphrase, force: options.force });
+  const written: Written[] = [
+    { role: "private", path: saved.privatePath, note: "secret: nobody else may have it" },
+    { role: "public", path: saved.publicPath, note: "" },
+  ];
+  const hints: string[] = [];
+  if (saved.retiredPath !== null) {
+    written.push({
+      role: "retired",
+      path: saved.retiredPath,
+      note: "the old key, to read old mail",
+    });
+    hints.push(
+      name === SERVER_NAME
+        ? `Every client needs the new ${publicKeyPath(dir, name)}: ${PROGRAM} pubkey NAME`
+        : `If ${name} has connected before, the server knows the old key and refuses this one.`,
+    );
+  }
+  if (name === SERVER_NAME) written.push(...await addExampleUsers(dir, hints));
+  else written.push(...await furnish(dir, serverPem, hints));
+  const fingerprint = formatFingerprint(identity.bundle.fp);
+  const encrypted = passphrase !== undefined;
+  report(options, {
+    what: `Made the keys of ${name}.`,
+    name,
+    fingerprint,
+    encrypted,
+    written,
+    hints,
+  });
+}
+
+/** The argument NAME in its canonical form. Throws `usage`. */
+export function nameArgument(text: string): string {
+  try {
+    return parseName(text);
+  } catch (cause) {
+    if (!isSealpostError(cause, "format")) throw cause;
+    throw new SealpostError("usage", `${JSON.stringify(text)} is no name: ${cause.message}`, {
+      cause,
+    });
+  }
+}
+
+/** `./server/server_public.pem` in its standard form, or null if it is not there. */
+export async function readServerKey(): Promise<string | null> {
+  const path = publicKeyPath(SERVER_NAME, SERVER_NAME);
+  return await isThere(path) ? bundleToPem(await loadBundle(path)) : null;
+}
+
+/** Writes the public key file again, for a private key that has lost it. */
+async function writePublic(dir: string, name: string, options: KeygenOptions): Promise<void> {
+  if (options.force || options.passphrase) {
+    throw new SealpostError("usage", "--public makes no keys: leave out --force and --passphrase");
+  }
+  const privatePath = privateKeyPath(dir, name);
+  const { bundle } = await loadPrivateKey(dir, name, passphraseOf(privatePath));
+  const path = await savePublicKey(dir, name, bundle);
+  report(options, {
+    what: `Made the public key file of ${name} from its private key.`,
+    name,
+    fingerprint: formatFingerprint(bundle.fp),
+    written: [{ role: "public", path, note: "" }],
+    hints: [],
+  });
+}
+
+function newPassphrase(): string {
+  console.error("The passphrase must not be your login password: the server sees that one.");
+  const fixed = passphraseFromEnvironment();
+  if (fixed !== null) return fixed;
+  const terminal = Deno.stdin.isTerminal();
+  const passphrase = terminal ? readSecret("New passphrase: ") : readInputLine();
+  if (passphrase === null || passphrase === "") {
+    throw new SealpostError("passphrase", "no passphrase was given; nothing was made");
+  }
+  if (terminal && readSecret("Once more: ") !== passphrase) {
+    throw new SealpostError("passphrase", "the two are not the same; nothing was made");
+  }
+  return passphrase;
+}
+
+/** A new identity, with its progress shown on a terminal. */
+async function generate(rsaBits: number): Promise<NewIdentity> {
+  if (!Deno.stderr.isTerminal()) return await generateIdentity({ rsaBits });
+  const show = (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
+  try {
+    return await generateIdentity({ rsaBits, onStep: (what) => show(`Making keys: ${what} …`) });
+  } finally {
+    show("");
+  }
+}
+
+/** What a client's folder has beside its keys. */
+async function furnish(dir: string, serverPem: string | null, hints: string[]): Promise<Written[]> {
+  const files = join(dir, "files");
+  await ensurePrivateDir(files);
+  const written: Written[] = [{ role: "files", path: files, note: "for what you want to send" }];
+  const path = publicKeyPath(dir, SERVER_NAME);
+  const there = await isThere(path) ? bundleToPem(await loadBundle(path)) : null;
+  if (serverPem === null) {
+    if (there === null) hints.push(`Before the first connection, get ${path} from the server.`);
+  } else if (there === null) {
+    await writeFileAtomic(path, serverPem, { mode: 0o644, overwrite: false });
+    written.push({ role: "server_public", path, note: "copied from ./server" });
+  } else if (there !== serverPem) {
+    hints.push(`${path} is another key than that in ./server; \`${PROGRAM} pubkey\` replaces it.`);
+  }
+  return written;
+}
+
+/** A user_pass.json to start from, unless there is one. */
+async function addExampleUsers(dir: string, hints: string[]): Promise<Written[]> {
+  const path = join(dir, "user_pass.json");
+  if (await isThere(path)) return [];
+  const users = { client1: randomPassword(), client2: randomPassword() };
+  await writeFileAtomic(path, JSON.stringify(users, null, 2) + "\n", { overwrite: false });
+  hints.push(
+    `Put your group's names into ${path}, and copy the passwords before the server starts:`,
+    "it replaces them by hashes.",
+  );
+  const note = "client1 and client2, with random passwords";
+  return [{ role: "user_pass", path, note }];
+}
+
+/** 100 random bits that can be read out over the telephone: Crockford's base 32, in groups. */
+function randomPassword(): string {
+  const digits = "0123456789abcdefghjkmnpqrstvwxyz";
+  const symbols = Array.from(random(20), (byte) => digits.charAt(byte & 31)).join("");
+  return symbols.replace(/.{5}(?=.)/g, "$&-");
+}
+
+interface Report {
+  readonly what: string;
+  readonly name: string;
+  readonly fingerprint: string;
+  readonly encrypted?: boolean;
+  readonly written: readonly Written[];
+  readonly hints: readonly string[];
+}
+
+function report(options: KeygenOptions, { what, written, hints, ...facts }: Report): void {
+  if (options.json) {
+    const files = Object.fromEntries(written.map(({ role, path }) => [role, path]));
+    return console.log(JSON.stringify({ ...facts, files }, null, 2));
+  }
+  console.log(what);
+  const column = Math.max(...written.map(({ path }) => path.length)) + 4;
+  for (const { path, note } of written) console.log(`  ${path.padEnd(column)}${note}`.trimEnd());
+  console.log(`Fingerprint: ${facts.fingerprint}`);
+  for (const hint of hints) console.log(hint);
+}

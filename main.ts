@@ -1,0 +1,119 @@
+import { type CommandName, COMMANDS } from "./commands.ts";
+import { SealpostError } from "./crypto/error.ts";
+import { describeFailure } from "./protocol/failure.ts";
+import { commandHelp, programHelp } from "./protocol/help.ts";
+import { type Arguments, hint, nearest, parseCommand } from "./protocol/options.ts";
+import { PROGRAM, PROGRAM_VERSION } from "./protocol/program.ts";
+
+/** Runs the command that `args` name. */
+async function run(args: readonly string[]): Promise<void> {
+  const [first, ...rest] = args;
+  switch (first) {
+    case undefined:
+      throw new SealpostError("usage", `no command is given; ${PROGRAM} help lists them`);
+    case "--version":
+      return console.log(`sealpost ${PROGRAM_VERSION}`);
+    case "-h":
+    case "--help":
+      return showHelp(undefined);
+    case "help":
+      return showHelp(rest[0]);
+  }
+  const command = findCommand(first);
+  const given = parseCommand(command, rest);
+  if (given.help) showHelp(command.name);
+  else await dispatch(command.name, given);
+}
+
+/** Loads the one module that the command needs. */
+async function dispatch(name: CommandName, given: Arguments): Promise<void> {
+  switch (name) {
+    case "serve": {
+      const { serve } = await import("./server/serve.ts");
+      const { findServerFolder } = await import("./protocol/key_files.ts");
+      return await serve({
+        dir: given.optional("dir") ?? await findServerFolder(),
+        listen: given.text("listen"),
+        maxMessage: given.number("max-message"),
+      });
+    }
+    case "connect": {
+      const { connect } = await import("./client/connect.ts");
+      return await connect(given.pick({
+        dir: "dir",
+        target: "[USER@]HOST[:PORT]",
+        passwordFile: "password-file",
+      }));
+    }
+    case "keygen": {
+      const { keygen } = await import("./keygen.ts");
+      return await keygen({
+        name: given.text("NAME"),
+        dir: given.optional("dir"),
+        passphrase: given.flag("passphrase"),
+        bits: given.number("bits"),
+        force: given.flag("force"),
+        publicOnly: given.flag("public"),
+        json: given.flag("json"),
+      });
+    }
+    case "client":
+      return await (await import("./workspace.ts")).makeClient(given.text("NAME"));
+    case "pubkey":
+      return await (await import("./workspace.ts")).copyPublicKey(given.text("NAME"));
+    case "clean":
+      return await (await import("./workspace.ts")).clean({ yes: given.flag("yes") });
+    case "cleanall":
+      return await (await import("./workspace.ts")).cleanAll({ yes: given.flag("yes") });
+  }
+}
+
+function findCommand(name: string) {
+  const command = COMMANDS.find((command) => command.name === name);
+  if (command !== undefined) return command;
+  const kind = name.startsWith("-") ? "option" : "command";
+  const known = kind === "option"
+    ? ["--help", "--version"]
+    : [...COMMANDS.map((c) => c.name), "help"];
+  throw new SealpostError(
+    "usage",
+    `there is no ${kind} ${JSON.stringify(name)}${hint(nearest(name, known))}`,
+  );
+}
+
+function showHelp(name: string | undefined): void {
+  console.log(
+    name === undefined
+      ? programHelp(PROGRAM, PROGRAM_VERSION, COMMANDS)
+      : commandHelp(PROGRAM, findCommand(name)),
+  );
+}
+
+/** Ends the program the way a failed command does. */
+async function fail(error: unknown): Promise<never> {
+  const { exitCode, lines } = await describeFailure(error, wantsDebug());
+  for (const line of lines) console.error(line);
+  Deno.exit(exitCode);
+}
+
+function wantsDebug(): boolean {
+  try {
+    return Deno.env.get("SEALPOST_DEBUG") === "1";
+  } catch {
+    return false; // started without the right to look
+  }
+}
+
+if (import.meta.main) {
+  for (const kind of ["unhandledrejection", "error"] as const) {
+    globalThis.addEventListener(kind, (event) => {
+      event.preventDefault();
+      fail(event instanceof PromiseRejectionEvent ? event.reason : (event as ErrorEvent).error);
+    });
+  }
+  try {
+    await run(Deno.args);
+  } catch (error) {
+    await fail(error);
+  }
+}
