@@ -2,10 +2,10 @@ import type { Bytes } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 
 /**
- * The data of one request on its way from the connection to who stores it: one piece at a time,
- * so that a slow disk slows the sender down and nothing piles up.
+ * The data of one request on its way between the connection and who uses it: one piece at a time,
+ * so that a slow reader slows the sender down and nothing piles up.
  */
-export class Upload implements AsyncIterable<Bytes> {
+export class Handoff implements AsyncIterable<Bytes> {
   #piece: Bytes | null = null;
   #over = false;
   #failure: SealpostError | null = null;

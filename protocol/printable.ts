@@ -34,15 +34,27 @@ const VARIED = /[\p{Sm}\p{Script=Myanmar}\p{Script=Hebrew}\p{Script=Phags_Pa}\u3
  * With `lines`, newlines and tabs stay, and CRLF becomes a newline.
  */
 export function printable(text: string, options: { lines?: boolean } = {}): string {
+  return replaceSuspect(text, options.lines ?? false, spelled);
+}
+
+/** `text` without everything that {@linkcode printable} would spell out. */
+export function visible(text: string): string {
+  return replaceSuspect(text, false, () => "");
+}
+
+function replaceSuspect(
+  text: string,
+  lines: boolean,
+  replacement: (character: string) => string,
+): string {
   if (!SUSPECT.test(text)) return text;
-  const lines = options.lines ?? false;
   const characters = [...(lines ? text.replaceAll("\r\n", "\n") : text)];
   let out = "";
   for (const [i, character] of characters.entries()) {
     const harmless = !SUSPECT.test(character) || DRAWN.test(character) ||
       (lines && (character === "\n" || character === "\t")) ||
       needed(characters[i - 1] ?? "", character, characters[i + 1] ?? "");
-    out += harmless ? character : spelled(character);
+    out += harmless ? character : replacement(character);
   }
   return out;
 }

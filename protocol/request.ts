@@ -16,7 +16,7 @@ const messageId = v.pipe(
 );
 
 /** Stores a sealed message in the mailboxes of all its recipients. Its bytes follow as data. */
-const deliver = v.strictObject({
+export const deliverSchema = v.strictObject({
   op: v.literal("deliver"),
   /** The message's id, as in its header. */
   id: messageId,
@@ -66,11 +66,11 @@ const keys = v.strictObject({
 /** The own account. */
 const whoami = v.strictObject({ op: v.literal("whoami") });
 
-const request = v.variant("op", [deliver, list, fetch, flag, remove, keys, whoami]);
+const request = v.variant("op", [deliverSchema, list, fetch, flag, remove, keys, whoami]);
 
 /** What a client asks. Unknown members are refused. */
 export type Request = v.InferOutput<typeof request>;
-export type DeliverRequest = v.InferOutput<typeof deliver>;
+export type DeliverRequest = v.InferOutput<typeof deliverSchema>;
 export type ListRequest = v.InferOutput<typeof list>;
 
 /** The request in a frame's payload. Throws `format`. */

@@ -22,7 +22,7 @@ import type { Hub, Member } from "./hub.ts";
 import type { Log } from "./log.ts";
 import type { LoggedIn } from "./login.ts";
 import type { ListQuery, Placed, Store } from "./store.ts";
-import { Upload } from "./upload.ts";
+import { Handoff } from "../protocol/handoff.ts";
 import type { Users } from "./users.ts";
 
 /** What every session shares. */
@@ -66,7 +66,7 @@ export class Session implements Member {
    * The upload that is going on. One that is `optional` belongs to a request that could not be
    * read: it may or may not have data.
    */
-  #upload: { id: number; upload: Upload; optional: boolean } | null = null;
+  #upload: { id: number; upload: Handoff; optional: boolean } | null = null;
   #lastId = 0;
   #inFlight = 0;
   #onLanded: (() => void) | null = null;
@@ -195,8 +195,8 @@ export class Session implements Member {
     }
   }
 
-  #receiveUpload(job: Job, optional = false): Upload {
-    const upload = new Upload();
+  #receiveUpload(job: Job, optional = false): Handoff {
+    const upload = new Handoff();
     this.#upload = { id: job.id, upload, optional };
     return upload;
   }

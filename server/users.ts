@@ -96,9 +96,10 @@ export class Users {
   /** Resolves when the file as it was at the time of the call, or later, is in force. Never rejects. */
   refresh(): Promise<void> {
     if (this.#closed) return Promise.resolve();
+    if (this.#next !== null) return this.#next;
     if (this.#loading === null) return this.#start();
     // What is being loaded may have been read before the change that the caller knows of.
-    this.#next ??= this.#loading.then(() => {
+    this.#next = this.#loading.then(() => {
       this.#next = null;
       return this.#start();
     });

@@ -1,0 +1,219 @@
+import type { Bytes } from "../crypto/bytes.ts";
+import { SealpostError } from "../crypto/error.ts";
+import type { Connection } from "../protocol/connection.ts";
+import { type Frame, Kind, MAX_DATA } from "../protocol/frame.ts";
+import { Handoff } from "../protocol/handoff.ts";
+import { MAX_OUTSTANDING } from "../protocol/limits.ts";
+import {
+  decodeEvent,
+  decodeResponse,
+  type DeliverRequest,
+  encodeJson,
+  type MailEvent,
+  type Op,
+  type Request,
+  type Response,
+} from "../protocol/request.ts";
+
+const EMPTY = new Uint8Array(0);
+
+/** A request that waits for its response, and after that for its data. */
+interface Pending {
+  readonly id: number;
+  readonly op: Op;
+  readonly data: Handoff;
+  readonly settle: (payload: Bytes) => void;
+  readonly fail: (error: SealpostError) => void;
+  answered: boolean;
+}
+
+/** The response to a request, and the data that follows it. */
+export interface Answer<O extends Op> {
+  readonly response: Response<O>;
+  /** The data; whoever does not read all of it calls {@linkcode Answer.cancel}. */
+  readonly data: AsyncIterable<Bytes>;
+  cancel(): Promise<void>;
+}
+
+/** Requests and their answers over a logged-in connection. */
+export class Link {
+  readonly #connection: Connection;
+  readonly #onEvent: (event: MailEvent) => void;
+  #pending: Pending[] = [];
+  #nextId = 1;
+  #ended: SealpostError | null = null;
+  /** Requests are written one after the other: the data of one follows it directly. */
+  #turn: Promise<unknown> = Promise.resolve();
+  readonly #reading: Promise<void>;
+
+  /** `onEvent` is told what the server says without being asked. */
+  constructor(connection: Connection, onEvent: (event: MailEvent) => void = () => {}) {
+    this.#connection = connection;
+    this.#onEvent = onEvent;
+    this.#reading = this.#read();
+  }
+
+  /** Asks, and gives the response. Throws what the server refused with, or `connection-lost`. */
+  async ask<O extends Exclude<Op, "deliver" | "list" | "fetch">>(
+    request: Request & { op: O },
+  ): Promise<Response<O>> {
+    return (await this.#request<O>(request, null)).response;
+  }
+
+  /** Asks for something that is answered with data. */
+  stream<O extends "list" | "fetch">(request: Request & { op: O }): Promise<Answer<O>> {
+    return this.#request<O>(request, null);
+  }
+
+  /** Uploads `sealed`, `request.size` bytes. `onProgress` is told how many bytes are on their way. */
+  async deliver(
+    request: DeliverRequest,
+    sealed: AsyncIterable<Bytes>,
+    onProgress: (done: number) => void = () => {},
+  ): Promise<Response<"deliver">> {
+    return (await this.#request<"deliver">(request, { sealed, onProgress })).response;
+  }
+
+  /** Says goodbye. Never throws. */
+  async close(): Promise<void> {
+    this.#ended ??= new SealpostError("connection-lost", "the connection is closed");
+    await this.#connection.close();
+    await this.#reading;
+  }
+
+  async #request<O extends Op>(
+    request: Request & { op: O },
+    upload: { sealed: AsyncIterable<Bytes>; onProgress: (done: number) => void } | null,
+  ): Promise<Answer<O>> {
+    const previous = this.#turn;
+    let done = () => {};
+    this.#turn = new Promise<void>((resolve) => done = resolve);
+    await previous;
+    let pending: Pending;
+    let payload: Promise<Bytes>;
+    try {
+      if (this.#ended) throw this.#ended;
+      if (this.#pending.length >= MAX_OUTSTANDING) {
+        throw new SealpostError("busy", "too many requests at once");
+      }
+      const id = this.#nextId++;
+      let settle: Pending["settle"] = () => {};
+      let fail: Pending["fail"] = () => {};
+      payload = new Promise<Bytes>((resolve, reject) => {
+        settle = resolve;
+        fail = reject;
+      });
+      payload.catch(() => {});
+      pending = { id, op: request.op, data: new Handoff(), settle, fail, answered: false };
+      this.#pending.push(pending);
+      await this.#connection.send({ kind: Kind.request, id, payload: encodeJson(request) });
+      if (upload) await this.#upload(pending, upload.sealed, upload.onProgress);
+    } finally {
+      done();
+    }
+    const response = decodeResponse<O>(request.op, await payload);
+    return {
+      response,
+      data: pending.data,
+      cancel: async () => {
+        pending.data.discard();
+        if (this.#pending.includes(pending) && this.#connection.open) {
+          await this.#connection.send({ kind: Kind.cancel, id: pending.id, payload: EMPTY });
+        }
+      },
+    };
+  }
+
+  /** Sends the data of an upload; stops as soon as the server has refused it. */
+  async #upload(
+    pending: Pending,
+    sealed: AsyncIterable<Bytes>,
+    onProgress: (done: number) => void,
+  ): Promise<void> {
+    const { id } = pending;
+    let sent = 0;
+    let complete = false;
+    try {
+      for await (const piece of sealed) {
+        for (let at = 0; at < piece.length && !pending.answered; at += MAX_DATA) {
+          const payload = piece.slice(at, at + MAX_DATA);
+          await this.#connection.send({ kind: Kind.data, id, payload });
+          sent += payload.length;
+          onProgress(sent);
+        }
+        if (pending.answered) break;
+      }
+      complete = !pending.answered;
+    } finally {
+      const kind = complete ? Kind.end : Kind.cancel;
+      if (this.#connection.open) await this.#connection.send({ kind, id, payload: EMPTY });
+    }
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for (;;) {
+        const frame = await this.#connection.receive();
+        if (!frame) {
+          return this.#end(new SealpostError("connection-lost", "the server ended the connection"));
+        }
+        await this.#take(frame);
+      }
+    } catch (error) {
+      this.#end(this.#connection.abort(error));
+    }
+  }
+
+  async #take(frame: Frame): Promise<void> {
+    if (frame.kind === Kind.event) {
+      const event = decodeEvent(frame.payload);
+      if (event) this.#onEvent(event);
+      return;
+    }
+    const pending = this.#pending[0];
+    if (!pending || pending.id !== frame.id) {
+      throw new SealpostError("protocol", "the server answers what was not asked");
+    }
+    const finish = () => this.#pending.shift();
+    switch (frame.kind) {
+      case Kind.response:
+        if (pending.answered) throw new SealpostError("protocol", "the server answers twice");
+        pending.answered = true;
+        if (!followedByData(pending.op, frame.payload)) finish();
+        return pending.settle(frame.payload);
+      case Kind.data:
+        if (!pending.answered) throw new SealpostError("protocol", "data before its response");
+        return await pending.data.push(frame.payload);
+      case Kind.end:
+        if (!pending.answered) throw new SealpostError("protocol", "an end before its response");
+        finish();
+        return pending.data.end();
+      case Kind.cancel:
+        finish();
+        return pending.data.fail(
+          new SealpostError("cancelled", "the server broke the transfer off; try again"),
+        );
+      default:
+        throw new SealpostError("protocol", `a frame of kind ${frame.kind} from the server`);
+    }
+  }
+
+  #end(error: SealpostError): void {
+    this.#ended ??= error;
+    for (const pending of this.#pending.splice(0)) {
+      pending.fail(error);
+      pending.data.fail(error);
+    }
+  }
+}
+
+/** Only what a listing or a fetch grants comes with data. */
+function followedByData(op: Op, payload: Bytes): boolean {
+  if (op !== "list" && op !== "fetch") return false;
+  try {
+    decodeResponse(op, payload);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,156 @@
+import { wipe } from "../crypto/bytes.ts";
+import { SealpostError } from "../crypto/error.ts";
+import { type Bundle, decodeBundle, type Identity } from "../crypto/identity.ts";
+import { type Address, formatAddress } from "../protocol/address.ts";
+import { type ByteStream, ExactReader } from "../protocol/byte_stream.ts";
+import { Connection } from "../protocol/connection.ts";
+import { Grid } from "../protocol/deadline.ts";
+import { Kind } from "../protocol/frame.ts";
+import { ClientHandshake, KIND_BUNDLE, prefix, SIZE_B, SIZE_D } from "../protocol/handshake.ts";
+import type { Hello } from "../protocol/hello.ts";
+import { type Login, readPadded } from "../protocol/login.ts";
+import { BUNDLE_ANSWER, REFUSAL_TEXT } from "../protocol/plaintext.ts";
+import { printable } from "../protocol/printable.ts";
+import { decodeVerdict, type Verdict } from "../protocol/request.ts";
+import { connectSocket } from "../protocol/socket.ts";
+
+/** How long a login may take before the client gives up, milliseconds. */
+const LOGIN_TIMEOUT = 20_000;
+
+/** Decapsulations that are timed before a login: see {@linkcode Grid}. */
+const GRID_SAMPLES = 6;
+
+/** Text in the place of a handshake message is read up to this length, bytes. */
+const MAX_TEXT_ANSWER = 512;
+
+/** An accepted login. */
+export interface LoggedIn {
+  readonly connection: Connection;
+  readonly hello: Hello;
+  readonly verdict: Verdict & { readonly ok: true };
+}
+
+/**
+ * Runs `work` on a new connection, bounded in time. Throws `timeout` if the server stops
+ * answering.
+ */
+async function withStream<T>(
+  address: Address,
+  work: (stream: ByteStream) => Promise<T>,
+): Promise<T> {
+  const stream = await connectSocket(address);
+  let late = false;
+  const deadline = setTimeout(() => {
+    late = true;
+    stream.close();
+  }, LOGIN_TIMEOUT);
+  try {
+    return await work(stream);
+  } catch (error) {
+    stream.close();
+    if (!late) throw error;
+    throw new SealpostError(
+      "timeout",
+      `${formatAddress(address)} does not answer as a Sealpost server does; check the address`,
+      { cause: error },
+    );
+  } finally {
+    clearTimeout(deadline);
+  }
+}
+
+/**
+ * Connects and logs in. The server proves its key before anything of the client is sent, its name
+ * included.
+ *
+ * Throws `unreachable`, `timeout`, `version`, `server-identity` (it has another key than `server`),
+ * `login-refused`, `busy`, `connection-lost`, `protocol`.
+ */
+export async function logIn(
+  address: Address,
+  server: Bundle,
+  identity: Identity,
+  login: Login,
+): Promise<LoggedIn> {
+  const grid = await Grid.measure(identity, GRID_SAMPLES);
+  return await withStream(address, async (stream) => {
+    const reader = new ExactReader(stream);
+    const handshake = await ClientHandshake.start(server, identity);
+    await stream.write(await handshake.writeA());
+    const hello = await handshake.readB(await readB(reader));
+    await stream.write(await handshake.writeC(login));
+    const d = await reader.exactly(SIZE_D);
+    if (!d) throw endedEarly();
+    const arrived = performance.now();
+    await handshake.readD(d);
+    const e = await handshake.writeE();
+    await grid.wait(arrived);
+    await stream.write(e);
+    const keys = await handshake.split();
+    const connection = new Connection(stream, reader, {
+      send: keys.initiator,
+      receive: keys.responder,
+    });
+    wipe(keys.initiator, keys.responder);
+    const frame = await connection.receive();
+    if (frame?.kind !== Kind.event) {
+      throw connection.abort(
+        new SealpostError("protocol", "the server did not decide on the login"),
+      );
+    }
+    const verdict = decodeVerdict(frame.payload);
+    if (verdict.ok) return { connection, hello, verdict };
+    await connection.close();
+    throw new SealpostError(verdict.code, verdict.message);
+  });
+}
+
+/**
+ * Message B; a server that speaks another version answers with a line of text instead, which is
+ * shown but, not being authentic, changes nothing.
+ */
+async function readB(reader: ExactReader): Promise<Uint8Array<ArrayBuffer>> {
+  const marker = new TextDecoder().decode(REFUSAL_TEXT.subarray(0, 10));
+  const start = await reader.exactly(marker.length);
+  if (!start) throw endedEarly();
+  if (new TextDecoder().decode(start) !== marker) {
+    const rest = await reader.exactly(SIZE_B - start.length);
+    if (!rest) throw endedEarly();
+    const b = new Uint8Array(SIZE_B);
+    b.set(start);
+    b.set(rest, start.length);
+    return b;
+  }
+  let text = "";
+  while (text.length < MAX_TEXT_ANSWER) {
+    const next = await reader.exactly(1);
+    if (!next || next[0] === 10) break;
+    text += String.fromCharCode(next[0] ?? 0);
+  }
+  throw new SealpostError(
+    "version",
+    `the server answers: "${printable(marker + text)}"; use a client that fits it`,
+  );
+}
+
+function endedEarly(): SealpostError {
+  return new SealpostError(
+    "connection-lost",
+    "the server ended the connection before the login; it may be busy, try again in a minute",
+  );
+}
+
+/**
+ * The bundle that the server at `address` says it has. Nobody has vouched for it: its fingerprint
+ * must be compared with what the operator says. Throws as {@linkcode logIn} does.
+ */
+export async function askForBundle(address: Address): Promise<Bundle> {
+  return await withStream(address, async (stream) => {
+    await stream.write(prefix(KIND_BUNDLE));
+    const answer = await new ExactReader(stream).exactly(BUNDLE_ANSWER);
+    stream.close();
+    const [encoded] = answer ? readPadded(answer, 1).parts : [];
+    if (!encoded) throw endedEarly();
+    return await decodeBundle(encoded);
+  });
+}

@@ -1,0 +1,146 @@
+import { join } from "@std/path";
+import * as v from "valibot";
+import { type Bytes, fromUtf8, utf8 } from "../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
+import { syncFolder, wrapFileError, writeAll } from "../protocol/atomic_file.ts";
+import { type DeliverRequest, deliverSchema } from "../protocol/request.ts";
+import { parseJson } from "../protocol/schema.ts";
+import type { Sealed } from "./seal.ts";
+import type { State } from "./state.ts";
+
+/** Bytes that are read from a waiting message at a time. */
+const PIECE = 65_536;
+
+const SUFFIX = ".sealed";
+
+/** A sealed message that waits for its acknowledgement. */
+export interface Waiting {
+  readonly request: DeliverRequest;
+  /** The sealed bytes, from the file: the same for every attempt. */
+  bytes(): AsyncIterable<Bytes>;
+  /** Forgets it: it was acknowledged, or refused for good. */
+  remove(): Promise<void>;
+}
+
+const schema = v.object({ request: deliverSchema });
+
+/**
+ * Messages on their way: each is on disk, sealed, before its first byte is sent and until the
+ * server has acknowledged it. A retry sends the same bytes under the same id, so that it arrives
+ * once.
+ */
+export class Outbox {
+  readonly #state: State;
+  readonly #folder: string;
+
+  private constructor(state: State, folder: string) {
+    this.#state = state;
+    this.#folder = folder;
+  }
+
+  /** Opens the outbox and removes what was never completed. Throws `file-io`. */
+  static async open(state: State): Promise<Outbox> {
+    const folder = state.path("outbox");
+    try {
+      await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+      for await (const item of Deno.readDir(folder)) {
+        if (item.name.endsWith(".partial")) await Deno.remove(join(folder, item.name));
+      }
+    } catch (error) {
+      throw wrapFileError(error, `use ${folder}`);
+    }
+    return new Outbox(state, folder);
+  }
+
+  /**
+   * Writes a sealed message to the outbox. `onProgress` is told the bytes written. Throws
+   * `disk-full`, `file-io`, and what sealing throws; nothing is left then.
+   */
+  async add(sealed: Sealed, onProgress: (done: number) => void = () => {}): Promise<Waiting> {
+    const { request } = sealed;
+    const final = this.#path(request.id);
+    const partial = `${final}.partial`;
+    let file: Deno.FsFile | null = null;
+    try {
+      file = await Deno.open(partial, { write: true, createNew: true, mode: 0o600 });
+      let done = 0;
+      for await (const piece of sealed.bytes) {
+        await writeAll(file, piece);
+        done += piece.length;
+        onProgress(done);
+      }
+      await file.sync();
+      file.close();
+      file = null;
+      await this.#state.write(metaName(request.id), utf8(JSON.stringify({ request })));
+      await Deno.rename(partial, final);
+      await syncFolder(this.#folder);
+    } catch (error) {
+      file?.close();
+      await Deno.remove(partial).catch(() => {});
+      await this.#state.remove(metaName(request.id)).catch(() => {});
+      if (isSealpostError(error)) throw error;
+      throw wrapFileError(error, `write the sealed message to ${this.#folder}`);
+    }
+    return this.#waiting(request);
+  }
+
+  /** What still waits from earlier, oldest first. */
+  async list(): Promise<Waiting[]> {
+    const ids: string[] = [];
+    for await (const item of Deno.readDir(this.#folder)) {
+      if (item.name.endsWith(SUFFIX)) ids.push(item.name.slice(0, -SUFFIX.length));
+    }
+    const out: Waiting[] = [];
+    for (const id of ids.sort()) {
+      const meta = await this.#state.read(metaName(id));
+      if (!meta) {
+        throw new SealpostError(
+          "format",
+          `${this.#path(id)} has no description; move it away if you do not need it`,
+        );
+      }
+      out.push(this.#waiting(parseJson(schema, fromUtf8(meta)).request));
+    }
+    return out;
+  }
+
+  #path(id: string): string {
+    return join(this.#folder, `${id}${SUFFIX}`);
+  }
+
+  #waiting(request: DeliverRequest): Waiting {
+    const path = this.#path(request.id);
+    return {
+      request,
+      bytes: () => readPieces(path),
+      remove: async () => {
+        await Deno.remove(path).catch(() => {});
+        await this.#state.remove(metaName(request.id));
+      },
+    };
+  }
+}
+
+function metaName(id: string): string {
+  return `outbox-${id}`;
+}
+
+async function* readPieces(path: string): AsyncGenerator<Bytes, void, undefined> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path);
+  } catch (error) {
+    throw wrapFileError(error, `read ${path}`);
+  }
+  try {
+    for (;;) {
+      const buffer = new Uint8Array(PIECE);
+      const n = await file.read(buffer);
+      if (n === null) return;
+      yield buffer.subarray(0, n);
+    }
+  } finally {
+    file.close();
+  }
+}

@@ -1,0 +1,91 @@
+import { equal, fromBase64 } from "../crypto/bytes.ts";
+import { SealpostError } from "../crypto/error.ts";
+import { type Bundle, decodeBundle, type Identity } from "../crypto/identity.ts";
+import { MAX_KEYS } from "../protocol/limits.ts";
+import type { Link } from "./link.ts";
+import type { Pins } from "./pins.ts";
+
+/** Somebody whose key is known. */
+export interface Known {
+  readonly name: string;
+  readonly bundle: Bundle;
+  /** Whether the key was pinned just now, at first use. */
+  readonly fresh: boolean;
+}
+
+/** The keys of correspondents: pinned at first use, and never replaced in silence. */
+export class People {
+  readonly #link: Link;
+  readonly #pins: Pins;
+  readonly #self: { readonly name: string; readonly identity: Identity };
+  readonly #bundles = new Map<string, Bundle>();
+
+  constructor(link: Link, pins: Pins, self: { name: string; identity: Identity }) {
+    this.#link = link;
+    this.#pins = pins;
+    this.#self = self;
+  }
+
+  get pins(): Pins {
+    return this.#pins;
+  }
+
+  /**
+   * The pinned keys of `names`, asking the server for those that are not pinned yet. Throws
+   * `no-such-user` or `no-key` with the name.
+   */
+  async find(names: readonly string[]): Promise<Known[]> {
+    const unknown = [...new Set(names)].filter((name) => this.#known(name) === null);
+    const offered = await this.offered(unknown);
+    const fresh = new Set<string>();
+    for (const [name, bundle] of offered) {
+      if (await this.#pins.trustOnFirstUse(name, bundle) === "new") fresh.add(name);
+      this.#bundles.set(name, bundle);
+    }
+    return await Promise.all(names.map(async (name) => {
+      return { name, bundle: await this.#bundle(name), fresh: fresh.has(name) };
+    }));
+  }
+
+  /** What the server says the keys of `names` are now. Nothing is pinned by this. */
+  async offered(names: readonly string[]): Promise<Map<string, Bundle>> {
+    const out = new Map<string, Bundle>();
+    for (let i = 0; i < names.length; i += MAX_KEYS) {
+      const asked = names.slice(i, i + MAX_KEYS);
+      const { keys } = await this.#link.ask({ op: "keys", names: asked });
+      for (const name of asked) {
+        const key = keys.find((key) => key.name === name);
+        if (!key || key.state === "unknown") {
+          throw new SealpostError("no-such-user", `there is no user ${name} on this server`);
+        }
+        if (key.state === "no-key") {
+          throw new SealpostError(
+            "no-key",
+            `${name} has never connected, so there is no key to seal with yet; ` +
+              `ask ${name} to connect once, then send again`,
+          );
+        }
+        out.set(name, await decodeBundle(fromBase64(key.bundle)));
+      }
+    }
+    return out;
+  }
+
+  /** The pin of `name`; for oneself, the own key. Null if there is none. */
+  #known(name: string): Uint8Array | null {
+    return name === this.#self.name
+      ? this.#self.identity.bundle.fp
+      : this.#pins.get(name)?.fp ?? null;
+  }
+
+  async #bundle(name: string): Promise<Bundle> {
+    if (name === this.#self.name) return this.#self.identity.bundle;
+    const cached = this.#bundles.get(name);
+    const pin = this.#pins.get(name);
+    if (!pin) throw new SealpostError("internal", "a correspondent without a pin");
+    if (cached && equal(cached.fp, pin.fp)) return cached;
+    const bundle = await decodeBundle(pin.bundle);
+    this.#bundles.set(name, bundle);
+    return bundle;
+  }
+}

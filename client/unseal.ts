@@ -1,0 +1,215 @@
+import { type Bytes, equal, fromBase64, readU32, toBase64, toHex } from "../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
+import { sha256 } from "../crypto/hash.ts";
+import { type Bundle, formatFingerprint, type Identity } from "../crypto/identity.ts";
+import { openBody } from "../protocol/body.ts";
+import { decodeEntry, encodeEntry, type Entry } from "../protocol/entry.ts";
+import { checkCommitment } from "../protocol/file_key.ts";
+import { decodeHeader } from "../protocol/header.ts";
+import { openNote } from "../protocol/note.ts";
+import { openStanza, verifyStanza } from "../protocol/stanza.ts";
+import { openSummary, type Person, type Summary, verifySummary } from "../protocol/summary.ts";
+import type { Link } from "./link.ts";
+import type { People } from "./people.ts";
+import type { State } from "./state.ts";
+import { TemporaryMessage } from "./temporary_message.ts";
+
+/** An entry whose stanza and summary opened and verified. */
+export interface Opened {
+  readonly entry: Entry;
+  /** The text form is that of the header: the id that other messages refer to. */
+  readonly id: Bytes;
+  readonly summary: Summary;
+  readonly sender: Bundle;
+  readonly fileKey: Bytes;
+  readonly summaryHash: Bytes;
+}
+
+const FAILED = "failed-stanzas";
+const FAILED_SIZE = 16;
+/** Failed stanzas that are remembered; the oldest go first. */
+const MAX_FAILED = 10_000;
+
+/** Opens what others sealed, and lets nothing out that does not verify. */
+export class Unsealer {
+  readonly #identity: Identity;
+  readonly #name: string;
+  readonly #people: People;
+  readonly #state: State;
+  /** What was opened in this session, so that no RSA operation is done twice. */
+  readonly #opened = new Map<string, Opened>();
+  #failed: Set<string> | null = null;
+
+  constructor(identity: Identity, name: string, people: People, state: State) {
+    this.#identity = identity;
+    this.#name = name;
+    this.#people = people;
+    this.#state = state;
+  }
+
+  /**
+   * Opens the stanza and the summary of `entry` and verifies who wrote them. Throws `format`,
+   * `authentication`, `version`, or `key-changed` if the sender's key is not the pinned one.
+   */
+  async open(entry: Entry): Promise<Opened> {
+    const cacheKey = toHex(await sha256(entry.header, entry.stanza, entry.summary));
+    const cached = this.#opened.get(cacheKey);
+    if (cached) return { ...cached, entry };
+    const header = decodeHeader(entry.header);
+    const { fileKey, signature } = await this.#openStanza(entry);
+    await checkCommitment(fileKey, header.commitment);
+    const opened = await openSummary(entry.summary, fileKey, entry.header);
+    const { from } = opened.summary;
+    if (!equal(fromBase64(from.fp), header.senderFp)) {
+      throw new SealpostError("authentication", "the summary names another sender than the header");
+    }
+    const [known] = await this.#people.find([from.name]);
+    if (!known) throw new SealpostError("internal", "a sender without a key");
+    if (!equal(known.bundle.fp, header.senderFp)) {
+      throw new SealpostError(
+        "key-changed",
+        `it claims to be from ${from.name} but has the key ${formatFingerprint(header.senderFp)}; ` +
+          `the key pinned for ${from.name} is ${formatFingerprint(known.bundle.fp)}`,
+      );
+    }
+    await verifyStanza(known.bundle, signature, entry.header, this.#identity.bundle.fp);
+    await verifySummary(known.bundle, opened, entry.header);
+    const result: Opened = {
+      entry,
+      id: header.id,
+      summary: opened.summary,
+      sender: known.bundle,
+      fileKey,
+      summaryHash: opened.hash,
+    };
+    this.#opened.set(cacheKey, result);
+    return result;
+  }
+
+  /** Who was blind-copied, for one's own Sent copy; nobody for what others sent. */
+  async blindCopied(opened: Opened): Promise<Person[]> {
+    const { note, header } = opened.entry;
+    return note ? (await openNote(note, header, this.#identity)).bcc : [];
+  }
+
+  /**
+   * Fetches and opens the body of `opened`. What comes back has verified to its last byte; until
+   * then it was seen by nobody. The caller disposes of it. `onProgress` is told sealed bytes.
+   */
+  async fetch(
+    link: Link,
+    opened: Opened,
+    onProgress: (done: number) => void = () => {},
+  ): Promise<TemporaryMessage> {
+    const { entry } = opened;
+    const answer = await link.stream({ op: "fetch", uid: entry.uid });
+    const message = new TemporaryMessage(this.#state.tempFolder());
+    let complete = false;
+    try {
+      if (answer.response.size !== entry.bodySize) {
+        throw new SealpostError("protocol", "the server changed a message's size");
+      }
+      const body = await afterEntry(answer.data, entry);
+      let done = 0;
+      const counted = async function* (): AsyncGenerator<Bytes, void, undefined> {
+        for await (const piece of body) {
+          done += piece.length;
+          if (done > entry.bodySize) {
+            throw new SealpostError("protocol", "the server sends more than the message has");
+          }
+          onProgress(done);
+          yield piece;
+        }
+      };
+      await openBody(
+        { fileKey: opened.fileKey, header: entry.header, summaryHash: opened.summaryHash },
+        opened.sender,
+        entry.bodySize,
+        counted(),
+        (part) => message.write(part),
+      );
+      await message.verified(opened.summary.size);
+      complete = true;
+      return message;
+    } finally {
+      if (!complete) {
+        await message.dispose();
+        await answer.cancel().catch(() => {});
+      }
+    }
+  }
+
+  /** A stanza that failed once is never tried again: see the threat model on RSA timing. */
+  async #openStanza(entry: Entry): Promise<{ fileKey: Bytes; signature: Bytes }> {
+    const id = toBase64((await sha256(entry.header, entry.stanza)).slice(0, FAILED_SIZE));
+    this.#failed ??= await this.#readFailed();
+    if (this.#failed.has(id)) {
+      throw new SealpostError("authentication", "it was not sealed for this key");
+    }
+    try {
+      return await openStanza(this.#identity, entry.stanza, entry.header);
+    } catch (error) {
+      if (isSealpostError(error, "authentication")) {
+        this.#failed.add(id);
+        await this.#state.write(FAILED, encodeIds([...this.#failed].slice(-MAX_FAILED)));
+      }
+      throw error;
+    }
+  }
+
+  async #readFailed(): Promise<Set<string>> {
+    const bytes = await this.#state.read(FAILED);
+    const out = new Set<string>();
+    for (let at = 0; bytes && at + FAILED_SIZE <= bytes.length; at += FAILED_SIZE) {
+      out.add(toBase64(bytes.slice(at, at + FAILED_SIZE)));
+    }
+    return out;
+  }
+
+  /** The name whose mail this opens. */
+  get name(): string {
+    return this.#name;
+  }
+}
+
+function encodeIds(ids: readonly string[]): Bytes {
+  const out = new Uint8Array(ids.length * FAILED_SIZE);
+  ids.forEach((id, i) => out.set(fromBase64(id), i * FAILED_SIZE));
+  return out;
+}
+
+/**
+ * The data of a fetch after the entry it begins with, which must be the one that was listed but
+ * for its folder and flags.
+ */
+async function afterEntry(data: AsyncIterable<Bytes>, listed: Entry): Promise<AsyncIterable<Bytes>> {
+  const limit = encodeEntry(listed).length;
+  const iterator = data[Symbol.asyncIterator]();
+  let buffer: Bytes = new Uint8Array(0);
+  const need = async (size: number) => {
+    while (buffer.length < size) {
+      const next = await iterator.next();
+      if (next.done) throw new SealpostError("protocol", "the server sent half a message");
+      const joined = new Uint8Array(buffer.length + next.value.length);
+      joined.set(buffer);
+      joined.set(next.value, buffer.length);
+      buffer = joined;
+    }
+  };
+  await need(4);
+  const length = readU32(buffer, 0);
+  if (length !== limit) throw new SealpostError("protocol", "the server changed a message");
+  await need(4 + length);
+  const entry = decodeEntry(buffer.slice(4, 4 + length));
+  const same = { ...entry, folder: listed.folder, flags: listed.flags };
+  if (!equal(encodeEntry(same), encodeEntry(listed))) {
+    throw new SealpostError("protocol", "the server changed a message since it was listed");
+  }
+  const rest = buffer.slice(4 + length);
+  return (async function* () {
+    if (rest.length > 0) yield rest;
+    for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
+      yield next.value;
+    }
+  })();
+}

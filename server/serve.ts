@@ -1,0 +1,215 @@
+import { join } from "@std/path";
+import { utf8 } from "../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
+import { formatFingerprint } from "../crypto/identity.ts";
+import { formatAddress, parseAddress } from "../protocol/address.ts";
+import type { ByteStream } from "../protocol/byte_stream.ts";
+import { Grid } from "../protocol/deadline.ts";
+import { loadIdentity } from "../protocol/key_files.ts";
+import { HANDSHAKE_TIMEOUT, ID_MEMORY } from "../protocol/limits.ts";
+import { PROGRAM_VERSION } from "../protocol/program.ts";
+import { type Listener, listenSocket } from "../protocol/socket.ts";
+import { within } from "../protocol/timer.ts";
+import { Gate } from "./gate.ts";
+import { Guesses } from "./guesses.ts";
+import { Hub } from "./hub.ts";
+import { type Log, stderrLog } from "./log.ts";
+import { login, type LoginContext } from "./login.ts";
+import { Semaphore } from "./semaphore.ts";
+import { Session, type SessionContext } from "./session.ts";
+import { openSqliteStore } from "./sqlite_store.ts";
+import type { Store } from "./store.ts";
+import { Users } from "./users.ts";
+
+/** How a server is started. */
+export interface ServeOptions {
+  /** The folder with the keys and `user_pass.json`; mail goes to `mail/` in it. */
+  readonly dir: string;
+  /** `host:port`; port 0 lets the system choose. */
+  readonly listen: string;
+  /** Largest message (RFC 5322 form), bytes. */
+  readonly maxMessage: number;
+}
+
+/** Most recipients of one message. */
+const MAX_RECIPIENTS = 100;
+/** RSA private operations at a time, and how many more may wait for one. */
+const RSA_WIDTH = 4;
+const RSA_QUEUE = 256;
+/** Argon2id runs at a time (each takes 19 MiB), and how many more may wait. */
+const ARGON_WIDTH = 2;
+const ARGON_QUEUE = 128;
+/** How long requests in progress may take when the server stops, milliseconds. */
+const STOP_PATIENCE = 5000;
+
+const DAY = 86_400_000;
+
+/** A running server. */
+export interface Server {
+  /** Where it listens, `host:port`. */
+  readonly address: string;
+  /** The fingerprint of its key, as people compare it. */
+  readonly fingerprint: string;
+  /** Ends it: no new connections, goodbyes, everything on disk. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a server in this process. Throws `config` (user_pass.json, the store), `file-missing`
+ * and `key-…` (the keys), `unreachable` (the address).
+ */
+export async function startServer(options: ServeOptions, log: Log): Promise<Server> {
+  const address = parseAddress(options.listen);
+  const identity = await loadIdentity(options.dir, "server", passphraseFromEnvironment);
+  const hub = new Hub();
+  let store: Store | null = null;
+  const users = await Users.open(join(options.dir, "user_pass.json"), {
+    onProblem: (message) => log.warn("user_pass.json", { problem: message }),
+    onChange: (names) => {
+      const known = new Set(names);
+      store?.ensureAccounts(names).catch((error) => log.warn("store-error", { error: `${error}` }));
+      hub.endAll((name) => known.has(name), "your account was removed").catch(() => {});
+    },
+  });
+  let listener: Listener;
+  try {
+    store = await openSqliteStore(join(options.dir, "mail"));
+    await store.ensureAccounts(users.names());
+    await store.forgetDelivered(Date.now() - ID_MEMORY);
+    listener = listenSocket(address);
+  } catch (error) {
+    users.close();
+    await store?.close();
+    throw error;
+  }
+  const opened = store;
+  const loginContext: LoginContext = {
+    identity,
+    grid: await Grid.measure(identity),
+    hello: {
+      server: `sealpost/${PROGRAM_VERSION}`,
+      maxMessage: options.maxMessage,
+      maxRecipients: MAX_RECIPIENTS,
+    },
+    store: opened,
+    users,
+    slots: new Semaphore(RSA_WIDTH, RSA_QUEUE),
+    argon: new Semaphore(ARGON_WIDTH, ARGON_QUEUE),
+    guesses: new Guesses(),
+    log,
+  };
+  const sessionContext: SessionContext = {
+    store: opened,
+    users,
+    hub,
+    log,
+    maxMessage: options.maxMessage,
+    maxRecipients: MAX_RECIPIENTS,
+  };
+  const gate = new Gate();
+  const sessions = new Set<Promise<void>>();
+  const accepting = (async () => {
+    for await (const stream of listener.accept()) {
+      const entry = gate.enter(stream);
+      if (!entry) {
+        stream.close();
+        continue;
+      }
+      const session = handle(stream, entry.loggedIn, loginContext, sessionContext)
+        .finally(() => {
+          entry.leave();
+          sessions.delete(session);
+        });
+      sessions.add(session);
+    }
+  })();
+  const cleaning = setInterval(() => {
+    opened.forgetDelivered(Date.now() - ID_MEMORY)
+      .catch((error) => log.warn("store-error", { error: `${error}` }));
+  }, DAY);
+
+  let stopping: Promise<void> | null = null;
+  const stop = async () => {
+    clearInterval(cleaning);
+    listener.close();
+    await accepting;
+    gate.closeAll();
+    await within(hub.endAll(() => false, "the server stops"), STOP_PATIENCE, undefined);
+    await within(Promise.all(sessions), STOP_PATIENCE, undefined);
+    users.close();
+    await opened.close();
+  };
+  return {
+    address: formatAddress(listener.address),
+    fingerprint: formatFingerprint(identity.bundle.fp),
+    stop: () => stopping ??= stop(),
+  };
+}
+
+/** One connection, from its first byte to its end. Never rejects: what goes wrong is logged. */
+async function handle(
+  stream: ByteStream,
+  onLogin: () => void,
+  loginContext: LoginContext,
+  sessionContext: SessionContext,
+): Promise<void> {
+  const { log } = sessionContext;
+  let late = false;
+  const deadline = setTimeout(() => {
+    late = true;
+    stream.close();
+  }, HANDSHAKE_TIMEOUT);
+  try {
+    const loggedIn = await login(stream, loginContext);
+    clearTimeout(deadline);
+    if (!loggedIn) return;
+    onLogin();
+    await new Session(loggedIn, sessionContext).run();
+    log.info("goodbye", { name: loggedIn.name, peer: stream.peer });
+  } catch (error) {
+    const code = late ? "timeout" : isSealpostError(error) ? error.code : "internal";
+    const why = error instanceof Error ? error.message : String(error);
+    if (code === "internal") log.warn("internal-error", { peer: stream.peer, error: why });
+    else log.info("connection-ended", { peer: stream.peer, code, why });
+  } finally {
+    clearTimeout(deadline);
+    stream.close();
+  }
+}
+
+function passphraseFromEnvironment() {
+  const text = Deno.env.get("SEALPOST_PASSPHRASE");
+  if (text === undefined) {
+    throw new SealpostError(
+      "passphrase",
+      "the server's private key has a passphrase; set SEALPOST_PASSPHRASE for the server",
+    );
+  }
+  return Promise.resolve(utf8(text.normalize("NFC")));
+}
+
+/**
+ * The `serve` command: starts a server, prints one line when it accepts connections, and serves
+ * until SIGINT or SIGTERM; a second signal ends it at once.
+ */
+export async function serve(options: ServeOptions): Promise<void> {
+  const log = stderrLog();
+  const server = await startServer(options, log);
+  console.log(`sealpost: listening on ${server.address}, key ${server.fingerprint}`);
+  const signals: Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT", "SIGBREAK"]
+    : ["SIGINT", "SIGTERM"];
+  await new Promise<void>((resolve) => {
+    let asked = false;
+    const onSignal = () => {
+      if (asked) Deno.exit(130);
+      asked = true;
+      resolve();
+    };
+    for (const signal of signals) Deno.addSignalListener(signal, onSignal);
+  });
+  log.info("stopping");
+  await server.stop();
+  // Sockets of peers that do not answer must not keep the process.
+  Deno.exit(0);
+}
