@@ -6,6 +6,7 @@ import {
   generateIdentity,
   type NewIdentity,
 } from "./crypto/identity.ts";
+import { RSA_BITS } from "./crypto/rsa.ts";
 import { writeFileAtomic } from "./protocol/atomic_file.ts";
 import {
   ensurePrivateDir,
@@ -25,8 +26,8 @@ import {
   passphraseBytes,
   passphraseFromEnvironment,
   passphraseOf,
-  readSecret,
   readInputLine,
+  readSecret,
 } from "./protocol/secret_input.ts";
 import { join } from "@std/path";
 
@@ -34,18 +35,18 @@ import { join } from "@std/path";
 export interface KeygenOptions {
   /** `server`, or a user's name. */
   readonly name: string;
-  /** Where the keys go; `./NAME` if undefined. */
-  readonly dir: string | undefined;
+  /** Where the keys go; `./NAME` if not given. */
+  readonly dir?: string | undefined;
   /** Whether to encrypt the private key. */
-  readonly passphrase: boolean;
-  /** Size of the RSA modulus, bits. */
-  readonly bits: number;
+  readonly passphrase?: boolean;
+  /** Size of the RSA modulus, bits; 3072 if not given. */
+  readonly bits?: number;
   /** Whether to replace keys that are there. */
-  readonly force: boolean;
+  readonly force?: boolean;
   /** Whether only to write the public key file anew. */
-  readonly publicOnly: boolean;
+  readonly publicOnly?: boolean;
   /** Whether to print JSON. */
-  readonly json: boolean;
+  readonly json?: boolean;
 }
 
 /** What a command left on the disk, for its report. */
@@ -64,11 +65,12 @@ export async function keygen(options: KeygenOptions): Promise<void> {
   const name = nameArgument(options.name);
   const dir = options.dir ?? name;
   if (options.publicOnly) return await writePublic(dir, name, options);
-  if (!options.force) await requireNoKeys(dir, name);
+  const force = options.force ?? false;
+  if (!force) await requireNoKeys(dir, name);
   const serverPem = name === SERVER_NAME ? null : await readServerKey();
   const passphrase = options.passphrase ? passphraseBytes(newPassphrase()) : undefined;
-  const identity = await generate(options.bits);
-  const saved = await saveIdentityFiles(dir, name, identity, { passphrase, force: options.force });
+  const identity = await generate(options.bits ?? RSA_BITS.usual);
+  const saved = await saveIdentityFiles(dir, name, identity, { passphrase, force });
   const written: Written[] = [
     { role: "private", path: saved.privatePath, note: "secret: nobody else may have it" },
     { role: "public", path: saved.publicPath, note: "" },
