@@ -98,6 +98,7 @@ function readScrypt(parameters: DerReader, salt: Bytes): Kdf {
   const r = parameters.smallInteger();
   const p = parameters.smallInteger();
   readKeyLength(parameters);
+  parameters.end();
   if (!Number.isInteger(Math.log2(n)) || n < 2 || r < 1 || p < 1) {
     throw unsupported("its scrypt cost is not valid");
   }
