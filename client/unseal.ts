@@ -68,7 +68,9 @@ export class Unsealer {
     if (!equal(known.bundle.fp, header.senderFp)) {
       throw new SealpostError(
         "key-changed",
-        `it claims to be from ${from.name} but has the key ${formatFingerprint(header.senderFp)}; ` +
+        `it claims to be from ${from.name} but has the key ${
+          formatFingerprint(header.senderFp)
+        }; ` +
           `the key pinned for ${from.name} is ${formatFingerprint(known.bundle.fp)}`,
       );
     }
@@ -182,7 +184,10 @@ function encodeIds(ids: readonly string[]): Bytes {
  * The data of a fetch after the entry it begins with, which must be the one that was listed but
  * for its folder and flags.
  */
-async function afterEntry(data: AsyncIterable<Bytes>, listed: Entry): Promise<AsyncIterable<Bytes>> {
+async function afterEntry(
+  data: AsyncIterable<Bytes>,
+  listed: Entry,
+): Promise<AsyncIterable<Bytes>> {
   const limit = encodeEntry(listed).length;
   const iterator = data[Symbol.asyncIterator]();
   let buffer: Bytes = new Uint8Array(0);

@@ -1,0 +1,231 @@
+import { equal } from "../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
+import { formatFingerprint, type Identity } from "../crypto/identity.ts";
+import type { Flag } from "../protocol/entry.ts";
+import type { Hello } from "../protocol/hello.ts";
+import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
+import { formatMessageId, newMessageId } from "../protocol/uuid.ts";
+import { type AttachmentSource, composeMessage } from "./compose.ts";
+import { deliverWaiting, type Sent } from "./deliver.ts";
+import type { Link } from "./link.ts";
+import { type Item, listFolder, type ListOptions } from "./list.ts";
+import { MailboxMemory } from "./mailbox_memory.ts";
+import { Outbox } from "./outbox.ts";
+import { People } from "./people.ts";
+import { Pins } from "./pins.ts";
+import { formatSize, Progress } from "./progress.ts";
+import { sealLetter } from "./seal.ts";
+import type { State } from "./state.ts";
+import type { TemporaryMessage } from "./temporary_message.ts";
+import { type Opened, Unsealer } from "./unseal.ts";
+
+/** What a person wants to send. Names are canonical. */
+export interface Outgoing {
+  readonly to: readonly string[];
+  readonly cc?: readonly string[];
+  readonly bcc?: readonly string[];
+  readonly subject: string;
+  readonly text: string;
+  readonly attachments: readonly AttachmentSource[];
+  /** The message this one answers. */
+  readonly answers?: Opened;
+}
+
+/** One person's mail over one connection. */
+export class Mail {
+  readonly people: People;
+  readonly unsealer: Unsealer;
+  readonly #memory: MailboxMemory;
+  readonly #outbox: Outbox;
+
+  private constructor(
+    readonly name: string,
+    readonly identity: Identity,
+    readonly link: Link,
+    readonly hello: Hello,
+    parts: { people: People; unsealer: Unsealer; memory: MailboxMemory; outbox: Outbox },
+  ) {
+    this.people = parts.people;
+    this.unsealer = parts.unsealer;
+    this.#memory = parts.memory;
+    this.#outbox = parts.outbox;
+  }
+
+  static async open(
+    name: string,
+    identity: Identity,
+    link: Link,
+    hello: Hello,
+    state: State,
+  ): Promise<Mail> {
+    const people = new People(link, await Pins.load(state), { name, identity });
+    const unsealer = new Unsealer(identity, name, people, state);
+    const memory = await MailboxMemory.load(state);
+    const outbox = await Outbox.open(state);
+    return new Mail(name, identity, link, hello, { people, unsealer, memory, outbox });
+  }
+
+  list(options: ListOptions): Promise<Item[]> {
+    const progress = new Progress("Opening", options.limit, "messages");
+    const listing = listFolder(this.link, this.unsealer, this.#memory, options, (done, of) => {
+      progress.update(done, of);
+    });
+    return listing.finally(() => progress.finish());
+  }
+
+  /**
+   * Composes, seals and sends. Throws `limit`, `too-large` (before anything is sealed),
+   * `no-such-user`, `no-key`, `key-changed`, and what {@linkcode deliverWaiting} throws.
+   */
+  async send(outgoing: Outgoing): Promise<Sent & { readonly id: string }> {
+    checkLimits(outgoing);
+    const id = newMessageId();
+    const date = new Date();
+    const { to, cc = [], bcc = [] } = outgoing;
+    if (new Set([...to, ...cc, ...bcc]).size > this.hello.maxRecipients) {
+      throw new SealpostError(
+        "limit",
+        `this server takes ${this.hello.maxRecipients} recipients for one message; send it in parts`,
+      );
+    }
+    const known = new Map(
+      (await this.people.find([...to, ...cc, ...bcc])).map((one) => [one.name, one]),
+    );
+    const pick = (names: readonly string[]) => names.flatMap((name) => known.get(name) ?? []);
+    const answered = outgoing.answers && formatMessageId(outgoing.answers.id);
+    const composed = await composeMessage({
+      from: this.name,
+      to,
+      cc,
+      subject: outgoing.subject,
+      text: outgoing.text,
+      date,
+      messageId: formatMessageId(id),
+      attachments: outgoing.attachments,
+      ...(answered === undefined ? {} : { inReplyTo: answered, references: [answered] }),
+    });
+    if (composed.size > this.hello.maxMessage) {
+      throw new SealpostError(
+        "too-large",
+        `the message has ${formatSize(composed.size)} with its attachments as mail carries them; ` +
+          `this server takes ${formatSize(this.hello.maxMessage)}`,
+      );
+    }
+    const sealed = await sealLetter({
+      id,
+      from: this.name,
+      to: pick(to),
+      cc: pick(cc),
+      bcc: pick(bcc),
+      subject: outgoing.subject,
+      date: date.getTime(),
+      attachments: outgoing.attachments,
+      composed,
+      ...(answered === undefined ? {} : { inReplyTo: answered }),
+    }, this.identity);
+    const { size } = sealed.request;
+    const waiting = await withProgress("Sealing", size, (tell) => this.#outbox.add(sealed, tell));
+    try {
+      const sent = await withProgress("Sending", size, (tell) => {
+        return deliverWaiting(this.link, waiting, tell);
+      });
+      if (outgoing.answers) await this.flag([outgoing.answers.entry.uid], ["answered"]);
+      return { ...sent, id: formatMessageId(id) };
+    } catch (error) {
+      throw isSealpostError(error, "key-changed")
+        ? await this.#explainChange([...to, ...cc, ...bcc], error)
+        : error;
+    }
+  }
+
+  /**
+   * Sends what waits from earlier. Returns how many went out, and the refusals. Throws if the
+   * connection fails.
+   */
+  async flushOutbox(): Promise<{ sent: number; refused: string[] }> {
+    const refused: string[] = [];
+    let sent = 0;
+    for (const waiting of await this.#outbox.list()) {
+      try {
+        await withProgress("Sending", waiting.request.size, (tell) => {
+          return deliverWaiting(this.link, waiting, tell);
+        });
+        sent++;
+      } catch (error) {
+        if (!isSealpostError(error) || error.code === "connection-lost") throw error;
+        const names = waiting.request.recipients.map(({ name }) => name).join(", ");
+        refused.push(`to ${names}: ${error.message}`);
+      }
+    }
+    return { sent, refused };
+  }
+
+  /** Fetches and verifies a message; the caller disposes of it. */
+  fetch(opened: Opened): Promise<TemporaryMessage> {
+    return withProgress("Receiving", opened.entry.bodySize, (tell) => {
+      return this.unsealer.fetch(this.link, opened, tell);
+    });
+  }
+
+  async flag(uids: readonly number[], set: readonly Flag[]): Promise<void> {
+    await this.link.ask({ op: "flag", uids: [...uids], set: [...set], clear: [] });
+  }
+
+  /** Removes messages from the own mailbox for good. */
+  async remove(uids: readonly number[]): Promise<void> {
+    await this.link.ask({ op: "remove", uids: [...uids] });
+  }
+
+  /** The error for a refused key, with what is pinned, what is offered and what to do. */
+  async #explainChange(names: readonly string[], cause: SealpostError): Promise<SealpostError> {
+    const offered = await this.people.offered(names.filter((name) => name !== this.name));
+    for (const [name, bundle] of offered) {
+      const pin = this.people.pins.get(name);
+      if (pin && !equal(pin.fp, bundle.fp)) {
+        return new SealpostError(
+          "key-changed",
+          `the key of ${name} is not the one you know: known since ` +
+            `${new Date(pin.firstSeen).toISOString().slice(0, 10)} is ${
+              formatFingerprint(pin.fp)
+            }, offered is ${formatFingerprint(bundle.fp)}; nothing was sent. Ask ${name} over ` +
+            "another way whether that is right, and compare (menu item 8)",
+          { cause },
+        );
+      }
+    }
+    return cause;
+  }
+}
+
+function checkLimits(outgoing: Outgoing): void {
+  const title = [...outgoing.subject].length;
+  if (title > MAX_TITLE) {
+    throw new SealpostError(
+      "limit",
+      `the title has ${title} characters; at most ${MAX_TITLE} are possible`,
+    );
+  }
+  // A string has at least as many UTF-16 units as code points.
+  if (outgoing.text.length <= MAX_TEXT) return;
+  let text = 0;
+  for (const _ of outgoing.text) text++;
+  if (text > MAX_TEXT) {
+    throw new SealpostError(
+      "limit",
+      `the contents have ${text} characters; at most ${MAX_TEXT} are possible; attach them as a file`,
+    );
+  }
+}
+
+async function withProgress<T>(
+  label: string,
+  total: number,
+  work: (tell: (done: number) => void) => Promise<T>,
+): Promise<T> {
+  const progress = new Progress(label, total);
+  try {
+    return await work((done) => progress.update(done));
+  } finally {
+    progress.finish();
+  }
+}

@@ -1,0 +1,330 @@
+import { isAbsolute, join } from "@std/path";
+import { equal } from "../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
+import { formatFingerprint } from "../crypto/identity.ts";
+import { exitCodeFor } from "../protocol/exit_codes.ts";
+import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
+import { parseName } from "../protocol/name.ts";
+import { printable } from "../protocol/printable.ts";
+import type { MailEvent } from "../protocol/request.ts";
+import { readFileBounded } from "../protocol/atomic_file.ts";
+import { fromUtf8 } from "../crypto/bytes.ts";
+import { attachmentFromFile } from "./attachments.ts";
+import type { AttachmentSource } from "./compose.ts";
+import type { Item } from "./list.ts";
+import type { Mail } from "./mail.ts";
+import { formatTime, headerLines, listingLine, readForDisplay, saveAttachments } from "./show.ts";
+import type { Terminal } from "./terminal.ts";
+import type { Opened } from "./unseal.ts";
+
+const MENU = `
+Select the operation:
+  1) Create and send an email
+  2) Display the inbox list
+  3) Display the email contents
+  4) Terminate the connection
+  5) Create and send an email with attachments
+  6) Reply to an email
+  7) Delete an email
+  8) Show a correspondent's fingerprint
+`;
+
+/** Messages that one inbox list shows. */
+const LISTED = 200;
+const FILES = "files";
+/** Four bytes a character at the most. */
+const MAX_TEXT_FILE = 4 * MAX_TEXT;
+
+/** The seed's numbered menu, for a person or a pipe. */
+export class Menu {
+  readonly #terminal: Terminal;
+  readonly #mail: Mail;
+  readonly #files: string;
+  /** The inbox as it was listed last: what an index refers to. */
+  #listed: readonly Item[] | null = null;
+  #arrived = 0;
+
+  /** `dir`: the client's folder, which holds `files/`. */
+  constructor(terminal: Terminal, mail: Mail, dir: string) {
+    this.#terminal = terminal;
+    this.#mail = mail;
+    this.#files = join(dir, FILES);
+  }
+
+  /** Called when the server says that something came. */
+  notice(event: MailEvent): void {
+    if (event.folder === "inbox") this.#arrived++;
+  }
+
+  /** Runs until the person ends it, or the input does. Throws what ends the connection. */
+  async run(): Promise<void> {
+    await this.#flushOutbox();
+    for (;;) {
+      if (this.#arrived > 0) {
+        const count = this.#arrived === 1 ? "1 new message" : `${this.#arrived} new messages`;
+        this.#terminal.print(`\n(${count})`);
+        this.#arrived = 0;
+      }
+      this.#terminal.print(MENU);
+      const choice = await this.#terminal.ask("choice: ");
+      if (choice === null || choice.trim() === "4") break;
+      await this.#attempt(choice.trim());
+    }
+    this.#terminal.print("The connection is terminated with the server.");
+  }
+
+  async #flushOutbox(): Promise<void> {
+    const { sent, refused } = await this.#mail.flushOutbox();
+    if (sent > 0) this.#terminal.print(`${sent} waiting message(s) went out.`);
+    for (const line of refused) this.#terminal.complain(`a waiting message was refused, ${line}`);
+  }
+
+  /** Does one thing; an error is told and the menu goes on, unless the connection is gone. */
+  async #attempt(choice: string): Promise<void> {
+    try {
+      await this.#choose(choice);
+    } catch (error) {
+      if (!isSealpostError(error) || !survivable(error)) throw error;
+      this.#terminal.complain(error.message);
+      // Nobody watches a pipe: whoever runs it learns from the exit code.
+      if (!this.#terminal.interactive) Deno.exitCode = exitCodeFor(error.code);
+    }
+  }
+
+  #choose(choice: string): Promise<void> {
+    switch (choice) {
+      case "1":
+        return this.#send(false);
+      case "2":
+        return this.#list();
+      case "3":
+        return this.#display();
+      case "5":
+        return this.#send(true);
+      case "6":
+        return this.#reply();
+      case "7":
+        return this.#delete();
+      case "8":
+        return this.#fingerprint();
+      default:
+        throw new SealpostError("usage", "choose a number from 1 to 8");
+    }
+  }
+
+  async #send(attach: boolean): Promise<void> {
+    const to = parseNames(await this.#ask("Enter destinations (separated by ;): "));
+    const title = await this.#ask("Enter title: ");
+    if ([...title].length > MAX_TITLE) {
+      throw new SealpostError("limit", `a title has at most ${MAX_TITLE} characters`);
+    }
+    const text = await this.#contents();
+    const attachments = attach ? await this.#attachments() : [];
+    await this.#mail.send({ to, subject: title, text, attachments });
+    this.#terminal.print("The message is sent to the server.");
+  }
+
+  async #contents(): Promise<string> {
+    const load = await this.#yes("Would you like to load contents from a file? (Y/N) ");
+    if (load) return await this.#loadText(await this.#ask("Enter filename: "));
+    const text = await this.#terminal.askText(
+      "Enter message contents (end with a line that is a single .):",
+    );
+    if (text === null) throw new SealpostError("cancelled", "the input ended; nothing was sent");
+    return text;
+  }
+
+  async #loadText(name: string): Promise<string> {
+    const path = this.#path(name);
+    const bytes = await readFileBounded(path, MAX_TEXT_FILE).catch((error) => {
+      throw isSealpostError(error, "limit")
+        ? new SealpostError(
+          "limit",
+          `${name} has over ${MAX_TEXT} characters; send it as an attachment (menu item 5)`,
+        )
+        : error;
+    });
+    try {
+      return fromUtf8(bytes).replace(/^\ufeff/, "");
+    } catch (cause) {
+      throw new SealpostError(
+        "format",
+        `${name} is not text in UTF-8; send it as an attachment (menu item 5)`,
+        { cause },
+      );
+    }
+  }
+
+  async #attachments(): Promise<AttachmentSource[]> {
+    const names = (await this.#ask(`Enter files to attach, from ${FILES}/ (separated by ;): `))
+      .split(";").map((name) => name.trim()).filter((name) => name !== "");
+    if (names.length === 0) throw new SealpostError("usage", "no file was named; nothing was sent");
+    return await Promise.all(names.map((name) => attachmentFromFile(this.#path(name))));
+  }
+
+  /** A plain name is looked for in `files/`; a path is taken as it is. */
+  #path(name: string): string {
+    const trimmed = name.trim();
+    return isAbsolute(trimmed) || /[/\\]/.test(trimmed) ? trimmed : join(this.#files, trimmed);
+  }
+
+  async #list(): Promise<void> {
+    const items = await this.#mail.list({ folder: "inbox", limit: LISTED });
+    this.#listed = items;
+    if (items.length === 0) return this.#terminal.print("The inbox is empty.");
+    const rows = items.map((item, i) => ({ index: String(i + 1), ...listingLine(item) }));
+    const from = Math.max(4, ...rows.map((row) => row.from.length));
+    const date = Math.max(8, ...rows.map((row) => row.date.length));
+    const line = (index: string, who: string, when: string, title: string) => {
+      this.#terminal.print(
+        `${index.padEnd(6)} ${who.padEnd(from)}  ${when.padEnd(date)}  ${title}`,
+      );
+    };
+    line("Index", "From", "DateTime", "Title");
+    for (const row of rows) line(row.index, row.from, row.date, row.title);
+    if (items.length === LISTED) this.#terminal.print(`(the newest ${LISTED} are shown)`);
+  }
+
+  async #display(): Promise<void> {
+    const opened = await this.#choice("Enter the email index you wish to view: ");
+    const message = await this.#mail.fetch(opened);
+    try {
+      const shown = await readForDisplay(message);
+      const bcc = await this.#mail.unsealer.blindCopied(opened);
+      for (const line of headerLines(opened, bcc)) this.#terminal.print(line);
+      this.#terminal.print("Contents:");
+      this.#terminal.print(shown.text);
+      if (shown.truncated) this.#terminal.print("(the text is longer than can be shown)");
+      await this.#mail.flag([opened.entry.uid], ["seen"]);
+      if (shown.attachments.length === 0) return;
+      this.#terminal.print("Attachments:");
+      for (const { index, name, size } of shown.attachments) {
+        this.#terminal.print(`  ${index}) ${name} (${size})`);
+      }
+      if (await this.#yes(`Would you like to save them to ${FILES}/? (Y/N) `)) {
+        await Deno.mkdir(this.#files, { recursive: true });
+        for (const path of await saveAttachments(message, this.#files)) {
+          this.#terminal.print(`Saved ${path}`);
+        }
+      }
+    } finally {
+      await message.dispose();
+    }
+  }
+
+  async #reply(): Promise<void> {
+    const answers = await this.#choice("Enter the email index you wish to reply to: ");
+    const { from, subject } = answers.summary;
+    const title = [.../^re:/i.test(subject) ? subject : `Re: ${subject}`].slice(0, MAX_TITLE).join(
+      "",
+    );
+    this.#terminal.print(`To: ${from.name}`);
+    this.#terminal.print(`Title: ${printable(title)}`);
+    const text = await this.#contents();
+    await this.#mail.send({ to: [from.name], subject: title, text, attachments: [], answers });
+    this.#terminal.print("The message is sent to the server.");
+  }
+
+  async #delete(): Promise<void> {
+    const item = await this.#item("Enter the email index you wish to delete: ");
+    const { from, title } = listingLine(item);
+    if (!await this.#yes(`Delete "${title}" from ${from} for good? (Y/N) `)) {
+      return this.#terminal.print("Nothing was deleted.");
+    }
+    await this.#mail.remove([item.entry.uid]);
+    this.#listed = this.#listed?.filter((other) => other !== item) ?? null;
+    this.#terminal.print("The message is deleted; the indexes of older ones have changed.");
+  }
+
+  async #fingerprint(): Promise<void> {
+    const name = parseName(await this.#ask("Enter the user's name: "));
+    const own = this.#mail.identity.bundle.fp;
+    this.#terminal.print(`Your own key:  ${formatFingerprint(own)}`);
+    if (name === this.#mail.name) return;
+    const { pins } = this.#mail.people;
+    const pin = pins.get(name);
+    const bundle = (await this.#mail.people.offered([name])).get(name);
+    if (!bundle) throw new SealpostError("internal", "no key was offered");
+    if (!pin) {
+      await this.#mail.people.find([name]);
+      this.#terminal.print(
+        `Key of ${name}:  ${formatFingerprint(bundle.fp)} (seen the first time)`,
+      );
+      return;
+    }
+    this.#terminal.print(
+      `Key of ${name}:  ${formatFingerprint(pin.fp)} (known since ${formatTime(pin.firstSeen)})`,
+    );
+    if (equal(pin.fp, bundle.fp)) return;
+    this.#terminal.print(`The server offers another one now: ${formatFingerprint(bundle.fp)}`);
+    this.#terminal.print(
+      `Somebody may be between you. Ask ${name}, over another way than this one, for the ` +
+        "fingerprint; only if it is the new one, accept it.",
+    );
+    const reply = await this.#ask(`Type "accept" to use the new key of ${name} from now on: `);
+    if (reply.trim() !== "accept") return this.#terminal.print("The known key stays.");
+    await pins.replace(name, bundle);
+    this.#terminal.print(`The new key of ${name} is in use.`);
+  }
+
+  /** The opened message that the person chooses by its index. */
+  async #choice(prompt: string): Promise<Opened> {
+    const { opened, problem } = await this.#item(prompt);
+    if (opened) return opened;
+    throw new SealpostError("authentication", `this message cannot be opened: ${problem}`);
+  }
+
+  async #item(prompt: string): Promise<Item> {
+    const text = (await this.#ask(prompt)).trim();
+    this.#listed ??= await this.#mail.list({ folder: "inbox", limit: LISTED });
+    const count = this.#listed.length;
+    const item = /^\d{1,4}$/.test(text) ? this.#listed[Number(text) - 1] : undefined;
+    if (item) return item;
+    throw new SealpostError(
+      "usage",
+      count === 0
+        ? "the inbox is empty"
+        : `choose an index from 1 to ${count}, as in the inbox list`,
+    );
+  }
+
+  async #ask(prompt: string): Promise<string> {
+    const line = await this.#terminal.ask(prompt);
+    if (line === null) throw new SealpostError("cancelled", "the input ended; nothing was done");
+    return line;
+  }
+
+  async #yes(prompt: string): Promise<boolean> {
+    for (;;) {
+      const reply = (await this.#ask(prompt)).trim().toLowerCase();
+      if (reply === "y" || reply === "yes") return true;
+      if (reply === "n" || reply === "no") return false;
+      this.#terminal.print("Please answer Y or N.");
+    }
+  }
+}
+
+/** After these the connection, and so the menu, goes on. */
+function survivable(error: SealpostError): boolean {
+  return !["connection-lost", "timeout", "internal"].includes(error.code);
+}
+
+/** Names separated by `;`. Throws `format` or `usage`. */
+function parseNames(text: string): string[] {
+  const names = text.split(";").map((name) => name.trim()).filter((name) => name !== "");
+  if (names.length === 0) throw new SealpostError("usage", "no destination was given");
+  return [
+    ...new Set(names.map((name) => {
+      try {
+        return parseName(name);
+      } catch (cause) {
+        throw new SealpostError(
+          "format",
+          `"${printable(name.slice(0, 40))}" is not a user's name: names have 1 to 32 of the ` +
+            "characters a-z 0-9 . _ -",
+          { cause },
+        );
+      }
+    })),
+  ];
+}

@@ -1,0 +1,119 @@
+import type { Bytes } from "../crypto/bytes.ts";
+import { printable } from "../protocol/printable.ts";
+import type { Person } from "../protocol/summary.ts";
+import { saveAttachment } from "./attachments.ts";
+import type { Item } from "./list.ts";
+import { type ParsedMessage, parseMessage } from "./parse.ts";
+import { formatSize } from "./progress.ts";
+import type { TemporaryMessage } from "./temporary_message.ts";
+import type { Opened } from "./unseal.ts";
+
+const DAY = 86_400_000;
+
+/** A time as people read it, in the local zone: `2026-11-22 13:05`. */
+export function formatTime(ms: number): string {
+  const date = new Date(ms);
+  if (Number.isNaN(date.getTime())) return "?";
+  const two = (n: number) => String(n).padStart(2, "0");
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ` +
+    `${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
+/** The date of a message; with its arrival if the two are over a day apart. */
+export function dateLine(opened: Opened): string {
+  const { date } = opened.summary;
+  const { receivedAt } = opened.entry;
+  return Math.abs(date - receivedAt) <= DAY
+    ? formatTime(date)
+    : `${formatTime(date)} (arrived ${formatTime(receivedAt)})`;
+}
+
+/** The columns of a listing for one entry, safe to print. */
+export function listingLine(item: Item): { from: string; date: string; title: string } {
+  const { opened, entry } = item;
+  if (!opened) {
+    return {
+      from: "?",
+      date: formatTime(entry.receivedAt),
+      title: `[cannot be opened: ${printable(item.problem ?? "")}]`,
+    };
+  }
+  const { summary } = opened;
+  const marks = [
+    entry.flags.includes("seen") ? "" : "[new] ",
+    item.duplicate ? "[duplicate] " : "",
+  ].join("");
+  const clip = summary.attachmentCount > 0 ? ` [${summary.attachmentCount} attached]` : "";
+  return {
+    from: summary.from.name,
+    date: dateLine(opened),
+    title: `${marks}${printable(summary.subject) || "(no title)"}${clip}`,
+  };
+}
+
+/**
+ * The lines above a message's text. All of them come from the summary that the sender signed,
+ * never from the headers inside the message.
+ */
+export function headerLines(opened: Opened, blindCopied: readonly Person[]): string[] {
+  const { summary } = opened;
+  const names = (people: readonly Person[]) => people.map(({ name }) => name).join("; ");
+  const lines = [`From: ${summary.from.name}`, `To: ${names(summary.to)}`];
+  if (summary.cc.length > 0) lines.push(`Cc: ${names(summary.cc)}`);
+  if (blindCopied.length > 0) lines.push(`Bcc: ${names(blindCopied)}`);
+  lines.push(
+    `Date: ${dateLine(opened)}`,
+    `Title: ${printable(summary.subject)}`,
+    `Content length: ${summary.size}`,
+  );
+  return lines;
+}
+
+/** An attachment as it is listed below a text. */
+export interface ShownAttachment {
+  readonly index: number;
+  /** Safe to print. */
+  readonly name: string;
+  readonly size: string;
+}
+
+/** A message's text, safe to print, and what is attached. */
+export interface Shown {
+  readonly text: string;
+  readonly truncated: boolean;
+  readonly attachments: readonly ShownAttachment[];
+}
+
+/** Reads a verified message for display. Throws `limit` or `format` if it is not sensible MIME. */
+export async function readForDisplay(message: TemporaryMessage): Promise<Shown> {
+  const parsed: ParsedMessage = await parseMessage(message.stream(), {
+    attachment: (_part, content) => drain(content),
+  });
+  return {
+    text: printable(parsed.text, { lines: true }),
+    truncated: parsed.truncated,
+    attachments: parsed.attachments.map(({ index, name, size }) => ({
+      index,
+      name: printable(name),
+      size: formatSize(size),
+    })),
+  };
+}
+
+/** Saves every attachment of a verified message in `folder`; the paths, in order. */
+export async function saveAttachments(
+  message: TemporaryMessage,
+  folder: string,
+): Promise<string[]> {
+  const paths: string[] = [];
+  await parseMessage(message.stream(), {
+    attachment: async ({ name }, content) => {
+      paths.push(await saveAttachment(folder, name, content));
+    },
+  });
+  return paths;
+}
+
+async function drain(content: AsyncIterable<Bytes>): Promise<void> {
+  for await (const _ of content);
+}
