@@ -1,0 +1,229 @@
+import { fromFileUrl, join } from "@std/path";
+
+/** The repository's root. */
+export const ROOT = fromFileUrl(new URL("../../", import.meta.url));
+
+const MAIN = join(ROOT, "main.ts");
+
+/** How the program is started: from its source, or as a compiled executable. */
+export interface Build {
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+/** The program as `deno task` runs it, with the permissions that its tasks have. */
+export const FROM_SOURCE: Build = {
+  command: Deno.execPath(),
+  args: [
+    "run",
+    "--no-prompt",
+    "--quiet",
+    "--allow-read=.",
+    "--allow-write=.",
+    "--allow-net=127.0.0.1,[::1],localhost",
+    "--allow-env=SEALPOST_PASSWORD,SEALPOST_PASSPHRASE,SEALPOST_DEBUG",
+    MAIN,
+  ],
+};
+
+/** A compiled executable. */
+export function compiled(path: string): Build {
+  return { command: path, args: [] };
+}
+
+/** What a program printed and how it ended. */
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface StartOptions {
+  /** The folder it runs in. */
+  readonly cwd: string;
+  readonly env?: Record<string, string>;
+  readonly build?: Build;
+}
+
+/** A running program: what it says can be waited for, and answered. */
+export class Program {
+  readonly #process: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #done: Promise<void>;
+  #stdout = "";
+  #stderr = "";
+  #cursor = 0;
+  #ended = false;
+  #onOutput: (() => void)[] = [];
+
+  private constructor(process: Deno.ChildProcess) {
+    this.#process = process;
+    this.#input = process.stdin.getWriter();
+    this.#done = Promise.all([
+      this.#collect(process.stdout, (text) => this.#stdout += text),
+      this.#collect(process.stderr, (text) => this.#stderr += text),
+    ]).then(() => {
+      this.#ended = true;
+      this.#wake();
+    });
+  }
+
+  static start(args: readonly string[], options: StartOptions): Program {
+    const { command, args: first } = options.build ?? FROM_SOURCE;
+    return new Program(
+      new Deno.Command(command, {
+        args: [...first, ...args],
+        cwd: options.cwd,
+        env: { NO_COLOR: "1", ...options.env },
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn(),
+    );
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /** All it has said on standard error so far. */
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  async #collect(stream: ReadableStream<Uint8Array>, add: (text: string) => void): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) {
+      add(decoder.decode(chunk, { stream: true }));
+      this.#wake();
+    }
+  }
+
+  #wake(): void {
+    for (const resolve of this.#onOutput.splice(0)) resolve();
+  }
+
+  /**
+   * Waits until it prints `text` after what was waited for before; returns what it printed up to
+   * and including that. Throws if it ends, or says something else for half a minute.
+   */
+  async expect(text: string): Promise<string> {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.#wake();
+    }, 30_000);
+    try {
+      for (;;) {
+        const at = this.#stdout.indexOf(text, this.#cursor);
+        if (at >= 0) {
+          const said = this.#stdout.slice(this.#cursor, at + text.length);
+          this.#cursor = at + text.length;
+          return said;
+        }
+        if (this.#ended || late) {
+          throw new Error(
+            `${late ? "waited in vain" : "ended"} before ${JSON.stringify(text)}; it said ` +
+              `${JSON.stringify(this.#stdout.slice(this.#cursor))} and ` +
+              JSON.stringify(this.#stderr.slice(-2000)),
+          );
+        }
+        await new Promise<void>((resolve) => this.#onOutput.push(resolve));
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Types a line. */
+  async type(line: string): Promise<void> {
+    await this.#input.write(new TextEncoder().encode(`${line}\n`));
+  }
+
+  /** Waits for each prompt and types its answer; returns all that was said. */
+  async converse(turns: readonly (readonly [prompt: string, answer: string])[]): Promise<string> {
+    let said = "";
+    for (const [prompt, answer] of turns) {
+      said += await this.expect(prompt);
+      await this.type(answer);
+    }
+    return said;
+  }
+
+  kill(signal: Deno.Signal = "SIGTERM"): void {
+    try {
+      this.#process.kill(signal);
+    } catch {
+      // It has ended already.
+    }
+  }
+
+  /** Ends its input and waits until it ends. */
+  async finish(): Promise<Outcome> {
+    await this.#input.close().catch(() => {});
+    const { code } = await this.#process.status;
+    await this.#done;
+    return { code, stdout: this.#stdout, stderr: this.#stderr };
+  }
+}
+
+/** Runs the program to its end, with `input` on its standard input. */
+export async function run(
+  args: readonly string[],
+  options: StartOptions & { readonly input?: string },
+): Promise<Outcome> {
+  const program = Program.start(args, options);
+  for (const line of options.input?.split("\n") ?? []) await program.type(line).catch(() => {});
+  return await program.finish();
+}
+
+/** A server in a process of its own. */
+export class ServerProcess {
+  private constructor(
+    readonly program: Program,
+    /** `127.0.0.1:PORT`. */
+    readonly address: string,
+  ) {}
+
+  /** Starts `serve` for the folder `server` in `cwd`, on a free port of 127.0.0.1. */
+  static async start(options: StartOptions, args: readonly string[] = []): Promise<ServerProcess> {
+    const program = Program.start(["serve", "--listen", "127.0.0.1:0", ...args], options);
+    await program.expect("listening on ");
+    const said = await program.expect(",");
+    return new ServerProcess(program, said.slice(0, -1));
+  }
+
+  async stop(): Promise<Outcome> {
+    this.program.kill("SIGTERM");
+    return await this.program.finish();
+  }
+}
+
+/**
+ * A folder as a group has it: `server/` with keys and passwords (`NAME` has the password
+ * `password of NAME`), and a folder with keys for each of `clients`.
+ */
+export async function makeGroup(
+  clients: readonly string[],
+  options: { readonly build?: Build; readonly others?: readonly string[] } = {},
+): Promise<{ readonly dir: string; readonly remove: () => Promise<void> }> {
+  const dir = await Deno.makeTempDir({ prefix: "sealpost-" });
+  const start = options.build ? { cwd: dir, build: options.build } : { cwd: dir };
+  // 2048 bits are made several times faster, and nothing tested depends on the size.
+  for (const name of ["server", ...clients]) {
+    const { code, stderr } = await run(["keygen", name, "--bits", "2048"], start);
+    if (code !== 0) throw new Error(`keygen ${name}: ${stderr}`);
+  }
+  const names = [...clients, ...options.others ?? []];
+  const passwords = Object.fromEntries(names.map((name) => [name, passwordOf(name)]));
+  await Deno.writeTextFile(
+    join(dir, "server", "user_pass.json"),
+    JSON.stringify(passwords, null, 2),
+  );
+  return { dir, remove: () => Deno.remove(dir, { recursive: true }) };
+}
+
+/** The password that {@linkcode makeGroup} gives to `name`. */
+export function passwordOf(name: string): string {
+  return `password of ${name}`;
+}
