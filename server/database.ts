@@ -36,8 +36,9 @@ export async function openDatabase(folder: string): Promise<Database> {
   try {
     await makePrivate(folder, path);
     db = new DatabaseSync(path);
+    identify(db, path);
     configure(db, path);
-    migrate(db, path);
+    migrate(db);
     await syncFolder(folder);
     const opened = db;
     return {
@@ -95,13 +96,24 @@ async function makePrivate(folder: string, path: string): Promise<void> {
   }
 }
 
-function configure(db: DatabaseSync, path: string): void {
-  // Before anything else, so that no other program's file is touched.
+/** Refuses a database that is not a store of this version, before anything of it is changed. */
+function identify(db: DatabaseSync, path: string): void {
   const id = pragma(db, "application_id");
   const tables = db.prepare("SELECT count(*) AS value FROM sqlite_schema").get()?.["value"];
   if (id !== APPLICATION_ID && (id !== 0 || tables !== 0)) {
     throw new SealpostError("config", `${path} is a database of another program`);
   }
+  const version = schemaVersion(db);
+  if (version > MIGRATIONS.length) {
+    throw new SealpostError(
+      "config",
+      `${path} was written by a newer Sealpost (schema ${version}, this one knows ` +
+        `${MIGRATIONS.length}); use that one`,
+    );
+  }
+}
+
+function configure(db: DatabaseSync, path: string): void {
   if (pragma(db, "journal_mode = WAL") !== "wal") {
     throw new SealpostError("file-io", `${path}: this file system has no shared memory for SQLite`);
   }
@@ -119,27 +131,22 @@ function configure(db: DatabaseSync, path: string): void {
   `);
 }
 
-function migrate(db: DatabaseSync, path: string): void {
-  const version = Number(pragma(db, "user_version"));
-  if (version > MIGRATIONS.length) {
-    throw new SealpostError(
-      "config",
-      `${path} was written by a newer Sealpost (schema ${version}, this one knows ` +
-        `${MIGRATIONS.length}); use that one`,
-    );
-  }
-  for (const [i, step] of MIGRATIONS.entries()) {
-    if (i < version) continue;
+function migrate(db: DatabaseSync): void {
+  for (let version = schemaVersion(db); version < MIGRATIONS.length; version++) {
     db.exec("BEGIN IMMEDIATE");
     try {
-      db.exec(step);
-      db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${i + 1}`);
+      db.exec(MIGRATIONS[version] ?? "");
+      db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${version + 1}`);
       db.exec("COMMIT");
     } catch (error) {
       if (db.isTransaction) db.exec("ROLLBACK");
       throw error;
     }
   }
+}
+
+function schemaVersion(db: DatabaseSync): number {
+  return Number(pragma(db, "user_version"));
 }
 
 function pragma(db: DatabaseSync, text: string): unknown {

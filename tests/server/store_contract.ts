@@ -1,0 +1,803 @@
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import fc from "fast-check";
+import { type Bytes, concat, random } from "../../crypto/bytes.ts";
+import { type ErrorCode, SealpostError } from "../../crypto/error.ts";
+import { FLAGS, FOLDERS } from "../../protocol/entry.ts";
+import { newMessageId } from "../../protocol/uuid.ts";
+import type {
+  Copy,
+  Delivery,
+  Entry,
+  Flag,
+  Folder,
+  Placed,
+  Store,
+  StoredBody,
+} from "../../server/store.ts";
+
+/** A place for one store, which can be opened, closed, and opened again. */
+export interface StorePlace {
+  open(): Promise<Store>;
+  /** Removes all that was stored. Called when the store is closed. */
+  remove(): Promise<void>;
+}
+
+/** Sizes of bodies around the limits that an implementation may have. */
+export const BODY_SIZES = [0, 1, 5000, 65_536, 262_144, 262_145, 1_000_003];
+
+/** `size` bytes that differ along the way. */
+export function bodyOf(size: number, seed = 1): Bytes {
+  const body = new Uint8Array(size);
+  let x = seed >>> 0;
+  for (let i = 0; i < size; i++) {
+    x = (Math.imul(x, 1_664_525) + 1_013_904_223) >>> 0;
+    body[i] = x >>> 24;
+  }
+  return body;
+}
+
+/** Gives the store a body in pieces of 64 KiB less 13. */
+export async function storeBody(store: Store, body: Bytes): Promise<StoredBody> {
+  const sink = await store.openBody(body.length);
+  for (let at = 0; at < body.length; at += 65_523) {
+    await sink.write(body.subarray(at, at + 65_523));
+  }
+  return await sink.finish();
+}
+
+/** A copy in `account`'s inbox, with a stanza that names the account. */
+export function copyFor(account: string, more: Partial<Copy> = {}): Copy {
+  const stanza = new TextEncoder().encode(`stanza for ${account}`);
+  return { account, folder: "inbox", flags: [], stanza, note: null, ...more };
+}
+
+/** A delivery to alice's inbox, unless `parts` says otherwise. The body is stored already. */
+export async function deliveryOf(
+  store: Store,
+  parts: Partial<Omit<Delivery, "body">> & { readonly body?: Bytes } = {},
+): Promise<Delivery> {
+  const { body = bodyOf(5000), ...rest } = parts;
+  return {
+    senderFp: new Uint8Array(32).fill(9),
+    messageId: newMessageId(),
+    digest: random(32),
+    header: random(81),
+    summary: random(1100),
+    body: await storeBody(store, body),
+    copies: [copyFor("alice")],
+    receivedAt: 1_800_000_000_000,
+    ...rest,
+  };
+}
+
+/** Delivers, expecting it to be stored, and returns where. */
+export async function delivered(
+  store: Store,
+  parts: Partial<Omit<Delivery, "body">> & { readonly body?: Bytes } = {},
+): Promise<readonly Placed[]> {
+  const outcome = await store.deliver(await deliveryOf(store, parts));
+  assert(outcome.kind === "stored", outcome.kind);
+  return outcome.placed;
+}
+
+/** A body as it is read, each chunk checked against its bound. */
+export async function readAll(
+  store: Store,
+  account: string,
+  uid: number,
+  offset?: number,
+): Promise<Bytes | null> {
+  const body = await store.readBody(account, uid, offset);
+  if (body === null) return null;
+  const chunks: Bytes[] = [];
+  for await (const chunk of body) {
+    assert(chunk.length > 0 && chunk.length <= 65_536);
+    chunks.push(chunk);
+  }
+  return concat(...chunks);
+}
+
+/** Asserts that `run` rejects with a SealpostError of `code`, of one line, and returns it. */
+export async function assertCode(
+  code: ErrorCode,
+  run: () => Promise<unknown>,
+): Promise<SealpostError> {
+  const error = await assertRejects(run, SealpostError);
+  assertEquals(error.code, code, error.message);
+  assert(!error.message.includes("\n"));
+  return error;
+}
+
+const uids = (entries: readonly { readonly uid: number }[]) => entries.map(({ uid }) => uid);
+
+/** Defines the tests that every implementation of Store passes. `place` gives a new, empty one. */
+export function testStoreContract(kind: string, place: () => Promise<StorePlace>): void {
+  const test = (
+    name: string,
+    run: (store: Store, reopen: () => Promise<Store>) => Promise<void>,
+  ) =>
+    Deno.test(`${kind}: ${name}`, async () => {
+      const where = await place();
+      let store = await where.open();
+      try {
+        await store.ensureAccounts(["alice", "bob", "carol"]);
+        await run(store, async () => {
+          await store.close();
+          return store = await where.open();
+        });
+      } finally {
+        await store.close();
+        await where.remove();
+      }
+    });
+
+  test("accounts are made once and found by name", async (store) => {
+    const alice = await store.account("alice");
+    assert(alice !== null);
+    assertEquals([alice.name, alice.fp, alice.bundle, alice.boundAt], ["alice", null, null, null]);
+    assertEquals([alice.epoch.length, alice.nextUid], [8, 1]);
+    assertEquals(await store.account("nobody"), null);
+    assertNotEquals((await store.account("bob"))?.epoch, alice.epoch);
+    await store.bindKey("alice", random(32), random(1700), 5);
+    await delivered(store);
+    const before = await store.account("alice");
+    await store.ensureAccounts(["dave", "alice", "dave"]);
+    await store.ensureAccounts([]);
+    assertEquals(await store.account("alice"), before);
+    assertEquals((await store.account("dave"))?.nextUid, 1);
+  });
+
+  test("a key is bound once, to one account", async (store, reopen) => {
+    const [key, other] = [random(32), random(32)];
+    const bundle = random(1700);
+    assertEquals(await store.bindKey("alice", key, bundle, 1234), "bound");
+    assertEquals(await store.bindKey("alice", key, random(10), 5678), "same");
+    assertEquals(await store.bindKey("alice", other, bundle, 5678), "other-key");
+    assertEquals(await store.bindKey("bob", key, bundle, 5678), "taken");
+    assertEquals(await store.bindKey("nobody", other, bundle, 5678), "unknown");
+    const again = await reopen();
+    const alice = await again.account("alice");
+    assertEquals([alice?.fp, alice?.bundle, alice?.boundAt], [key, bundle, 1234]);
+    assertEquals(await again.accountByFp(key), alice);
+    assertEquals(await again.accountByFp(other), null);
+    assertEquals((await again.account("bob"))?.fp, null);
+  });
+
+  test("of bindings at the same moment one wins", async (store) => {
+    const key = random(32);
+    const outcomes = await Promise.all([
+      store.bindKey("alice", key, random(10), 1),
+      store.bindKey("bob", key, random(10), 1),
+      store.bindKey("carol", random(32), random(10), 1),
+      store.bindKey("carol", random(32), random(10), 1),
+    ]);
+    assertEquals(outcomes, ["bound", "taken", "bound", "other-key"]);
+  });
+
+  test(
+    "a delivery is in every mailbox as it was given, also after a restart",
+    async (store, reopen) => {
+      const delivery = await deliveryOf(store, {
+        body: bodyOf(7000),
+        copies: [
+          copyFor("bob", { stanza: random(1600) }),
+          copyFor("alice", { stanza: random(1601) }),
+          copyFor("carol", {
+            folder: "sent",
+            flags: ["seen"],
+            stanza: random(9),
+            note: random(700),
+          }),
+        ],
+      });
+      const outcome = await store.deliver(delivery);
+      assertEquals(outcome, {
+        kind: "stored",
+        at: delivery.receivedAt,
+        placed: [
+          { account: "bob", folder: "inbox", uid: 1 },
+          { account: "alice", folder: "inbox", uid: 1 },
+          { account: "carol", folder: "sent", uid: 1 },
+        ],
+      });
+      for (const restarted of [false, true]) {
+        const each = restarted ? await reopen() : store;
+        for (const copy of delivery.copies) {
+          const expected: Entry = {
+            uid: 1,
+            folder: copy.folder,
+            flags: copy.flags,
+            receivedAt: delivery.receivedAt,
+            header: delivery.header,
+            stanza: copy.stanza,
+            summary: delivery.summary,
+            note: copy.note,
+            bodySize: 7000,
+          };
+          assertEquals(await each.entry(copy.account, 1), expected);
+          assertEquals(await each.list(copy.account, { limit: 10 }), [expected]);
+          assertEquals(await readAll(each, copy.account, 1), bodyOf(7000));
+          assertEquals((await each.account(copy.account))?.nextUid, 2);
+        }
+      }
+    },
+  );
+
+  test("bodies of every size are read from every offset", async (store) => {
+    for (const [i, size] of BODY_SIZES.entries()) {
+      const body = bodyOf(size, i);
+      const [placed] = await delivered(store, { body });
+      assert(placed);
+      for (const offset of [0, 1, 65_535, 65_536, 200_000, size - 1, size, size + 1]) {
+        if (offset < 0) continue;
+        assertEquals(await readAll(store, "alice", placed.uid, offset), body.slice(offset));
+      }
+      assertEquals(await readAll(store, "alice", placed.uid), body);
+    }
+    assertEquals(await readAll(store, "alice", 99), null);
+    assertEquals(await readAll(store, "bob", 1), null);
+  });
+
+  test("a body may be left unread or half read", async (store) => {
+    for (const size of [100_000, 1_000_000]) {
+      const [placed] = await delivered(store, { body: bodyOf(size) });
+      assert(placed);
+      await store.readBody("alice", placed.uid);
+      for await (const chunk of await store.readBody("alice", placed.uid) ?? []) {
+        assertEquals(chunk.length, 65_536);
+        break;
+      }
+      assertEquals(await readAll(store, "alice", placed.uid), bodyOf(size));
+    }
+  });
+
+  test("the memory of a chunk that was written may be used again", async (store) => {
+    for (const size of [200_000, 400_000]) {
+      const sink = await store.openBody(size);
+      const chunk = new Uint8Array(50_000);
+      for (let i = 0; i < size / 50_000; i++) await sink.write(chunk.fill(i + 1));
+      chunk.fill(0xff);
+      const { messageId, ...rest } = await deliveryOf(store);
+      await store.deliver({ ...rest, messageId, body: await sink.finish() });
+      const [entry] = await store.list("alice", { limit: 1 });
+      const body = await readAll(store, "alice", entry?.uid ?? 0);
+      assertEquals(body?.length, size);
+      assert(body?.every((byte, i) => byte === Math.floor(i / 50_000) + 1));
+    }
+  });
+
+  test("a body of another length than announced is refused", async (store) => {
+    for (const size of [0, 1000, 300_000]) {
+      const long = await store.openBody(size);
+      await long.write(new Uint8Array(size));
+      await assertCode("limit", () => long.write(new Uint8Array(1)));
+      await assertCode("internal", () => long.finish());
+      await long.abort();
+      if (size === 0) continue;
+      const short = await store.openBody(size);
+      await short.write(new Uint8Array(size - 1));
+      await assertCode("format", () => short.finish());
+      await assertCode("internal", () => short.write(new Uint8Array(1)));
+      await short.abort();
+    }
+    await assertRejects(() => store.openBody(-1));
+    await assertRejects(() => store.openBody(1.5));
+  });
+
+  test("giving a body up has no effect on a delivery that took it over", async (store) => {
+    for (const size of [1000, 300_000]) {
+      const body = bodyOf(size, size);
+      const sink = await store.openBody(size);
+      await sink.write(body);
+      const finished = await sink.finish();
+      await store.deliver({ ...await deliveryOf(store), body: finished });
+      await sink.abort();
+      await sink.abort();
+      const [entry] = await store.list("alice", { limit: 1 });
+      assertEquals(await readAll(store, "alice", entry?.uid ?? 0), body);
+    }
+  });
+
+  test(
+    "the same delivery again gets the first answer and is stored once",
+    async (store, reopen) => {
+      for (const size of [1000, 300_000]) {
+        const first = await deliveryOf(store, { body: bodyOf(size) });
+        const again = async (target: Store) => ({
+          ...first,
+          body: await storeBody(target, bodyOf(size)),
+          receivedAt: first.receivedAt + 5000,
+        });
+        assertEquals(await store.delivered(first.senderFp, first.messageId), null);
+        assertEquals((await store.deliver(first)).kind, "stored");
+        const expected = { kind: "already", at: first.receivedAt } as const;
+        assertEquals(await store.deliver(await again(store)), expected);
+        assertEquals(await store.delivered(first.senderFp, first.messageId), {
+          digest: first.digest,
+          at: first.receivedAt,
+        });
+        store = await reopen();
+        assertEquals(await store.deliver(await again(store)), expected);
+        const { entries } = await store.usage("alice");
+        assertEquals(entries, size === 1000 ? 1 : 2);
+      }
+    },
+  );
+
+  test("an id used for another digest is a conflict; another sender's is not", async (store) => {
+    const first = await deliveryOf(store);
+    await store.deliver(first);
+    const body = () => storeBody(store, bodyOf(300_000));
+    assertEquals(
+      await store.deliver({ ...first, digest: random(32), body: await body() }),
+      { kind: "conflict" },
+    );
+    const other = { ...first, senderFp: random(32), digest: random(32), body: await body() };
+    assertEquals((await store.deliver(other)).kind, "stored");
+    assertEquals((await store.usage("alice")).entries, 2);
+  });
+
+  test("of the same delivery many times at once one is stored", async (store) => {
+    const first = await deliveryOf(store);
+    const outcomes = await Promise.all(
+      Array.from({ length: 20 }, async (_, i) =>
+        (await store.deliver({
+          ...first,
+          digest: i === 19 ? random(32) : first.digest,
+          body: await storeBody(store, bodyOf(i % 2 === 0 ? 1000 : 300_000)),
+        })).kind),
+    );
+    assertEquals(outcomes.filter((kind) => kind === "stored").length, 1);
+    assertEquals(outcomes.filter((kind) => kind === "already").length >= 1, true);
+    assertEquals((await store.usage("alice")).entries, 1);
+  });
+
+  test("an unknown recipient is named and nothing is stored", async (store) => {
+    for (const size of [1000, 300_000]) {
+      const delivery = await deliveryOf(store, {
+        body: bodyOf(size),
+        copies: [copyFor("alice"), copyFor("bob"), copyFor("mallory")],
+      });
+      const error = await assertCode("no-such-user", () => store.deliver(delivery));
+      assert(error.message.includes("mallory"));
+      assertEquals(await store.delivered(delivery.senderFp, delivery.messageId), null);
+      for (const name of ["alice", "bob"]) {
+        assertEquals(await store.list(name, { limit: 10 }), []);
+        assertEquals(await store.usage(name), { entries: 0, unseen: 0, bytes: 0 });
+        assertEquals((await store.account(name))?.nextUid, 1);
+      }
+    }
+    const id = newMessageId();
+    const none = await deliveryOf(store, { messageId: id, copies: [] });
+    await assertRejects(() => store.deliver(none));
+    assertEquals(await store.delivered(none.senderFp, id), null);
+  });
+
+  test("a failing write spoils none of those at the same moment", async (store) => {
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 30 }, async (_, i) =>
+        await delivered(store, {
+          copies: i % 3 === 0 ? [copyFor("alice"), copyFor("mallory")] : [copyFor("alice")],
+        })),
+    );
+    assertEquals(
+      outcomes.map(({ status }) => status),
+      Array.from({ length: 30 }, (_, i) => i % 3 === 0 ? "rejected" : "fulfilled"),
+    );
+    assertEquals(
+      uids(await store.list("alice", { limit: 100, ascending: true })),
+      Array.from({ length: 20 }, (_, i) => i + 1),
+    );
+  });
+
+  test("an account may get several copies of its own", async (store) => {
+    const placed = await delivered(store, {
+      body: bodyOf(300_000),
+      copies: [copyFor("alice"), copyFor("alice", { folder: "sent", flags: ["seen"] })],
+    });
+    assertEquals(placed.map(({ folder, uid }) => [folder, uid]), [["inbox", 1], ["sent", 2]]);
+    assertEquals(await store.remove("alice", [1]), [1]);
+    assertEquals(await readAll(store, "alice", 2), bodyOf(300_000));
+    assertEquals((await store.usage("alice")).entries, 1);
+  });
+
+  test("a message for 256 mailboxes is stored once and removed with the last", async (store) => {
+    const names = Array.from({ length: 256 }, (_, i) => `user${i}`);
+    await store.ensureAccounts(names);
+    await delivered(store, { body: bodyOf(300_000), copies: names.map((name) => copyFor(name)) });
+    for (const name of names.slice(1)) assertEquals(await store.remove(name, [1]), [1]);
+    assertEquals(await readAll(store, "user0", 1), bodyOf(300_000));
+    assertEquals(await readAll(store, "user255", 1), null);
+    await store.remove("user0", [1]);
+    assertEquals(await readAll(store, "user0", 1), null);
+  });
+
+  test("UIDs only grow, whatever is removed", async (store, reopen) => {
+    for (let i = 0; i < 3; i++) await delivered(store);
+    assertEquals(await store.remove("alice", [3, 2]), [3, 2]);
+    const again = await reopen();
+    const epoch = (await again.account("alice"))?.epoch;
+    await delivered(again);
+    assertEquals(uids(await again.list("alice", { limit: 10 })), [4, 1]);
+    await again.remove("alice", [1, 4]);
+    await delivered(again);
+    assertEquals(uids(await again.list("alice", { limit: 10 })), [5]);
+    assertEquals((await again.account("alice"))?.nextUid, 6);
+    assertEquals((await again.account("alice"))?.epoch, epoch);
+  });
+
+  test("lists go both ways, between bounds, in a folder", async (store) => {
+    for (let i = 0; i < 12; i++) {
+      await delivered(store, {
+        body: bodyOf(10),
+        copies: [copyFor("alice", { folder: i % 3 === 0 ? "sent" : "inbox" }), copyFor("bob")],
+      });
+    }
+    const list = async (query: Omit<Parameters<Store["list"]>[1], "limit">, limit = 1000) =>
+      uids(await store.list("alice", { ...query, limit }));
+    assertEquals(await list({}), [12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    assertEquals(await list({ ascending: true }, 3), [1, 2, 3]);
+    assertEquals(await list({}, 3), [12, 11, 10]);
+    assertEquals(await list({ before: 10 }, 3), [9, 8, 7]);
+    assertEquals(await list({ after: 10, ascending: true }, 3), [11, 12]);
+    assertEquals(await list({ after: 3, before: 7 }), [6, 5, 4]);
+    assertEquals(await list({ after: 3, before: 7, ascending: true }, 2), [4, 5]);
+    assertEquals(await list({ after: 12 }), []);
+    assertEquals(await list({ before: 1 }), []);
+    assertEquals(await list({ folder: "sent" }), [10, 7, 4, 1]);
+    assertEquals(await list({ folder: "sent", ascending: true, after: 1 }, 2), [4, 7]);
+    assertEquals(await list({ folder: "inbox", before: 10 }, 4), [9, 8, 6, 5]);
+    assertEquals(await list({ folder: "trash" }), []);
+    assertEquals(await store.list("carol", { limit: 5 }), []);
+    for (const limit of [0, 1001, 1.5, -1]) {
+      await assertRejects(() => store.list("alice", { limit }));
+    }
+  });
+
+  test(
+    "flags are set and cleared, and entries moved, under the same UID",
+    async (store, reopen) => {
+      for (let i = 0; i < 3; i++) await delivered(store);
+      const unseen = async () => (await store.usage("alice")).unseen;
+      const seen: Flag[] = ["seen"];
+      assertEquals(await unseen(), 3);
+      assertEquals(await store.flag("alice", [2, 77, 1, 2], { set: seen, clear: [] }), [2, 1]);
+      assertEquals(await unseen(), 1);
+      assertEquals(await store.flag("alice", [1], { set: seen, clear: [] }), [1], "again");
+      assertEquals(await store.flag("alice", [], { set: seen, clear: [] }), []);
+      await store.flag("alice", [2], { set: ["flagged", "answered"], clear: seen });
+      assertEquals((await store.entry("alice", 2))?.flags, ["answered", "flagged"]);
+      assertEquals(await unseen(), 2);
+      await store.flag("alice", [2], { set: seen, clear: seen });
+      assertEquals((await store.entry("alice", 2))?.flags, ["seen", "answered", "flagged"]);
+
+      assertEquals(await store.flag("alice", [3], { set: [], clear: [], folder: "trash" }), [3]);
+      assertEquals(await unseen(), 0, "only the inbox counts");
+      const again = await reopen();
+      assertEquals(uids(await again.list("alice", { folder: "trash", limit: 5 })), [3]);
+      assertEquals(uids(await again.list("alice", { folder: "inbox", limit: 5 })), [2, 1]);
+      await again.flag("alice", [3], { set: [], clear: [], folder: "inbox" });
+      assertEquals((await again.usage("alice")).unseen, 1);
+    },
+  );
+
+  test(
+    "removing takes an entry from one mailbox, the body with the last",
+    async (store, reopen) => {
+      const delivery = await deliveryOf(store, {
+        body: bodyOf(300_000),
+        copies: [copyFor("alice"), copyFor("bob")],
+      });
+      await store.deliver(delivery);
+      assertEquals(await store.remove("alice", [5, 1, 1]), [1]);
+      assertEquals(await store.remove("alice", [1]), []);
+      assertEquals(await store.entry("alice", 1), null);
+      assertEquals(await readAll(store, "alice", 1), null);
+      assertEquals(await store.usage("alice"), { entries: 0, unseen: 0, bytes: 0 });
+      assertEquals(await readAll(store, "bob", 1), bodyOf(300_000));
+      assertEquals(await store.remove("bob", [1]), [1]);
+      const again = await reopen();
+      assertEquals(await again.list("bob", { limit: 5 }), []);
+      const body = await storeBody(again, bodyOf(10));
+      assertEquals(
+        await again.deliver({ ...delivery, body }),
+        { kind: "already", at: delivery.receivedAt },
+        "the id is remembered",
+      );
+      assertEquals(await again.list("bob", { limit: 5 }), []);
+    },
+  );
+
+  test("a reading that has begun gets every byte, whatever is removed meanwhile", async (store) => {
+    for (const size of [200_000, 2_000_000]) {
+      const [placed] = await delivered(store, { body: bodyOf(size) });
+      const uid = placed?.uid ?? 0;
+      const chunks: Bytes[] = [];
+      for await (const chunk of await store.readBody("alice", uid) ?? []) {
+        if (chunks.length === 0) assertEquals(await store.remove("alice", [uid]), [uid]);
+        chunks.push(chunk);
+      }
+      assertEquals(concat(...chunks), bodyOf(size));
+      assertEquals(await store.readBody("alice", uid), null);
+    }
+  });
+
+  test("a reading that has not begun gets every byte, or an error, after a removal", async (store) => {
+    for (const size of [200_000, 2_000_000]) {
+      const [placed] = await delivered(store, { body: bodyOf(size) });
+      const uid = placed?.uid ?? 0;
+      const body = await store.readBody("alice", uid);
+      await store.remove("alice", [uid]);
+      try {
+        const chunks: Bytes[] = [];
+        for await (const chunk of body ?? []) chunks.push(chunk);
+        assertEquals(concat(...chunks), bodyOf(size));
+      } catch (error) {
+        assert(error instanceof SealpostError);
+        assertEquals(error.code, "no-such-message");
+      }
+    }
+  });
+
+  test("usage counts entries, the inbox's unseen, and every part of every copy", async (store) => {
+    const shared = 81 + 1100;
+    await delivered(store, {
+      body: bodyOf(300_000),
+      copies: [
+        copyFor("alice", { stanza: random(100) }),
+        copyFor("bob", { stanza: random(200), note: random(30), folder: "sent" }),
+      ],
+    });
+    await delivered(store, { body: bodyOf(7), copies: [copyFor("alice", { stanza: random(5) })] });
+    const first = { entries: 2, unseen: 2, bytes: 2 * shared + 300_000 + 100 + 7 + 5 };
+    assertEquals(await store.usage("alice"), first);
+    assertEquals(await store.usage("bob"), {
+      entries: 1,
+      unseen: 0,
+      bytes: shared + 300_000 + 200 + 30,
+    });
+    await store.remove("alice", [1]);
+    assertEquals(await store.usage("alice"), { entries: 1, unseen: 1, bytes: shared + 12 });
+  });
+
+  test("ids older than a time are forgotten, and may then come again", async (store) => {
+    const at = 1_800_000_000_000;
+    const deliveries: Delivery[] = [];
+    for (let i = 0; i < 5; i++) {
+      deliveries.push(await deliveryOf(store, { receivedAt: at + i, body: bodyOf(10) }));
+    }
+    await Promise.all(deliveries.map((delivery) => store.deliver(delivery)));
+    assertEquals(await store.forgetDelivered(at), 0);
+    assertEquals(await store.forgetDelivered(at + 3), 3);
+    assertEquals(await store.forgetDelivered(at + 3), 0);
+    const kinds: string[] = [];
+    for (const delivery of deliveries) {
+      const body = await storeBody(store, bodyOf(10));
+      kinds.push((await store.deliver({ ...delivery, body })).kind);
+    }
+    assertEquals(kinds, ["stored", "stored", "stored", "already", "already"]);
+    assertEquals((await store.usage("alice")).entries, 8);
+  });
+
+  test("more ids than one transaction takes are forgotten", async (store) => {
+    const body = await storeBody(store, bodyOf(0));
+    const delivery = await deliveryOf(store);
+    await Promise.all(
+      Array.from(
+        { length: 2100 },
+        (_, i) => store.deliver({ ...delivery, messageId: newMessageId(), receivedAt: i, body }),
+      ),
+    );
+    assertEquals(await store.forgetDelivered(2050), 2050);
+    assertEquals(await store.forgetDelivered(9999), 50);
+  });
+
+  test("64 deliveries at once are all there, once, in order", async (store, reopen) => {
+    const outcomes = await Promise.all(Array.from({ length: 64 }, (_, i) =>
+      delivered(store, {
+        header: new Uint8Array([i]),
+        body: bodyOf(i % 16 === 0 ? 300_000 + i : 100 + i, i),
+        copies: [copyFor(i % 2 === 0 ? "alice" : "bob"), copyFor("carol", { folder: "archive" })],
+      })));
+    const again = await reopen();
+    for (const [i, placed] of outcomes.entries()) {
+      for (const { account, folder, uid } of placed) {
+        const entry = await again.entry(account, uid);
+        assertEquals([entry?.header, entry?.folder], [new Uint8Array([i]), folder]);
+        assertEquals(
+          await readAll(again, account, uid),
+          bodyOf(i % 16 === 0 ? 300_000 + i : 100 + i, i),
+        );
+      }
+    }
+    const carol = uids(await again.list("carol", { limit: 1000, ascending: true }));
+    assertEquals(carol, Array.from({ length: 64 }, (_, i) => i + 1));
+    assertEquals((await again.usage("alice")).entries, 32);
+    assertEquals((await again.usage("carol")).entries, 64);
+  });
+
+  test("a mailbox that does not exist is an error", async (store) => {
+    const calls: (() => Promise<unknown>)[] = [
+      () => store.list("nobody", { limit: 1 }),
+      () => store.entry("nobody", 1),
+      () => store.readBody("nobody", 1),
+      () => store.flag("nobody", [1], { set: [], clear: [] }),
+      () => store.remove("nobody", [1]),
+      () => store.usage("nobody"),
+    ];
+    for (const call of calls) await assertCode("no-such-user", call);
+  });
+
+  test("a closed store says so", async (store) => {
+    const delivery = await deliveryOf(store);
+    await store.close();
+    await store.close();
+    await assertCode("busy", () => store.account("alice"));
+    await assertCode("busy", () => store.list("alice", { limit: 1 }));
+    await assertCode("busy", () => store.deliver(delivery));
+    await assertCode("busy", () => store.remove("alice", [1]));
+  });
+
+  test("closing waits for the writes that were asked for", async (store, reopen) => {
+    const deliveries: Delivery[] = [];
+    for (let i = 0; i < 10; i++) deliveries.push(await deliveryOf(store, { body: bodyOf(10) }));
+    const stored = deliveries.map((delivery) => store.deliver(delivery));
+    const again = await reopen();
+    for (const outcome of await Promise.all(stored)) assertEquals(outcome.kind, "stored");
+    assertEquals((await again.usage("alice")).entries, 10);
+  });
+
+  test("any run of deliveries, changes and removals does what a simple model does", async (store) => {
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(action, { minLength: 1, maxLength: 25 }), async (actions) => {
+        const names = ["x", "y"].map((letter) => `${letter}${run}`);
+        run++;
+        await store.ensureAccounts(names);
+        const model = new Model(names);
+        for (const each of actions) await model.apply(store, each);
+        await model.compare(store);
+      }),
+      { numRuns: 100 },
+    );
+  });
+}
+
+type Action =
+  | {
+    readonly kind: "deliver";
+    readonly size: number;
+    readonly to: readonly [number, Folder, Flag[]][];
+  }
+  | {
+    readonly kind: "flag";
+    readonly at: number;
+    readonly uids: number[];
+    readonly set: Flag[];
+    readonly clear: Flag[];
+    readonly folder: Folder | null;
+  }
+  | { readonly kind: "remove"; readonly at: number; readonly uids: number[] };
+
+const mailbox = fc.integer({ min: 0, max: 1 });
+const folder = fc.constantFrom(...FOLDERS);
+const flags = fc.subarray([...FLAGS]);
+const someUids = fc.uniqueArray(fc.integer({ min: 1, max: 12 }), { maxLength: 5 });
+const action: fc.Arbitrary<Action> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("deliver"),
+      size: fc.oneof({ weight: 9, arbitrary: fc.nat(3000) }, {
+        weight: 1,
+        arbitrary: fc.constant(270_000),
+      }),
+      to: fc.array(fc.tuple(mailbox, folder, flags), { minLength: 1, maxLength: 3 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("flag"),
+      at: mailbox,
+      uids: someUids,
+      set: flags,
+      clear: flags,
+      folder: fc.option(folder),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("remove"), at: mailbox, uids: someUids }) },
+);
+
+/** Two mailboxes as plain maps from UIDs. */
+class Model {
+  readonly #boxes: readonly Map<number, { readonly entry: Entry; readonly body: Bytes }>[] = [
+    new Map(),
+    new Map(),
+  ];
+  readonly #next = [1, 1];
+
+  constructor(readonly names: readonly string[]) {}
+
+  async apply(store: Store, action: Action): Promise<void> {
+    if (action.kind === "deliver") return await this.#deliver(store, action);
+    const name = this.names[action.at] ?? "";
+    const box = this.#boxes[action.at];
+    assert(box);
+    const existing = action.uids.filter((uid) => box.has(uid));
+    if (action.kind === "remove") {
+      assertEquals(await store.remove(name, action.uids), existing);
+      for (const uid of existing) box.delete(uid);
+      return;
+    }
+    const { set, clear, folder } = action;
+    const change = folder === null ? { set, clear } : { set, clear, folder };
+    assertEquals(await store.flag(name, action.uids, change), existing);
+    for (const uid of existing) {
+      const kept = box.get(uid);
+      assert(kept);
+      const now = FLAGS.filter((flag) =>
+        set.includes(flag) || kept.entry.flags.includes(flag) && !clear.includes(flag)
+      );
+      const entry = { ...kept.entry, flags: now, folder: folder ?? kept.entry.folder };
+      box.set(uid, { ...kept, entry });
+    }
+  }
+
+  async #deliver(store: Store, action: Action & { kind: "deliver" }): Promise<void> {
+    const body = bodyOf(action.size, action.to.length);
+    const delivery = await deliveryOf(store, {
+      body,
+      copies: action.to.map(([at, folder, flags]) =>
+        copyFor(this.names[at] ?? "", { folder, flags, stanza: random(20) })
+      ),
+    });
+    const outcome = await store.deliver(delivery);
+    assert(outcome.kind === "stored");
+    for (const [i, [at, folder, flags]] of action.to.entries()) {
+      const uid = this.#next[at] ?? 0;
+      this.#next[at] = uid + 1;
+      assertEquals(outcome.placed[i], { account: this.names[at] ?? "", folder, uid });
+      const { header, summary, receivedAt, copies } = delivery;
+      const stanza = copies[i]?.stanza ?? new Uint8Array(0);
+      const entry = {
+        uid,
+        folder,
+        flags,
+        receivedAt,
+        header,
+        stanza,
+        summary,
+        note: null,
+        bodySize: body.length,
+      };
+      this.#boxes[at]?.set(uid, { entry, body });
+    }
+  }
+
+  async compare(store: Store): Promise<void> {
+    for (const [at, box] of this.#boxes.entries()) {
+      const name = this.names[at] ?? "";
+      const all = [...box.values()].map(({ entry }) => entry);
+      assertEquals(await store.list(name, { limit: 1000, ascending: true }), all);
+      for (const folder of FOLDERS) {
+        assertEquals(
+          await store.list(name, { limit: 1000, folder }),
+          all.filter((entry) => entry.folder === folder).reverse(),
+        );
+      }
+      for (const { entry: { uid }, body } of box.values()) {
+        assertEquals(await readAll(store, name, uid), body);
+      }
+      assertEquals(await store.usage(name), {
+        entries: all.length,
+        unseen: all.filter(({ folder, flags }) =>
+          folder === "inbox" && !flags.includes("seen")
+        ).length,
+        bytes: all.reduce((sum, { header, stanza, summary, bodySize }) =>
+          sum + header.length + stanza.length + summary.length + bodySize, 0),
+      });
+      assertEquals((await store.account(name))?.nextUid, this.#next[at]);
+    }
+  }
+}
