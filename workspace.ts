@@ -16,7 +16,7 @@ const FILES = "files";
 /** The folder of the server's store, in the server's folder. */
 const MAIL = "mail";
 /** What a client remembers, in its folder. */
-const CLIENT_STATE: readonly string[] = [];
+const CLIENT_STATE = ".sealpost";
 
 /**
  * `client NAME`: the folder of a client on this machine, with keys and the server's public key.
@@ -146,7 +146,7 @@ function isOwnKey(client: string, entry: Deno.DirEntry): boolean {
 /** Whether `entry` of a client's folder is made by this program: keys and what it remembers. */
 function belongsTo(client: string, entry: Deno.DirEntry): boolean {
   return isOwnKey(client, entry) || entry.name === `${SERVER_NAME}_public.pem` ||
-    CLIENT_STATE.includes(entry.name);
+    entry.name === CLIENT_STATE;
 }
 
 /** Keeps a server from starting; null if there is no store. Throws `busy` if one is running. */
