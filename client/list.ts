@@ -19,7 +19,7 @@ export interface Item {
   readonly opened: Opened | null;
   /** Why it did not open; null if it did. */
   readonly problem: string | null;
-  /** The same message was seen under another UID before. */
+  /** The same message, or another one with its id, was seen under another UID before. */
   readonly duplicate: boolean;
 }
 
@@ -30,10 +30,18 @@ export interface ListOptions {
   readonly limit: number;
 }
 
+/** A folder as it was listed. */
+export interface Listing {
+  /** Newest first. */
+  readonly items: readonly Item[];
+  /** The server made the mailbox anew since it was seen last. */
+  readonly renewed: boolean;
+}
+
 /**
- * The newest entries of a folder, opened, newest first. What cannot be opened is listed with the
- * reason. Throws if the server shows a mailbox older than one that was seen before, and what
- * `link` throws. `onProgress` is told how many are done.
+ * The newest entries of a folder, opened. What cannot be opened is listed with the reason. Throws
+ * if the server shows a mailbox older than one that was seen before, and what `link` throws.
+ * `onProgress` is told how many are done.
  */
 export async function listFolder(
   link: Link,
@@ -41,27 +49,27 @@ export async function listFolder(
   memory: MailboxMemory,
   options: ListOptions,
   onProgress: (done: number, of: number) => void = () => {},
-): Promise<Item[]> {
-  const entries = await fetchEntries(link, memory, options);
-  const duplicates = new Set(
-    (await memory.check(entries.epoch, entries.nextUid, entries.list)).duplicates,
-  );
+): Promise<Listing> {
+  const { epoch, nextUid, list } = await fetchEntries(link, options);
+  const findings = await memory.check(epoch, nextUid, list);
+  const twice = new Set([...findings.duplicates, ...findings.reused]);
   const items: Item[] = [];
-  for (const entry of entries.list) {
-    items.push(await openItem(unsealer, entry, duplicates.has(entry.uid)));
-    onProgress(items.length, entries.list.length);
+  for (const entry of list) {
+    const item = await openItem(unsealer, entry);
+    // What one sends to oneself is there twice, in the inbox and in Sent.
+    const own = item.opened?.summary.from.name === unsealer.name;
+    items.push({ ...item, duplicate: twice.has(entry.uid) && !own });
+    onProgress(items.length, list.length);
   }
-  return items;
+  return { items, renewed: findings.renewed };
 }
 
-async function openItem(unsealer: Unsealer, entry: Entry, duplicate: boolean): Promise<Item> {
+async function openItem(unsealer: Unsealer, entry: Entry): Promise<Omit<Item, "duplicate">> {
   try {
-    return { entry, opened: await unsealer.open(entry), problem: null, duplicate };
+    return { entry, opened: await unsealer.open(entry), problem: null };
   } catch (error) {
-    if (!isSealpostError(error) || isSealpostError(error, "connection-lost", "internal")) {
-      throw error;
-    }
-    return { entry, opened: null, problem: error.message, duplicate };
+    if (!isSealpostError(error) || FATAL.includes(error.code)) throw error;
+    return { entry, opened: null, problem: error.message };
   }
 }
 
@@ -71,11 +79,7 @@ interface Entries {
   readonly list: readonly Entry[];
 }
 
-async function fetchEntries(
-  link: Link,
-  _memory: MailboxMemory,
-  options: ListOptions,
-): Promise<Entries> {
+async function fetchEntries(link: Link, options: ListOptions): Promise<Entries> {
   const list: Entry[] = [];
   let before: number | undefined;
   for (;;) {

@@ -1,6 +1,6 @@
 import { equal } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
-import { formatFingerprint, type Identity } from "../crypto/identity.ts";
+import type { Identity } from "../crypto/identity.ts";
 import type { Flag } from "../protocol/entry.ts";
 import type { Hello } from "../protocol/hello.ts";
 import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
@@ -8,11 +8,11 @@ import { formatMessageId, newMessageId } from "../protocol/uuid.ts";
 import { type AttachmentSource, composeMessage } from "./compose.ts";
 import { deliverWaiting, type Sent } from "./deliver.ts";
 import type { Link } from "./link.ts";
-import { type Item, listFolder, type ListOptions } from "./list.ts";
+import { listFolder, type Listing, type ListOptions } from "./list.ts";
 import { MailboxMemory } from "./mailbox_memory.ts";
 import { Outbox } from "./outbox.ts";
 import { People } from "./people.ts";
-import { Pins } from "./pins.ts";
+import { keyChanged, Pins } from "./pins.ts";
 import { formatSize, Progress } from "./progress.ts";
 import { sealLetter } from "./seal.ts";
 import type { State } from "./state.ts";
@@ -65,7 +65,7 @@ export class Mail {
     return new Mail(name, identity, link, hello, { people, unsealer, memory, outbox });
   }
 
-  list(options: ListOptions): Promise<Item[]> {
+  list(options: ListOptions): Promise<Listing> {
     const progress = new Progress("Opening", options.limit, "messages");
     const listing = listFolder(this.link, this.unsealer, this.#memory, options, (done, of) => {
       progress.update(done, of);
@@ -181,17 +181,7 @@ export class Mail {
     const offered = await this.people.offered(names.filter((name) => name !== this.name));
     for (const [name, bundle] of offered) {
       const pin = this.people.pins.get(name);
-      if (pin && !equal(pin.fp, bundle.fp)) {
-        return new SealpostError(
-          "key-changed",
-          `the key of ${name} is not the one you know: known since ` +
-            `${new Date(pin.firstSeen).toISOString().slice(0, 10)} is ${
-              formatFingerprint(pin.fp)
-            }, offered is ${formatFingerprint(bundle.fp)}; nothing was sent. Ask ${name} over ` +
-            "another way whether that is right, and compare (menu item 8)",
-          { cause },
-        );
-      }
+      if (pin && !equal(pin.fp, bundle.fp)) return keyChanged(pin, bundle.fp);
     }
     return cause;
   }

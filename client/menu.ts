@@ -169,8 +169,13 @@ export class Menu {
   }
 
   async #list(): Promise<void> {
-    const items = await this.#mail.list({ folder: "inbox", limit: LISTED });
+    const { items, renewed } = await this.#mail.list({ folder: "inbox", limit: LISTED });
     this.#listed = items;
+    if (renewed) {
+      this.#terminal.complain(
+        "the server made this mailbox anew since you last looked: ask whoever runs it why",
+      );
+    }
     if (items.length === 0) return this.#terminal.print("The inbox is empty.");
     const rows = items.map((item, i) => ({ index: String(i + 1), ...listingLine(item) }));
     const from = Math.max(4, ...rows.map((row) => row.from.length));
@@ -276,7 +281,7 @@ export class Menu {
 
   async #item(prompt: string): Promise<Item> {
     const text = (await this.#ask(prompt)).trim();
-    this.#listed ??= await this.#mail.list({ folder: "inbox", limit: LISTED });
+    this.#listed ??= (await this.#mail.list({ folder: "inbox", limit: LISTED })).items;
     const count = this.#listed.length;
     const item = /^\d{1,4}$/.test(text) ? this.#listed[Number(text) - 1] : undefined;
     if (item) return item;
