@@ -16,7 +16,7 @@ import {
 } from "../protocol/options.ts";
 import { PROGRAM_VERSION } from "../protocol/program.ts";
 import { assertRefused } from "./crypto/support.ts";
-import { inFolder, sealpost } from "./sealpost.ts";
+import { inFolder, sealpost } from "./support/command.ts";
 
 function commandNamed(name: string): Command {
   const command = COMMANDS.find((command) => command.name === name);

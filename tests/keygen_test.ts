@@ -19,7 +19,7 @@ import {
 } from "../protocol/key_files.ts";
 import { passphraseBytes } from "../protocol/secret_input.ts";
 import { assertRefused, assertRefusedAsync, testUnless } from "./crypto/support.ts";
-import { inFolder, runToEnd, sealpost } from "./sealpost.ts";
+import { inFolder, sealpost, shell } from "./support/command.ts";
 
 const WINDOWS = Deno.build.os === "windows";
 const noModes = WINDOWS ? "this system has no file modes" : null;
@@ -74,7 +74,7 @@ testUnless(
       // The command in the message mends it, whatever characters the path has.
       const error = await loadIdentity(dir, "alice", never).catch((error) => error);
       const command = /run: (chmod .*)$/.exec(error.message)?.[1] ?? "";
-      assertEquals((await runToEnd("sh", ["-c", command], { cwd: folder })).code, 0);
+      await shell(command);
       await loadIdentity(dir, "alice", never);
       await Deno.chmod(privatePath, 0o400);
       await loadIdentity(dir, "alice", never);
@@ -251,7 +251,7 @@ Deno.test("keygen --passphrase takes one line from a pipe, and --public asks for
     assertEquals(none.code, exitCodeFor("passphrase"));
     assert(!await exists(join(cwd, "alice")));
 
-    const made = await sealpost(args, { cwd, stdin: "pass phrase \r\nnext line\n" });
+    const made = await sealpost(args, { cwd, input: "pass phrase \r\nnext line" });
     assertEquals(made.code, 0);
     assertStringIncludes(made.stderr, "must not be your login password");
     assert(!(made.stdout + made.stderr).includes("pass phrase "));

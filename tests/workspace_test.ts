@@ -6,7 +6,7 @@ import { exitCodeFor } from "../protocol/exit_codes.ts";
 import { loadBundle, saveIdentityFiles } from "../protocol/key_files.ts";
 import { openDatabase } from "../server/database.ts";
 import { testUnless } from "./crypto/support.ts";
-import { inFolder, sealpost, symlink } from "./sealpost.ts";
+import { inFolder, sealpost, symlink } from "./support/command.ts";
 
 const noLinks = Deno.build.os === "windows" ? "links need a right of their own on Windows" : null;
 
@@ -105,13 +105,13 @@ Deno.test("clean removes keys, files and mail, and nothing else", async () => {
   await inFolder(async (cwd) => {
     await furnish(cwd);
     const before = await tree(cwd);
-    for (const stdin of ["n\n", "\n", "", "yess\n"]) {
-      const { code, stdout } = await sealpost(["clean"], { cwd, stdin });
+    for (const input of ["n", "", "yess"]) {
+      const { code, stdout } = await sealpost(["clean"], { cwd, input });
       assertEquals(code, exitCodeFor("cancelled"));
       assertStringIncludes(stdout, join("bob", "files", "a.txt"));
       assertEquals(await tree(cwd), before);
     }
-    assertEquals((await sealpost(["clean"], { cwd, stdin: "y\n" })).code, 0);
+    assertEquals((await sealpost(["clean"], { cwd, input: "y" })).code, 0);
     assertEquals(
       await tree(cwd),
       [

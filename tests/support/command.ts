@@ -1,0 +1,58 @@
+import { join } from "@std/path";
+import { type Outcome, ROOT, run } from "./program.ts";
+
+/** Where and with what {@linkcode sealpost} runs. */
+export interface CommandOptions {
+  readonly cwd: string;
+  /** Lines that are piped in; nothing if not given. */
+  readonly input?: string;
+  readonly env?: Record<string, string>;
+}
+
+/** The permissions that the task of a command has in deno.json, as flags of `deno run`. */
+export async function permissionsOf(task: string): Promise<string[]> {
+  const config = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  const command: string = config.tasks[task].command;
+  const flags = command.match(/--allow-\w+(=[^\s"]+)?/g);
+  if (flags === null) throw new Error(`the task ${task} has no permissions`);
+  return flags;
+}
+
+/** Runs a command to its end with exactly the permissions of its task. */
+export async function sealpost(
+  args: readonly string[],
+  options: CommandOptions,
+): Promise<Outcome> {
+  const known = /^(serve|connect|keygen|client|pubkey|clean|cleanall)$/;
+  const flags = await permissionsOf(args.find((arg) => known.test(arg)) ?? "help");
+  const build = {
+    command: Deno.execPath(),
+    args: ["run", "--no-prompt", "--quiet", ...flags, join(ROOT, "main.ts")],
+  };
+  return await run(args, { ...options, build });
+}
+
+/** Runs a line of a shell's to its end; throws unless it succeeds. */
+export async function shell(line: string, ...args: readonly string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command("sh", {
+    args: ["-c", line, ...args],
+  }).output();
+  const decoder = new TextDecoder();
+  if (!success) throw new Error(`${line}: ${decoder.decode(stderr)}`);
+  return decoder.decode(stdout);
+}
+
+/** Calls `fn` with a new folder, which is removed afterwards. */
+export async function inFolder(fn: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await fn(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Makes a symbolic link. `Deno.symlink` wants the right to read and write everything. */
+export async function symlink(target: string, path: string): Promise<void> {
+  await shell('ln -s "$0" "$1"', target, path);
+}
