@@ -1,0 +1,345 @@
+import { type Bytes, concat, fromUtf8, utf8, wipe } from "../crypto/bytes.ts";
+import { SealpostError } from "../crypto/error.ts";
+import { wrapFileError } from "../protocol/atomic_file.ts";
+import { EscapeSequences, KEYS, LineEditor, type Outcome } from "./line_editor.ts";
+
+/** Longest line, and longest text of several lines, bytes. */
+export const MAX_LINE = 8 * 1024 * 1024;
+/** Longest secret, bytes. */
+const MAX_SECRET = 1024;
+const PIECE = 65_536;
+const NOTHING: Bytes = new Uint8Array(0);
+
+/** Questions and answers, line by line: with a person at a terminal, or through pipes. */
+export interface Terminal {
+  /** Whether a person types and reads: both input and output are a terminal. */
+  readonly interactive: boolean;
+  /** The width of the terminal, columns; 80 where there is none. */
+  columns(): number;
+  /**
+   * Writes `prompt` and reads one line, without its line end (LF or CRLF); null at the end of the
+   * input. Throws `cancelled` for Ctrl-C, `limit` over 8 MiB.
+   */
+  ask(prompt: string): Promise<string | null>;
+  /**
+   * Writes `prompt` and reads one line that is not shown on a terminal: its UTF-8 in NFC, which the
+   * caller wipes; null at the end of the input. Throws `cancelled` for Ctrl-C, `limit` over 1024
+   * bytes, `format` for what is not UTF-8.
+   */
+  askSecret(prompt: string): Promise<Bytes | null>;
+  /**
+   * Writes `prompt` and reads lines until one that is a single `.`, or the end of the input; gives
+   * them with LF between them and none at the end; null at the end of the input without any line.
+   * Of a line of two or more dots and nothing else the first dot is dropped, so that every text can
+   * be typed, and other lines that begin with a dot are meant as they stand. Throws `cancelled` for
+   * Ctrl-C, `limit` over 8 MiB.
+   */
+  askText(prompt: string): Promise<string | null>;
+  /** Writes a line to standard output. What comes from others was made printable before. */
+  print(line?: string): void;
+  /** Writes a line to standard error. */
+  complain(line: string): void;
+}
+
+/** What a terminal is made of. */
+export interface TerminalIo {
+  readonly inputIsTerminal: boolean;
+  readonly outputIsTerminal: boolean;
+  /** Reads into `buffer`; null at the end of the input. */
+  read(buffer: Bytes): Promise<number | null>;
+  /** Whether keys come as they are pressed and are not shown. */
+  setRaw(raw: boolean): void;
+  write(stream: "output" | "error", bytes: Bytes): void;
+  columns(): number;
+}
+
+/** The terminal or the pipes that this process was started with. One for the whole process. */
+export function openTerminal(io: TerminalIo = systemIo()): Terminal {
+  return new LineTerminal(io);
+}
+
+class LineTerminal implements Terminal {
+  readonly interactive: boolean;
+  readonly #io: TerminalIo;
+  /** Input that was read and not used: it belongs to the next question. */
+  #rest: Bytes = NOTHING;
+  /** The last line ended with CR, so LF right after it belongs to that. */
+  #afterReturn = false;
+
+  constructor(io: TerminalIo) {
+    this.#io = io;
+    this.interactive = io.inputIsTerminal && io.outputIsTerminal;
+  }
+
+  columns(): number {
+    return this.#io.columns();
+  }
+
+  print(line = ""): void {
+    this.#io.write("output", utf8(`${line}\n`));
+  }
+
+  complain(line: string): void {
+    this.#io.write("error", utf8(`${line}\n`));
+  }
+
+  async ask(prompt: string): Promise<string | null> {
+    this.#io.write("output", utf8(prompt));
+    return await this.#raw(this.interactive, () => this.#line(prompt));
+  }
+
+  async askText(prompt: string): Promise<string | null> {
+    this.#io.write("output", utf8(prompt.endsWith("\n") ? prompt : `${prompt.trimEnd()}\n`));
+    // Raw mode for the whole text: a paste goes on while lines are taken from its beginning.
+    return await this.#raw(this.interactive, async () => {
+      let lines: string[] = [];
+      let size = 0;
+      let line = await this.#line("");
+      if (line === null) return null;
+      for (; line !== null && line !== "."; line = await this.#line("")) {
+        size += line.length + 1;
+        // Read to its end all the same: the rest is not meant for the next question.
+        if (size > MAX_LINE) lines = [];
+        else lines.push(/^\.{2,}$/.test(line) ? line.slice(1) : line);
+      }
+      if (size > MAX_LINE) throw tooLong();
+      return lines.join("\n");
+    });
+  }
+
+  async askSecret(prompt: string): Promise<Bytes | null> {
+    this.#io.write("output", utf8(prompt));
+    const hidden = this.#io.inputIsTerminal;
+    const secret = await this.#raw(
+      hidden,
+      () => hidden ? this.#typedSecret() : this.#pipedSecret(),
+    );
+    return secret;
+  }
+
+  /** Runs `work` in raw mode if `raw`. */
+  async #raw<T>(raw: boolean, work: () => Promise<T>): Promise<T> {
+    if (!raw) return await work();
+    this.#io.setRaw(true);
+    try {
+      return await work();
+    } finally {
+      this.#io.setRaw(false);
+    }
+  }
+
+  async #line(prompt: string): Promise<string | null> {
+    if (this.interactive) return await this.#typedLine(prompt);
+    const line = await this.#pipedLine(MAX_LINE);
+    // Bytes that are not UTF-8 are replaced: this is text that people will see.
+    return line === null ? null : new TextDecoder("utf-8", { ignoreBOM: true }).decode(line);
+  }
+
+  async #typedLine(prompt: string): Promise<string | null> {
+    let editor = new LineEditor(prompt, () => this.#io.columns());
+    let long = false;
+    while (editor.outcome === null) {
+      const bytes = await this.#read();
+      if (bytes === null) return editor.text === "" ? null : editor.text;
+      this.#keep(bytes, editor.feed(bytes));
+      const echo = editor.takeEcho();
+      if (echo !== "") this.#io.write("output", utf8(echo));
+      if (editor.text.length <= MAX_LINE) continue;
+      long = true;
+      if (editor.outcome === null) editor = new LineEditor("", () => this.#io.columns());
+    }
+    if (editor.outcome === "interrupt") throw interrupted();
+    if (long) throw tooLong();
+    return editor.outcome === "line" ? editor.text : null;
+  }
+
+  /** The next bytes up to LF, without that and CR before it. Throws `limit` over `max` bytes. */
+  async #pipedLine(max: number): Promise<Bytes | null> {
+    let pieces: Bytes[] = [];
+    let size = 0;
+    for (;;) {
+      const bytes = await this.#read();
+      if (bytes === null && size === 0) return null;
+      const end = bytes === null ? -1 : bytes.indexOf(KEYS.newline);
+      const piece = bytes === null ? NOTHING : bytes.slice(0, end < 0 ? bytes.length : end);
+      size += piece.length;
+      // A line that is too long is read to its end: the rest is not meant for the next question.
+      if (size > max + 1) pieces = [];
+      else pieces.push(piece);
+      if (bytes !== null) {
+        if (end >= 0) this.#rest = bytes.subarray(end + 1);
+        wipe(bytes.subarray(0, end < 0 ? bytes.length : end));
+        if (end < 0) continue;
+      }
+      const whole = concat(...pieces);
+      wipe(...pieces);
+      const line = whole.at(-1) === KEYS.enter ? whole.subarray(0, whole.length - 1) : whole;
+      if (size > max + 1 || line.length > max) throw tooLong();
+      return line;
+    }
+  }
+
+  async #pipedSecret(): Promise<Bytes | null> {
+    const line = await this.#pipedLine(MAX_SECRET);
+    return line === null ? null : normalized(line);
+  }
+
+  async #typedSecret(): Promise<Bytes | null> {
+    const secret = new Secret();
+    try {
+      while (secret.outcome === null) {
+        const bytes = await this.#read();
+        if (bytes === null) return secret.length === 0 ? null : secret.take();
+        const used = secret.feed(bytes);
+        this.#keep(bytes, used);
+        wipe(bytes.subarray(0, used));
+      }
+      this.#io.write("output", utf8("\r\n"));
+      if (secret.outcome === "interrupt") throw interrupted();
+      return secret.outcome === "line" ? secret.take() : null;
+    } finally {
+      secret.wipe();
+    }
+  }
+
+  /** The input that comes next, at least one byte; null at its end. */
+  async #read(): Promise<Bytes | null> {
+    let bytes = this.#rest;
+    this.#rest = NOTHING;
+    for (;;) {
+      if (bytes.length === 0) {
+        const buffer = new Uint8Array(PIECE);
+        let n: number | null;
+        try {
+          n = await this.#io.read(buffer);
+        } catch (error) {
+          throw wrapFileError(error, "read the input");
+        }
+        if (n === null) return null;
+        bytes = buffer.subarray(0, n);
+      }
+      if (this.#afterReturn && bytes[0] === KEYS.newline) bytes = bytes.subarray(1);
+      if (bytes.length === 0) continue;
+      this.#afterReturn = false;
+      return bytes;
+    }
+  }
+
+  /** Keeps what comes after the first `used` of the typed `bytes` for the next question. */
+  #keep(bytes: Bytes, used: number): void {
+    this.#rest = bytes.subarray(used);
+    this.#afterReturn = bytes[used - 1] === KEYS.enter;
+  }
+}
+
+/** A secret being typed. No text is made of it, which could not be wiped. */
+class Secret {
+  readonly #bytes = new Uint8Array(MAX_SECRET);
+  readonly #escapes = new EscapeSequences();
+  length = 0;
+  #long = false;
+  outcome: Outcome | null = null;
+
+  /** Takes keys until the line ends; returns how many bytes were taken. */
+  feed(keys: Bytes): number {
+    let used = 0;
+    while (used < keys.length && this.outcome === null) this.#key(keys[used++] ?? 0);
+    return used;
+  }
+
+  #key(key: number): void {
+    if (this.#escapes.takes(key)) return;
+    switch (key) {
+      case KEYS.interrupt:
+        this.outcome = "interrupt";
+        break;
+      case KEYS.enter:
+      case KEYS.newline:
+        this.outcome = "line";
+        break;
+      case KEYS.end:
+        if (this.length === 0) this.outcome = "end";
+        break;
+      case KEYS.backspace:
+      case KEYS.delete:
+        // The continuation bytes of a character of UTF-8, then its first.
+        while (this.length > 0 && ((this.#bytes[this.length - 1] ?? 0) & 0xc0) === 0x80) {
+          this.length--;
+        }
+        this.length = Math.max(0, this.length - 1);
+        break;
+      case KEYS.kill:
+        this.length = 0;
+        break;
+      default:
+        if (key < 0x20) break;
+        if (this.length === MAX_SECRET) this.#long = true;
+        else this.#bytes[this.length++] = key;
+    }
+  }
+
+  /** The secret. Throws `limit` if it was longer than any may be, `format` if it is not UTF-8. */
+  take(): Bytes {
+    if (this.#long) throw tooLong();
+    return normalized(this.#bytes.slice(0, this.length));
+  }
+
+  wipe(): void {
+    wipe(this.#bytes);
+  }
+}
+
+function interrupted(): SealpostError {
+  return new SealpostError("cancelled", "cancelled");
+}
+
+function tooLong(): SealpostError {
+  return new SealpostError("limit", "that is longer than can be typed; put it into a file");
+}
+
+/** A secret in NFC, so that every keyboard gives the same. Wipes `bytes`. */
+function normalized(bytes: Bytes): Bytes {
+  try {
+    // ASCII is in NFC, and no string of it is left that cannot be wiped.
+    return bytes.every((byte) => byte < 0x80)
+      ? bytes.slice()
+      : utf8(fromUtf8(bytes).normalize("NFC"));
+  } finally {
+    wipe(bytes);
+  }
+}
+
+function systemIo(): TerminalIo {
+  return {
+    inputIsTerminal: Deno.stdin.isTerminal(),
+    outputIsTerminal: Deno.stdout.isTerminal(),
+    read: (buffer) => Deno.stdin.read(buffer),
+    // Not `cbreak`, which Windows does not have; so Ctrl-C comes as a byte.
+    setRaw: (raw) => Deno.stdin.setRaw(raw),
+    write: (stream, bytes) => writeAll(stream === "output" ? Deno.stdout : Deno.stderr, bytes),
+    columns: () => {
+      try {
+        return Deno.consoleSize().columns;
+      } catch {
+        return 80;
+      }
+    },
+  };
+}
+
+/** Writes all of `bytes` before it returns. Ends the process if nobody reads them any more. */
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, bytes: Bytes): void {
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += stream.writeSync(bytes.subarray(at));
+    } catch (error) {
+      // As if SIGPIPE had ended it, which the runtime ignores.
+      if (error instanceof Deno.errors.BrokenPipe) Deno.exit(141);
+      // The stream is shared with a process that made it non-blocking.
+      if (!(error instanceof Deno.errors.WouldBlock)) {
+        throw wrapFileError(error, "write the output");
+      }
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}
