@@ -88,7 +88,7 @@ export const COMMANDS = [
       {
         name: "dir",
         value: "DIR",
-        help: "your folder with NAME_private.pem (default: the current)",
+        help: "your folder (default: the current one, or the folder of your name in it)",
       },
       {
         name: "password-file",

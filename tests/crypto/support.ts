@@ -6,7 +6,7 @@ import { type ErrorCode, isSealpostError, SealpostError } from "../../crypto/err
 export function testUnless(
   reason: string | null,
   name: string,
-  fn: () => void | Promise<void>,
+  fn: (t: Deno.TestContext) => void | Promise<void>,
 ): void {
   if (reason === null) Deno.test(name, fn);
   else Deno.test({ name: `${name} (not run: ${reason})`, ignore: true, fn });
