@@ -136,7 +136,7 @@ Deno.test("a database that is not a store of this version is refused and kept", 
         db.close();
       },
       "config",
-      /newer Sealpost \(schema 2, this one knows 1\)/,
+      /newer Sealpost \(schema \d+, this one knows \d+\)/,
     ],
     [
       "of another program",
@@ -449,17 +449,17 @@ async function checkAfterCrash(
   for (const id of inboxes.bob.keys()) if (!removing.has(id)) assert(inboxes.alice.has(id));
 }
 
-const UNSHARE = ["--user", "--map-root-user", "--mount"];
+/** Runs the command after it on a file system of 8 MiB that only it sees, at $0, and that ends with it. */
+const TINY_DISK = `exec unshare --user --map-root-user --mount sh -c '
+  mount -t tmpfs -o size=8m none "$0" && exec "$@"' "$0" "$@"`;
 
 Deno.test({
   name: "a full disk refuses writes, keeps serving reads, and is forgotten when there is room",
-  ignore: !await runs("unshare", [...UNSHARE, "mount", "-t", "tmpfs", "none", "/mnt"]),
+  ignore: !await shell(TINY_DISK, "/mnt", "true"),
   fn: () =>
     inFolder(async (folder) => {
-      // A file system of 8 MiB that only the child sees, and that goes with it.
-      const mount = `mount -t tmpfs -o size=8m none "$0" && exec "$@"`;
-      const args = [...UNSHARE, "sh", "-c", mount, folder, ...command("fill", folder)];
-      const { success, stdout, stderr } = await new Deno.Command("unshare", { args }).output();
+      const args = ["-c", TINY_DISK, folder, ...command("fill", folder)];
+      const { success, stdout, stderr } = await new Deno.Command("sh", { args }).output();
       assert(success, new TextDecoder().decode(stderr));
       assertMatch(new TextDecoder().decode(stdout), /^refused [1-9]/);
     }),
@@ -467,7 +467,7 @@ Deno.test({
 
 Deno.test({
   name: "when the system refuses to write, what was acknowledged stays and the rest never was",
-  ignore: !await runs("sh", ["-c", "trap '' XFSZ; ulimit -f 4096"]),
+  ignore: !await shell("trap '' XFSZ; ulimit -f 4096"),
   fn: () =>
     inFolder(async (folder, open) => {
       const limit = `trap '' XFSZ; ulimit -f 4096; exec "$0" "$@"`;
@@ -487,14 +487,10 @@ Deno.test({
     }),
 });
 
-async function runs(program: string, args: string[]): Promise<boolean> {
-  if (Deno.build.os === "windows") return false;
-  try {
-    return (await new Deno.Command(program, { args }).output()).success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+/** Whether this system can run `script`. */
+async function shell(script: string, ...args: string[]): Promise<boolean> {
+  if (!posix) return false;
+  return (await new Deno.Command("sh", { args: ["-c", script, ...args] }).output()).success;
 }
 
 /** The command line of store_child.ts, with no rights but to the store. */

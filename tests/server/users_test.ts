@@ -393,7 +393,8 @@ Deno.test({
       await write(`{ "anna": "plain" }`);
       const target = path.replace("user_pass", "elsewhere");
       await Deno.rename(path, target);
-      await Deno.symlink(target, path);
+      // Deno.symlink needs the right to every file.
+      await new Deno.Command("sh", { args: ["-c", `ln -s "$0" "$1"`, target, path] }).output();
       await open();
       assert((await Deno.lstat(path)).isSymlink);
       assert(isPhc(valueOf(await read(), "anna")));
