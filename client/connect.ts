@@ -9,10 +9,9 @@ import { loadBundle, loadIdentity, SERVER_NAME } from "../protocol/key_files.ts"
 import { MAX_PASSWORD } from "../protocol/limits.ts";
 import { encodePassword } from "../protocol/login.ts";
 import { parseName } from "../protocol/name.ts";
-import { PROGRAM_VERSION } from "../protocol/program.ts";
 import { clientFolder } from "./folder.ts";
-import { Link } from "./link.ts";
-import { askForBundle, logIn } from "./login.ts";
+import { logOn } from "./log_on.ts";
+import { askForBundle } from "./login.ts";
 import { Mail } from "./mail.ts";
 import { Menu } from "./menu.ts";
 import { State } from "./state.ts";
@@ -44,19 +43,24 @@ export async function connect(options: ConnectOptions): Promise<void> {
     (attempt) => askPassphrase(terminal, name, attempt),
   );
   const server = await pinnedServer(terminal, dir, address);
-  const password = await findPassword(terminal, options.passwordFile);
-  const { connection, hello, verdict } = await logIn(address, server, identity, {
-    name,
-    password,
-    client: `sealpost/${PROGRAM_VERSION}`,
-  });
-  password.fill(0);
+  const state = await State.open(dir, name, identity);
+  const unattended = options.passwordFile !== undefined ||
+    Deno.env.get("SEALPOST_PASSWORD") !== undefined;
   let menu: Menu | null = null;
-  const link = new Link(connection, (event) => menu?.notice(event));
+  const { link, hello, bound } = await logOn({
+    address,
+    server,
+    name,
+    identity,
+    state,
+    // Piped answers are counted on: with a ticket or without, the password is one of them.
+    useTicket: terminal.interactive || unattended,
+    password: () => findPassword(terminal, options.passwordFile),
+    onMail: (event) => menu?.notice(event),
+  });
   try {
-    const state = await State.open(dir, name, identity);
     const mail = await Mail.open(name, identity, link, hello, state);
-    if (verdict.bound) {
+    if (bound) {
       terminal.print(
         "This was the first connection: your account is now bound to your key " +
           `${formatFingerprint(identity.bundle.fp)}.`,

@@ -9,7 +9,7 @@ import {
   decodeResponse,
   type DeliverRequest,
   encodeJson,
-  type MailEvent,
+  type Event,
   type Op,
   type Request,
   type Response,
@@ -38,7 +38,7 @@ export interface Answer<O extends Op> {
 /** Requests and their answers over a logged-in connection. */
 export class Link {
   readonly #connection: Connection;
-  readonly #onEvent: (event: MailEvent) => void;
+  readonly #onEvent: (event: Event) => void;
   #pending: Pending[] = [];
   #nextId = 1;
   #ended: SealpostError | null = null;
@@ -47,7 +47,7 @@ export class Link {
   readonly #reading: Promise<void>;
 
   /** `onEvent` is told what the server says without being asked. */
-  constructor(connection: Connection, onEvent: (event: MailEvent) => void = () => {}) {
+  constructor(connection: Connection, onEvent: (event: Event) => void = () => {}) {
     this.#connection = connection;
     this.#onEvent = onEvent;
     this.#reading = this.#read();

@@ -1,5 +1,5 @@
-import { wipe } from "../crypto/bytes.ts";
-import { SealpostError } from "../crypto/error.ts";
+import { type Bytes, concat, wipe } from "../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { type Bundle, decodeBundle, type Identity } from "../crypto/identity.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
 import { type ByteStream, ExactReader } from "../protocol/byte_stream.ts";
@@ -12,6 +12,8 @@ import { type Login, readPadded } from "../protocol/login.ts";
 import { BUNDLE_ANSWER, REFUSAL_TEXT } from "../protocol/plaintext.ts";
 import { printable } from "../protocol/printable.ts";
 import { decodeVerdict, type Verdict } from "../protocol/request.ts";
+import type { SplitKeys } from "../protocol/noise.ts";
+import { type Acquaintance, ClientResumption, SIZE_R2 } from "../protocol/resumption.ts";
 import { connectSocket } from "../protocol/socket.ts";
 
 /** How long a login may take before the client gives up, milliseconds. */
@@ -23,10 +25,16 @@ const GRID_SAMPLES = 6;
 /** Text in the place of a handshake message is read up to this length, bytes. */
 const MAX_TEXT_ANSWER = 512;
 
-/** An accepted login. */
-export interface LoggedIn {
+/** A connection after a login or a resumption. */
+export interface Connected {
   readonly connection: Connection;
   readonly hello: Hello;
+  /** Gives the key of the ticket that continues this session. */
+  readonly exporter: SplitKeys["exporter"];
+}
+
+/** An accepted login. */
+export interface LoggedIn extends Connected {
   readonly verdict: Verdict & { readonly ok: true };
 }
 
@@ -77,7 +85,7 @@ export async function logIn(
     const reader = new ExactReader(stream);
     const handshake = await ClientHandshake.start(server, identity);
     await stream.write(await handshake.writeA());
-    const hello = await handshake.readB(await readB(reader));
+    const hello = await handshake.readB(await readAnswer(reader, SIZE_B));
     await stream.write(await handshake.writeC(login));
     const d = await reader.exactly(SIZE_D);
     if (!d) throw endedEarly();
@@ -99,27 +107,58 @@ export async function logIn(
       );
     }
     const verdict = decodeVerdict(frame.payload);
-    if (verdict.ok) return { connection, hello, verdict };
+    if (verdict.ok) return { connection, hello, verdict, exporter: keys.exporter };
     await connection.close();
     throw new SealpostError(verdict.code, verdict.message);
   });
 }
 
 /**
- * Message B; a server that speaks another version answers with a line of text instead, which is
- * shown but, not being authentic, changes nothing.
+ * Connects with a ticket, which the caller has already deleted: one round trip. Null if the server
+ * does not take it (it ends the connection without an answer); log in with the password then.
+ *
+ * Throws `unreachable`, `timeout`, `version`, `server-identity`, `protocol`.
  */
-async function readB(reader: ExactReader): Promise<Uint8Array<ArrayBuffer>> {
+export async function resumeLogin(
+  address: Address,
+  known: Acquaintance,
+  identity: Identity,
+): Promise<Connected | null> {
+  return await withStream(address, async (stream) => {
+    const reader = new ExactReader(stream);
+    const handshake = await ClientResumption.start(known, identity);
+    await stream.write(await handshake.writeR1());
+    const r2 = await readAnswer(reader, SIZE_R2).catch((error) => {
+      if (isSealpostError(error) && error.code === "connection-lost") return null;
+      throw error;
+    });
+    if (!r2) {
+      stream.close();
+      return null;
+    }
+    const hello = await handshake.readR2(r2);
+    const keys = await handshake.split();
+    const connection = new Connection(stream, reader, {
+      send: keys.initiator,
+      receive: keys.responder,
+    });
+    wipe(keys.initiator, keys.responder);
+    return { connection, hello, exporter: keys.exporter };
+  });
+}
+
+/**
+ * The server's first message; one that speaks another version answers with a line of text instead,
+ * which is shown but, not being authentic, changes nothing.
+ */
+async function readAnswer(reader: ExactReader, size: number): Promise<Bytes> {
   const marker = new TextDecoder().decode(REFUSAL_TEXT.subarray(0, 10));
   const start = await reader.exactly(marker.length);
   if (!start) throw endedEarly();
   if (new TextDecoder().decode(start) !== marker) {
-    const rest = await reader.exactly(SIZE_B - start.length);
+    const rest = await reader.exactly(size - start.length);
     if (!rest) throw endedEarly();
-    const b = new Uint8Array(SIZE_B);
-    b.set(start);
-    b.set(rest, start.length);
-    return b;
+    return concat(start, rest);
   }
   let text = "";
   while (text.length < MAX_TEXT_ANSWER) {

@@ -163,7 +163,7 @@ export async function openBody(
     let from = 0;
     if (index === 1) {
       length = readU64(plain, 0);
-      if (paddedBodySize(length) !== padded) {
+      if (length > padded || paddedBodySize(length) !== padded) {
         throw new SealpostError("format", "a body whose length does not fit its size");
       }
       from = LENGTH_SIZE;

@@ -1,7 +1,16 @@
 import { type Bytes, random } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import type { ByteStream, ExactReader } from "./byte_stream.ts";
-import { decodeFrames, encodeFrames, type Frame, frameSize, Kind, PING_SIZE } from "./frame.ts";
+import {
+  checkFrame,
+  decodeFrames,
+  encodeFrames,
+  type Frame,
+  FRAME_HEADER,
+  frameSize,
+  Kind,
+  PING_SIZE,
+} from "./frame.ts";
 import {
   MAX_RECORD_PLAINTEXT,
   RECORD_HEADER,
@@ -28,14 +37,16 @@ export class Connection {
   readonly #reader: ExactReader;
   readonly #sealer: RecordSealer;
   readonly #opener: RecordOpener;
-  #outgoing: Frame[] = [];
+  #outgoing: { readonly frame: Frame; readonly padTo: number }[] = [];
   #outgoingBytes = 0;
   #writing: Promise<void> | null = null;
   #waiters: (() => void)[] = [];
   #incoming: Frame[] = [];
   #failure: SealpostError | null = null;
   #closed = false;
-  #padNext = 0;
+  /** The peer said goodbye. */
+  #over = false;
+  #closing: Promise<void> | null = null;
   /** When the last record came, milliseconds since 1970. */
   lastReceived = Date.now();
 
@@ -67,13 +78,13 @@ export class Connection {
 
   /**
    * Queues `frame`. Resolves at once while the queue is short, else when the peer has read enough
-   * of it. `padTo` pads this frame's record to at least that many bytes. Throws
-   * `connection-lost` if the connection has ended.
+   * of it. `padTo` pads this frame's record to at least that many bytes. Throws `limit` for a frame
+   * that cannot be sent, and what ended the connection if it has ended.
    */
   async send(frame: Frame, padTo = 0): Promise<void> {
     this.#check();
-    this.#padNext = Math.max(this.#padNext, padTo);
-    this.#outgoing.push(frame);
+    checkFrame(frame);
+    this.#outgoing.push({ frame, padTo });
     this.#outgoingBytes += frameSize(frame);
     this.#writing ??= this.#pump();
     while (this.#outgoingBytes > HIGH_WATER && this.#failure === null) {
@@ -89,19 +100,21 @@ export class Connection {
   }
 
   /**
-   * The next frame; null after the peer's `close`. Answers pings by itself. Throws
+   * The next frame; null after the peer's `close`, and ever after. Answers pings by itself. Throws
    * `connection-lost` for an end without `close`, `authentication` or `protocol` for a record that
    * breaks the rules.
    */
   async receive(): Promise<Frame | null> {
     for (;;) {
+      if (this.#over) return null;
       const frame = this.#incoming.shift();
       if (frame?.kind === Kind.ping) {
         if (frame.payload[0] === 0) {
           const answer = frame.payload.slice();
           answer[0] = 1;
           // A peer that asks and does not read gets no more answers than the queue holds.
-          if (this.open && this.#outgoingBytes < HIGH_WATER) {
+          const room = HIGH_WATER - this.#outgoingBytes >= FRAME_HEADER + PING_SIZE;
+          if (this.open && room) {
             await this.send({ kind: Kind.ping, id: 0, payload: answer });
           }
         }
@@ -109,6 +122,7 @@ export class Connection {
       }
       if (frame?.kind === Kind.close) {
         await this.#expectEnd();
+        this.#over = true;
         return null;
       }
       if (frame) return frame;
@@ -159,6 +173,10 @@ export class Connection {
 
   /** Says goodbye, waits until it is written, and ends the connection. Never throws. */
   async close(reason: Bytes = EMPTY): Promise<void> {
+    await (this.#closing ??= this.#goodbye(reason));
+  }
+
+  async #goodbye(reason: Bytes): Promise<void> {
     if (!this.open) return this.#stream.close();
     try {
       const sent = this.send({ kind: Kind.close, id: 0, payload: reason });
@@ -204,18 +222,18 @@ export class Connection {
     try {
       while (this.#outgoing.length > 0 && this.#failure === null) {
         let bytes = 0;
-        let count = 0;
-        for (const frame of this.#outgoing) {
+        let pad = 0;
+        const frames: Frame[] = [];
+        for (const { frame, padTo } of this.#outgoing) {
           const size = frameSize(frame);
-          if (count > 0 && bytes + size > MAX_RECORD_PLAINTEXT) break;
+          if (frames.length > 0 && bytes + size > MAX_RECORD_PLAINTEXT) break;
           bytes += size;
-          count++;
+          pad = Math.max(pad, padTo);
+          frames.push(frame);
         }
-        const padTo = this.#padNext;
-        this.#padNext = 0;
-        const record = await this.#sealer.seal(
-          encodeFrames(this.#outgoing.splice(0, count), padTo),
-        );
+        this.#outgoing.splice(0, frames.length);
+        const record = await this.#sealer.seal(encodeFrames(frames, pad));
+        if (this.#failure !== null) break;
         await this.#stream.write(record);
         this.#outgoingBytes -= bytes;
         if (this.#outgoingBytes <= HIGH_WATER) this.#wake();

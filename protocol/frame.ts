@@ -56,13 +56,24 @@ export function frameSize(frame: Frame): number {
   return FRAME_HEADER + frame.payload.length;
 }
 
-/** The header of `frame`. Throws `limit` if the payload is out of bounds for its kind. */
-function encodeHeader(frame: Frame): Bytes {
-  const bounds = LIMITS[frame.kind];
-  const n = frame.payload.length;
-  if (n < bounds.min || n > bounds.max) {
-    throw new SealpostError("limit", `a frame of kind ${frame.kind} with ${n} bytes`);
+/**
+ * Throws `limit` for what {@linkcode decodeFrames} would refuse: a payload or a request id out of
+ * bounds for the kind.
+ */
+export function checkFrame(frame: Frame): void {
+  const { kind, id, payload: { length } } = frame;
+  const bounds = LIMITS[kind];
+  if (length < bounds.min || length > bounds.max) {
+    throw new SealpostError("limit", `a frame of kind ${kind} with ${length} bytes`);
   }
+  if (!Number.isInteger(id) || id < 0 || id > 0xffffffff || (id !== 0) !== bounds.id) {
+    throw new SealpostError("limit", `a frame of kind ${kind} with request id ${id}`);
+  }
+}
+
+function encodeHeader(frame: Frame): Bytes {
+  checkFrame(frame);
+  const n = frame.payload.length;
   const head = new Uint8Array(FRAME_HEADER);
   const view = new DataView(head.buffer);
   view.setUint8(0, frame.kind);
@@ -74,7 +85,7 @@ function encodeHeader(frame: Frame): Bytes {
 
 /**
  * The plaintext of one record: the frames, then zeros up to a multiple of 256 bytes if none of
- * them is a data frame. Throws `limit` if they do not fit.
+ * them is a data frame. Throws `limit` if there are none, or if they do not fit.
  */
 export function encodeFrames(frames: readonly Frame[], padTo = 0): Bytes {
   const parts: Bytes[] = [];
@@ -87,7 +98,9 @@ export function encodeFrames(frames: readonly Frame[], padTo = 0): Bytes {
   }
   let whole = Math.max(size, padTo);
   if (control) whole = Math.ceil(whole / PAD_MULTIPLE) * PAD_MULTIPLE;
-  if (whole > MAX_RECORD_PLAINTEXT) throw new SealpostError("limit", "frames for over one record");
+  if (size === 0 || whole > MAX_RECORD_PLAINTEXT) {
+    throw new SealpostError("limit", `${size} bytes of frames in one record`);
+  }
   parts.push(new Uint8Array(whole - size));
   return concat(...parts);
 }

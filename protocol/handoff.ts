@@ -18,7 +18,7 @@ export class Handoff implements AsyncIterable<Bytes> {
     while (this.#piece !== null && !this.#discard) {
       await new Promise<void>((resolve) => this.#onTaken = resolve);
     }
-    if (this.#discard) return;
+    if (this.#discard || this.#failure) return;
     this.#piece = piece;
     this.#onPiece?.();
   }
@@ -29,10 +29,12 @@ export class Handoff implements AsyncIterable<Bytes> {
     this.#onPiece?.();
   }
 
-  /** It will never be complete: the reader gets `error`. */
+  /** It will never be complete: the reader gets `error`, and what was not taken is dropped. */
   fail(error: SealpostError): void {
     this.#failure ??= error;
+    this.#piece = null;
     this.#onPiece?.();
+    this.#onTaken?.();
   }
 
   /** Whoever read it has seen enough: what still comes is drained. */

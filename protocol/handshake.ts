@@ -15,6 +15,7 @@ import { decodeHello, encodeHello, type Hello } from "./hello.ts";
 import { SUITE, VERSION } from "./limits.ts";
 import { decodeLogin, encodeLogin, type Login, padTo, readPadded } from "./login.ts";
 import { type SplitKeys, SymmetricState } from "./noise.ts";
+import { Steps } from "./steps.ts";
 
 /** The protocol name of a full handshake, from which the transcript hash starts. */
 export const PROTOCOL_NAME = "sealpost/1 handshake RSAOAEP+MLKEM768 X25519 AES256GCM SHA256";
@@ -32,7 +33,8 @@ const EK_SIZE = 1184;
 const CT_MLKEM_SIZE = 1088;
 const CT_RSA_PADDED = 512;
 const TAG = 16;
-const HELLO_SIZE = 256;
+/** A padded server hello, bytes. */
+export const HELLO_SIZE = 256;
 /** A bundle or a login in message C, with its padding. */
 const C_PART = 2048;
 
@@ -88,6 +90,9 @@ async function decapsulatePadded(
   return isZero(ciphertexts.subarray(size, CT_RSA_PADDED)) ? secret : other;
 }
 
+const CLIENT_STEPS = ["writeA", "readB", "writeC", "readD", "writeE", "split"] as const;
+const SERVER_STEPS = ["readA", "writeB", "readC", "writeD", "readE", "split"] as const;
+
 function checkSize(message: Bytes, size: number, name: string): void {
   if (message.length !== size) {
     throw new SealpostError("protocol", `handshake message ${name} has the wrong length`);
@@ -96,12 +101,14 @@ function checkSize(message: Bytes, size: number, name: string): void {
 
 /**
  * The client's side of the handshake, as a state machine over bytes: `writeA`, `readB`, `writeC`,
- * `readD`, `writeE`, `split`, each once and in this order. After any error it is of no use.
+ * `readD`, `writeE`, `split`, each once and in this order: another call throws `internal`. After
+ * any error its keys are erased and every call throws.
  */
 export class ClientHandshake {
   readonly #server: Bundle;
   readonly #identity: Identity;
   readonly #state: SymmetricState;
+  readonly #steps: Steps;
   #x: CryptoKey | null = null;
   #ek: { decapsulate(ct: Bytes): Promise<Bytes> } | null = null;
 
@@ -109,6 +116,7 @@ export class ClientHandshake {
     this.#server = server;
     this.#identity = identity;
     this.#state = state;
+    this.#steps = new Steps(CLIENT_STEPS, () => state.erase());
   }
 
   static async start(server: Bundle, identity: Identity): Promise<ClientHandshake> {
@@ -117,87 +125,99 @@ export class ClientHandshake {
   }
 
   /** Message A, {@linkcode SIZE_A} bytes. Nothing in it is of the client. */
-  async writeA(): Promise<Bytes> {
-    const x = await generateX25519();
-    const ek = await mlKem.generate();
-    this.#x = x.privateKey;
-    this.#ek = await loadMlKem(ek.seed);
-    wipe(ek.seed);
-    const head = concat(prefix(KIND_HANDSHAKE), x.publicKey, ek.publicKey);
-    await this.#state.mixHash(head);
-    const { ciphertexts, secret } = await encapsulatePadded(this.#server, "hs-server");
-    const sealed = await this.#state.encryptAndHash(ciphertexts);
-    await this.#state.mixKeyAndHash(secret);
-    wipe(secret);
-    return concat(head, sealed);
+  writeA(): Promise<Bytes> {
+    return this.#steps.take("writeA", async () => {
+      const x = await generateX25519();
+      const ek = await mlKem.generate();
+      this.#x = x.privateKey;
+      this.#ek = await loadMlKem(ek.seed);
+      wipe(ek.seed);
+      const head = concat(prefix(KIND_HANDSHAKE), x.publicKey, ek.publicKey);
+      await this.#state.mixHash(head);
+      const { ciphertexts, secret } = await encapsulatePadded(this.#server, "hs-server");
+      const sealed = await this.#state.encryptAndHash(ciphertexts);
+      await this.#state.mixKeyAndHash(secret);
+      wipe(secret);
+      return concat(head, sealed);
+    });
   }
 
   /**
    * Reads message B. That it verifies proves the server's two private encryption keys. Throws
    * `server-identity` if it does not, `protocol` if it is malformed.
    */
-  async readB(b: Bytes): Promise<Hello> {
-    checkSize(b, SIZE_B, "B");
-    if (!this.#x || !this.#ek) throw new SealpostError("internal", "message B out of order");
-    const xs = b.slice(0, X_SIZE);
-    const ct = b.slice(X_SIZE, X_SIZE + CT_MLKEM_SIZE);
-    await this.#state.mixHash(xs);
-    const dh = await agree(this.#x, xs);
-    await this.#state.mixKey(dh);
-    await this.#state.mixHash(ct);
-    const ss = await this.#ek.decapsulate(ct);
-    await this.#state.mixKey(ss);
-    wipe(dh, ss);
-    this.#x = null;
-    this.#ek = null;
-    let hello: Bytes;
-    try {
-      hello = await this.#state.decryptAndHash(b.slice(X_SIZE + CT_MLKEM_SIZE));
-    } catch (cause) {
-      throw new SealpostError(
-        "server-identity",
-        `the server is not the one whose key is pinned (${formatFingerprint(this.#server.fp)}); ` +
-          "if its keys were renewed, get the new server_public.pem from whoever runs it",
-        { cause },
-      );
-    }
-    return decodeHello(hello);
+  readB(b: Bytes): Promise<Hello> {
+    return this.#steps.take("readB", async () => {
+      checkSize(b, SIZE_B, "B");
+      if (!this.#x || !this.#ek) throw new SealpostError("internal", "message B out of order");
+      const xs = b.slice(0, X_SIZE);
+      const ct = b.slice(X_SIZE, X_SIZE + CT_MLKEM_SIZE);
+      await this.#state.mixHash(xs);
+      const dh = await agree(this.#x, xs);
+      await this.#state.mixKey(dh);
+      await this.#state.mixHash(ct);
+      const ss = await this.#ek.decapsulate(ct);
+      await this.#state.mixKey(ss);
+      wipe(dh, ss);
+      this.#x = null;
+      this.#ek = null;
+      let hello: Bytes;
+      try {
+        hello = await this.#state.decryptAndHash(b.slice(X_SIZE + CT_MLKEM_SIZE));
+      } catch (cause) {
+        throw new SealpostError(
+          "server-identity",
+          `the server is not the one whose key is pinned (${
+            formatFingerprint(this.#server.fp)
+          }); ` +
+            "if its keys were renewed, get the new server_public.pem from whoever runs it",
+          { cause },
+        );
+      }
+      return decodeHello(hello);
+    });
   }
 
   /** Message C, {@linkcode SIZE_C} bytes: the client's bundle, then its name and password. */
-  async writeC(login: Login): Promise<Bytes> {
-    const bundle = padTo(encodeBundle(this.#identity.bundle), C_PART);
-    const encoded = encodeLogin(login);
-    const padded = padTo(encoded, C_PART);
-    const c = concat(
-      await this.#state.encryptAndHash(bundle),
-      await this.#state.encryptAndHash(padded),
-    );
-    wipe(encoded, padded);
-    return c;
+  writeC(login: Login): Promise<Bytes> {
+    return this.#steps.take("writeC", async () => {
+      const bundle = padTo(encodeBundle(this.#identity.bundle), C_PART);
+      const encoded = encodeLogin(login);
+      const padded = padTo(encoded, C_PART);
+      const c = concat(
+        await this.#state.encryptAndHash(bundle),
+        await this.#state.encryptAndHash(padded),
+      );
+      wipe(encoded, padded);
+      return c;
+    });
   }
 
   /** Reads message D. Throws `authentication` unless it was made for this client's keys. */
-  async readD(d: Bytes): Promise<void> {
-    checkSize(d, SIZE_D, "D");
-    const split = CT_RSA_PADDED + CT_MLKEM_SIZE + TAG;
-    const ciphertexts = await this.#state.decryptAndHash(d.slice(0, split));
-    const secret = await decapsulatePadded(this.#identity, "hs-client", ciphertexts);
-    await this.#state.mixKeyAndHash(secret);
-    wipe(secret);
-    const empty = await this.#state.decryptAndHash(d.slice(split));
-    if (empty.length !== 0) throw new SealpostError("protocol", "message D is malformed");
+  readD(d: Bytes): Promise<void> {
+    return this.#steps.take("readD", async () => {
+      checkSize(d, SIZE_D, "D");
+      const split = CT_RSA_PADDED + CT_MLKEM_SIZE + TAG;
+      const ciphertexts = await this.#state.decryptAndHash(d.slice(0, split));
+      const secret = await decapsulatePadded(this.#identity, "hs-client", ciphertexts);
+      await this.#state.mixKeyAndHash(secret);
+      wipe(secret);
+      const empty = await this.#state.decryptAndHash(d.slice(split));
+      if (empty.length !== 0) throw new SealpostError("protocol", "message D is malformed");
+    });
   }
 
   /** Message E, {@linkcode SIZE_E} bytes: the signature over the transcript. */
-  async writeE(): Promise<Bytes> {
-    const signature = await sign(this.#identity.ed25519Key, concat(LOGIN_LABEL, this.#state.h));
-    return await this.#state.encryptAndHash(signature);
+  writeE(): Promise<Bytes> {
+    return this.#steps.take("writeE", async () => {
+      const signature = await sign(this.#identity.ed25519Key, concat(LOGIN_LABEL, this.#state.h));
+      return await this.#state.encryptAndHash(signature);
+    });
   }
 
   /** The keys of the records; the handshake's own are erased. */
   split(): Promise<SplitKeys> {
-    return this.#state.split();
+    return this.#steps.take("split", () => this.#state.split());
   }
 }
 
@@ -209,18 +229,22 @@ export interface Claim {
 
 /**
  * The server's side of the handshake, as a state machine over bytes: `readA`, `writeB`, `readC`,
- * `writeD`, `readE`, `split`, each once and in this order. After any error it is of no use.
+ * `writeD`, `readE`, `split`, each once and in this order: another call throws `internal`. After
+ * any error its keys are erased and every call throws.
  */
 export class ServerHandshake {
   readonly #identity: Identity;
   readonly #state: SymmetricState;
-  #xc: Bytes | null = null;
+  readonly #steps: Steps;
+  #xs: Bytes | null = null;
+  #dh: Bytes | null = null;
   #ekc: Bytes | null = null;
   #client: Bundle | null = null;
 
   private constructor(identity: Identity, state: SymmetricState) {
     this.#identity = identity;
     this.#state = state;
+    this.#steps = new Steps(SERVER_STEPS, () => state.erase());
   }
 
   static async start(identity: Identity): Promise<ServerHandshake> {
@@ -229,74 +253,90 @@ export class ServerHandshake {
   }
 
   /**
-   * Reads message A, prefix included, at the cost of one RSA private operation. Throws `protocol`
-   * or `key-format` if it is malformed; a wrong ciphertext shows only in message B, to the client.
+   * Reads message A, prefix included, at the cost of one RSA private operation. Throws `protocol`,
+   * `key-format`, or `authentication` (X_c is of low order), all before that operation: an error
+   * after it would show how long it took. A wrong ciphertext shows only in message B, to the client.
    */
-  async readA(a: Bytes): Promise<void> {
-    checkSize(a, SIZE_A, "A");
-    const head = a.slice(0, PREFIX_SIZE + X_SIZE + EK_SIZE);
-    const ek = head.slice(PREFIX_SIZE + X_SIZE);
-    checkMlKemPublic(ek);
-    await this.#state.mixHash(head);
-    const ciphertexts = await this.#state.decryptAndHash(a.slice(head.length));
-    const secret = await decapsulatePadded(this.#identity, "hs-server", ciphertexts);
-    await this.#state.mixKeyAndHash(secret);
-    wipe(secret);
-    this.#xc = head.slice(PREFIX_SIZE, PREFIX_SIZE + X_SIZE);
-    this.#ekc = ek;
+  readA(a: Bytes): Promise<void> {
+    return this.#steps.take("readA", async () => {
+      checkSize(a, SIZE_A, "A");
+      const head = a.slice(0, PREFIX_SIZE + X_SIZE + EK_SIZE);
+      const ek = head.slice(PREFIX_SIZE + X_SIZE);
+      checkMlKemPublic(ek);
+      const x = await generateX25519();
+      this.#dh = await agree(x.privateKey, head.slice(PREFIX_SIZE, PREFIX_SIZE + X_SIZE));
+      this.#xs = x.publicKey;
+      await this.#state.mixHash(head);
+      const ciphertexts = await this.#state.decryptAndHash(a.slice(head.length));
+      const secret = await decapsulatePadded(this.#identity, "hs-server", ciphertexts);
+      await this.#state.mixKeyAndHash(secret);
+      wipe(secret);
+      this.#ekc = ek;
+    });
   }
 
-  /** Message B, {@linkcode SIZE_B} bytes. Throws `authentication` if X_c is of low order. */
-  async writeB(hello: Hello): Promise<Bytes> {
-    if (!this.#xc || !this.#ekc) throw new SealpostError("internal", "message B out of order");
-    const x = await generateX25519();
-    await this.#state.mixHash(x.publicKey);
-    const dh = await agree(x.privateKey, this.#xc);
-    await this.#state.mixKey(dh);
-    const { ciphertext, secret } = await mlKem.encapsulate(this.#ekc);
-    await this.#state.mixHash(ciphertext);
-    await this.#state.mixKey(secret);
-    wipe(dh, secret);
-    const sealed = await this.#state.encryptAndHash(padTo(encodeHello(hello), HELLO_SIZE));
-    return concat(x.publicKey, ciphertext, sealed);
+  /** Message B, {@linkcode SIZE_B} bytes. */
+  writeB(hello: Hello): Promise<Bytes> {
+    return this.#steps.take("writeB", async () => {
+      const [xs, dh, ekc] = [this.#xs, this.#dh, this.#ekc];
+      if (!xs || !dh || !ekc) throw new SealpostError("internal", "message B out of order");
+      await this.#state.mixHash(xs);
+      await this.#state.mixKey(dh);
+      const { ciphertext, secret } = await mlKem.encapsulate(ekc);
+      await this.#state.mixHash(ciphertext);
+      await this.#state.mixKey(secret);
+      wipe(dh, secret);
+      const sealed = await this.#state.encryptAndHash(padTo(encodeHello(hello), HELLO_SIZE));
+      return concat(xs, ciphertext, sealed);
+    });
   }
 
   /** Reads message C. Throws `authentication`, `format`, `key-format` or `protocol`. */
-  async readC(c: Bytes): Promise<Claim> {
-    checkSize(c, SIZE_C, "C");
-    const half = C_PART + TAG;
-    const bundlePadded = await this.#state.decryptAndHash(c.slice(0, half));
-    const loginPadded = await this.#state.decryptAndHash(c.slice(half));
-    const login = decodeLogin(loginPadded);
-    wipe(loginPadded);
-    const { length } = readPadded(bundlePadded, 3);
-    this.#client = await decodeBundle(bundlePadded.slice(0, length));
-    return { bundle: this.#client, login };
+  readC(c: Bytes): Promise<Claim> {
+    return this.#steps.take("readC", async () => {
+      checkSize(c, SIZE_C, "C");
+      const half = C_PART + TAG;
+      const bundlePadded = await this.#state.decryptAndHash(c.slice(0, half));
+      const loginPadded = await this.#state.decryptAndHash(c.slice(half));
+      let login: Login;
+      try {
+        login = decodeLogin(loginPadded);
+      } finally {
+        wipe(loginPadded);
+      }
+      const { length } = readPadded(bundlePadded, 3);
+      this.#client = await decodeBundle(bundlePadded.slice(0, length));
+      return { bundle: this.#client, login };
+    });
   }
 
   /** Message D, {@linkcode SIZE_D} bytes: the same for every name, known or not. */
-  async writeD(): Promise<Bytes> {
-    if (!this.#client) throw new SealpostError("internal", "message D out of order");
-    const { ciphertexts, secret } = await encapsulatePadded(this.#client, "hs-client");
-    const sealed = await this.#state.encryptAndHash(ciphertexts);
-    await this.#state.mixKeyAndHash(secret);
-    wipe(secret);
-    return concat(sealed, await this.#state.encryptAndHash(new Uint8Array(0)));
+  writeD(): Promise<Bytes> {
+    return this.#steps.take("writeD", async () => {
+      if (!this.#client) throw new SealpostError("internal", "message D out of order");
+      const { ciphertexts, secret } = await encapsulatePadded(this.#client, "hs-client");
+      const sealed = await this.#state.encryptAndHash(ciphertexts);
+      await this.#state.mixKeyAndHash(secret);
+      wipe(secret);
+      return concat(sealed, await this.#state.encryptAndHash(new Uint8Array(0)));
+    });
   }
 
   /** Reads message E. Throws `authentication` unless all three keys of the client are proven. */
-  async readE(e: Bytes): Promise<void> {
-    checkSize(e, SIZE_E, "E");
-    if (!this.#client) throw new SealpostError("internal", "message E out of order");
-    const h = this.#state.h;
-    const signature = await this.#state.decryptAndHash(e);
-    if (!await verify(this.#client.ed25519Key, signature, concat(LOGIN_LABEL, h))) {
-      throw new SealpostError("authentication", "the login's signature does not verify");
-    }
+  readE(e: Bytes): Promise<void> {
+    return this.#steps.take("readE", async () => {
+      checkSize(e, SIZE_E, "E");
+      if (!this.#client) throw new SealpostError("internal", "message E out of order");
+      const h = this.#state.h;
+      const signature = await this.#state.decryptAndHash(e);
+      if (!await verify(this.#client.ed25519Key, signature, concat(LOGIN_LABEL, h))) {
+        throw new SealpostError("authentication", "the login's signature does not verify");
+      }
+    });
   }
 
   /** The keys of the records; the handshake's own are erased. */
   split(): Promise<SplitKeys> {
-    return this.#state.split();
+    return this.#steps.take("split", () => this.#state.split());
   }
 }

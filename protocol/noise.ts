@@ -54,11 +54,13 @@ export class SymmetricState {
 
   /** `h = SHA-256(h ‖ data)`. */
   async mixHash(data: Uint8Array): Promise<void> {
+    this.#check();
     this.#h = await sha256(this.#h, data);
   }
 
   /** `ck, k = HKDF(ck, ikm, 2)`; the nonce starts over. */
   async mixKey(ikm: Uint8Array): Promise<void> {
+    this.#check();
     const out = await hkdf(ikm, this.#ck, "", 64);
     this.#setKeys(out.slice(0, 32), out.slice(32, 64));
     wipe(out);
@@ -66,6 +68,7 @@ export class SymmetricState {
 
   /** `ck, temp, k = HKDF(ck, ikm, 3)`; MixHash(temp); the nonce starts over. */
   async mixKeyAndHash(ikm: Uint8Array): Promise<void> {
+    this.#check();
     const out = await hkdf(ikm, this.#ck, "", 96);
     await this.mixHash(out.subarray(32, 64));
     this.#setKeys(out.slice(0, 32), out.slice(64, 96));

@@ -16,7 +16,7 @@ export const MAX_RECORD = MAX_RECORD_PLAINTEXT + TAG;
 /** Records under one key: before record i with `i mod 2^20 = 0`, i > 0, the key is ratcheted. */
 export const REKEY_INTERVAL = 2 ** 20;
 
-/** One direction's key and counter. */
+/** One direction's key and counter. Calls do not overlap. */
 class RecordKey {
   #key: AesKey | null = null;
   #raw: Bytes | null;
@@ -29,20 +29,27 @@ class RecordKey {
 
   /** The key and nonce of the next record. The nonce is the 96-bit counter, never reset. */
   async next(): Promise<{ key: AesKey; nonce: Bytes }> {
-    if (!this.#raw) throw new SealpostError("connection-lost", "the connection is closed");
     if (this.#i > 0 && this.#i % REKEY_INTERVAL === 0) {
-      const raw = await hkdf(this.#raw, new Uint8Array(0), "sealpost/1 rekey", 32);
-      wipe(this.#raw);
+      const raw = await hkdf(this.#live(), new Uint8Array(0), "sealpost/1 rekey", 32);
+      wipe(this.#live());
       this.#raw = raw;
       this.#key = null;
     }
-    this.#key ??= await importAesKey(this.#raw);
+    const key = this.#key ?? await importAesKey(this.#live());
+    // It may have been erased in the meantime.
+    this.#live();
+    this.#key = key;
     const nonce = new Uint8Array(12);
     const view = new DataView(nonce.buffer);
     view.setUint32(4, Math.floor(this.#i / 0x100000000));
     view.setUint32(8, this.#i % 0x100000000);
     this.#i++;
-    return { key: this.#key, nonce };
+    return { key, nonce };
+  }
+
+  #live(): Bytes {
+    if (!this.#raw) throw new SealpostError("connection-lost", "the connection is closed");
+    return this.#raw;
   }
 
   erase(): void {
@@ -57,7 +64,7 @@ function header(length: number): Bytes {
   return new Uint8Array([length >>> 16, (length >>> 8) & 0xff, length & 0xff]);
 }
 
-/** Makes the records of one direction: `length (3) ‖ AES-256-GCM ciphertext`. */
+/** Makes the records of one direction: `length (3) ‖ AES-256-GCM ciphertext`, one at a time. */
 export class RecordSealer {
   readonly #key: RecordKey;
 
@@ -93,7 +100,7 @@ export function recordLength(head: Uint8Array): number {
   return length;
 }
 
-/** Opens the records of one direction, in order. After a failure it refuses everything. */
+/** Opens the records of one direction, in order, one at a time. After a failure it refuses everything. */
 export class RecordOpener {
   readonly #key: RecordKey;
   #failed = false;

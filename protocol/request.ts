@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { type Bytes, fromUtf8, utf8 } from "../crypto/bytes.ts";
-import { type ErrorCode, SealpostError } from "../crypto/error.ts";
+import { type ErrorCode, isSealpostError, SealpostError } from "../crypto/error.ts";
 import { FLAGS, FOLDERS } from "./entry.ts";
 import { MAX_KEYS, MAX_STANZAS, MAX_UIDS } from "./limits.ts";
 import { fingerprintField, nameField, parseJson } from "./schema.ts";
@@ -99,10 +99,17 @@ export const WIRE_ERRORS = [
 ] as const satisfies readonly ErrorCode[];
 export type WireError = typeof WIRE_ERRORS[number];
 
+/** Why something was refused, for a person. Whatever the peer made of it, it is a single line. */
+const reason = v.pipe(
+  v.string(),
+  v.maxLength(1000),
+  v.transform((text) => text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ")),
+);
+
 const refusal = v.object({
   ok: v.literal(false),
   code: v.picklist(WIRE_ERRORS),
-  message: v.pipe(v.string(), v.maxLength(1000)),
+  message: reason,
   /** The user that the refusal is about, where there is one. */
   name: v.optional(nameField),
 });
@@ -149,17 +156,37 @@ export type Response<O extends Op> = v.InferOutput<typeof responses[O]>;
 export type Refusal = v.InferOutput<typeof refusal>;
 
 /**
+ * What a server sends as JSON. Throws `protocol` if it is malformed, never `format`: that would
+ * read as the server's word that the request was.
+ */
+function fromServer<T extends v.GenericSchema>(schema: T, payload: Bytes): v.InferOutput<T> {
+  try {
+    return parseJson(schema, fromUtf8(payload));
+  } catch (error) {
+    if (!isSealpostError(error, "format")) throw error;
+    throw new SealpostError("protocol", `the server sent ${error.message}`, { cause: error });
+  }
+}
+
+/**
  * The response to an `op` in a frame's payload. Members it does not know are ignored. A refusal
  * is thrown, with its code; so is `protocol` for anything malformed.
  */
 export function decodeResponse<O extends Op>(op: O, payload: Bytes): Response<O> {
-  const text = fromUtf8(payload);
-  const either = parseJson(v.variant("ok", [refusal, responses[op]]), text);
+  const either = fromServer(v.variant("ok", [refusal, responses[op]]), payload);
   if (either.ok === false) {
     throw new SealpostError(either.code, either.message);
   }
-  return parseJson(responses[op], text);
+  return fromServer(responses[op], payload);
 }
+
+/** A resumption ticket: its key never crosses the wire, both sides derive it. */
+const ticket = v.object({
+  /** 16 bytes, hexadecimal. */
+  id: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)),
+  /** When it ends, milliseconds since 1970. */
+  expires: count,
+});
 
 const verdict = v.variant("ok", [
   v.object({
@@ -168,11 +195,12 @@ const verdict = v.variant("ok", [
     bound: v.boolean(),
     name: nameField,
     fp: fingerprintField,
+    ticket: v.optional(ticket),
   }),
   v.object({
     ok: v.literal(false),
     code: v.picklist(WIRE_ERRORS),
-    message: v.pipe(v.string(), v.maxLength(500)),
+    message: reason,
   }),
 ]);
 
@@ -186,25 +214,35 @@ export const VERDICT_SIZE = 1024;
 export const LOGIN_REFUSED =
   "invalid username or password, or this account is bound to another key";
 
+/** The verdict in a frame's payload. Throws `protocol`. */
 export function decodeVerdict(payload: Bytes): Verdict {
-  return parseJson(verdict, fromUtf8(payload));
+  return fromServer(verdict, payload);
 }
 
-const event = v.variant("event", [
-  /** A new entry of the own mailbox. */
-  v.object({ event: v.literal("mail"), uid, folder }),
-]);
+const mailEvent = v.object({ event: v.literal("mail"), uid, folder });
+const ticketEvent = v.object({ event: v.literal("ticket"), ...ticket.entries });
 
+/** A new entry of the own mailbox. */
+export type MailEvent = v.InferOutput<typeof mailEvent>;
+/** The next ticket, after the first record of a resumed connection. */
+export type TicketEvent = v.InferOutput<typeof ticketEvent>;
 /** What a server says without being asked. */
-export type MailEvent = v.InferOutput<typeof event>;
+export type Event = MailEvent | TicketEvent;
 
-/** An event; null for one of a kind that this version does not know. Throws `format`. */
-export function decodeEvent(payload: Bytes): MailEvent | null {
-  const any = parseJson(v.object({ event: v.string() }), fromUtf8(payload));
-  return any.event === "mail" ? parseJson(event, fromUtf8(payload)) : null;
+/** An event; null for one of a kind that this version does not know. Throws `protocol`. */
+export function decodeEvent(payload: Bytes): Event | null {
+  const { event } = fromServer(v.object({ event: v.string() }), payload);
+  switch (event) {
+    case "mail":
+      return fromServer(mailEvent, payload);
+    case "ticket":
+      return fromServer(ticketEvent, payload);
+    default:
+      return null;
+  }
 }
 
 /** The payload of a request, response or event. */
-export function encodeJson(value: Request | Verdict | MailEvent | Refusal | Response<Op>): Bytes {
+export function encodeJson(value: Request | Verdict | Event | Refusal | Response<Op>): Bytes {
   return utf8(JSON.stringify(value));
 }

@@ -13,7 +13,7 @@ export const fingerprintField = v.pipe(
 
 /**
  * The value of `text` if it is JSON of the form `schema`. Throws `format` otherwise, with the
- * place of the first fault but none of the values.
+ * place of the first fault (unless its name is a stranger's) but none of the values.
  */
 export function parseJson<T extends v.GenericSchema>(schema: T, text: string): v.InferOutput<T> {
   let value: unknown;
@@ -25,5 +25,6 @@ export function parseJson<T extends v.GenericSchema>(schema: T, text: string): v
   const result = v.safeParse(schema, value, { abortEarly: true, abortPipeEarly: true });
   if (result.success) return result.output;
   const path = result.issues[0] === undefined ? null : v.getDotPath(result.issues[0]);
-  throw new SealpostError("format", `a malformed ${path === null ? "object" : `"${path}"`}`);
+  const known = path !== null && /^[A-Za-z0-9.]{1,60}$/.test(path);
+  throw new SealpostError("format", `a malformed ${known ? `"${path}"` : "object"}`);
 }

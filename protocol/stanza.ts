@@ -95,10 +95,10 @@ export async function openStanza(
     stanza.slice(stanza.length - BOX_SIZE),
     concat(header, fp),
   );
-  return {
-    fileKey: plaintext.slice(0, FILE_KEY_SIZE),
-    signature: plaintext.slice(FILE_KEY_SIZE),
-  };
+  const fileKey = plaintext.slice(0, FILE_KEY_SIZE);
+  const signature = plaintext.slice(FILE_KEY_SIZE);
+  wipe(plaintext);
+  return { fileKey, signature };
 }
 
 /**

@@ -3,6 +3,8 @@ import type { Placed } from "./store.ts";
 /** A logged-in connection, as the others see it. */
 export interface Member {
   readonly name: string;
+  /** What stood for the password when it logged in: another one ends the session. */
+  readonly credential: string | null;
   /** Tells the client of a new entry, if it reads what it is told. */
   notify(placed: Placed): void;
   /** Ends the connection with a goodbye. */
@@ -38,12 +40,11 @@ export class Hub {
     }
   }
 
-  /** Ends the sessions of everybody for whom `keep` says no. */
-  async endAll(keep: (name: string) => boolean, reason: string): Promise<void> {
+  /** Ends the sessions for which `keep` says no. */
+  async endAll(keep: (member: Member) => boolean, reason: string): Promise<void> {
     const ends: Promise<void>[] = [];
-    for (const [name, members] of this.#members) {
-      if (keep(name)) continue;
-      for (const member of members) ends.push(member.end(reason));
+    for (const members of this.#members.values()) {
+      for (const member of members) if (!keep(member)) ends.push(member.end(reason));
     }
     await Promise.all(ends);
   }

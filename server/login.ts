@@ -1,6 +1,11 @@
-import { concat, equal, lp, wipe } from "../crypto/bytes.ts";
+import { type Bytes, concat, equal, lp, toBase64, toHex, wipe } from "../crypto/bytes.ts";
 import { isSealpostError } from "../crypto/error.ts";
-import { encodeBundle, formatFingerprint, type Identity } from "../crypto/identity.ts";
+import {
+  decodeBundle,
+  encodeBundle,
+  formatFingerprint,
+  type Identity,
+} from "../crypto/identity.ts";
 import { type ByteStream, ExactReader } from "../protocol/byte_stream.ts";
 import { Connection } from "../protocol/connection.ts";
 import type { Grid } from "../protocol/deadline.ts";
@@ -17,15 +22,17 @@ import {
   SIZE_E,
 } from "../protocol/handshake.ts";
 import type { Hello } from "../protocol/hello.ts";
+import { KIND_RESUMPTION, ServerResumption, SIZE_R1, ticketOf } from "../protocol/resumption.ts";
 import { BUNDLE_ANSWER, REFUSAL_TEXT } from "../protocol/plaintext.ts";
 import { padTo } from "../protocol/login.ts";
+import type { SplitKeys } from "../protocol/noise.ts";
 import { encodeJson, LOGIN_REFUSED, type Verdict, VERDICT_SIZE } from "../protocol/request.ts";
-import { toBase64 } from "../crypto/bytes.ts";
 import type { Guesses } from "./guesses.ts";
 import type { Log } from "./log.ts";
 import type { Semaphore } from "./semaphore.ts";
 import { sourceOf } from "./source.ts";
 import type { Store } from "./store.ts";
+import { ticketRefused, type Tickets } from "./tickets.ts";
 import type { Users } from "./users.ts";
 
 /** What deciding on a login needs. */
@@ -40,6 +47,7 @@ export interface LoginContext {
   /** Around Argon2id. */
   readonly argon: Semaphore;
   readonly guesses: Guesses;
+  readonly tickets: Tickets;
   readonly log: Log;
 }
 
@@ -48,7 +56,12 @@ export interface LoggedIn {
   readonly connection: Connection;
   readonly name: string;
   /** The proven fingerprint, 32 bytes: the one that is bound to the account. */
-  readonly fp: Uint8Array<ArrayBuffer>;
+  readonly fp: Bytes;
+  /**
+   * Issues the next ticket, once the client has shown with a record that it is there; null if it
+   * has one from its login.
+   */
+  readonly nextTicket: (() => Promise<{ id: Bytes; expires: number } | null>) | null;
 }
 
 /**
@@ -68,6 +81,7 @@ export async function login(
     await stream.closeWrite();
     return null;
   }
+  if (equal(first, prefix(KIND_RESUMPTION))) return await resume(stream, reader, first, context);
   if (!equal(first, prefix(KIND_HANDSHAKE))) {
     await stream.write(REFUSAL_TEXT);
     await stream.closeWrite();
@@ -103,21 +117,74 @@ export async function login(
       receive: keys.initiator,
     });
     wipe(keys.responder, keys.initiator);
-    verdict = await decide(claim, stream.peer, context);
+    verdict = await decide(claim, stream.peer, context, keys.exporter);
   } finally {
     wipe(claim.login.password);
   }
   await connection.send({ kind: Kind.event, id: 0, payload: encodeJson(verdict) }, VERDICT_SIZE);
-  if (verdict.ok) return { connection, name: verdict.name, fp: claim.bundle.fp };
+  if (verdict.ok) {
+    return { connection, name: verdict.name, fp: claim.bundle.fp, nextTicket: null };
+  }
   await connection.close();
   return null;
+}
+
+/**
+ * Takes a connection that begins with a ticket: one round trip, no RSA, no Argon2id. A ticket that
+ * is unknown, used, expired or of another key ends the connection without an answer; the client
+ * then logs in with its password.
+ */
+async function resume(
+  stream: ByteStream,
+  reader: ExactReader,
+  first: Bytes,
+  context: LoginContext,
+): Promise<LoggedIn | null> {
+  const rest = await reader.exactly(SIZE_R1 - PREFIX_SIZE);
+  if (!rest) return null;
+  const r1 = concat(first, rest);
+  const id = ticketOf(r1);
+  const found = await context.tickets.find(id);
+  const { account, fullAt, psk } = found ?? { account: null, fullAt: 0, psk: null };
+  if (!account?.bundle || !psk) throw ticketRefused();
+  const client = await decodeBundle(account.bundle);
+  const { name } = account;
+  const handshake = await ServerResumption.start(
+    { name, client, server: context.identity.bundle, ticket: id, psk },
+    context.identity,
+  );
+  wipe(psk);
+  await handshake.readR1(r1);
+  // Consumed only now that whoever sent it has proven to know its key; a replay finds it gone.
+  if (!await context.tickets.take(id)) throw ticketRefused();
+  await stream.write(await handshake.writeR2(context.hello));
+  const keys = await handshake.split();
+  const connection = new Connection(stream, reader, {
+    send: keys.responder,
+    receive: keys.initiator,
+  });
+  wipe(keys.responder, keys.initiator);
+  const fp = client.fp;
+  context.log.info("resumed", { name, peer: stream.peer, key: formatFingerprint(fp) });
+  const { exporter } = keys;
+  return {
+    connection,
+    name,
+    fp,
+    nextTicket: () => context.tickets.issue({ name, fp, fullAt, exporter }),
+  };
 }
 
 /**
  * Decides on a proven claim: name, password, state and bound key together, after exactly one run
  * of Argon2id, with one answer for every failure.
  */
-async function decide(claim: Claim, peer: string, context: LoginContext): Promise<Verdict> {
+async function decide(
+  claim: Claim,
+  peer: string,
+  context: LoginContext,
+  exporter: SplitKeys["exporter"],
+): Promise<Verdict> {
   const { name, client } = claim.login;
   const source = sourceOf(peer);
   const fp = formatFingerprint(claim.bundle.fp);
@@ -150,7 +217,19 @@ async function decide(claim: Claim, peer: string, context: LoginContext): Promis
     if (outcome === "bound" || outcome === "same") {
       context.guesses.succeeded(name, source);
       context.log.info(outcome === "bound" ? "key-bound" : "login", fields);
-      return { ok: true, bound: outcome === "bound", name, fp: toBase64(claim.bundle.fp) };
+      const ticket = await context.tickets.issue({
+        name,
+        fp: claim.bundle.fp,
+        fullAt: at,
+        exporter,
+      });
+      return {
+        ok: true,
+        bound: outcome === "bound",
+        name,
+        fp: toBase64(claim.bundle.fp),
+        ...(ticket ? { ticket: { id: toHex(ticket.id), expires: ticket.expires } } : {}),
+      };
     }
     context.log.warn("login-failed", { ...fields, why: outcome });
   } else {

@@ -11,6 +11,7 @@ export const APPLICATION_ID = 0x53507374;
  * - `entry`: one copy. `folder` and `flags` have the codes of `protocol/entry.ts`; `bytes` is what it
  *   counts for: header, stanza, summary, note and body.
  * - `delivered_id`: the memory of ids, which outlives the messages.
+ * - `ticket`: resumption tickets; `wrapped` is their key under a key that is not in the database.
  *
  * Large columns are last in their rows: SQLite then reads the others without them.
  */
@@ -65,5 +66,18 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (sender_fp, message_id)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX delivered_id_at ON delivered_id (at);
+  `,
+  `
+  CREATE TABLE ticket (
+    id BLOB PRIMARY KEY CHECK (length(id) = 16),
+    account_id INTEGER NOT NULL REFERENCES account (id),
+    fp BLOB NOT NULL CHECK (length(fp) = 32),
+    credential BLOB NOT NULL CHECK (length(credential) = 16),
+    wrapped BLOB NOT NULL,
+    full_at INTEGER NOT NULL,
+    expires INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX ticket_account ON ticket (account_id);
+  CREATE INDEX ticket_expires ON ticket (expires);
   `,
 ];

@@ -19,6 +19,7 @@ import { Semaphore } from "./semaphore.ts";
 import { Session, type SessionContext } from "./session.ts";
 import { openSqliteStore } from "./sqlite_store.ts";
 import type { Store } from "./store.ts";
+import { Tickets } from "./tickets.ts";
 import { Users } from "./users.ts";
 
 /** How a server is started. */
@@ -63,12 +64,14 @@ export async function startServer(options: ServeOptions, log: Log): Promise<Serv
   const identity = await loadIdentity(options.dir, "server", passphraseFromEnvironment);
   const hub = new Hub();
   let store: Store | null = null;
-  const users = await Users.open(join(options.dir, "user_pass.json"), {
+  const users: Users = await Users.open(join(options.dir, "user_pass.json"), {
     onProblem: (message) => log.warn("user_pass.json", { problem: message }),
     onChange: (names) => {
-      const known = new Set(names);
       store?.ensureAccounts(names).catch((error) => log.warn("store-error", { error: `${error}` }));
-      hub.endAll((name) => known.has(name), "your account was removed").catch(() => {});
+      hub.endAll(
+        (member) => users.credential(member.name) === member.credential,
+        "your account was changed; log in again",
+      ).catch(() => {});
     },
   });
   let listener: Listener;
@@ -96,6 +99,7 @@ export async function startServer(options: ServeOptions, log: Log): Promise<Serv
     slots: new Semaphore(RSA_WIDTH, RSA_QUEUE),
     argon: new Semaphore(ARGON_WIDTH, ARGON_QUEUE),
     guesses: new Guesses(),
+    tickets: await Tickets.open(opened, users, identity),
     log,
   };
   const sessionContext: SessionContext = {
@@ -124,7 +128,10 @@ export async function startServer(options: ServeOptions, log: Log): Promise<Serv
     }
   })();
   const cleaning = setInterval(() => {
-    opened.forgetDelivered(Date.now() - ID_MEMORY)
+    Promise.all([
+      opened.forgetDelivered(Date.now() - ID_MEMORY),
+      opened.dropExpiredTickets(Date.now()),
+    ])
       .catch((error) => log.warn("store-error", { error: `${error}` }));
   }, DAY);
 

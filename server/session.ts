@@ -58,6 +58,7 @@ const GONE_AFTER = 300_000;
  */
 export class Session implements Member {
   readonly name: string;
+  readonly credential: string | null;
   readonly #fp: Bytes;
   readonly #connection: Connection;
   readonly #context: SessionContext;
@@ -68,6 +69,7 @@ export class Session implements Member {
    */
   #upload: { id: number; upload: Handoff; optional: boolean } | null = null;
   #lastId = 0;
+  #nextTicket: LoggedIn["nextTicket"];
   #inFlight = 0;
   #onLanded: (() => void) | null = null;
   /** Resolves when all that was asked so far is answered; never rejects. */
@@ -75,8 +77,10 @@ export class Session implements Member {
 
   constructor(loggedIn: LoggedIn, context: SessionContext) {
     this.name = loggedIn.name;
+    this.credential = context.users.credential(loggedIn.name);
     this.#fp = loggedIn.fp;
     this.#connection = loggedIn.connection;
+    this.#nextTicket = loggedIn.nextTicket;
     this.#context = context;
   }
 
@@ -88,6 +92,7 @@ export class Session implements Member {
       for (;;) {
         const frame = await this.#connection.receive();
         if (!frame) break;
+        if (this.#nextTicket) await this.#issueTicket(this.#nextTicket);
         await this.#take(frame);
       }
     } catch (error) {
@@ -112,6 +117,19 @@ export class Session implements Member {
 
   async end(reason: string): Promise<void> {
     await this.#connection.close(new TextEncoder().encode(JSON.stringify({ reason })));
+  }
+
+  /** The client's first record has shown that it is no replay: it may have its next ticket. */
+  async #issueTicket(issue: NonNullable<LoggedIn["nextTicket"]>): Promise<void> {
+    this.#nextTicket = null;
+    const ticket = await issue();
+    if (!ticket) return;
+    const payload = encodeJson({
+      event: "ticket",
+      id: toHex(ticket.id),
+      expires: ticket.expires,
+    });
+    await this.#connection.send({ kind: Kind.event, id: 0, payload });
   }
 
   #watch(): ReturnType<typeof setInterval> {

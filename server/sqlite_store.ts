@@ -27,6 +27,7 @@ import type {
   ListQuery,
   Placed,
   Store,
+  Ticket,
 } from "./store.ts";
 import { join } from "@std/path";
 
@@ -250,6 +251,31 @@ class SqliteStore implements Store {
     }
   }
 
+  saveTicket(ticket: Ticket): Promise<void> {
+    const { id, account, fp, credential, wrapped, fullAt, expires } = ticket;
+    return this.#write(wrapped.length, () => {
+      const { changes } = this.#sql.addTicket
+        .run(id, fp, credential, wrapped, fullAt, expires, account);
+      if (changes !== 1) throw noSuchUser(account);
+    });
+  }
+
+  ticket(id: Bytes): Promise<Ticket | null> {
+    return this.#read(() => ticketOf(this.#sql.ticket.get(id)));
+  }
+
+  takeTicket(id: Bytes): Promise<boolean> {
+    return this.#write(0, () => this.#sql.takeTicket.run(id).changes === 1);
+  }
+
+  dropTickets(account: string): Promise<number> {
+    return this.#write(0, () => Number(this.#sql.dropTickets.run(account).changes));
+  }
+
+  dropExpiredTickets(before: number): Promise<number> {
+    return this.#write(0, () => Number(this.#sql.dropExpiredTickets.run(before).changes));
+  }
+
   async close(): Promise<void> {
     await this.#queue.close();
     await this.#files.close();
@@ -368,6 +394,19 @@ function accountOf(row: Row | undefined): Account | null {
     boundAt: nullable(row, "bound_at", integer),
     epoch: blob(row, "epoch"),
     nextUid: integer(row, "next_uid"),
+  };
+}
+
+function ticketOf(row: Row | undefined): Ticket | null {
+  if (row === undefined) return null;
+  return {
+    id: blob(row, "id"),
+    account: text(row, "name"),
+    fp: blob(row, "fp"),
+    credential: blob(row, "credential"),
+    wrapped: blob(row, "wrapped"),
+    fullAt: integer(row, "full_at"),
+    expires: integer(row, "expires"),
   };
 }
 

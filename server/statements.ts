@@ -54,6 +54,15 @@ export const SQL = {
   subtractUsage: `UPDATE account SET entries = entries - ?, unseen = unseen - ?, bytes = bytes - ?
     WHERE id = ?`,
 
+  addTicket: `INSERT INTO ticket (id, account_id, fp, credential, wrapped, full_at, expires)
+    SELECT ?, id, ?, ?, ?, ?, ? FROM account WHERE name = ?`,
+  ticket: `SELECT t.id, a.name, t.fp, t.credential, t.wrapped, t.full_at, t.expires
+    FROM ticket AS t CROSS JOIN account AS a ON a.id = t.account_id WHERE t.id = ?`,
+  takeTicket: "DELETE FROM ticket WHERE id = ?",
+  dropTickets: `DELETE FROM ticket WHERE account_id =
+    (SELECT id FROM account WHERE name = ?)`,
+  dropExpiredTickets: "DELETE FROM ticket WHERE expires < ?",
+
   bodyFiles: "SELECT body_file FROM message WHERE body_file >= ? AND body_file < ?",
 } as const;
 

@@ -112,6 +112,22 @@ export interface FlagChange {
   readonly folder?: Folder;
 }
 
+/** A resumption ticket as it is kept: its key is wrapped under a key that the store does not have. */
+export interface Ticket {
+  /** 16 bytes. */
+  readonly id: Bytes;
+  readonly account: string;
+  /** Fingerprint of the key that the session had proven. */
+  readonly fp: Bytes;
+  /** Digest of what stood for the password when the ticket was issued, 16 bytes. */
+  readonly credential: Bytes;
+  readonly wrapped: Bytes;
+  /** When password and keys were last proven in full, milliseconds since 1970. */
+  readonly fullAt: number;
+  /** When it ends, milliseconds since 1970. */
+  readonly expires: number;
+}
+
 /**
  * Accounts, mailboxes and messages, kept for good. Every promise of a write resolves only after
  * the write is committed to disk; a rejected one left nothing. Implementations pass the contract
@@ -162,6 +178,16 @@ export interface Store {
   usage(account: string): Promise<{ entries: number; unseen: number; bytes: number }>;
   /** Forgets ids of deliveries older than `before` (milliseconds since 1970). Returns how many. */
   forgetDelivered(before: number): Promise<number>;
+
+  /** Throws `no-such-user`. */
+  saveTicket(ticket: Ticket): Promise<void>;
+  ticket(id: Bytes): Promise<Ticket | null>;
+  /** Deletes a ticket in one step: true for the one caller that found it there. */
+  takeTicket(id: Bytes): Promise<boolean>;
+  /** Deletes all tickets of an account. Returns how many. */
+  dropTickets(account: string): Promise<number>;
+  /** Deletes tickets that ended before `before` (milliseconds since 1970). Returns how many. */
+  dropExpiredTickets(before: number): Promise<number>;
 
   close(): Promise<void>;
 }

@@ -82,6 +82,11 @@ export class Users {
     return this.#users.has(name);
   }
 
+  /** What the file has for the password of `name`, a PHC string; null if there is no such user. */
+  credential(name: string): string | null {
+    return this.#users.get(name) ?? null;
+  }
+
   /**
    * Whether `password` (UTF-8, NFC) is that of `name` in the file as it is now. Verifying takes one
    * Argon2id whether or not there is such a name.

@@ -1,0 +1,92 @@
+import { type Bytes, fromHex, wipe } from "../crypto/bytes.ts";
+import type { Bundle, Identity } from "../crypto/identity.ts";
+import type { Address } from "../protocol/address.ts";
+import type { Hello } from "../protocol/hello.ts";
+import { PROGRAM_VERSION } from "../protocol/program.ts";
+import type { MailEvent } from "../protocol/request.ts";
+import { TICKET_LABEL } from "../protocol/resumption.ts";
+import { Link } from "./link.ts";
+import { type Connected, logIn, resumeLogin } from "./login.ts";
+import type { State } from "./state.ts";
+import { Tickets } from "./tickets.ts";
+
+/** Who logs on, where, and how. */
+export interface LogOnOptions {
+  readonly address: Address;
+  readonly server: Bundle;
+  readonly name: string;
+  readonly identity: Identity;
+  readonly state: State;
+  /** Whether a ticket may take the place of the password. */
+  readonly useTicket: boolean;
+  /** The password, asked for only if there is no ticket that works; wiped after use. */
+  readonly password: () => Promise<Bytes>;
+  readonly onMail?: (event: MailEvent) => void;
+}
+
+/** A session that is ready for requests. */
+export interface LoggedOn {
+  readonly link: Link;
+  readonly hello: Hello;
+  /** Whether this login bound the account to the key. */
+  readonly bound: boolean;
+  /** Whether a ticket was used in the place of the password. */
+  readonly resumed: boolean;
+}
+
+/**
+ * Logs on with a ticket if there is one and the server takes it, else with the password, and keeps
+ * the ticket for the next time. Throws what {@linkcode logIn} throws.
+ */
+export async function logOn(options: LogOnOptions): Promise<LoggedOn> {
+  const tickets = new Tickets(options.state, options.server.fp);
+  const resumed = options.useTicket ? await resume(options, tickets) : null;
+  if (resumed) {
+    return { ...ready(resumed, tickets, options), bound: false, resumed: true };
+  }
+  const password = await options.password();
+  try {
+    const loggedIn = await logIn(options.address, options.server, options.identity, {
+      name: options.name,
+      password,
+      client: `sealpost/${PROGRAM_VERSION}`,
+    });
+    const { ticket, bound } = loggedIn.verdict;
+    if (ticket) await keep(tickets, loggedIn, ticket);
+    return { ...ready(loggedIn, tickets, options), bound, resumed: false };
+  } finally {
+    wipe(password);
+  }
+}
+
+async function resume(options: LogOnOptions, tickets: Tickets): Promise<Connected | null> {
+  const ticket = await tickets.take();
+  if (!ticket) return null;
+  const { address, name, identity, server } = options;
+  const known = { name, client: identity.bundle, server, ticket: ticket.id, psk: ticket.psk };
+  try {
+    return await resumeLogin(address, known, identity);
+  } finally {
+    wipe(ticket.psk);
+  }
+}
+
+function ready(connected: Connected, tickets: Tickets, options: LogOnOptions) {
+  const link = new Link(connected.connection, (event) => {
+    // A ticket that cannot be kept costs a password the next time, and nothing now.
+    if (event.event === "ticket") keep(tickets, connected, event).catch(() => {});
+    else options.onMail?.(event);
+  });
+  return { link, hello: connected.hello };
+}
+
+async function keep(
+  tickets: Tickets,
+  session: Connected,
+  ticket: { readonly id: string; readonly expires: number },
+): Promise<void> {
+  const id = fromHex(ticket.id);
+  const psk = await session.exporter(TICKET_LABEL, id);
+  await tickets.put({ id, psk, expires: ticket.expires });
+  wipe(psk);
+}
