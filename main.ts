@@ -1,6 +1,6 @@
 import { type CommandName, COMMANDS } from "./commands.ts";
 import { SealpostError } from "./crypto/error.ts";
-import { describeFailure } from "./protocol/failure.ts";
+import { runProgram } from "./protocol/failure.ts";
 import { commandHelp, programHelp } from "./protocol/help.ts";
 import { type Arguments, hint, nearest, parseCommand } from "./protocol/options.ts";
 import { PROGRAM, PROGRAM_VERSION } from "./protocol/program.ts";
@@ -89,31 +89,4 @@ function showHelp(name: string | undefined): void {
   );
 }
 
-/** Ends the program the way a failed command does. */
-async function fail(error: unknown): Promise<never> {
-  const { exitCode, lines } = await describeFailure(error, wantsDebug());
-  for (const line of lines) console.error(line);
-  Deno.exit(exitCode);
-}
-
-function wantsDebug(): boolean {
-  try {
-    return Deno.env.get("SEALPOST_DEBUG") === "1";
-  } catch {
-    return false; // started without the right to look
-  }
-}
-
-if (import.meta.main) {
-  for (const kind of ["unhandledrejection", "error"] as const) {
-    globalThis.addEventListener(kind, (event) => {
-      event.preventDefault();
-      fail(event instanceof PromiseRejectionEvent ? event.reason : (event as ErrorEvent).error);
-    });
-  }
-  try {
-    await run(Deno.args);
-  } catch (error) {
-    await fail(error);
-  }
-}
+if (import.meta.main) await runProgram(() => run(Deno.args));

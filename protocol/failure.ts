@@ -30,8 +30,7 @@ export async function describeFailure(error: unknown, debug: boolean): Promise<F
       exitCode: exitCodeFor("file-io"),
       lines: [
         line(
-          `${refused}, which it was not started with; stay within the current folder, or use ` +
-            "the executable (deno task compile)",
+          `${refused}, which the task does not grant; the executable (deno task compile) has it`,
         ),
         ...trace,
       ],
@@ -43,6 +42,38 @@ export async function describeFailure(error: unknown, debug: boolean): Promise<F
     exitCode: exitCodeFor("internal"),
     lines: [line(`a defect of this program: ${firstLine(text)}${how}`), ...trace],
   };
+}
+
+/**
+ * Runs a program whose every failure ends it as {@linkcode describeFailure} says, those that nobody
+ * waits for included.
+ */
+export async function runProgram(main: () => Promise<void>): Promise<void> {
+  for (const kind of ["unhandledrejection", "error"] as const) {
+    globalThis.addEventListener(kind, (event) => {
+      event.preventDefault();
+      fail(event instanceof ErrorEvent ? event.error : event.reason);
+    });
+  }
+  try {
+    await main();
+  } catch (error) {
+    await fail(error);
+  }
+}
+
+async function fail(error: unknown): Promise<never> {
+  const { exitCode, lines } = await describeFailure(error, wantsDebug());
+  for (const line of lines) console.error(line);
+  Deno.exit(exitCode);
+}
+
+function wantsDebug(): boolean {
+  try {
+    return Deno.env.get("SEALPOST_DEBUG") === "1";
+  } catch {
+    return false; // started without the right to look
+  }
 }
 
 function firstLine(text: string): string {

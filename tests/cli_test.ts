@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
 import { COMMANDS } from "../commands.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { RSA_BITS } from "../crypto/rsa.ts";
@@ -17,6 +18,7 @@ import {
 import { PROGRAM_VERSION } from "../protocol/program.ts";
 import { assertRefused } from "./crypto/support.ts";
 import { inFolder, sealpost } from "./support/command.ts";
+import { ROOT, run } from "./support/program.ts";
 
 function commandNamed(name: string): Command {
   const command = COMMANDS.find((command) => command.name === name);
@@ -171,6 +173,37 @@ Deno.test("an end of the reader is no error to talk about", async () => {
   assertEquals(await describeFailure(new Deno.errors.BrokenPipe("x"), true), {
     exitCode: 141,
     lines: [],
+  });
+});
+
+Deno.test("a program ends with one line however it fails", async () => {
+  const failures: readonly (readonly [script: string, code: number, stderr: RegExp])[] = [
+    ['throw new SealpostError("busy", "later")', 75, /^sealpost: later\n$/],
+    ['throw new Error("x")', 70, /^sealpost: a defect of this program: Error: x; [^\n]*\n$/],
+    ['Promise.reject(new Error("x")); await forever', 70, /^sealpost: a defect [^\n]*\n$/],
+    [
+      "setTimeout(() => { throw 7; }); await forever",
+      70,
+      /^sealpost: a defect [^\n]*: 7; [^\n]*\n$/,
+    ],
+    ['await Deno.readTextFile("/etc/hosts")', 74, /^sealpost: Requires read access [^\n]*\n$/],
+    ['throw new Deno.errors.BrokenPipe("x")', 141, /^$/],
+  ];
+  await inFolder(async (cwd) => {
+    for (const [i, [script, code, stderr]] of failures.entries()) {
+      const path = join(cwd, `${i}.ts`);
+      await Deno.writeTextFile(
+        path,
+        `import { runProgram } from ${JSON.stringify(join(ROOT, "protocol/failure.ts"))};
+        import { SealpostError } from ${JSON.stringify(join(ROOT, "crypto/error.ts"))};
+        const forever = new Promise((resolve) => setTimeout(resolve, 60_000));
+        await runProgram(async () => { ${script}; console.log(SealpostError, await forever); });`,
+      );
+      const build = { command: Deno.execPath(), args: ["run", "--no-prompt", "--quiet", path] };
+      const ended = await run([], { cwd, build });
+      assertEquals([ended.code, ended.stdout], [code, ""], script);
+      assertMatch(ended.stderr, stderr, script);
+    }
   });
 });
 
