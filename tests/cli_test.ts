@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { COMMANDS } from "../commands.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
@@ -17,7 +18,7 @@ import {
 } from "../protocol/options.ts";
 import { PROGRAM_VERSION } from "../protocol/program.ts";
 import { assertRefused } from "./crypto/support.ts";
-import { inFolder, sealpost } from "./support/command.ts";
+import { inFolder, permissionsOf, sealpost } from "./support/command.ts";
 import { ROOT, run } from "./support/program.ts";
 
 function commandNamed(name: string): Command {
@@ -241,4 +242,39 @@ Deno.test("a folder beyond the task's permissions is refused in one line", async
     assertEquals(code, exitCodeFor("file-io"));
     assertMatch(stderr, /^sealpost: .*without that right\n$/);
   });
+});
+
+Deno.test("a task acts in the folder where it is typed, also without a Deno on the PATH", async () => {
+  await inFolder(async (folder) => {
+    const cwd = join(folder, "a folder");
+    await Deno.mkdir(cwd);
+    const config = join(ROOT, "deno.json");
+    const build = { command: Deno.execPath(), args: ["task", "--quiet", "--config", config] };
+    // INIT_CWD: as a shell has it, not as the task that runs these tests has set it.
+    const env = { PATH: "/usr/bin:/bin", INIT_CWD: cwd };
+    const made = await run(["keygen", "bob", "--dir", "bob's", "--bits", "2048"], {
+      cwd,
+      build,
+      env,
+    });
+    assertEquals([made.code, made.stderr], [0, ""]);
+    assert(await exists(join(cwd, "bob's", "bob_public.pem")));
+    const help = await run(["help", "keygen"], { cwd, build, env });
+    assertEquals([help.code, help.stderr], [0, ""]);
+    assertStringIncludes(help.stdout, "deno task keygen server");
+  });
+});
+
+Deno.test("every command has a task, and no task has more rights than it needs", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  for (const { name } of COMMANDS) {
+    const { command } = tasks[name];
+    assertStringIncludes(command, `"$ROOT/main.ts" ${name}`);
+    assertEquals((await permissionsOf(name)).slice(0, 2), ["--allow-read=.", "--allow-write=."]);
+    assert(!/--allow-(run|ffi|sys|all)|-A\b/.test(command), command);
+    if (name !== "serve" && name !== "connect") assert(!command.includes("--allow-net"), command);
+  }
+  for (const { command } of Object.values<{ command: string }>(tasks)) {
+    assert(!/--allow-(all|ffi|sys)|-A\b|--allow-run(?!=)/.test(command), command);
+  }
 });
