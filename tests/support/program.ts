@@ -26,6 +26,15 @@ export const FROM_SOURCE: Build = {
   ],
 };
 
+/**
+ * The program from its source with the permissions of the compiled executable: nothing but itself
+ * keeps it within a folder.
+ */
+export const UNCONFINED: Build = {
+  command: Deno.execPath(),
+  args: FROM_SOURCE.args.map((arg) => arg.replace(/^(--allow-(?:read|write))=.*$/, "$1")),
+};
+
 /** A compiled executable. */
 export function compiled(path: string): Build {
   return { command: path, args: [] };
@@ -52,7 +61,7 @@ export class Program {
   readonly #done: Promise<void>;
   #stdout = "";
   #stderr = "";
-  #cursor = 0;
+  readonly #heard = { stdout: 0, stderr: 0 };
   #ended = false;
   #onOutput: (() => void)[] = [];
 
@@ -86,6 +95,11 @@ export class Program {
     return this.#process.pid;
   }
 
+  /** All it has said on standard output so far. */
+  get stdout(): string {
+    return this.#stdout;
+  }
+
   /** All it has said on standard error so far. */
   get stderr(): string {
     return this.#stderr;
@@ -107,7 +121,16 @@ export class Program {
    * Waits until it prints `text` after what was waited for before; returns what it printed up to
    * and including that. Throws if it ends, or says something else for half a minute.
    */
-  async expect(text: string): Promise<string> {
+  expect(text: string): Promise<string> {
+    return this.#expect("stdout", text);
+  }
+
+  /** {@linkcode Program.expect} on standard error. */
+  expectError(text: string): Promise<string> {
+    return this.#expect("stderr", text);
+  }
+
+  async #expect(stream: "stdout" | "stderr", text: string): Promise<string> {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
@@ -115,16 +138,17 @@ export class Program {
     }, 30_000);
     try {
       for (;;) {
-        const at = this.#stdout.indexOf(text, this.#cursor);
+        const said = stream === "stdout" ? this.#stdout : this.#stderr;
+        const from = this.#heard[stream];
+        const at = said.indexOf(text, from);
         if (at >= 0) {
-          const said = this.#stdout.slice(this.#cursor, at + text.length);
-          this.#cursor = at + text.length;
-          return said;
+          this.#heard[stream] = at + text.length;
+          return said.slice(from, at + text.length);
         }
         if (this.#ended || late) {
           throw new Error(
             `${late ? "waited in vain" : "ended"} before ${JSON.stringify(text)}; it said ` +
-              `${JSON.stringify(this.#stdout.slice(this.#cursor))} and ` +
+              `${JSON.stringify(this.#stdout.slice(this.#heard.stdout).slice(-2000))} and ` +
               JSON.stringify(this.#stderr.slice(-2000)),
           );
         }
