@@ -17,6 +17,8 @@ export const KEYS = {
 } as const;
 
 const TAB_STOP = 8;
+/** Most terminals wait in the last column for the next character; this makes them go on. */
+const GO_ON = " \r";
 
 /** Recognizes the escape sequences that keys such as the arrows send (CSI and SS3, ECMA-48). */
 export class EscapeSequences {
@@ -69,12 +71,15 @@ export class LineEditor {
   readonly #escapes = new EscapeSequences();
   #outcome: Outcome | null = null;
 
-  /** `columns` is the width of the terminal, which may change. */
+  /** `prompt` was written already. `columns` is the width of the terminal, which may change. */
   constructor(prompt: string, columns: () => number) {
     // What is before the last line of a prompt is never written again.
     this.#prompt = prompt.slice(prompt.lastIndexOf("\n") + 1);
     this.#columns = columns;
-    this.#place = this.#layout(this.#prompt, START).place;
+    const { shown, place } = this.#layout(this.#prompt, START);
+    this.#place = place;
+    // The prompt is on the terminal already, but for this where it ends in the last column.
+    if (shown.endsWith(GO_ON)) this.#echo = GO_ON;
   }
 
   get text(): string {
@@ -190,8 +195,7 @@ export class LineEditor {
       shown += piece;
       column += width;
       if (column === columns) {
-        // Most terminals wait in the last column for the next character; this makes them go on.
-        shown += " \r";
+        shown += GO_ON;
         row++;
         column = 0;
       }

@@ -139,15 +139,15 @@ class LineTerminal implements Terminal {
     let editor = new LineEditor(prompt, () => this.#io.columns());
     let long = false;
     while (editor.outcome === null) {
+      this.#io.write("output", utf8(editor.takeEcho()));
       const bytes = await this.#read();
       if (bytes === null) return editor.text === "" ? null : editor.text;
       this.#keep(bytes, editor.feed(bytes));
-      const echo = editor.takeEcho();
-      if (echo !== "") this.#io.write("output", utf8(echo));
       if (editor.text.length <= MAX_LINE) continue;
       long = true;
       if (editor.outcome === null) editor = new LineEditor("", () => this.#io.columns());
     }
+    this.#io.write("output", utf8(editor.takeEcho()));
     if (editor.outcome === "interrupt") throw interrupted();
     if (long) throw tooLong();
     return editor.outcome === "line" ? editor.text : null;

@@ -1,0 +1,124 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { utf8 } from "../../crypto/bytes.ts";
+import { SealpostError } from "../../crypto/error.ts";
+import { decodeBundle, formatFingerprint } from "../../crypto/identity.ts";
+import { Pins } from "../../client/pins.ts";
+import { State } from "../../client/state.ts";
+import { identities } from "./identities.ts";
+
+async function inState(test: (state: State, other: State) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  try {
+    const { alice } = await identities();
+    await test(await State.open(dir, "alice", alice), await State.open(dir, "alice", alice));
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+Deno.test("a key is pinned at first use and found again", async () => {
+  await inState(async (state) => {
+    const { bob } = await identities();
+    const pins = await Pins.load(state);
+    assertEquals(pins.get("bob"), null);
+    assertEquals(await pins.trustOnFirstUse("bob", bob.bundle), "new");
+    assertEquals(await pins.trustOnFirstUse("bob", bob.bundle), "same");
+    for (const known of [pins, await Pins.load(state)]) {
+      const pin = known.get("bob");
+      assert(pin !== null);
+      assertEquals([pin.name, pin.fp, pin.compared], ["bob", bob.bundle.fp, false]);
+      assert(Math.abs(pin.firstSeen - Date.now()) < 60_000);
+      assertEquals((await decodeBundle(pin.bundle)).fp, bob.bundle.fp);
+      assertEquals(known.byFp(bob.bundle.fp), pin);
+      assertEquals(known.all(), [pin]);
+    }
+  });
+});
+
+Deno.test("another key for a known name is refused, with both and what to do", async () => {
+  await inState(async (state) => {
+    const { alice, bob } = await identities();
+    const pins = await Pins.load(state);
+    await pins.trustOnFirstUse("bob", bob.bundle);
+    const error = await assertRejects(
+      () => pins.trustOnFirstUse("bob", alice.bundle),
+      SealpostError,
+    );
+    assertEquals(error.code, "key-changed");
+    const today = new Date().toISOString().slice(0, 10);
+    for (
+      const part of [
+        `known since ${today} is ${formatFingerprint(bob.bundle.fp)}`,
+        `offered is ${formatFingerprint(alice.bundle.fp)}`,
+        "Ask bob in person or by phone",
+      ]
+    ) {
+      assert(error.message.includes(part), error.message);
+    }
+    assertEquals((await Pins.load(state)).get("bob")?.fp, bob.bundle.fp);
+  });
+});
+
+Deno.test("a key known of one person is refused for another", async () => {
+  await inState(async (state) => {
+    const { bob } = await identities();
+    const pins = await Pins.load(state);
+    await pins.trustOnFirstUse("bob", bob.bundle);
+    for (
+      const change of [
+        () => pins.trustOnFirstUse("carol", bob.bundle),
+        () => pins.replace("carol", bob.bundle),
+      ]
+    ) {
+      assertEquals((await assertRejects(change, SealpostError)).code, "key-changed");
+    }
+    assertEquals(pins.get("carol"), null);
+  });
+});
+
+Deno.test("a key is replaced when the person says so", async () => {
+  await inState(async (state) => {
+    const { alice, bob } = await identities();
+    const pins = await Pins.load(state);
+    await pins.trustOnFirstUse("bob", bob.bundle);
+    await pins.replace("bob", alice.bundle);
+    assertEquals(pins.get("bob")?.fp, alice.bundle.fp);
+    assertEquals(pins.byFp(bob.bundle.fp), null);
+    assertEquals(await (await Pins.load(state)).trustOnFirstUse("bob", alice.bundle), "same");
+  });
+});
+
+Deno.test("two clients of one person do not lose each other's pins, nor pin twice", async () => {
+  await inState(async (state, other) => {
+    const { alice, bob } = await identities();
+    const [one, two] = [await Pins.load(state), await Pins.load(other)];
+    await Promise.all([
+      one.trustOnFirstUse("bob", bob.bundle),
+      two.trustOnFirstUse("carol", alice.bundle),
+    ]);
+    assertEquals((await Pins.load(state)).all().map(({ name }) => name), ["bob", "carol"]);
+    // One does not know yet what the other pinned.
+    const error = await assertRejects(
+      () => one.trustOnFirstUse("carol", bob.bundle),
+      SealpostError,
+    );
+    assertEquals(error.code, "key-changed");
+  });
+});
+
+Deno.test("a file of pins that does not follow its form is refused", async () => {
+  await inState(async (state) => {
+    for (
+      const text of [
+        "",
+        "[]",
+        '{"version":2,"pins":[]}',
+        '{"version":1,"pins":[{"name":"../x","fp":"","bundle":"","firstSeen":0,"compared":false}]}',
+        '{"version":1,"pins":[{"name":"bob"}]}',
+      ]
+    ) {
+      await state.write("pins", utf8(text));
+      assertEquals((await assertRejects(() => Pins.load(state), SealpostError)).code, "format");
+    }
+  });
+});
