@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { attachmentFromFile, safeName, saveAttachment } from "../../client/attachments.ts";
+import { symlink } from "../support/command.ts";
 import { collect, stream } from "./mail.ts";
 
 async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
@@ -139,7 +140,7 @@ Deno.test({
       await Deno.mkdir(inside);
       await Deno.writeTextFile(join(folder, "precious"), "precious");
       for (const [name, target] of [["a", "../precious"], ["b", "../new"], ["c", ".."]] as const) {
-        await Deno.symlink(target, join(inside, name));
+        await symlink(target, join(inside, name));
         const path = await saveAttachment(inside, name, stream("content"));
         assertEquals(basename(path), `${name} (2)`);
         assert((await Deno.lstat(join(inside, name))).isSymlink);
