@@ -40,9 +40,10 @@ async function talk(
     shown += `${await program.expect(prompt)}${answer}\n`;
     await program.type(answer);
   }
-  const { code, stderr } = await program.finish();
+  const { code, stdout, stderr } = await program.finish();
+  shown += stdout.slice(stdout.lastIndexOf("choice: ") + "choice: ".length);
   // The menu is the same every time: once is enough.
-  const menu = /\nSelect the operation:\n(?:  \d\).*\n)+\n?/g;
+  const menu = /\nSelect the operation:\n(?: {2}\d\).*\n)+\n?/g;
   let first = true;
   say(shown.replace(menu, (text) => first ? (first = false, text) : "\n").trim() + stderr);
   if (code !== 0) throw new Error(`sealpost connect ended with code ${code}`);
