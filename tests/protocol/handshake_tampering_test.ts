@@ -1,0 +1,130 @@
+import { assert, assertEquals } from "@std/assert";
+import type { Bytes } from "../../crypto/bytes.ts";
+import { isSealpostError } from "../../crypto/error.ts";
+import { SIZE_A, SIZE_B, SIZE_C, SIZE_D, SIZE_E } from "../../protocol/handshake.ts";
+import { assertRefusedAsync, flip } from "../crypto/support.ts";
+import { identityOf } from "../support/identities.ts";
+import { type Ends, ends, HELLO, loginOf } from "./handshaking.ts";
+
+// The smallest keys: what is flipped is the same, and every flip costs a private operation.
+const alice = await identityOf("alice");
+const server = await identityOf("server");
+
+/** Handshakes at once: the operations of one run beside those of another. */
+const AT_ONCE = 8;
+
+async function forEach(
+  positions: readonly number[],
+  work: (position: number) => Promise<void>,
+): Promise<void> {
+  const left = [...positions];
+  const worker = async () => {
+    for (let at = left.pop(); at !== undefined; at = left.pop()) await work(at);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
+
+const every = (size: number) => Array.from({ length: size }, (_, i) => i);
+
+/** `message` with one bit flipped in its byte at `position`: another bit in each next byte. */
+const damaged = (message: Bytes, position: number) => flip(message, position, position % 8);
+
+/** A handshake up to where the client has read B. */
+async function begun(): Promise<Ends> {
+  const at = await ends(alice, server);
+  await at.server.readA(await at.client.writeA());
+  await at.client.readB(await at.server.writeB(HELLO));
+  return at;
+}
+
+Deno.test("a bit flipped in A is refused by the server, or makes the client refuse B", async () => {
+  // Field boundaries, whole small fields, and every seventh byte of the large ones.
+  const bounds = [0, 3, 35, 35 + 1184, 35 + 1184 + 256, 35 + 1184 + 512, SIZE_A];
+  const near = bounds.flatMap((at) => [at - 2, at - 1, at, at + 1]);
+  const positions = new Set([
+    ...near.filter((at) => at >= 0 && at < SIZE_A),
+    ...every(35),
+    ...every(SIZE_A).filter((at) => at % 7 === 0),
+  ]);
+  const sides = { client: 0, server: 0 };
+  await forEach([...positions], async (position) => {
+    const at = await ends(alice, server);
+    const a = damaged(await at.client.writeA(), position);
+    try {
+      await at.server.readA(a);
+    } catch (error) {
+      // Only an ML-KEM key can be seen to be none.
+      assert(isSealpostError(error, "key-format") && position >= 35 && position < 35 + 1184);
+      await assertRefusedAsync("internal", () => at.server.writeB(HELLO));
+      sides.server++;
+      return;
+    }
+    const b = await at.server.writeB(HELLO);
+    await assertRefusedAsync("server-identity", () => at.client.readB(b));
+    await assertRefusedAsync("internal", () => at.client.writeC(loginOf()));
+    sides.client++;
+  });
+  assertEquals(sides.client + sides.server, positions.size);
+  assert(sides.client > sides.server && sides.server > 0);
+});
+
+Deno.test("a bit flipped anywhere in B makes the client refuse it and send nothing", async () => {
+  let refused = 0;
+  await forEach(every(SIZE_B), async (position) => {
+    const at = await ends(alice, server);
+    await at.server.readA(await at.client.writeA());
+    const b = damaged(await at.server.writeB(HELLO), position);
+    await assertRefusedAsync("server-identity", () => at.client.readB(b));
+    await assertRefusedAsync("internal", () => at.client.writeC(loginOf()));
+    refused++;
+  });
+  assertEquals(refused, SIZE_B);
+});
+
+Deno.test("a bit flipped anywhere in C makes the server refuse it and answer nothing", async () => {
+  let refused = 0;
+  await forEach(every(SIZE_C), async (position) => {
+    const at = await begun();
+    const c = damaged(await at.client.writeC(loginOf()), position);
+    await assertRefusedAsync("authentication", () => at.server.readC(c));
+    await assertRefusedAsync("internal", () => at.server.writeD());
+    refused++;
+  });
+  assertEquals(refused, SIZE_C);
+});
+
+Deno.test("a bit flipped anywhere in D makes the client refuse it and sign nothing", async () => {
+  let refused = 0;
+  await forEach(every(SIZE_D), async (position) => {
+    const at = await begun();
+    await at.server.readC(await at.client.writeC(loginOf()));
+    const d = damaged(await at.server.writeD(), position);
+    await assertRefusedAsync("authentication", () => at.client.readD(d));
+    await assertRefusedAsync("internal", () => at.client.writeE());
+    refused++;
+  });
+  assertEquals(refused, SIZE_D);
+});
+
+Deno.test("a bit flipped anywhere in E makes the server refuse it and split no keys", async () => {
+  let refused = 0;
+  await forEach(every(SIZE_E), async (position) => {
+    const at = await begun();
+    await at.server.readC(await at.client.writeC(loginOf()));
+    await at.client.readD(await at.server.writeD());
+    const e = damaged(await at.client.writeE(), position);
+    await assertRefusedAsync("authentication", () => at.server.readE(e));
+    await assertRefusedAsync("internal", () => at.server.split());
+    refused++;
+  });
+  assertEquals(refused, SIZE_E);
+});
+
+Deno.test("all that this file says of refusals is not because nothing ever works", async () => {
+  const at = await begun();
+  await at.server.readC(await at.client.writeC(loginOf()));
+  await at.client.readD(await at.server.writeD());
+  await at.server.readE(await at.client.writeE());
+  const [here, there] = [await at.client.split(), await at.server.split()];
+  assertEquals(here.responder, there.responder);
+});
