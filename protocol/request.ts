@@ -39,6 +39,8 @@ const list = v.strictObject({
   after: v.optional(count),
   before: v.optional(uid),
   order: v.picklist(["newest", "oldest"]),
+  /** Entries without stanza, summary and note: for their flags and places. */
+  brief: v.optional(v.boolean()),
   limit: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(200)),
 });
 

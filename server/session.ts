@@ -47,6 +47,8 @@ const MAX_IN_FLIGHT = 4 * 1024 * 1024;
 const MAX_HELD = 1024 * 1024;
 /** Entries that `list` reads from the store at a time. */
 const PAGE = 20;
+/** What a brief listing leaves out. */
+const WITHOUT_SEALED = { stanza: new Uint8Array(0), summary: new Uint8Array(0), note: null };
 /** Silence after which the client is asked for a sign of life, and after which it is gone. */
 const PING_AFTER = 120_000;
 const GONE_AFTER = 300_000;
@@ -363,7 +365,9 @@ export class Session implements Member {
         limit: Math.min(PAGE, left),
       };
       const page = await this.#context.store.list(this.name, query);
-      for (const entry of page) yield lp(encodeEntry(entry));
+      for (const entry of page) {
+        yield lp(encodeEntry(request.brief ? { ...entry, ...WITHOUT_SEALED } : entry));
+      }
       const last = page.at(-1)?.uid;
       if (last === undefined || page.length < query.limit) return;
       if (ascending) after = last;
