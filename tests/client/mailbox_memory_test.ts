@@ -5,14 +5,14 @@ import { SealpostError } from "../../crypto/error.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { MailboxMemory, MAX_REMEMBERED, type Seen } from "../../client/mailbox_memory.ts";
 import { State } from "../../client/state.ts";
-import { identities } from "./identities.ts";
+import { identityOf } from "../support/identities.ts";
 
 async function inMailbox(
   test: (memory: MailboxMemory, state: State, own: Bytes) => Promise<void>,
 ): Promise<void> {
   const dir = await Deno.makeTempDir();
   try {
-    const { alice } = await identities();
+    const alice = await identityOf("alice");
     const state = await State.open(dir, "alice", alice);
     await test(await MailboxMemory.load(state), state, alice.bundle.fp);
   } finally {

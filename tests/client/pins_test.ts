@@ -4,12 +4,12 @@ import { SealpostError } from "../../crypto/error.ts";
 import { decodeBundle, formatFingerprint } from "../../crypto/identity.ts";
 import { Pins } from "../../client/pins.ts";
 import { State } from "../../client/state.ts";
-import { identities } from "./identities.ts";
+import { identityOf } from "../support/identities.ts";
 
 async function inState(test: (state: State, other: State) => Promise<void>): Promise<void> {
   const dir = await Deno.makeTempDir();
   try {
-    const { alice } = await identities();
+    const alice = await identityOf("alice");
     await test(await State.open(dir, "alice", alice), await State.open(dir, "alice", alice));
   } finally {
     await Deno.remove(dir, { recursive: true });
@@ -18,7 +18,7 @@ async function inState(test: (state: State, other: State) => Promise<void>): Pro
 
 Deno.test("a key is pinned at first use and found again", async () => {
   await inState(async (state) => {
-    const { bob } = await identities();
+    const bob = await identityOf("bob");
     const pins = await Pins.load(state);
     assertEquals(pins.get("bob"), null);
     assertEquals(await pins.trustOnFirstUse("bob", bob.bundle), "new");
@@ -37,7 +37,7 @@ Deno.test("a key is pinned at first use and found again", async () => {
 
 Deno.test("another key for a known name is refused, with both and what to do", async () => {
   await inState(async (state) => {
-    const { alice, bob } = await identities();
+    const [alice, bob] = [await identityOf("alice"), await identityOf("bob")];
     const pins = await Pins.load(state);
     await pins.trustOnFirstUse("bob", bob.bundle);
     const error = await assertRejects(
@@ -61,7 +61,7 @@ Deno.test("another key for a known name is refused, with both and what to do", a
 
 Deno.test("a key known of one person is refused for another", async () => {
   await inState(async (state) => {
-    const { bob } = await identities();
+    const bob = await identityOf("bob");
     const pins = await Pins.load(state);
     await pins.trustOnFirstUse("bob", bob.bundle);
     for (
@@ -78,7 +78,7 @@ Deno.test("a key known of one person is refused for another", async () => {
 
 Deno.test("a key is replaced when the person says so", async () => {
   await inState(async (state) => {
-    const { alice, bob } = await identities();
+    const [alice, bob] = [await identityOf("alice"), await identityOf("bob")];
     const pins = await Pins.load(state);
     await pins.trustOnFirstUse("bob", bob.bundle);
     await pins.replace("bob", alice.bundle);
@@ -90,7 +90,7 @@ Deno.test("a key is replaced when the person says so", async () => {
 
 Deno.test("two clients of one person do not lose each other's pins, nor pin twice", async () => {
   await inState(async (state, other) => {
-    const { alice, bob } = await identities();
+    const [alice, bob] = [await identityOf("alice"), await identityOf("bob")];
     const [one, two] = [await Pins.load(state), await Pins.load(other)];
     await Promise.all([
       one.trustOnFirstUse("bob", bob.bundle),

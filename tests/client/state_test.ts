@@ -4,14 +4,14 @@ import { fromUtf8, utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import type { Identity } from "../../crypto/identity.ts";
 import { State } from "../../client/state.ts";
-import { identities } from "./identities.ts";
+import { identityOf } from "../support/identities.ts";
 
 const posix = Deno.build.os !== "windows";
 
 async function inFolder(test: (dir: string, alice: Identity) => Promise<void>): Promise<void> {
   const dir = await Deno.makeTempDir();
   try {
-    await test(dir, (await identities()).alice);
+    await test(dir, await identityOf("alice"));
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
@@ -85,7 +85,7 @@ Deno.test("a damaged, exchanged or foreign file is refused with what to do", asy
       "authentication",
     );
     await Deno.writeFile(state.path("pins"), good);
-    const stranger = await State.open(dir, "alice", (await identities()).bob);
+    const stranger = await State.open(dir, "alice", await identityOf("bob"));
     assertEquals(
       (await assertRejects(() => stranger.read("pins"), SealpostError)).code,
       "authentication",
