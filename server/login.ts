@@ -206,14 +206,13 @@ async function decide(
         `too many wrong guesses for this name from your address; try again in ${minutes} min`,
     };
   }
+  // Read in any case: that a right password came with a wrong key must not cost more time.
+  const account = await context.store.account(name);
   if (correct) {
     const at = Date.now();
-    const outcome = await context.store.bindKey(
-      name,
-      claim.bundle.fp,
-      encodeBundle(claim.bundle),
-      at,
-    );
+    const outcome = account?.fp
+      ? equal(account.fp, claim.bundle.fp) ? "same" : "other-key"
+      : await context.store.bindKey(name, claim.bundle.fp, encodeBundle(claim.bundle), at);
     if (outcome === "bound" || outcome === "same") {
       context.guesses.succeeded(name, source);
       context.log.info(outcome === "bound" ? "key-bound" : "login", fields);
