@@ -50,11 +50,14 @@ function replaceSuspect(
   if (!SUSPECT.test(text)) return text;
   const characters = [...(lines ? text.replaceAll("\r\n", "\n") : text)];
   let out = "";
+  // What joins characters counts only beside one that is shown itself.
+  let before = "";
   for (const [i, character] of characters.entries()) {
     const harmless = !SUSPECT.test(character) || DRAWN.test(character) ||
       (lines && (character === "\n" || character === "\t")) ||
-      needed(characters[i - 1] ?? "", character, characters[i + 1] ?? "");
+      needed(before, character, characters[i + 1] ?? "");
     out += harmless ? character : replacement(character);
+    before = harmless ? character : "";
   }
   return out;
 }

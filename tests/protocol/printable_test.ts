@@ -74,6 +74,7 @@ Deno.test("joiners and variation selectors are spelled out where no writing need
   assertEquals(printable("❤\uFE0F\uFE0F"), "❤\uFE0F\\ufe0f");
   assertEquals(printable("x\u{E0100}"), "x\\u{e0100}");
   assertEquals(printable("\u200D👧"), "\\u200d👧");
+  assertEquals(printable("\uFE0F\u200D👧"), "\\ufe0f\\u200d👧");
 });
 
 Deno.test("lone surrogates are spelled out and pairs are not", () => {
