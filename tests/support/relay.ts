@@ -40,6 +40,7 @@ export class Line {
   readonly #counts: Record<Direction, number> = { up: 0, down: 0 };
   readonly #runs: { direction: Direction; bytes: number }[] = [];
   readonly #waiting = new Set<() => void>();
+  readonly #cut = Promise.withResolvers<null>();
   #ends: Deno.TcpConn[] = [];
   #over = false;
 
@@ -87,6 +88,7 @@ export class Line {
 
   /** Cuts both sides off. */
   cut(): void {
+    this.#cut.resolve(null);
     for (const socket of this.#ends.splice(0)) {
       try {
         socket.close();
@@ -128,7 +130,10 @@ export class Line {
         const offset = this.#counts[direction];
         this.#note(direction, piece, options.record ?? false);
         const decided = options.hook
-          ? await options.hook(piece, { direction, offset, line: this })
+          ? await Promise.race([
+            options.hook(piece, { direction, offset, line: this }),
+            this.#cut.promise,
+          ])
           : piece;
         if (decided === null) return this.cut();
         const { data, cut } = decided instanceof Uint8Array ? { data: decided } : decided;
