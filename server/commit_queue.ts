@@ -1,4 +1,5 @@
 import { SealpostError } from "../crypto/error.ts";
+import type { CommitReport } from "./store.ts";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
 
@@ -32,6 +33,7 @@ interface Job {
 export class CommitQueue {
   readonly #db: DatabaseSync;
   readonly #wrap: (error: unknown) => SealpostError;
+  readonly #report: (report: CommitReport) => void;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #savepoint: StatementSync;
@@ -43,10 +45,18 @@ export class CommitQueue {
   #closed = false;
   #idle: (() => void)[] = [];
 
-  /** `wrap` turns what SQLite throws into the error a write is rejected with. */
-  constructor(db: DatabaseSync, wrap: (error: unknown) => SealpostError) {
+  /**
+   * `wrap` turns what SQLite throws into the error a write is rejected with; `report` is told of every
+   * batch.
+   */
+  constructor(
+    db: DatabaseSync,
+    wrap: (error: unknown) => SealpostError,
+    report: (report: CommitReport) => void = () => {},
+  ) {
     this.#db = db;
     this.#wrap = wrap;
+    this.#report = report;
     this.#begin = db.prepare("BEGIN IMMEDIATE");
     this.#commit = db.prepare("COMMIT");
     this.#savepoint = db.prepare("SAVEPOINT job");
@@ -72,6 +82,11 @@ export class CommitQueue {
       });
       if (!this.#gathering) this.#gather();
     });
+  }
+
+  /** How many writes wait. */
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   /** Takes no more writes; resolves when those that wait are settled. */
@@ -118,6 +133,9 @@ export class CommitQueue {
     const batch = this.#takeBatch();
     this.#lastBatch = batch.length;
     const settle: (() => void)[] = [];
+    const from = performance.now();
+    const report = (failed: SealpostError | null) =>
+      this.#report({ writes: batch.length, ms: performance.now() - from, failed });
     try {
       // Only after a rollback that failed is there a transaction here.
       this.#rollback();
@@ -127,8 +145,9 @@ export class CommitQueue {
     } catch (error) {
       const failure = this.#failure(error);
       for (const job of batch) job.reject(failure);
-      return;
+      return report(failure);
     }
+    report(null);
     for (const done of settle) done();
   }
 

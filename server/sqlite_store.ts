@@ -19,6 +19,7 @@ import type {
   Account,
   BindOutcome,
   BodySink,
+  CommitReport,
   Copy,
   DeliverOutcome,
   Delivery,
@@ -27,6 +28,7 @@ import type {
   ListQuery,
   Placed,
   Store,
+  StoreStats,
   Ticket,
 } from "./store.ts";
 import { join } from "@std/path";
@@ -46,6 +48,12 @@ const MAX_NAMED = 3;
 const SEEN = flagBits(["seen"]);
 const INBOX = FOLDERS.indexOf("inbox");
 
+/** How a store is opened. */
+export interface StoreOptions {
+  /** Told of every commit, also of those that failed. */
+  readonly onCommit?: (report: CommitReport) => void;
+}
+
 /**
  * Opens the store in `folder`, for this process alone, and makes it if it is not there: the database
  * `sealpost.db`, and `bodies/` for what is too large for it ({@linkcode BodyFiles}). What a crash left
@@ -54,7 +62,10 @@ const INBOX = FOLDERS.indexOf("inbox");
  * Throws `busy` (another server uses it), `config` (not a store, or from a newer version), `disk-full`,
  * or `file-io` (the system refused, or the store is damaged: bodies that it names are missing).
  */
-export async function openSqliteStore(folder: string): Promise<Store> {
+export async function openSqliteStore(
+  folder: string,
+  options: StoreOptions = {},
+): Promise<Store> {
   const database = await openDatabase(folder);
   try {
     const files = await BodyFiles.open(folder);
@@ -65,7 +76,7 @@ export async function openSqliteStore(folder: string): Promise<Store> {
       )
     );
     if (missing.length > 0) throw damaged(folder, missing);
-    return new SqliteStore(database, files, statements);
+    return new SqliteStore(database, files, statements, options);
   } catch (error) {
     database.close();
     throw wrapSqliteError(error, database.path);
@@ -94,11 +105,20 @@ class SqliteStore implements Store {
   /** Files of deliveries whose COMMIT failed in a way that may still have reached the disk. */
   #doubtful: string[] = [];
 
-  constructor(database: Database, files: BodyFiles, statements: Statements) {
+  constructor(
+    database: Database,
+    files: BodyFiles,
+    statements: Statements,
+    { onCommit }: StoreOptions,
+  ) {
     this.#database = database;
     this.#files = files;
     this.#sql = statements;
-    this.#queue = new CommitQueue(database.db, (error) => wrapSqliteError(error, database.path));
+    this.#queue = new CommitQueue(
+      database.db,
+      (error) => wrapSqliteError(error, database.path),
+      onCommit,
+    );
   }
 
   ensureAccounts(names: readonly string[]): Promise<void> {
@@ -124,6 +144,16 @@ class SqliteStore implements Store {
       if (account === null) return "unknown";
       if (account.fp === null) return "taken";
       return equal(account.fp, fp) ? "same" : "other-key";
+    });
+  }
+
+  unbindKey(name: string): Promise<Bytes | null> {
+    return this.#write(0, () => {
+      const account = accountOf(this.#sql.account.get(name));
+      if (account === null) throw noSuchUser(name);
+      this.#sql.dropTickets.run(name);
+      this.#sql.unbindKey.run(name);
+      return account.fp;
     });
   }
 
@@ -274,6 +304,21 @@ class SqliteStore implements Store {
 
   dropExpiredTickets(before: number): Promise<number> {
     return this.#write(0, () => Number(this.#sql.dropExpiredTickets.run(before).changes));
+  }
+
+  stats(): Promise<StoreStats> {
+    return this.#read(() => {
+      const row = this.#sql.stats.get() ?? {};
+      return {
+        accounts: integer(row, "accounts"),
+        bound: integer(row, "bound"),
+        entries: integer(row, "entries"),
+        bytes: integer(row, "bytes"),
+        database: integer(row, "database"),
+        tickets: integer(row, "tickets"),
+        waiting: this.#queue.waiting,
+      };
+    });
   }
 
   async close(): Promise<void> {

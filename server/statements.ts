@@ -19,6 +19,7 @@ export const SQL = {
   accountId: "SELECT id FROM account WHERE name = ?",
   bindKey: `UPDATE OR IGNORE account SET fp = ?, bundle = ?, bound_at = ?
     WHERE name = ? AND fp IS NULL`,
+  unbindKey: `UPDATE account SET fp = NULL, bundle = NULL, bound_at = NULL WHERE name = ?`,
   usage: "SELECT entries, unseen, bytes FROM account WHERE name = ?",
 
   delivered: "SELECT digest, at FROM delivered_id WHERE sender_fp = ? AND message_id = ?",
@@ -62,6 +63,11 @@ export const SQL = {
   dropTickets: `DELETE FROM ticket WHERE account_id =
     (SELECT id FROM account WHERE name = ?)`,
   dropExpiredTickets: "DELETE FROM ticket WHERE expires < ?",
+
+  stats: `SELECT count(*) AS accounts, count(fp) AS bound, total(entries) AS entries,
+    total(bytes) AS bytes, (SELECT count(*) FROM ticket) AS tickets,
+    (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) AS database
+    FROM account`,
 
   bodyFiles: "SELECT body_file FROM message WHERE body_file >= ? AND body_file < ?",
 } as const;

@@ -1,4 +1,5 @@
 import type { Bytes } from "../crypto/bytes.ts";
+import type { SealpostError } from "../crypto/error.ts";
 import type { Entry, Flag, Folder } from "../protocol/entry.ts";
 
 export type { Entry, Flag, Folder };
@@ -128,6 +129,28 @@ export interface Ticket {
   readonly expires: number;
 }
 
+/** What the store holds, in all. */
+export interface StoreStats {
+  readonly accounts: number;
+  /** Accounts with a bound key. */
+  readonly bound: number;
+  readonly entries: number;
+  /** What the entries count for, bytes: a message counts in every mailbox that has it. */
+  readonly bytes: number;
+  /** Size of the database without the files beside it, bytes. */
+  readonly database: number;
+  readonly tickets: number;
+  /** Writes that wait for their commit. */
+  readonly waiting: number;
+}
+
+/** A commit that was tried: how many writes it took, in how many milliseconds, and if it failed. */
+export interface CommitReport {
+  readonly writes: number;
+  readonly ms: number;
+  readonly failed: SealpostError | null;
+}
+
 /**
  * Accounts, mailboxes and messages, kept for good. Every promise of a write resolves only after
  * the write is committed to disk; a rejected one left nothing. Implementations pass the contract
@@ -146,6 +169,11 @@ export interface Store {
   accountByFp(fp: Bytes): Promise<Account | null>;
   /** Binds by one conditional update (`fp IS NULL`, fingerprints unique). */
   bindKey(name: string, fp: Bytes, bundle: Bytes, at: number): Promise<BindOutcome>;
+  /**
+   * Takes the key of an account away, and its tickets with it, so that the next login binds another.
+   * Returns the fingerprint it had, or null. Throws `no-such-user`.
+   */
+  unbindKey(name: string): Promise<Bytes | null>;
 
   /** Room for a body of exactly `size` bytes. */
   openBody(size: number): Promise<BodySink>;
@@ -188,6 +216,8 @@ export interface Store {
   dropTickets(account: string): Promise<number>;
   /** Deletes tickets that ended before `before` (milliseconds since 1970). Returns how many. */
   dropExpiredTickets(before: number): Promise<number>;
+
+  stats(): Promise<StoreStats>;
 
   close(): Promise<void>;
 }

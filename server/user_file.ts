@@ -1,15 +1,24 @@
-import { isPhc, parsePhc } from "../crypto/phc.ts";
 import { type Bytes, utf8 } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { MAX_PASSWORD } from "../protocol/limits.ts";
 import { parseName } from "../protocol/name.ts";
-import { type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
+import { isUserState, parseUserState } from "./user_state.ts";
+import {
+  applyEdits,
+  modify,
+  type Node,
+  type ParseError,
+  parseTree,
+  printParseErrorCode,
+} from "jsonc-parser";
 
 /** One user of the file. */
 export interface UserEntry {
   /** Canonical. */
   readonly name: string;
-  /** A PHC string, or the password as the operator typed it. */
+  /** The name as it stands in the file. */
+  readonly key: string;
+  /** One of the forms of `UserState`, or the password as the operator typed it. */
   readonly value: string;
   /** Where the value, quotes included, is in the text, UTF-16 units. */
   readonly offset: number;
@@ -18,9 +27,9 @@ export interface UserEntry {
 
 /**
  * The users of `text`, the contents of the file `path`, in their order. It is one JSON object of
- * names and strings: no comments, no trailing commas, no name twice in whatever case; each string a
- * PHC string of Argon2id or a password of 1 to {@linkcode MAX_PASSWORD} bytes. A byte order mark at
- * the start is passed over. Throws `config` with `path:line:column`, and never a value.
+ * names and strings: no comments, no trailing commas, no name twice in whatever case; each string one
+ * of the forms of `UserState` or a password of 1 to {@linkcode MAX_PASSWORD} bytes. A byte order mark
+ * at the start is passed over. Throws `config` with `path:line:column`, and never a value.
  */
 export function parseUserFile(text: string, path: string): readonly UserEntry[] {
   const fail = (offset: number, what: string): SealpostError => {
@@ -70,6 +79,33 @@ export function replaceValues(
   return out + text.slice(at);
 }
 
+/**
+ * `text`, the contents of the file `path`, with the values of `changes` set (at the end, for new names)
+ * or, where they are null, their lines removed; all else stays as it is. Throws `config`.
+ */
+export function changeUsers(
+  text: string,
+  path: string,
+  changes: ReadonlyMap<string, string | null>,
+): string {
+  const mark = text.startsWith("\uFEFF") ? "\uFEFF" : "";
+  let out = text.slice(mark.length);
+  for (const [name, value] of changes) {
+    const entries = parseUserFile(out, path);
+    const entry = entries.find((entry) => entry.name === name);
+    if (entry !== undefined && value !== null) {
+      out = replaceValues(out, [entry], new Map([[name, value]]));
+    } else if (entry !== undefined || value !== null) {
+      const eol = out.includes("\r\n") ? "\r\n" : "\n";
+      const edits = modify(out, [entry?.key ?? name], value ?? undefined, {
+        formattingOptions: { insertSpaces: true, tabSize: 2, eol },
+      });
+      out = applyEdits(out, edits);
+    }
+  }
+  return mark + out;
+}
+
 /** A typed password as it is hashed: UTF-8 of its NFC form, as clients send it. */
 export function passwordBytes(value: string): Bytes {
   return utf8(value.normalize("NFC"));
@@ -82,9 +118,10 @@ function userOf(property: Node, fail: (offset: number, what: string) => Error): 
   if (node.type !== "string" || typeof value !== "string") {
     throw fail(node.offset, "a password has to be text in double quotes");
   }
-  const problem = isPhc(value) ? phcProblem(value) : passwordProblem(value);
+  const problem = isUserState(value) ? stateProblem(value) : passwordProblem(value);
   if (problem !== null) throw fail(node.offset, problem);
-  return { name: nameOf(key, fail), value, offset: node.offset, length: node.length };
+  const name = nameOf(key, fail);
+  return { name, key: String(key.value), value, offset: node.offset, length: node.length };
 }
 
 function nameOf(key: Node, fail: (offset: number, what: string) => Error): string {
@@ -100,9 +137,9 @@ function nameOf(key: Node, fail: (offset: number, what: string) => Error): strin
   );
 }
 
-function phcProblem(value: string): string | null {
+function stateProblem(value: string): string | null {
   try {
-    parsePhc(value);
+    parseUserState(value);
     return null;
   } catch (error) {
     if (!isSealpostError(error)) throw error;

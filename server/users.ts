@@ -1,8 +1,15 @@
 import { type Bytes, equal, fromUtf8, random, wipe } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
-import { hashPassword, isPhc, verifyPassword } from "../crypto/phc.ts";
+import { hashPassword, verifyPassword } from "../crypto/phc.ts";
 import { readFileBounded, wrapFileError, writeFileAtomic } from "../protocol/atomic_file.ts";
-import { parseUserFile, passwordBytes, replaceValues, type UserEntry } from "./user_file.ts";
+import {
+  changeUsers,
+  parseUserFile,
+  passwordBytes,
+  replaceValues,
+  type UserEntry,
+} from "./user_file.ts";
+import { isUserState, parseUserState, type UserState } from "./user_state.ts";
 import { clearInterval, setInterval } from "node:timers";
 
 /** Largest user_pass.json that is read, bytes: some 30,000 users. */
@@ -52,6 +59,8 @@ export class Users {
   #exposure: string | null = null;
   #loading: Promise<void> | null = null;
   #next: Promise<void> | null = null;
+  /** The replacement of the file that goes on, or the last one. Never rejects. */
+  #replacing: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -82,20 +91,55 @@ export class Users {
     return this.#users.has(name);
   }
 
-  /** What the file has for the password of `name`, a PHC string; null if there is no such user. */
+  /** What the file has for the password of `name`; null if there is no such user. */
   credential(name: string): string | null {
     return this.#users.get(name) ?? null;
   }
 
+  /** The {@linkcode Users.credential} of `name`, taken apart; null if there is no such user. */
+  state(name: string): UserState | null {
+    const value = this.#users.get(name);
+    return value === undefined ? null : parseUserState(value);
+  }
+
   /**
-   * Whether `password` (UTF-8, NFC) is that of `name` in the file as it is now. Verifying takes one
-   * Argon2id whether or not there is such a name.
+   * Whether `password` (UTF-8, NFC) is that of `name` in the file as it is now, and opens anything:
+   * that of a disabled user does not, nor does a one-time password that has ended. Verifying takes one
+   * Argon2id in every case, also for a name that does not exist.
    */
   async check(name: string, password: Bytes): Promise<boolean> {
     await this.refresh();
-    const phc = this.#users.get(name);
-    const correct = await verifyPassword(phc ?? this.#decoy, password);
-    return correct && phc !== undefined;
+    const state = this.state(name);
+    const correct = await verifyPassword(state?.phc ?? this.#decoy, password);
+    return correct && state !== null && !state.disabled &&
+      (state.expires === null || Date.now() < state.expires);
+  }
+
+  /**
+   * Changes the file. `decide` is given what it has, by name, and returns what is to be set, or with
+   * null removed; what it throws is passed on, and nothing is changed. It may be called several times,
+   * if somebody writes the file meanwhile. What was changed is in force when this resolves. Throws
+   * `config`, `disk-full`, `file-io`, `busy`.
+   */
+  async change(
+    decide: (users: ReadonlyMap<string, string>) => ReadonlyMap<string, string | null>,
+  ): Promise<void> {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      // Plain passwords are hashed first: what is decided on is what is in force.
+      await this.refresh();
+      const data = await readFileBounded(this.#path, MAX_FILE).catch((error) => {
+        throw this.#asConfig(error);
+      });
+      const text = this.#decode(data);
+      const entries = parseUserFile(text, this.#path);
+      const changes = decide(new Map(entries.map(({ name, value }) => [name, value])));
+      if (changes.size === 0) return;
+      if (await this.#replace(data, changeUsers(text, this.#path, changes), "changed")) {
+        this.#stamp = null;
+        return await this.refresh();
+      }
+    }
+    throw this.#unsettled();
   }
 
   /** Resolves when the file as it was at the time of the call, or later, is in force. Never rejects. */
@@ -145,7 +189,7 @@ export class Users {
       });
       const text = this.#decode(data);
       const entries = parseUserFile(text, this.#path);
-      const plain = entries.filter(({ value }) => !isPhc(value));
+      const plain = entries.filter(({ value }) => !isUserState(value));
       if (isExposed(info)) exposed.push(plain.length > 0 ? EXPOSED_PASSWORDS : EXPOSED_HASHES);
       if (plain.length === 0) {
         this.#hashed.clear();
@@ -158,7 +202,8 @@ export class Users {
       }
       const hashes = await this.#hash(plain);
       try {
-        if (await this.#replace(data, replaceValues(text, entries, hashes))) continue;
+        const hashed = replaceValues(text, entries, hashes);
+        if (await this.#replace(data, hashed, "hashed")) continue;
       } catch (error) {
         if (first) throw error;
         // The new users can log in all the same; the next look at the file tries again.
@@ -166,9 +211,13 @@ export class Users {
         throw error;
       }
     }
-    throw new SealpostError(
+    throw this.#unsettled();
+  }
+
+  #unsettled(): SealpostError {
+    return new SealpostError(
       "busy",
-      `${this.#path} changes all the time; its passwords could not be replaced by hashes`,
+      `${this.#path} changes all the time; nothing could be written to it`,
     );
   }
 
@@ -230,7 +279,13 @@ export class Users {
    * Replaces the file, which held `data` when it was read, by `text`. Returns false, and does nothing,
    * if somebody has written it since; between that look and the rename are microseconds.
    */
-  async #replace(data: Bytes, text: string): Promise<boolean> {
+  #replace(data: Bytes, text: string, what: "changed" | "hashed"): Promise<boolean> {
+    const done = this.#replacing.then(() => this.#replaceNow(data, text, what));
+    this.#replacing = done.catch(() => {});
+    return done;
+  }
+
+  async #replaceNow(data: Bytes, text: string, what: "changed" | "hashed"): Promise<boolean> {
     const edited = new SealpostError("cancelled", "the file was edited meanwhile");
     try {
       const { isSymlink } = await Deno.lstat(this.#path);
@@ -247,7 +302,9 @@ export class Users {
       const { code, message } = wrapFileError(error, `write ${this.#path}`);
       throw new SealpostError(
         code,
-        `the plain passwords in ${this.#path} could not be replaced by hashes: ${message}`,
+        what === "hashed"
+          ? `the plain passwords in ${this.#path} could not be replaced by hashes: ${message}`
+          : message,
         { cause: error },
       );
     }
