@@ -56,11 +56,6 @@ export class ExactReader {
     return out;
   }
 
-  /** What has come and was not read yet, without waiting for more. */
-  buffered(): Bytes {
-    return this.#buffer;
-  }
-
   /** Waits for the end of the stream. False if there is another byte instead. */
   async atEnd(): Promise<boolean> {
     return await this.exactly(1) === null;
