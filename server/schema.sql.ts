@@ -9,7 +9,8 @@ export const APPLICATION_ID = 0x53507374;
  *   change of `entry`, in the same transaction, so that usage is one row.
  * - `message`: what all copies share. The body is in the row, or in the file `body_file`.
  * - `entry`: one copy. `folder` and `flags` have the codes of `protocol/entry.ts`; `bytes` is what it
- *   counts for: header, stanza, summary, note and body.
+ *   counts for: header, stanza, summary, note and body; `changed_at` is when folder or flags changed
+ *   last, from which it expires. The two indexes for that hold no entry that is new.
  * - `delivered_id`: the memory of ids, which outlives the messages.
  * - `ticket`: resumption tickets; `wrapped` is their key under a key that is not in the database.
  *
@@ -79,5 +80,11 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX ticket_account ON ticket (account_id);
   CREATE INDEX ticket_expires ON ticket (expires);
+  `,
+  `
+  ALTER TABLE entry ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;
+  UPDATE entry SET changed_at = CAST(unixepoch('subsec') * 1000 AS INTEGER);
+  CREATE INDEX entry_trash ON entry (changed_at) WHERE folder = 3;
+  CREATE INDEX entry_read ON entry (changed_at) WHERE folder = 0 AND flags & 5 = 1;
   `,
 ];

@@ -1,6 +1,7 @@
 import { type Bytes, equal, random } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { flagBits, flagsOf, FOLDERS } from "../protocol/entry.ts";
+import { RefusedError } from "../protocol/refused.ts";
 import { BodyFiles } from "./body_files.ts";
 import { memoryChunks } from "./body_reader.ts";
 import { MemorySink } from "./body_sink.ts";
@@ -24,6 +25,7 @@ import type {
   DeliverOutcome,
   Delivery,
   Entry,
+  Expiring,
   FlagChange,
   ListQuery,
   Placed,
@@ -41,6 +43,9 @@ const MAX_LIST = 1000;
 
 /** Ids forgotten in one transaction, so that other writes get between. */
 const FORGET_AT_ONCE = 1000;
+
+/** Entries that expire in one transaction. */
+const EXPIRE_AT_ONCE = 200;
 
 /** Files named in an error. */
 const MAX_NAMED = 3;
@@ -231,6 +236,7 @@ class SqliteStore implements Store {
     const set = flagBits(change.set);
     const clear = flagBits(change.clear);
     const place = change.folder === undefined ? null : FOLDERS.indexOf(change.folder);
+    const at = change.at ?? Date.now();
     return this.#write(0, () => {
       const id = this.#accountId(account);
       const found: number[] = [];
@@ -242,7 +248,7 @@ class SqliteStore implements Store {
         const old = { folder: integer(row, "folder"), flags: integer(row, "flags") };
         const now = { folder: place ?? old.folder, flags: old.flags & ~clear | set };
         if (now.folder === old.folder && now.flags === old.flags) continue;
-        this.#sql.setFlags.run(now.folder, now.flags, id, uid);
+        this.#sql.setFlags.run(now.folder, now.flags, at, id, uid);
         unseen += unseenOf(now.folder, now.flags) - unseenOf(old.folder, old.flags);
       }
       if (unseen !== 0) this.#sql.addUnseen.run(unseen, id);
@@ -255,6 +261,22 @@ class SqliteStore implements Store {
     const removed = await this.#write(0, () => this.#remove(account, uids, files));
     for (const file of files) await this.#files.remove(file);
     return removed;
+  }
+
+  async expire(what: Expiring, before: number): Promise<number> {
+    const expired = what === "trash" ? this.#sql.expiredTrash : this.#sql.expiredRead;
+    let count = 0;
+    for (;;) {
+      const files: string[] = [];
+      const n = await this.#write(0, () => {
+        const rows = expired.all(before, EXPIRE_AT_ONCE);
+        for (const row of rows) this.#remove(text(row, "name"), [integer(row, "uid")], files);
+        return rows.length;
+      });
+      for (const file of files) await this.#files.remove(file);
+      count += n;
+      if (n < EXPIRE_AT_ONCE) return count;
+    }
   }
 
   usage(account: string): Promise<{ entries: number; unseen: number; bytes: number }> {
@@ -383,18 +405,26 @@ class SqliteStore implements Store {
     const message = this.#sql.addMessage
       .run(body.size, body.file, header, summary, body.inline).lastInsertRowid;
     const shared = header.length + summary.length + body.size;
-    const placed = delivery.copies.map((copy) => this.#place(copy, message, shared, at));
+    const quota = delivery.quota ?? Infinity;
+    const placed = delivery.copies.map((copy) => this.#place(copy, message, shared, at, quota));
     this.#sql.addDelivered.run(senderFp, messageId, digest, at);
     return { kind: "stored", at, placed };
   }
 
-  #place(copy: Copy, message: number | bigint, shared: number, at: number): Placed {
+  #place(
+    copy: Copy,
+    message: number | bigint,
+    shared: number,
+    at: number,
+    quota: number,
+  ): Placed {
     const { account, stanza, note } = copy;
     const folder = FOLDERS.indexOf(copy.folder);
     const flags = flagBits(copy.flags);
     const bytes = shared + stanza.length + (note?.length ?? 0);
     const row = this.#sql.takeUid.get(unseenOf(folder, flags), bytes, account);
     if (row === undefined) throw noSuchUser(account);
+    if (integer(row, "bytes") > quota) throw noRoom(account);
     const uid = integer(row, "uid");
     this.#sql.addEntry
       .run(integer(row, "id"), uid, message, folder, flags, at, bytes, stanza, note);
@@ -428,6 +458,14 @@ function unseenOf(folder: number, flags: number): number {
 
 function noSuchUser(name: string): SealpostError {
   return new SealpostError("no-such-user", `there is no user ${name}`);
+}
+
+function noRoom(account: string): RefusedError {
+  return new RefusedError(
+    "quota",
+    `the mailbox of ${account} has no room for this message`,
+    { limit: "quota", about: account },
+  );
 }
 
 function accountOf(row: Row | undefined): Account | null {

@@ -30,10 +30,11 @@ export const SQL = {
   addMessage: `INSERT INTO message (body_size, body_file, header, summary, body)
     VALUES (?, ?, ?, ?, ?)`,
   takeUid: `UPDATE account SET next_uid = next_uid + 1, entries = entries + 1,
-    unseen = unseen + ?, bytes = bytes + ? WHERE name = ? RETURNING id, next_uid - 1 AS uid`,
+    unseen = unseen + ?, bytes = bytes + ? WHERE name = ?
+    RETURNING id, next_uid - 1 AS uid, bytes`,
   addEntry: `INSERT INTO entry
-    (account_id, uid, message_id, folder, flags, received_at, bytes, stanza, note)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    (account_id, uid, message_id, folder, flags, received_at, changed_at, bytes, stanza, note)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9)`,
 
   entry: `${ENTRY} AND e.uid = ?`,
   newest: `${ENTRY} ${RANGE} ORDER BY e.uid DESC LIMIT ?`,
@@ -45,7 +46,8 @@ export const SQL = {
     WHERE e.account_id = ? AND e.uid = ?`,
 
   flagsOf: "SELECT folder, flags FROM entry WHERE account_id = ? AND uid = ?",
-  setFlags: "UPDATE entry SET folder = ?, flags = ? WHERE account_id = ? AND uid = ?",
+  setFlags: `UPDATE entry SET folder = ?, flags = ?, changed_at = ?
+    WHERE account_id = ? AND uid = ?`,
   addUnseen: "UPDATE account SET unseen = unseen + ? WHERE id = ?",
 
   removeEntry: `DELETE FROM entry WHERE account_id = ? AND uid = ?
@@ -54,6 +56,13 @@ export const SQL = {
     (SELECT 1 FROM entry WHERE message_id = ?1) RETURNING body_file`,
   subtractUsage: `UPDATE account SET entries = entries - ?, unseen = unseen - ?, bytes = bytes - ?
     WHERE id = ?`,
+  // The conditions are those of the indexes; CROSS JOIN fixes the order.
+  expiredTrash: `SELECT a.name, e.uid FROM entry AS e INDEXED BY entry_trash
+    CROSS JOIN account AS a ON a.id = e.account_id
+    WHERE e.folder = 3 AND e.changed_at < ? ORDER BY e.changed_at LIMIT ?`,
+  expiredRead: `SELECT a.name, e.uid FROM entry AS e INDEXED BY entry_read
+    CROSS JOIN account AS a ON a.id = e.account_id
+    WHERE e.folder = 0 AND e.flags & 5 = 1 AND e.changed_at < ? ORDER BY e.changed_at LIMIT ?`,
 
   addTicket: `INSERT INTO ticket (id, account_id, fp, credential, wrapped, full_at, expires)
     SELECT ?, id, ?, ?, ?, ?, ? FROM account WHERE name = ?`,

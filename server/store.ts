@@ -76,6 +76,8 @@ export interface Delivery {
   readonly copies: readonly Copy[];
   /** Milliseconds since 1970. */
   readonly receivedAt: number;
+  /** What a mailbox may hold in all when its copies are in it, bytes; as much as it likes if not given. */
+  readonly quota?: number;
 }
 
 /** Where a copy went. */
@@ -111,7 +113,15 @@ export interface FlagChange {
   readonly set: readonly Flag[];
   readonly clear: readonly Flag[];
   readonly folder?: Folder;
+  /** When, milliseconds since 1970; now if not given. What is changed by it expires from then on. */
+  readonly at?: number;
 }
+
+/**
+ * What can expire. `trash`: everything in Trash. `read`: what is in the inbox, `seen` and not
+ * `flagged`; the other folders are where people put what they keep.
+ */
+export type Expiring = "trash" | "read";
 
 /** A resumption ticket as it is kept: its key is wrapped under a key that the store does not have. */
 export interface Ticket {
@@ -182,7 +192,8 @@ export interface Store {
   /**
    * Stores a message with all its copies in one transaction; an account may get several. Takes over
    * `body`: it is gone if the outcome is not `stored` or the promise rejects. Throws `no-such-user`
-   * if an account of `copies` does not exist.
+   * if an account of `copies` does not exist, and a `RefusedError` with the code `quota` that is
+   * `about` the first account without room.
    */
   deliver(delivery: Delivery): Promise<DeliverOutcome>;
 
@@ -202,6 +213,11 @@ export interface Store {
    * stays. Returns the UIDs that existed.
    */
   remove(account: string, uids: readonly number[]): Promise<readonly number[]>;
+  /**
+   * Removes, as {@linkcode Store.remove} does, what can expire and has changed neither folder nor flags
+   * since `before` (milliseconds since 1970). Returns how many.
+   */
+  expire(what: Expiring, before: number): Promise<number>;
   /** Entries and stored bytes of one mailbox, for quota and `whoami`; `unseen` counts the inbox. */
   usage(account: string): Promise<{ entries: number; unseen: number; bytes: number }>;
   /** Forgets ids of deliveries older than `before` (milliseconds since 1970). Returns how many. */

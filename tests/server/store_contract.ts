@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { type Bytes, concat, random } from "../../crypto/bytes.ts";
 import { type ErrorCode, SealpostError } from "../../crypto/error.ts";
 import { FLAGS, FOLDERS } from "../../protocol/entry.ts";
+import { RefusedError } from "../../protocol/refused.ts";
 import { newMessageId } from "../../protocol/uuid.ts";
 import type {
   Copy,
@@ -558,6 +559,86 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
     });
     await store.remove("alice", [1]);
     assertEquals(await store.usage("alice"), { entries: 1, unseen: 1, bytes: shared + 12 });
+  });
+
+  test("a quota holds for every mailbox, to the byte, and nobody gets what one cannot", async (store) => {
+    const parts = (quota: number, ...names: string[]) => ({
+      body: bodyOf(300_000),
+      copies: names.map((name) => copyFor(name, { stanza: random(100) })),
+      quota,
+    });
+    const size = 81 + 1100 + 300_000 + 100;
+    const refused = async (about: string, quota: number, ...names: string[]) => {
+      const error = await assertRejects(
+        async () => store.deliver(await deliveryOf(store, parts(quota, ...names))),
+        RefusedError,
+      );
+      assertEquals([error.code, error.limit, error.about], ["quota", "quota", about]);
+    };
+    await refused("alice", size - 1, "alice", "bob");
+    await delivered(store, parts(size, "alice", "bob"));
+    await refused("bob", 2 * size - 1, "carol", "bob");
+    await refused("carol", 2 * size, "carol", "carol", "carol");
+    assertEquals((await store.usage("bob")).bytes, size);
+    assertEquals((await store.usage("carol")).entries, 0);
+
+    // At the same moment: as many as there is room for, whoever is first.
+    const outcomes = await Promise.allSettled(
+      Array.from(
+        { length: 5 },
+        async () => store.deliver(await deliveryOf(store, parts(3 * size, "alice"))),
+      ),
+    );
+    assertEquals(outcomes.filter(({ status }) => status === "fulfilled").length, 2);
+    assertEquals((await store.usage("alice")).bytes, 3 * size);
+    await store.remove("alice", [1]);
+    await delivered(store, parts(3 * size, "alice"));
+    // Who has more than a new quota allows keeps it.
+    await refused("alice", size, "alice");
+    assertEquals((await store.usage("alice")).bytes, 3 * size);
+  });
+
+  test("what lies in Trash, or was read, expires a time after its last change", async (store) => {
+    const at = 1_800_000_000_000;
+    for (let i = 0; i < 6; i++) {
+      await delivered(store, {
+        receivedAt: at,
+        body: bodyOf(i === 0 ? 300_000 : 10),
+        copies: [copyFor("alice"), copyFor("bob", { folder: "sent", flags: ["seen"] })],
+      });
+    }
+    const change = { set: [], clear: [] };
+    await store.flag("alice", [1, 2], { ...change, folder: "trash", at: at + 100 });
+    await store.flag("alice", [2], { ...change, set: ["seen"], at: at + 200 });
+    await store.flag("alice", [3, 4, 5], { ...change, set: ["seen"], at: at + 100 });
+    await store.flag("alice", [4], { ...change, set: ["flagged"], at: at + 100 });
+    await store.flag("alice", [5], { ...change, folder: "archive", at: at + 100 });
+    await store.flag("alice", [1, 3], { ...change, at: at + 300 }); // Changes nothing.
+
+    assertEquals(await store.expire("trash", at + 100), 0);
+    assertEquals(await store.expire("read", at + 100), 0);
+    assertEquals(await store.expire("trash", at + 101), 1);
+    assertEquals(uids(await store.list("alice", { limit: 9 })), [6, 5, 4, 3, 2]);
+    assertEquals(await store.expire("read", at + 1000), 1);
+    assertEquals(uids(await store.list("alice", { limit: 9 })), [6, 5, 4, 2]);
+    assertEquals(await store.expire("trash", at + 201), 1);
+    assertEquals(await store.usage("alice"), {
+      entries: 3,
+      unseen: 1,
+      bytes: 3 * (81 + 1100 + 10 + "stanza for alice".length),
+    });
+    assertEquals((await store.usage("bob")).entries, 6);
+    assertEquals((await readAll(store, "bob", 1))?.length, 300_000);
+  });
+
+  test("more entries than one transaction takes expire", async (store) => {
+    const copies = Array.from({ length: 250 }, () => copyFor("alice", { folder: "trash" }));
+    await delivered(store, { copies, receivedAt: 5 });
+    await delivered(store, { copies, receivedAt: 7 });
+    assertEquals(await store.expire("trash", 7), 250);
+    assertEquals((await store.usage("alice")).entries, 250);
+    assertEquals(await store.expire("trash", 8), 250);
+    assertEquals(await store.usage("alice"), { entries: 0, unseen: 0, bytes: 0 });
   });
 
   test("ids older than a time are forgotten, and may then come again", async (store) => {
