@@ -5,6 +5,7 @@ import { composeMessage } from "../../client/compose.ts";
 import { CHOICE, ended, Group, reading, sending, SENT, textsIn } from "../support/group.ts";
 import { passwordOf } from "../support/program.ts";
 import { Relay } from "../support/relay.ts";
+import { waitFor } from "../support/wait.ts";
 import { filesBelow, formsOf, searchBytes, searchFolder, type Secret } from "../support/search.ts";
 
 /** A text that stands nowhere else, in ASCII and beyond, short enough for one line of a header. */
@@ -98,7 +99,7 @@ Deno.test("the server's folder and log hold no password, title, text or attachme
     sending({ to: "bob", title, contents: { typed: body }, attach: [fileName] }),
   );
   await relay.lines[0]?.carried("up", 700_000);
-  const arriving = await waitFor(async () => {
+  const arriving = await waitFor("a file that arrives", async () => {
     const files = await filesBelow(server);
     return files.some((path) => path.startsWith("mail/bodies/tmp/")) ? files : null;
   });
@@ -139,13 +140,3 @@ Deno.test("the server's folder and log hold no password, title, text or attachme
   await group.server.stop();
   await nothingIn(server);
 });
-
-/** Asks until the answer is not null. */
-async function waitFor<T>(ask: () => Promise<T | null>): Promise<T> {
-  for (let i = 0; i < 500; i++) {
-    const answer = await ask();
-    if (answer !== null) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error("waited in vain");
-}
