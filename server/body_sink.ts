@@ -1,6 +1,7 @@
 import type { Bytes } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import { wrapFileError, writeAll } from "../protocol/atomic_file.ts";
+import type { Disk } from "./disk.ts";
 import type { BodySink, StoredBody } from "./store.ts";
 
 /** What all sinks do: count, and end once. Whatever goes wrong gives the body up. */
@@ -106,6 +107,7 @@ export class FileSink extends CountingSink {
     size: number,
     private readonly path: string,
     private readonly file: Deno.FsFile,
+    private readonly disk: Disk,
     private readonly owner: FileOwner,
   ) {
     super(size);
@@ -121,7 +123,7 @@ export class FileSink extends CountingSink {
 
   protected override async seal(): Promise<StoredBody> {
     try {
-      await this.file.sync();
+      await this.disk.syncFile(this.file);
     } catch (error) {
       throw wrapFileError(error, `write ${this.path}`);
     }

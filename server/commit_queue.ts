@@ -1,4 +1,5 @@
 import { SealpostError } from "../crypto/error.ts";
+import type { Disk } from "./disk.ts";
 import type { CommitReport } from "./store.ts";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
@@ -32,6 +33,7 @@ interface Job {
  */
 export class CommitQueue {
   readonly #db: DatabaseSync;
+  readonly #disk: Disk;
   readonly #wrap: (error: unknown) => SealpostError;
   readonly #report: (report: CommitReport) => void;
   readonly #begin: StatementSync;
@@ -51,10 +53,12 @@ export class CommitQueue {
    */
   constructor(
     db: DatabaseSync,
+    disk: Disk,
     wrap: (error: unknown) => SealpostError,
     report: (report: CommitReport) => void = () => {},
   ) {
     this.#db = db;
+    this.#disk = disk;
     this.#wrap = wrap;
     this.#report = report;
     this.#begin = db.prepare("BEGIN IMMEDIATE");
@@ -141,7 +145,7 @@ export class CommitQueue {
       this.#rollback();
       this.#begin.run();
       for (const job of batch) settle.push(this.#runJob(job));
-      this.#commit.run();
+      this.#disk.commit(() => this.#commit.run());
     } catch (error) {
       const failure = this.#failure(error);
       for (const job of batch) job.reject(failure);

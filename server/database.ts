@@ -11,6 +11,9 @@ export const DATABASE_NAME = "sealpost.db";
 /** Name of the file whose lock says that a server uses the store. */
 export const LOCK_NAME = "sealpost.lock";
 
+/** Name of the folder of bodies beside the database. */
+export const BODIES_NAME = "bodies";
+
 /** An open database and the lock that keeps other servers out. */
 export interface Database {
   readonly db: DatabaseSync;
@@ -34,11 +37,12 @@ export async function openDatabase(folder: string): Promise<Database> {
   const path = join(folder, DATABASE_NAME);
   let db: DatabaseSync | undefined;
   try {
+    await requireDatabase(folder, path);
     await makePrivate(folder, path);
     db = new DatabaseSync(path);
-    identify(db, path);
+    requireStore(db, path);
     configure(db, path);
-    migrate(db);
+    migrate(db, path);
     await syncFolder(folder);
     const opened = db;
     return {
@@ -60,25 +64,61 @@ export async function openDatabase(folder: string): Promise<Database> {
 }
 
 async function takeLock(folder: string): Promise<Deno.FsFile> {
-  const path = join(folder, LOCK_NAME);
-  let lock: Deno.FsFile;
   try {
-    if (!await exists(folder)) {
-      await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-      await syncFolder(dirname(folder));
-    }
-    lock = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+    await makeFolder(folder);
   } catch (error) {
     throw wrapFileError(error, `open the store ${folder}`);
   }
+  const lock = await lockStore(folder);
+  if (lock) return lock;
+  throw new SealpostError("busy", `another server uses the store ${folder}; stop that one first`);
+}
+
+/** Makes `folder` and its parents where they are missing, and each name durable in its parent. */
+async function makeFolder(folder: string): Promise<void> {
+  if (await exists(folder)) return;
+  const parent = dirname(folder);
+  if (parent !== folder) await makeFolder(parent);
+  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  await syncFolder(parent);
+}
+
+/**
+ * Takes the lock of the store in `folder`, which is there, for this process, until the file is
+ * closed; null if another has it. Throws `file-io`, `disk-full`.
+ */
+export async function lockStore(folder: string): Promise<Deno.FsFile | null> {
+  const path = join(folder, LOCK_NAME);
+  let lock: Deno.FsFile | undefined;
   try {
+    lock = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
     if (await lock.tryLock(true)) return lock;
   } catch (error) {
-    lock.close();
+    lock?.close();
     throw wrapFileError(error, `lock ${path}`);
   }
   lock.close();
-  throw new SealpostError("busy", `another server uses the store ${folder}; stop that one first`);
+  return null;
+}
+
+/**
+ * A store whose database is gone is not a new store: an empty one in its place would take the bodies
+ * that are there for left over, and remove them. Throws `file-io`.
+ */
+async function requireDatabase(folder: string, path: string): Promise<void> {
+  if (await exists(path) && (await Deno.stat(path)).size > 0) return;
+  const bodies = join(folder, BODIES_NAME);
+  if (!await exists(bodies)) return;
+  for await (const { name, isDirectory } of Deno.readDir(bodies)) {
+    if (!isDirectory || name === "tmp") continue;
+    for await (const _ of Deno.readDir(join(bodies, name))) {
+      throw new SealpostError(
+        "file-io",
+        `${path} is missing or empty although ${bodies} has mail; restore a backup, ` +
+          "or put the database back",
+      );
+    }
+  }
 }
 
 /** SQLite gives the files beside the database the mode that the database has. */
@@ -96,8 +136,11 @@ async function makePrivate(folder: string, path: string): Promise<void> {
   }
 }
 
-/** Refuses a database that is not a store of this version, before anything of it is changed. */
-function identify(db: DatabaseSync, path: string): void {
+/**
+ * Throws `config` unless `db` is a store, or empty, and of a version that this program knows. Changes
+ * nothing.
+ */
+export function requireStore(db: DatabaseSync, path: string): void {
   const id = pragma(db, "application_id");
   const tables = db.prepare("SELECT count(*) AS value FROM sqlite_schema").get()?.["value"];
   if (id !== APPLICATION_ID && (id !== 0 || tables !== 0)) {
@@ -131,7 +174,8 @@ function configure(db: DatabaseSync, path: string): void {
   `);
 }
 
-function migrate(db: DatabaseSync): void {
+/** Brings the schema forward, a version at a time; one that fails leaves the version before it. */
+function migrate(db: DatabaseSync, path: string): void {
   for (let version = schemaVersion(db); version < MIGRATIONS.length; version++) {
     db.exec("BEGIN IMMEDIATE");
     try {
@@ -140,12 +184,20 @@ function migrate(db: DatabaseSync): void {
       db.exec("COMMIT");
     } catch (error) {
       if (db.isTransaction) db.exec("ROLLBACK");
-      throw error;
+      const wrapped = wrapSqliteError(error, path);
+      if (wrapped.code !== "internal") throw wrapped;
+      throw new SealpostError(
+        "config",
+        `${path} has schema ${version}, cannot be brought forward, and is left as it was; ` +
+          "use the version of Sealpost that wrote it, and report this",
+        { cause: error },
+      );
     }
   }
 }
 
-function schemaVersion(db: DatabaseSync): number {
+/** The version of the schema of `db`. */
+export function schemaVersion(db: DatabaseSync): number {
   return Number(pragma(db, "user_version"));
 }
 
@@ -162,6 +214,18 @@ const FULL = 13;
 const CANTOPEN = 14;
 const NOTADB = 26;
 const IOERR_SHMSIZE = 10 | (19 << 8);
+
+/**
+ * Whether a transaction that failed with `error` may be on the disk all the same: its frames were
+ * written, and what failed was to make them durable, or the index of the log. They are overwritten by
+ * the next commit; a crash before that brings the transaction back.
+ */
+export function mayHaveCommitted(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ("errcode" in at) return (Number(at.errcode) & 0xff) === IOERR;
+  }
+  return false;
+}
 
 /**
  * What SQLite threw about the database `path`, as a SealpostError: `disk-full`, `file-io` (also a

@@ -6,7 +6,8 @@ import { BodyFiles } from "./body_files.ts";
 import { memoryChunks } from "./body_reader.ts";
 import { MemorySink } from "./body_sink.ts";
 import { CommitQueue } from "./commit_queue.ts";
-import { type Database, openDatabase, wrapSqliteError } from "./database.ts";
+import { type Database, mayHaveCommitted, openDatabase, wrapSqliteError } from "./database.ts";
+import { type Disk, SYSTEM_DISK } from "./disk.ts";
 import {
   blob,
   integer,
@@ -57,6 +58,8 @@ const INBOX = FOLDERS.indexOf("inbox");
 export interface StoreOptions {
   /** Told of every commit, also of those that failed. */
   readonly onCommit?: (report: CommitReport) => void;
+  /** Default: {@linkcode SYSTEM_DISK}. */
+  readonly disk?: Disk;
 }
 
 /**
@@ -73,7 +76,7 @@ export async function openSqliteStore(
 ): Promise<Store> {
   const database = await openDatabase(folder);
   try {
-    const files = await BodyFiles.open(folder);
+    const files = await BodyFiles.open(folder, options.disk ?? SYSTEM_DISK);
     const statements = prepareStatements(database.db);
     const missing = await files.sweep((shard) =>
       new Set(
@@ -114,13 +117,14 @@ class SqliteStore implements Store {
     database: Database,
     files: BodyFiles,
     statements: Statements,
-    { onCommit }: StoreOptions,
+    { onCommit, disk = SYSTEM_DISK }: StoreOptions,
   ) {
     this.#database = database;
     this.#files = files;
     this.#sql = statements;
     this.#queue = new CommitQueue(
       database.db,
+      disk,
       (error) => wrapSqliteError(error, database.path),
       onCommit,
     );
@@ -179,15 +183,14 @@ class SqliteStore implements Store {
     }
     try {
       const outcome = await this.#write(inline?.length ?? 0, () => this.#deliver(delivery));
-      if (file !== null && outcome.kind !== "stored") await this.#files.remove(file);
+      if (file !== null && outcome.kind !== "stored") await this.#files.discard(file);
       return outcome;
     } catch (error) {
       if (file !== null) {
-        // After a failed fsync the commit may be on the disk or not: until another commit has taken
-        // its place in the log, a crash could bring the row back, and the row needs its file.
-        if (wrapSqliteError(error, this.#database.path).code === "file-io") {
-          this.#doubtful.push(file);
-        } else await this.#files.remove(file);
+        // Until another commit has taken its place in the log, a crash could bring the row back, and
+        // the row needs its file.
+        if (mayHaveCommitted(error)) this.#doubtful.push(file);
+        else await this.#files.discard(file);
       }
       throw error;
     }
@@ -379,8 +382,10 @@ class SqliteStore implements Store {
 
   async #write<T>(bytes: number, write: () => T): Promise<T> {
     const value = await this.#queue.run(bytes, write);
-    const settled = this.#doubtful.splice(0);
-    for (const file of settled) await this.#files.remove(file);
+    for (const file of this.#doubtful.splice(0)) {
+      const named = await this.#read(() => this.#sql.bodyFiles.get(file, `${file}g`));
+      if (named === undefined) await this.#files.discard(file);
+    }
     return value;
   }
 
