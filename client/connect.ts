@@ -14,6 +14,7 @@ import { logOn } from "./log_on.ts";
 import { askForBundle } from "./login.ts";
 import { Mail } from "./mail.ts";
 import { Menu } from "./menu.ts";
+import { RetiredKeys } from "./retired_keys.ts";
 import { State } from "./state.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
 
@@ -43,7 +44,8 @@ export async function connect(options: ConnectOptions): Promise<void> {
     (attempt) => askPassphrase(terminal, name, attempt),
   );
   const server = await pinnedServer(terminal, dir, address);
-  const state = await State.open(dir, name, identity);
+  const retired = new RetiredKeys(dir, name, (path) => askRetired(terminal, path));
+  const state = await State.open(dir, name, identity, retired);
   const unattended = options.passwordFile !== undefined ||
     Deno.env.get("SEALPOST_PASSWORD") !== undefined;
   let menu: Menu | null = null;
@@ -59,7 +61,7 @@ export async function connect(options: ConnectOptions): Promise<void> {
     onMail: (event) => menu?.notice(event),
   });
   try {
-    const mail = await Mail.open(name, identity, link, hello, state);
+    const mail = await Mail.open(name, identity, link, hello, state, retired);
     if (bound) {
       terminal.print(
         "This was the first connection: your account is now bound to your key " +
@@ -98,6 +100,13 @@ async function askPassphrase(
     return attempt === 1 ? utf8(fromEnvironment.normalize("NFC")) : null;
   }
   return await terminal.askSecret(`Passphrase of the private key of ${name}: `);
+}
+
+/** The passphrase of a retired key; null where nobody can be asked. */
+async function askRetired(terminal: Terminal, path: string): Promise<Bytes | null> {
+  const fromEnvironment = Deno.env.get("SEALPOST_PASSPHRASE");
+  if (fromEnvironment !== undefined) return utf8(fromEnvironment.normalize("NFC"));
+  return terminal.interactive ? await terminal.askSecret(`Passphrase of ${path}: `) : null;
 }
 
 /** From the file, the environment, or the person; in this order, and never from an argument. */

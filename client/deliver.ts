@@ -10,14 +10,18 @@ export interface Sent {
   readonly at: number;
 }
 
+/** What becomes of a message that is refused for good. */
+export type OnRefusal = "remove" | "set-aside";
+
 /**
- * Sends a waiting message and forgets it once the server has acknowledged it or refused it for
- * good. Throws the refusal; after one that may pass (`busy`, `disk-full`, `file-io`, `quota`,
- * `internal`) and after a lost connection the message stays in the outbox.
+ * Sends a waiting message and forgets it once the server has acknowledged it. Throws the refusal:
+ * after one that may pass (`busy`, `disk-full`, `file-io`, `quota`, `internal`) and after a lost
+ * connection the message stays in the outbox; after another it is treated as `onRefusal` says.
  */
 export async function deliverWaiting(
   link: Link,
   waiting: Waiting,
+  onRefusal: OnRefusal,
   onProgress: (done: number) => void = () => {},
 ): Promise<Sent> {
   try {
@@ -37,7 +41,8 @@ export async function deliverWaiting(
         { cause: error },
       );
     }
-    await waiting.remove();
+    if (onRefusal === "remove") await waiting.remove();
+    else await waiting.setAside();
     throw error;
   }
 }

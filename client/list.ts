@@ -50,15 +50,13 @@ export async function listFolder(
   options: ListOptions,
   onProgress: (done: number, of: number) => void = () => {},
 ): Promise<Listing> {
+  const known = await memory.known();
   const { epoch, nextUid, list } = await fetchEntries(link, options);
-  const findings = await memory.check(epoch, nextUid, list);
+  const findings = await memory.check(epoch, nextUid, list, known);
   const twice = new Set([...findings.duplicates, ...findings.reused]);
   const items: Item[] = [];
   for (const entry of list) {
-    const item = await openItem(unsealer, entry);
-    // What one sends to oneself is there twice, in the inbox and in Sent.
-    const own = item.opened?.summary.from.name === unsealer.name;
-    items.push({ ...item, duplicate: twice.has(entry.uid) && !own });
+    items.push({ ...await openItem(unsealer, entry), duplicate: twice.has(entry.uid) });
     onProgress(items.length, list.length);
   }
   return { items, renewed: findings.renewed };

@@ -90,9 +90,14 @@ export async function logIn(
     const d = await reader.exactly(SIZE_D);
     if (!d) throw endedEarly();
     const arrived = performance.now();
-    await handshake.readD(d);
-    const e = await handshake.writeE();
-    await grid.wait(arrived);
+    let e: Bytes;
+    try {
+      await handshake.readD(d);
+      e = await handshake.writeE();
+    } finally {
+      // Also when it failed: when the connection ends would tell how long that took.
+      await grid.wait(arrived);
+    }
     await stream.write(e);
     const keys = await handshake.split();
     const connection = new Connection(stream, reader, {

@@ -14,6 +14,7 @@ import { Outbox } from "./outbox.ts";
 import { People } from "./people.ts";
 import { keyChanged, Pins } from "./pins.ts";
 import { formatSize, Progress } from "./progress.ts";
+import type { RetiredKeys } from "./retired_keys.ts";
 import { sealLetter } from "./seal.ts";
 import type { State } from "./state.ts";
 import type { TemporaryMessage } from "./temporary_message.ts";
@@ -57,9 +58,11 @@ export class Mail {
     link: Link,
     hello: Hello,
     state: State,
+    retired: RetiredKeys,
   ): Promise<Mail> {
-    const people = new People(link, await Pins.load(state), { name, identity });
-    const unsealer = new Unsealer(identity, name, people, state);
+    const self = { name, identity, retired };
+    const people = new People(link, await Pins.load(state), self);
+    const unsealer = new Unsealer(self, people, state);
     const memory = await MailboxMemory.load(state);
     const outbox = await Outbox.open(state);
     return new Mail(name, identity, link, hello, { people, unsealer, memory, outbox });
@@ -127,7 +130,7 @@ export class Mail {
     const waiting = await withProgress("Sealing", size, (tell) => this.#outbox.add(sealed, tell));
     try {
       const sent = await withProgress("Sending", size, (tell) => {
-        return deliverWaiting(this.link, waiting, tell);
+        return deliverWaiting(this.link, waiting, "remove", tell);
       });
       if (outgoing.answers) await this.flag([outgoing.answers.entry.uid], ["answered"]);
       return { ...sent, id: formatMessageId(id) };
@@ -145,10 +148,12 @@ export class Mail {
   async flushOutbox(): Promise<{ sent: number; refused: string[] }> {
     const refused: string[] = [];
     let sent = 0;
-    for (const waiting of await this.#outbox.list()) {
+    const { waiting: messages, unknown } = await this.#outbox.list();
+    for (const path of unknown) refused.push(`${path}: where it was to go is not known any more`);
+    for (const waiting of messages) {
       try {
         await withProgress("Sending", waiting.request.size, (tell) => {
-          return deliverWaiting(this.link, waiting, tell);
+          return deliverWaiting(this.link, waiting, "set-aside", tell);
         });
         sent++;
       } catch (error) {

@@ -55,6 +55,15 @@ interface Record {
   readonly whole: Bytes;
 }
 
+/** The state of the mailbox that a client has seen last. */
+export interface Known {
+  readonly epoch: string;
+  readonly nextUid: number;
+}
+
+/** Of a mailbox that was never seen. */
+const NOTHING_KNOWN: Known = { epoch: "", nextUid: 0 };
+
 interface Memory {
   readonly epoch: string;
   readonly nextUid: number;
@@ -81,12 +90,24 @@ export class MailboxMemory {
     return new MailboxMemory(state);
   }
 
+  /** What is remembered now: to be asked for before a listing is, for {@linkcode MailboxMemory.check}. */
+  async known(): Promise<Known> {
+    const memory = decode(await this.#state.read(FILE));
+    return memory === null ? NOTHING_KNOWN : { epoch: memory.epoch, nextUid: memory.nextUid };
+  }
+
   /**
    * Compares a listing with what is remembered, and remembers it. `entries` may be any part of the
-   * mailbox in any order. Throws `protocol`, remembering nothing, if the server shows an earlier
+   * mailbox in any order. `known` is what was remembered before the listing was asked for: since
+   * then another client of this user may have seen a later state. Throws `protocol`, remembering nothing, if the server shows an earlier
    * state of the mailbox, another message under a known UID, or a UID it has not reached.
    */
-  async check(epoch: string, nextUid: number, entries: readonly Seen[]): Promise<Findings> {
+  async check(
+    epoch: string,
+    nextUid: number,
+    entries: readonly Seen[],
+    known?: Known,
+  ): Promise<Findings> {
     const seen = await Promise.all(entries.map(async ({ uid, header }) => ({
       own: equal(header.subarray(17, NAMED), this.#state.fp),
       uid,
@@ -94,7 +115,7 @@ export class MailboxMemory {
       whole: (await sha256(header)).slice(0, HASH_SIZE),
     })));
     return await this.#state.update(FILE, (current) => {
-      return compare(decode(current), epoch, nextUid, seen);
+      return compare(decode(current), epoch, nextUid, seen, known);
     });
   }
 }
@@ -104,10 +125,12 @@ function compare(
   epoch: string,
   nextUid: number,
   seen: readonly (Record & { own: boolean })[],
+  asked: Known | undefined,
 ): Change<Findings> {
   const before = memory ?? { epoch, nextUid: 0, former: [], records: new Uint8Array(0) };
   const renewed = before.epoch !== epoch;
-  if (renewed ? before.former.includes(epoch) : nextUid < before.nextUid) throw older();
+  const least = asked?.epoch === before.epoch ? asked.nextUid : before.nextUid;
+  if (renewed ? before.former.includes(epoch) : nextUid < least) throw older();
   const now: Memory = renewed
     ? {
       epoch,
@@ -115,9 +138,9 @@ function compare(
       former: [...before.former, before.epoch].slice(-MAX_EPOCHS),
       records: withoutUids(before.records),
     }
-    : { ...before, nextUid };
+    : { ...before, nextUid: Math.max(nextUid, before.nextUid) };
 
-  const known = new Known(now.records, seen);
+  const known = new Remembered(now.records, seen);
   const added: Record[] = [];
   for (const entry of seen) {
     if (entry.uid < 1 || entry.uid >= nextUid) {
@@ -144,7 +167,7 @@ function compare(
     if (copies > (entry.own ? 1 : 0)) duplicates.push(entry.uid);
     else if (earlier.length > copies) reused.push(entry.uid);
   }
-  const changed = renewed || added.length > 0 || nextUid !== before.nextUid;
+  const changed = renewed || added.length > 0 || now.nextUid !== before.nextUid;
   const data = changed ? encode({ ...now, records: append(now.records, added) }) : null;
   return { data, result: { renewed, duplicates, reused } };
 }
@@ -158,7 +181,7 @@ function older(): SealpostError {
 }
 
 /** Those of the remembered messages that have a UID or a name of one that was listed. */
-class Known {
+class Remembered {
   readonly byUid = new Map<number, Record>();
   readonly #byName = new Map<string, Record[]>();
 

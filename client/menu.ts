@@ -76,7 +76,9 @@ export class Menu {
   async #flushOutbox(): Promise<void> {
     const { sent, refused } = await this.#mail.flushOutbox();
     if (sent > 0) this.#terminal.print(`${sent} waiting message(s) went out.`);
-    for (const line of refused) this.#terminal.complain(`a waiting message was refused, ${line}`);
+    for (const line of refused) {
+      this.#terminal.complain(printable(`a waiting message was not sent, ${line}`));
+    }
   }
 
   /** Does one thing; an error is told and the menu goes on, unless the connection is gone. */
@@ -85,7 +87,7 @@ export class Menu {
       await this.#choose(choice);
     } catch (error) {
       if (!isSealpostError(error) || !survivable(error)) throw error;
-      this.#terminal.complain(error.message);
+      this.#terminal.complain(printable(error.message));
       // Nobody watches a pipe: whoever runs it learns from the exit code.
       if (!this.#terminal.interactive) Deno.exitCode = exitCodeFor(error.code);
     }

@@ -1,7 +1,7 @@
 import { join } from "@std/path";
 import * as v from "valibot";
 import { type Bytes, fromUtf8, utf8 } from "../crypto/bytes.ts";
-import { isSealpostError, SealpostError } from "../crypto/error.ts";
+import { isSealpostError } from "../crypto/error.ts";
 import { syncFolder, wrapFileError, writeAll } from "../protocol/atomic_file.ts";
 import { type DeliverRequest, deliverSchema } from "../protocol/request.ts";
 import { parseJson } from "../protocol/schema.ts";
@@ -12,14 +12,21 @@ import type { State } from "./state.ts";
 const PIECE = 65_536;
 
 const SUFFIX = ".sealed";
+const PARTIAL = ".partial";
+const REFUSED = ".refused";
+
+/** Age at which a message that is not complete is taken for left by a crash, milliseconds. */
+const ABANDONED = 3_600_000;
 
 /** A sealed message that waits for its acknowledgement. */
 export interface Waiting {
   readonly request: DeliverRequest;
   /** The sealed bytes, from the file: the same for every attempt. */
   bytes(): AsyncIterable<Bytes>;
-  /** Forgets it: it was acknowledged, or refused for good. */
+  /** Forgets it: it was acknowledged, or whoever sends it knows that it was refused. */
   remove(): Promise<void>;
+  /** Keeps it, and never sends it again: it was refused for good while nobody watched. */
+  setAside(): Promise<void>;
 }
 
 const schema = v.object({ request: deliverSchema });
@@ -44,7 +51,13 @@ export class Outbox {
     try {
       await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
       for await (const item of Deno.readDir(folder)) {
-        if (item.name.endsWith(".partial")) await Deno.remove(join(folder, item.name));
+        if (!item.name.endsWith(PARTIAL)) continue;
+        const path = join(folder, item.name);
+        // Another client of this user may be writing it.
+        const { mtime } = await Deno.lstat(path).catch(() => ({ mtime: null }));
+        if (mtime !== null && Date.now() - mtime.getTime() > ABANDONED) {
+          await Deno.remove(path).catch(() => {});
+        }
       }
     } catch (error) {
       throw wrapFileError(error, `use ${folder}`);
@@ -59,7 +72,7 @@ export class Outbox {
   async add(sealed: Sealed, onProgress: (done: number) => void = () => {}): Promise<Waiting> {
     const { request } = sealed;
     const final = this.#path(request.id);
-    const partial = `${final}.partial`;
+    const partial = `${final}${PARTIAL}`;
     let file: Deno.FsFile | null = null;
     try {
       file = await Deno.open(partial, { write: true, createNew: true, mode: 0o600 });
@@ -85,24 +98,23 @@ export class Outbox {
     return this.#waiting(request);
   }
 
-  /** What still waits from earlier, oldest first. */
-  async list(): Promise<Waiting[]> {
+  /**
+   * What still waits from earlier, oldest first, and the files of which it is not known where they
+   * were to go: they stay.
+   */
+  async list(): Promise<{ waiting: Waiting[]; unknown: string[] }> {
     const ids: string[] = [];
     for await (const item of Deno.readDir(this.#folder)) {
       if (item.name.endsWith(SUFFIX)) ids.push(item.name.slice(0, -SUFFIX.length));
     }
-    const out: Waiting[] = [];
+    const waiting: Waiting[] = [];
+    const unknown: string[] = [];
     for (const id of ids.sort()) {
       const meta = await this.#state.read(metaName(id));
-      if (!meta) {
-        throw new SealpostError(
-          "format",
-          `${this.#path(id)} has no description; move it away if you do not need it`,
-        );
-      }
-      out.push(this.#waiting(parseJson(schema, fromUtf8(meta)).request));
+      if (meta) waiting.push(this.#waiting(parseJson(schema, fromUtf8(meta)).request));
+      else unknown.push(this.#path(id));
     }
-    return out;
+    return { waiting, unknown };
   }
 
   #path(id: string): string {
@@ -117,6 +129,13 @@ export class Outbox {
       remove: async () => {
         await Deno.remove(path).catch(() => {});
         await this.#state.remove(metaName(request.id));
+      },
+      setAside: async () => {
+        try {
+          await Deno.rename(path, `${path}${REFUSED}`);
+        } catch (error) {
+          throw wrapFileError(error, `rename ${path}`);
+        }
       },
     };
   }

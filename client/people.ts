@@ -1,9 +1,10 @@
-import { equal, fromBase64 } from "../crypto/bytes.ts";
+import { type Bytes, equal, fromBase64 } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
-import { type Bundle, decodeBundle, type Identity } from "../crypto/identity.ts";
+import { type Bundle, decodeBundle, formatFingerprint, type Identity } from "../crypto/identity.ts";
 import { MAX_KEYS } from "../protocol/limits.ts";
 import type { Link } from "./link.ts";
 import type { Pins } from "./pins.ts";
+import type { RetiredKeys } from "./retired_keys.ts";
 
 /** Somebody whose key is known. */
 export interface Known {
@@ -13,14 +14,21 @@ export interface Known {
   readonly fresh: boolean;
 }
 
+/** Whose mail it is. */
+export interface Self {
+  readonly name: string;
+  readonly identity: Identity;
+  readonly retired: RetiredKeys;
+}
+
 /** The keys of correspondents: pinned at first use, and never replaced in silence. */
 export class People {
   readonly #link: Link;
   readonly #pins: Pins;
-  readonly #self: { readonly name: string; readonly identity: Identity };
+  readonly #self: Self;
   readonly #bundles = new Map<string, Bundle>();
 
-  constructor(link: Link, pins: Pins, self: { name: string; identity: Identity }) {
+  constructor(link: Link, pins: Pins, self: Self) {
     this.#link = link;
     this.#pins = pins;
     this.#self = self;
@@ -45,6 +53,42 @@ export class People {
     return await Promise.all(names.map(async (name) => {
       return { name, bundle: await this.#bundle(name), fresh: fresh.has(name) };
     }));
+  }
+
+  /**
+   * The bundle of `name` whose fingerprint is `fp`: the pinned one, one that was pinned before (for
+   * what arrived by then), or for somebody unknown the one that the server offers, which `pin` then
+   * pins; nothing is pinned before the caller has verified what made it ask. Throws `key-changed`
+   * if it is none of these, `no-such-user`, `no-key`.
+   */
+  async sender(
+    name: string,
+    fp: Bytes,
+    arrived: number,
+  ): Promise<{ bundle: Bundle; pin: () => Promise<void> }> {
+    const settled = { pin: () => Promise.resolve() };
+    if (name === this.#self.name) {
+      const own = equal(this.#self.identity.bundle.fp, fp)
+        ? this.#self.identity
+        : await this.#self.retired.find(fp);
+      if (own) return { bundle: own.bundle, ...settled };
+      throw strange(name, fp, this.#self.identity.bundle.fp);
+    }
+    const pin = this.#pins.get(name);
+    if (pin && equal(pin.fp, fp)) return { bundle: await this.#bundle(name), ...settled };
+    if (pin) {
+      const former = pin.former.find((key) => equal(key.fp, fp) && arrived <= key.until);
+      if (former) return { bundle: await decodeBundle(former.bundle), ...settled };
+      throw strange(name, fp, pin.fp);
+    }
+    const bundle = (await this.offered([name])).get(name);
+    if (!bundle || !equal(bundle.fp, fp)) throw strange(name, fp, bundle?.fp ?? fp);
+    return {
+      bundle,
+      pin: async () => {
+        await this.#pins.trustOnFirstUse(name, bundle);
+      },
+    };
   }
 
   /** What the server says the keys of `names` are now. Nothing is pinned by this. */
@@ -88,4 +132,12 @@ export class People {
     this.#bundles.set(name, bundle);
     return bundle;
   }
+}
+
+function strange(name: string, fp: Bytes, known: Bytes): SealpostError {
+  return new SealpostError(
+    "key-changed",
+    `it claims to be from ${name} but has the key ${formatFingerprint(fp)}; the key known for ` +
+      `${name} is ${formatFingerprint(known)}`,
+  );
 }

@@ -16,9 +16,21 @@ export interface Pin {
   readonly firstSeen: number;
   /** Whether the two people have compared it. */
   readonly compared: boolean;
+  /** Keys that were pinned for this name before: old mail is still theirs. Latest last. */
+  readonly former: readonly FormerKey[];
+}
+
+/** A key that was replaced. */
+export interface FormerKey {
+  readonly fp: Bytes;
+  readonly bundle: Bytes;
+  /** When it was replaced, milliseconds since 1970: what arrived later is not its. */
+  readonly until: number;
 }
 
 const FILE = "pins";
+
+const time = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
 const schema = v.object({
   version: v.literal(1),
@@ -26,8 +38,9 @@ const schema = v.object({
     name: nameField,
     fp: fingerprintField,
     bundle: v.string(),
-    firstSeen: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+    firstSeen: time,
     compared: v.boolean(),
+    former: v.array(v.object({ fp: fingerprintField, bundle: v.string(), until: time })),
   })),
 });
 
@@ -90,7 +103,10 @@ export class Pins {
     return this.#change((pins) => {
       const other = find(pins, bundle.fp);
       if (other !== null && other.name !== name) throw taken(other, name);
-      pins.set(name, newPin(name, bundle));
+      const old = pins.get(name);
+      const until = Date.now();
+      const former = old ? [...old.former, { fp: old.fp, bundle: old.bundle, until }] : [];
+      pins.set(name, { ...newPin(name, bundle), former });
     });
   }
 
@@ -109,7 +125,14 @@ export class Pins {
 
 function newPin(name: string, bundle: Bundle): Pin {
   const { fp } = bundle;
-  return { name, fp, bundle: encodeBundle(bundle), firstSeen: Date.now(), compared: false };
+  return {
+    name,
+    fp,
+    bundle: encodeBundle(bundle),
+    firstSeen: Date.now(),
+    compared: false,
+    former: [],
+  };
 }
 
 function find(pins: ReadonlyMap<string, Pin>, fp: Bytes): Pin | null {
@@ -117,12 +140,15 @@ function find(pins: ReadonlyMap<string, Pin>, fp: Bytes): Pin | null {
   return null;
 }
 
-/** JSON: `{ version: 1, pins: [{ name, fp, bundle, firstSeen, compared }] }`, bytes in base64. */
+/** JSON: `{ version: 1, pins: [{ name, fp, bundle, firstSeen, compared, former }] }`, bytes in base64. */
 function encode(pins: ReadonlyMap<string, Pin>): Bytes {
   const all = [...pins.values()].map((pin) => ({
     ...pin,
     fp: toBase64(pin.fp),
     bundle: toBase64(pin.bundle),
+    former: pin.former.map(({ fp, bundle, until }) => {
+      return { fp: toBase64(fp), bundle: toBase64(bundle), until };
+    }),
   }));
   return utf8(JSON.stringify({ version: 1, pins: all }));
 }
@@ -131,7 +157,14 @@ function decode(bytes: Bytes | null): Map<string, Pin> {
   const pins = new Map<string, Pin>();
   if (bytes === null) return pins;
   for (const pin of parseJson(schema, fromUtf8(bytes)).pins) {
-    pins.set(pin.name, { ...pin, fp: fromBase64(pin.fp), bundle: fromBase64(pin.bundle) });
+    pins.set(pin.name, {
+      ...pin,
+      fp: fromBase64(pin.fp),
+      bundle: fromBase64(pin.bundle),
+      former: pin.former.map(({ fp, bundle, until }) => {
+        return { fp: fromBase64(fp), bundle: fromBase64(bundle), until };
+      }),
+    });
   }
   return pins;
 }

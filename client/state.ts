@@ -7,6 +7,7 @@ import type { Identity } from "../crypto/identity.ts";
 import { readFileBounded, wrapFileError, writeFileAtomic } from "../protocol/atomic_file.ts";
 import { parseName } from "../protocol/name.ts";
 import { sleep } from "../protocol/timer.ts";
+import type { RetiredKeys } from "./retired_keys.ts";
 
 /** Largest file of the state, bytes. */
 const MAX_FILE = 64 * 1024 * 1024;
@@ -32,34 +33,33 @@ const TEMP_AGE = 3_600_000;
 export class State {
   readonly #folder: string;
   readonly #key: AesKey;
+  readonly #retired: RetiredKeys | null;
   /** The fingerprint of the identity, 32 bytes. */
   readonly fp: Bytes;
 
-  private constructor(folder: string, key: AesKey, fp: Bytes) {
+  private constructor(folder: string, key: AesKey, fp: Bytes, retired: RetiredKeys | null) {
     this.#folder = folder;
     this.#key = key;
+    this.#retired = retired;
     this.fp = fp;
   }
 
   /**
    * Opens, and makes where it is missing, the state of user `name` under `dir`, and removes
-   * temporary files that a crash left. Throws `format` for what is no name, `file-io`, `disk-full`.
+   * temporary files that a crash left. What was sealed for one of the `retired` keys is read too,
+   * and sealed for `identity` when it is written next. Throws `format` for what is no name, `file-io`, `disk-full`.
    */
-  static async open(dir: string, name: string, identity: Identity): Promise<State> {
+  static async open(
+    dir: string,
+    name: string,
+    identity: Identity,
+    retired: RetiredKeys | null = null,
+  ): Promise<State> {
     const folder = join(dir, ".sealpost", parseName(name));
-    const raw = await hkdf(
-      identity.mlkemSeed,
-      new Uint8Array(0),
-      "sealpost/1 client state",
-      32,
-    );
-    try {
-      const state = new State(folder, await importAesKey(raw), identity.bundle.fp);
-      await state.#prepare();
-      return state;
-    } finally {
-      wipe(raw);
-    }
+    const key = await stateKey(identity);
+    const state = new State(folder, key, identity.bundle.fp, retired);
+    await state.#prepare();
+    return state;
   }
 
   async #prepare(): Promise<void> {
@@ -110,17 +110,20 @@ export class State {
     if (sealed.length < OVERHEAD || sealed[0] !== VERSION) {
       throw new SealpostError("format", `${path} is not a file of this program; ${ADVICE}`);
     }
-    const nonce = sealed.slice(1, 1 + NONCE_SIZE);
-    try {
-      return await aesOpen(this.#key, nonce, sealed.slice(1 + NONCE_SIZE), utf8(file));
-    } catch (cause) {
-      if (!isSealpostError(cause, "authentication")) throw cause;
-      throw new SealpostError(
-        "authentication",
-        `${path} was damaged or altered, or was written with another private key; ${ADVICE}`,
-        { cause },
-      );
+    const opened = await openWith(this.#key, sealed, file) ?? await this.#openRetired(sealed, file);
+    if (opened) return opened;
+    throw new SealpostError(
+      "authentication",
+      `${path} was damaged or altered, or was written with another private key; ${ADVICE}`,
+    );
+  }
+
+  async #openRetired(sealed: Bytes, file: string): Promise<Bytes | null> {
+    for (const identity of await this.#retired?.all() ?? []) {
+      const opened = await openWith(await stateKey(identity), sealed, file);
+      if (opened) return opened;
     }
+    return null;
   }
 
   /** Replaces `file` (0600), durably. Throws `disk-full`, `file-io`. */
@@ -195,3 +198,23 @@ export interface Change<T> {
 }
 
 const ADVICE = "restore it from a backup, or move it away and lose what it remembers";
+
+async function stateKey(identity: Identity): Promise<AesKey> {
+  const raw = await hkdf(identity.mlkemSeed, new Uint8Array(0), "sealpost/1 client state", 32);
+  try {
+    return await importAesKey(raw);
+  } finally {
+    wipe(raw);
+  }
+}
+
+/** The content of a sealed file; null if it was not sealed under `key`. */
+async function openWith(key: AesKey, sealed: Bytes, file: string): Promise<Bytes | null> {
+  const nonce = sealed.slice(1, 1 + NONCE_SIZE);
+  try {
+    return await aesOpen(key, nonce, sealed.slice(1 + NONCE_SIZE), utf8(file));
+  } catch (error) {
+    if (isSealpostError(error, "authentication")) return null;
+    throw error;
+  }
+}

@@ -1,16 +1,16 @@
 import { type Bytes, equal, fromBase64, readU32, toBase64, toHex } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { sha256 } from "../crypto/hash.ts";
-import { type Bundle, formatFingerprint, type Identity } from "../crypto/identity.ts";
-import { openBody } from "../protocol/body.ts";
+import type { Bundle, Identity } from "../crypto/identity.ts";
+import { openBody, sealedBodySize } from "../protocol/body.ts";
 import { decodeEntry, encodeEntry, type Entry } from "../protocol/entry.ts";
 import { checkCommitment } from "../protocol/file_key.ts";
 import { decodeHeader } from "../protocol/header.ts";
 import { openNote } from "../protocol/note.ts";
-import { openStanza, verifyStanza } from "../protocol/stanza.ts";
+import { openStanza, stanzaFp, verifyStanza } from "../protocol/stanza.ts";
 import { openSummary, type Person, type Summary, verifySummary } from "../protocol/summary.ts";
 import type { Link } from "./link.ts";
-import type { People } from "./people.ts";
+import type { People, Self } from "./people.ts";
 import type { State } from "./state.ts";
 import { TemporaryMessage } from "./temporary_message.ts";
 
@@ -32,17 +32,15 @@ const MAX_FAILED = 10_000;
 
 /** Opens what others sealed, and lets nothing out that does not verify. */
 export class Unsealer {
-  readonly #identity: Identity;
-  readonly #name: string;
+  readonly #self: Self;
   readonly #people: People;
   readonly #state: State;
   /** What was opened in this session, so that no RSA operation is done twice. */
   readonly #opened = new Map<string, Opened>();
   #failed: Set<string> | null = null;
 
-  constructor(identity: Identity, name: string, people: People, state: State) {
-    this.#identity = identity;
-    this.#name = name;
+  constructor(self: Self, people: People, state: State) {
+    this.#self = self;
     this.#people = people;
     this.#state = state;
   }
@@ -63,24 +61,18 @@ export class Unsealer {
     if (!equal(fromBase64(from.fp), header.senderFp)) {
       throw new SealpostError("authentication", "the summary names another sender than the header");
     }
-    const [known] = await this.#people.find([from.name]);
-    if (!known) throw new SealpostError("internal", "a sender without a key");
-    if (!equal(known.bundle.fp, header.senderFp)) {
-      throw new SealpostError(
-        "key-changed",
-        `it claims to be from ${from.name} but has the key ${
-          formatFingerprint(header.senderFp)
-        }; ` +
-          `the key pinned for ${from.name} is ${formatFingerprint(known.bundle.fp)}`,
-      );
+    const sender = await this.#people.sender(from.name, header.senderFp, entry.receivedAt);
+    await verifyStanza(sender.bundle, signature, entry.header, stanzaFp(entry.stanza));
+    await verifySummary(sender.bundle, opened, entry.header);
+    if (sealedBodySize(opened.summary.size) !== entry.bodySize) {
+      throw new SealpostError("format", "its body does not have the size its summary says");
     }
-    await verifyStanza(known.bundle, signature, entry.header, this.#identity.bundle.fp);
-    await verifySummary(known.bundle, opened, entry.header);
+    await sender.pin();
     const result: Opened = {
       entry,
       id: header.id,
       summary: opened.summary,
-      sender: known.bundle,
+      sender: sender.bundle,
       fileKey,
       summaryHash: opened.hash,
     };
@@ -91,7 +83,8 @@ export class Unsealer {
   /** Who was blind-copied, for one's own Sent copy; nobody for what others sent. */
   async blindCopied(opened: Opened): Promise<Person[]> {
     const { note, header } = opened.entry;
-    return note ? (await openNote(note, header, this.#identity)).bcc : [];
+    if (!note) return [];
+    return (await openNote(note, header, await this.#ownIdentity(opened.sender.fp))).bcc;
   }
 
   /**
@@ -149,7 +142,8 @@ export class Unsealer {
       throw new SealpostError("authentication", "it was not sealed for this key");
     }
     try {
-      return await openStanza(this.#identity, entry.stanza, entry.header);
+      const identity = await this.#ownIdentity(stanzaFp(entry.stanza));
+      return await openStanza(identity, entry.stanza, entry.header);
     } catch (error) {
       if (isSealpostError(error, "authentication")) {
         this.#failed.add(id);
@@ -168,9 +162,12 @@ export class Unsealer {
     return out;
   }
 
-  /** The name whose mail this opens. */
-  get name(): string {
-    return this.#name;
+  /** The own identity with this fingerprint: the present one, or one that was retired. */
+  async #ownIdentity(fp: Bytes): Promise<Identity> {
+    if (equal(fp, this.#self.identity.bundle.fp)) return this.#self.identity;
+    const retired = await this.#self.retired.find(fp);
+    if (retired) return retired;
+    throw new SealpostError("format", "it is sealed for a key that is not here");
   }
 }
 
