@@ -1,0 +1,137 @@
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { type Bytes, concat, random } from "../../crypto/bytes.ts";
+import { isSealpostError } from "../../crypto/error.ts";
+import { openBody } from "../../protocol/body.ts";
+import { flip } from "../crypto/support.ts";
+import { identityOf } from "../support/identities.ts";
+import { type Delivered, deliveredTo, pieces, read, sealMessage } from "../support/sealed.ts";
+
+const alice = await identityOf("alice");
+const bob = await identityOf("bob");
+
+/** Two whole chunks and one of 4,096 bytes: a first, a middle and a last. */
+const MESSAGE = random(135_168 - 72);
+const parts = await sealMessage(alice, [bob.bundle], MESSAGE);
+const [first, middle, last] = parts.chunks;
+assert(first && middle && last && parts.chunks.length === 3);
+const SIZE = concat(...parts.chunks).length;
+
+/** Readings at once: the private operations of one run beside those of another. */
+const AT_ONCE = 4;
+
+/** `work` for 0 up to `count`, several at once, each with its own `state`. */
+async function forEach<T>(
+  count: number,
+  state: () => T,
+  work: (index: number, state: T) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    const own = state();
+    while (next < count) await work(next++, own);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
+
+/** What reading gave: nothing but an error, or this fails. */
+async function assertNotRead(delivered: Delivered, what: string): Promise<void> {
+  let code: string;
+  try {
+    await read(bob, alice.bundle, delivered);
+    code = "it was read";
+  } catch (error) {
+    if (isSealpostError(error, "format", "authentication", "version")) return;
+    code = String(error);
+  }
+  throw new Error(`${what}: ${code}`);
+}
+
+Deno.test("the message that the tests below damage is read while it is whole", async () => {
+  assertEquals((await read(bob, alice.bundle, deliveredTo(parts, 0))).message, MESSAGE);
+});
+
+for (const part of ["header", "stanza", "summary"] as const) {
+  Deno.test(`a bit flipped anywhere in the ${part} keeps a message from being read`, async () => {
+    const whole = deliveredTo(parts, 0);
+    const bytes = whole[part];
+    await forEach(bytes.length, () => null, async (at) => {
+      const damaged = { ...whole, body: pieces(...parts.chunks), [part]: flip(bytes, at, at % 8) };
+      await assertNotRead(damaged, `byte ${at} of the ${part}`);
+    });
+  });
+}
+
+const chunks = { first, middle, last };
+for (const [index, name] of (["first", "middle", "last"] as const).entries()) {
+  Deno.test(`a bit flipped anywhere in the ${name} chunk keeps a message from being read`, async () => {
+    const context = parts;
+    let refused = 0;
+    await forEach(chunks[name].length, () => chunks[name].slice(), async (at, damaged) => {
+      // In place and back, as copies of 64 KiB for each bit would take most of the time.
+      const bit = 1 << (at % 8);
+      const good = damaged[at] ?? 0;
+      damaged[at] = good ^ bit;
+      const before = parts.chunks.slice(0, index);
+      const after = parts.chunks.slice(index + 1);
+      let released = 0;
+      try {
+        await openBody(
+          context,
+          alice.bundle,
+          SIZE,
+          pieces(...before, damaged, ...after),
+          (piece) => {
+            released += piece.length;
+            return Promise.resolve();
+          },
+        );
+      } catch (error) {
+        if (!isSealpostError(error, "authentication")) throw error;
+        refused++;
+      }
+      // What verified by itself went to where nobody sees it; nothing of the damaged chunk did.
+      assertEquals(released, Math.max(0, index * 65_536 - 8));
+      damaged[at] = good;
+    });
+    assertEquals(refused, chunks[name].length);
+  });
+}
+
+Deno.test("any damage to any part keeps a message from being read, and is told as such", async () => {
+  const whole = deliveredTo(parts, 0);
+  const kinds = fc.constantFrom("header", "stanza", "summary", "chunk");
+  const edits = fc.array(
+    fc.tuple(
+      fc.constantFrom("set", "cut", "insert", "swap"),
+      fc.nat(),
+      fc.nat(),
+      fc.integer({ min: 1, max: 255 }),
+    ),
+    { minLength: 1, maxLength: 4 },
+  );
+  const apply = (bytes: Bytes, list: readonly [string, number, number, number][]): Bytes => {
+    let out = bytes.slice();
+    for (const [kind, a, b, value] of list) {
+      if (out.length === 0) break;
+      const [i, j] = [a % out.length, b % out.length];
+      if (kind === "set") out[i] = (out[i] ?? 0) ^ value;
+      else if (kind === "cut") out = concat(out.slice(0, i), out.slice(i + (value % 40)));
+      else if (kind === "insert") {
+        out = concat(out.slice(0, i), new Uint8Array(value), out.slice(i));
+      } else [out[i], out[j]] = [out[j] ?? 0, out[i] ?? 0];
+    }
+    return out;
+  };
+  await fc.assert(
+    fc.asyncProperty(kinds, edits, fc.nat(2), async (kind, list, at) => {
+      const chosen = kind === "chunk" ? parts.chunks[at] ?? last : whole[kind];
+      const bad = apply(chosen, list);
+      if (bad.length === chosen.length && bad.every((byte, i) => byte === chosen[i])) return;
+      const body = parts.chunks.map((chunk, i) => kind === "chunk" && i === at ? bad : chunk);
+      const damaged = { ...whole, body: pieces(...body) };
+      await assertNotRead(kind === "chunk" ? damaged : { ...damaged, [kind]: bad }, kind);
+    }),
+    { numRuns: 500 },
+  );
+});
