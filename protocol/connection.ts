@@ -47,6 +47,10 @@ export class Connection {
   /** The peer said goodbye. */
   #over = false;
   #closing: Promise<void> | null = null;
+  /** Whether somebody reads what comes, to its end. */
+  #receiving = false;
+  #onPeerEnd: () => void = () => {};
+  readonly #peerEnd = new Promise<void>((resolve) => this.#onPeerEnd = resolve);
   /** When the last record came, milliseconds since 1970. */
   lastReceived = Date.now();
 
@@ -105,6 +109,7 @@ export class Connection {
    * breaks the rules.
    */
   async receive(): Promise<Frame | null> {
+    this.#receiving = true;
     for (;;) {
       if (this.#over) return null;
       const frame = this.#incoming.shift();
@@ -134,6 +139,12 @@ export class Connection {
     if (this.#failure) throw this.#failure;
     try {
       const head = await this.#reader.exactly(RECORD_HEADER);
+      if (!head && this.#closed) {
+        // The goodbye was ours, and the peer has ended its side.
+        this.#over = true;
+        this.#onPeerEnd();
+        return;
+      }
       const body = head && await this.#reader.exactly(recordLength(head));
       if (!body) {
         throw new SealpostError("connection-lost", "the connection ended without a goodbye");
@@ -183,11 +194,22 @@ export class Connection {
       this.#closed = true;
       await within(sent.then(() => this.flush()), LINGER, undefined);
       await this.#stream.closeWrite();
+      await within(this.#drain(), LINGER, undefined);
     } catch {
       // The peer is gone already: there is nobody to say goodbye to.
     }
     this.#stream.close();
     this.#erase();
+  }
+
+  /**
+   * Waits for the end of the peer's side: closing a socket with unread bytes in it resets the
+   * connection, and what was written last, the goodbye too, may be lost with it.
+   */
+  async #drain(): Promise<void> {
+    if (this.#receiving) return await this.#peerEnd;
+    this.#over = true;
+    while (!await this.#reader.atEnd());
   }
 
   /** Ends the connection at once, for `cause`; the error that every later call throws is returned. */
@@ -198,6 +220,7 @@ export class Connection {
     this.#stream.close();
     this.#erase();
     this.#wake();
+    this.#onPeerEnd();
     return this.#failure;
   }
 
