@@ -221,10 +221,20 @@ const IOERR_SHMSIZE = 10 | (19 << 8);
  * the next commit; a crash before that brings the transaction back.
  */
 export function mayHaveCommitted(error: unknown): boolean {
+  return primaryCode(error) === IOERR;
+}
+
+/** Whether `error` says that a database is damaged, or is none. */
+export function saysDamaged(error: unknown): boolean {
+  return [CORRUPT, NOTADB].includes(primaryCode(error));
+}
+
+/** The primary result code of SQLite in `error` or what caused it; NaN if there is none. */
+function primaryCode(error: unknown): number {
   for (let at = error; at instanceof Error; at = at.cause) {
-    if ("errcode" in at) return (Number(at.errcode) & 0xff) === IOERR;
+    if ("errcode" in at) return Number(at.errcode) & 0xff;
   }
-  return false;
+  return NaN;
 }
 
 /**

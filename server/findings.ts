@@ -1,0 +1,88 @@
+/** What a check found, by kind. Those of a kind in {@linkcode MENDABLE} can be mended without loss. */
+export type FindingKind =
+  | "database" // SQLite's own checks failed
+  | "schema" // a table or index is missing or another
+  | "account" // a key that does not belong to its fingerprint
+  | "counter" // entries, unseen or bytes of a mailbox
+  | "next-uid" // a mailbox that would give a UID twice
+  | "entry" // an entry that does not fit its layout or its message
+  | "message" // a message that does not fit its layout, has no entry, or is there twice
+  | "delivered" // an id that should be remembered
+  | "body" // a body that is missing or of another size
+  | "unnamed" // a file that no message names
+  | "permissions" // what others can read
+  | "unusual"; // what a client sent and no client will open, and files of others
+
+const MENDABLE: readonly FindingKind[] = ["counter", "next-uid", "unnamed"];
+
+/** One thing that was found. */
+export interface Finding {
+  readonly kind: FindingKind;
+  /** `damage`: the store is not as the server left it. `note`: nothing is lost by it. */
+  readonly severity: "damage" | "note";
+  /** For a person; no secret, one line. */
+  readonly what: string;
+  readonly mended: boolean;
+}
+
+/** Most findings of one kind that are kept; the others are counted. */
+const MAX_OF_A_KIND = 50;
+
+/** Collects findings. */
+export class Findings {
+  readonly #list: Finding[] = [];
+  readonly #counts = new Map<string, number>();
+
+  damage(kind: FindingKind, what: string): void {
+    this.#add({ kind, severity: "damage", what, mended: false });
+  }
+
+  note(kind: FindingKind, what: string): void {
+    this.#add({ kind, severity: "note", what, mended: false });
+  }
+
+  #add(finding: Finding): void {
+    const key = `${finding.severity} ${finding.kind}`;
+    const count = (this.#counts.get(key) ?? 0) + 1;
+    this.#counts.set(key, count);
+    if (count <= MAX_OF_A_KIND) this.#list.push(finding);
+  }
+
+  /** Whether anything of `kind` was found. */
+  has(kind: FindingKind): boolean {
+    return this.#list.some((finding) => finding.kind === kind);
+  }
+
+  /** Everything of `kind`, which can be mended, was. */
+  mended(kind: FindingKind): void {
+    if (!MENDABLE.includes(kind)) throw new Error(`${kind} is not mended`);
+    for (const [i, finding] of this.#list.entries()) {
+      if (finding.kind === kind) this.#list[i] = { ...finding, mended: true };
+    }
+  }
+
+  /** The findings, in their order; after those of a kind, how many more there were. */
+  list(): Finding[] {
+    const out = [...this.#list];
+    for (const [key, count] of this.#counts) {
+      const last = this.#list.findLast(({ severity, kind }) => `${severity} ${kind}` === key);
+      if (count <= MAX_OF_A_KIND || last === undefined) continue;
+      const what = `${count - MAX_OF_A_KIND} more of this kind`;
+      out.splice(out.findLastIndex((finding) => finding === last) + 1, 0, { ...last, what });
+    }
+    return out;
+  }
+
+  /** How many things are damaged and were not mended. */
+  get damaged(): number {
+    let damaged = 0;
+    for (const [key, count] of this.#counts) {
+      const [severity, kind] = key.split(" ");
+      const one = this.#list.find((finding) =>
+        finding.kind === kind && finding.severity === severity
+      );
+      if (severity === "damage" && one?.mended === false) damaged += count;
+    }
+    return damaged;
+  }
+}
