@@ -13,7 +13,14 @@ import { attachmentFromFile } from "./attachments.ts";
 import type { AttachmentSource } from "./compose.ts";
 import type { Item } from "./list.ts";
 import type { Mail } from "./mail.ts";
-import { formatTime, headerLines, listingLine, readForDisplay, saveAttachments } from "./show.ts";
+import {
+  formatTime,
+  headerLines,
+  listingLine,
+  readForDisplay,
+  saveAttachments,
+  titleOf,
+} from "./show.ts";
 import type { Terminal } from "./terminal.ts";
 import type { Opened } from "./unseal.ts";
 
@@ -234,8 +241,8 @@ export class Menu {
 
   async #delete(): Promise<void> {
     const item = await this.#item("Enter the email index you wish to delete: ");
-    const { from, title } = listingLine(item);
-    if (!await this.#yes(`Delete "${title}" from ${from} for good? (Y/N) `)) {
+    const { from } = listingLine(item);
+    if (!await this.#yes(`Delete "${titleOf(item)}" from ${from} for good? (Y/N) `)) {
       return this.#terminal.print("Nothing was deleted.");
     }
     await this.#mail.remove([item.entry.uid]);

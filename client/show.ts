@@ -28,6 +28,12 @@ export function dateLine(opened: Opened): string {
     : `${formatTime(date)} (arrived ${formatTime(receivedAt)})`;
 }
 
+/** What an entry is called, safe to print: its title, or why it has none to show. */
+export function titleOf({ opened, problem }: Item): string {
+  if (!opened) return `[cannot be opened: ${printable(problem ?? "")}]`;
+  return printable(opened.summary.subject) || "(no title)";
+}
+
 /** The columns of a listing for one entry, safe to print. */
 export function listingLine(item: Item): { from: string; date: string; title: string } {
   const { opened, entry } = item;
@@ -35,7 +41,7 @@ export function listingLine(item: Item): { from: string; date: string; title: st
     return {
       from: "?",
       date: formatTime(entry.receivedAt),
-      title: `[cannot be opened: ${printable(item.problem ?? "")}]`,
+      title: titleOf(item),
     };
   }
   const { summary } = opened;
@@ -47,7 +53,7 @@ export function listingLine(item: Item): { from: string; date: string; title: st
   return {
     from: summary.from.name,
     date: dateLine(opened),
-    title: `${marks}${printable(summary.subject) || "(no title)"}${clip}`,
+    title: `${marks}${titleOf(item)}${clip}`,
   };
 }
 
