@@ -13,6 +13,9 @@ export const HANDSHAKE_TIMEOUT = 10_000;
 /** Longest password, bytes of UTF-8 after NFC. */
 export const MAX_PASSWORD = 256;
 
+/** Shortest password that a user may choose, characters. */
+export const MIN_PASSWORD = 8;
+
 /** Most stanzas of one message, the sender's own included. */
 export const MAX_STANZAS = 256;
 

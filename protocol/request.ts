@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { type Bytes, fromUtf8, utf8 } from "../crypto/bytes.ts";
 import { type ErrorCode, isSealpostError, SealpostError } from "../crypto/error.ts";
 import { FLAGS, FOLDERS } from "./entry.ts";
-import { MAX_KEYS, MAX_STANZAS, MAX_UIDS } from "./limits.ts";
+import { MAX_KEYS, MAX_PASSWORD, MAX_STANZAS, MAX_UIDS } from "./limits.ts";
 import { fingerprintField, nameField, parseJson } from "./schema.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -68,12 +68,30 @@ const keys = v.strictObject({
 /** The own account. */
 const whoami = v.strictObject({ op: v.literal("whoami") });
 
-const request = v.variant("op", [deliverSchema, list, fetch, flag, remove, keys, whoami]);
+const password = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_PASSWORD));
+
+/**
+ * A new password of one's own. All other sessions of the user end, and all tickets. While the password
+ * is a one-time one, nothing but this and `whoami` is answered.
+ */
+const passwd = v.strictObject({ op: v.literal("passwd"), old: password, new: password });
+
+const request = v.variant("op", [
+  deliverSchema,
+  list,
+  fetch,
+  flag,
+  remove,
+  keys,
+  whoami,
+  passwd,
+]);
 
 /** What a client asks. Unknown members are refused. */
 export type Request = v.InferOutput<typeof request>;
 export type DeliverRequest = v.InferOutput<typeof deliverSchema>;
 export type ListRequest = v.InferOutput<typeof list>;
+export type PasswdRequest = v.InferOutput<typeof passwd>;
 
 /** The request in a frame's payload. Throws `format`. */
 export function decodeRequest(payload: Bytes): Request {
@@ -150,7 +168,10 @@ const responses = {
     unseen: count,
     /** Stored bytes of the mailbox. */
     bytes: count,
+    /** Whether the password is a one-time one, to be changed by `passwd` before all else. */
+    change: v.optional(v.boolean()),
   }),
+  passwd: v.object({ ok: v.literal(true) }),
 };
 
 export type Op = keyof typeof responses;
@@ -198,6 +219,8 @@ const verdict = v.variant("ok", [
     name: nameField,
     fp: fingerprintField,
     ticket: v.optional(ticket),
+    /** Whether the password was a one-time one, to be changed by `passwd` before all else. */
+    change: v.optional(v.boolean()),
   }),
   v.object({
     ok: v.literal(false),

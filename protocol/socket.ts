@@ -4,15 +4,14 @@ import { type Address, formatAddress } from "./address.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { sleep } from "./timer.ts";
 
-/** A TCP connection as a stream of bytes. The only place where Sealpost touches a socket. */
+/** A connection as a stream of bytes. The only place where Sealpost touches a socket. */
 class SocketStream implements ByteStream {
   readonly peer: string;
-  readonly #socket: Deno.TcpConn;
+  readonly #socket: Deno.Conn;
 
-  constructor(socket: Deno.TcpConn) {
+  constructor(socket: Deno.Conn, peer: string) {
     this.#socket = socket;
-    this.peer = formatAddress({ host: socket.remoteAddr.hostname, port: socket.remoteAddr.port });
-    socket.setNoDelay(true);
+    this.peer = peer;
   }
 
   async read(into: Bytes): Promise<number | null> {
@@ -49,6 +48,12 @@ class SocketStream implements ByteStream {
   }
 }
 
+function tcpStream(socket: Deno.TcpConn): ByteStream {
+  socket.setNoDelay(true);
+  const { hostname, port } = socket.remoteAddr;
+  return new SocketStream(socket, formatAddress({ host: hostname, port }));
+}
+
 function lost(cause: unknown): SealpostError {
   return new SealpostError("connection-lost", "the connection was lost", { cause });
 }
@@ -61,7 +66,7 @@ export async function connectSocket(address: Address, timeout = 10_000): Promise
   const where = formatAddress(address);
   const signal = AbortSignal.timeout(timeout);
   try {
-    return new SocketStream(
+    return tcpStream(
       await Deno.connect({
         hostname: address.host,
         port: address.port,
@@ -116,28 +121,115 @@ export function listenSocket(address: Address): Listener {
   }
   return {
     address: { host: listener.addr.hostname, port: listener.addr.port },
-    async *accept() {
-      for (;;) {
-        let socket: Deno.TcpConn;
-        try {
-          socket = await listener.accept();
-        } catch (error) {
-          if (
-            error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted
-          ) {
-            return;
-          }
-          // Out of descriptors, or a peer that left before it was accepted: others still come.
-          await sleep(50);
-          continue;
-        }
-        try {
-          yield new SocketStream(socket);
-        } catch {
-          socket.close();
-        }
-      }
-    },
+    accept: () => accepted(listener, tcpStream),
     close: () => listener.close(),
   };
+}
+
+/** The connections that `listener` accepts, until it is closed. */
+async function* accepted<C extends Deno.Conn>(
+  listener: { accept(): Promise<C> },
+  toStream: (socket: C) => ByteStream,
+): AsyncGenerator<ByteStream, void, undefined> {
+  for (;;) {
+    let socket: C;
+    try {
+      socket = await listener.accept();
+    } catch (error) {
+      if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) {
+        return;
+      }
+      // Out of descriptors, or a peer that left before it was accepted: others still come.
+      await sleep(50);
+      continue;
+    }
+    try {
+      yield toStream(socket);
+    } catch {
+      socket.close();
+    }
+  }
+}
+
+/** A socket that only programs on this machine reach, by its path. */
+export interface LocalListener {
+  accept(): AsyncIterable<ByteStream>;
+  close(): void;
+}
+
+/**
+ * Listens on the Unix domain socket `path`, which must not be there; who may connect is up to the
+ * folder it is in. Throws `unreachable` with the reason.
+ */
+export function listenLocal(path: string): LocalListener {
+  let listener: Deno.UnixListener;
+  try {
+    listener = Deno.listen({ transport: "unix", path });
+  } catch (cause) {
+    const why = cause instanceof Deno.errors.NotCapable
+      ? "this program was started without that right"
+      : cause instanceof Deno.errors.AddrInUse
+      ? "there is something of that name"
+      : Deno.build.os === "windows"
+      ? "there are none on Windows"
+      : path.length > MAX_LOCAL_PATH
+      ? `the system takes names of at most ${MAX_LOCAL_PATH} bytes`
+      : "the file system refuses it";
+    throw new SealpostError("unreachable", `no local socket at ${path}: ${why}`, { cause });
+  }
+  return {
+    accept: () => accepted(listener, (socket) => new SocketStream(socket, "local")),
+    close: () => listener.close(),
+  };
+}
+
+/** What Linux (108) and macOS (104) take for the path of a local socket, its end included. */
+const MAX_LOCAL_PATH = 103;
+
+/** Connects to the Unix domain socket `path`. Throws `unreachable`, or `file-io` without the right. */
+export async function connectLocal(path: string): Promise<ByteStream> {
+  try {
+    return new SocketStream(await Deno.connect({ transport: "unix", path }), "local");
+  } catch (cause) {
+    if (cause instanceof Deno.errors.PermissionDenied) {
+      throw new SealpostError(
+        "file-io",
+        `${path} is for the user who runs the server; run this as that user`,
+        { cause },
+      );
+    }
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
+    throw new SealpostError("unreachable", `nobody listens on ${path}`, { cause });
+  }
+}
+
+/** An HTTP server. */
+export interface HttpListener {
+  /** Where it listens, with the port that the system chose. */
+  readonly address: Address;
+  close(): Promise<void>;
+}
+
+/** Answers HTTP requests at `address` by `answer`. Throws `unreachable` with the reason. */
+export function serveHttp(
+  address: Address,
+  answer: (request: Request) => Promise<Response>,
+): HttpListener {
+  let server: Deno.HttpServer<Deno.NetAddr>;
+  try {
+    server = Deno.serve({ hostname: address.host, port: address.port, onListen() {} }, answer);
+  } catch (cause) {
+    const why = cause instanceof Deno.errors.AddrInUse
+      ? "another program listens there"
+      : cause instanceof Deno.errors.NotCapable
+      ? "this program was started without that right"
+      : "it is not an address of this machine";
+    throw new SealpostError(
+      "unreachable",
+      `cannot listen on ${formatAddress(address)}: ${why}`,
+      { cause },
+    );
+  }
+  const { hostname, port } = server.addr;
+  return { address: { host: hostname, port }, close: () => server.shutdown() };
 }

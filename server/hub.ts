@@ -2,7 +2,18 @@ import type { Placed } from "./store.ts";
 
 /** A logged-in connection, as the others see it. */
 export interface Member {
+  /** A number that no other session of this server has had. */
+  readonly id: number;
   readonly name: string;
+  /** Where it comes from, `host:port`. */
+  readonly peer: string;
+  /** The client's program, as it says of itself. */
+  readonly client: string;
+  /** Whether it began with a ticket. */
+  readonly resumed: boolean;
+  /** When it began, and when something was received last, milliseconds since 1970. */
+  readonly since: number;
+  readonly lastReceived: number;
   /** What stood for the password when it logged in: another one ends the session. */
   readonly credential: string | null;
   /** Tells the client of a new entry, if it reads what it is told. */
@@ -14,6 +25,12 @@ export interface Member {
 /** Who is logged in now. */
 export class Hub {
   readonly #members = new Map<string, Set<Member>>();
+  #lastId = 0;
+
+  /** For a new session. */
+  newId(): number {
+    return ++this.#lastId;
+  }
 
   join(member: Member): void {
     const members = this.#members.get(member.name) ?? new Set();
@@ -31,6 +48,16 @@ export class Hub {
     let size = 0;
     for (const members of this.#members.values()) size += members.size;
     return size;
+  }
+
+  /** How many users have a session. */
+  get online(): number {
+    return this.#members.size;
+  }
+
+  /** All sessions, those of a user together. */
+  members(): readonly Member[] {
+    return [...this.#members.values()].flatMap((members) => [...members]);
   }
 
   /** Tells those whose mailbox got something. */

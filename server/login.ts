@@ -27,8 +27,10 @@ import { BUNDLE_ANSWER, REFUSAL_TEXT } from "../protocol/plaintext.ts";
 import { padTo } from "../protocol/login.ts";
 import type { SplitKeys } from "../protocol/noise.ts";
 import { encodeJson, LOGIN_REFUSED, type Verdict, VERDICT_SIZE } from "../protocol/request.ts";
+import type { AuditLog } from "./audit.ts";
 import type { Guesses } from "./guesses.ts";
 import type { Log } from "./log.ts";
+import type { Observer } from "./observe.ts";
 import type { Semaphore } from "./semaphore.ts";
 import { sourceOf } from "./source.ts";
 import type { Store } from "./store.ts";
@@ -49,12 +51,20 @@ export interface LoginContext {
   readonly guesses: Guesses;
   readonly tickets: Tickets;
   readonly log: Log;
+  readonly observer: Observer;
+  readonly audit: AuditLog;
 }
 
 /** A connection whose login was accepted. */
 export interface LoggedIn {
   readonly connection: Connection;
   readonly name: string;
+  /** Where it comes from, `host:port`. */
+  readonly peer: string;
+  /** The client's program, as it says of itself; empty where it was not asked. */
+  readonly client: string;
+  /** Whether it began with a ticket. */
+  readonly resumed: boolean;
   /** The proven fingerprint, 32 bytes: the one that is bound to the account. */
   readonly fp: Bytes;
   /**
@@ -81,14 +91,35 @@ export async function login(
     await stream.closeWrite();
     return null;
   }
-  if (equal(first, prefix(KIND_RESUMPTION))) return await resume(stream, reader, first, context);
+  if (equal(first, prefix(KIND_RESUMPTION))) {
+    try {
+      return await resume(stream, reader, first, context);
+    } catch (error) {
+      context.observer.logins.add(isSealpostError(error, "authentication") ? "stale" : "broken");
+      throw error;
+    }
+  }
   if (!equal(first, prefix(KIND_HANDSHAKE))) {
     await stream.write(REFUSAL_TEXT);
     await stream.closeWrite();
     context.log.info("other-protocol", { peer: stream.peer });
     return null;
   }
+  try {
+    return await prove(stream, reader, first, context);
+  } catch (error) {
+    context.observer.logins.add(isSealpostError(error, "busy") ? "busy" : "broken");
+    throw error;
+  }
+}
 
+/** A whole handshake, with keys and password. */
+async function prove(
+  stream: ByteStream,
+  reader: ExactReader,
+  first: Bytes,
+  context: LoginContext,
+): Promise<LoggedIn | null> {
   const rest = await reader.exactly(SIZE_A - PREFIX_SIZE);
   if (!rest) return null;
   const arrived = performance.now();
@@ -123,7 +154,19 @@ export async function login(
   }
   await connection.send({ kind: Kind.event, id: 0, payload: encodeJson(verdict) }, VERDICT_SIZE);
   if (verdict.ok) {
-    return { connection, name: verdict.name, fp: claim.bundle.fp, nextTicket: null };
+    const { name } = verdict;
+    const { peer } = stream;
+    const { client } = claim.login;
+    context.observer.logins.add("password");
+    return {
+      connection,
+      name,
+      peer,
+      client,
+      resumed: false,
+      fp: claim.bundle.fp,
+      nextTicket: null,
+    };
   }
   await connection.close();
   return null;
@@ -165,11 +208,16 @@ async function resume(
   });
   wipe(keys.responder, keys.initiator);
   const fp = client.fp;
-  context.log.info("resumed", { name, peer: stream.peer, key: formatFingerprint(fp) });
+  const { peer } = stream;
+  context.log.info("resumed", { name, peer, key: formatFingerprint(fp) });
+  context.observer.logins.add("ticket");
   const { exporter } = keys;
   return {
     connection,
     name,
+    peer,
+    client: "",
+    resumed: true,
     fp,
     nextTicket: () => context.tickets.issue({ name, fp, fullAt, exporter }),
   };
@@ -194,11 +242,13 @@ async function decide(
     correct = await context.argon.run(() => context.users.check(name, claim.login.password));
   } catch (error) {
     if (!isSealpostError(error, "busy")) throw error;
+    context.observer.logins.add("busy");
     return { ok: false, code: "busy", message: error.message };
   }
   const minutes = context.guesses.blockedFor(name, source);
   if (minutes > 0) {
     context.log.warn("login-blocked", fields);
+    context.observer.logins.add("blocked");
     return {
       ok: false,
       code: "busy",
@@ -216,6 +266,15 @@ async function decide(
     if (outcome === "bound" || outcome === "same") {
       context.guesses.succeeded(name, source);
       context.log.info(outcome === "bound" ? "key-bound" : "login", fields);
+      if (outcome === "bound") {
+        await context.audit.record({
+          action: "key-bound",
+          name,
+          origin: { via: "login", peer },
+          result: "done",
+          details: { key: fp },
+        });
+      }
       const ticket = await context.tickets.issue({
         name,
         fp: claim.bundle.fp,
@@ -228,6 +287,7 @@ async function decide(
         name,
         fp: toBase64(claim.bundle.fp),
         ...(ticket ? { ticket: { id: toHex(ticket.id), expires: ticket.expires } } : {}),
+        ...(context.users.state(name)?.expires ? { change: true } : {}),
       };
     }
     context.log.warn("login-failed", { ...fields, why: outcome });
@@ -235,5 +295,6 @@ async function decide(
     context.log.warn("login-failed", { ...fields, why: "name or password" });
   }
   context.guesses.failed(name, source);
+  context.observer.logins.add("refused");
   return { ok: false, code: "login-refused", message: LOGIN_REFUSED };
 }

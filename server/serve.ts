@@ -10,11 +10,15 @@ import { HANDSHAKE_TIMEOUT, ID_MEMORY } from "../protocol/limits.ts";
 import { PROGRAM_VERSION } from "../protocol/program.ts";
 import { type Listener, listenSocket } from "../protocol/socket.ts";
 import { within } from "../protocol/timer.ts";
+import { AuditLog } from "./audit.ts";
+import { Operations } from "./control/operations.ts";
+import { type Control, openControl } from "./control/server.ts";
 import { Gate } from "./gate.ts";
 import { Guesses } from "./guesses.ts";
 import { Hub } from "./hub.ts";
 import { type Log, stderrLog } from "./log.ts";
 import { login, type LoginContext } from "./login.ts";
+import { type Levels, Observer } from "./observe.ts";
 import { Semaphore } from "./semaphore.ts";
 import { Session, type SessionContext } from "./session.ts";
 import { openSqliteStore } from "./sqlite_store.ts";
@@ -63,11 +67,15 @@ export async function startServer(options: ServeOptions, log: Log): Promise<Serv
   const address = parseAddress(options.listen);
   const identity = await loadIdentity(options.dir, "server", passphraseFromEnvironment);
   const hub = new Hub();
+  const observer = new Observer();
+  const audit = new AuditLog(options.dir, log);
   let store: Store | null = null;
   const users: Users = await Users.open(join(options.dir, "user_pass.json"), {
     onProblem: (message) => log.warn("user_pass.json", { problem: message }),
     onChange: (names) => {
-      store?.ensureAccounts(names).catch((error) => log.warn("store-error", { error: `${error}` }));
+      store?.ensureAccounts(names).catch((error) =>
+        log.error("store-error", { error: `${error}` })
+      );
       hub.endAll(
         (member) => users.credential(member.name) === member.credential,
         "your account was changed; log in again",
@@ -76,7 +84,7 @@ export async function startServer(options: ServeOptions, log: Log): Promise<Serv
   });
   let listener: Listener;
   try {
-    store = await openSqliteStore(join(options.dir, "mail"));
+    store = await openSqliteStore(join(options.dir, "mail"), { onCommit: observer.committed });
     await store.ensureAccounts(users.names());
     await store.forgetDelivered(Date.now() - ID_MEMORY);
     listener = listenSocket(address);
@@ -101,21 +109,30 @@ export async function startServer(options: ServeOptions, log: Log): Promise<Serv
     guesses: new Guesses(),
     tickets: await Tickets.open(opened, users, identity),
     log,
+    observer,
+    audit,
   };
   const sessionContext: SessionContext = {
     store: opened,
     users,
     hub,
+    argon: loginContext.argon,
+    guesses: loginContext.guesses,
     log,
+    observer,
+    audit,
     maxMessage: options.maxMessage,
     maxRecipients: MAX_RECIPIENTS,
   };
   const gate = new Gate();
   const sessions = new Set<Promise<void>>();
   const accepting = (async () => {
-    for await (const stream of listener.accept()) {
+    for await (const socket of listener.accept()) {
+      observer.connections++;
+      const stream = observer.counting(socket);
       const entry = gate.enter(stream);
       if (!entry) {
+        observer.turnedAway++;
         stream.close();
         continue;
       }
@@ -132,12 +149,35 @@ export async function startServer(options: ServeOptions, log: Log): Promise<Serv
       opened.forgetDelivered(Date.now() - ID_MEMORY),
       opened.dropExpiredTickets(Date.now()),
     ])
-      .catch((error) => log.warn("store-error", { error: `${error}` }));
+      .catch((error) => log.error("store-error", { error: `${error}` }));
   }, DAY);
+
+  const levels = (): Levels => ({
+    handshakes: gate.size,
+    sessions: hub.size,
+    online: hub.online,
+    queues: { rsa: loginContext.slots.waiting, argon2: loginContext.argon.waiting },
+  });
+  const operations = new Operations({
+    users,
+    store: opened,
+    audit,
+    server: {
+      addresses: reachable(listener.address.host) ? [formatAddress(listener.address)] : [],
+      fingerprint: formatFingerprint(identity.bundle.fp),
+    },
+    running: { address: formatAddress(listener.address), hub, observer, levels },
+  });
+  // Mail goes on without it; the commands say then that nobody listens.
+  const control: Control | null = await openControl(options.dir, operations, log).catch((error) => {
+    log.warn("no-control-socket", { why: error instanceof Error ? error.message : String(error) });
+    return null;
+  });
 
   let stopping: Promise<void> | null = null;
   const stop = async () => {
     clearInterval(cleaning);
+    await control?.close();
     listener.close();
     await accepting;
     gate.closeAll();
@@ -151,6 +191,11 @@ export async function startServer(options: ServeOptions, log: Log): Promise<Serv
     fingerprint: formatFingerprint(identity.bundle.fp),
     stop: () => stopping ??= stop(),
   };
+}
+
+/** Whether `host`, where a server listens, is an address at which others may find it. */
+function reachable(host: string): boolean {
+  return host !== "0.0.0.0" && host !== "::";
 }
 
 /** One connection, from its first byte to its end. Never rejects: what goes wrong is logged. */
@@ -176,7 +221,7 @@ async function handle(
   } catch (error) {
     const code = late ? "timeout" : isSealpostError(error) ? error.code : "internal";
     const why = error instanceof Error ? error.message : String(error);
-    if (code === "internal") log.warn("internal-error", { peer: stream.peer, error: why });
+    if (code === "internal") log.error("internal-error", { peer: stream.peer, error: why });
     else log.info("connection-ended", { peer: stream.peer, code, why });
   } finally {
     clearTimeout(deadline);

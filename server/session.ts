@@ -11,26 +11,26 @@ import {
   encodeJson,
   type ListRequest,
   type Op,
+  type PasswdRequest,
   type Refusal,
   type Request,
   type Response,
   WIRE_ERRORS,
   type WireError,
 } from "../protocol/request.ts";
+import { changePassword, type PasswordContext } from "./change_password.ts";
 import { deliver, type Delivered } from "./deliver.ts";
 import type { Hub, Member } from "./hub.ts";
-import type { Log } from "./log.ts";
 import type { LoggedIn } from "./login.ts";
-import type { ListQuery, Placed, Store } from "./store.ts";
+import type { Observer } from "./observe.ts";
+import { sourceOf } from "./source.ts";
+import type { ListQuery, Placed } from "./store.ts";
 import { Handoff } from "../protocol/handoff.ts";
-import type { Users } from "./users.ts";
 
 /** What every session shares. */
-export interface SessionContext {
-  readonly store: Store;
-  readonly users: Users;
+export interface SessionContext extends PasswordContext {
   readonly hub: Hub;
-  readonly log: Log;
+  readonly observer: Observer;
   readonly maxMessage: number;
   readonly maxRecipients: number;
 }
@@ -59,8 +59,13 @@ const GONE_AFTER = 300_000;
  * what was asked before it, so that a client sees its own writes.
  */
 export class Session implements Member {
+  readonly id: number;
   readonly name: string;
-  readonly credential: string | null;
+  readonly peer: string;
+  readonly client: string;
+  readonly resumed: boolean;
+  readonly since = Date.now();
+  #credential: string | null;
   readonly #fp: Bytes;
   readonly #connection: Connection;
   readonly #context: SessionContext;
@@ -78,12 +83,24 @@ export class Session implements Member {
   #answered: Promise<void> = Promise.resolve();
 
   constructor(loggedIn: LoggedIn, context: SessionContext) {
+    this.id = context.hub.newId();
     this.name = loggedIn.name;
-    this.credential = context.users.credential(loggedIn.name);
+    this.peer = loggedIn.peer;
+    this.client = loggedIn.client;
+    this.resumed = loggedIn.resumed;
+    this.#credential = context.users.credential(loggedIn.name);
     this.#fp = loggedIn.fp;
     this.#connection = loggedIn.connection;
     this.#nextTicket = loggedIn.nextTicket;
     this.#context = context;
+  }
+
+  get credential(): string | null {
+    return this.#credential;
+  }
+
+  get lastReceived(): number {
+    return this.#connection.lastReceived;
   }
 
   /** Serves until either side ends the connection. Throws what ended it, if it was not a goodbye. */
@@ -203,7 +220,11 @@ export class Session implements Member {
       this.#answer(job, () => Promise.reject(error));
       return;
     }
-    if (request.op === "deliver") {
+    this.#context.observer.requests.add(request.op);
+    if (this.#mustChange() && request.op !== "passwd" && request.op !== "whoami") {
+      if (request.op === "deliver") this.#receiveUpload(job).discard();
+      this.#answer(job, () => Promise.reject(firstThePassword()));
+    } else if (request.op === "deliver") {
       const held = Math.min(request.size, MAX_HELD);
       while (this.#inFlight > 0 && this.#inFlight + held > MAX_IN_FLIGHT) {
         await new Promise<void>((resolve) => this.#onLanded = resolve);
@@ -239,6 +260,8 @@ export class Session implements Member {
     work.catch(() => {});
     this.#answer(job, async () => {
       const done: Delivered = await work;
+      const { again, placed } = done;
+      this.#context.observer.delivered({ again, copies: placed.length, bytes: request.size });
       this.#context.hub.notify(done.placed);
       await this.#respond(job, { ok: true, at: done.at, again: done.again });
     });
@@ -260,11 +283,12 @@ export class Session implements Member {
   async #refuse(job: Job, error: unknown): Promise<void> {
     if (!this.#connection.open) return;
     const code = wireError(error);
+    this.#context.observer.refusals.add(code);
     if (code === "internal") {
-      this.#context.log.warn("internal-error", { name: this.name, error: String(error) });
+      this.#context.log.error("internal-error", { name: this.name, error: String(error) });
     } else if (code === "disk-full" || code === "file-io") {
       const why = error instanceof Error ? error.message : String(error);
-      this.#context.log.warn("store-error", { name: this.name, error: why });
+      this.#context.log.error("store-error", { name: this.name, error: why });
     }
     const message = code === "internal"
       ? "the server failed to do this; its log says more"
@@ -308,6 +332,8 @@ export class Session implements Member {
         return await this.#keys(job, request.names);
       case "whoami":
         return await this.#whoami(job);
+      case "passwd":
+        return await this.#passwd(job, request);
     }
   }
 
@@ -321,7 +347,32 @@ export class Session implements Member {
       epoch: toHex(account.epoch),
       nextUid: account.nextUid,
       ...usage,
+      ...this.#mustChange() ? { change: true } : {},
     });
+  }
+
+  /** Whether the password is a one-time one. */
+  #mustChange(): boolean {
+    return (this.#context.users.state(this.name)?.expires ?? null) !== null;
+  }
+
+  async #passwd(job: Job, request: PasswdRequest): Promise<void> {
+    const before = this.#credential;
+    try {
+      await changePassword({
+        name: this.name,
+        peer: this.peer,
+        source: sourceOf(this.peer),
+        old: request.old,
+        new: request.new,
+        // This session goes on; the others of this user do not.
+        adopt: (credential) => this.#credential = credential,
+      }, this.#context);
+    } catch (error) {
+      this.#credential = before;
+      throw error;
+    }
+    await this.#respond(job, { ok: true });
   }
 
   async #account() {
@@ -401,13 +452,20 @@ export class Session implements Member {
     } catch (error) {
       job.cancelled = true;
       const why = error instanceof Error ? error.message : String(error);
-      this.#context.log.warn("store-error", { name: this.name, error: why });
+      this.#context.log.error("store-error", { name: this.name, error: why });
     }
     const kind = job.cancelled ? Kind.cancel : Kind.end;
     if (this.#connection.open) {
       await this.#connection.send({ kind, id: job.id, payload: new Uint8Array(0) });
     }
   }
+}
+
+function firstThePassword(): SealpostError {
+  return new SealpostError(
+    "login-refused",
+    "your password is a one-time password: set one of your own first",
+  );
 }
 
 /** The code that a client may see for `error`. */

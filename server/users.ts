@@ -155,6 +155,11 @@ export class Users {
     return this.#next;
   }
 
+  /** What is wrong with the file, while the last good state is in force; null if nothing is. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
   /** Stops looking at the file. */
   close(): void {
     this.#closed = true;

@@ -67,6 +67,14 @@ function part(specifier: string, root: string): string | null {
   return path.startsWith("../") ? null : path.split("/")[0] ?? null;
 }
 
+/** The source files in a folder and its subfolders, as paths from the root. */
+async function* sourcesIn(folder: string): AsyncGenerator<string> {
+  for await (const { name, isDirectory } of Deno.readDir(join(ROOT, folder))) {
+    if (isDirectory) yield* sourcesIn(`${folder}/${name}`);
+    else if (name.endsWith(".ts")) yield `${folder}/${name}`;
+  }
+}
+
 function shown(specifier: string, root: string): string {
   return specifier.replace(toFileUrl(root).href.replace(/\/?$/, "/"), "");
 }
@@ -82,10 +90,8 @@ Deno.test("every source file is reached from main.ts", async () => {
   const reached = new Set(graph.modules.map(({ specifier }) => shown(specifier, ROOT)));
   const orphans: string[] = [];
   for (const folder of ["client", "crypto", "protocol", "server"]) {
-    for await (const { name, isFile } of Deno.readDir(join(ROOT, folder))) {
-      if (isFile && name.endsWith(".ts") && !reached.has(`${folder}/${name}`)) {
-        orphans.push(`${folder}/${name}`);
-      }
+    for await (const path of sourcesIn(folder)) {
+      if (!reached.has(path)) orphans.push(path);
     }
   }
   assertEquals(orphans.sort(), []);
@@ -94,12 +100,12 @@ Deno.test("every source file is reached from main.ts", async () => {
 Deno.test("only protocol/socket.ts touches a socket, and crypto/ touches no file", async () => {
   const found: string[] = [];
   for (const folder of ["client", "crypto", "protocol", "server"]) {
-    for await (const { name } of Deno.readDir(join(ROOT, folder))) {
-      const text = await Deno.readTextFile(join(ROOT, folder, name));
+    for await (const path of sourcesIn(folder)) {
+      const text = await Deno.readTextFile(join(ROOT, path));
       const socket =
         /\bDeno\.(connect|listen|startTls|resolveDns|serve)|"node:(net|tls|dgram|http)/;
-      if (socket.test(text)) found.push(`${folder}/${name}`);
-      if (folder === "crypto" && /\bDeno\.\w+|"node:fs/.test(text)) found.push(`crypto/${name}`);
+      if (socket.test(text)) found.push(path);
+      if (folder === "crypto" && /\bDeno\.\w+|"node:fs/.test(text)) found.push(path);
     }
   }
   assertEquals(found, ["protocol/socket.ts"]);

@@ -1,0 +1,340 @@
+import { SealpostError } from "../../crypto/error.ts";
+import { formatFingerprint } from "../../crypto/identity.ts";
+import { PROGRAM, PROGRAM_VERSION } from "../../protocol/program.ts";
+import { within } from "../../protocol/timer.ts";
+import type { AuditAction, AuditLog, AuditOrigin } from "../audit.ts";
+import type { Hub, Member } from "../hub.ts";
+import { peerFields } from "../log.ts";
+import type { Levels, Observer } from "../observe.ts";
+import type { Store } from "../store.ts";
+import { formatUserState, isUserState, parseUserState, type UserState } from "../user_state.ts";
+import type { Users } from "../users.ts";
+import type {
+  Caller,
+  ControlOp,
+  ControlRequest,
+  ControlResult,
+  ServerInfo,
+  SessionInfo,
+  Stats,
+  UserInfo,
+} from "./protocol.ts";
+
+/** How long sessions are given to take their goodbye, milliseconds. */
+const GOODBYE_PATIENCE = 2000;
+/** Messages removed in one step. */
+const PURGE_AT_ONCE = 200;
+
+/** What only a running server has. */
+export interface Running {
+  readonly address: string;
+  readonly hub: Hub;
+  readonly observer: Observer;
+  readonly levels: () => Levels;
+}
+
+/** What operations work on. */
+export interface OperationsContext {
+  readonly users: Users;
+  readonly store: Store;
+  readonly audit: AuditLog;
+  readonly server: ServerInfo;
+  /** Null if no server runs: what is done then has no sessions to end. */
+  readonly running: Running | null;
+}
+
+/** What operators do, on a running server or, without one, on its folder. */
+export class Operations {
+  readonly #context: OperationsContext;
+
+  constructor(context: OperationsContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Does what is asked, and records what changes something in the audit log. Throws `no-such-user`,
+   * `file-exists` (a user of that name), `usage` (needs a running server), `config`, `busy`,
+   * `disk-full`, `file-io`.
+   */
+  run(request: ControlRequest): Promise<ControlResult<ControlOp>> {
+    switch (request.op) {
+      case "user-list":
+        return this.#list();
+      case "sessions-list":
+        return Promise.resolve().then(() => ({ sessions: this.#sessions() }));
+      case "stats":
+        return this.#stats();
+    }
+    return this.#audited(request, (): Promise<ControlResult<ControlOp>> => {
+      switch (request.op) {
+        case "user-add":
+          return this.#add(request.name, request.credential);
+        case "user-passwd":
+          return this.#passwd(request.name, request.credential);
+        case "user-disable":
+          return this.#able(request.name, true);
+        case "user-enable":
+          return this.#able(request.name, false);
+        case "user-unbind":
+          return this.#unbind(request.name);
+        case "user-remove":
+          return this.#remove(request.name, request.purge);
+        case "sessions-end":
+          return this.#end(request.who);
+        case "reload":
+          return this.#reload();
+      }
+    });
+  }
+
+  async #audited<T>(
+    request: Extract<ControlRequest, { op: AuditAction }>,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const about = "name" in request ? { name: request.name } : {};
+    const details = "who" in request
+      ? { who: request.who }
+      : "purge" in request
+      ? { purge: request.purge }
+      : "credential" in request
+      ? { oneTime: parseUserState(request.credential).expires !== null }
+      : {};
+    const record = (result: string) =>
+      this.#context.audit.record({
+        action: request.op,
+        ...about,
+        origin: this.#origin(request.by),
+        result,
+        details,
+      });
+    try {
+      const value = await work();
+      await record("done");
+      return value;
+    } catch (error) {
+      await record(error instanceof SealpostError ? error.code : "internal");
+      throw error;
+    }
+  }
+
+  #origin({ pid, operator }: Caller): AuditOrigin {
+    const via = this.#context.running === null ? "offline" : "control";
+    return operator === undefined ? { via, pid } : { via, pid, operator };
+  }
+
+  async #add(name: string, credential: string) {
+    const { users, store, server } = this.#context;
+    await users.change((existing) => {
+      if (existing.has(name)) {
+        throw new SealpostError(
+          "file-exists",
+          `there is a user ${name} already; user passwd ${name} gives a new password`,
+        );
+      }
+      return new Map([[name, credential]]);
+    });
+    await store.ensureAccounts([name]);
+    const user = await this.#user(name);
+    return { user, existed: user.key !== null || user.entries > 0, server };
+  }
+
+  async #passwd(name: string, credential: string) {
+    const { users, store, server } = this.#context;
+    const ending = this.#count(name);
+    await users.change((existing) => {
+      const { disabled } = stateIn(existing, name);
+      return new Map([[name, formatUserState({ ...parseUserState(credential), disabled })]]);
+    });
+    await store.dropTickets(name);
+    await this.#endSessions((member) => member.name === name, "your password was changed");
+    return { user: await this.#user(name), ended: ending, server };
+  }
+
+  async #able(name: string, disabled: boolean) {
+    const { users, store } = this.#context;
+    const ending = this.#count(name);
+    await users.change((existing) =>
+      new Map([[name, formatUserState({ ...stateIn(existing, name), disabled })]])
+    );
+    // An enabled user starts anew: what was issued before does not come back to life.
+    await store.ensureAccounts([name]);
+    await store.dropTickets(name);
+    if (disabled) {
+      await this.#endSessions((member) => member.name === name, "your account was disabled");
+    }
+    return { user: await this.#user(name), ended: disabled ? ending : 0 };
+  }
+
+  async #unbind(name: string) {
+    const { users, store } = this.#context;
+    await users.refresh();
+    if (!users.has(name)) throw noSuchUser(name);
+    await store.ensureAccounts([name]);
+    const fp = await store.unbindKey(name);
+    const ended = await this.#endSessions(
+      (member) => member.name === name,
+      "your account was released from its key",
+    );
+    return {
+      user: await this.#user(name),
+      ended,
+      key: fp === null ? null : formatFingerprint(fp),
+    };
+  }
+
+  async #remove(name: string, purge: boolean) {
+    const { users, store } = this.#context;
+    const ending = this.#count(name);
+    const account = await store.account(name);
+    await users.change((existing) => {
+      // What an earlier removal left can still be purged.
+      if (!existing.has(name) && !(purge && account !== null)) throw noSuchUser(name);
+      return existing.has(name) ? new Map([[name, null]]) : new Map();
+    });
+    await this.#endSessions((member) => member.name === name, "your account was removed");
+    if (account === null) return { name, ended: ending, purged: purge ? 0 : null };
+    await store.dropTickets(name);
+    if (!purge) return { name, ended: ending, purged: null };
+    let purged = 0;
+    for (;;) {
+      const entries = await store.list(name, { limit: PURGE_AT_ONCE });
+      if (entries.length === 0) break;
+      purged += (await store.remove(name, entries.map(({ uid }) => uid))).length;
+    }
+    await store.unbindKey(name);
+    return { name, ended: ending, purged };
+  }
+
+  async #end(who: string | number) {
+    const { users } = this.#context;
+    this.#requireRunning();
+    if (typeof who === "string" && !users.has(who) && this.#count(who) === 0) {
+      throw noSuchUser(who);
+    }
+    const ended = await this.#endSessions(
+      (member) => member.name === who || member.id === who,
+      "whoever runs the server ended this session",
+    );
+    if (ended === 0 && typeof who === "number") {
+      throw new SealpostError("usage", `there is no session ${who}; sessions list shows them`);
+    }
+    return { ended };
+  }
+
+  async #reload() {
+    const { users } = this.#context;
+    this.#requireRunning();
+    await users.refresh();
+    if (users.problem !== null) throw new SealpostError("config", users.problem);
+    return { users: users.names().length };
+  }
+
+  async #list() {
+    const { users } = this.#context;
+    await users.refresh();
+    const list: UserInfo[] = [];
+    for (const name of users.names()) list.push(await this.#user(name));
+    return { users: list };
+  }
+
+  async #user(name: string): Promise<UserInfo> {
+    const { users, store } = this.#context;
+    const state = users.state(name);
+    if (state === null) throw noSuchUser(name);
+    const account = await store.account(name);
+    const usage = account === null ? { entries: 0, unseen: 0, bytes: 0 } : await store.usage(name);
+    return {
+      name,
+      state: standing(state, Date.now()),
+      expires: state.expires,
+      key: account?.fp ? formatFingerprint(account.fp) : null,
+      boundAt: account?.boundAt ?? null,
+      ...usage,
+      sessions: this.#count(name),
+    };
+  }
+
+  #sessions(): SessionInfo[] {
+    return this.#requireRunning().hub.members().map((member) => ({
+      id: member.id,
+      name: member.name,
+      from: String(peerFields(member.peer).from),
+      client: member.client,
+      resumed: member.resumed,
+      since: member.since,
+      lastReceived: member.lastReceived,
+    }));
+  }
+
+  async #stats(): Promise<Stats> {
+    const { users, store, server } = this.#context;
+    const { observer, levels, address } = this.#requireRunning();
+    const { handshakes, sessions, online, queues } = levels();
+    return {
+      version: PROGRAM_VERSION,
+      deno: Deno.version.deno,
+      startedAt: observer.startedAt,
+      address,
+      fingerprint: server.fingerprint,
+      users: users.names().length,
+      sessions,
+      online,
+      handshakes,
+      queues,
+      connections: observer.connections,
+      turnedAway: observer.turnedAway,
+      logins: observer.logins.toJSON(),
+      requests: observer.requests.toJSON(),
+      refusals: observer.refusals.toJSON(),
+      deliveries: observer.deliveries.toJSON(),
+      copies: observer.copies,
+      messageBytes: observer.messageBytes,
+      network: observer.network.toJSON(),
+      commits: {
+        count: observer.commits,
+        writes: observer.writes,
+        failed: observer.failedCommits,
+        lastFailure: observer.commitFailure,
+      },
+      store: await store.stats(),
+      memory: Deno.memoryUsage().rss,
+    };
+  }
+
+  #requireRunning(): Running {
+    if (this.#context.running !== null) return this.#context.running;
+    throw new SealpostError("usage", `no server is running here; start it with ${PROGRAM} serve`);
+  }
+
+  #count(name: string): number {
+    const members = this.#context.running?.hub.members() ?? [];
+    return members.filter((member) => member.name === name).length;
+  }
+
+  async #endSessions(which: (member: Member) => boolean, reason: string): Promise<number> {
+    const hub = this.#context.running?.hub;
+    if (hub === undefined) return 0;
+    const ended = hub.members().filter(which).length;
+    await within(hub.endAll((member) => !which(member), reason), GOODBYE_PATIENCE, undefined);
+    return ended;
+  }
+}
+
+function stateIn(users: ReadonlyMap<string, string>, name: string): UserState {
+  const value = users.get(name);
+  if (value === undefined) throw noSuchUser(name);
+  if (!isUserState(value)) {
+    throw new SealpostError("busy", `the password of ${name} is not hashed yet; try again`);
+  }
+  return parseUserState(value);
+}
+
+function standing(state: UserState, now: number): UserInfo["state"] {
+  if (state.disabled) return "disabled";
+  if (state.expires === null) return "active";
+  return now < state.expires ? "invited" : "expired";
+}
+
+function noSuchUser(name: string): SealpostError {
+  return new SealpostError("no-such-user", `there is no user ${name}`);
+}

@@ -1,0 +1,257 @@
+import * as v from "valibot";
+import { type Bytes, concat, fromUtf8, utf8 } from "../../crypto/bytes.ts";
+import { type ErrorCode, isSealpostError, SealpostError } from "../../crypto/error.ts";
+import type { ByteStream } from "../../protocol/byte_stream.ts";
+import { nameField, parseJson } from "../../protocol/schema.ts";
+import { parseUserState } from "../user_state.ts";
+import { join } from "@std/path";
+
+// Operators' commands on a running server, over a socket in its folder: a connection carries one
+// request and its answer, each a line of JSON.
+
+/** The folder of the socket, in the server's folder, and the socket in it. */
+export const CONTROL_FOLDER = "control";
+const SOCKET_NAME = "sealpost.sock";
+
+/** The socket of the server whose folder is `dir`. */
+export function controlPath(dir: string): string {
+  return join(dir, CONTROL_FOLDER, SOCKET_NAME);
+}
+
+/** Longest request, bytes. */
+export const MAX_REQUEST = 8 * 1024;
+/** Longest answer, bytes: a list of some 30,000 users, as many as user_pass.json may have. */
+export const MAX_ANSWER = 16 * 1024 * 1024;
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+/** Who asks, as the command says of itself. */
+const by = v.strictObject({
+  pid: count,
+  operator: v.optional(v.pipe(v.string(), v.maxLength(64))),
+});
+/** Who asks, as the command says of itself. */
+export type Caller = v.InferOutput<typeof by>;
+
+/** What user_pass.json is to have for a password: a hash, so that no password crosses the socket. */
+const credential = v.pipe(v.string(), v.maxLength(400), v.check(isCredential));
+
+function isCredential(value: string): boolean {
+  try {
+    return !parseUserState(value).disabled;
+  } catch (error) {
+    if (!isSealpostError(error, "format")) throw error;
+    return false;
+  }
+}
+
+const named = <O extends string>(op: O) =>
+  v.strictObject({ op: v.literal(op), by, name: nameField });
+const bare = <O extends string>(op: O) => v.strictObject({ op: v.literal(op), by });
+
+const request = v.variant("op", [
+  v.strictObject({ op: v.literal("user-add"), by, name: nameField, credential }),
+  v.strictObject({ op: v.literal("user-passwd"), by, name: nameField, credential }),
+  named("user-disable"),
+  named("user-enable"),
+  named("user-unbind"),
+  v.strictObject({ op: v.literal("user-remove"), by, name: nameField, purge: v.boolean() }),
+  bare("user-list"),
+  bare("sessions-list"),
+  /** Those of a user, or the one with this number. */
+  v.strictObject({ op: v.literal("sessions-end"), by, who: v.union([nameField, count]) }),
+  bare("stats"),
+  bare("reload"),
+]);
+
+/** What an operator asks of a server. */
+export type ControlRequest = v.InferOutput<typeof request>;
+export type ControlOp = ControlRequest["op"];
+
+const time = v.nullable(v.number());
+
+const user = v.object({
+  name: v.string(),
+  /** `invited` and `expired`: with a one-time password that is good still, or not any more. */
+  state: v.picklist(["active", "invited", "expired", "disabled"]),
+  /** When a one-time password ends, milliseconds since 1970. */
+  expires: time,
+  /** The fingerprint of the bound key, and since when it is bound. */
+  key: v.nullable(v.string()),
+  boundAt: time,
+  entries: count,
+  unseen: count,
+  bytes: count,
+  sessions: count,
+});
+/** A user, as an operator sees him. */
+export type UserInfo = v.InferOutput<typeof user>;
+
+const session = v.object({
+  id: count,
+  name: v.string(),
+  from: v.string(),
+  client: v.string(),
+  /** Whether it began with a ticket. */
+  resumed: v.boolean(),
+  since: v.number(),
+  /** When something came from the client last. */
+  lastReceived: v.number(),
+});
+/** A session, as an operator sees it. */
+export type SessionInfo = v.InferOutput<typeof session>;
+
+const counts = v.record(v.string(), v.number());
+
+const stats = v.object({
+  version: v.string(),
+  deno: v.string(),
+  startedAt: v.number(),
+  address: v.string(),
+  fingerprint: v.string(),
+  users: count,
+  sessions: count,
+  online: count,
+  handshakes: count,
+  queues: counts,
+  connections: count,
+  turnedAway: count,
+  logins: counts,
+  requests: counts,
+  refusals: counts,
+  deliveries: counts,
+  copies: count,
+  messageBytes: count,
+  network: counts,
+  commits: v.object({
+    count,
+    writes: count,
+    failed: count,
+    lastFailure: v.nullable(v.string()),
+  }),
+  store: v.object({
+    accounts: count,
+    bound: count,
+    entries: count,
+    bytes: count,
+    database: count,
+    tickets: count,
+    waiting: count,
+  }),
+  memory: count,
+});
+/** What a server counts, and what is so at this moment. */
+export type Stats = v.InferOutput<typeof stats>;
+
+/** Where an invitation leads. */
+const server = v.object({ addresses: v.array(v.string()), fingerprint: v.string() });
+export type ServerInfo = v.InferOutput<typeof server>;
+
+const results = {
+  /** `existed`: mail or a key of an earlier user of that name is still there. */
+  "user-add": v.object({ user, existed: v.boolean(), server }),
+  "user-passwd": v.object({ user, ended: count, server }),
+  "user-disable": v.object({ user, ended: count }),
+  "user-enable": v.object({ user, ended: count }),
+  /** `key`: the one that was bound. */
+  "user-unbind": v.object({ user, ended: count, key: v.nullable(v.string()) }),
+  /** `purged`: messages that were removed with the user; null if mail and key stay. */
+  "user-remove": v.object({ name: v.string(), ended: count, purged: v.nullable(count) }),
+  "user-list": v.object({ users: v.array(user) }),
+  "sessions-list": v.object({ sessions: v.array(session) }),
+  "sessions-end": v.object({ ended: count }),
+  "stats": stats,
+  "reload": v.object({ users: count }),
+} as const satisfies Record<ControlOp, v.GenericSchema>;
+
+/** What the server answers to an `op`. */
+export type ControlResult<O extends ControlOp> = v.InferOutput<typeof results[O]>;
+
+const refusal = v.object({
+  ok: v.literal(false),
+  code: v.string(),
+  message: v.pipe(v.string(), v.maxLength(2000)),
+});
+
+/** A request as a line. */
+export function encodeRequest(request: ControlRequest): Bytes {
+  return utf8(`${JSON.stringify(request)}\n`);
+}
+
+/** The request in a line. Throws `format`. */
+export function decodeRequest(line: Bytes): ControlRequest {
+  return parseJson(request, fromUtf8(line));
+}
+
+/** What was done, or why not, as a line. */
+export function encodeAnswer(
+  answer: { readonly result: unknown } | { readonly code: ErrorCode; readonly message: string },
+): Bytes {
+  return utf8(`${JSON.stringify({ ok: "result" in answer, ...answer })}\n`);
+}
+
+const answered = v.variant("ok", [
+  refusal,
+  v.object({ ok: v.literal(true), result: v.unknown() }),
+]);
+
+/** The result in an answer's line; a refusal is thrown, with its code. Throws `protocol`. */
+export function decodeAnswer<O extends ControlOp>(op: O, line: Bytes): ControlResult<O> {
+  let answer: v.InferOutput<typeof answered>;
+  try {
+    answer = parseJson(answered, fromUtf8(line));
+  } catch (error) {
+    if (!isSealpostError(error, "format")) throw error;
+    throw otherAnswer(error);
+  }
+  if (!answer.ok) throw new SealpostError(codeOf(answer.code), answer.message);
+  const result = v.safeParse(results[op], answer.result);
+  if (!result.success) throw otherAnswer();
+  return result.output;
+}
+
+function otherAnswer(cause?: unknown): SealpostError {
+  return new SealpostError(
+    "protocol",
+    "the server answered something else; it may be of another version: restart it",
+    { cause },
+  );
+}
+
+/** The codes that operations end with; any other is a defect. */
+const CODES = [
+  "busy",
+  "config",
+  "disk-full",
+  "file-exists",
+  "file-io",
+  "format",
+  "internal",
+  "limit",
+  "no-such-user",
+  "timeout",
+  "usage",
+] as const satisfies readonly ErrorCode[];
+
+function codeOf(code: string): ErrorCode {
+  return CODES.find((known) => known === code) ?? "internal";
+}
+
+/**
+ * The bytes up to the first newline, without it. What follows is not looked at. Throws `limit` over
+ * `max` bytes, `connection-lost` if the stream ends before.
+ */
+export async function readLine(stream: ByteStream, max: number): Promise<Bytes> {
+  const chunks: Bytes[] = [];
+  for (let length = 0;;) {
+    const buffer = new Uint8Array(4096);
+    const n = await stream.read(buffer);
+    if (n === null) throw new SealpostError("connection-lost", "the connection ended early");
+    const end = buffer.subarray(0, n).indexOf(10);
+    const chunk = buffer.subarray(0, end < 0 ? n : end);
+    length += chunk.length;
+    if (length > max) throw new SealpostError("limit", `a line of more than ${max} bytes`);
+    chunks.push(chunk);
+    if (end >= 0) return concat(...chunks);
+  }
+}

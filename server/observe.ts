@@ -1,0 +1,150 @@
+import type { ErrorCode } from "../crypto/error.ts";
+import type { Bytes } from "../crypto/bytes.ts";
+import type { ByteStream } from "../protocol/byte_stream.ts";
+import type { CommitReport } from "./store.ts";
+
+/**
+ * How a login ended. `password` and `ticket` were let in; `stale` is a ticket that is unknown, used or
+ * over, after which a client comes again with its password; `refused` is a wrong name, password or
+ * key; `blocked` came after too many wrong guesses; `busy` found no room; `broken` broke the protocol,
+ * left or was too slow.
+ */
+export type LoginOutcome =
+  | "password"
+  | "ticket"
+  | "stale"
+  | "refused"
+  | "blocked"
+  | "busy"
+  | "broken";
+
+/** Counts by kind. */
+export class Tally<K extends string> {
+  readonly #counts = new Map<K, number>();
+
+  constructor(kinds: readonly K[] = []) {
+    for (const kind of kinds) this.#counts.set(kind, 0);
+  }
+
+  add(kind: K, by = 1): void {
+    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + by);
+  }
+
+  get(kind: K): number {
+    return this.#counts.get(kind) ?? 0;
+  }
+
+  get total(): number {
+    return [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** The counts by kind; those named to the constructor are always there. */
+  toJSON(): Record<string, number> {
+    return Object.fromEntries(this.#counts);
+  }
+}
+
+/**
+ * What has happened in this server since it started, counted. Knows no names, addresses or messages.
+ * `stats` and the metrics are read from it.
+ */
+export class Observer {
+  readonly startedAt = Date.now();
+  /** Connections that were accepted by the system, and those that were closed at once. */
+  connections = 0;
+  turnedAway = 0;
+  readonly logins = new Tally<LoginOutcome>([
+    "password",
+    "ticket",
+    "stale",
+    "refused",
+    "blocked",
+    "busy",
+    "broken",
+  ]);
+  /** Requests in sessions, by what was asked. */
+  readonly requests = new Tally<string>();
+  /** Requests that were refused, by the code of the refusal. */
+  readonly refusals = new Tally<ErrorCode>();
+  /** `stored`: new messages; `again`: those that had been stored before. */
+  readonly deliveries = new Tally<"stored" | "again">(["stored", "again"]);
+  /** Entries in mailboxes that came of them. */
+  copies = 0;
+  /** Sealed bytes of the messages that were stored. */
+  messageBytes = 0;
+  readonly network = new Tally<"in" | "out">(["in", "out"]);
+  commits = 0;
+  /** Writes in these commits. */
+  writes = 0;
+  failedCommits = 0;
+  /** Why the last commit failed; null if it did not. */
+  commitFailure: ErrorCode | null = null;
+  #onCommit: (report: CommitReport) => void = () => {};
+
+  /** Tells `listener` of every commit from now on. */
+  watchCommits(listener: (report: CommitReport) => void): void {
+    this.#onCommit = listener;
+  }
+
+  readonly committed = (report: CommitReport): void => {
+    this.commits++;
+    this.writes += report.writes;
+    if (report.failed !== null) this.failedCommits++;
+    this.commitFailure = report.failed?.code ?? null;
+    this.#onCommit(report);
+  };
+
+  delivered(result: { readonly again: boolean; readonly copies: number; readonly bytes: number }) {
+    this.deliveries.add(result.again ? "again" : "stored");
+    if (result.again) return;
+    this.copies += result.copies;
+    this.messageBytes += result.bytes;
+  }
+
+  /** `stream` with its bytes counted. */
+  counting(stream: ByteStream): ByteStream {
+    return new CountingStream(stream, this.network);
+  }
+}
+
+class CountingStream implements ByteStream {
+  readonly peer: string;
+  readonly #stream: ByteStream;
+  readonly #network: Tally<"in" | "out">;
+
+  constructor(stream: ByteStream, network: Tally<"in" | "out">) {
+    this.peer = stream.peer;
+    this.#stream = stream;
+    this.#network = network;
+  }
+
+  async read(into: Bytes): Promise<number | null> {
+    const n = await this.#stream.read(into);
+    if (n !== null) this.#network.add("in", n);
+    return n;
+  }
+
+  async write(data: Bytes): Promise<void> {
+    await this.#stream.write(data);
+    this.#network.add("out", data.length);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#stream.closeWrite();
+  }
+
+  close(): void {
+    this.#stream.close();
+  }
+}
+
+/** What is so at this moment. */
+export interface Levels {
+  /** Connections that are not logged in yet. */
+  readonly handshakes: number;
+  readonly sessions: number;
+  /** Users with a session. */
+  readonly online: number;
+  /** What waits, by queue: `rsa`, `argon2`, `commit`. */
+  readonly queues: Readonly<Record<string, number>>;
+}
