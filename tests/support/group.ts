@@ -187,10 +187,10 @@ export interface Row {
   readonly title: string;
 }
 
-/** The first inbox list in what a client printed. */
+/** The first inbox list with mail in what a client printed; none if all were empty. */
 export function inboxIn(stdout: string): Row[] {
-  if (stdout.includes("The inbox is empty.")) return [];
   const at = stdout.indexOf("Index  From");
+  if (at < 0 && stdout.includes("The inbox is empty.")) return [];
   if (at < 0) throw new Error(`no inbox list in ${JSON.stringify(stdout)}`);
   const rows: Row[] = [];
   for (const line of stdout.slice(at).split("\n").slice(1)) {
