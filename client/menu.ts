@@ -121,26 +121,58 @@ export class Menu {
     }
   }
 
+  /**
+   * All questions are asked before any answer is judged, so that the lines of a pipe are never taken
+   * for something else; a person is told at once and asked again.
+   */
   async #send(attach: boolean): Promise<void> {
-    const to = parseNames(await this.#ask("Enter destinations (separated by ;): "));
-    const title = await this.#ask("Enter title: ");
-    if ([...title].length > MAX_TITLE) {
-      throw new SealpostError("limit", `a title has at most ${MAX_TITLE} characters`);
-    }
+    const to = await this.#answer("Enter destinations (separated by ;): ", async (line) => {
+      const names = parseNames(line);
+      await this.#mail.people.find(names);
+      return names;
+    });
+    const title = await this.#answer("Enter title: ", (line) => Promise.resolve(checkTitle(line)));
     const text = await this.#contents();
-    const attachments = attach ? await this.#attachments() : [];
-    await this.#mail.send({ to, subject: title, text, attachments });
+    const attachments = attach ? await this.#attachments() : () => Promise.resolve([]);
+    const outgoing = {
+      to: await to(),
+      subject: await title(),
+      text: await text(),
+      attachments: await attachments(),
+    };
+    await this.#mail.send(outgoing);
     this.#terminal.print("The message is sent to the server.");
   }
 
-  async #contents(): Promise<string> {
+  /**
+   * Asks, and gives back how to judge the answer. At a terminal that is done at once: what is wrong
+   * is told, and asked again; an empty answer gives up.
+   */
+  async #answer<T>(
+    prompt: string,
+    judge: (line: string) => Promise<T>,
+  ): Promise<() => Promise<T>> {
+    for (;;) {
+      const line = await this.#ask(prompt);
+      if (!this.#terminal.interactive) return () => judge(line);
+      try {
+        const value = await judge(line);
+        return () => Promise.resolve(value);
+      } catch (error) {
+        if (!isSealpostError(error) || !survivable(error) || line.trim() === "") throw error;
+        this.#terminal.complain(printable(error.message));
+      }
+    }
+  }
+
+  async #contents(): Promise<() => Promise<string>> {
     const load = await this.#yes("Would you like to load contents from a file? (Y/N) ");
-    if (load) return await this.#loadText(await this.#ask("Enter filename: "));
+    if (load) return await this.#answer("Enter filename: ", (name) => this.#loadText(name));
     const text = await this.#terminal.askText(
       "Enter message contents (end with a line that is a single .):",
     );
     if (text === null) throw new SealpostError("cancelled", "the input ended; nothing was sent");
-    return text;
+    return () => Promise.resolve(text);
   }
 
   async #loadText(name: string): Promise<string> {
@@ -164,11 +196,14 @@ export class Menu {
     }
   }
 
-  async #attachments(): Promise<AttachmentSource[]> {
-    const names = (await this.#ask(`Enter files to attach, from ${FILES}/ (separated by ;): `))
-      .split(";").map((name) => name.trim()).filter((name) => name !== "");
-    if (names.length === 0) throw new SealpostError("usage", "no file was named; nothing was sent");
-    return await Promise.all(names.map((name) => attachmentFromFile(this.#path(name))));
+  #attachments(): Promise<() => Promise<AttachmentSource[]>> {
+    return this.#answer(`Enter files to attach, from ${FILES}/ (separated by ;): `, (line) => {
+      const names = line.split(";").map((name) => name.trim()).filter((name) => name !== "");
+      if (names.length === 0) {
+        throw new SealpostError("usage", "no file was named; nothing was sent");
+      }
+      return Promise.all(names.map((name) => attachmentFromFile(this.#path(name))));
+    });
   }
 
   /** A plain name is looked for in `files/`; a path is taken as it is. */
@@ -234,7 +269,7 @@ export class Menu {
     );
     this.#terminal.print(`To: ${from.name}`);
     this.#terminal.print(`Title: ${printable(title)}`);
-    const text = await this.#contents();
+    const text = await (await this.#contents())();
     await this.#mail.send({ to: [from.name], subject: title, text, attachments: [], answers });
     this.#terminal.print("The message is sent to the server.");
   }
@@ -321,6 +356,12 @@ export class Menu {
 /** After these the connection, and so the menu, goes on. */
 function survivable(error: SealpostError): boolean {
   return !["connection-lost", "timeout", "internal"].includes(error.code);
+}
+
+/** Throws `limit`. */
+function checkTitle(title: string): string {
+  if ([...title].length <= MAX_TITLE) return title;
+  throw new SealpostError("limit", `a title has at most ${MAX_TITLE} characters`);
 }
 
 /** Names separated by `;`. Throws `format` or `usage`. */
