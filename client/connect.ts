@@ -5,7 +5,7 @@ import { SealpostError } from "../crypto/error.ts";
 import { type Bundle, bundleToPem, formatFingerprint } from "../crypto/identity.ts";
 import { type Address, formatAddress, parseAddress } from "../protocol/address.ts";
 import { readFileBounded, writeFileAtomic } from "../protocol/atomic_file.ts";
-import { loadBundle, loadIdentity, SERVER_NAME } from "../protocol/key_files.ts";
+import { loadBundle, loadIdentity, requirePrivate, SERVER_NAME } from "../protocol/key_files.ts";
 import { MAX_PASSWORD } from "../protocol/limits.ts";
 import { encodePassword } from "../protocol/login.ts";
 import { parseName } from "../protocol/name.ts";
@@ -116,6 +116,7 @@ async function findPassword(terminal: Terminal, file: string | undefined): Promi
     throw new SealpostError("usage", `a password has 1 to ${MAX_PASSWORD} bytes`);
   };
   if (file !== undefined) {
+    await requirePrivate(file);
     const text = new TextDecoder().decode(await readFileBounded(file, 4096));
     return bounded(encodePassword(text.split(/\r?\n/)[0] ?? ""));
   }

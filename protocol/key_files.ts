@@ -228,8 +228,11 @@ export async function findServerFolder(): Promise<string> {
   );
 }
 
-/** Refuses a private key file that others than its owner can use, as ssh does. */
-async function requirePrivate(path: string): Promise<void> {
+/**
+ * Refuses a file with a secret in it that others than its owner can use, as ssh does. Throws
+ * `key-permissions`, `file-io`.
+ */
+export async function requirePrivate(path: string): Promise<void> {
   if (Deno.build.os === "windows") return;
   let mode: number | null;
   try {
