@@ -1,6 +1,6 @@
 import { join } from "@std/path";
 import { exists } from "@std/fs";
-import { type Bytes, utf8 } from "../crypto/bytes.ts";
+import type { Bytes } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import { type Bundle, bundleToPem, formatFingerprint } from "../crypto/identity.ts";
 import { type Address, formatAddress, parseAddress } from "../protocol/address.ts";
@@ -9,6 +9,7 @@ import { loadBundle, loadIdentity, requirePrivate, SERVER_NAME } from "../protoc
 import { MAX_PASSWORD } from "../protocol/limits.ts";
 import { encodePassword } from "../protocol/login.ts";
 import { parseName } from "../protocol/name.ts";
+import { passphraseBytes, passphraseFromEnvironment } from "../protocol/secret_input.ts";
 import { clientFolder } from "./folder.ts";
 import { logOn } from "./log_on.ts";
 import { askForBundle } from "./login.ts";
@@ -95,17 +96,15 @@ async function askPassphrase(
   name: string,
   attempt: number,
 ): Promise<Bytes | null> {
-  const fromEnvironment = Deno.env.get("SEALPOST_PASSPHRASE");
-  if (fromEnvironment !== undefined) {
-    return attempt === 1 ? utf8(fromEnvironment.normalize("NFC")) : null;
-  }
+  const fixed = passphraseFromEnvironment();
+  if (fixed !== null) return attempt === 1 ? passphraseBytes(fixed) : null;
   return await terminal.askSecret(`Passphrase of the private key of ${name}: `);
 }
 
 /** The passphrase of a retired key; null where nobody can be asked. */
 async function askRetired(terminal: Terminal, path: string): Promise<Bytes | null> {
-  const fromEnvironment = Deno.env.get("SEALPOST_PASSPHRASE");
-  if (fromEnvironment !== undefined) return utf8(fromEnvironment.normalize("NFC"));
+  const fixed = passphraseFromEnvironment();
+  if (fixed !== null) return passphraseBytes(fixed);
   return terminal.interactive ? await terminal.askSecret(`Passphrase of ${path}: `) : null;
 }
 

@@ -75,6 +75,7 @@ export async function connectSocket(address: Address, timeout = 10_000): Promise
       }),
     );
   } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
     if (signal.aborted) {
       throw new SealpostError(
         "timeout",
@@ -108,6 +109,7 @@ export function listenSocket(address: Address): Listener {
   try {
     listener = Deno.listen({ hostname: address.host, port: address.port, transport: "tcp" });
   } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
     const why = cause instanceof Deno.errors.AddrInUse
       ? "another program listens there"
       : cause instanceof Deno.errors.PermissionDenied
