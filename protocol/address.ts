@@ -9,7 +9,7 @@ export interface Address {
   readonly port: number;
 }
 
-const ADDRESS = /^(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:@/[\]]+))(?::(\d{1,5}))?$/;
+const ADDRESS = /^(?:\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(?:%\w+)?)\]|([^\s:@/[\]]+))(?::(\d{1,5}))?$/;
 
 /**
  * Reads `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 address; without a port it is the

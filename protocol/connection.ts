@@ -47,8 +47,8 @@ export class Connection {
   /** The peer said goodbye. */
   #over = false;
   #closing: Promise<void> | null = null;
-  /** Whether somebody reads what comes, to its end. */
-  #receiving = false;
+  /** Calls of {@linkcode receive} that are going on. */
+  #receiving = 0;
   #onPeerEnd: () => void = () => {};
   readonly #peerEnd = new Promise<void>((resolve) => this.#onPeerEnd = resolve);
   /** When the last record came, milliseconds since 1970. */
@@ -104,12 +104,20 @@ export class Connection {
   }
 
   /**
-   * The next frame; null after the peer's `close`, and ever after. Answers pings by itself. Throws
-   * `connection-lost` for an end without `close`, `authentication` or `protocol` for a record that
-   * breaks the rules.
+   * The next frame; null after the peer's `close` or the own, and ever after. Answers pings by
+   * itself. Throws `connection-lost` for an end without `close`, `authentication` or `protocol` for
+   * a record that breaks the rules.
    */
   async receive(): Promise<Frame | null> {
-    this.#receiving = true;
+    this.#receiving++;
+    try {
+      return await this.#next();
+    } finally {
+      this.#receiving--;
+    }
+  }
+
+  async #next(): Promise<Frame | null> {
     for (;;) {
       if (this.#over) return null;
       const frame = this.#incoming.shift();
@@ -128,10 +136,12 @@ export class Connection {
       if (frame?.kind === Kind.close) {
         await this.#expectEnd();
         this.#over = true;
+        this.#onPeerEnd();
         return null;
       }
-      if (frame) return frame;
-      await this.#readRecord();
+      // After the own goodbye nobody wants what still comes.
+      if (frame && this.#closing === null) return frame;
+      if (!frame) await this.#readRecord();
     }
   }
 
@@ -152,6 +162,8 @@ export class Connection {
       this.#incoming = decodeFrames(await this.#opener.open(body));
       this.lastReceived = Date.now();
     } catch (error) {
+      // It was this side that ended the connection, after its goodbye.
+      if (this.#over) return;
       throw this.abort(error);
     }
   }
@@ -198,6 +210,7 @@ export class Connection {
     } catch {
       // The peer is gone already: there is nobody to say goodbye to.
     }
+    this.#over = true;
     this.#stream.close();
     this.#erase();
   }
@@ -207,7 +220,7 @@ export class Connection {
    * connection, and what was written last, the goodbye too, may be lost with it.
    */
   async #drain(): Promise<void> {
-    if (this.#receiving) return await this.#peerEnd;
+    if (this.#receiving > 0) return await this.#peerEnd;
     this.#over = true;
     while (!await this.#reader.atEnd());
   }

@@ -342,10 +342,48 @@ Deno.test("two goodbyes at once are one", async () => {
   assertEquals(got, []);
 });
 
-Deno.test("both sides may say goodbye at once", async () => {
-  const { left, right } = both();
-  await Promise.all([left.close(), right.close()]);
-  assert(!left.open && !right.open);
+Deno.test("both sides may say goodbye at once, reading or not", async () => {
+  for (const readers of [0, 1, 2]) {
+    const { left, right } = both();
+    await left.send(request(1));
+    await right.send(request(2));
+    assertEquals(await right.receive(), request(1));
+    assertEquals(await left.receive(), request(2));
+    const reading = [left, right].slice(0, readers).map(receiveAll);
+    await settle();
+    await Promise.all([left.close(), right.close()]);
+    assert(!left.open && !right.open);
+    for (const got of reading) assertEquals(await got, []);
+    assertEquals([await left.receive(), await right.receive()], [null, null]);
+  }
+});
+
+Deno.test("a goodbye arrives although its sender had bytes that it never read", async () => {
+  for (const reads of [false, true]) {
+    const { left, right } = both();
+    for (let i = 1; i < 20; i++) await left.send(data(i, random(9000)));
+    await left.flush();
+    if (reads) assertEquals((await right.receive())?.id, 1);
+    await settle();
+    const [got] = await Promise.all([receiveAll(left), right.close()]);
+    assertEquals(got, []);
+    // What was not read before the goodbye is not given out after it.
+    assertEquals(await right.receive(), null);
+  }
+});
+
+Deno.test("after the own goodbye what still comes is passed over, up to the peer's end", async () => {
+  const { connection, far, sealer, next } = alone();
+  const reading = receiveAll(connection);
+  await far.write(await sealer.seal(encodeFrames([request(1)])));
+  await settle();
+  const closing = connection.close();
+  assertEquals(await next(), [CLOSE]);
+  await far.write(await sealer.seal(encodeFrames([request(2), data(2, random(5000))])));
+  assert(await isPending(closing));
+  far.close();
+  await closing;
+  assertEquals(await reading, [request(1)]);
 });
 
 Deno.test("an end without a goodbye is an error, wherever it comes", async () => {

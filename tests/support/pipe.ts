@@ -119,11 +119,15 @@ export class PipeEnd implements ByteStream {
     return Promise.resolve();
   }
 
-  /** As a socket: what was written still arrives, what comes after is lost. */
+  /**
+   * As a socket does: what was written still arrives, unless there are bytes that this end has not
+   * read. Then the connection is reset, and what was under way is lost.
+   */
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    this.#out.end();
+    if (this.#in.size > 0) this.#out.break();
+    else this.#out.end();
     this.#in.break();
   }
 

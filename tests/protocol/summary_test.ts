@@ -1,0 +1,162 @@
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { type Bytes, concat, random, toBase64, u32, utf8 } from "../../crypto/bytes.ts";
+import { isSealpostError } from "../../crypto/error.ts";
+import { MAX_STANZAS } from "../../protocol/limits.ts";
+import {
+  BUCKETS,
+  decodeSummary,
+  encodeSummary,
+  openSummary,
+  padToBucket,
+  type Person,
+  type Summary,
+  unpadBucket,
+} from "../../protocol/summary.ts";
+import { formatMessageId, newMessageId } from "../../protocol/uuid.ts";
+import { assertRefused, assertRefusedAsync, flip } from "../crypto/support.ts";
+import { identityOf } from "../support/identities.ts";
+import { sealMessage, summaryOf } from "../support/sealed.ts";
+
+const alice = await identityOf("alice");
+const example = summaryOf(alice, 5);
+
+const count = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+const person: fc.Arbitrary<Person> = fc.record({
+  name: fc.stringMatching(/^[a-z0-9][a-z0-9._-]{0,31}$/),
+  fp: fc.constant(null).map(() => toBase64(random(32))),
+});
+const anySummary: fc.Arbitrary<Summary> = fc.record({
+  from: person,
+  to: fc.array(person, { maxLength: 10 }),
+  cc: fc.array(person, { maxLength: 10 }),
+  subject: fc.string({ unit: "grapheme", maxLength: 20 }),
+  date: count,
+  size: count,
+  attachmentCount: count,
+  attachments: fc.array(fc.record({ name: fc.string({ unit: "binary" }), size: count }), {
+    maxLength: 10,
+  }),
+  inReplyTo: fc.constant(null).map(() => formatMessageId(newMessageId())),
+}, {
+  requiredKeys: ["from", "to", "cc", "subject", "date", "size", "attachmentCount", "attachments"],
+});
+
+/** `value` as JSON, padded as a summary is. */
+function padded(value: unknown): Bytes {
+  return padToBucket(utf8(JSON.stringify(value)));
+}
+
+Deno.test("a summary comes out as it went in, in one of four sizes", () => {
+  fc.assert(fc.property(anySummary, (summary) => {
+    const bytes = encodeSummary(summary);
+    assert((BUCKETS as readonly number[]).includes(bytes.length));
+    assertEquals(decodeSummary(bytes), summary);
+  }));
+});
+
+Deno.test("of very many attachments as many names as fit are kept, and all are counted", () => {
+  for (const many of [100, 1000, 20_000]) {
+    const attachments = Array.from(
+      { length: many },
+      (_, i) => ({ name: `file ${i}.pdf`, size: i }),
+    );
+    const summary = { ...example, attachmentCount: many, attachments };
+    const got = decodeSummary(encodeSummary(summary));
+    assertEquals(got.attachmentCount, many);
+    assertEquals(got.attachments, attachments.slice(0, got.attachments.length));
+    assert(got.attachments.length > 0 && (many > 100 || got.attachments.length === many));
+  }
+  const huge = [{ name: "x".repeat(40_000), size: 1 }];
+  const one = { ...example, attachmentCount: 1, attachments: huge };
+  assertEquals(decodeSummary(encodeSummary(one)), { ...one, attachments: [] });
+});
+
+Deno.test("the most recipients there can be fit a summary", () => {
+  const longest = { name: "n".repeat(32), fp: toBase64(random(32)) };
+  const to = Array.from({ length: MAX_STANZAS }, () => longest);
+  const subject = "\u{1f96a}".repeat(100);
+  assertEquals(decodeSummary(encodeSummary({ ...example, to, subject })).to.length, MAX_STANZAS);
+  assertRefused("limit", () => encodeSummary({ ...example, to, cc: to, subject }));
+});
+
+Deno.test("padding has one form only", () => {
+  for (const size of [0, 1, 1020, 1021, 4092, 4093, 16_380, 16_381, 32_764]) {
+    const json = random(size);
+    const bytes = padToBucket(json);
+    assertEquals(bytes.length, BUCKETS.find((bucket) => bucket >= size + 4));
+    assertEquals(unpadBucket(bytes), json);
+    if (size + 4 < bytes.length) {
+      assertRefused("format", () => unpadBucket(flip(bytes, size + 4)));
+      assertRefused("format", () => unpadBucket(flip(bytes, bytes.length - 1)));
+    }
+    for (const other of [0, 4, 1024, 4096, 16_384, 32_768]) {
+      if (other === bytes.length) continue;
+      const moved = new Uint8Array(other);
+      moved.set(bytes.subarray(0, other));
+      assertRefused("format", () => unpadBucket(moved));
+    }
+  }
+  assertRefused("limit", () => padToBucket(new Uint8Array(32_765)));
+  for (const length of [1021, 2 ** 31, 2 ** 32 - 1]) {
+    assertRefused("format", () => unpadBucket(concat(u32(length), new Uint8Array(1020))));
+  }
+});
+
+Deno.test("a summary out of bounds is refused although it is signed", () => {
+  const { from } = example;
+  const bad: unknown[] = [
+    null,
+    [],
+    {},
+    { ...example, extra: 1 },
+    { ...example, from: { ...from, extra: 1 } },
+    { ...example, from: { ...from, name: "Alice Example" } },
+    { ...example, from: { ...from, fp: from.fp.slice(1) } },
+    { ...example, from: undefined },
+    { ...example, to: from },
+    { ...example, to: [null] },
+    { ...example, to: Array.from({ length: MAX_STANZAS + 1 }, () => ({ name: "a", fp: from.fp })) },
+    { ...example, subject: 5 },
+    { ...example, subject: "x".repeat(101) },
+    { ...example, subject: "\u{1f96a}".repeat(101) },
+    { ...example, date: -1 },
+    { ...example, date: 1.5 },
+    { ...example, date: 2 ** 53 },
+    { ...example, date: "2026-11-22" },
+    { ...example, size: -1 },
+    { ...example, attachmentCount: null },
+    { ...example, attachments: [{ name: "a" }] },
+    { ...example, attachments: [{ name: "a", size: -1 }] },
+    { ...example, attachments: [{ name: "a", size: 1, path: "/etc" }] },
+    { ...example, inReplyTo: "x" },
+    { ...example, inReplyTo: "../../etc/passwd" },
+    { ...example, inReplyTo: null },
+  ];
+  for (const value of bad) assertRefused("format", () => decodeSummary(padded(value)));
+  const proto = JSON.stringify(example).replace("{", '{"__proto__":{"inReplyTo":"x"},');
+  assertRefused("format", () => decodeSummary(padToBucket(utf8(proto))));
+  assertEquals(decodeSummary(padded(example)), example);
+});
+
+Deno.test("any text in the place of a summary is one or is refused", () => {
+  fc.assert(fc.property(fc.oneof(fc.json(), fc.string()), (text) => {
+    try {
+      decodeSummary(padToBucket(utf8(text)));
+    } catch (error) {
+      assert(isSealpostError(error, "format"), String(error));
+    }
+  }));
+  for (let size = 0; size < 100; size++) assertRefused("format", () => decodeSummary(random(size)));
+});
+
+Deno.test("a sealed summary of a size that none has is refused before it is tried", async () => {
+  const { summary, fileKey, header } = await sealMessage(alice, [], utf8("x"));
+  const opened = await openSummary(summary, fileKey, header);
+  assertEquals(opened.summary, summaryOf(alice, 1));
+  for (const size of [0, 16, 79, 80, summary.length - 1, 4096, 100_000]) {
+    const other = new Uint8Array(size);
+    other.set(summary.subarray(0, size));
+    await assertRefusedAsync("format", () => openSummary(other, fileKey, header));
+  }
+});
