@@ -73,6 +73,109 @@ export const COMMANDS = [
     environment: [PASSPHRASE, DEBUG],
   },
   {
+    name: "fsck",
+    summary: "check the server's store",
+    description: [
+      "Checks the database, every message and mailbox in it, and every file beside it, and says " +
+      "what is not as it should be. Ends with 0 if nothing is damaged, else with 65. Can be used " +
+      "while the server runs.",
+      "Bodies are sealed, so of them only the sizes can be checked.",
+    ],
+    positionals: [],
+    options: [
+      {
+        name: "dir",
+        value: "DIR",
+        help: "the server's folder (default: ./server, or the current folder if it has the keys)",
+      },
+      {
+        name: "repair",
+        help: "set wrong counters right, and move files that no message names to lost+found; " +
+          "nothing is ever removed. Not while the server runs",
+      },
+      { name: "json", help: "print the result as JSON" },
+    ],
+    examples: [
+      { line: "fsck", what: "looks, and changes nothing" },
+      { line: "fsck --dir /srv/mail --repair", what: "mends what can be mended without loss" },
+    ],
+    environment: [DEBUG],
+  },
+  {
+    name: "backup",
+    summary: "back up the server's mail, also while it serves",
+    description: [
+      "Makes a snapshot of all mail in the folder DIR: the database as it is at one moment, and " +
+      "every body. Large bodies are shared by the snapshots in DIR, and only those are copied " +
+      "that are not there yet. A snapshot that was not completed ends with .partial.",
+      "The keys and user_pass.json go with it only if --keys is given: whoever has a backup " +
+      "without them has sealed mail, and cannot pose as the server or guess passwords. They " +
+      "change seldom; keep a copy of them apart from the mail. sealpost.toml always goes with it.",
+      "sha256sum -c SHA256SUMS, in the folder of a snapshot, checks every byte of it.",
+    ],
+    positionals: [{ name: "DIR", required: true, help: "the folder of backups, on another disk" }],
+    options: [
+      {
+        name: "dir",
+        value: "DIR",
+        help: "the server's folder (default: ./server, or the current folder if it has the keys)",
+      },
+      { name: "keys", help: "with the server's private key and user_pass.json" },
+      {
+        name: "keep",
+        value: "N",
+        kind: "integer",
+        min: 1,
+        max: 10_000,
+        default: "7",
+        help: "how many snapshots stay in DIR, this one included",
+      },
+      { name: "json", help: "print what was done as JSON" },
+    ],
+    examples: [
+      { line: "backup /mnt/backup/mail", what: "the mail of ./server, from cron each night" },
+      { line: "backup /mnt/safe/keys --keys --keep 2", what: "with the keys, where nobody looks" },
+    ],
+    environment: [DEBUG],
+  },
+  {
+    name: "restore",
+    summary: "put a backup back in the place of the server's mail",
+    description: [
+      "Copies a snapshot of the folder DIR to mail/ in the server's folder, compares every byte " +
+      "with its checksum, and checks it as fsck does, before it takes the place of what is there. " +
+      "Keys, user_pass.json and sealpost.toml are put back if the backup has them and the " +
+      "server's folder has not.",
+      "The server must not run. What was stored after the backup is not in it: tell the users.",
+    ],
+    positionals: [{ name: "DIR", required: true, help: "the folder of backups" }],
+    options: [
+      {
+        name: "dir",
+        value: "DIR",
+        default: "server",
+        help: "the server's folder; it is made if it is not there",
+      },
+      { name: "snapshot", value: "NAME", help: "which snapshot (default: the newest)" },
+      {
+        name: "force",
+        help: "put the mail that is there aside, to mail.before-TIME; take a snapshot of a store " +
+          "that was damaged then",
+      },
+      {
+        name: "new-epochs",
+        help: "for clients that complain about an older state of their mailbox: the mailboxes " +
+          "are others from now on, and clients say so once",
+      },
+      { name: "json", help: "print what was done as JSON" },
+    ],
+    examples: [
+      { line: "restore /mnt/backup/mail", what: "to ./server" },
+      { line: "restore /mnt/backup/mail --dir drill", what: "an exercise: does the backup work?" },
+    ],
+    environment: [DEBUG],
+  },
+  {
     name: "connect",
     summary: "read and send mail",
     description: [

@@ -37,6 +37,37 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
         maxMessage: given.number("max-message"),
       });
     }
+    case "fsck": {
+      const { fsck } = await import("./server/fsck.ts");
+      const { findServerFolder } = await import("./protocol/key_files.ts");
+      return await fsck({
+        dir: given.optional("dir") ?? await findServerFolder(),
+        repair: given.flag("repair"),
+        json: given.flag("json"),
+      });
+    }
+    case "backup": {
+      const { backup } = await import("./server/backup.ts");
+      const { findServerFolder } = await import("./protocol/key_files.ts");
+      return await backup({
+        dir: given.optional("dir") ?? await findServerFolder(),
+        into: given.text("DIR"),
+        keys: given.flag("keys"),
+        keep: given.number("keep"),
+        json: given.flag("json"),
+      });
+    }
+    case "restore": {
+      const { restore } = await import("./server/restore.ts");
+      return await restore({
+        from: given.text("DIR"),
+        dir: given.text("dir"),
+        ...given.pick({ snapshot: "snapshot" }),
+        force: given.flag("force"),
+        newEpochs: given.flag("new-epochs"),
+        json: given.flag("json"),
+      });
+    }
     case "connect": {
       const { connect } = await import("./client/connect.ts");
       return await connect(given.pick({

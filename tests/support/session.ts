@@ -1,0 +1,35 @@
+import { join } from "@std/path";
+import { logOn } from "../../client/log_on.ts";
+import type { Link } from "../../client/link.ts";
+import { Mail } from "../../client/mail.ts";
+import { State } from "../../client/state.ts";
+import { utf8 } from "../../crypto/bytes.ts";
+import { parseAddress } from "../../protocol/address.ts";
+import { loadBundle, loadIdentity } from "../../protocol/key_files.ts";
+import { passwordOf } from "./program.ts";
+
+/** A client in this process: the modules of the program, without its menu. */
+export interface Session {
+  readonly name: string;
+  readonly mail: Mail;
+  readonly link: Link;
+  /** Whether a ticket took the place of the password. */
+  readonly resumed: boolean;
+}
+
+/** Logs on as `name` of the group in `dir`, with the keys and the state in the folder of that name. */
+export async function openSession(dir: string, name: string, address: string): Promise<Session> {
+  const folder = join(dir, name);
+  const identity = await loadIdentity(folder, name, () => Promise.resolve(null));
+  const state = await State.open(folder, name, identity);
+  const { link, hello, resumed } = await logOn({
+    address: parseAddress(address),
+    server: await loadBundle(join(folder, "server_public.pem")),
+    name,
+    identity,
+    state,
+    useTicket: true,
+    password: () => Promise.resolve(utf8(passwordOf(name))),
+  });
+  return { name, link, resumed, mail: await Mail.open(name, identity, link, hello, state) };
+}
