@@ -107,7 +107,11 @@ Deno.test("the menu works from a pipe, with all its answers at once", async (t) 
         "choose an index from 1 to 1, as in the inbox list",
         64,
       ],
-      [[[CHOICE, "1"], ["separated by ;): ", " ; "]], "no destination was given", 64],
+      [
+        sending({ to: " ; ", title: "x", contents: { typed: "x" } }),
+        "no destination was given",
+        64,
+      ],
       [[[CHOICE, "8"], ["name: ", "nobody"]], "there is no user nobody on this server", 67],
       [
         sending({ to: "client1", title: "x", contents: { file: "missing.txt" } }),

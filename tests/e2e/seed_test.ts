@@ -113,10 +113,8 @@ Deno.test("mail comes through whole, whatever is in it", async (t) => {
       sending({ to: "bob", title, contents: { typed: "x" } }),
     );
     assertStringIncludes(stdout, SENT);
-    const refused = await group.talk("alice", [
-      [CHOICE, "1"],
-      ["Enter destinations (separated by ;): ", "../client2"],
-    ], { code: 65 });
+    const wrong = sending({ to: "../client2", title, contents: { typed: "x" } });
+    const refused = await group.talk("alice", wrong, { code: 65 });
     assertEquals(
       refused.stderr,
       '"../client2" is not a user\'s name: names have 1 to 32 of the characters a-z 0-9 . _ -\n',
