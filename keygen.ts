@@ -1,4 +1,3 @@
-import { random } from "./crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "./crypto/error.ts";
 import {
   bundleToPem,
@@ -22,6 +21,7 @@ import {
 } from "./protocol/key_files.ts";
 import { parseName } from "./protocol/name.ts";
 import { PROGRAM } from "./protocol/program.ts";
+import { randomPassword } from "./protocol/random_password.ts";
 import {
   passphraseBytes,
   passphraseFromEnvironment,
@@ -193,13 +193,6 @@ async function addExampleUsers(dir: string, hints: string[]): Promise<Written[]>
   );
   const note = "client1 and client2, with random passwords";
   return [{ role: "user_pass", path, note }];
-}
-
-/** 100 random bits that can be read out over the telephone: Crockford's base 32, in groups. */
-function randomPassword(): string {
-  const digits = "0123456789abcdefghjkmnpqrstvwxyz";
-  const symbols = Array.from(random(20), (byte) => digits.charAt(byte & 31)).join("");
-  return symbols.replace(/.{5}(?=.)/g, "$&-");
 }
 
 interface Report {

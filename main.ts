@@ -1,7 +1,7 @@
 import { type CommandName, COMMANDS } from "./commands.ts";
 import { SealpostError } from "./crypto/error.ts";
 import { runProgram } from "./protocol/failure.ts";
-import { commandHelp, programHelp } from "./protocol/help.ts";
+import { commandHelp, groupHelp, programHelp } from "./protocol/help.ts";
 import { type Arguments, hint, nearest, parseCommand } from "./protocol/options.ts";
 import { PROGRAM, PROGRAM_VERSION } from "./protocol/program.ts";
 
@@ -15,13 +15,16 @@ async function run(args: readonly string[]): Promise<void> {
       return console.log(`sealpost ${PROGRAM_VERSION}`);
     case "-h":
     case "--help":
-      return showHelp(undefined);
+      return showHelp([]);
     case "help":
-      return showHelp(rest[0]);
+      return showHelp(rest);
   }
-  const command = findCommand(first);
-  const given = parseCommand(command, rest);
-  if (given.help) showHelp(command.name);
+  if (membersOf(first).length > 0 && ["-h", "--help"].includes(rest[0] ?? "")) {
+    return showHelp([first]);
+  }
+  const { command, words } = findCommand(args);
+  const given = parseCommand(command, args.slice(words));
+  if (given.help) showHelp(command.name.split(" "));
   else await dispatch(command.name, given);
 }
 
@@ -97,26 +100,101 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
     case "cleanall":
       return await (await import("./workspace.ts")).cleanAll({ yes: given.flag("yes") });
   }
+  return await operate(name, given);
 }
 
-function findCommand(name: string) {
-  const command = COMMANDS.find((command) => command.name === name);
-  if (command !== undefined) return command;
+type OperatorCommand = Extract<
+  CommandName,
+  `user ${string}` | `sessions ${string}` | "stats" | "queue" | "reload"
+>;
+
+/** The commands on a server's users and on a running server. */
+async function operate(name: OperatorCommand, given: Arguments): Promise<void> {
+  const command = await import("./server/operate.ts");
+  const options = { dir: given.optional("dir"), json: given.flag("json") };
+  const user = () => ({ ...options, name: given.text("NAME") });
+  const password = () => ({
+    ...user(),
+    passwordStdin: given.flag("password-stdin"),
+    generate: given.flag("generate"),
+    invite: given.flag("invite"),
+    days: given.number("days"),
+    address: given.optional("address"),
+  });
+  switch (name) {
+    case "user add":
+      return await command.setPassword("user-add", password());
+    case "user passwd":
+      return await command.setPassword("user-passwd", password());
+    case "user disable":
+      return await command.setAble("user-disable", user());
+    case "user enable":
+      return await command.setAble("user-enable", user());
+    case "user unbind":
+      return await command.unbind(user());
+    case "user remove":
+      return await command.remove({
+        ...user(),
+        purge: given.flag("purge"),
+        yes: given.flag("yes"),
+      });
+    case "user list":
+      return await command.showUsers(options);
+    case "sessions list":
+      return await command.showSessions(options);
+    case "sessions end":
+      return await command.endSessions({ ...options, who: given.text("NAME|#ID") });
+    case "stats":
+    case "queue":
+      return await command.showStats(options);
+    case "reload":
+      return await command.reload(options);
+  }
+}
+
+/** The command that `args` begin with, and of how many words its name is. */
+function findCommand(args: readonly string[]) {
+  const [name = "", next] = args;
+  for (const words of [2, 1]) {
+    const wanted = args.slice(0, words).join(" ");
+    const command = COMMANDS.find((command) => command.name === wanted);
+    if (command !== undefined) return { command, words };
+  }
+  const group = membersOf(name);
+  if (group.length > 0) {
+    const known = group.map((command) => command.name.slice(name.length + 1));
+    throw new SealpostError(
+      "usage",
+      next === undefined || next.startsWith("-")
+        ? `${name} needs one of ${known.join(", ")}; ${PROGRAM} help ${name} says what they do`
+        : `there is no ${name} ${JSON.stringify(next)}${hint(nearest(next, known))}`,
+    );
+  }
   const kind = name.startsWith("-") ? "option" : "command";
   const known = kind === "option"
     ? ["--help", "--version"]
-    : [...COMMANDS.map((c) => c.name), "help"];
+    : [...COMMANDS.map((c) => c.name.split(" ", 1)[0] ?? ""), "help"];
   throw new SealpostError(
     "usage",
     `there is no ${kind} ${JSON.stringify(name)}${hint(nearest(name, known))}`,
   );
 }
 
-function showHelp(name: string | undefined): void {
+/** The commands whose names have `word` as the first of two words. */
+function membersOf(word: string) {
+  return COMMANDS.filter((command) => command.name.startsWith(`${word} `));
+}
+
+/** The help of the program, of the command that `words` name, or of all whose first word is that. */
+function showHelp(words: readonly string[]): void {
+  const [name] = words;
+  const group = words.length === 1 && name !== undefined ? membersOf(name) : [];
   console.log(
     name === undefined
       ? programHelp(PROGRAM, PROGRAM_VERSION, COMMANDS)
-      : commandHelp(PROGRAM, findCommand(name)),
+      : group.length > 0
+      ? groupHelp(PROGRAM, group)
+      : commandHelp(PROGRAM, findCommand(words).command),
   );
 }
 

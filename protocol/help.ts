@@ -34,6 +34,17 @@ export function programHelp(
   ].join("\n");
 }
 
+/** The help of subcommands that share their first word. */
+export function groupHelp(program: string, commands: readonly Command[]): string {
+  return [
+    "Commands:",
+    ...table(commands.map((command) => [command.name, command.summary] as const)),
+    "",
+    `${program} COMMAND --help shows options and examples.`,
+    "",
+  ].join("\n");
+}
+
 /** The help of one subcommand. */
 export function commandHelp(program: string, command: Command): string {
   const lines = [`Usage: ${program} ${usage(command)}`, ""];

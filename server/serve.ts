@@ -166,7 +166,13 @@ export async function startServer(options: ServeOptions, log: Log): Promise<Serv
       addresses: reachable(listener.address.host) ? [formatAddress(listener.address)] : [],
       fingerprint: formatFingerprint(identity.bundle.fp),
     },
-    running: { address: formatAddress(listener.address), hub, observer, levels },
+    running: {
+      address: formatAddress(listener.address),
+      hub,
+      observer,
+      levels,
+      reload: () => Promise.resolve({ applied: [], waiting: [] }),
+    },
   });
   // Mail goes on without it; the commands say then that nobody listens.
   const control: Control | null = await openControl(options.dir, operations, log).catch((error) => {

@@ -16,6 +16,7 @@ import type {
   ControlResult,
   ServerInfo,
   SessionInfo,
+  SettingChange,
   Stats,
   UserInfo,
 } from "./protocol.ts";
@@ -31,6 +32,11 @@ export interface Running {
   readonly hub: Hub;
   readonly observer: Observer;
   readonly levels: () => Levels;
+  /** Reads the settings again. What throws leaves everything as it was. */
+  readonly reload: () => Promise<{
+    readonly applied: readonly SettingChange[];
+    readonly waiting: readonly SettingChange[];
+  }>;
 }
 
 /** What operations work on. */
@@ -62,6 +68,8 @@ export class Operations {
         return this.#list();
       case "sessions-list":
         return Promise.resolve().then(() => ({ sessions: this.#sessions() }));
+      case "server-info":
+        return Promise.resolve(this.#context.server);
       case "stats":
         return this.#stats();
     }
@@ -123,7 +131,7 @@ export class Operations {
   }
 
   async #add(name: string, credential: string) {
-    const { users, store, server } = this.#context;
+    const { users, store } = this.#context;
     await users.change((existing) => {
       if (existing.has(name)) {
         throw new SealpostError(
@@ -135,11 +143,11 @@ export class Operations {
     });
     await store.ensureAccounts([name]);
     const user = await this.#user(name);
-    return { user, existed: user.key !== null || user.entries > 0, server };
+    return { user, existed: user.key !== null || user.entries > 0 };
   }
 
   async #passwd(name: string, credential: string) {
-    const { users, store, server } = this.#context;
+    const { users, store } = this.#context;
     const ending = this.#count(name);
     await users.change((existing) => {
       const { disabled } = stateIn(existing, name);
@@ -147,7 +155,7 @@ export class Operations {
     });
     await store.dropTickets(name);
     await this.#endSessions((member) => member.name === name, "your password was changed");
-    return { user: await this.#user(name), ended: ending, server };
+    return { user: await this.#user(name), ended: ending };
   }
 
   async #able(name: string, disabled: boolean) {
@@ -223,10 +231,11 @@ export class Operations {
 
   async #reload() {
     const { users } = this.#context;
-    this.#requireRunning();
+    const { reload } = this.#requireRunning();
     await users.refresh();
     if (users.problem !== null) throw new SealpostError("config", users.problem);
-    return { users: users.names().length };
+    const { applied, waiting } = await reload();
+    return { users: users.names().length, applied: [...applied], waiting: [...waiting] };
   }
 
   async #list() {

@@ -4,19 +4,9 @@ import { type ErrorCode, isSealpostError, SealpostError } from "../../crypto/err
 import type { ByteStream } from "../../protocol/byte_stream.ts";
 import { nameField, parseJson } from "../../protocol/schema.ts";
 import { parseUserState } from "../user_state.ts";
-import { join } from "@std/path";
 
 // Operators' commands on a running server, over a socket in its folder: a connection carries one
 // request and its answer, each a line of JSON.
-
-/** The folder of the socket, in the server's folder, and the socket in it. */
-export const CONTROL_FOLDER = "control";
-const SOCKET_NAME = "sealpost.sock";
-
-/** The socket of the server whose folder is `dir`. */
-export function controlPath(dir: string): string {
-  return join(dir, CONTROL_FOLDER, SOCKET_NAME);
-}
 
 /** Longest request, bytes. */
 export const MAX_REQUEST = 8 * 1024;
@@ -60,6 +50,7 @@ const request = v.variant("op", [
   bare("sessions-list"),
   /** Those of a user, or the one with this number. */
   v.strictObject({ op: v.literal("sessions-end"), by, who: v.union([nameField, count]) }),
+  bare("server-info"),
   bare("stats"),
   bare("reload"),
 ]);
@@ -143,14 +134,22 @@ const stats = v.object({
 /** What a server counts, and what is so at this moment. */
 export type Stats = v.InferOutput<typeof stats>;
 
-/** Where an invitation leads. */
-const server = v.object({ addresses: v.array(v.string()), fingerprint: v.string() });
+const server = v.object({
+  /** Where people reach it, as far as it knows: `HOST:PORT`, best first. */
+  addresses: v.array(v.string()),
+  fingerprint: v.string(),
+});
+/** Which server this is. */
 export type ServerInfo = v.InferOutput<typeof server>;
+
+/** A setting that has another value in sealpost.toml now. */
+const settingChange = v.object({ name: v.string(), from: v.string(), to: v.string() });
+export type SettingChange = v.InferOutput<typeof settingChange>;
 
 const results = {
   /** `existed`: mail or a key of an earlier user of that name is still there. */
-  "user-add": v.object({ user, existed: v.boolean(), server }),
-  "user-passwd": v.object({ user, ended: count, server }),
+  "user-add": v.object({ user, existed: v.boolean() }),
+  "user-passwd": v.object({ user, ended: count }),
   "user-disable": v.object({ user, ended: count }),
   "user-enable": v.object({ user, ended: count }),
   /** `key`: the one that was bound. */
@@ -160,8 +159,14 @@ const results = {
   "user-list": v.object({ users: v.array(user) }),
   "sessions-list": v.object({ sessions: v.array(session) }),
   "sessions-end": v.object({ ended: count }),
+  "server-info": server,
   "stats": stats,
-  "reload": v.object({ users: count }),
+  /** `applied`: settings in force from now on; `waiting`: those that are after a restart. */
+  "reload": v.object({
+    users: count,
+    applied: v.array(settingChange),
+    waiting: v.array(settingChange),
+  }),
 } as const satisfies Record<ControlOp, v.GenericSchema>;
 
 /** What the server answers to an `op`. */

@@ -6,14 +6,8 @@ import { listenLocal, type LocalListener } from "../../protocol/socket.ts";
 import { within } from "../../protocol/timer.ts";
 import type { Log } from "../log.ts";
 import type { Operations } from "./operations.ts";
-import {
-  CONTROL_FOLDER,
-  controlPath,
-  decodeRequest,
-  encodeAnswer,
-  MAX_REQUEST,
-  readLine,
-} from "./protocol.ts";
+import { CONTROL_FOLDER, controlPath } from "./path.ts";
+import { decodeRequest, encodeAnswer, MAX_REQUEST, readLine } from "./protocol.ts";
 import { join } from "@std/path";
 
 /** Connections at a time: an operator has one. */

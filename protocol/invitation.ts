@@ -1,0 +1,115 @@
+import { type Bytes, fromBase64 } from "../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
+import { formatFingerprint } from "../crypto/identity.ts";
+import { type Address, formatAddress, parseAddress } from "./address.ts";
+import { isName } from "./name.ts";
+
+/** What somebody needs to join: who, where, which server it is, and a password for once. */
+export interface Invitation {
+  readonly name: string;
+  /** Where the server is reached, best first; 1 to 8. */
+  readonly servers: readonly Address[];
+  /** The fingerprint of the server's bundle, 32 bytes: what it shows of itself must have it. */
+  readonly fp: Bytes;
+  /** To be changed at the first login. */
+  readonly password: string;
+  /** When the password ends, milliseconds since 1970, to the second. */
+  readonly expires: number;
+}
+
+const BEGIN = "-----BEGIN SEALPOST INVITATION-----";
+const END = "-----END SEALPOST INVITATION-----";
+
+/** Most servers of one invitation. */
+export const MAX_SERVERS = 8;
+/** Longest text that is searched for an invitation, UTF-16 units. */
+const MAX_TEXT = 65_536;
+
+/**
+ * `invitation` as a block of short lines that survives a messenger:
+ *
+ * ```
+ * -----BEGIN SEALPOST INVITATION-----
+ * Name: alice
+ * Server: mail.lan:13000
+ * Key: SHA256:GLtUZUFp2LPIFz2a2S+lePHCtBSRCkdbvTtl4bgTmzg
+ * Password: 7h3k2-…
+ * Expires: 2026-11-29T10:15:00Z
+ * -----END SEALPOST INVITATION-----
+ * ```
+ *
+ * `Server` may come several times. The server's key is given by its fingerprint: a client asks the
+ * server for the key itself, and takes no other.
+ */
+export function formatInvitation(invitation: Invitation): string {
+  const { name, servers, fp, password, expires } = invitation;
+  return [
+    BEGIN,
+    `Name: ${name}`,
+    ...servers.map((server) => `Server: ${formatAddress(server)}`),
+    `Key: ${formatFingerprint(fp)}`,
+    `Password: ${password}`,
+    `Expires: ${new Date(expires).toISOString().replace(/\.\d+Z$/, "Z")}`,
+    END,
+    "",
+  ].join("\n");
+}
+
+/**
+ * The first invitation in `text`, whatever stands around it; marks of quoting before its lines (`>`)
+ * are passed over, lines of unknown kinds too. Throws `format` if there is none, or if it was damaged
+ * on the way.
+ */
+export function parseInvitation(text: string): Invitation {
+  const lines = text.slice(0, MAX_TEXT).split(/\r?\n/).map((line) => line.replace(/^[\s>]+/, ""))
+    .map((line) => line.trimEnd());
+  const begin = lines.indexOf(BEGIN);
+  const end = lines.indexOf(END, begin);
+  if (begin < 0) throw new SealpostError("format", `no invitation: it begins with ${BEGIN}`);
+  if (end < 0) throw new SealpostError("format", `half an invitation: it ends with ${END}`);
+  const fields = new Map<string, string[]>();
+  for (const line of lines.slice(begin + 1, end)) {
+    const [, key, value] = /^([A-Z][A-Za-z-]*): *(\S+)$/.exec(line) ?? [];
+    if (key === undefined || value === undefined) {
+      if (line === "") continue;
+      throw damaged("a line is cut or joined");
+    }
+    fields.set(key, [...fields.get(key) ?? [], value]);
+  }
+  const one = (key: string) => {
+    const [value, ...more] = fields.get(key) ?? [];
+    if (value === undefined || more.length > 0) {
+      throw damaged(`it has ${value === undefined ? "no" : "more than one"} line "${key}"`);
+    }
+    return value;
+  };
+  const servers = (fields.get("Server") ?? []).map(serverOf);
+  if (servers.length < 1 || servers.length > MAX_SERVERS) {
+    throw damaged(`it has ${servers.length} lines "Server"`);
+  }
+  const name = one("Name");
+  if (!isName(name)) throw damaged("the name is none");
+  const time = one("Expires");
+  const expires = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(time) ? Date.parse(time) : NaN;
+  if (Number.isNaN(expires)) throw damaged("the time is none");
+  return { name, servers, fp: fingerprintOf(one("Key")), password: one("Password"), expires };
+}
+
+function serverOf(text: string): Address {
+  try {
+    return parseAddress(text);
+  } catch (error) {
+    if (!isSealpostError(error, "usage")) throw error;
+    throw damaged("an address is none");
+  }
+}
+
+function fingerprintOf(text: string): Bytes {
+  const base64 = /^SHA256:([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])$/.exec(text)?.[1];
+  if (base64 === undefined) throw damaged("the key's fingerprint is none");
+  return fromBase64(`${base64}=`);
+}
+
+function damaged(what: string): SealpostError {
+  return new SealpostError("format", `a damaged invitation (${what}); ask for it once more`);
+}
