@@ -103,6 +103,32 @@ export const COMMANDS = [
         default: "100MiB",
         help: "largest message with its attachments; KiB, MiB, GiB",
       },
+      {
+        name: "public-address",
+        value: "HOST[:PORT]",
+        help: "where people reach the server, for invitations; several with commas between",
+      },
+      {
+        name: "log",
+        value: "FORM",
+        default: "text",
+        help: "how to write the log on standard error: text, or json, an object a line",
+      },
+      {
+        name: "log-level",
+        value: "LEVEL",
+        default: "info",
+        help: "the least urgent level to log: debug, info, warn or error",
+      },
+      {
+        name: "metrics",
+        value: "ADDRESS",
+        help: "serve /metrics for Prometheus, /healthz and /readyz over HTTP, as on 127.0.0.1:9464",
+      },
+      {
+        name: "metrics-public",
+        help: "let --metrics be an address that others than this machine reach",
+      },
     ],
     examples: [
       { line: "serve", what: "serve ./server on every IPv4 address, port 13000" },

@@ -22,13 +22,13 @@ export type AuditAction =
 export interface AuditOrigin {
   /**
    * `control`: an operator's command on the running server; `offline`: one while no server runs;
-   * `login` and `session`: a user, over the network.
+   * `signal`: SIGHUP; `login` and `session`: a user, over the network.
    */
-  readonly via: "control" | "offline" | "login" | "session";
+  readonly via: "control" | "offline" | "signal" | "login" | "session";
   /** Of an operator's command, as it says of itself: the system does not tell who is at a socket. */
   readonly pid?: number;
   /** Of an operator's command: SUDO_USER or USER, as it says of itself. */
-  readonly operator?: string;
+  readonly operator?: string | undefined;
   /** Of a user: the address and port. */
   readonly peer?: string;
 }

@@ -16,8 +16,9 @@ import { type Control, openControl } from "./control/server.ts";
 import { Gate } from "./gate.ts";
 import { Guesses } from "./guesses.ts";
 import { Hub } from "./hub.ts";
-import { type Log, stderrLog } from "./log.ts";
+import { type Log, type LogOptions, stderrLog } from "./log.ts";
 import { login, type LoginContext } from "./login.ts";
+import type { Monitor } from "./monitor.ts";
 import { type Levels, Observer } from "./observe.ts";
 import { Semaphore } from "./semaphore.ts";
 import { Session, type SessionContext } from "./session.ts";
@@ -34,6 +35,12 @@ export interface ServeOptions {
   readonly listen: string;
   /** Largest message (RFC 5322 form), bytes. */
   readonly maxMessage: number;
+  /** Where people reach it, `HOST[:PORT]` with commas between; for invitations. */
+  readonly publicAddress?: string | undefined;
+  /** Where metrics are served, `host:port`; nowhere if not given. */
+  readonly metrics?: string | undefined;
+  /** Whether that may be an address that others than this machine reach. */
+  readonly metricsPublic?: boolean;
 }
 
 /** Most recipients of one message. */
@@ -55,6 +62,8 @@ export interface Server {
   readonly address: string;
   /** The fingerprint of its key, as people compare it. */
   readonly fingerprint: string;
+  /** Reads settings and users again, as the command `reload` does, and says in the log what came of it. */
+  reload(): Promise<void>;
   /** Ends it: no new connections, goodbyes, everything on disk. */
   stop(): Promise<void>;
 }
@@ -163,7 +172,8 @@ export async function startServer(options: ServeOptions, log: Log): Promise<Serv
     store: opened,
     audit,
     server: {
-      addresses: reachable(listener.address.host) ? [formatAddress(listener.address)] : [],
+      addresses: options.publicAddress?.split(",") ??
+        (reachable(listener.address.host) ? [formatAddress(listener.address)] : []),
       fingerprint: formatFingerprint(identity.bundle.fp),
     },
     running: {
@@ -180,6 +190,7 @@ export async function startServer(options: ServeOptions, log: Log): Promise<Serv
     return null;
   });
 
+  let monitor: Monitor | null = null;
   let stopping: Promise<void> | null = null;
   const stop = async () => {
     clearInterval(cleaning);
@@ -190,11 +201,33 @@ export async function startServer(options: ServeOptions, log: Log): Promise<Serv
     await within(hub.endAll(() => false, "the server stops"), STOP_PATIENCE, undefined);
     await within(Promise.all(sessions), STOP_PATIENCE, undefined);
     users.close();
+    await monitor?.close();
     await opened.close();
   };
+  if (options.metrics !== undefined) {
+    const { openMonitor } = await import("./monitor.ts");
+    const source = { observer, levels, store: opened, isServing: () => stopping === null, log };
+    const open = options.metricsPublic ?? false;
+    try {
+      monitor = openMonitor(parseAddress(options.metrics), source, { open });
+    } catch (error) {
+      await (stopping ??= stop());
+      throw error;
+    }
+    log.info("metrics", { address: monitor.address });
+  }
   return {
     address: formatAddress(listener.address),
     fingerprint: formatFingerprint(identity.bundle.fp),
+    reload: async () => {
+      try {
+        await operations.run({ op: "reload", by: { pid: Deno.pid } }, "signal");
+        log.info("reloaded");
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        log.error("reload-failed", { why });
+      }
+    },
     stop: () => stopping ??= stop(),
   };
 }
@@ -250,13 +283,16 @@ function passphraseFromEnvironment() {
  * The `serve` command: starts a server, prints one line when it accepts connections, and serves
  * until SIGINT or SIGTERM; a second signal ends it at once.
  */
-export async function serve(options: ServeOptions): Promise<void> {
-  const log = stderrLog();
+export async function serve(options: ServeOptions, logging: LogOptions): Promise<void> {
+  const log = stderrLog(logging);
   const server = await startServer(options, log);
   console.log(`sealpost: listening on ${server.address}, key ${server.fingerprint}`);
   const signals: Deno.Signal[] = Deno.build.os === "windows"
     ? ["SIGINT", "SIGBREAK"]
     : ["SIGINT", "SIGTERM"];
+  if (Deno.build.os !== "windows") {
+    Deno.addSignalListener("SIGHUP", () => void server.reload());
+  }
   await new Promise<void>((resolve) => {
     let asked = false;
     const onSignal = () => {

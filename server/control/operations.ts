@@ -10,7 +10,6 @@ import type { Store } from "../store.ts";
 import { formatUserState, isUserState, parseUserState, type UserState } from "../user_state.ts";
 import type { Users } from "../users.ts";
 import type {
-  Caller,
   ControlOp,
   ControlRequest,
   ControlResult,
@@ -62,7 +61,10 @@ export class Operations {
    * `file-exists` (a user of that name), `usage` (needs a running server), `config`, `busy`,
    * `disk-full`, `file-io`.
    */
-  run(request: ControlRequest): Promise<ControlResult<ControlOp>> {
+  run(
+    request: ControlRequest,
+    via: AuditOrigin["via"] = this.#context.running === null ? "offline" : "control",
+  ): Promise<ControlResult<ControlOp>> {
     switch (request.op) {
       case "user-list":
         return this.#list();
@@ -73,7 +75,7 @@ export class Operations {
       case "stats":
         return this.#stats();
     }
-    return this.#audited(request, (): Promise<ControlResult<ControlOp>> => {
+    return this.#audited(request, via, (): Promise<ControlResult<ControlOp>> => {
       switch (request.op) {
         case "user-add":
           return this.#add(request.name, request.credential);
@@ -97,6 +99,7 @@ export class Operations {
 
   async #audited<T>(
     request: Extract<ControlRequest, { op: AuditAction }>,
+    via: AuditOrigin["via"],
     work: () => Promise<T>,
   ): Promise<T> {
     const about = "name" in request ? { name: request.name } : {};
@@ -111,7 +114,7 @@ export class Operations {
       this.#context.audit.record({
         action: request.op,
         ...about,
-        origin: this.#origin(request.by),
+        origin: { via, ...request.by },
         result,
         details,
       });
@@ -123,11 +126,6 @@ export class Operations {
       await record(error instanceof SealpostError ? error.code : "internal");
       throw error;
     }
-  }
-
-  #origin({ pid, operator }: Caller): AuditOrigin {
-    const via = this.#context.running === null ? "offline" : "control";
-    return operator === undefined ? { via, pid } : { via, pid, operator };
   }
 
   async #add(name: string, credential: string) {
