@@ -206,6 +206,9 @@ Deno.test("padTo pads the record of its own frame, also behind others that wait"
   ]);
   await left.flush();
   assertEquals(recordSizes(leftEnd), [MAX_RECORD_PLAINTEXT, 1024]);
+  await Promise.all([left.send(event, 1024), left.send(event)]);
+  await left.flush();
+  assertEquals(recordSizes(leftEnd).at(-1), 1024);
   await left.send(event);
   await left.flush();
   assertEquals(recordSizes(leftEnd).at(-1), 256);

@@ -16,6 +16,7 @@ class Channel {
   #waiting: Bytes = new Uint8Array(0);
   #ended = false;
   #broken = false;
+  #reading = false;
   #onChange: (() => void)[] = [];
 
   constructor(options: PipeOptions) {
@@ -41,7 +42,18 @@ class Channel {
     }
   }
 
+  /** One read at a time, as with sockets. */
   async read(into: Bytes): Promise<number | null> {
+    if (this.#reading) throw new Deno.errors.Busy("two reads at once");
+    this.#reading = true;
+    try {
+      return await this.#take(into);
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  async #take(into: Bytes): Promise<number | null> {
     while (this.#waiting.length === 0) {
       if (this.#broken) throw lost();
       if (this.#ended) return null;
