@@ -81,11 +81,18 @@ const NOTHING: Counts = { accounts: 0, messages: 0, entries: 0, bytes: 0 };
 
 /** Runs all checks in one transaction that reads. */
 async function look(folder: string, path: string, findings: Findings) {
+  let reader: DatabaseSync | undefined;
   let db: DatabaseSync | undefined;
   try {
-    db = new DatabaseSync(path, { readOnly: true });
-    db.exec("PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 2000; BEGIN");
-    requireStore(db, path);
+    // The last connection to close writes the log into the database, unless it can only read.
+    reader = new DatabaseSync(path, { readOnly: true });
+    reader.exec("PRAGMA busy_timeout = 2000");
+    requireStore(reader, path);
+    // SQLite checks no CHECK constraint on a connection that can only read.
+    db = new DatabaseSync(path);
+    db.exec(
+      "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 2000; BEGIN",
+    );
     const schema = schemaVersion(db);
     if (schema === 0) {
       throw new SealpostError("file-missing", `there is no store in ${folder}: ${path} is empty`);
@@ -108,6 +115,7 @@ async function look(folder: string, path: string, findings: Findings) {
     return { schema: 0, ...NOTHING, bodies: 0, bodyBytes: 0, unnamed: [] };
   } finally {
     if (db?.isOpen) db.close();
+    if (reader?.isOpen) reader.close();
   }
 }
 
