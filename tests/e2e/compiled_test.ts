@@ -18,23 +18,27 @@ const PREPARE = join(ROOT, "..", "shared", "denort", "prepare");
 
 const missing = await exists(PREPARE) ? null : `there is no ${PREPARE}`;
 
-/** The arguments of `deno compile` in the task `compile`, without the output. */
-async function compileFlags(): Promise<string[]> {
+/** The environment and the arguments of `deno compile` in the task `compile`, without the output. */
+async function compileTask(): Promise<{ readonly env: string; readonly flags: string[] }> {
   const config = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
-  const flags = /FLAGS='([^']+)'/.exec(config.tasks.compile.command)?.[1];
-  if (flags === undefined) throw new Error("the task compile has no FLAGS");
-  return flags.split(" ");
+  const match = /^export (\w+=\d+) && FLAGS='([^']+)'/.exec(config.tasks.compile.command);
+  const [, env, flags] = match ?? [];
+  if (env === undefined || flags === undefined) throw new Error("the task compile is another");
+  return { env, flags: flags.split(" ") };
 }
 
 /** Compiles the program into `folder`. */
 async function compile(folder: string): Promise<Build> {
   const path = join(folder, Deno.build.os === "windows" ? "sealpost.exe" : "sealpost");
+  const { env, flags } = await compileTask();
   // The base is kept where it is found again, not in the tests' own temporary folder.
   await shell(
-    'unset TMPDIR; eval "$("$0")"; cd "$1"; shift; exec "$DENO_COMPILE" compile --frozen "$@"',
+    'unset TMPDIR; eval "$("$0")"; cd "$1"; shift; export "$1"; shift; exec "$DENO_COMPILE" compile ' +
+      '--frozen "$@"',
     PREPARE,
     ROOT,
-    ...await compileFlags(),
+    env,
+    ...flags,
     "--output",
     path,
     "main.ts",
@@ -64,7 +68,7 @@ testUnless(missing, "the compiled executable does what the program does", async 
     });
 
     await t.step("it carries no right to run programs or load libraries", async () => {
-      const text = (await compileFlags()).join(" ");
+      const text = (await compileTask()).flags.join(" ");
       assert(!/--allow-(all|run|ffi|sys)|-A\b/.test(text), text);
     });
 
