@@ -108,13 +108,12 @@ class LineTerminal implements Terminal {
   }
 
   async askSecret(prompt: string): Promise<Bytes | null> {
-    this.#io.write("output", utf8(prompt));
     const hidden = this.#io.inputIsTerminal;
-    const secret = await this.#raw(
-      hidden,
-      () => hidden ? this.#typedSecret() : this.#pipedSecret(),
-    );
-    return secret;
+    return await this.#raw(hidden, () => {
+      // In raw mode already: who answers at once is not shown either.
+      this.#io.write("output", utf8(prompt));
+      return hidden ? this.#typedSecret() : this.#pipedSecret();
+    });
   }
 
   /** Runs `work` in raw mode if `raw`. */

@@ -12,10 +12,11 @@ const KEY = { interrupt: 3, end: 4, backspace: 8, newline: 10, enter: 13, kill: 
  * null. Throws `cancelled` for Ctrl-C, `limit` over 1,024 bytes, `format` for what is not UTF-8.
  */
 export function readSecret(question: string): string | null {
-  Deno.stderr.writeSync(utf8(question));
-  // Not `cbreak`, which Windows does not have; so Ctrl-C comes as a byte.
+  // Not `cbreak`, which Windows does not have; so Ctrl-C comes as a byte. Before the question: who
+  // answers at once is not shown either.
   Deno.stdin.setRaw(true);
   try {
+    Deno.stderr.writeSync(utf8(question));
     return readBytes((key, length) => {
       switch (key) {
         case KEY.interrupt:
