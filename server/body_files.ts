@@ -14,7 +14,7 @@ import { join } from "@std/path";
 export const TEMP_NAME = "tmp";
 
 /** How long bodies that a pin held are kept before the next look, milliseconds. */
-const RETRY = 2000;
+const RETRY = 500;
 
 /** Whether `name` is one that a body has. */
 export function isBodyName(name: string): boolean {
