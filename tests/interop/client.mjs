@@ -1,0 +1,389 @@
+// @ts-check
+// A client: logs in, sends, lists, fetches, and remembers the keys of others while it runs.
+
+import { concat, equal, fromHex, Reader, utf8 } from "./bytes.mjs";
+import { Failure } from "./error.mjs";
+import { ClientHandshake, ClientResumption, SIZE } from "./handshake.mjs";
+import { readBundle } from "./identity.mjs";
+import { gridOf } from "./kem.mjs";
+import { compose, parse } from "./mime.mjs";
+import { openBody, openEntry, openNote, readEntry, verifyEntry } from "./open.mjs";
+import { readAnswer, verdict } from "./schemas.mjs";
+import { newId, sealMessage } from "./seal.mjs";
+import { Session } from "./session.mjs";
+import { Wire } from "./wire.mjs";
+
+/** @typedef {import("./bytes.mjs").Bytes} Bytes */
+/** @typedef {import("./identity.mjs").Bundle} Bundle */
+/** @typedef {import("./identity.mjs").Identity} Identity */
+/** @typedef {import("./handshake.mjs").Ticket} Ticket */
+/** @typedef {import("./open.mjs").Entry} Entry */
+/** @typedef {import("./open.mjs").Opened} Opened */
+/** @typedef {import("./schemas.mjs").Person} Person */
+
+/** What a client shows of itself in the server's log. */
+const VERSION = "sealpost-interop/1 node";
+
+/**
+ * @typedef {object} Login
+ * @property {string} host
+ * @property {number} port
+ * @property {Bundle} server what is pinned for it
+ * @property {Identity} identity
+ * @property {string} name
+ */
+
+/** 5.1. @param {string} host @param {number} port @returns {Promise<Bundle>} not proven by anything */
+export async function askForBundle(host, port) {
+  const wire = await Wire.open(host, port);
+  try {
+    await wire.write(Uint8Array.of(1, 1, 3));
+    const answer = await wire.readUpTo(2049);
+    if (answer.length !== 2048) {
+      throw new Failure("connection-lost", "not 2048 bytes");
+    }
+    const reader = new Reader(answer);
+    const bundle = reader.lp();
+    reader.padding();
+    return readBundle(bundle);
+  } finally {
+    wire.destroy();
+  }
+}
+
+/**
+ * B, or R2. Throws `version` if the server's text stands in its place (5).
+ *
+ * @param {Wire} wire @param {number} size
+ */
+async function readReply(wire, size) {
+  const start = await wire.readUpTo(10);
+  if (!equal(start, utf8("sealpost: "))) {
+    return concat(start, await wire.read(size - start.length));
+  }
+  /** @type {Bytes} */
+  let text = start;
+  while (text.length < 10 + 512 && text.at(-1) !== 10) {
+    const byte = await wire.readUpTo(1);
+    if (byte.length === 0) break;
+    text = concat(text, byte);
+  }
+  const shown = String.fromCharCode(...text).trim().replace(/[^ -~]/g, "?");
+  throw new Failure("version", shown);
+}
+
+/** Until the next multiple of `grid` ms after `start` (6.8). @param {number} start @param {number} grid */
+function nextTick(start, grid) {
+  const passed = performance.now() - start;
+  return new Promise((resolve) => setTimeout(resolve, Math.ceil(passed / grid) * grid - passed));
+}
+
+export class Client {
+  /** @type {Map<string, Bundle>} */
+  #pins = new Map();
+  /** Tickets that were not used. @type {Ticket[]} */
+  tickets = [];
+  /** Events of mail. @type {{ uid: number, folder: string }[]} */
+  mail = [];
+
+  /**
+   * @param {Login} login @param {import("./handshake.mjs").Hello} hello
+   * @param {Wire} wire @param {import("./handshake.mjs").Keys} keys
+   */
+  constructor(login, hello, wire, keys) {
+    this.login = login;
+    this.hello = hello;
+    this.keysOfSession = keys;
+    this.#pins.set(login.name, login.identity.bundle);
+    this.session = new Session(wire, keys, (event) => {
+      if (event.event === "mail") this.mail.push(event);
+      else this.#keepTicket(event);
+    });
+  }
+
+  /** @param {{ id: string, expires: number }} ticket */
+  #keepTicket({ id, expires }) {
+    const bytes = fromHex(id);
+    const psk = this.keysOfSession.export("sealpost/1 resume", bytes);
+    this.tickets.push({ id: bytes, psk, expires });
+  }
+
+  /**
+   * A whole login (6.1 to 6.8).
+   *
+   * @param {Login & { password: string }} login
+   */
+  static async logIn(login) {
+    const password = utf8(login.password.normalize("NFC"));
+    if (password.length < 1 || password.length > 256) {
+      throw new Failure("format", "a password");
+    }
+    const grid = gridOf(login.identity);
+    const wire = await Wire.open(login.host, login.port);
+    const relax = wire.deadline(20_000);
+    try {
+      const handshake = new ClientHandshake({ ...login, password, version: VERSION });
+      await wire.write(handshake.writeA());
+      const hello = handshake.readB(await readReply(wire, SIZE.B));
+      await wire.write(handshake.writeC());
+      const d = await wire.read(SIZE.D);
+      const arrived = performance.now();
+      /** @type {Bytes} */
+      let e;
+      try {
+        handshake.readD(d);
+        e = handshake.writeE();
+      } finally {
+        await nextTick(arrived, grid);
+      }
+      await wire.write(e);
+      const client = new Client(login, hello, wire, handshake.finish());
+      const answer = readAnswer(verdict, await client.session.readVerdict());
+      if ("refused" in answer) throw answer.refused;
+      const { name, fp, ticket } = answer.granted;
+      if (name !== login.name || !equal(fp, login.identity.bundle.fp)) {
+        throw new Failure("protocol", "the verdict is about another account");
+      }
+      if (ticket !== undefined) client.#keepTicket(ticket);
+      client.session.start();
+      return client;
+    } catch (error) {
+      wire.destroy();
+      throw error;
+    } finally {
+      relax();
+    }
+  }
+
+  /**
+   * A login with a ticket (6.10), which counts as used from now on.
+   *
+   * @param {Login & { ticket: Ticket }} login
+   */
+  static async resume(login) {
+    const wire = await Wire.open(login.host, login.port);
+    const relax = wire.deadline(20_000);
+    try {
+      const resumption = new ClientResumption(login);
+      await wire.write(resumption.writeR1());
+      const hello = resumption.readR2(await readReply(wire, SIZE.R2));
+      const client = new Client(login, hello, wire, resumption.finish());
+      client.session.start();
+      return client;
+    } catch (error) {
+      wire.destroy();
+      throw error;
+    } finally {
+      relax();
+    }
+  }
+
+  close() {
+    return this.session.close();
+  }
+
+  whoami() {
+    return this.session.request("whoami", {}).answer;
+  }
+
+  /** @param {readonly number[]} uids @param {{ set?: string[], clear?: string[], folder?: string }} change */
+  flag(uids, { set = [], clear = [], folder }) {
+    const members = { uids, set, clear, ...folder === undefined ? {} : { folder } };
+    return this.session.request("flag", members).answer;
+  }
+
+  /** @param {readonly number[]} uids */
+  remove(uids) {
+    return this.session.request("remove", { uids }).answer;
+  }
+
+  /**
+   * What the server says of these names, not pinned.
+   *
+   * @param {readonly string[]} names
+   */
+  async keys(names) {
+    const { keys } = await this.session.request("keys", { names }).answer;
+    if (keys.length !== names.length || keys.some(({ name }, i) => name !== names[i])) {
+      throw new Failure("protocol", "keys of other names than those asked for");
+    }
+    return keys;
+  }
+
+  /**
+   * The keys of these names: as pinned, or, the first time, as the server says (15.2).
+   *
+   * @param {readonly string[]} names @returns {Promise<Bundle[]>}
+   */
+  async #bundlesOf(names) {
+    const unknown = [...new Set(names.filter((name) => !this.#pins.has(name)))];
+    for (let i = 0; i < unknown.length; i += 16) {
+      for (const { state, name, bundle } of await this.keys(unknown.slice(i, i + 16))) {
+        if (state === "unknown") {
+          throw new Failure("no-such-user", `there is no user ${name}`);
+        }
+        if (state === "no-key") {
+          throw new Failure("no-key", `${name} has never connected`);
+        }
+        if (bundle === undefined) {
+          throw new Failure("protocol", "a key that is bound is missing");
+        }
+        const read = readBundle(bundle);
+        if ([...this.#pins.values()].some(({ fp }) => equal(fp, read.fp))) {
+          throw new Failure(
+            "key-changed",
+            `${name} is given the key of another name`,
+          );
+        }
+        this.#pins.set(name, read);
+      }
+    }
+    return names.map((name) => {
+      const pin = this.#pins.get(name);
+      if (pin === undefined) {
+        throw new Failure("no-key", `no key is pinned for ${name}`);
+      }
+      return pin;
+    });
+  }
+
+  /**
+   * Seals a message, and delivers it.
+   *
+   * @param {object} mail
+   * @param {string[]} mail.to @param {string[]} [mail.cc] @param {string[]} [mail.bcc]
+   * @param {string} mail.subject @param {string} mail.text
+   * @param {import("./mime.mjs").Attachment[]} [mail.attachments]
+   * @param {boolean} [mail.copy] whether to keep one in Sent
+   * @param {string} [mail.inReplyTo]
+   */
+  async send(
+    {
+      to,
+      cc = [],
+      bcc = [],
+      subject,
+      text,
+      attachments = [],
+      copy = true,
+      inReplyTo,
+    },
+  ) {
+    const { name, identity } = this.login;
+    const all = [...to, ...cc, ...bcc];
+    const bundles = await this.#bundlesOf(all);
+    const recipients = all.map((name, i) => ({ name, fp: at(bundles, i).fp }));
+    const people = (/** @type {string[]} */ names) =>
+      recipients.filter((person) => names.includes(person.name));
+    const [id, date] = [newId(), Date.now()];
+    const message = compose({ id, from: name, to, cc, date, subject, text, attachments });
+    const sealed = sealMessage(identity, {
+      id,
+      summary: {
+        from: { name, fp: identity.bundle.fp },
+        to: people(to),
+        cc: people(cc),
+        subject: [...subject].slice(0, 100).join(""),
+        date,
+        size: message.length,
+        attachmentCount: attachments.length,
+        attachments: attachments.map(({ name, content }) => ({
+          name,
+          size: content.length,
+        })),
+        inReplyTo,
+      },
+      recipients: copy && !all.includes(name) ? [...bundles, identity.bundle] : bundles,
+      bcc: copy ? people(bcc) : null,
+      message,
+    });
+    const answer = await this.deliver({ id, recipients, copy }, sealed);
+    return { id, recipients, copy, sealed, message, ...answer };
+  }
+
+  /**
+   * @param {{ id: string, recipients: Person[], copy: boolean }} about @param {Bytes} sealed
+   */
+  deliver({ id, recipients, copy }, sealed) {
+    const members = { id, size: sealed.length, recipients, copy };
+    return this.session.request("deliver", members, sealed).answer;
+  }
+
+  /**
+   * @param {{ folder?: string, after?: number, before?: number, order?: string, brief?: boolean, limit?: number }} [which]
+   */
+  async list({ order = "newest", limit = 200, ...which } = {}) {
+    const { data, answer } = this.session.request("list", { ...which, order, limit });
+    const { epoch, nextUid } = await answer;
+    const reader = new Reader(concat(...data));
+    /** @type {Entry[]} */
+    const entries = [];
+    while (reader.left > 0) entries.push(readEntry(reader.lp()));
+    const uids = entries.map(({ uid }) => uid);
+    const sorted = uids.toSorted((a, b) => order === "newest" ? b - a : a - b);
+    const inOrder = uids.every((uid, i) => uid === sorted[i] && uid !== sorted[i + 1]);
+    if (!inOrder || uids.some((uid) => uid >= nextUid)) {
+      throw new Failure("protocol", "a list out of order");
+    }
+    return { epoch, nextUid, entries };
+  }
+
+  /**
+   * 13.1: all that an inbox shows of an entry, verified.
+   *
+   * @param {Entry} entry
+   */
+  async openEntry(entry) {
+    const opened = openEntry(this.login.identity, entry);
+    const [sender] = await this.#bundlesOf([opened.summary.from.name]);
+    if (sender === undefined) throw new Failure("no-key", "no key is pinned");
+    verifyEntry(opened, sender, entry.header, this.login.identity.bundle.fp);
+    return { opened, sender };
+  }
+
+  /** The entry, and the rest of its sealed body. @param {number} uid @param {number} [offset] */
+  async fetchSealed(uid, offset) {
+    const members = offset === undefined ? { uid } : { uid, offset };
+    const { data, answer } = this.session.request("fetch", members);
+    const { size } = await answer;
+    const reader = new Reader(concat(...data));
+    const entry = readEntry(reader.lp());
+    if (size !== entry.bodySize - (offset ?? 0) || reader.left > size) {
+      throw new Failure("protocol", "a body of another size than announced");
+    }
+    return { entry, body: reader.take(reader.left) };
+  }
+
+  /**
+   * 13.3: a message that was listed, verified.
+   *
+   * @param {Entry} listed
+   */
+  async fetch(listed) {
+    const { opened, sender } = await this.openEntry(listed);
+    const { entry, body } = await this.fetchSealed(listed.uid);
+    const same = entry.storedAt === listed.storedAt &&
+      entry.bodySize === listed.bodySize &&
+      entry.uid === listed.uid && equal(entry.header, listed.header) &&
+      equal(entry.stanza, listed.stanza) &&
+      equal(entry.summary, listed.summary) &&
+      equal(entry.note, listed.note);
+    if (!same) {
+      throw new Failure("protocol", "another entry than the one listed");
+    }
+    const message = openBody(opened, sender, entry.header, entry.bodySize, body);
+    return { opened, message, mail: parse(message) };
+  }
+
+  /** Whom one's own message was blind-copied to. @param {Entry} entry */
+  readNote(entry) {
+    return openNote(this.login.identity, entry.header, entry.note);
+  }
+}
+
+/** @template T @param {readonly T[]} list @param {number} index @returns {T} */
+function at(list, index) {
+  const found = list[index];
+  if (found === undefined) throw new RangeError("no such element");
+  return found;
+}

@@ -1,0 +1,228 @@
+// @ts-check
+// Sections 10.8, 12.2 and 13: entries, envelopes, and reading a sealed message.
+
+import { concat, equal, isZero, Reader } from "./bytes.mjs";
+import { ed25519Verify } from "./curves.mjs";
+import { Failure } from "./error.mjs";
+import { decapsulate } from "./kem.mjs";
+import { open, sha256 } from "./primitives.mjs";
+import { note as noteSchema, readJson, summary as summarySchema } from "./schemas.mjs";
+import {
+  bodyHash,
+  CHUNK,
+  chunksOf,
+  commitmentTo,
+  HEADER_SIZE,
+  isBucket,
+  keyFor,
+  plaintextSize,
+  readHeader,
+  signed,
+  sizeInside,
+  streamNonce,
+  unpadJson,
+  ZERO_NONCE,
+} from "./sealed_layout.mjs";
+
+/** @typedef {import("./bytes.mjs").Bytes} Bytes */
+/** @typedef {import("./identity.mjs").Bundle} Bundle */
+/** @typedef {import("./identity.mjs").Identity} Identity */
+/** @typedef {import("./schemas.mjs").Summary} Summary */
+
+const FOLDERS = ["inbox", "sent", "archive", "trash"];
+const FLAGS = ["seen", "answered", "flagged"];
+
+/**
+ * @typedef {object} Entry
+ * @property {number} uid
+ * @property {number} storedAt
+ * @property {number} bodySize
+ * @property {string} folder
+ * @property {string[]} flags
+ * @property {Bytes} header
+ * @property {Bytes} stanza
+ * @property {Bytes} summary sealed
+ * @property {Bytes} note empty if there is none
+ */
+
+/** 10.8. @param {Bytes} bytes @returns {Entry} */
+export function readEntry(bytes) {
+  const reader = new Reader(bytes);
+  const [uid, storedAt, bodySize] = [reader.u64(), reader.u64(), reader.u64()];
+  const folder = FOLDERS[reader.u8()];
+  const bits = reader.u8();
+  const header = reader.take(HEADER_SIZE);
+  const [stanza, summary, note] = [reader.lp(), reader.lp(), reader.lp()];
+  reader.end();
+  if (uid === 0 || folder === undefined || bits > 7) {
+    throw new Failure("format", "an entry that cannot be");
+  }
+  const flags = FLAGS.filter((_, i) => bits & 1 << i);
+  return { uid, storedAt, bodySize, folder, flags, header, stanza, summary, note };
+}
+
+/**
+ * What a summary says when its box is open. Nothing of it counts before {@linkcode verifyEntry}.
+ *
+ * @typedef {object} Opened
+ * @property {Bytes} fileKey
+ * @property {Bytes} senderFp
+ * @property {Bytes} stanzaSignature
+ * @property {Summary} summary
+ * @property {Bytes} summaryHash
+ * @property {Bytes} summarySignature
+ */
+
+/**
+ * 13.1, 1 to 10.
+ *
+ * @param {Identity} own @param {Pick<Entry, "header" | "stanza" | "summary">} entry
+ * @returns {Opened}
+ */
+export function openEntry(own, { header, stanza, summary: sealed }) {
+  const { fp: senderFp, commitment } = readHeader(header);
+  const { fileKey, signature: stanzaSignature } = openStanza(own, header, stanza);
+  if (!equal(commitmentTo(fileKey), commitment)) {
+    throw new Failure("authentication", "the commitment is to another file key");
+  }
+  if (!isBucket(sealed.length, 80)) {
+    throw new Failure("format", "a summary of an odd size");
+  }
+  const plaintext = open(keyFor("summary", fileKey, header), ZERO_NONCE, sealed);
+  const padded = plaintext.subarray(0, -64);
+  const summary = readJson(summarySchema, unpadJson(padded), "format");
+  if (!equal(summary.from.fp, senderFp)) {
+    throw new Failure("authentication", "the summary names another sender than the header");
+  }
+  return {
+    fileKey,
+    senderFp,
+    stanzaSignature,
+    summary,
+    summaryHash: sha256(padded),
+    summarySignature: plaintext.subarray(-64),
+  };
+}
+
+/** The parts of a stanza. 13.1, 2. @param {Bytes} stanza */
+export function splitStanza(stanza) {
+  const reader = new Reader(stanza);
+  const fp = reader.take(32);
+  const size = reader.u16();
+  if (size < 256 || size > 512) {
+    throw new Failure("format", "an RSA ciphertext of an odd size");
+  }
+  const [ctRsa, ctMlkem, box] = [reader.take(size), reader.take(1088), reader.take(112)];
+  reader.end();
+  return { fp, ctRsa, ctMlkem, box };
+}
+
+/** @param {Identity} own @param {Bytes} header @param {Bytes} stanza */
+function openStanza(own, header, stanza) {
+  const { fp, ctRsa, ctMlkem, box } = splitStanza(stanza);
+  if (!equal(fp, own.bundle.fp)) {
+    throw new Failure("format", "a stanza for somebody else");
+  }
+  const key = decapsulate(own, "stanza", ctRsa, ctMlkem);
+  const plaintext = open(key, ZERO_NONCE, box, concat(header, fp));
+  return { fileKey: plaintext.subarray(0, 32), signature: plaintext.subarray(32) };
+}
+
+/**
+ * 13.1, 11 to 13: `sender` is the key pinned for the name in From.
+ *
+ * @param {Opened} opened @param {Bundle} sender @param {Bytes} header @param {Bytes} ownFp
+ */
+export function verifyEntry(opened, sender, header, ownFp) {
+  if (!equal(sender.fp, opened.senderFp)) {
+    throw new Failure("key-changed", "the sender has another key than the one pinned");
+  }
+  const { stanzaSignature, summaryHash, summarySignature } = opened;
+  ed25519Verify(sender.ed25519, signed.recipient(header, ownFp), stanzaSignature, "the stanza");
+  ed25519Verify(sender.ed25519, signed.summary(header, summaryHash), summarySignature, "a summary");
+}
+
+/**
+ * 13.3, 3 to 9: the message, when all of it is verified.
+ *
+ * @param {Pick<Opened, "fileKey" | "summaryHash"> & { summary: { size: number } }} opened
+ * @param {Bundle} sender @param {Bytes} header
+ * @param {number} bodySize that the entry says @param {Bytes} sealed
+ * @returns {Bytes}
+ */
+export function openBody({ fileKey, summaryHash, summary }, sender, header, bodySize, sealed) {
+  const size = sizeInside(bodySize);
+  const key = keyFor("body", fileKey, header);
+  const last = Math.ceil(size / CHUNK) - 1;
+  const plaintext = new Uint8Array(size);
+  let length = 0;
+  chunksOf(sealed, CHUNK + 16).forEach((chunk, i) => {
+    if (i > last) {
+      throw new Failure("format", "something stands after the last chunk");
+    }
+    const opened = open(key, streamNonce(i, i === last), chunk);
+    plaintext.set(opened, i * CHUNK);
+    if (i === 0) {
+      length = new Reader(opened).u64();
+      if (length > size - 72 || plaintextSize(length) !== size) {
+        throw new Failure("format", "a length that does not fit the size of the body");
+      }
+    }
+  });
+  if (sealed.length !== bodySize) {
+    throw new Failure("format", "the body is cut");
+  }
+  if (!isZero(plaintext.subarray(8 + length, -64))) {
+    throw new Failure("authentication", "padding of the body that is not zero");
+  }
+  const toVerify = signed.message(header, summaryHash, bodyHash(plaintext));
+  ed25519Verify(sender.ed25519, toVerify, plaintext.subarray(-64), "the message");
+  if (length !== summary.size) {
+    throw new Failure("authentication", "another size than announced");
+  }
+  return plaintext.subarray(8, 8 + length);
+}
+
+/** 12.8: whom one's own message was blind-copied to. @param {Identity} own @param {Bytes} header @param {Bytes} note */
+export function openNote(own, header, note) {
+  if (!isBucket(note.length, 16)) {
+    throw new Failure("format", "a note of an odd size");
+  }
+  const padded = open(keyFor("note", own.mlkemSeed, header), ZERO_NONCE, note, header);
+  return readJson(noteSchema, unpadJson(padded), "format").bcc;
+}
+
+/** 12.2: the parts of a whole sealed message. @param {Bytes} bytes */
+export function splitSealed(bytes) {
+  const reader = new Reader(bytes);
+  const header = reader.take(HEADER_SIZE);
+  readHeader(header);
+  const count = reader.u16();
+  if (count < 1 || count > 256) {
+    throw new Failure("format", "no stanza, or too many");
+  }
+  /** @type {Bytes[]} */
+  const stanzas = [];
+  for (let i = 0; i < count; i++) {
+    const size = reader.u16();
+    if (size < 1490 || size > 1746) {
+      throw new Failure("format", "a stanza of an odd size");
+    }
+    const stanza = reader.take(size);
+    const { fp } = splitStanza(stanza);
+    if (stanzas.some((other) => equal(other.subarray(0, 32), fp))) {
+      throw new Failure("format", "two stanzas for one key");
+    }
+    stanzas.push(stanza);
+  }
+  const summarySize = reader.u32();
+  if (summarySize < 1 || summarySize > 32_848) {
+    throw new Failure("format", "an odd summary size");
+  }
+  const summary = reader.take(summarySize);
+  const noteSize = reader.u32();
+  if (noteSize > 32_784) throw new Failure("format", "an odd note size");
+  const note = reader.take(noteSize);
+  const bodySize = reader.u64();
+  return { header, stanzas, summary, note, bodySize, body: reader.take(reader.left) };
+}

@@ -1,0 +1,224 @@
+// @ts-check
+// The schemas of sections 6, 9, 10 and 12.
+
+import { fromBase64, fromUtf8, toBase64 } from "./bytes.mjs";
+import { Failure } from "./error.mjs";
+import { isName } from "./identity.mjs";
+
+/** @typedef {import("./bytes.mjs").Bytes} Bytes */
+
+/**
+ * Gives the value with its type, or throws a `format` failure.
+ *
+ * @template T
+ * @typedef {(value: unknown) => T} Read
+ */
+
+/** @param {string} what */
+const misfit = (what) => new Failure("format", `JSON that does not fit: ${what}`);
+
+/**
+ * A value of JSON; `code` is that of the failure.
+ *
+ * @template T @param {Read<T>} read @param {Bytes} json @param {string} code @returns {T}
+ */
+export function readJson(read, json, code) {
+  let value;
+  try {
+    value = JSON.parse(fromUtf8(json));
+  } catch (cause) {
+    throw new Failure(code, "not JSON", cause);
+  }
+  try {
+    return read(value);
+  } catch (cause) {
+    throw new Failure(code, "JSON that does not fit its schema", cause);
+  }
+}
+
+/** @type {Read<boolean>} */
+const boolean = (value) => {
+  if (typeof value !== "boolean") throw misfit("not a boolean");
+  return value;
+};
+
+/** @param {number} min @param {number} [max] @returns {Read<number>} */
+const integer = (min, max = Number.MAX_SAFE_INTEGER) => (value) => {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < min || value > max) {
+    throw misfit("not an integer within its bounds");
+  }
+  return value;
+};
+
+const count = integer(0);
+const uid = integer(1);
+
+/** @param {(text: string) => boolean} [fits] @returns {Read<string>} */
+const string = (fits = () => true) => (value) => {
+  if (typeof value !== "string" || !fits(value)) {
+    throw misfit("not a string as it must be");
+  }
+  return value;
+};
+
+/** @param {RegExp} pattern */
+const matching = (pattern) => string((text) => pattern.test(text));
+
+/** @template {string} T @param {...T} values @returns {Read<T>} */
+const oneOf = (...values) => (value) => {
+  const found = values.find((known) => known === value);
+  if (found === undefined) throw misfit("not one of the known values");
+  return found;
+};
+
+/** @template T @param {Read<T>} read @param {number} max @returns {Read<T[]>} */
+const array = (read, max) => (value) => {
+  if (!Array.isArray(value) || value.length > max) {
+    throw misfit("not an array, or too long");
+  }
+  return value.map((item) => read(item));
+};
+
+/** @template T @param {Read<T>} read @returns {Read<T | undefined>} */
+const optional = (read) => (value) => value === undefined ? undefined : read(value);
+
+/**
+ * @template {Record<string, Read<unknown>>} S
+ * @param {S} shape @param {boolean} closed
+ * @returns {Read<{ [K in keyof S]: ReturnType<S[K]> }>}
+ */
+const object = (shape, closed) => (value) => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw misfit("not an object");
+  }
+  const members = new Map(Object.entries(value));
+  for (const name of members.keys()) {
+    if (closed && !Object.hasOwn(shape, name)) {
+      throw misfit("a member that is not known");
+    }
+  }
+  const entries = Object.entries(shape).map(([name, read]) => [name, read(members.get(name))]);
+  return /** @type {{ [K in keyof S]: ReturnType<S[K]> }} */ (Object
+    .fromEntries(entries));
+};
+
+/** @template {Record<string, Read<unknown>>} S @param {S} shape */
+const openObject = (shape) => object(shape, false);
+/** @template {Record<string, Read<unknown>>} S @param {S} shape */
+const closedObject = (shape) => object(shape, true);
+
+const name = string(isName);
+
+/** The base64 of 32 bytes, as those. @type {Read<Bytes>} */
+const fp = (value) => {
+  const bytes = fromBase64(string()(value));
+  if (bytes.length !== 32) throw misfit("not a fingerprint");
+  return bytes;
+};
+
+/** @type {Read<Bytes>} */
+const base64 = (value) => fromBase64(string()(value));
+
+const folder = oneOf("inbox", "sent", "archive", "trash");
+const epoch = matching(/^[0-9a-f]{16}$/);
+const printable = matching(/^[ -~]{0,64}$/);
+const forPeople = string((text) => text.length <= 1000);
+const ticketId = matching(/^[0-9a-f]{32}$/);
+
+export const hello = openObject({
+  server: printable,
+  maxMessage: integer(0, 2 ** 40),
+  maxRecipients: integer(1, 256),
+});
+
+const refusal = openObject({ code: string(), message: forPeople, name: optional(string()) });
+
+/** A verdict that accepts. */
+export const verdict = openObject({
+  ok: boolean,
+  bound: boolean,
+  name,
+  fp,
+  ticket: optional(openObject({ id: ticketId, expires: count })),
+});
+
+const answered = openObject({ ok: boolean });
+
+/**
+ * A verdict or response: what it grants, or the failure with the code that the server names. One
+ * that fits neither form throws `protocol`.
+ *
+ * @template T @param {Read<T>} read @param {Bytes} json
+ * @returns {{ granted: T } | { refused: Failure }}
+ */
+export function readAnswer(read, json) {
+  if (readJson(answered, json, "protocol").ok) {
+    return { granted: readJson(read, json, "protocol") };
+  }
+  const { code, message } = readJson(refusal, json, "protocol");
+  const shown = message.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, " ");
+  return { refused: new Failure(code, `the server refuses: ${shown}`) };
+}
+
+export const response = {
+  deliver: openObject({ at: count, again: boolean }),
+  list: openObject({ epoch, nextUid: uid }),
+  fetch: openObject({ size: count }),
+  flag: openObject({ uids: array(uid, 1000) }),
+  remove: openObject({ uids: array(uid, 1000) }),
+  keys: openObject({
+    keys: array(
+      openObject({ state: oneOf("bound", "no-key", "unknown"), name, bundle: optional(base64) }),
+      16,
+    ),
+  }),
+  whoami: openObject({
+    name,
+    fp,
+    epoch,
+    nextUid: uid,
+    entries: count,
+    unseen: count,
+    bytes: count,
+  }),
+};
+
+const event = openObject({ event: string() });
+const mailEvent = openObject({ event: oneOf("mail"), uid, folder });
+const ticketEvent = openObject({ event: oneOf("ticket"), id: ticketId, expires: count });
+
+/** An event; null if it is of a kind that is not known. @param {Bytes} json */
+export function readEvent(json) {
+  const kind = readJson(event, json, "protocol").event;
+  if (kind === "mail") return readJson(mailEvent, json, "protocol");
+  if (kind === "ticket") return readJson(ticketEvent, json, "protocol");
+  return null;
+}
+
+const person = closedObject({ name, fp });
+
+export const summary = closedObject({
+  from: person,
+  to: array(person, 256),
+  cc: array(person, 256),
+  subject: string((text) => [...text].length <= 100),
+  date: count,
+  size: count,
+  attachmentCount: count,
+  attachments: array(closedObject({ name: string(), size: count }), Infinity),
+  inReplyTo: optional(matching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)),
+});
+
+export const note = closedObject({ bcc: array(person, 256) });
+
+/** @typedef {ReturnType<typeof summary>} Summary */
+/** @typedef {ReturnType<typeof person>} Person */
+
+/** Fingerprints as JSON has them. @param {unknown} value @returns {Bytes} */
+export function writeJson(value) {
+  const text = JSON.stringify(
+    value,
+    (_, member) => member instanceof Uint8Array ? toBase64(member) : member,
+  );
+  return new TextEncoder().encode(text);
+}
