@@ -16,6 +16,7 @@ import { checkStore, damagedStore, describeReport, type Report } from "./fsck.ts
 import { PIN_NAME } from "./pin.ts";
 import {
   copyDurably,
+  digestFile,
   isKeyFile,
   listSnapshots,
   type Manifest,
@@ -153,7 +154,10 @@ async function isUsed(store: string): Promise<boolean> {
   }
 }
 
-/** Copies database and bodies, each compared with its checksum, and makes all of it durable. */
+/**
+ * Copies database and bodies, each compared with its checksum, and makes all of it durable. The other
+ * files are compared only: see {@linkcode putBack}.
+ */
 async function copySnapshot(from: string, snapshot: Snapshot, staging: string): Promise<void> {
   const folders = new Set([staging, join(staging, BODIES_NAME)]);
   const copies: [from: string, to: string, sum: string][] = [];
@@ -163,7 +167,7 @@ async function copySnapshot(from: string, snapshot: Snapshot, staging: string): 
     } else if (isBodyName(basename(path))) {
       folders.add(join(staging, dirname(path)));
       copies.push([join(from, path), join(staging, path), sum]);
-    }
+    } else requireSum(join(from, path), (await digestFile(join(from, path))).sum, sum);
   }
   try {
     for (const folder of folders) await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
@@ -175,7 +179,11 @@ async function copySnapshot(from: string, snapshot: Snapshot, staging: string): 
 }
 
 async function copyChecked(from: string, to: string, sum: string): Promise<void> {
-  if ((await copyDurably(from, to)).sum === sum) return;
+  requireSum(from, (await copyDurably(from, to)).sum, sum);
+}
+
+function requireSum(from: string, is: string, shouldBe: string): void {
+  if (is === shouldBe) return;
   throw new SealpostError(
     "format",
     `${from} is not what was backed up: its checksum is another; use another snapshot`,
