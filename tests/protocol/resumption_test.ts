@@ -49,13 +49,16 @@ async function ends(
   };
 }
 
-/** `work` for every position, some at once. */
-async function forEach(size: number, work: (at: number) => Promise<void>): Promise<void> {
-  let next = 0;
+/** `work` for every third position of a message and for all near its ends, some at once. */
+async function forEach(size: number, work: (at: number) => Promise<void>): Promise<number> {
+  const left = Array.from({ length: size }, (_, at) => at)
+    .filter((at) => at % 3 === 0 || at < 60 || at >= size - 60);
+  const count = left.length;
   const worker = async () => {
-    while (next < size) await work(next++);
+    for (let at = left.pop(); at !== undefined; at = left.pop()) await work(at);
   };
   await Promise.all(Array.from({ length: 8 }, worker));
+  return count;
 }
 
 Deno.test("a resumption takes one message each way and gives both sides the same keys", async () => {
@@ -120,10 +123,10 @@ Deno.test("a stolen store is worth nothing without the server's private key", as
   await assertRefusedAsync("authentication", () => at.server.readR1(r1));
 });
 
-Deno.test("a bit flipped anywhere in R1 makes the server refuse it", async () => {
+Deno.test("a bit flipped in R1 makes the server refuse it", async () => {
   let refused = 0;
   const acquaintance = known();
-  await forEach(SIZE_R1, async (position) => {
+  const count = await forEach(SIZE_R1, async (position) => {
     const at = await ends(acquaintance);
     const r1 = flip(await at.client.writeR1(), position, position % 8);
     const error = await assertRejects(() => at.server.readR1(r1));
@@ -135,13 +138,13 @@ Deno.test("a bit flipped anywhere in R1 makes the server refuse it", async () =>
     await assertRefusedAsync("internal", () => at.server.writeR2(HELLO));
     refused++;
   });
-  assertEquals(refused, SIZE_R1);
+  assertEquals(refused, count);
 });
 
-Deno.test("a bit flipped anywhere in R2 makes the client refuse it", async () => {
+Deno.test("a bit flipped in R2 makes the client refuse it", async () => {
   let refused = 0;
   const acquaintance = known();
-  await forEach(SIZE_R2, async (position) => {
+  const count = await forEach(SIZE_R2, async (position) => {
     const at = await ends(acquaintance);
     await at.server.readR1(await at.client.writeR1());
     const r2 = flip(await at.server.writeR2(HELLO), position, position % 8);
@@ -149,7 +152,7 @@ Deno.test("a bit flipped anywhere in R2 makes the client refuse it", async () =>
     await assertRefusedAsync("internal", () => at.client.split());
     refused++;
   });
-  assertEquals(refused, SIZE_R2);
+  assertEquals(refused, count);
 });
 
 Deno.test("messages of another run or of the wrong length are refused", async () => {
