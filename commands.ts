@@ -1,4 +1,5 @@
 import type { Command } from "./protocol/options.ts";
+import { SETTING_OPTIONS } from "./server/settings_table.ts";
 
 const DEBUG = {
   name: "SEALPOST_DEBUG=1",
@@ -80,6 +81,10 @@ export const COMMANDS = [
       "The folder holds server_private.pem, server_public.pem and user_pass.json (made by " +
       "keygen server); mail goes to mail/ in it. Plain passwords in user_pass.json are replaced " +
       "by Argon2id hashes. Accounts added to the file work at once.",
+      "Every setting below can be given here, as SEALPOST_NAME in the environment " +
+      '(SEALPOST_MAX_MESSAGE), or in sealpost.toml in the folder (max-message = "1GiB"); the ' +
+      "first of these counts. SIGHUP reads sealpost.toml and user_pass.json again. What each " +
+      "limit does is in docs/OPERATING.md. Times: 90s, 5m, 12h, 30d. Sizes: KiB, MiB, GiB.",
     ],
     positionals: [],
     options: [
@@ -89,46 +94,10 @@ export const COMMANDS = [
         help: "the server's folder (default: ./server, or the current folder if it has the keys)",
       },
       {
-        name: "listen",
-        value: "ADDRESS",
-        default: "0.0.0.0:13000",
-        help: "where to listen, HOST:PORT or [IPV6]:PORT; port 0 picks a free one and prints it",
+        name: "check-config",
+        help: "print every setting with where it comes from, check user_pass.json, start nothing",
       },
-      {
-        name: "max-message",
-        value: "SIZE",
-        kind: "size",
-        min: 2 ** 20,
-        max: 2 ** 40,
-        default: "100MiB",
-        help: "largest message with its attachments; KiB, MiB, GiB",
-      },
-      {
-        name: "public-address",
-        value: "HOST[:PORT]",
-        help: "where people reach the server, for invitations; several with commas between",
-      },
-      {
-        name: "log",
-        value: "FORM",
-        default: "text",
-        help: "how to write the log on standard error: text, or json, an object a line",
-      },
-      {
-        name: "log-level",
-        value: "LEVEL",
-        default: "info",
-        help: "the least urgent level to log: debug, info, warn or error",
-      },
-      {
-        name: "metrics",
-        value: "ADDRESS",
-        help: "serve /metrics for Prometheus, /healthz and /readyz over HTTP, as on 127.0.0.1:9464",
-      },
-      {
-        name: "metrics-public",
-        help: "let --metrics be an address that others than this machine reach",
-      },
+      ...SETTING_OPTIONS,
     ],
     examples: [
       { line: "serve", what: "serve ./server on every IPv4 address, port 13000" },
@@ -137,8 +106,13 @@ export const COMMANDS = [
         line: "serve --listen 127.0.0.1:0 --max-message 1GiB",
         what: "this machine only, any port",
       },
+      { line: "serve --quota 2GiB --check-config", what: "what would be in force" },
     ],
-    environment: [PASSPHRASE, DEBUG],
+    environment: [
+      { name: "SEALPOST_NAME", help: "the setting of that name, as in SEALPOST_MAX_MESSAGE" },
+      PASSPHRASE,
+      DEBUG,
+    ],
   },
   {
     name: "fsck",

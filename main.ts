@@ -33,16 +33,16 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
   switch (name) {
     case "serve": {
       const { serve } = await import("./server/serve.ts");
-      const { logOptions } = await import("./server/log.ts");
+      const { SETTING_OPTIONS } = await import("./server/settings_table.ts");
       const { findServerFolder } = await import("./protocol/key_files.ts");
       return await serve({
         dir: given.optional("dir") ?? await findServerFolder(),
-        listen: given.text("listen"),
-        maxMessage: given.number("max-message"),
-        publicAddress: given.optional("public-address"),
-        metrics: given.optional("metrics"),
-        metricsPublic: given.flag("metrics-public"),
-      }, logOptions(given.text("log"), given.text("log-level")));
+        flags: given.given(SETTING_OPTIONS.map(({ name }) => name)),
+        checkConfig: given.flag("check-config"),
+        variables: COMMANDS.flatMap(({ environment }) =>
+          environment.map(({ name }) => name.replace(/=.*/, ""))
+        ),
+      });
     }
     case "fsck": {
       const { fsck } = await import("./server/fsck.ts");

@@ -53,6 +53,7 @@ export class Connection {
   readonly #peerEnd = new Promise<void>((resolve) => this.#onPeerEnd = resolve);
   /** When the last record came, milliseconds since 1970. */
   lastReceived = Date.now();
+  #goodbyeOfPeer: Bytes | null = null;
 
   /** `keys`: 32 bytes for each direction, as this side sees it. */
   constructor(
@@ -68,6 +69,11 @@ export class Connection {
 
   get peer(): string {
     return this.#stream.peer;
+  }
+
+  /** What the peer said in its `close` frame; null while it has not. */
+  get goodbye(): Bytes | null {
+    return this.#goodbyeOfPeer;
   }
 
   /** Whether this connection can still send. */
@@ -134,6 +140,7 @@ export class Connection {
         continue;
       }
       if (frame?.kind === Kind.close) {
+        this.#goodbyeOfPeer = frame.payload;
         await this.#expectEnd();
         this.#over = true;
         this.#onPeerEnd();

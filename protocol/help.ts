@@ -53,10 +53,13 @@ export function commandHelp(program: string, command: Command): string {
     const rows = command.positionals.map(({ name, help }) => [name, help] as const);
     lines.push("Arguments:", ...table(rows), "");
   }
-  const options = command.options.map((option) =>
-    [optionName(option), optionHelp(option)] as const
-  );
-  lines.push("Options:", ...table([...options, ["-h, --help", "show this"]]), "");
+  const options = (group?: string) =>
+    command.options.filter((option) => option.group === group)
+      .map((option) => [optionName(option), optionHelp(option)] as const);
+  lines.push("Options:", ...table([...options(), ["-h, --help", "show this"]]), "");
+  for (const group of new Set(command.options.flatMap((option) => option.group ?? []))) {
+    lines.push(`${group}:`, ...table(options(group)), "");
+  }
   if (command.environment !== undefined) {
     const rows = command.environment.map(({ name, help }) => [name, help] as const);
     lines.push("Environment:", ...table(rows), "");

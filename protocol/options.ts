@@ -12,6 +12,8 @@ export interface Option {
   readonly max?: number;
   /** Used where the option is not given; shown in help. */
   readonly default?: string;
+  /** The heading it stands under in help; without one it stands before all headings. */
+  readonly group?: string;
   readonly help: string;
 }
 
@@ -44,6 +46,8 @@ export interface Arguments {
   text(name: string): string;
   /** The value of any option or positional argument; undefined if it was not given. */
   optional(name: string): string | undefined;
+  /** The options among `names` that were given, whatever has a default, as they were typed. */
+  given(names: readonly string[]): ReadonlyMap<string, string>;
   /** Those of the options and positional arguments on the right that were given. */
   pick<K extends string>(names: Readonly<Record<K, string>>): { [P in K]?: string };
   /** The value of an `integer` or `size` option with a default, within its bounds. */
@@ -76,9 +80,12 @@ export function parseCommand(command: Command, args: readonly string[]): Argumen
   });
   const help = parsed.help === true;
   const values = new Map<string, string>();
+  const typed = new Map<string, string>();
   if (!help) {
     for (const option of valued) {
-      const value = oneValue(option, parsed[option.name]);
+      const given = oneValue(option, parsed[option.name]);
+      if (given !== undefined) typed.set(option.name, given);
+      const value = given ?? option.default;
       if (value !== undefined) values.set(option.name, value);
     }
     placePositionals(command, parsed._, values);
@@ -94,6 +101,7 @@ export function parseCommand(command: Command, args: readonly string[]): Argumen
     help,
     text: (name) => values.get(name) ?? missing(command, name),
     optional: (name) => values.get(name),
+    given: (names) => new Map([...typed].filter(([name]) => names.includes(name))),
     pick: (names) => {
       const given: Partial<Record<keyof typeof names, string>> = {};
       for (const key in names) {
@@ -180,7 +188,7 @@ export function hint(near: string | null): string {
 function oneValue(option: Option, given: unknown): string | undefined {
   const values = Array.isArray(given) ? given : [];
   const value: unknown = values[0];
-  if (value === undefined) return option.default;
+  if (value === undefined) return undefined;
   if (values.length > 1) throw new SealpostError("usage", `--${option.name} is given twice`);
   if (typeof value !== "string" || value === "") {
     throw new SealpostError(

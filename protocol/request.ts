@@ -3,6 +3,7 @@ import { type Bytes, fromUtf8, utf8 } from "../crypto/bytes.ts";
 import { type ErrorCode, isSealpostError, SealpostError } from "../crypto/error.ts";
 import { FLAGS, FOLDERS } from "./entry.ts";
 import { MAX_KEYS, MAX_PASSWORD, MAX_STANZAS, MAX_UIDS } from "./limits.ts";
+import { RefusedError } from "./refused.ts";
 import { fingerprintField, nameField, parseJson } from "./schema.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -126,12 +127,21 @@ const reason = v.pipe(
   v.transform((text) => text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ")),
 );
 
+/** Which limit was met, and when to try again; the message says the same to a person. */
+const met = {
+  /** The name of the server's setting, like `messages-per-minute`. */
+  limit: v.optional(v.pipe(v.string(), v.regex(/^[a-z][a-z-]{0,63}$/))),
+  /** Seconds from now; not there where waiting does not help. */
+  retryAfter: v.optional(count),
+};
+
 const refusal = v.object({
   ok: v.literal(false),
   code: v.picklist(WIRE_ERRORS),
   message: reason,
   /** The user that the refusal is about, where there is one. */
   name: v.optional(nameField),
+  ...met,
 });
 
 const responses = {
@@ -197,10 +207,19 @@ function fromServer<T extends v.GenericSchema>(schema: T, payload: Bytes): v.Inf
  */
 export function decodeResponse<O extends Op>(op: O, payload: Bytes): Response<O> {
   const either = fromServer(v.variant("ok", [refusal, responses[op]]), payload);
-  if (either.ok === false) {
-    throw new SealpostError(either.code, either.message);
-  }
+  if (either.ok === false) throw refusedError(either);
   return fromServer(responses[op], payload);
+}
+
+/** What is thrown for a refusal of a request, or of a login. */
+export function refusedError(
+  { code, message, name, limit, retryAfter }: Omit<Refusal, "ok">,
+): RefusedError {
+  return new RefusedError(code, message, {
+    ...name === undefined ? {} : { about: name },
+    ...limit === undefined ? {} : { limit },
+    ...retryAfter === undefined ? {} : { retryAfter },
+  });
 }
 
 /** A resumption ticket: its key never crosses the wire, both sides derive it. */
@@ -226,6 +245,7 @@ const verdict = v.variant("ok", [
     ok: v.literal(false),
     code: v.picklist(WIRE_ERRORS),
     message: reason,
+    ...met,
   }),
 ]);
 
@@ -251,8 +271,17 @@ const ticketEvent = v.object({ event: v.literal("ticket"), ...ticket.entries });
 export type MailEvent = v.InferOutput<typeof mailEvent>;
 /** The next ticket, after the first record of a resumed connection. */
 export type TicketEvent = v.InferOutput<typeof ticketEvent>;
-/** What a server says without being asked. */
+/** What a server says without being asked, and this client acts on. */
 export type Event = MailEvent | TicketEvent;
+
+/**
+ * The requests of this connection come faster than the server's setting `limit` allows: it reads them
+ * more slowly. Nothing is refused. For clients that want to know; ours has nothing to do about it.
+ */
+export interface SlowedEvent {
+  readonly event: "slowed";
+  readonly limit: string;
+}
 
 /** An event; null for one of a kind that this version does not know. Throws `protocol`. */
 export function decodeEvent(payload: Bytes): Event | null {
@@ -268,6 +297,8 @@ export function decodeEvent(payload: Bytes): Event | null {
 }
 
 /** The payload of a request, response or event. */
-export function encodeJson(value: Request | Verdict | Event | Refusal | Response<Op>): Bytes {
+export function encodeJson(
+  value: Request | Verdict | Event | SlowedEvent | Refusal | Response<Op>,
+): Bytes {
   return utf8(JSON.stringify(value));
 }

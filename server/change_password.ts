@@ -3,6 +3,7 @@ import { SealpostError } from "../crypto/error.ts";
 import { hashPassword } from "../crypto/phc.ts";
 import { encodePassword } from "../protocol/login.ts";
 import { MAX_PASSWORD, MIN_PASSWORD } from "../protocol/limits.ts";
+import { inWords, RefusedError } from "../protocol/refused.ts";
 import type { AuditLog } from "./audit.ts";
 import type { Guesses } from "./guesses.ts";
 import type { Log } from "./log.ts";
@@ -50,15 +51,19 @@ export async function changePassword(
   const origin = { via: "session", peer } as const;
   const record = (result: string) =>
     context.audit.record({ action: "password-changed", name, origin, result });
-  const minutes = guesses.blockedFor(name, source);
-  if (minutes > 0) {
-    throw new SealpostError("busy", `too many wrong passwords; try again in ${minutes} min`);
+  const blocked = guesses.blockedFor(name, source);
+  if (blocked > 0) {
+    throw new RefusedError(
+      "busy",
+      `too many wrong passwords; try again in ${inWords(blocked)}`,
+      { limit: "max-guesses", retryAfter: blocked },
+    );
   }
   const before = users.credential(name);
   const old = encodePassword(change.old);
   const next = newPassword(change);
   try {
-    const correct = await argon.run(() => users.check(name, old));
+    const correct = await argon.run(source, () => users.check(name, old));
     if (!correct || users.credential(name) !== before) {
       guesses.failed(name, source);
       log.warn("password-refused", { name, peer });
@@ -66,7 +71,7 @@ export async function changePassword(
       throw new SealpostError("login-refused", "the old password is wrong; nothing was changed");
     }
     guesses.succeeded(name, source);
-    const credential = await argon.run(() => hashPassword(next));
+    const credential = await argon.run(source, () => hashPassword(next));
     await users.change((existing) => {
       if (existing.get(name) !== before) {
         throw new SealpostError("busy", "whoever runs the server changed your account meanwhile");

@@ -9,6 +9,8 @@ import {
   MAX_ENVELOPE,
 } from "../protocol/envelope.ts";
 import { ID_MEMORY, MAX_ID_AGE, MAX_ID_AHEAD } from "../protocol/limits.ts";
+import { formatSize } from "../protocol/options.ts";
+import { RefusedError } from "../protocol/refused.ts";
 import type { DeliverRequest } from "../protocol/request.ts";
 import { stanzaFp } from "../protocol/stanza.ts";
 import { messageIdTime, parseMessageId } from "../protocol/uuid.ts";
@@ -22,6 +24,10 @@ export interface DeliverContext {
   readonly isUser: (name: string) => boolean;
   readonly maxMessage: number;
   readonly maxRecipients: number;
+  /** What a mailbox may come to, bytes; Infinity if there is no quota. */
+  readonly quota: number;
+  /** Counts a message of the sender. Throws a {@linkcode RefusedError} if he sends too many. */
+  readonly charge: () => void;
 }
 
 /** What a delivery came to. */
@@ -38,12 +44,13 @@ interface Recipient {
 }
 
 /**
- * Stores an uploaded message for all its recipients or for none. Names, keys and sizes are checked
- * before any of its bulk is taken from `data`; what is left of that when this throws is the
- * caller's to drain.
+ * Stores an uploaded message for all its recipients or for none. Names, keys, sizes and room are
+ * checked before any of its bulk is taken from `data`; what is left of that when this throws is the
+ * caller's to drain. A message that was stored before, and is sent again because its answer was lost,
+ * counts for no limit.
  *
- * Throws `no-such-user`, `no-key`, `key-changed`, `too-large`, `limit`, `format`, `id-conflict`,
- * `disk-full`, `file-io`, and what `data` throws.
+ * Throws `no-such-user`, `no-key`, `key-changed`, `too-large`, `limit`, `quota`, `busy`, `format`,
+ * `id-conflict`, `disk-full`, `file-io`, and what `data` throws.
  */
 export async function deliver(
   request: DeliverRequest,
@@ -57,10 +64,12 @@ export async function deliver(
   const before = await context.store.delivered(context.sender.fp, id);
   if (!before) await checkRecipients(recipients, context);
   checkSize(request.size, context.maxMessage);
+  if (!before) context.charge();
 
   const hash = createHash("sha256");
   const reader = new EnvelopeReader();
   let envelope: Envelope | null = null;
+  let placing: Copy[] = [];
   let sink: BodySink | null = null;
   let received = 0;
   try {
@@ -76,6 +85,8 @@ export async function deliver(
       if (!whole) continue;
       envelope = whole.envelope;
       checkEnvelope(envelope, id, request, recipients, context);
+      placing = copies(envelope, recipients, request.copy, context.sender);
+      if (!before) await checkRoom(envelope, placing, context);
       sink = await context.store.openBody(envelope.bodySize);
       if (whole.rest.length > 0) await sink.write(whole.rest);
     }
@@ -88,8 +99,9 @@ export async function deliver(
       header: envelope.header,
       summary: envelope.summary,
       body,
-      copies: copies(envelope, recipients, request.copy, context.sender),
+      copies: placing,
       receivedAt: Date.now(),
+      quota: context.quota,
     });
     if (outcome.kind === "conflict") {
       throw new SealpostError("id-conflict", "another message was sent under this id before");
@@ -99,7 +111,8 @@ export async function deliver(
       : { at: outcome.at, again: false, placed: outcome.placed };
   } catch (error) {
     await sink?.abort();
-    throw error;
+    const full = error instanceof RefusedError && error.code === "quota" ? error.about : undefined;
+    throw full === undefined ? error : noRoom(full, context);
   }
 }
 
@@ -124,9 +137,11 @@ async function checkRecipients(
   context: DeliverContext,
 ): Promise<void> {
   if (recipients.length > context.maxRecipients) {
-    throw new SealpostError(
+    throw new RefusedError(
       "limit",
-      `${recipients.length} recipients; this server takes ${context.maxRecipients} for one message`,
+      `${recipients.length} recipients; this server takes ${context.maxRecipients} for one ` +
+        "message (max-recipients); send it in parts",
+      { limit: "max-recipients" },
     );
   }
   if (new Set(recipients.map(({ name }) => name)).size !== recipients.length) {
@@ -152,7 +167,39 @@ function checkSize(size: number, maxMessage: number): void {
 }
 
 function tooLarge(maxMessage: number): SealpostError {
-  return new SealpostError("too-large", `this server takes messages of up to ${maxMessage} bytes`);
+  return new RefusedError(
+    "too-large",
+    `this server takes messages of up to ${formatSize(maxMessage)} (max-message)`,
+    { limit: "max-message" },
+  );
+}
+
+/** Whether every mailbox has room, before the bulk comes; the transaction checks it again. */
+async function checkRoom(
+  envelope: Envelope,
+  placing: readonly Copy[],
+  context: DeliverContext,
+): Promise<void> {
+  if (context.quota === Infinity) return;
+  const shared = envelope.header.length + envelope.summary.length + envelope.bodySize;
+  const needed = new Map<string, number>();
+  for (const { account, stanza, note } of placing) {
+    const bytes = shared + stanza.length + (note?.length ?? 0);
+    needed.set(account, (needed.get(account) ?? 0) + bytes);
+  }
+  for (const [account, bytes] of needed) {
+    const { bytes: stored } = await context.store.usage(account);
+    if (stored + bytes > context.quota) throw noRoom(account, context);
+  }
+}
+
+function noRoom(account: string, { sender, quota }: DeliverContext): RefusedError {
+  const whose = account === sender.name
+    ? `your own mailbox has no room for a copy (quota: ${formatSize(quota)}); remove what you do ` +
+      "not need, then send again"
+    : `the mailbox of ${account} has no room for this message (quota), so nobody got it; ` +
+      `${account} must remove something first`;
+  return new RefusedError("quota", whose, { limit: "quota", about: account });
 }
 
 /** What the upload itself says must be what the request said. */

@@ -1,5 +1,5 @@
-const WINDOW = 15 * 60_000;
-const ALLOWED = 10;
+import type { Values } from "./setting_values.ts";
+
 /** More than this many (name, source) pairs are not remembered; the oldest go first. */
 const CAPACITY = 100_000;
 
@@ -14,18 +14,30 @@ interface Count {
  */
 export class Guesses {
   readonly #counts = new Map<string, Count>();
+  readonly #settings: () => Values;
+  readonly #now: () => number;
 
-  /** Minutes until `name` may be tried again from `source`; 0 if it may be tried now. */
-  blockedFor(name: string, source: string, now = Date.now()): number {
-    const count = this.#counts.get(`${name} ${source}`);
-    if (!count || now - count.since >= WINDOW || count.failures < ALLOWED) return 0;
-    return Math.ceil((count.since + WINDOW - now) / 60_000);
+  /** `now`: milliseconds of a clock that never goes back. */
+  constructor(settings: () => Values, now: () => number = () => performance.now()) {
+    this.#settings = settings;
+    this.#now = now;
   }
 
-  failed(name: string, source: string, now = Date.now()): void {
+  /** Seconds until `name` may be tried again from `source`; 0 if it may be tried now. */
+  blockedFor(name: string, source: string): number {
+    const { maxGuesses, guessWindow } = this.#settings();
+    const count = this.#counts.get(`${name} ${source}`);
+    if (!count || count.failures < maxGuesses) return 0;
+    return Math.max(0, Math.ceil((count.since + guessWindow - this.#now()) / 1000));
+  }
+
+  failed(name: string, source: string): void {
     const key = `${name} ${source}`;
+    const now = this.#now();
     const old = this.#counts.get(key);
-    const count = old && now - old.since < WINDOW ? old : { failures: 0, since: now };
+    const count = old && now - old.since < this.#settings().guessWindow
+      ? old
+      : { failures: 0, since: now };
     count.failures++;
     this.#counts.delete(key);
     this.#counts.set(key, count);

@@ -1,4 +1,3 @@
-import { SealpostError } from "../crypto/error.ts";
 import { printable } from "../protocol/printable.ts";
 
 /**
@@ -27,20 +26,6 @@ export interface LogOptions {
   readonly format?: LogFormat;
   /** The least urgent level that is written; default: `info`. */
   readonly level?: LogLevel;
-}
-
-/** The options of that form and level. Throws `usage` for another word. */
-export function logOptions(format: string, level: string): LogOptions {
-  return {
-    format: oneOf("log", format, LOG_FORMATS),
-    level: oneOf("log-level", level, LOG_LEVELS),
-  };
-}
-
-function oneOf<T extends string>(option: string, word: string, known: readonly T[]): T {
-  const found = known.find((one) => one === word);
-  if (found !== undefined) return found;
-  throw new SealpostError("usage", `--${option} is one of ${known.join(", ")}`);
 }
 
 /** An event as it is written. */

@@ -6,7 +6,7 @@ import {
   formatFingerprint,
   type Identity,
 } from "../crypto/identity.ts";
-import { type ByteStream, ExactReader } from "../protocol/byte_stream.ts";
+import { ExactReader } from "../protocol/byte_stream.ts";
 import { Connection } from "../protocol/connection.ts";
 import type { Grid } from "../protocol/deadline.ts";
 import { Kind } from "../protocol/frame.ts";
@@ -23,25 +23,30 @@ import {
 } from "../protocol/handshake.ts";
 import type { Hello } from "../protocol/hello.ts";
 import { KIND_RESUMPTION, ServerResumption, SIZE_R1, ticketOf } from "../protocol/resumption.ts";
-import { BUNDLE_ANSWER, REFUSAL_TEXT } from "../protocol/plaintext.ts";
+import { BUNDLE_ANSWER, notNowText, REFUSAL_TEXT } from "../protocol/plaintext.ts";
 import { padTo } from "../protocol/login.ts";
 import type { SplitKeys } from "../protocol/noise.ts";
+import { inWords, RefusedError } from "../protocol/refused.ts";
 import { encodeJson, LOGIN_REFUSED, type Verdict, VERDICT_SIZE } from "../protocol/request.ts";
 import type { AuditLog } from "./audit.ts";
+import type { GateEntry } from "./gate.ts";
 import type { Guesses } from "./guesses.ts";
 import type { Log } from "./log.ts";
-import type { Observer } from "./observe.ts";
+import type { LoginOutcome, Observer } from "./observe.ts";
+import type { Offence } from "./penalties.ts";
 import type { Semaphore } from "./semaphore.ts";
-import { sourceOf } from "./source.ts";
 import type { Store } from "./store.ts";
-import { ticketRefused, type Tickets } from "./tickets.ts";
+import type { Tickets } from "./tickets.ts";
+import { turnAway } from "./turn_away.ts";
 import type { Users } from "./users.ts";
+import type { Wire } from "./wire.ts";
 
 /** What deciding on a login needs. */
 export interface LoginContext {
   readonly identity: Identity;
   readonly grid: Grid;
-  readonly hello: Hello;
+  /** What the server says of itself at this moment. */
+  readonly hello: () => Hello;
   readonly store: Store;
   readonly users: Users;
   /** Around the RSA private operation of message A. */
@@ -74,143 +79,164 @@ export interface LoggedIn {
   readonly nextTicket: (() => Promise<{ id: Bytes; expires: number } | null>) | null;
 }
 
+/** A connection that was answered as the protocol says, and ended without a login. */
+export interface Dismissed {
+  /** How it counts; null if no login was tried. */
+  readonly outcome: LoginOutcome | null;
+  /** What its source is penalised for; null if for nothing. */
+  readonly offence: Offence | null;
+}
+
+/** A message that the peer did not send: it left, which is up to it before the first byte. */
+function left(wire: Wire): Dismissed {
+  return wire.heard === 0
+    ? { outcome: null, offence: null }
+    : { outcome: "broken", offence: "abandoned" };
+}
+
 /**
- * Takes a new connection through the handshake and decides on its login. Null if it ended
- * otherwise: it was answered as the protocol says and closed. Throws what the peer caused, for the
- * log; nothing was sent after the fault.
+ * Takes a new connection through the handshake and decides on its login. Throws what the peer caused,
+ * for the log; nothing was sent after the fault.
  */
 export async function login(
-  stream: ByteStream,
+  wire: Wire,
+  entry: GateEntry,
   context: LoginContext,
-): Promise<LoggedIn | null> {
-  const reader = new ExactReader(stream);
+): Promise<LoggedIn | Dismissed> {
+  const reader = new ExactReader(wire);
   const first = await reader.exactly(PREFIX_SIZE);
-  if (!first) return null;
+  if (!first) return left(wire);
   if (equal(first, prefix(KIND_BUNDLE))) {
-    await stream.write(padTo(lp(encodeBundle(context.identity.bundle)), BUNDLE_ANSWER));
-    await stream.closeWrite();
-    return null;
+    await wire.write(padTo(lp(encodeBundle(context.identity.bundle)), BUNDLE_ANSWER));
+    await wire.closeWrite();
+    return { outcome: null, offence: null };
   }
   if (equal(first, prefix(KIND_RESUMPTION))) {
-    try {
-      return await resume(stream, reader, first, context);
-    } catch (error) {
-      context.observer.logins.add(isSealpostError(error, "authentication") ? "stale" : "broken");
-      throw error;
-    }
+    return await resume(wire, reader, first, entry, context);
   }
-  if (!equal(first, prefix(KIND_HANDSHAKE))) {
-    await stream.write(REFUSAL_TEXT);
-    await stream.closeWrite();
-    context.log.info("other-protocol", { peer: stream.peer });
-    return null;
+  if (equal(first, prefix(KIND_HANDSHAKE))) {
+    return await prove(wire, reader, first, entry, context);
   }
-  try {
-    return await prove(stream, reader, first, context);
-  } catch (error) {
-    context.observer.logins.add(isSealpostError(error, "busy") ? "busy" : "broken");
-    throw error;
-  }
+  context.log.info("other-protocol", { peer: wire.peer });
+  await turnAway(wire, REFUSAL_TEXT);
+  return { outcome: null, offence: "garbage" };
 }
 
 /** A whole handshake, with keys and password. */
 async function prove(
-  stream: ByteStream,
+  wire: Wire,
   reader: ExactReader,
   first: Bytes,
+  entry: GateEntry,
   context: LoginContext,
-): Promise<LoggedIn | null> {
+): Promise<LoggedIn | Dismissed> {
   const rest = await reader.exactly(SIZE_A - PREFIX_SIZE);
-  if (!rest) return null;
+  if (!rest) return left(wire);
   const arrived = performance.now();
   const handshake = await ServerHandshake.start(context.identity);
-  const b = await context.slots.run(async () => {
-    await handshake.readA(concat(first, rest));
-    const message = await handshake.writeB(context.hello);
-    await context.grid.wait(arrived);
-    return message;
-  });
-  await stream.write(b);
+  let b: Bytes;
+  try {
+    b = await context.slots.run(entry.source.name, async () => {
+      await handshake.readA(concat(first, rest));
+      return await handshake.writeB(context.hello());
+    });
+  } catch (error) {
+    if (!(error instanceof RefusedError)) throw error;
+    const { limit = "", retryAfter = 0 } = error;
+    await turnAway(wire, notNowText(limit, retryAfter));
+    return { outcome: "busy", offence: null };
+  }
+  // The time in the queue is part of the time on the grid, and the slot is free for the next one.
+  await context.grid.wait(arrived);
+  await wire.write(b);
 
   const c = await reader.exactly(SIZE_C);
-  if (!c) return null;
+  if (!c) return left(wire);
   const claim = await handshake.readC(c);
-  let verdict: Verdict;
+  let decision: Decision;
   let connection: Connection;
   try {
-    await stream.write(await handshake.writeD());
+    await wire.write(await handshake.writeD());
     const e = await reader.exactly(SIZE_E);
-    if (!e) return null;
+    if (!e) return left(wire);
     await handshake.readE(e);
     const keys = await handshake.split();
-    connection = new Connection(stream, reader, {
+    connection = new Connection(wire, reader, {
       send: keys.responder,
       receive: keys.initiator,
     });
     wipe(keys.responder, keys.initiator);
-    verdict = await decide(claim, stream.peer, context, keys.exporter);
+    decision = await decide(claim, wire.peer, entry, context, keys.exporter);
   } finally {
     wipe(claim.login.password);
   }
+  const { verdict } = decision;
   await connection.send({ kind: Kind.event, id: 0, payload: encodeJson(verdict) }, VERDICT_SIZE);
-  if (verdict.ok) {
-    const { name } = verdict;
-    const { peer } = stream;
-    const { client } = claim.login;
-    context.observer.logins.add("password");
-    return {
-      connection,
-      name,
-      peer,
-      client,
-      resumed: false,
-      fp: claim.bundle.fp,
-      nextTicket: null,
-    };
+  if (!verdict.ok) {
+    await connection.close();
+    return decision;
   }
-  await connection.close();
-  return null;
+  return {
+    connection,
+    name: verdict.name,
+    peer: wire.peer,
+    client: claim.login.client,
+    resumed: false,
+    fp: claim.bundle.fp,
+    nextTicket: null,
+  };
 }
+
+/** A ticket that is not accepted: the client logs in with its password instead. */
+const STALE: Dismissed = { outcome: "stale", offence: null };
 
 /**
  * Takes a connection that begins with a ticket: one round trip, no RSA, no Argon2id. A ticket that
  * is unknown, used, expired or of another key ends the connection without an answer; the client
- * then logs in with its password.
+ * then logs in with its password. So does one of a user who has too many connections, where the
+ * login with the password says so.
  */
 async function resume(
-  stream: ByteStream,
+  wire: Wire,
   reader: ExactReader,
   first: Bytes,
+  entry: GateEntry,
   context: LoginContext,
-): Promise<LoggedIn | null> {
+): Promise<LoggedIn | Dismissed> {
   const rest = await reader.exactly(SIZE_R1 - PREFIX_SIZE);
-  if (!rest) return null;
+  if (!rest) return left(wire);
   const r1 = concat(first, rest);
   const id = ticketOf(r1);
   const found = await context.tickets.find(id);
-  const { account, fullAt, psk } = found ?? { account: null, fullAt: 0, psk: null };
-  if (!account?.bundle || !psk) throw ticketRefused();
-  const client = await decodeBundle(account.bundle);
+  if (!found?.account.bundle) return STALE;
+  const { account, fullAt, psk } = found;
+  const client = await decodeBundle(found.account.bundle);
   const { name } = account;
   const handshake = await ServerResumption.start(
     { name, client, server: context.identity.bundle, ticket: id, psk },
     context.identity,
   );
   wipe(psk);
-  await handshake.readR1(r1);
+  try {
+    await handshake.readR1(r1);
+  } catch (error) {
+    // It names a ticket and does not know its key, or knows another key of this server.
+    if (isSealpostError(error, "authentication")) return { outcome: "stale", offence: "abandoned" };
+    throw error;
+  }
+  if (!entry.admit(name)) return STALE;
   // Consumed only now that whoever sent it has proven to know its key; a replay finds it gone.
-  if (!await context.tickets.take(id)) throw ticketRefused();
-  await stream.write(await handshake.writeR2(context.hello));
+  if (!await context.tickets.take(id)) return STALE;
+  await wire.write(await handshake.writeR2(context.hello()));
   const keys = await handshake.split();
-  const connection = new Connection(stream, reader, {
+  const connection = new Connection(wire, reader, {
     send: keys.responder,
     receive: keys.initiator,
   });
   wipe(keys.responder, keys.initiator);
   const fp = client.fp;
-  const { peer } = stream;
+  const { peer } = wire;
   context.log.info("resumed", { name, peer, key: formatFingerprint(fp) });
-  context.observer.logins.add("ticket");
   const { exporter } = keys;
   return {
     connection,
@@ -223,6 +249,10 @@ async function resume(
   };
 }
 
+interface Decision extends Dismissed {
+  readonly verdict: Verdict;
+}
+
 /**
  * Decides on a proven claim: name, password, state and bound key together, after exactly one run
  * of Argon2id, with one answer for every failure.
@@ -230,39 +260,50 @@ async function resume(
 async function decide(
   claim: Claim,
   peer: string,
+  entry: GateEntry,
   context: LoginContext,
   exporter: SplitKeys["exporter"],
-): Promise<Verdict> {
+): Promise<Decision> {
   const { name, client } = claim.login;
-  const source = sourceOf(peer);
+  const source = entry.source.name;
   const fp = formatFingerprint(claim.bundle.fp);
   const fields = { name, peer, key: fp, client };
   let correct: boolean;
   try {
-    correct = await context.argon.run(() => context.users.check(name, claim.login.password));
+    correct = await context.argon.run(
+      source,
+      () => context.users.check(name, claim.login.password),
+    );
   } catch (error) {
-    if (!isSealpostError(error, "busy")) throw error;
-    context.observer.logins.add("busy");
-    return { ok: false, code: "busy", message: error.message };
+    if (!(error instanceof RefusedError)) throw error;
+    return { ...refusedFor(error), outcome: "busy", offence: null };
   }
-  const minutes = context.guesses.blockedFor(name, source);
-  if (minutes > 0) {
+  const blocked = context.guesses.blockedFor(name, source);
+  if (blocked > 0) {
     context.log.warn("login-blocked", fields);
-    context.observer.logins.add("blocked");
-    return {
-      ok: false,
-      code: "busy",
-      message:
-        `too many wrong guesses for this name from your address; try again in ${minutes} min`,
-    };
+    const error = new RefusedError(
+      "busy",
+      "too many wrong guesses for this name from your address; " +
+        `try again in ${inWords(blocked)}`,
+      { limit: "max-guesses", retryAfter: blocked },
+    );
+    return { ...refusedFor(error), outcome: "blocked", offence: "login" };
   }
   // Read in any case: that a right password came with a wrong key must not cost more time.
   const account = await context.store.account(name);
+  let why = "name or password";
   if (correct) {
     const at = Date.now();
-    const outcome = account?.fp
-      ? equal(account.fp, claim.bundle.fp) ? "same" : "other-key"
-      : await context.store.bindKey(name, claim.bundle.fp, encodeBundle(claim.bundle), at);
+    const known = account?.fp ? equal(account.fp, claim.bundle.fp) : null;
+    if (known !== false && !entry.admit(name)) {
+      context.log.warn("login-busy", { ...fields, limit: "max-connections-per-user" });
+      return { ...refusedFor(TOO_MANY_CONNECTIONS), outcome: "busy", offence: null };
+    }
+    const outcome = known === null
+      ? await context.store.bindKey(name, claim.bundle.fp, encodeBundle(claim.bundle), at)
+      : known
+      ? "same"
+      : "other-key";
     if (outcome === "bound" || outcome === "same") {
       context.guesses.succeeded(name, source);
       context.log.info(outcome === "bound" ? "key-bound" : "login", fields);
@@ -281,7 +322,7 @@ async function decide(
         fullAt: at,
         exporter,
       });
-      return {
+      const verdict: Verdict = {
         ok: true,
         bound: outcome === "bound",
         name,
@@ -289,12 +330,32 @@ async function decide(
         ...(ticket ? { ticket: { id: toHex(ticket.id), expires: ticket.expires } } : {}),
         ...(context.users.state(name)?.expires ? { change: true } : {}),
       };
+      return { verdict, outcome: null, offence: null };
     }
-    context.log.warn("login-failed", { ...fields, why: outcome });
-  } else {
-    context.log.warn("login-failed", { ...fields, why: "name or password" });
+    why = outcome;
   }
+  context.log.warn("login-failed", { ...fields, why });
   context.guesses.failed(name, source);
-  context.observer.logins.add("refused");
-  return { ok: false, code: "login-refused", message: LOGIN_REFUSED };
+  const verdict: Verdict = { ok: false, code: "login-refused", message: LOGIN_REFUSED };
+  return { verdict, outcome: "refused", offence: "login" };
+}
+
+const TOO_MANY_CONNECTIONS = new RefusedError(
+  "busy",
+  "you have too many connections to this server (max-connections-per-user); " +
+    "end one, or try again in 60 s",
+  { limit: "max-connections-per-user", retryAfter: 60 },
+);
+
+/** The verdict for somebody who meets a limit. */
+function refusedFor({ message, limit, retryAfter }: RefusedError): { verdict: Verdict } {
+  return {
+    verdict: {
+      ok: false,
+      code: "busy",
+      message,
+      ...limit === undefined ? {} : { limit },
+      ...retryAfter === undefined ? {} : { retryAfter },
+    },
+  };
 }

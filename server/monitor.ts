@@ -39,7 +39,7 @@ export function openMonitor(
     throw new SealpostError(
       "usage",
       `others than this machine can reach ${formatAddress(address)}, and metrics have no ` +
-        "password; use 127.0.0.1 or [::1], or say --metrics-public",
+        "password; use 127.0.0.1 or [::1], or say metrics-public",
     );
   }
   const metrics = openMetrics(source);

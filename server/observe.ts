@@ -1,6 +1,4 @@
 import type { ErrorCode } from "../crypto/error.ts";
-import type { Bytes } from "../crypto/bytes.ts";
-import type { ByteStream } from "../protocol/byte_stream.ts";
 import type { CommitReport } from "./store.ts";
 
 /**
@@ -99,42 +97,6 @@ export class Observer {
     if (result.again) return;
     this.copies += result.copies;
     this.messageBytes += result.bytes;
-  }
-
-  /** `stream` with its bytes counted. */
-  counting(stream: ByteStream): ByteStream {
-    return new CountingStream(stream, this.network);
-  }
-}
-
-class CountingStream implements ByteStream {
-  readonly peer: string;
-  readonly #stream: ByteStream;
-  readonly #network: Tally<"in" | "out">;
-
-  constructor(stream: ByteStream, network: Tally<"in" | "out">) {
-    this.peer = stream.peer;
-    this.#stream = stream;
-    this.#network = network;
-  }
-
-  async read(into: Bytes): Promise<number | null> {
-    const n = await this.#stream.read(into);
-    if (n !== null) this.#network.add("in", n);
-    return n;
-  }
-
-  async write(data: Bytes): Promise<void> {
-    await this.#stream.write(data);
-    this.#network.add("out", data.length);
-  }
-
-  closeWrite(): Promise<void> {
-    return this.#stream.closeWrite();
-  }
-
-  close(): void {
-    this.#stream.close();
   }
 }
 

@@ -1,10 +1,13 @@
 import { type Bytes, lp, toBase64, toHex } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { rechunk } from "../protocol/body.ts";
+import { encodeGoodbye, type Goodbye } from "../protocol/goodbye.ts";
 import type { Connection } from "../protocol/connection.ts";
 import { encodeEntry } from "../protocol/entry.ts";
 import { type Frame, Kind, MAX_DATA } from "../protocol/frame.ts";
 import { MAX_OUTSTANDING } from "../protocol/limits.ts";
+import { RefusedError } from "../protocol/refused.ts";
+import { sleep, within } from "../protocol/timer.ts";
 import {
   decodeRequest,
   type DeliverRequest,
@@ -21,18 +24,27 @@ import {
 import { changePassword, type PasswordContext } from "./change_password.ts";
 import { deliver, type Delivered } from "./deliver.ts";
 import type { Hub, Member } from "./hub.ts";
+import type { InFlight } from "./in_flight.ts";
 import type { LoggedIn } from "./login.ts";
 import type { Observer } from "./observe.ts";
+import { Bucket, type Buckets } from "./rates.ts";
+import type { Values } from "./setting_values.ts";
+import type { SettingName } from "./settings_table.ts";
 import { sourceOf } from "./source.ts";
 import type { ListQuery, Placed } from "./store.ts";
+import type { Wire } from "./wire.ts";
 import { Handoff } from "../protocol/handoff.ts";
 
 /** What every session shares. */
 export interface SessionContext extends PasswordContext {
   readonly hub: Hub;
   readonly observer: Observer;
-  readonly maxMessage: number;
-  readonly maxRecipients: number;
+  /** The settings at this moment. */
+  readonly settings: () => Values;
+  /** The memory of requests in progress, of all sessions. */
+  readonly inFlight: InFlight;
+  /** The messages that users send. */
+  readonly messages: Buckets;
 }
 
 /** A request that has not been answered yet. */
@@ -41,17 +53,16 @@ interface Job {
   cancelled: boolean;
 }
 
-/** Announced bytes of uploads in progress above which the next request has to wait. */
-const MAX_IN_FLIGHT = 4 * 1024 * 1024;
 /** What one upload can hold in memory at most: an inline body and an envelope. */
 const MAX_HELD = 1024 * 1024;
-/** Entries that `list` reads from the store at a time. */
-const PAGE = 20;
+/** A request takes about as many times its size in memory, between its arrival and its answer. */
+const PARSED = 4;
+/** Entries that `list` reads from the store at a time: some 280 KB where they are largest. */
+const PAGE = 8;
+/** A client that asks too fast is told so no more often than this, milliseconds. */
+const TELL_EVERY = 10_000;
 /** What a brief listing leaves out. */
 const WITHOUT_SEALED = { stanza: new Uint8Array(0), summary: new Uint8Array(0), note: null };
-/** Silence after which the client is asked for a sign of life, and after which it is gone. */
-const PING_AFTER = 120_000;
-const GONE_AFTER = 300_000;
 
 /**
  * Serves one logged-in connection. Requests are answered in the order they came. Uploads that
@@ -68,6 +79,7 @@ export class Session implements Member {
   #credential: string | null;
   readonly #fp: Bytes;
   readonly #connection: Connection;
+  readonly #wire: Wire;
   readonly #context: SessionContext;
   readonly #jobs = new Map<number, Job>();
   /**
@@ -81,8 +93,16 @@ export class Session implements Member {
   #onLanded: (() => void) | null = null;
   /** Resolves when all that was asked so far is answered; never rejects. */
   #answered: Promise<void> = Promise.resolve();
+  /** No more requests are taken. */
+  #stopping = false;
+  readonly #pace: Bucket;
+  #toldAt = -TELL_EVERY;
+  /** Since when more of an upload is waited for, of `performance.now()`; null if it is not. */
+  #waitingSince: number | null = null;
+  /** When the last record came, as {@linkcode Session.check} has seen it; and what came of it. */
+  #quiet = { received: 0, since: performance.now(), asked: false };
 
-  constructor(loggedIn: LoggedIn, context: SessionContext) {
+  constructor(loggedIn: LoggedIn, wire: Wire, context: SessionContext) {
     this.id = context.hub.newId();
     this.name = loggedIn.name;
     this.peer = loggedIn.peer;
@@ -91,6 +111,8 @@ export class Session implements Member {
     this.#credential = context.users.credential(loggedIn.name);
     this.#fp = loggedIn.fp;
     this.#connection = loggedIn.connection;
+    this.#wire = wire;
+    this.#pace = new Bucket(paceOf(context.settings()), performance.now());
     this.#nextTicket = loggedIn.nextTicket;
     this.#context = context;
   }
@@ -106,10 +128,12 @@ export class Session implements Member {
   /** Serves until either side ends the connection. Throws what ended it, if it was not a goodbye. */
   async run(): Promise<void> {
     this.#context.hub.join(this);
-    const watch = this.#watch();
     try {
       for (;;) {
+        const uploading = this.#upload !== null && !this.#upload.optional;
+        this.#waitingSince = uploading ? performance.now() : null;
         const frame = await this.#connection.receive();
+        this.#waitingSince = null;
         if (!frame) break;
         if (this.#nextTicket) await this.#issueTicket(this.#nextTicket);
         await this.#take(frame);
@@ -118,7 +142,6 @@ export class Session implements Member {
       throw this.#connection.abort(error);
     } finally {
       this.#context.hub.leave(this);
-      clearInterval(watch);
       this.#upload?.upload.fail(
         new SealpostError("connection-lost", "the connection ended during an upload"),
       );
@@ -134,8 +157,54 @@ export class Session implements Member {
     this.#connection.send({ kind: Kind.event, id: 0, payload }).catch(() => {});
   }
 
-  async end(reason: string): Promise<void> {
-    await this.#connection.close(new TextEncoder().encode(JSON.stringify({ reason })));
+  end(reason: string): Promise<void> {
+    return this.#end({ reason });
+  }
+
+  /**
+   * Takes no more requests, gives those in progress `patience` milliseconds to finish, then says
+   * goodbye. What was not taken gets no answer: the client asks again when it is back.
+   */
+  async finish(goodbye: Goodbye, patience: number): Promise<void> {
+    this.#stopping = true;
+    await within(this.#allAnswered(), patience, undefined);
+    await this.#end(goodbye);
+  }
+
+  async #end(goodbye: Goodbye): Promise<void> {
+    this.#stopping = true;
+    await this.#connection.close(encodeGoodbye(goodbye));
+  }
+
+  async #allAnswered(): Promise<void> {
+    let answered;
+    do {
+      answered = this.#answered;
+      await answered;
+    } while (answered !== this.#answered);
+  }
+
+  /**
+   * To be called every second or so: ends the connection of a client that has fallen silent, takes
+   * nothing of its answers, or sends nothing of its upload; asks a quiet one for a sign of life.
+   */
+  check(): void {
+    const { stallTimeout, pingAfter, idleTimeout } = this.#context.settings();
+    const now = performance.now();
+    const quiet = this.#quiet;
+    if (quiet.received !== this.#connection.lastReceived) {
+      this.#quiet = { received: this.#connection.lastReceived, since: now, asked: false };
+    } else if (now - quiet.since > idleTimeout) {
+      this.#connection.abort(new SealpostError("timeout", "the client fell silent"));
+    } else if (now - quiet.since > pingAfter && !quiet.asked) {
+      quiet.asked = true;
+      this.#connection.ping().catch(() => {});
+    }
+    if (now - (this.#wire.writingSince ?? now) > stallTimeout) {
+      this.#connection.abort(new SealpostError("timeout", "the client does not read"));
+    } else if (now - (this.#waitingSince ?? now) > stallTimeout) {
+      this.#connection.abort(new SealpostError("timeout", "the client's upload stands still"));
+    }
   }
 
   /** The client's first record has shown that it is no replay: it may have its next ticket. */
@@ -151,18 +220,9 @@ export class Session implements Member {
     await this.#connection.send({ kind: Kind.event, id: 0, payload });
   }
 
-  #watch(): ReturnType<typeof setInterval> {
-    return setInterval(() => {
-      const silence = Date.now() - this.#connection.lastReceived;
-      if (silence > GONE_AFTER) {
-        this.#connection.abort(new SealpostError("timeout", "the client fell silent"));
-      } else if (silence > PING_AFTER) {
-        this.#connection.ping().catch(() => {});
-      }
-    }, 30_000);
-  }
-
   async #take(frame: Frame): Promise<void> {
+    // Of a request that was not taken.
+    if (this.#stopping && frame.id > this.#lastId) return;
     switch (frame.kind) {
       case Kind.request:
         return await this.#start(frame);
@@ -209,31 +269,75 @@ export class Session implements Member {
     if (this.#jobs.size >= MAX_OUTSTANDING) {
       throw new SealpostError("protocol", `more than ${MAX_OUTSTANDING} requests at once`);
     }
-    this.#lastId = frame.id;
-    const job: Job = { id: frame.id, cancelled: false };
-    this.#jobs.set(frame.id, job);
-    let request: Request;
+    await this.#slowDown();
+    let request: Request | null = null;
+    let fault: unknown;
     try {
       request = decodeRequest(frame.payload);
     } catch (error) {
+      fault = error;
+    }
+    const held = PARSED * frame.payload.length +
+      (request?.op === "deliver" ? Math.min(request.size, MAX_HELD) : 0);
+    const room = await this.#reserve(held, request?.op === "deliver");
+    if (this.#stopping) return this.#land(room);
+    this.#lastId = frame.id;
+    const job: Job = { id: frame.id, cancelled: false };
+    this.#jobs.set(frame.id, job);
+    if (request === null) {
       this.#receiveUpload(job, true).discard();
-      this.#answer(job, () => Promise.reject(error));
-      return;
+      return this.#answer(job, room, () => Promise.reject(fault));
     }
-    this.#context.observer.requests.add(request.op);
-    if (this.#mustChange() && request.op !== "passwd" && request.op !== "whoami") {
-      if (request.op === "deliver") this.#receiveUpload(job).discard();
-      this.#answer(job, () => Promise.reject(firstThePassword()));
-    } else if (request.op === "deliver") {
-      const held = Math.min(request.size, MAX_HELD);
-      while (this.#inFlight > 0 && this.#inFlight + held > MAX_IN_FLIGHT) {
-        await new Promise<void>((resolve) => this.#onLanded = resolve);
+    const asked = request;
+    this.#context.observer.requests.add(asked.op);
+    const refusal = this.#mustChange() && asked.op !== "passwd" && asked.op !== "whoami"
+      ? firstThePassword()
+      : room === 0
+      ? noMemory()
+      : null;
+    if (refusal) {
+      if (asked.op === "deliver") this.#receiveUpload(job).discard();
+      this.#answer(job, room, () => Promise.reject(refusal));
+    } else if (asked.op === "deliver") this.#startDelivery(job, asked, room);
+    else this.#answer(job, room, () => this.#serve(job, asked));
+  }
+
+  /** Reads the next request later if they come too fast. */
+  async #slowDown(): Promise<void> {
+    for (;;) {
+      const now = performance.now();
+      const wait = this.#pace.take(paceOf(this.#context.settings()), now);
+      if (wait === 0 || !this.#connection.open) return;
+      if (now - this.#toldAt >= TELL_EVERY) {
+        this.#toldAt = now;
+        const limit: SettingName = "requests-per-second";
+        const payload = encodeJson({ event: "slowed", limit });
+        await this.#connection.send({ kind: Kind.event, id: 0, payload });
       }
-      this.#startDelivery(job, request, held);
-    } else {
-      const asked = request;
-      this.#answer(job, () => this.#serve(job, asked));
+      await sleep(wait);
     }
+  }
+
+  /**
+   * Takes `bytes` of memory for a request; 0 if there is none for it now. Waits for what this
+   * connection has in progress, and for that of others if the request is an upload.
+   */
+  async #reserve(bytes: number, upload: boolean): Promise<number> {
+    while (this.#inFlight > 0 && this.#inFlight + bytes > this.#context.settings().maxInFlight) {
+      await new Promise<void>((resolve) => this.#onLanded = resolve);
+    }
+    if (upload) await this.#context.inFlight.take(this.name, bytes);
+    else if (!this.#context.inFlight.tryTake(this.name, bytes)) return 0;
+    this.#inFlight += bytes;
+    return bytes;
+  }
+
+  /** Gives back what {@linkcode Session.#reserve} took. */
+  #land(bytes: number): void {
+    if (bytes === 0) return;
+    this.#inFlight -= bytes;
+    this.#context.inFlight.release(this.name, bytes);
+    this.#onLanded?.();
   }
 
   #receiveUpload(job: Job, optional = false): Handoff {
@@ -242,23 +346,24 @@ export class Session implements Member {
     return upload;
   }
 
-  #startDelivery(job: Job, request: DeliverRequest, held: number): void {
+  #startDelivery(job: Job, request: DeliverRequest, room: number): void {
     const upload = this.#receiveUpload(job);
-    this.#inFlight += held;
+    const { maxMessage, maxRecipients, quota } = this.#context.settings();
     const work = deliver(request, upload, {
       store: this.#context.store,
       sender: { name: this.name, fp: this.#fp },
       isUser: (name) => this.#context.users.has(name),
-      maxMessage: this.#context.maxMessage,
-      maxRecipients: this.#context.maxRecipients,
+      maxMessage,
+      maxRecipients,
+      quota,
+      charge: () => this.#charge(),
     }).finally(() => {
       upload.discard();
-      this.#inFlight -= held;
-      this.#onLanded?.();
+      this.#land(room);
     });
     // Its turn to be answered may come later than its failure.
     work.catch(() => {});
-    this.#answer(job, async () => {
+    this.#answer(job, 0, async () => {
       const done: Delivered = await work;
       const { again, placed } = done;
       this.#context.observer.delivered({ again, copies: placed.length, bytes: request.size });
@@ -267,8 +372,25 @@ export class Session implements Member {
     });
   }
 
-  /** Runs `work` when everything before it is answered; turns what it throws into a refusal. */
-  #answer(job: Job, work: () => Promise<void>): void {
+  /** Counts a message. Throws a {@linkcode RefusedError} if this user sends too many. */
+  #charge(): void {
+    const wait = this.#context.messages.take(this.name);
+    if (wait === 0) return;
+    const { messagesPerMinute, messagesBurst } = this.#context.settings();
+    const retryAfter = Math.ceil(wait / 1000);
+    throw new RefusedError(
+      "busy",
+      `you have sent ${messagesBurst} messages at once, and may send ${messagesPerMinute} a minute ` +
+        `(messages-per-minute); try again in ${retryAfter} s`,
+      { limit: "messages-per-minute", retryAfter },
+    );
+  }
+
+  /**
+   * Runs `work` when everything before it is answered; turns what it throws into a refusal. `room` is
+   * the memory that is free again after it.
+   */
+  #answer(job: Job, room: number, work: () => Promise<void>): void {
     this.#answered = this.#answered.then(async () => {
       try {
         await work();
@@ -276,6 +398,7 @@ export class Session implements Member {
         await this.#refuse(job, error).catch(() => {});
       } finally {
         this.#jobs.delete(job.id);
+        this.#land(room);
       }
     });
   }
@@ -299,7 +422,7 @@ export class Session implements Member {
       : error instanceof Error
       ? error.message
       : "refused";
-    await this.#respond(job, { ok: false, code, message });
+    await this.#respond(job, { ok: false, code, message, ...detailsOf(error) });
   }
 
   async #respond(job: Job, response: Response<Op> | Refusal): Promise<void> {
@@ -362,7 +485,7 @@ export class Session implements Member {
       await changePassword({
         name: this.name,
         peer: this.peer,
-        source: sourceOf(this.peer),
+        source: sourceOf(this.peer, this.#context.settings().perSourceNetblock).name,
         old: request.old,
         new: request.new,
         // This session goes on; the others of this user do not.
@@ -466,6 +589,29 @@ function firstThePassword(): SealpostError {
     "login-refused",
     "your password is a one-time password: set one of your own first",
   );
+}
+
+function noMemory(): RefusedError {
+  return new RefusedError(
+    "busy",
+    "the server has too much in progress at the moment (max-in-flight-total); try again in 5 s",
+    { limit: "max-in-flight-total", retryAfter: 5 },
+  );
+}
+
+function paceOf({ requestsPerSecond: perSecond, requestsBurst: burst }: Values) {
+  return { perSecond, burst };
+}
+
+/** What a refusal says besides code and message. */
+function detailsOf(error: unknown): Pick<Refusal, "name" | "limit" | "retryAfter"> {
+  if (!(error instanceof RefusedError)) return {};
+  const { about, limit, retryAfter } = error;
+  return {
+    ...about === undefined ? {} : { name: about },
+    ...limit === undefined ? {} : { limit },
+    ...retryAfter === undefined ? {} : { retryAfter },
+  };
 }
 
 /** The code that a client may see for `error`. */

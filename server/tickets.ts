@@ -1,6 +1,6 @@
 import { type AesKey, aesOpen, aesSeal, importAesKey } from "../crypto/aes_gcm.ts";
 import { type Bytes, concat, equal, lp, random, utf8, wipe } from "../crypto/bytes.ts";
-import { SealpostError } from "../crypto/error.ts";
+import { isSealpostError } from "../crypto/error.ts";
 import { hkdf, sha256 } from "../crypto/hash.ts";
 import type { Identity } from "../crypto/identity.ts";
 import { TICKET_ID_SIZE, TICKET_LABEL } from "../protocol/resumption.ts";
@@ -96,8 +96,14 @@ export class Tickets {
     const nonce = ticket.wrapped.slice(0, NONCE_SIZE);
     const box = ticket.wrapped.slice(NONCE_SIZE);
     const holder = { name: ticket.account, fp: ticket.fp };
-    const psk = await aesOpen(this.#wrap, nonce, box, context(id, holder));
-    return { account, fullAt: ticket.fullAt, psk };
+    try {
+      const psk = await aesOpen(this.#wrap, nonce, box, context(id, holder));
+      return { account, fullAt: ticket.fullAt, psk };
+    } catch (error) {
+      // Wrapped before the server's keys were changed.
+      if (isSealpostError(error, "authentication")) return null;
+      throw error;
+    }
   }
 
   /** Consumes a ticket: true for one caller only. */
@@ -116,9 +122,4 @@ export class Tickets {
 
 function context(id: Bytes, holder: { readonly name: string; readonly fp: Bytes }): Bytes {
   return concat(id, lp(utf8(holder.name)), holder.fp);
-}
-
-/** The error of a ticket that is not accepted: the client logs in with its password instead. */
-export function ticketRefused(): SealpostError {
-  return new SealpostError("authentication", "an unknown, used or expired ticket");
 }

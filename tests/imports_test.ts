@@ -10,7 +10,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "server": ["protocol", "crypto", "std"],
   "keygen.ts": ["protocol", "crypto", "std"],
   "workspace.ts": ["keygen.ts", "server", "protocol", "crypto", "std"],
-  "commands.ts": ["protocol"],
+  "commands.ts": ["server", "protocol"],
   "main.ts": ["commands.ts", "keygen.ts", "workspace.ts", "client", "server", "protocol", "crypto"],
 };
 

@@ -1,0 +1,362 @@
+import { join } from "@std/path";
+import { isSealpostError } from "../crypto/error.ts";
+import { formatFingerprint, type Identity } from "../crypto/identity.ts";
+import { type Address, formatAddress } from "../protocol/address.ts";
+import type { ByteStream } from "../protocol/byte_stream.ts";
+import { Grid } from "../protocol/deadline.ts";
+import { ID_MEMORY } from "../protocol/limits.ts";
+import { notNowText } from "../protocol/plaintext.ts";
+import { PROGRAM_VERSION } from "../protocol/program.ts";
+import { type Listener, listenSocket } from "../protocol/socket.ts";
+import { within } from "../protocol/timer.ts";
+import { AuditLog } from "./audit.ts";
+import { Operations } from "./control/operations.ts";
+import { type Control, openControl } from "./control/server.ts";
+import { Gate, type GateEntry } from "./gate.ts";
+import { Guesses } from "./guesses.ts";
+import { Hub } from "./hub.ts";
+import { InFlight } from "./in_flight.ts";
+import type { Log } from "./log.ts";
+import { type LoggedIn, login, type LoginContext } from "./login.ts";
+import type { Monitor } from "./monitor.ts";
+import { type Levels, Observer } from "./observe.ts";
+import { type Offence, Penalties } from "./penalties.ts";
+import { Buckets } from "./rates.ts";
+import { Semaphore } from "./semaphore.ts";
+import { Session, type SessionContext } from "./session.ts";
+import type { LiveSettings, Reloaded } from "./settings.ts";
+import { openSqliteStore } from "./sqlite_store.ts";
+import type { Store } from "./store.ts";
+import { Tickets } from "./tickets.ts";
+import { turnAway } from "./turn_away.ts";
+import { Users } from "./users.ts";
+import { Wire } from "./wire.ts";
+
+const HOUR = 3_600_000;
+
+/** How often sessions are looked at for silence and stalls, milliseconds. */
+const CHECK_EVERY = 1000;
+
+/** Beyond the patience for requests: for goodbyes to be taken, milliseconds. */
+const GOODBYES = 5000;
+
+/** A running server. */
+export interface Server {
+  /** Where it listens, `host:port`. */
+  readonly address: string;
+  /** The fingerprint of its key, as people compare it. */
+  readonly fingerprint: string;
+  readonly settings: LiveSettings;
+  readonly hub: Hub;
+  readonly observer: Observer;
+  /** What is so at this moment. */
+  levels(): Levels;
+  /**
+   * Reads sealpost.toml and user_pass.json again, as the command `reload` does, and says in the log what
+   * came of it. What cannot be read stays as it was.
+   */
+  reload(): Promise<void>;
+  /**
+   * Ends it: no new connections, requests in progress finish within `stop-timeout`, goodbyes,
+   * everything on disk.
+   */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the server of the folder `dir` in this process: its keys, `user_pass.json`, mail in `mail/`.
+ * Throws `config` (user_pass.json, the store) and `unreachable` (the address).
+ */
+export async function startServer(
+  dir: string,
+  settings: LiveSettings,
+  identity: Identity,
+  log: Log,
+): Promise<Server> {
+  const current = () => settings.current;
+  const hub = new Hub();
+  const observer = new Observer();
+  const audit = new AuditLog(dir, log);
+  const complain = (error: unknown) => log.error("store-error", { error: `${error}` });
+  let store: Store | null = null;
+  const users: Users = await Users.open(join(dir, "user_pass.json"), {
+    onProblem: (message) => log.warn("user_pass.json", { problem: message }),
+    onChange: (names) => {
+      store?.ensureAccounts(names).catch(complain);
+      hub.endAll(
+        (member) => users.credential(member.name) === member.credential,
+        "your account was changed; log in again",
+      ).catch(() => {});
+    },
+  });
+  let listener: Listener;
+  try {
+    store = await openSqliteStore(join(dir, "mail"), { onCommit: observer.committed });
+    await store.ensureAccounts(users.names());
+    listener = listenSocket(current().listen);
+  } catch (error) {
+    users.close();
+    await store?.close();
+    throw error;
+  }
+  const opened = store;
+
+  const penalties = new Penalties(current, ({ source, offence, seconds }) => {
+    log.warn("source-penalised", { source, offence, seconds });
+  });
+  const gate = new Gate(current, penalties);
+  const loginContext: LoginContext = {
+    identity,
+    grid: await Grid.measure(identity),
+    hello: () => ({
+      server: `sealpost/${PROGRAM_VERSION}`,
+      maxMessage: current().maxMessage,
+      maxRecipients: current().maxRecipients,
+    }),
+    store: opened,
+    users,
+    slots: new Semaphore(
+      () => ({ width: current().handshakeWidth, queue: current().handshakeQueue }),
+      "handshake-queue",
+    ),
+    argon: new Semaphore(
+      () => ({ width: current().passwordWidth, queue: current().passwordQueue }),
+      "password-queue",
+    ),
+    guesses: new Guesses(current),
+    tickets: await Tickets.open(opened, users, identity),
+    log,
+    observer,
+    audit,
+  };
+  const sessionContext: SessionContext = {
+    store: opened,
+    users,
+    hub,
+    argon: loginContext.argon,
+    guesses: loginContext.guesses,
+    log,
+    observer,
+    audit,
+    settings: current,
+    inFlight: new InFlight(() => current().maxInFlightTotal),
+    messages: new Buckets(() => ({
+      perSecond: current().messagesPerMinute / 60,
+      burst: current().messagesBurst,
+    })),
+  };
+
+  const sessions = new Set<Session>();
+  const connections = new Set<Promise<void>>();
+  const door: Door = { gate, penalties, sessions, loginContext, sessionContext };
+  const accepting = (async () => {
+    for await (const stream of listener.accept()) {
+      observer.connections++;
+      const connection = receive(stream, door).finally(() => connections.delete(connection));
+      connections.add(connection);
+    }
+  })();
+
+  const checking = setInterval(() => {
+    for (const session of sessions) session.check();
+  }, CHECK_EVERY);
+  const tidy = () => tidyUp(opened, settings, log).catch(complain);
+  const tidying = setInterval(tidy, HOUR);
+  const tidied = tidy();
+
+  const levels = (): Levels => ({
+    handshakes: gate.strangers,
+    sessions: hub.size,
+    online: hub.online,
+    queues: { rsa: loginContext.slots.waiting, argon2: loginContext.argon.waiting },
+  });
+  const operations = new Operations({
+    users,
+    store: opened,
+    audit,
+    server: {
+      addresses: addressesOf(listener.address, current().publicAddress),
+      fingerprint: formatFingerprint(identity.bundle.fp),
+    },
+    running: {
+      address: formatAddress(listener.address),
+      hub,
+      observer,
+      levels,
+      reload: () => reloadSettings(settings, log),
+    },
+  });
+  // Mail goes on without it; the commands say then that nobody listens.
+  const control: Control | null = await openControl(dir, operations, log).catch((error) => {
+    log.warn("no-control-socket", { why: error instanceof Error ? error.message : String(error) });
+    return null;
+  });
+
+  let monitor: Monitor | null = null;
+  let stopping: Promise<void> | null = null;
+  const stop = async () => {
+    clearInterval(tidying);
+    await control?.close();
+    listener.close();
+    await accepting;
+    gate.closeAll();
+    await endSessions(sessions, current().stopTimeout);
+    clearInterval(checking);
+    await within(Promise.all(connections), GOODBYES, undefined);
+    users.close();
+    await monitor?.close();
+    await tidied;
+    await opened.close();
+  };
+  const { metrics, metricsPublic: open } = current();
+  if (metrics !== null) {
+    const { openMonitor } = await import("./monitor.ts");
+    const source = { observer, levels, store: opened, isServing: () => stopping === null, log };
+    try {
+      monitor = openMonitor(metrics, source, { open });
+    } catch (error) {
+      await (stopping ??= stop());
+      throw error;
+    }
+    log.info("metrics", { address: monitor.address });
+  }
+  return {
+    address: formatAddress(listener.address),
+    fingerprint: formatFingerprint(identity.bundle.fp),
+    settings,
+    hub,
+    observer,
+    levels,
+    reload: async () => {
+      try {
+        await operations.run({ op: "reload", by: { pid: Deno.pid } }, "signal");
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        log.error("reload-failed", { why });
+      }
+    },
+    stop: () => stopping ??= stop(),
+  };
+}
+
+/** What a new connection meets. */
+interface Door {
+  readonly gate: Gate;
+  readonly penalties: Penalties;
+  readonly sessions: Set<Session>;
+  readonly loginContext: LoginContext;
+  readonly sessionContext: SessionContext;
+}
+
+/** One connection, from its first byte to its end. Never rejects: what goes wrong is logged. */
+async function receive(stream: ByteStream, door: Door): Promise<void> {
+  const { observer, log, settings } = door.sessionContext;
+  const entry = door.gate.enter(stream);
+  if ("limit" in entry) {
+    observer.turnedAway++;
+    const { limit, retryAfter, source } = entry;
+    log.debug("turned-away", { source: source.name, limit });
+    return await turnAway(stream, notNowText(limit, retryAfter));
+  }
+  const wire = new Wire(stream, settings().loginTimeout, observer.network);
+  try {
+    const loggedIn = await admit(wire, entry, door);
+    if (!loggedIn) return;
+    const session = new Session(loggedIn, wire, door.sessionContext);
+    door.sessions.add(session);
+    try {
+      await session.run();
+    } finally {
+      door.sessions.delete(session);
+    }
+    log.info("goodbye", { name: loggedIn.name, peer: wire.peer });
+  } catch (error) {
+    const code = wire.late ? "timeout" : isSealpostError(error) ? error.code : "internal";
+    const why = error instanceof Error ? error.message : String(error);
+    if (code === "internal") log.error("internal-error", { peer: wire.peer, error: why });
+    else log.info("connection-ended", { peer: wire.peer, code, why });
+  } finally {
+    wire.close();
+    entry.leave();
+  }
+}
+
+/** The login of a connection, with what comes of it for its source; null if there is none. */
+async function admit(wire: Wire, entry: GateEntry, door: Door): Promise<LoggedIn | null> {
+  const { loginContext, penalties } = door;
+  const { observer } = loginContext;
+  try {
+    const result = await login(wire, entry, loginContext);
+    if ("connection" in result) {
+      observer.logins.add(result.resumed ? "ticket" : "password");
+      wire.relax();
+      return result;
+    }
+    if (result.outcome) observer.logins.add(result.outcome);
+    if (result.offence) penalties.add(entry.source, result.offence);
+    return null;
+  } catch (error) {
+    observer.logins.add("broken");
+    const offence = offenceOf(error, wire);
+    if (offence && !entry.dropped()) penalties.add(entry.source, offence);
+    throw error;
+  }
+}
+
+/** What the source of a handshake that ended with `error` is penalised for; null if for nothing. */
+function offenceOf(error: unknown, wire: Wire): Offence | null {
+  if (wire.late) return "timeout";
+  if (!isSealpostError(error)) return "crash";
+  switch (error.code) {
+    case "connection-lost":
+      return wire.heard > 0 ? "abandoned" : null;
+    case "busy":
+    case "disk-full":
+    case "file-io":
+      return null; // The server's own trouble.
+    default:
+      return "crash";
+  }
+}
+
+/** Lets all sessions finish what they have begun, and tells their clients to come again. */
+async function endSessions(sessions: ReadonlySet<Session>, patience: number): Promise<void> {
+  // Spread, so that a thousand clients do not come back in the same moment.
+  const spread = Math.min(30, sessions.size / 100);
+  const ends = [...sessions].map((session) => {
+    const after = Math.round(10 * (1 + spread * Math.random())) / 10;
+    const reason = "the server stops, or is started again";
+    return session.finish({ reason, reconnect: true, after }, patience);
+  });
+  await within(Promise.all(ends), patience + GOODBYES, undefined);
+}
+
+/** Forgets and removes what is over. */
+async function tidyUp(store: Store, settings: LiveSettings, log: Log): Promise<void> {
+  const now = Date.now();
+  await store.forgetDelivered(now - ID_MEMORY);
+  await store.dropExpiredTickets(now);
+  const { expireTrash, expireRead } = settings.current;
+  for (const [what, age] of [["trash", expireTrash], ["read", expireRead]] as const) {
+    if (age === Infinity) continue;
+    const removed = await store.expire(what, now - age);
+    if (removed > 0) log.info("expired", { what, removed });
+  }
+}
+
+/** Where people reach a server that listens at `address`, as far as it knows. */
+function addressesOf(address: Address, said: readonly Address[]): string[] {
+  if (said.length > 0) return said.map(formatAddress);
+  return address.host === "0.0.0.0" || address.host === "::" ? [] : [formatAddress(address)];
+}
+
+/** Reads the settings again, and says what came of it. Throws what {@linkcode LiveSettings.reload} does. */
+async function reloadSettings(settings: LiveSettings, log: Log): Promise<Reloaded> {
+  const result = await settings.reload();
+  const names = (changes: Reloaded["applied"]) => changes.map(({ name }) => name).join(",");
+  log.info("reloaded", {
+    ...result.applied.length === 0 ? {} : { applied: names(result.applied) },
+    ...result.waiting.length === 0 ? {} : { restart: names(result.waiting) },
+  });
+  return result;
+}
