@@ -2,6 +2,7 @@ import { join } from "@std/path";
 import { logOn } from "../../client/log_on.ts";
 import type { Link } from "../../client/link.ts";
 import { Mail } from "../../client/mail.ts";
+import { RetiredKeys } from "../../client/retired_keys.ts";
 import { State } from "../../client/state.ts";
 import { utf8 } from "../../crypto/bytes.ts";
 import { parseAddress } from "../../protocol/address.ts";
@@ -21,7 +22,8 @@ export interface Session {
 export async function openSession(dir: string, name: string, address: string): Promise<Session> {
   const folder = join(dir, name);
   const identity = await loadIdentity(folder, name, () => Promise.resolve(null));
-  const state = await State.open(folder, name, identity);
+  const retired = new RetiredKeys(folder, name, () => Promise.resolve(null));
+  const state = await State.open(folder, name, identity, retired);
   const { link, hello, resumed } = await logOn({
     address: parseAddress(address),
     server: await loadBundle(join(folder, "server_public.pem")),
@@ -31,5 +33,6 @@ export async function openSession(dir: string, name: string, address: string): P
     useTicket: true,
     password: () => Promise.resolve(utf8(passwordOf(name))),
   });
-  return { name, link, resumed, mail: await Mail.open(name, identity, link, hello, state) };
+  const mail = await Mail.open(name, identity, link, hello, state, retired);
+  return { name, link, resumed, mail };
 }
