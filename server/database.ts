@@ -126,14 +126,20 @@ async function makePrivate(folder: string, path: string): Promise<void> {
   try {
     (await Deno.open(path, { write: true, create: true, mode: 0o600 })).close();
     if (Deno.build.os === "windows") return;
+    if (await isExposed(folder)) await Deno.chmod(folder, 0o700);
     for await (const { name, isFile } of Deno.readDir(folder)) {
       if (!isFile || !name.startsWith(DATABASE_NAME)) continue;
-      const { mode } = await Deno.stat(join(folder, name));
-      if (mode !== null && (mode & 0o077) !== 0) await Deno.chmod(join(folder, name), 0o600);
+      if (await isExposed(join(folder, name))) await Deno.chmod(join(folder, name), 0o600);
     }
   } catch (error) {
     throw wrapFileError(error, `open the store ${folder}`);
   }
+}
+
+/** Whether others than its owner can use what is at `path`. */
+async function isExposed(path: string): Promise<boolean> {
+  const { mode } = await Deno.stat(path);
+  return mode !== null && (mode & 0o077) !== 0;
 }
 
 /**
