@@ -51,9 +51,7 @@ export const lp = (bytes) => concat(u32(bytes.length), bytes);
 
 /** @param {number} size @param {Bytes} bytes @returns {Bytes} */
 export function pad(size, bytes) {
-  if (bytes.length > size) {
-    throw new RangeError(`${bytes.length} bytes do not fit ${size}`);
-  }
+  if (bytes.length > size) throw new RangeError(`${bytes.length} bytes do not fit ${size}`);
   const padded = new Uint8Array(size);
   padded.set(bytes);
   return padded;
@@ -76,9 +74,7 @@ export const toHex = (bytes) => Buffer.from(bytes).toString("hex");
 
 /** @param {string} text @returns {Bytes} */
 export function fromHex(text) {
-  if (!/^([0-9a-f]{2})*$/.test(text)) {
-    throw new Failure("format", "not lower-case hexadecimal");
-  }
+  if (!/^([0-9a-f]{2})*$/.test(text)) throw new Failure("format", "not lower-case hexadecimal");
   return new Uint8Array(Buffer.from(text, "hex"));
 }
 
@@ -118,9 +114,7 @@ export class Reader {
 
   /** @param {number} size @returns {Bytes} */
   take(size) {
-    if (size > this.left) {
-      throw new Failure(this.code, "a part runs past the end");
-    }
+    if (size > this.left) throw new Failure(this.code, "a part runs past the end");
     const part = this.bytes.subarray(this.#at, this.#at + size);
     this.#at += size;
     return part;
@@ -130,9 +124,7 @@ export class Reader {
   #integer(size) {
     let n = 0;
     for (const byte of this.take(size)) n = n * 256 + byte;
-    if (!Number.isSafeInteger(n)) {
-      throw new Failure(this.code, "an integer is above 2^53 - 1");
-    }
+    if (!Number.isSafeInteger(n)) throw new Failure(this.code, "an integer is above 2^53 - 1");
     return n;
   }
 
@@ -162,15 +154,11 @@ export class Reader {
 
   /** All that is left must be zero. */
   padding() {
-    if (!isZero(this.take(this.left))) {
-      throw new Failure(this.code, "padding that is not zero");
-    }
+    if (!isZero(this.take(this.left))) throw new Failure(this.code, "padding that is not zero");
   }
 
   end() {
-    if (this.left > 0) {
-      throw new Failure(this.code, `${this.left} bytes too many`);
-    }
+    if (this.left > 0) throw new Failure(this.code, `${this.left} bytes too many`);
   }
 }
 

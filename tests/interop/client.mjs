@@ -39,9 +39,7 @@ export async function askForBundle(host, port) {
   try {
     await wire.write(Uint8Array.of(1, 1, 3));
     const answer = await wire.readUpTo(2049);
-    if (answer.length !== 2048) {
-      throw new Failure("connection-lost", "not 2048 bytes");
-    }
+    if (answer.length !== 2048) throw new Failure("connection-lost", "not 2048 bytes");
     const reader = new Reader(answer);
     const bundle = reader.lp();
     reader.padding();
@@ -58,9 +56,7 @@ export async function askForBundle(host, port) {
  */
 async function readReply(wire, size) {
   const start = await wire.readUpTo(10);
-  if (!equal(start, utf8("sealpost: "))) {
-    return concat(start, await wire.read(size - start.length));
-  }
+  if (!equal(start, utf8("sealpost: "))) return concat(start, await wire.read(size - start.length));
   /** @type {Bytes} */
   let text = start;
   while (text.length < 10 + 512 && text.at(-1) !== 10) {
@@ -115,9 +111,7 @@ export class Client {
    */
   static async logIn(login) {
     const password = utf8(login.password.normalize("NFC"));
-    if (password.length < 1 || password.length > 256) {
-      throw new Failure("format", "a password");
-    }
+    if (password.length < 1 || password.length > 256) throw new Failure("format", "a password");
     const grid = gridOf(login.identity);
     const wire = await Wire.open(login.host, login.port);
     const relax = wire.deadline(20_000);
@@ -211,38 +205,41 @@ export class Client {
   }
 
   /**
+   * The keys that the server offers for these names, which are not pinned. Throws if it has none for
+   * one, or one that is pinned for another name.
+   *
+   * @param {readonly string[]} names @returns {Promise<Bundle[]>}
+   */
+  async #offered(names) {
+    /** @type {Bundle[]} */
+    const bundles = [];
+    for (let i = 0; i < names.length; i += 16) {
+      for (const { state, name, bundle } of await this.keys(names.slice(i, i + 16))) {
+        if (state === "unknown") throw new Failure("no-such-user", `there is no user ${name}`);
+        if (state === "no-key") throw new Failure("no-key", `${name} has never connected`);
+        if (bundle === undefined) throw new Failure("protocol", "a key that is bound is missing");
+        const read = readBundle(bundle);
+        if ([...this.#pins.values()].some(({ fp }) => equal(fp, read.fp))) {
+          throw new Failure("key-changed", `${name} is given the key of another name`);
+        }
+        bundles.push(read);
+      }
+    }
+    return bundles;
+  }
+
+  /**
    * The keys of these names: as pinned, or, the first time, as the server says (15.2).
    *
    * @param {readonly string[]} names @returns {Promise<Bundle[]>}
    */
   async #bundlesOf(names) {
     const unknown = [...new Set(names.filter((name) => !this.#pins.has(name)))];
-    for (let i = 0; i < unknown.length; i += 16) {
-      for (const { state, name, bundle } of await this.keys(unknown.slice(i, i + 16))) {
-        if (state === "unknown") {
-          throw new Failure("no-such-user", `there is no user ${name}`);
-        }
-        if (state === "no-key") {
-          throw new Failure("no-key", `${name} has never connected`);
-        }
-        if (bundle === undefined) {
-          throw new Failure("protocol", "a key that is bound is missing");
-        }
-        const read = readBundle(bundle);
-        if ([...this.#pins.values()].some(({ fp }) => equal(fp, read.fp))) {
-          throw new Failure(
-            "key-changed",
-            `${name} is given the key of another name`,
-          );
-        }
-        this.#pins.set(name, read);
-      }
-    }
+    const offered = await this.#offered(unknown);
+    unknown.forEach((name, i) => this.#pins.set(name, at(offered, i)));
     return names.map((name) => {
       const pin = this.#pins.get(name);
-      if (pin === undefined) {
-        throw new Failure("no-key", `no key is pinned for ${name}`);
-      }
+      if (pin === undefined) throw new Failure("no-key", `no key is pinned for ${name}`);
       return pin;
     });
   }
@@ -315,16 +312,19 @@ export class Client {
   async list({ order = "newest", limit = 200, ...which } = {}) {
     const { data, answer } = this.session.request("list", { ...which, order, limit });
     const { epoch, nextUid } = await answer;
-    const reader = new Reader(concat(...data));
+    const reader = new Reader(concat(...data), "protocol");
     /** @type {Entry[]} */
     const entries = [];
     while (reader.left > 0) entries.push(readEntry(reader.lp()));
     const uids = entries.map(({ uid }) => uid);
     const sorted = uids.toSorted((a, b) => order === "newest" ? b - a : a - b);
-    const inOrder = uids.every((uid, i) => uid === sorted[i] && uid !== sorted[i + 1]);
-    if (!inOrder || uids.some((uid) => uid >= nextUid)) {
-      throw new Failure("protocol", "a list out of order");
-    }
+    const { folder, after = 0, before = nextUid } = which;
+    const asked = entries.length <= limit &&
+      entries.every((entry, i) =>
+        entry.uid === sorted[i] && entry.uid !== sorted[i + 1] && entry.uid > after &&
+        entry.uid < Math.min(before, nextUid) && (folder === undefined || entry.folder === folder)
+      );
+    if (!asked) throw new Failure("protocol", "a list of what was not asked for");
     return { epoch, nextUid, entries };
   }
 
@@ -335,9 +335,10 @@ export class Client {
    */
   async openEntry(entry) {
     const opened = openEntry(this.login.identity, entry);
-    const [sender] = await this.#bundlesOf([opened.summary.from.name]);
-    if (sender === undefined) throw new Failure("no-key", "no key is pinned");
-    verifyEntry(opened, sender, entry.header, this.login.identity.bundle.fp);
+    const { name } = opened.summary.from;
+    const sender = this.#pins.get(name) ?? at(await this.#offered([name]), 0);
+    verifyEntry(opened, sender, entry, this.login.identity.bundle.fp);
+    this.#pins.set(name, sender);
     return { opened, sender };
   }
 
@@ -368,9 +369,7 @@ export class Client {
       equal(entry.stanza, listed.stanza) &&
       equal(entry.summary, listed.summary) &&
       equal(entry.note, listed.note);
-    if (!same) {
-      throw new Failure("protocol", "another entry than the one listed");
-    }
+    if (!same) throw new Failure("protocol", "another entry than the one listed");
     const message = openBody(opened, sender, entry.header, entry.bodySize, body);
     return { opened, message, mail: parse(message) };
   }

@@ -51,9 +51,7 @@ export function x25519(own, theirs) {
   } catch (cause) {
     throw new Failure("authentication", "an X25519 key is of low order", cause);
   }
-  if (isZero(shared)) {
-    throw new Failure("authentication", "an X25519 key is of low order");
-  }
+  if (isZero(shared)) throw new Failure("authentication", "an X25519 key is of low order");
   return shared;
 }
 

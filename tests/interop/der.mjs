@@ -58,9 +58,7 @@ export class Der {
 
   /** @param {number} size */
   #take(size) {
-    if (this.#at + size > this.bytes.length) {
-      throw refusal("a value runs past the end");
-    }
+    if (this.#at + size > this.bytes.length) throw refusal("a value runs past the end");
     const part = this.bytes.subarray(this.#at, this.#at + size);
     this.#at += size;
     return part;
@@ -76,14 +74,10 @@ export class Der {
     let length = this.#byte();
     if (length > 0x7f) {
       const size = length & 0x7f;
-      if (size === 0 || size > 3) {
-        throw refusal("a length that is not definite, or too large");
-      }
+      if (size === 0 || size > 3) throw refusal("a length that is not definite, or too large");
       const bytes = this.#take(size);
       length = parseInt(toHex(bytes), 16);
-      if (bytes[0] === 0 || length < 0x80) {
-        throw refusal("a length not in its shortest form");
-      }
+      if (bytes[0] === 0 || length < 0x80) throw refusal("a length not in its shortest form");
     }
     return this.#take(length);
   }
@@ -108,17 +102,13 @@ export class Der {
   }
 
   nothing() {
-    if (this.#read(NULL).length !== 0) {
-      throw refusal("a NULL that is not empty");
-    }
+    if (this.#read(NULL).length !== 0) throw refusal("a NULL that is not empty");
   }
 
   integer() {
     const value = this.#read(INTEGER);
     const [first, second] = value;
-    if (first === undefined || first > 0x7f) {
-      throw refusal("an integer that is negative or empty");
-    }
+    if (first === undefined || first > 0x7f) throw refusal("an integer that is negative or empty");
     if (first === 0 && second !== undefined && second < 0x80) {
       throw refusal("an integer not in its shortest form");
     }
@@ -126,9 +116,7 @@ export class Der {
   }
 
   end() {
-    if (this.#at !== this.bytes.length) {
-      throw refusal("something stands after the end");
-    }
+    if (this.#at !== this.bytes.length) throw refusal("something stands after the end");
   }
 }
 

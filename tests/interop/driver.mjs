@@ -30,9 +30,7 @@ let sent = null;
 
 /** @template T @param {T | null} value @returns {T} */
 function there(value) {
-  if (value === null) {
-    throw new Failure("usage", "nothing is there yet to do this with");
-  }
+  if (value === null) throw new Failure("usage", "nothing is there yet to do this with");
   return value;
 }
 
@@ -40,9 +38,7 @@ function there(value) {
 async function entryOf(uid) {
   const { entries } = await there(client).list({ after: uid - 1, before: uid + 1 });
   const [entry] = entries;
-  if (entry === undefined) {
-    throw new Failure("no-such-message", `there is no UID ${uid}`);
-  }
+  if (entry === undefined) throw new Failure("no-such-message", `there is no UID ${uid}`);
   return entry;
 }
 
@@ -211,9 +207,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   let answer;
   try {
     const [, fn] = Object.entries(calls).find(([name]) => name === call) ?? [];
-    if (fn === undefined) {
-      throw new Failure("usage", `there is no call ${call}`);
-    }
+    if (fn === undefined) throw new Failure("usage", `there is no call ${call}`);
     answer = { result: await fn(args) };
   } catch (error) {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));

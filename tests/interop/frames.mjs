@@ -93,9 +93,7 @@ export function unpack(plaintext, from) {
         `a frame of kind ${kind} that breaks its rules`,
       );
     }
-    if (frames.at(-1)?.kind === KIND.close) {
-      throw new Failure("protocol", "a frame after close");
-    }
+    if (frames.at(-1)?.kind === KIND.close) throw new Failure("protocol", "a frame after close");
     frames.push({ kind, id, payload: reader.take(size) });
   }
   return frames;

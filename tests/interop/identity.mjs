@@ -58,9 +58,7 @@ function after(der, prefix, size) {
 
 /** @param {Bytes} key throws `key-format` unless its numbers are below 3329 */
 export function checkMlkemPublic(key) {
-  if (key.length !== 1184) {
-    throw new Failure("key-format", "an ML-KEM key of another size");
-  }
+  if (key.length !== 1184) throw new Failure("key-format", "an ML-KEM key of another size");
   for (let i = 0; i < 1152; i += 3) {
     const [a = 0, b = 0, c = 0] = key.subarray(i, i + 3);
     if ((a | (b & 15) << 8) >= 3329 || (b >> 4 | c << 4) >= 3329) {
@@ -97,9 +95,7 @@ export function readBundle(bytes) {
   const info = der.sequence();
   der.end();
   const algorithm = info.sequence();
-  if (algorithm.oid() !== RSA) {
-    throw new Failure("key-format", "not an RSA key");
-  }
+  if (algorithm.oid() !== RSA) throw new Failure("key-format", "not an RSA key");
   algorithm.nothing();
   algorithm.end();
   const key = new Der(info.bitString());
@@ -109,9 +105,7 @@ export function readBundle(bytes) {
   const [n, e] = [numbers.integer(), numbers.integer()];
   numbers.end();
   const size = rsaSize(n, e);
-  if (!equal(rsaSpki(n, e), spkiRsa)) {
-    throw new Failure("key-format", "not the form accepted");
-  }
+  if (!equal(rsaSpki(n, e), spkiRsa)) throw new Failure("key-format", "not the form accepted");
 
   const mlkem = after(spkiMlkem, MLKEM_SPKI, 1184);
   checkMlkemPublic(mlkem);
@@ -165,9 +159,7 @@ function checkRsaPrivate(pkcs8) {
     d < n && dp === d % (p - 1n) && dq === d % (q - 1n) &&
     (e * dp) % (p - 1n) === 1n &&
     (e * dq) % (q - 1n) === 1n && (qi * q) % p === 1n;
-  if (!whole) {
-    throw new Failure("key-format", "the numbers of an RSA key do not belong together");
-  }
+  if (!whole) throw new Failure("key-format", "the numbers of an RSA key do not belong together");
   return { n, e };
 }
 

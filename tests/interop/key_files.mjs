@@ -19,9 +19,7 @@ import { readBundle, readIdentity } from "./identity.mjs";
  * @returns {{ label: string, blocks: [Bytes, Bytes, Bytes] }}
  */
 function readPem(text, labels) {
-  if (text.length > 65_536) {
-    throw new Failure("key-format", "the file is too large for keys");
-  }
+  if (text.length > 65_536) throw new Failure("key-format", "the file is too large for keys");
   /** @type {Bytes[]} */
   const blocks = [];
   let label = "";
@@ -32,9 +30,7 @@ function readPem(text, labels) {
     if (lines === null) {
       if (line === "") continue;
       const begin = /^-----BEGIN ([A-Z ]+)-----$/.exec(line)?.[1] ?? "";
-      if (!labels.includes(begin)) {
-        throw new Failure("key-format", "no block of a key begins");
-      }
+      if (!labels.includes(begin)) throw new Failure("key-format", "no block of a key begins");
       if (label !== "" && begin !== label) {
         throw new Failure("key-format", "a file that is encrypted in part");
       }
@@ -43,8 +39,10 @@ function readPem(text, labels) {
     } else if (line === `-----END ${label}-----`) {
       blocks.push(fromBase64(lines.join(""), "key-format"));
       lines = null;
-    } else {
+    } else if (/^[A-Za-z0-9+/]+={0,2}$/.test(line)) {
       lines.push(line);
+    } else {
+      throw new Failure("key-format", "a block holds something that is not base64");
     }
   }
   const [rsa, mlkem, ed25519, ...more] = blocks;
@@ -67,9 +65,7 @@ export function bundleFromPem(text) {
 export function identityFromPem(text, passphrase) {
   const { label, blocks } = readPem(text, ["PRIVATE KEY", "ENCRYPTED PRIVATE KEY"]);
   if (label === "PRIVATE KEY") return readIdentity(...blocks);
-  if (passphrase === null) {
-    throw new Failure("passphrase", "the file is encrypted");
-  }
+  if (passphrase === null) throw new Failure("passphrase", "the file is encrypted");
   const secret = utf8(passphrase.normalize("NFC"));
   const [rsa, mlkem, ed25519] = blocks;
   return readIdentity(decrypt(rsa, secret), decrypt(mlkem, secret), decrypt(ed25519, secret));
@@ -101,10 +97,13 @@ function decrypt(der, passphrase) {
   if (scheme !== PBES2 || !isAes || iv.length !== 16) {
     throw new Failure("key-format", "an encryption that is not PBES2 with AES-256-CBC");
   }
+  if (passphrase.length === 0) throw new Failure("passphrase", "the passphrase is empty");
   const key = deriveKey(kdf, passphrase);
   const decipher = createDecipheriv("aes-256-cbc", key, iv);
   try {
-    return concat(decipher.update(ciphertext), decipher.final());
+    const plain = concat(decipher.update(ciphertext), decipher.final());
+    new Der(plain).sequence().integer();
+    return plain;
   } catch (cause) {
     throw new Failure("passphrase", "the passphrase does not open the file", cause);
   }
@@ -116,9 +115,7 @@ function deriveKey(kdf, passphrase) {
   const costs = kdf.sequence();
   kdf.end();
   const salt = costs.octets();
-  if (salt.length < 8 || salt.length > 64) {
-    throw new Failure("key-format", "a salt of odd size");
-  }
+  if (salt.length < 8 || salt.length > 64) throw new Failure("key-format", "a salt of odd size");
   if (name === SCRYPT) {
     const [N, r, p] = [costs.integer(), costs.integer(), costs.integer()];
     keyLength(costs);

@@ -48,9 +48,7 @@ export function compose({ id, from, to, cc, date, subject, text, attachments }) 
 
 /** RFC 2047, in words of at most 45 bytes. @param {string} text */
 function encodedWords(text) {
-  if (/^[ -~]*$/.test(text) && !text.includes("=?") && text.length < 60) {
-    return text;
-  }
+  if (/^[ -~]*$/.test(text) && !text.includes("=?") && text.length < 60) return text;
   const words = [""];
   for (const character of text) {
     const word = words.at(-1) + character;
@@ -133,9 +131,7 @@ function splitPart(part) {
   const fields = new Map();
   for (const line of part.slice(0, at).replace(/\r\n(?=[ \t])/g, "").split("\r\n")) {
     const colon = line.indexOf(":");
-    if (colon > 0) {
-      fields.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
-    }
+    if (colon > 0) fields.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
   }
   return { fields, body: part.slice(at + 2) };
 }
@@ -143,9 +139,7 @@ function splitPart(part) {
 /** @param {string} body @param {string} encoding @returns {Bytes} */
 function decoded(body, encoding) {
   if (encoding === "base64") return new Uint8Array(Buffer.from(body, "base64"));
-  if (encoding !== "quoted-printable") {
-    return new Uint8Array(Buffer.from(body, "latin1"));
-  }
+  if (encoding !== "quoted-printable") return new Uint8Array(Buffer.from(body, "latin1"));
   const bytes = body.replace(/[ \t]+(?=\r\n|$)/g, "").replaceAll("=\r\n", "")
     .replace(/=([0-9A-Fa-f]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
   return new Uint8Array(Buffer.from(bytes, "latin1"));

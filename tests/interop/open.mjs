@@ -17,6 +17,7 @@ import {
   keyFor,
   plaintextSize,
   readHeader,
+  sealedBodySize,
   signed,
   sizeInside,
   streamNonce,
@@ -85,9 +86,7 @@ export function openEntry(own, { header, stanza, summary: sealed }) {
   if (!equal(commitmentTo(fileKey), commitment)) {
     throw new Failure("authentication", "the commitment is to another file key");
   }
-  if (!isBucket(sealed.length, 80)) {
-    throw new Failure("format", "a summary of an odd size");
-  }
+  if (!isBucket(sealed.length, 80)) throw new Failure("format", "a summary of an odd size");
   const plaintext = open(keyFor("summary", fileKey, header), ZERO_NONCE, sealed);
   const padded = plaintext.subarray(0, -64);
   const summary = readJson(summarySchema, unpadJson(padded), "format");
@@ -109,9 +108,7 @@ export function splitStanza(stanza) {
   const reader = new Reader(stanza);
   const fp = reader.take(32);
   const size = reader.u16();
-  if (size < 256 || size > 512) {
-    throw new Failure("format", "an RSA ciphertext of an odd size");
-  }
+  if (size < 256 || size > 512) throw new Failure("format", "an RSA ciphertext of an odd size");
   const [ctRsa, ctMlkem, box] = [reader.take(size), reader.take(1088), reader.take(112)];
   reader.end();
   return { fp, ctRsa, ctMlkem, box };
@@ -120,26 +117,28 @@ export function splitStanza(stanza) {
 /** @param {Identity} own @param {Bytes} header @param {Bytes} stanza */
 function openStanza(own, header, stanza) {
   const { fp, ctRsa, ctMlkem, box } = splitStanza(stanza);
-  if (!equal(fp, own.bundle.fp)) {
-    throw new Failure("format", "a stanza for somebody else");
-  }
+  if (!equal(fp, own.bundle.fp)) throw new Failure("format", "a stanza for somebody else");
   const key = decapsulate(own, "stanza", ctRsa, ctMlkem);
   const plaintext = open(key, ZERO_NONCE, box, concat(header, fp));
   return { fileKey: plaintext.subarray(0, 32), signature: plaintext.subarray(32) };
 }
 
 /**
- * 13.1, 11 to 13: `sender` is the key pinned for the name in From.
+ * 13.1, 11 to 14: `sender` is the key pinned for the name in From.
  *
- * @param {Opened} opened @param {Bundle} sender @param {Bytes} header @param {Bytes} ownFp
+ * @param {Opened} opened @param {Bundle} sender @param {Pick<Entry, "header" | "bodySize">} entry
+ * @param {Bytes} ownFp
  */
-export function verifyEntry(opened, sender, header, ownFp) {
+export function verifyEntry(opened, sender, { header, bodySize }, ownFp) {
   if (!equal(sender.fp, opened.senderFp)) {
     throw new Failure("key-changed", "the sender has another key than the one pinned");
   }
   const { stanzaSignature, summaryHash, summarySignature } = opened;
   ed25519Verify(sender.ed25519, signed.recipient(header, ownFp), stanzaSignature, "the stanza");
   ed25519Verify(sender.ed25519, signed.summary(header, summaryHash), summarySignature, "a summary");
+  if (sealedBodySize(opened.summary.size) !== bodySize) {
+    throw new Failure("format", "the body does not have the size that the summary says");
+  }
 }
 
 /**
@@ -157,9 +156,9 @@ export function openBody({ fileKey, summaryHash, summary }, sender, header, body
   const plaintext = new Uint8Array(size);
   let length = 0;
   chunksOf(sealed, CHUNK + 16).forEach((chunk, i) => {
-    if (i > last) {
-      throw new Failure("format", "something stands after the last chunk");
-    }
+    if (i > last) throw new Failure("format", "something stands after the last chunk");
+    const expected = i === last ? size - last * CHUNK : CHUNK;
+    if (chunk.length !== expected + 16) throw new Failure("format", "a chunk is cut");
     const opened = open(key, streamNonce(i, i === last), chunk);
     plaintext.set(opened, i * CHUNK);
     if (i === 0) {
@@ -168,26 +167,22 @@ export function openBody({ fileKey, summaryHash, summary }, sender, header, body
         throw new Failure("format", "a length that does not fit the size of the body");
       }
     }
+    const padding = plaintext.subarray(
+      Math.max(i * CHUNK, 8 + length),
+      i === last ? -64 : undefined,
+    );
+    if (!isZero(padding)) throw new Failure("authentication", "padding that is not zero");
   });
-  if (sealed.length !== bodySize) {
-    throw new Failure("format", "the body is cut");
-  }
-  if (!isZero(plaintext.subarray(8 + length, -64))) {
-    throw new Failure("authentication", "padding of the body that is not zero");
-  }
+  if (sealed.length !== bodySize) throw new Failure("format", "a chunk is missing");
   const toVerify = signed.message(header, summaryHash, bodyHash(plaintext));
   ed25519Verify(sender.ed25519, toVerify, plaintext.subarray(-64), "the message");
-  if (length !== summary.size) {
-    throw new Failure("authentication", "another size than announced");
-  }
+  if (length !== summary.size) throw new Failure("authentication", "another size than announced");
   return plaintext.subarray(8, 8 + length);
 }
 
 /** 12.8: whom one's own message was blind-copied to. @param {Identity} own @param {Bytes} header @param {Bytes} note */
 export function openNote(own, header, note) {
-  if (!isBucket(note.length, 16)) {
-    throw new Failure("format", "a note of an odd size");
-  }
+  if (!isBucket(note.length, 16)) throw new Failure("format", "a note of an odd size");
   const padded = open(keyFor("note", own.mlkemSeed, header), ZERO_NONCE, note, header);
   return readJson(noteSchema, unpadJson(padded), "format").bcc;
 }
@@ -198,16 +193,12 @@ export function splitSealed(bytes) {
   const header = reader.take(HEADER_SIZE);
   readHeader(header);
   const count = reader.u16();
-  if (count < 1 || count > 256) {
-    throw new Failure("format", "no stanza, or too many");
-  }
+  if (count < 1 || count > 256) throw new Failure("format", "no stanza, or too many");
   /** @type {Bytes[]} */
   const stanzas = [];
   for (let i = 0; i < count; i++) {
     const size = reader.u16();
-    if (size < 1490 || size > 1746) {
-      throw new Failure("format", "a stanza of an odd size");
-    }
+    if (size < 1490 || size > 1746) throw new Failure("format", "a stanza of an odd size");
     const stanza = reader.take(size);
     const { fp } = splitStanza(stanza);
     if (stanzas.some((other) => equal(other.subarray(0, 32), fp))) {
@@ -216,9 +207,7 @@ export function splitSealed(bytes) {
     stanzas.push(stanza);
   }
   const summarySize = reader.u32();
-  if (summarySize < 1 || summarySize > 32_848) {
-    throw new Failure("format", "an odd summary size");
-  }
+  if (summarySize < 1 || summarySize > 32_848) throw new Failure("format", "an odd summary size");
   const summary = reader.take(summarySize);
   const noteSize = reader.u32();
   if (noteSize > 32_784) throw new Failure("format", "an odd note size");

@@ -63,9 +63,7 @@ export function seal(key, nonce, plaintext, aad = NONE) {
  * @returns {Bytes}
  */
 export function open(key, nonce, ciphertext, aad = NONE) {
-  if (ciphertext.length < 16) {
-    throw new Failure("authentication", "shorter than a tag");
-  }
+  if (ciphertext.length < 16) throw new Failure("authentication", "shorter than a tag");
   const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: 16 });
   decipher.setAAD(aad);
   decipher.setAuthTag(ciphertext.subarray(-16));

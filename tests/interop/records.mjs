@@ -13,9 +13,7 @@ const MIN = 17, MAX = 65_552;
 /** The size that the first three bytes of a record give. Throws `protocol`. @param {Bytes} head */
 export function recordSize([a = 0, b = 0, c = 0]) {
   const size = a << 16 | b << 8 | c;
-  if (size < MIN || size > MAX) {
-    throw new Failure("protocol", `a record of ${size} bytes`);
-  }
+  if (size < MIN || size > MAX) throw new Failure("protocol", `a record of ${size} bytes`);
   return size;
 }
 
@@ -48,9 +46,7 @@ export class Records {
 
   /** The plaintext of a record. @param {Bytes} head @param {Bytes} ciphertext @returns {Bytes} */
   open(head, ciphertext) {
-    if (this.#failed) {
-      throw new Failure("protocol", "a record after one that failed");
-    }
+    if (this.#failed) throw new Failure("protocol", "a record after one that failed");
     const { key, nonce } = this.#next();
     try {
       return open(key, nonce, ciphertext, head);

@@ -55,9 +55,7 @@ const uid = integer(1);
 
 /** @param {(text: string) => boolean} [fits] @returns {Read<string>} */
 const string = (fits = () => true) => (value) => {
-  if (typeof value !== "string" || !fits(value)) {
-    throw misfit("not a string as it must be");
-  }
+  if (typeof value !== "string" || !fits(value)) throw misfit("not a string as it must be");
   return value;
 };
 
@@ -73,9 +71,7 @@ const oneOf = (...values) => (value) => {
 
 /** @template T @param {Read<T>} read @param {number} max @returns {Read<T[]>} */
 const array = (read, max) => (value) => {
-  if (!Array.isArray(value) || value.length > max) {
-    throw misfit("not an array, or too long");
-  }
+  if (!Array.isArray(value) || value.length > max) throw misfit("not an array, or too long");
   return value.map((item) => read(item));
 };
 
@@ -93,9 +89,7 @@ const object = (shape, closed) => (value) => {
   }
   const members = new Map(Object.entries(value));
   for (const name of members.keys()) {
-    if (closed && !Object.hasOwn(shape, name)) {
-      throw misfit("a member that is not known");
-    }
+    if (closed && !Object.hasOwn(shape, name)) throw misfit("a member that is not known");
   }
   const entries = Object.entries(shape).map(([name, read]) => [name, read(members.get(name))]);
   return /** @type {{ [K in keyof S]: ReturnType<S[K]> }} */ (Object
@@ -131,7 +125,27 @@ export const hello = openObject({
   maxRecipients: integer(1, 256),
 });
 
-const refusal = openObject({ code: string(), message: forPeople, name: optional(string()) });
+/** 11.1. */
+const code = oneOf(
+  "busy",
+  "cancelled",
+  "disk-full",
+  "file-io",
+  "format",
+  "id-conflict",
+  "internal",
+  "key-changed",
+  "limit",
+  "login-refused",
+  "no-key",
+  "no-such-message",
+  "no-such-user",
+  "protocol",
+  "quota",
+  "too-large",
+);
+
+const refusal = openObject({ code, message: forPeople, name: optional(name) });
 
 /** A verdict that accepts. */
 export const verdict = openObject({
@@ -152,9 +166,7 @@ const answered = openObject({ ok: boolean });
  * @returns {{ granted: T } | { refused: Failure }}
  */
 export function readAnswer(read, json) {
-  if (readJson(answered, json, "protocol").ok) {
-    return { granted: readJson(read, json, "protocol") };
-  }
+  if (readJson(answered, json, "protocol").ok) return { granted: readJson(read, json, "protocol") };
   const { code, message } = readJson(refusal, json, "protocol");
   const shown = message.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, " ");
   return { refused: new Failure(code, `the server refuses: ${shown}`) };
@@ -206,7 +218,7 @@ export const summary = closedObject({
   size: count,
   attachmentCount: count,
   attachments: array(closedObject({ name: string(), size: count }), Infinity),
-  inReplyTo: optional(matching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)),
+  inReplyTo: optional(matching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i)),
 });
 
 export const note = closedObject({ bcc: array(person, 256) });

@@ -58,9 +58,7 @@ export function readHeader(header) {
   const version = reader.u8();
   const [id, fp, commitment] = [reader.take(16), reader.take(32), reader.take(32)];
   reader.end();
-  if (version !== 1) {
-    throw new Failure("version", `a message of layout ${version}`);
-  }
+  if (version !== 1) throw new Failure("version", `a message of layout ${version}`);
   if ((id[6] ?? 0) >> 4 !== 7 || (id[8] ?? 0) >> 6 !== 2) {
     throw new Failure("format", "an id that is not a UUIDv7");
   }

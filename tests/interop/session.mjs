@@ -61,9 +61,7 @@ export class Session {
   /** The payload of the first frame, which is an event: the verdict. */
   async readVerdict() {
     const [first, ...rest] = await this.#readRecord();
-    if (first?.kind !== KIND.event) {
-      throw new Failure("protocol", "the first frame is no verdict");
-    }
+    if (first?.kind !== KIND.event) throw new Failure("protocol", "the first frame is no verdict");
     this.#unread = rest;
     return first.payload;
   }
@@ -75,9 +73,7 @@ export class Session {
 
   async #run() {
     let closed = this.#unread.some((frame) => this.#take(frame));
-    while (!closed) {
-      closed = (await this.#readRecord()).some((frame) => this.#take(frame));
-    }
+    while (!closed) closed = (await this.#readRecord()).some((frame) => this.#take(frame));
     if ((await this.#wire.readUpTo(1)).length > 0) {
       throw new Failure("protocol", "a byte after the record with close");
     }
@@ -104,9 +100,7 @@ export class Session {
     if (kind === KIND.close) return true;
     if (kind === KIND.ping) {
       const answer = concat(Uint8Array.of(1), payload.subarray(1));
-      if (payload[0] === 0) {
-        this.#send([frame(KIND.ping, 0, answer)]).catch(() => {});
-      }
+      if (payload[0] === 0) this.#send([frame(KIND.ping, 0, answer)]).catch(() => {});
     } else if (kind === KIND.event) {
       const event = readEvent(payload);
       if (event !== null) this.onEvent(event);
@@ -122,9 +116,7 @@ export class Session {
 
   /** @param {Pending} pending @param {Bytes} payload */
   #takeResponse(pending, payload) {
-    if (pending.granted !== undefined) {
-      throw new Failure("protocol", "a second response");
-    }
+    if (pending.granted !== undefined) throw new Failure("protocol", "a second response");
     /** @type {import("./schemas.mjs").Read<unknown>} */
     const schema = response[pending.op];
     const answer = readAnswer(schema, payload);
@@ -141,9 +133,7 @@ export class Session {
 
   /** @param {Pending} pending @param {number} kind @param {Bytes} payload */
   #takeData(pending, kind, payload) {
-    if (pending.granted === undefined) {
-      throw new Failure("protocol", "data before a response");
-    }
+    if (pending.granted === undefined) throw new Failure("protocol", "data before a response");
     if (kind === KIND.data) {
       pending.data.push(payload);
       return;
@@ -155,9 +145,7 @@ export class Session {
 
   /** @param {readonly Frame[]} frames */
   async #send(frames) {
-    for (const record of pack(frames)) {
-      await this.#wire.write(this.#out.seal(record));
-    }
+    for (const record of pack(frames)) await this.#wire.write(this.#out.seal(record));
   }
 
   /**

@@ -52,7 +52,7 @@ export async function tamper(client, entry, body) {
   /** Everything a reader does. @param {Entry} entry @param {Bytes} body @param {number} [bodySize] */
   const read = (entry, body, bodySize = entry.bodySize) => {
     const opened = openEntry(identity, entry);
-    verifyEntry(opened, sender, entry.header, identity.bundle.fp);
+    verifyEntry(opened, sender, entry, identity.bundle.fp);
     return openBody(opened, sender, entry.header, bodySize, body);
   };
   /** @param {() => unknown} fn */
@@ -105,12 +105,9 @@ export async function tamper(client, entry, body) {
         body,
       ),
     "another key is pinned for the sender": () =>
-      verifyEntry(whole, identity.bundle, entry.header, identity.bundle.fp),
-    "the signature is for another recipient": () =>
-      verifyEntry(whole, sender, entry.header, sender.fp),
+      verifyEntry(whole, identity.bundle, entry, identity.bundle.fp),
+    "the signature is for another recipient": () => verifyEntry(whole, sender, entry, sender.fp),
   };
-  for (const [what, change] of Object.entries(others)) {
-    seen[what] = [outcome(change)];
-  }
+  for (const [what, change] of Object.entries(others)) seen[what] = [outcome(change)];
   return seen;
 }

@@ -79,9 +79,7 @@ export class Wire {
   /** Exactly `size` bytes. Throws `connection-lost`. @param {number} size @returns {Promise<Bytes>} */
   async read(size) {
     const bytes = await this.readUpTo(size);
-    if (bytes.length < size) {
-      throw new Failure("connection-lost", "the connection ended");
-    }
+    if (bytes.length < size) throw new Failure("connection-lost", "the connection ended");
     return bytes;
   }
 
