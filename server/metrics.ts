@@ -82,10 +82,17 @@ export function openMetrics({ observer, levels, store }: MetricsSource): Metrics
     "Connections that were made to this server.",
     () => observer.connections,
   );
-  counter(
+  counters(
     "sealpost_connections_turned_away_total",
-    "Connections that were closed at once, because of a limit or a penalty.",
-    () => observer.turnedAway,
+    "Connections that were closed at once, by the limit that they met.",
+    "limit",
+    () => observer.turnedAway.toJSON(),
+  );
+  counters(
+    "sealpost_penalties_total",
+    "Times that a source was refused for what it had done, by the last of that.",
+    "offence",
+    () => observer.penalties.toJSON(),
   );
   gauge(
     "sealpost_handshakes_in_progress",

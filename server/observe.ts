@@ -48,9 +48,12 @@ export class Tally<K extends string> {
  */
 export class Observer {
   readonly startedAt = Date.now();
-  /** Connections that were accepted by the system, and those that were closed at once. */
+  /** Connections that were accepted by the system. */
   connections = 0;
-  turnedAway = 0;
+  /** Those of them that were closed at once, by the limit that they met. */
+  readonly turnedAway = new Tally<string>();
+  /** Times that a source was refused for what it had done, by the last of that. */
+  readonly penalties = new Tally<string>();
   readonly logins = new Tally<LoginOutcome>([
     "password",
     "ticket",

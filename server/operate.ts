@@ -2,7 +2,7 @@ import { wipe } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { formatFingerprint } from "../crypto/identity.ts";
 import { hashPassword } from "../crypto/phc.ts";
-import { type Address, parseAddress } from "../protocol/address.ts";
+import { type Address, formatAddress, parseAddress } from "../protocol/address.ts";
 import { formatInvitation, MAX_SERVERS } from "../protocol/invitation.ts";
 import { findServerFolder, loadBundle, publicKeyPath, SERVER_NAME } from "../protocol/key_files.ts";
 import { MAX_PASSWORD, MIN_PASSWORD } from "../protocol/limits.ts";
@@ -24,6 +24,7 @@ import {
 } from "./control/protocol.ts";
 import { stderrLog } from "./log.ts";
 import { describeStats, listSessions, listUsers, quantity, shownTime } from "./report.ts";
+import { loadSettings } from "./settings.ts";
 import { openSqliteStore } from "./sqlite_store.ts";
 import { formatUserState } from "./user_state.ts";
 import { Users } from "./users.ts";
@@ -249,6 +250,7 @@ async function offline<O extends ControlOp>(
   request: ControlRequest,
 ): Promise<ControlResult<O>> {
   const bundle = await loadBundle(publicKeyPath(dir, SERVER_NAME));
+  const { publicAddress } = (await loadSettings(dir)).values;
   const log = stderrLog({ level: "warn" });
   const store = await openSqliteStore(join(dir, "mail")).catch((error) => {
     if (!isSealpostError(error, "busy")) throw error;
@@ -268,7 +270,10 @@ async function offline<O extends ControlOp>(
         users,
         store,
         audit: new AuditLog(dir, log),
-        server: { addresses: [], fingerprint: formatFingerprint(bundle.fp) },
+        server: {
+          addresses: publicAddress.map(formatAddress),
+          fingerprint: formatFingerprint(bundle.fp),
+        },
         running: null,
       });
       return decodeAnswer(op, encodeAnswer({ result: await operations.run(request) }));

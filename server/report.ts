@@ -80,9 +80,10 @@ export function describeStats(stats: Stats): string {
     ["users", `${stats.users}, ${stats.online} online with ${quantity(stats.sessions, "session")}`],
     [
       "connections",
-      `${stats.connections} in all, ${stats.turnedAway} turned away, ${stats.handshakes} not ` +
-      "logged in yet",
+      `${stats.connections} in all, ${stats.handshakes} not logged in yet`,
     ],
+    ["turned away", counts(stats.turnedAway)],
+    ["penalties", counts(stats.penalties)],
     ["logins", counts(stats.logins)],
     ["waiting", counts({ ...stats.queues, commit: store.waiting })],
     ["requests", counts(stats.requests)],

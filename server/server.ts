@@ -102,6 +102,7 @@ export async function startServer(
   const opened = store;
 
   const penalties = new Penalties(current, ({ source, offence, seconds }) => {
+    observer.penalties.add(offence);
     log.warn("source-penalised", { source, offence, seconds });
   });
   const gate = new Gate(current, penalties);
@@ -253,8 +254,8 @@ async function receive(stream: ByteStream, door: Door): Promise<void> {
   const { observer, log, settings } = door.sessionContext;
   const entry = door.gate.enter(stream);
   if ("limit" in entry) {
-    observer.turnedAway++;
     const { limit, retryAfter, source } = entry;
+    observer.turnedAway.add(limit);
     log.debug("turned-away", { source: source.name, limit });
     return await turnAway(stream, notNowText(limit, retryAfter));
   }
