@@ -1,0 +1,370 @@
+import { fromFileUrl } from "@std/path";
+import { type Bytes, fromHex, utf8 } from "../../crypto/bytes.ts";
+import type { ErrorCode } from "../../crypto/error.ts";
+import type { Edit } from "./edits.ts";
+import { pattern } from "./pattern.ts";
+import type { Step } from "./transcript.ts";
+
+// The form of the files, as README.md describes it. `Hex` is hexadecimal in lower case.
+
+export type Hex = string;
+
+export const FILES = [
+  "keys.json",
+  "kem.json",
+  "handshake.json",
+  "resumption.json",
+  "records.json",
+  "frames.json",
+  "json.json",
+  "messages.json",
+  "malformed_messages.json",
+  "envelopes.json",
+] as const;
+export type FileName = typeof FILES[number];
+
+/** Bytes in one of three spellings. */
+export type Content =
+  | { readonly hex: Hex }
+  | { readonly utf8: string }
+  | { readonly pattern: string; readonly length: number };
+
+/** A case that has to be refused. */
+export interface Refused {
+  readonly name: string;
+  /** What makes it wrong, for people. */
+  readonly why: string;
+  readonly error: ErrorCode;
+}
+
+export interface KeyVector {
+  readonly name: string;
+  readonly rsaBits: number;
+  /** The primes of the RSA key. */
+  readonly p: Hex;
+  readonly q: Hex;
+  readonly mlkemSeed: Hex;
+  readonly ed25519Seed: Hex;
+  readonly bundle: Hex;
+  readonly fingerprint: Hex;
+  /** The fingerprint for people and for file names. */
+  readonly shown: string;
+  readonly short: string;
+  readonly publicFile: string;
+  readonly privateFile: string;
+}
+
+export interface KeysFile {
+  readonly identities: readonly KeyVector[];
+  readonly encryptedFiles: readonly {
+    readonly name: string;
+    readonly identity: string;
+    readonly passphrase: string;
+    readonly file: string;
+  }[];
+  readonly malformedBundles: readonly (Refused & BundleEdit)[];
+  readonly malformedFiles: readonly (Refused & {
+    readonly kind: "public" | "private";
+    readonly passphrase: string | null;
+    readonly file: string;
+  })[];
+}
+
+/** The bundle of an identity after edits, or another one altogether. */
+export type BundleEdit =
+  | { readonly identity: string; readonly edits: readonly Edit[] }
+  | { readonly bundle: Hex };
+
+/** What one encapsulation draws, in hexadecimal. */
+export interface KemDrawsVector {
+  readonly kRsa: Hex;
+  readonly oaepSeed: Hex;
+  readonly m: Hex;
+}
+
+export interface KemFile {
+  readonly encapsulations: readonly {
+    readonly name: string;
+    readonly to: string;
+    readonly use: "hs-server" | "hs-client" | "stanza";
+    readonly draws: KemDrawsVector;
+    readonly ctRsa: Hex;
+    readonly ctMlkem: Hex;
+    readonly kMlkem: Hex;
+    readonly secret: Hex;
+  }[];
+  /** What is decapsulated without an error, to another secret. */
+  readonly rejected: readonly {
+    readonly name: string;
+    readonly why: string;
+    readonly by: string;
+    readonly use: "hs-server" | "hs-client" | "stanza";
+    readonly ctRsa: Hex;
+    readonly ctMlkem: Hex;
+    /** The secret that must not come out. */
+    readonly not: Hex;
+  }[];
+  readonly malformed: readonly (Refused & {
+    readonly by: string;
+    readonly use: "hs-server" | "hs-client" | "stanza";
+    readonly ctRsa: Hex;
+    readonly ctMlkem: Hex;
+  })[];
+}
+
+export interface SplitVector {
+  readonly initiator: Hex;
+  readonly responder: Hex;
+  readonly exporterInput: Hex;
+  readonly h: Hex;
+  readonly exported: readonly {
+    readonly label: string;
+    readonly context: Hex;
+    readonly output: Hex;
+  }[];
+}
+
+export interface HandshakeVector {
+  readonly name: string;
+  readonly server: string;
+  readonly client: string;
+  readonly draws: {
+    readonly xc: Hex;
+    readonly xs: Hex;
+    readonly ekSeed: Hex;
+    readonly a: KemDrawsVector;
+    readonly m: Hex;
+    readonly d: KemDrawsVector;
+  };
+  readonly hello: string;
+  readonly login: {
+    readonly name: string;
+    readonly password: string;
+    readonly clientVersion: string;
+  };
+  readonly secrets: {
+    readonly s: Hex;
+    readonly dh: Hex;
+    readonly ssE: Hex;
+    readonly s2: Hex;
+  };
+  readonly messages: Readonly<Record<"A" | "B" | "C" | "D" | "E", Hex>>;
+  readonly steps: readonly Step[];
+  readonly split: SplitVector;
+}
+
+export interface HandshakeFile {
+  readonly handshakes: readonly HandshakeVector[];
+  /** One message of a handshake, changed: its reader throws `error`. */
+  readonly malformed: readonly (Refused & {
+    readonly base: string;
+    readonly message: "A" | "B" | "C" | "D" | "E";
+    readonly edits: readonly Edit[];
+  })[];
+  /** Message A, changed so that only the client notices: it throws `server-identity` at B. */
+  readonly rejected: readonly {
+    readonly name: string;
+    readonly why: string;
+    readonly base: string;
+    readonly edits: readonly Edit[];
+  }[];
+}
+
+export interface ResumptionVector {
+  readonly name: string;
+  readonly server: string;
+  readonly client: string;
+  readonly user: string;
+  readonly ticket: Hex;
+  readonly psk: Hex;
+  readonly draws: {
+    readonly xc: Hex;
+    readonly xs: Hex;
+    readonly ekSeed: Hex;
+    readonly mServer: Hex;
+    readonly mEphemeral: Hex;
+    readonly mClient: Hex;
+  };
+  readonly hello: string;
+  readonly messages: Readonly<Record<"R1" | "R2", Hex>>;
+  readonly steps: readonly Step[];
+  readonly split: SplitVector;
+}
+
+export interface ResumptionFile {
+  readonly resumptions: readonly ResumptionVector[];
+  readonly malformed: readonly (Refused & {
+    readonly base: string;
+    readonly message: "R1" | "R2";
+    readonly edits: readonly Edit[];
+  })[];
+}
+
+export interface RecordsFile {
+  readonly streams: readonly {
+    readonly name: string;
+    /** The key in force before the first record, and that record's number. */
+    readonly key: Hex;
+    readonly first: number;
+    readonly records: readonly {
+      readonly plaintext: Content;
+      /** The whole record; its SHA-256 instead if it is long. */
+      readonly record?: Hex;
+      readonly sha256?: Hex;
+    }[];
+  }[];
+  /** Records that come one after the other; the last is refused, all before it are not. */
+  readonly malformed: readonly (Refused & {
+    readonly key: Hex;
+    readonly first: number;
+    readonly records: readonly Hex[];
+  })[];
+}
+
+export interface FrameVector {
+  readonly kind: number;
+  readonly id: number;
+  readonly payload: Content;
+}
+
+export interface FramesFile {
+  readonly records: readonly {
+    readonly name: string;
+    readonly frames: readonly FrameVector[];
+    /** The record is padded to at least so many bytes. */
+    readonly padTo: number;
+    readonly plaintext: Hex;
+  }[];
+  /** What other implementations may send: read, but never written by ours. */
+  readonly readOnly: readonly {
+    readonly name: string;
+    readonly frames: readonly FrameVector[];
+    readonly plaintext: Hex;
+  }[];
+  readonly malformed: readonly (Refused & { readonly plaintext: Hex })[];
+}
+
+/** What a text is read as. */
+export type JsonKind =
+  | "hello"
+  | "request"
+  | "verdict"
+  | "event"
+  | `response to ${"deliver" | "list" | "fetch" | "flag" | "remove" | "keys" | "whoami"}`;
+
+export interface JsonFile {
+  readonly valid: readonly {
+    readonly name: string;
+    readonly as: JsonKind;
+    readonly text: string;
+    /** What is read: without members that are not known. */
+    readonly value: unknown;
+  }[];
+  readonly malformed: readonly (Refused & { readonly as: JsonKind; readonly text: string })[];
+}
+
+export interface MessageVector {
+  readonly name: string;
+  /** The sender: a user's name, and the identity in keys.json. */
+  readonly sender: string;
+  readonly id: Hex;
+  readonly fileKey: Hex;
+  /** The identities of the stanzas, in their order; the sender's own comes last if there is a copy. */
+  readonly stanzasFor: readonly string[];
+  readonly stanzaDraws: readonly KemDrawsVector[];
+  /** JSON, to the byte. */
+  readonly summary: string;
+  /** JSON, to the byte; null if no copy is kept. */
+  readonly note: string | null;
+  readonly message: Content;
+  readonly header: Hex;
+  readonly keys: { readonly summary: Hex; readonly body: Hex; readonly note: Hex };
+  readonly stanzas: readonly {
+    readonly secret: Hex;
+    readonly signature: Hex;
+    readonly stanza: Hex;
+  }[];
+  readonly summaryHash: Hex;
+  readonly summarySignature: Hex;
+  readonly sealedSummary: Hex;
+  readonly sealedNote: Hex | null;
+  /** c(0), c(1), … */
+  readonly bodyHashes: readonly Hex[];
+  readonly bodySignature: Hex;
+  readonly bodySize: number;
+  /** The sealed body; its SHA-256 always. */
+  readonly body?: Hex;
+  readonly bodySha256: Hex;
+  /** SHA-256 of all that is uploaded: envelope and body. */
+  readonly uploadSha256: Hex;
+}
+
+export interface MessagesFile {
+  readonly messages: readonly MessageVector[];
+}
+
+/** A message as it is given to a reader, who has to refuse it. */
+export interface MalformedMessage extends Refused {
+  /** The row of section 13.1, 13.3, or 12.8, as `13.1/5`. */
+  readonly check: string;
+  /** The message in messages.json that is changed. */
+  readonly base: string;
+  /** Who reads it; gets the stanza that names him, or the first if there is none. */
+  readonly reader: string;
+  /** Names for which the reader has pinned another identity than that of the same name. */
+  readonly pins?: Readonly<Record<string, string>>;
+  readonly header?: readonly Edit[];
+  readonly stanza?: readonly Edit[];
+  readonly summary?: readonly Edit[];
+  readonly note?: readonly Edit[];
+  /** Edits of the body, after its chunks were put in this order. */
+  readonly chunks?: readonly number[];
+  readonly body?: readonly Edit[];
+  /** What the entry says of the body's size; what it is, if this is missing. */
+  readonly bodySize?: number;
+}
+
+export interface MalformedMessagesFile {
+  readonly malformed: readonly MalformedMessage[];
+}
+
+export interface EnvelopesFile {
+  readonly entries: readonly {
+    readonly name: string;
+    readonly uid: number;
+    readonly receivedAt: number;
+    readonly bodySize: number;
+    readonly folder: string;
+    readonly flags: readonly string[];
+    /** The message in messages.json, and whose stanza it is. */
+    readonly message: string;
+    readonly stanzaFor: string;
+    readonly note: boolean;
+    readonly entry: Hex;
+  }[];
+  readonly malformedEntries: readonly (Refused & {
+    readonly base: string;
+    readonly edits: readonly Edit[];
+  })[];
+  /** Changes to the envelope of a message in messages.json; it ends where the body begins. */
+  readonly malformedEnvelopes: readonly (Refused & {
+    readonly base: string;
+    readonly edits: readonly Edit[];
+  })[];
+}
+
+/** Where the files are. */
+export function pathOf(file: FileName): string {
+  return fromFileUrl(new URL(file, import.meta.url));
+}
+
+/** The file as it is in the repository. */
+export async function readVectors<T>(file: FileName): Promise<T> {
+  return JSON.parse(await Deno.readTextFile(pathOf(file)));
+}
+
+export function contentOf(content: Content): Bytes {
+  if ("hex" in content) return fromHex(content.hex);
+  if ("utf8" in content) return utf8(content.utf8);
+  return pattern(content.pattern, content.length);
+}

@@ -1,0 +1,46 @@
+import { assertEquals } from "@std/assert";
+import { type Bytes, lp, utf8 } from "../../crypto/bytes.ts";
+import { decodeHello } from "../../protocol/hello.ts";
+import {
+  decodeEvent,
+  decodeRequest,
+  decodeResponse,
+  decodeVerdict,
+} from "../../protocol/request.ts";
+import { forEachCase, forEachRefused } from "./cases.ts";
+import { type JsonFile, type JsonKind, readVectors } from "./files.ts";
+
+const file = await readVectors<JsonFile>("json.json");
+
+const READERS: Readonly<Record<JsonKind, (payload: Bytes) => unknown>> = {
+  "hello": (payload) => decodeHello(lp(payload)),
+  "request": decodeRequest,
+  "verdict": decodeVerdict,
+  "event": decodeEvent,
+  "response to deliver": (payload) => decodeResponse("deliver", payload),
+  "response to list": (payload) => decodeResponse("list", payload),
+  "response to fetch": (payload) => decodeResponse("fetch", payload),
+  "response to flag": (payload) => decodeResponse("flag", payload),
+  "response to remove": (payload) => decodeResponse("remove", payload),
+  "response to keys": (payload) => decodeResponse("keys", payload),
+  "response to whoami": (payload) => decodeResponse("whoami", payload),
+};
+
+Deno.test("the vectors of JSON: what is valid is read, without members that are not known", async () => {
+  await forEachCase(file.valid, ({ as, text, value }) => {
+    assertEquals(READERS[as](utf8(text)), value);
+  });
+});
+
+Deno.test("the vectors of JSON: everything malformed is refused", async () => {
+  await forEachRefused(file.malformed, ({ as, text }) => READERS[as](utf8(text)));
+});
+
+Deno.test("the vectors of JSON: there is something valid and something malformed of each kind", () => {
+  for (const kind of Object.keys(READERS)) {
+    assertEquals([kind, file.valid.some(({ as }) => as === kind)], [kind, true]);
+  }
+  for (const kind of ["hello", "request", "verdict", "event"]) {
+    assertEquals([kind, file.malformed.some(({ as }) => as === kind)], [kind, true]);
+  }
+});

@@ -1,0 +1,269 @@
+import type { JsonFile, JsonKind } from "./files.ts";
+
+const ID = "019ab5c0-0000-7000-8000-000000000001";
+const FP = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const EPOCH = "0123456789abcdef";
+
+type Valid = JsonFile["valid"][number];
+type Malformed = JsonFile["malformed"][number];
+
+function valid(as: JsonKind, name: string, value: unknown, text = JSON.stringify(value)): Valid {
+  return { name, as, text, value };
+}
+
+function malformed(as: JsonKind, name: string, why: string, value: unknown): Malformed {
+  const error = as === "hello" || as === "request" ? "format" : "protocol";
+  return { name, why, error, as, text: typeof value === "string" ? value : JSON.stringify(value) };
+}
+
+export function makeJson(): JsonFile {
+  return {
+    valid: [...validRequests(), ...validAnswers()],
+    malformed: [...malformedRequests(), ...malformedAnswers()],
+  };
+}
+
+const deliver = {
+  op: "deliver",
+  id: ID,
+  size: 12345,
+  recipients: [{ name: "bob", fp: FP }],
+  copy: true,
+};
+const list = { op: "list", order: "newest", limit: 100 };
+
+function validRequests(): Valid[] {
+  return [
+    valid("request", "deliver", deliver),
+    valid("request", "list with everything", {
+      ...list,
+      folder: "inbox",
+      after: 0,
+      before: 1,
+      brief: true,
+      limit: 200,
+    }),
+    valid("request", "list with little", list),
+    valid(
+      "request",
+      "numbers in another spelling",
+      list,
+      '{"op":"list","order":"newest","limit":1.0e2}',
+    ),
+    valid("request", "escapes and blanks", { op: "whoami" }, ' {\n"\\u006fp" : "who\\u0061mi" }\t'),
+    valid(
+      "request",
+      "the last of two members",
+      { op: "fetch", uid: 2 },
+      '{"op":"fetch","uid":1,"uid":2}',
+    ),
+    valid("request", "fetch", { op: "fetch", uid: 2 ** 53 - 1, offset: 0 }),
+    valid("request", "flag", {
+      op: "flag",
+      uids: [1, 2, 3],
+      set: ["seen"],
+      clear: ["answered", "flagged"],
+      folder: "archive",
+    }),
+    valid("request", "remove", { op: "remove", uids: [7] }),
+    valid("request", "keys", { op: "keys", names: ["bob", "0", `a${"._-".repeat(10)}z`] }),
+  ];
+}
+
+function validAnswers(): Valid[] {
+  const whoami = {
+    ok: true,
+    name: "alice",
+    fp: FP,
+    epoch: EPOCH,
+    nextUid: 1,
+    entries: 0,
+    unseen: 0,
+    bytes: 0,
+  };
+  const mail = { event: "mail", uid: 1, folder: "sent" };
+  const hello = { server: "sealpost/1.0.0", maxMessage: 0, maxRecipients: 256 };
+  const ticket = { id: "00112233445566778899aabbccddeeff", expires: 1_795_305_600_000 };
+  const accepted = { ok: true, bound: false, name: "alice", fp: FP };
+  const more = (value: object) => JSON.stringify({ ...value, later: [{}] });
+  return [
+    valid("hello", "hello", hello),
+    valid("hello", "hello with a member that is not known", hello, more(hello)),
+    valid("response to deliver", "deliver", { ok: true, at: 1_795_305_600_000, again: false }),
+    valid("response to list", "list", { ok: true, epoch: EPOCH, nextUid: 2 ** 53 - 1 }),
+    valid("response to fetch", "fetch", { ok: true, size: 0 }),
+    valid("response to flag", "flag", { ok: true, uids: [] }),
+    valid("response to remove", "remove", { ok: true, uids: [1] }),
+    valid("response to keys", "keys", {
+      ok: true,
+      keys: [
+        { name: "bob", state: "bound", bundle: "AAAA" },
+        { name: "carol", state: "no-key" },
+        { name: "dave", state: "unknown" },
+      ],
+    }),
+    valid("response to whoami", "whoami", whoami),
+    valid("response to whoami", "whoami with a member that is not known", whoami, more(whoami)),
+    valid("verdict", "accepted", accepted),
+    valid("verdict", "accepted, with a ticket", { ...accepted, ticket }),
+    valid("verdict", "refused", {
+      ok: false,
+      code: "login-refused",
+      message: "invalid username or password, or this account is bound to another key",
+    }),
+    valid("event", "mail", mail),
+    valid("event", "mail with a member that is not known", mail, more(mail)),
+    valid("event", "ticket", { event: "ticket", ...ticket }),
+    valid("event", "an event that is not known", null, '{"event":"later","x":1}'),
+  ];
+}
+
+function malformedRequests(): Malformed[] {
+  const of = (name: string, why: string, value: unknown) => malformed("request", name, why, value);
+  return [
+    of("not-json", "not JSON", "{"),
+    of("empty", "no text at all", ""),
+    of("two-values", "something after the value", '{"op":"whoami"}{}'),
+    of("bom", "a byte order mark", '\uFEFF{"op":"whoami"}'),
+    of("comma", "a comma too many", '{"op":"whoami",}'),
+    of("null", "null", null),
+    of("array", "an array", [{ op: "whoami" }]),
+    of("no-op", "no op", {}),
+    of("op-unknown", "an op that there is not", { op: "reboot" }),
+    of("op-number", "op is a number", { op: 1 }),
+    of("op-capital", "op in capitals", { op: "WHOAMI" }),
+    of("proto", "a member that is not known", '{"op":"whoami","__proto__":{}}'),
+    of("deliver-more", "a member that is not known", { ...deliver, priority: 1 }),
+    of("deliver-id-v4", "an id of version 4", { ...deliver, id: ID.replace("-7", "-4") }),
+    of("deliver-id-variant", "an id of another variant", {
+      ...deliver,
+      id: ID.replace("-8", "-c"),
+    }),
+    of("deliver-id-capital", "an id in capitals", { ...deliver, id: ID.toUpperCase() }),
+    of("deliver-size-negative", "a size below 0", { ...deliver, size: -1 }),
+    of("deliver-size-large", "a size of 2^53", { ...deliver, size: 2 ** 53 }),
+    of("deliver-size-text", "a size that is a string", { ...deliver, size: "1" }),
+    of("deliver-nobody", "no recipients", { ...deliver, recipients: [] }),
+    of("deliver-name", "a name that is not canonical", {
+      ...deliver,
+      recipients: [{ name: "Bob", fp: FP }],
+    }),
+    of("deliver-fp-short", "a fingerprint of 31 bytes", {
+      ...deliver,
+      recipients: [{ name: "bob", fp: `${FP.slice(0, 40)}Hg==` }],
+    }),
+    of("deliver-fp-stray", "a fingerprint that no encoder writes", {
+      ...deliver,
+      recipients: [{ name: "bob", fp: FP.replace("8=", "9=") }],
+    }),
+    of("deliver-recipient-more", "a member of a recipient that is not known", {
+      ...deliver,
+      recipients: [{ name: "bob", fp: FP, bcc: true }],
+    }),
+    of("deliver-copy", "copy is 1", { ...deliver, copy: 1 }),
+    of("deliver-no-copy", "no copy", { ...deliver, copy: undefined }),
+    of("list-limit-0", "a limit of 0", { ...list, limit: 0 }),
+    of("list-limit-201", "a limit of 201", { ...list, limit: 201 }),
+    of("list-folder", "a folder that there is not", { ...list, folder: "spam" }),
+    of("list-before-0", "before UID 0", { ...list, before: 0 }),
+    of("list-order", "an order that there is not", { ...list, order: "random" }),
+    of("list-folder-null", "null is not the same as nothing", { ...list, folder: null }),
+    of("fetch-uid-0", "UID 0", { op: "fetch", uid: 0 }),
+    of("fetch-uid-fraction", "UID 1.5", { op: "fetch", uid: 1.5 }),
+    of("fetch-offset", "an offset below 0", { op: "fetch", uid: 1, offset: -1 }),
+    of("flag-none", "no UIDs", { op: "flag", uids: [], set: [], clear: [] }),
+    of("flag-unknown", "a flag that there is not", {
+      op: "flag",
+      uids: [1],
+      set: ["deleted"],
+      clear: [],
+    }),
+    of("flag-four", "four flags", {
+      op: "flag",
+      uids: [1],
+      set: ["seen", "seen", "seen", "seen"],
+      clear: [],
+    }),
+    of("remove-1001", "1001 UIDs", { op: "remove", uids: Array.from({ length: 1001 }, () => 1) }),
+    of("keys-none", "no names", { op: "keys", names: [] }),
+    of("keys-17", "17 names", { op: "keys", names: Array.from({ length: 17 }, () => "a") }),
+    of("keys-path", "a name with a slash", { op: "keys", names: ["../bob"] }),
+  ];
+}
+
+function malformedAnswers(): Malformed[] {
+  const refused = { ok: false, code: "limit", message: "no" };
+  const accepted = { ok: true, bound: true, name: "alice", fp: FP };
+  const mail = { event: "mail", uid: 1, folder: "inbox" };
+  return [
+    malformed("hello", "hello-array", "an array", []),
+    malformed("hello", "hello-control", "an escape sequence in `server`", {
+      server: "\x1b[2J",
+      maxMessage: 1,
+      maxRecipients: 1,
+    }),
+    malformed("response to deliver", "ok-text", 'ok is "true"', {
+      ok: "true",
+      at: 1,
+      again: false,
+    }),
+    malformed("response to deliver", "no-again", "no `again`", { ok: true, at: 1 }),
+    malformed("response to deliver", "of-another", "the response to a fetch", {
+      ok: true,
+      size: 1,
+    }),
+    malformed("response to deliver", "response-not-json", "not JSON", "ok"),
+    malformed("response to deliver", "code-unknown", "a code that is never sent", {
+      ...refused,
+      code: "authentication",
+    }),
+    malformed("response to deliver", "message-long", "a message of 1001 characters", {
+      ...refused,
+      message: "x".repeat(1001),
+    }),
+    malformed("response to deliver", "no-message", "no message", { ok: false, code: "limit" }),
+    malformed("response to list", "epoch-capital", "an epoch in capitals", {
+      ok: true,
+      epoch: EPOCH.toUpperCase(),
+      nextUid: 1,
+    }),
+    malformed("response to list", "next-uid-0", "the next UID is 0", {
+      ok: true,
+      epoch: EPOCH,
+      nextUid: 0,
+    }),
+    malformed("response to fetch", "size-large", "a size of 2^53", { ok: true, size: 2 ** 53 }),
+    malformed("response to flag", "uids-object", "uids is an object", { ok: true, uids: {} }),
+    malformed("response to keys", "no-bundle", "a bound key without a bundle", {
+      ok: true,
+      keys: [{ name: "bob", state: "bound" }],
+    }),
+    malformed("response to keys", "state", "a state that there is not", {
+      ok: true,
+      keys: [{ name: "bob", state: "new" }],
+    }),
+    malformed("verdict", "verdict-empty", "nothing", {}),
+    malformed("verdict", "verdict-fp", "a fingerprint that is none", { ...accepted, fp: "x" }),
+    malformed("verdict", "verdict-name", "a name that is not canonical", {
+      ...accepted,
+      name: "Alice",
+    }),
+    malformed("verdict", "verdict-code", "a code that is never sent", {
+      ...refused,
+      code: "usage",
+    }),
+    malformed("verdict", "verdict-ticket", "a ticket's id in capitals", {
+      ...accepted,
+      ticket: { id: "AA".repeat(16), expires: 1 },
+    }),
+    malformed("event", "event-none", "no event", { uid: 1 }),
+    malformed("event", "event-number", "event is a number", { event: 1 }),
+    malformed("event", "mail-uid", "UID 0", { ...mail, uid: 0 }),
+    malformed("event", "mail-folder", "a folder that there is not", { ...mail, folder: "spam" }),
+    malformed("event", "ticket-id", "an id of 15 bytes", {
+      event: "ticket",
+      id: "aa".repeat(15),
+      expires: 1,
+    }),
+  ];
+}

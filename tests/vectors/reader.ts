@@ -1,0 +1,114 @@
+import { Link } from "../../client/link.ts";
+import { People } from "../../client/people.ts";
+import { Pins } from "../../client/pins.ts";
+import { RetiredKeys } from "../../client/retired_keys.ts";
+import { State } from "../../client/state.ts";
+import { type Opened, Unsealer } from "../../client/unseal.ts";
+import { type Bytes, concat, lp } from "../../crypto/bytes.ts";
+import { ExactReader } from "../../protocol/byte_stream.ts";
+import { Connection } from "../../protocol/connection.ts";
+import { encodeEntry, type Entry } from "../../protocol/entry.ts";
+import { Kind, MAX_DATA } from "../../protocol/frame.ts";
+import { decodeRequest, encodeJson } from "../../protocol/request.ts";
+import { pipe } from "../support/pipe.ts";
+import type { Identities } from "./identities.ts";
+
+const NO_KEYS = { send: new Uint8Array(32), receive: new Uint8Array(32) };
+
+/**
+ * Our client as one user: it reads what it is given as if a server had sent it. Everybody of
+ * keys.json is pinned under his own name, unless `pins` says otherwise.
+ */
+export class Reader {
+  readonly #self: ConstructorParameters<typeof Unsealer>[0];
+  readonly #state: State;
+  readonly #people: People;
+  readonly #link: Link;
+  readonly #server: Connection;
+  #served: Bytes = new Uint8Array(0);
+  #size = 0;
+
+  private constructor(parts: {
+    self: ConstructorParameters<typeof Unsealer>[0];
+    state: State;
+    people: (link: Link) => People;
+  }) {
+    const [here, there] = pipe();
+    this.#self = parts.self;
+    this.#state = parts.state;
+    this.#link = new Link(new Connection(here, new ExactReader(here), NO_KEYS));
+    this.#server = new Connection(there, new ExactReader(there), NO_KEYS);
+    this.#people = parts.people(this.#link);
+  }
+
+  /** `name` with state in the empty folder `dir`. */
+  static async open(
+    identities: Identities,
+    name: string,
+    dir: string,
+    pins: Readonly<Record<string, string>> = {},
+  ): Promise<Reader> {
+    const identity = await identities.get(name);
+    const retired = new RetiredKeys(dir, name, () => Promise.resolve(null));
+    const state = await State.open(dir, name, identity, retired);
+    const known = await Pins.load(state);
+    const taken = Object.values(pins);
+    for (const other of identities.names) {
+      const as = pins[other] ?? other;
+      if (other === name || (as === other && taken.includes(other))) continue;
+      await known.trustOnFirstUse(other, (await identities.get(as)).bundle);
+    }
+    const self = { name, identity, retired };
+    const reader = new Reader({ self, state, people: (link) => new People(link, known, self) });
+    reader.#serve();
+    return reader;
+  }
+
+  /** Opens `entry`; nothing is remembered of earlier ones but the stanzas that did not open. */
+  async unseal(entry: Entry): Promise<Opened> {
+    return await this.#unsealer().open(entry);
+  }
+
+  /** Who was blind-copied, as the note of `opened` says. */
+  async note(opened: Opened): Promise<readonly { name: string; fp: string }[]> {
+    return await this.#unsealer().blindCopied(opened);
+  }
+
+  /** The message of `opened`, when the server answers with `body`. */
+  async fetch(opened: Opened, body: Bytes): Promise<Bytes> {
+    this.#served = concat(lp(encodeEntry(opened.entry)), body);
+    this.#size = opened.entry.bodySize;
+    const message = await this.#unsealer().fetch(this.#link, opened);
+    const parts: Bytes[] = [];
+    for await (const part of message.stream()) parts.push(part);
+    const whole = concat(...parts);
+    await message.dispose();
+    return whole;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#link.close(), this.#server.close()]);
+  }
+
+  #unsealer(): Unsealer {
+    return new Unsealer(this.#self, this.#people, this.#state);
+  }
+
+  /** Answers every fetch with what was set, until the goodbye. */
+  async #serve(): Promise<void> {
+    for (;;) {
+      const frame = await this.#server.receive();
+      if (!frame) return;
+      if (frame.kind !== Kind.request) continue;
+      const { id } = frame;
+      if (decodeRequest(frame.payload).op !== "fetch") throw new Error("only fetch is served");
+      const response = encodeJson({ ok: true, size: this.#size });
+      await this.#server.send({ kind: Kind.response, id, payload: response });
+      for (let at = 0; at < this.#served.length; at += MAX_DATA) {
+        const payload = this.#served.slice(at, at + MAX_DATA);
+        await this.#server.send({ kind: Kind.data, id, payload });
+      }
+      await this.#server.send({ kind: Kind.end, id, payload: new Uint8Array(0) });
+    }
+  }
+}
