@@ -110,7 +110,7 @@ class SqliteStore implements Store {
   readonly #files: BodyFiles;
   readonly #sql: Statements;
   readonly #queue: CommitQueue;
-  /** Files of deliveries whose COMMIT failed in a way that may still have reached the disk. */
+  /** Files of deliveries and removals whose COMMIT failed in a way that may have reached the disk. */
   #doubtful: string[] = [];
 
   constructor(
@@ -259,24 +259,19 @@ class SqliteStore implements Store {
     });
   }
 
-  async remove(account: string, uids: readonly number[]): Promise<readonly number[]> {
-    const files: string[] = [];
-    const removed = await this.#write(0, () => this.#remove(account, uids, files));
-    for (const file of files) await this.#files.remove(file);
-    return removed;
+  remove(account: string, uids: readonly number[]): Promise<readonly number[]> {
+    return this.#removing((files) => this.#remove(account, uids, files));
   }
 
   async expire(what: Expiring, before: number): Promise<number> {
     const expired = what === "trash" ? this.#sql.expiredTrash : this.#sql.expiredRead;
     let count = 0;
     for (;;) {
-      const files: string[] = [];
-      const n = await this.#write(0, () => {
+      const n = await this.#removing((files) => {
         const rows = expired.all(before, EXPIRE_AT_ONCE);
         for (const row of rows) this.#remove(text(row, "name"), [integer(row, "uid")], files);
         return rows.length;
       });
-      for (const file of files) await this.#files.remove(file);
       count += n;
       if (n < EXPIRE_AT_ONCE) return count;
     }
@@ -384,9 +379,22 @@ class SqliteStore implements Store {
     const value = await this.#queue.run(bytes, write);
     for (const file of this.#doubtful.splice(0)) {
       const named = await this.#read(() => this.#sql.bodyFiles.get(file, `${file}g`));
-      if (named === undefined) await this.#files.discard(file);
+      if (named === undefined) await this.#files.remove(file);
     }
     return value;
+  }
+
+  /** Runs a `write` that removes messages; the files that it adds to its argument go after it. */
+  async #removing<T>(write: (files: string[]) => T): Promise<T> {
+    const files: string[] = [];
+    try {
+      const value = await this.#write(0, () => write(files));
+      for (const file of files) await this.#files.remove(file);
+      return value;
+    } catch (error) {
+      if (mayHaveCommitted(error)) this.#doubtful.push(...files);
+      throw error;
+    }
   }
 
   #accountId(account: string): number {
