@@ -83,7 +83,8 @@ export class Program {
       new Deno.Command(command, {
         args: [...first, ...args],
         cwd: options.cwd,
-        env: { NO_COLOR: "1", ...options.env },
+        // As in the task `serve`: the memory of a password check goes back to the system.
+        env: { NO_COLOR: "1", MALLOC_MMAP_THRESHOLD_: "1048576", ...options.env },
         stdin: "piped",
         stdout: "piped",
         stderr: "piped",
@@ -119,23 +120,23 @@ export class Program {
 
   /**
    * Waits until it prints `text` after what was waited for before; returns what it printed up to
-   * and including that. Throws if it ends, or says something else for half a minute.
+   * and including that. Throws if it ends, or has not said it within `patience` milliseconds.
    */
-  expect(text: string): Promise<string> {
-    return this.#expect("stdout", text);
+  expect(text: string, patience = 30_000): Promise<string> {
+    return this.#expect("stdout", text, patience);
   }
 
   /** {@linkcode Program.expect} on standard error. */
-  expectError(text: string): Promise<string> {
-    return this.#expect("stderr", text);
+  expectError(text: string, patience = 30_000): Promise<string> {
+    return this.#expect("stderr", text, patience);
   }
 
-  async #expect(stream: "stdout" | "stderr", text: string): Promise<string> {
+  async #expect(stream: "stdout" | "stderr", text: string, patience: number): Promise<string> {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
       this.#wake();
-    }, 30_000);
+    }, patience);
     try {
       for (;;) {
         const said = stream === "stdout" ? this.#stdout : this.#stderr;
