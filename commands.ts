@@ -1,3 +1,4 @@
+import { CLIENT_COMMANDS } from "./client_commands.ts";
 import type { Command } from "./protocol/options.ts";
 import { SETTING_OPTIONS } from "./server/settings_table.ts";
 
@@ -256,6 +257,7 @@ export const COMMANDS = [
       DEBUG,
     ],
   },
+  ...CLIENT_COMMANDS,
   {
     name: "keygen",
     summary: "make the keys of a user or of the server",

@@ -1,3 +1,4 @@
+import type { CLIENT_COMMANDS } from "./client_commands.ts";
 import { type CommandName, COMMANDS } from "./commands.ts";
 import { SealpostError } from "./crypto/error.ts";
 import { runProgram } from "./protocol/failure.ts";
@@ -83,6 +84,16 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
         passwordFile: "password-file",
       }));
     }
+    case "send":
+    case "inbox":
+    case "read":
+    case "reply":
+    case "forward":
+    case "move":
+    case "delete":
+    case "mark":
+    case "status":
+      return await useMail(name, given);
     case "keygen": {
       const { keygen } = await import("./keygen.ts");
       return await keygen({
@@ -105,6 +116,82 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
       return await (await import("./workspace.ts")).cleanAll({ yes: given.flag("yes") });
   }
   return await operate(name, given);
+}
+
+type MailCommand = typeof CLIENT_COMMANDS[number]["name"];
+
+/** The commands that do one thing with one's mail. */
+async function useMail(name: MailCommand, given: Arguments): Promise<void> {
+  const common = {
+    ...given.pick({ dir: "dir", server: "server", passwordFile: "password-file" }),
+    noCache: given.flag("no-cache"),
+    json: given.flag("json"),
+  };
+  const text = () => ({ attach: given.all("attach"), ...given.pick({ file: "file" }) });
+  switch (name) {
+    case "send":
+      return await (await import("./client/commands/send.ts")).send({
+        ...common,
+        ...text(),
+        to: given.all("to"),
+        cc: given.all("cc"),
+        bcc: given.all("bcc"),
+        subject: given.optional("subject") ?? "",
+      });
+    case "inbox":
+      return await (await import("./client/commands/inbox.ts")).inbox({
+        ...common,
+        ...given.pick({ from: "from", since: "since" }),
+        unread: given.flag("unread"),
+        limit: given.number("limit"),
+        folder: given.text("folder"),
+      });
+    case "read":
+      return await (await import("./client/commands/read.ts")).read({
+        ...common,
+        ...given.pick({ save: "save" }),
+        ...(given.optional("part") === undefined ? {} : { part: given.number("part") }),
+        id: given.text("ID"),
+        raw: given.flag("raw"),
+        peek: given.flag("peek"),
+      });
+    case "reply":
+      return await (await import("./client/commands/answer.ts")).reply({
+        ...common,
+        ...text(),
+        id: given.text("ID"),
+        all: given.flag("all"),
+      });
+    case "forward":
+      return await (await import("./client/commands/answer.ts")).forward({
+        ...common,
+        ...text(),
+        id: given.text("ID"),
+        to: given.all("to"),
+      });
+    case "move":
+      return await (await import("./client/commands/organize.ts")).move({
+        ...common,
+        ids: given.all("ID"),
+        folder: given.text("folder"),
+      });
+    case "delete":
+      return await (await import("./client/commands/organize.ts")).remove({
+        ...common,
+        ids: given.all("ID"),
+        forGood: given.flag("for-good"),
+        yes: given.flag("yes"),
+      });
+    case "mark":
+      return await (await import("./client/commands/organize.ts")).mark({
+        ...common,
+        ids: given.all("ID"),
+        set: given.all("set"),
+        clear: given.all("clear"),
+      });
+    case "status":
+      return await (await import("./client/commands/status.ts")).status(common);
+  }
 }
 
 type OperatorCommand = Extract<

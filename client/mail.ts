@@ -1,14 +1,16 @@
 import { equal } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import type { Identity } from "../crypto/identity.ts";
-import type { Flag } from "../protocol/entry.ts";
+import type { Flag, Folder } from "../protocol/entry.ts";
 import type { Hello } from "../protocol/hello.ts";
 import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
+import type { DeliverRequest } from "../protocol/request.ts";
 import { formatMessageId, newMessageId } from "../protocol/uuid.ts";
 import { type AttachmentSource, composeMessage } from "./compose.ts";
+import { Cache } from "./cache.ts";
 import { deliverWaiting, type Sent } from "./deliver.ts";
 import type { Link } from "./link.ts";
-import { listFolder, type Listing, type ListOptions } from "./list.ts";
+import { type Item, listCached, type ListOptions } from "./list.ts";
 import { MailboxMemory } from "./mailbox_memory.ts";
 import { Outbox } from "./outbox.ts";
 import { People } from "./people.ts";
@@ -17,6 +19,7 @@ import { formatSize, Progress } from "./progress.ts";
 import type { RetiredKeys } from "./retired_keys.ts";
 import { sealLetter } from "./seal.ts";
 import type { State } from "./state.ts";
+import { fetchOlder, sync, type Synced } from "./sync.ts";
 import type { TemporaryMessage } from "./temporary_message.ts";
 import { type Opened, Unsealer } from "./unseal.ts";
 
@@ -36,6 +39,8 @@ export interface Outgoing {
 export class Mail {
   readonly people: People;
   readonly unsealer: Unsealer;
+  readonly cache: Cache;
+  readonly #state: State;
   readonly #memory: MailboxMemory;
   readonly #outbox: Outbox;
 
@@ -44,10 +49,19 @@ export class Mail {
     readonly identity: Identity,
     readonly link: Link,
     readonly hello: Hello,
-    parts: { people: People; unsealer: Unsealer; memory: MailboxMemory; outbox: Outbox },
+    parts: {
+      people: People;
+      unsealer: Unsealer;
+      cache: Cache;
+      state: State;
+      memory: MailboxMemory;
+      outbox: Outbox;
+    },
   ) {
     this.people = parts.people;
     this.unsealer = parts.unsealer;
+    this.cache = parts.cache;
+    this.#state = parts.state;
     this.#memory = parts.memory;
     this.#outbox = parts.outbox;
   }
@@ -59,21 +73,58 @@ export class Mail {
     hello: Hello,
     state: State,
     retired: RetiredKeys,
+    keepCache = true,
   ): Promise<Mail> {
     const self = { name, identity, retired };
     const people = new People(link, await Pins.load(state), self);
-    const unsealer = new Unsealer(self, people, state);
+    const cache = Cache.open(state, keepCache);
+    const unsealer = new Unsealer(self, people, state, cache);
     const memory = await MailboxMemory.load(state);
     const outbox = await Outbox.open(state);
-    return new Mail(name, identity, link, hello, { people, unsealer, memory, outbox });
+    return new Mail(name, identity, link, hello, {
+      people,
+      unsealer,
+      cache,
+      state,
+      memory,
+      outbox,
+    });
   }
 
-  list(options: ListOptions): Promise<Listing> {
+  /** Fetches what is new, and what has changed among the newest messages. */
+  sync(): Promise<Synced> {
+    return sync(this.link, this.cache, this.#memory);
+  }
+
+  /** Fetches a page of what is older than the cache reaches; false when there is nothing older. */
+  fetchOlder(): Promise<boolean> {
+    return fetchOlder(this.link, this.cache, this.#memory);
+  }
+
+  /** A folder for temporary files that nobody else can read. */
+  tempFolder(): string {
+    return this.#state.tempFolder();
+  }
+
+  /** What waits in the outbox. */
+  async waiting(): Promise<DeliverRequest[]> {
+    return (await this.#outbox.list()).waiting.map(({ request }) => request);
+  }
+
+  /** The newest messages that were fetched, fetching older ones as far as they are needed. */
+  async list(options: ListOptions): Promise<Item[]> {
     const progress = new Progress("Opening", options.limit, "messages");
-    const listing = listFolder(this.link, this.unsealer, this.#memory, options, (done, of) => {
-      progress.update(done, of);
-    });
-    return listing.finally(() => progress.finish());
+    try {
+      return await listCached(
+        this.cache,
+        this.unsealer,
+        options,
+        () => this.fetchOlder(),
+        (done) => progress.update(done),
+      );
+    } finally {
+      progress.finish();
+    }
   }
 
   /**
@@ -172,13 +223,39 @@ export class Mail {
     });
   }
 
-  async flag(uids: readonly number[], set: readonly Flag[]): Promise<void> {
-    await this.link.ask({ op: "flag", uids: [...uids], set: [...set], clear: [] });
+  /** Sets and clears flags, and moves to `folder` if that is given. */
+  async flag(
+    uids: readonly number[],
+    set: readonly Flag[],
+    clear: readonly Flag[] = [],
+    folder?: Folder,
+  ): Promise<void> {
+    const changed = await this.link.ask({
+      op: "flag",
+      uids: [...uids],
+      set: [...set],
+      clear: [...clear],
+      ...(folder === undefined ? {} : { folder }),
+    });
+    for (const uid of changed.uids) {
+      const cached = await this.cache.entry(uid);
+      if (!cached) continue;
+      const flags = new Set([...cached.entry.flags, ...set]);
+      for (const flag of clear) flags.delete(flag);
+      this.cache.setPlace(uid, folder ?? cached.entry.folder, [...flags]);
+    }
+  }
+
+  /** Ends the connection with a goodbye. Never throws. */
+  async close(): Promise<void> {
+    await this.link.close();
+    this.cache.close();
   }
 
   /** Removes messages from the own mailbox for good. */
   async remove(uids: readonly number[]): Promise<void> {
     await this.link.ask({ op: "remove", uids: [...uids] });
+    this.cache.drop(uids);
   }
 
   /** The error for a refused key, with what is pinned, what is offered and what to do. */

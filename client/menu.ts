@@ -213,7 +213,8 @@ export class Menu {
   }
 
   async #list(): Promise<void> {
-    const { items, renewed } = await this.#mail.list({ folder: "inbox", limit: LISTED });
+    const { renewed } = await this.#mail.sync();
+    const items = await this.#mail.list({ folder: "inbox", limit: LISTED });
     this.#listed = items;
     if (renewed) {
       this.#terminal.complain(
@@ -325,7 +326,10 @@ export class Menu {
 
   async #item(prompt: string): Promise<Item> {
     const text = (await this.#ask(prompt)).trim();
-    this.#listed ??= (await this.#mail.list({ folder: "inbox", limit: LISTED })).items;
+    if (this.#listed === null) {
+      await this.#mail.sync();
+      this.#listed = await this.#mail.list({ folder: "inbox", limit: LISTED });
+    }
     const count = this.#listed.length;
     const item = /^\d{1,4}$/.test(text) ? this.#listed[Number(text) - 1] : undefined;
     if (item) return item;

@@ -110,7 +110,7 @@ export class State {
     if (sealed.length < OVERHEAD || sealed[0] !== VERSION) {
       throw new SealpostError("format", `${path} is not a file of this program; ${ADVICE}`);
     }
-    const opened = await openWith(this.#key, sealed, file) ?? await this.#openRetired(sealed, file);
+    const opened = await this.open(file, sealed);
     if (opened) return opened;
     throw new SealpostError(
       "authentication",
@@ -126,12 +126,23 @@ export class State {
     return null;
   }
 
+  /** `data` sealed for this user, as in a file called `name`. */
+  async seal(name: string, data: Bytes): Promise<Bytes> {
+    const nonce = random(NONCE_SIZE);
+    const sealed = await aesSeal(this.#key, nonce, data, utf8(name));
+    return concat(new Uint8Array([VERSION]), nonce, sealed);
+  }
+
+  /** The inverse of {@linkcode State.seal}; null if it was not sealed so, or for another key. */
+  async open(name: string, sealed: Bytes): Promise<Bytes | null> {
+    if (sealed.length < OVERHEAD || sealed[0] !== VERSION) return null;
+    return await openWith(this.#key, sealed, name) ?? await this.#openRetired(sealed, name);
+  }
+
   /** Replaces `file` (0600), durably. Throws `disk-full`, `file-io`. */
   async write(file: string, data: Bytes): Promise<void> {
     const path = this.path(file);
-    const nonce = random(NONCE_SIZE);
-    const sealed = await aesSeal(this.#key, nonce, data, utf8(file));
-    await writeFileAtomic(path, concat(new Uint8Array([VERSION]), nonce, sealed));
+    await writeFileAtomic(path, await this.seal(file, data));
   }
 
   /** Removes `file` if it exists. Throws `file-io`. */

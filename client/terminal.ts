@@ -35,6 +35,13 @@ export interface Terminal {
    * Ctrl-C, `limit` over 8 MiB.
    */
   askText(prompt: string): Promise<string | null>;
+  /**
+   * All that is left of the input, as text with LF; not for a terminal. Throws `limit` over 8 MiB,
+   * `format` for what is not UTF-8.
+   */
+  readRest(): Promise<string>;
+  /** Writes bytes to standard output as they are: for what is not meant for a terminal. */
+  writeBytes(bytes: Bytes): void;
   /** Writes a line to standard output. What comes from others was made printable before. */
   print(line?: string): void;
   /** Writes a line to standard error. */
@@ -83,6 +90,21 @@ class LineTerminal implements Terminal {
     this.#io.write("error", utf8(`${line}\n`));
   }
 
+  writeBytes(bytes: Bytes): void {
+    this.#io.write("output", bytes);
+  }
+
+  async readRest(): Promise<string> {
+    const pieces: Bytes[] = [];
+    let size = 0;
+    for (let bytes = await this.#read(); bytes !== null; bytes = await this.#read()) {
+      size += bytes.length;
+      if (size > MAX_LINE) throw tooLong();
+      pieces.push(bytes.slice());
+    }
+    return fromUtf8(concat(...pieces)).replace(/\r\n/g, "\n");
+  }
+
   async ask(prompt: string): Promise<string | null> {
     this.#io.write("output", utf8(prompt));
     return await this.#raw(this.interactive, () => this.#line(prompt));
@@ -110,8 +132,10 @@ class LineTerminal implements Terminal {
   async askSecret(prompt: string): Promise<Bytes | null> {
     const hidden = this.#io.inputIsTerminal;
     return await this.#raw(hidden, () => {
-      // In raw mode already: who answers at once is not shown either.
-      this.#io.write("output", utf8(prompt));
+      // In raw mode already: who answers at once is not shown either. A person whose output goes to
+      // a file or a program is asked beside it.
+      const elsewhere = this.#io.inputIsTerminal && !this.#io.outputIsTerminal;
+      this.#io.write(elsewhere ? "error" : "output", utf8(prompt));
       return hidden ? this.#typedSecret() : this.#pipedSecret();
     });
   }

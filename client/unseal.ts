@@ -1,4 +1,12 @@
-import { type Bytes, equal, fromBase64, readU32, toBase64, toHex } from "../crypto/bytes.ts";
+import {
+  type Bytes,
+  concat,
+  equal,
+  fromBase64,
+  readU32,
+  toBase64,
+  toHex,
+} from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { sha256 } from "../crypto/hash.ts";
 import type { Bundle, Identity } from "../crypto/identity.ts";
@@ -8,7 +16,15 @@ import { checkCommitment } from "../protocol/file_key.ts";
 import { decodeHeader } from "../protocol/header.ts";
 import { openNote } from "../protocol/note.ts";
 import { openStanza, stanzaFp, verifyStanza } from "../protocol/stanza.ts";
-import { openSummary, type Person, type Summary, verifySummary } from "../protocol/summary.ts";
+import {
+  decodeSummary,
+  encodeSummary,
+  openSummary,
+  type Person,
+  type Summary,
+  verifySummary,
+} from "../protocol/summary.ts";
+import type { Cache } from "./cache.ts";
 import type { Link } from "./link.ts";
 import type { People, Self } from "./people.ts";
 import type { State } from "./state.ts";
@@ -34,14 +50,16 @@ const MAX_FAILED = 10_000;
 export class Unsealer {
   readonly #self: Self;
   readonly #people: People;
+  readonly #cache: Cache;
   readonly #state: State;
   /** What was opened in this session, so that no RSA operation is done twice. */
   readonly #opened = new Map<string, Opened>();
   #failed: Set<string> | null = null;
 
-  constructor(self: Self, people: People, state: State) {
+  constructor(self: Self, people: People, state: State, cache: Cache) {
     this.#self = self;
     this.#people = people;
+    this.#cache = cache;
     this.#state = state;
   }
 
@@ -50,8 +68,8 @@ export class Unsealer {
    * `authentication`, `version`, or `key-changed` if the sender's key is not the pinned one.
    */
   async open(entry: Entry): Promise<Opened> {
-    const cacheKey = toHex(await sha256(entry.header, entry.stanza, entry.summary));
-    const cached = this.#opened.get(cacheKey);
+    const cacheKey = await sha256(entry.header, entry.stanza, entry.summary);
+    const cached = this.#opened.get(toHex(cacheKey)) ?? await this.#remembered(cacheKey, entry);
     if (cached) return { ...cached, entry };
     const header = decodeHeader(entry.header);
     const { fileKey, signature } = await this.#openStanza(entry);
@@ -76,8 +94,22 @@ export class Unsealer {
       fileKey,
       summaryHash: opened.hash,
     };
-    this.#opened.set(cacheKey, result);
+    this.#opened.set(toHex(cacheKey), result);
+    await this.#cache.putRecord("opened", cacheKey, encodeOpened(result));
     return result;
+  }
+
+  /** What was opened and verified in an earlier session; null if it was not, or its key has changed. */
+  async #remembered(cacheKey: Bytes, entry: Entry): Promise<Opened | null> {
+    const record = await this.#cache.record("opened", cacheKey);
+    if (!record) return null;
+    const { fileKey, summary, summaryHash } = decodeOpened(record);
+    const { id, senderFp } = decodeHeader(entry.header);
+    // Whether the key is still the sender's is asked again: it may have been replaced since.
+    const sender = await this.#people.sender(summary.from.name, senderFp, entry.receivedAt);
+    const opened = { entry, id, summary, sender: sender.bundle, fileKey, summaryHash };
+    this.#opened.set(toHex(cacheKey), opened);
+    return opened;
   }
 
   /** Who was blind-copied, for one's own Sent copy; nobody for what others sent. */
@@ -169,6 +201,19 @@ export class Unsealer {
     if (retired) return retired;
     throw new SealpostError("format", "it is sealed for a key that is not here");
   }
+}
+
+/** `file key (32) ‖ summary hash (32) ‖ LP(…)` of the padded summary, which is what was signed. */
+function encodeOpened(opened: Opened): Bytes {
+  return concat(opened.fileKey, opened.summaryHash, encodeSummary(opened.summary));
+}
+
+function decodeOpened(record: Bytes) {
+  return {
+    fileKey: record.slice(0, 32),
+    summaryHash: record.slice(32, 64),
+    summary: decodeSummary(record.slice(64)),
+  };
 }
 
 function encodeIds(ids: readonly string[]): Bytes {

@@ -80,7 +80,9 @@ function usage(command: Command): string {
 }
 
 function optionName(option: Option): string {
-  return option.value === undefined ? `--${option.name}` : `--${option.name} ${option.value}`;
+  const short = option.short === undefined ? "" : `-${option.short}, `;
+  const value = option.value === undefined ? "" : ` ${option.value}`;
+  return `${short}--${option.name}${value}`;
 }
 
 function optionHelp(option: Option): string {

@@ -4,6 +4,10 @@ import { SealpostError } from "../crypto/error.ts";
 /** An option of a subcommand. Without `value` it is a flag that is on or off. */
 export interface Option {
   readonly name: string;
+  /** One letter: the option is `-x` too. */
+  readonly short?: string;
+  /** Whether it may be given several times. */
+  readonly repeatable?: boolean;
   /** What stands for its value in help, like `DIR`. */
   readonly value?: string;
   readonly kind?: "text" | "integer" | "size";
@@ -21,6 +25,8 @@ export interface Option {
 export interface Positional {
   readonly name: string;
   readonly required: boolean;
+  /** Whether it takes all the arguments that are left. */
+  readonly rest?: boolean;
   readonly help: string;
 }
 
@@ -48,6 +54,8 @@ export interface Arguments {
   optional(name: string): string | undefined;
   /** The options among `names` that were given, whatever has a default, as they were typed. */
   given(names: readonly string[]): ReadonlyMap<string, string>;
+  /** All values of a repeatable option, or of a positional argument that takes the rest. */
+  all(name: string): readonly string[];
   /** Those of the options and positional arguments on the right that were given. */
   pick<K extends string>(names: Readonly<Record<K, string>>): { [P in K]?: string };
   /** The value of an `integer` or `size` option with a default, within its bounds. */
@@ -64,6 +72,9 @@ export function parseCommand(command: Command, args: readonly string[]): Argumen
   const flags = command.options.filter((option) => option.value === undefined);
   const valued = command.options.filter((option) => option.value !== undefined);
   const names = valued.map((option) => option.name);
+  const aliases = Object.fromEntries(
+    command.options.flatMap((option) => option.short ? [[option.name, option.short]] : []),
+  );
   for (const arg of beforeDashes(args)) {
     // parseArgs would take `--yes=no` for a yes.
     const flag = /^--([^=]+)=/.exec(arg)?.[1];
@@ -75,20 +86,25 @@ export function parseCommand(command: Command, args: readonly string[]): Argumen
     boolean: ["help", ...flags.map((option) => option.name)],
     string: ["_", ...names],
     collect: names,
-    alias: { help: "h" },
+    alias: { help: "h", ...aliases },
     unknown: (arg, key) => key === undefined ? true : refuseOption(command, arg),
   });
   const help = parsed.help === true;
   const values = new Map<string, string>();
   const typed = new Map<string, string>();
+  const lists = new Map<string, readonly string[]>();
   if (!help) {
     for (const option of valued) {
+      if (option.repeatable) {
+        lists.set(option.name, allValues(option, parsed[option.name]));
+        continue;
+      }
       const given = oneValue(option, parsed[option.name]);
       if (given !== undefined) typed.set(option.name, given);
       const value = given ?? option.default;
       if (value !== undefined) values.set(option.name, value);
     }
-    placePositionals(command, parsed._, values);
+    placePositionals(command, parsed._, values, lists);
   }
   const numbers = new Map<string, number>();
   for (const option of valued) {
@@ -102,6 +118,7 @@ export function parseCommand(command: Command, args: readonly string[]): Argumen
     text: (name) => values.get(name) ?? missing(command, name),
     optional: (name) => values.get(name),
     given: (names) => new Map([...typed].filter(([name]) => names.includes(name))),
+    all: (name) => lists.get(name) ?? [],
     pick: (names) => {
       const given: Partial<Record<keyof typeof names, string>> = {};
       for (const key in names) {
@@ -199,8 +216,25 @@ function oneValue(option: Option, given: unknown): string | undefined {
   return value;
 }
 
-function placePositionals(command: Command, given: readonly string[], into: Map<string, string>) {
+function allValues(option: Option, given: unknown): string[] {
+  const values = Array.isArray(given) ? given : [];
+  return values.map((value) => oneValue(option, [value]) ?? "");
+}
+
+function placePositionals(
+  command: Command,
+  given: readonly string[],
+  into: Map<string, string>,
+  lists: Map<string, readonly string[]>,
+) {
   for (const [i, positional] of command.positionals.entries()) {
+    if (positional.rest) {
+      lists.set(positional.name, given.slice(i));
+      if (positional.required && given.length <= i) {
+        throw new SealpostError("usage", `${command.name} needs a ${positional.name}; see --help`);
+      }
+      return;
+    }
     const value = given[i];
     if (value !== undefined && value !== "") into.set(positional.name, value);
     else if (positional.required) {

@@ -23,8 +23,11 @@ export async function sealpost(
   args: readonly string[],
   options: CommandOptions,
 ): Promise<Outcome> {
-  const known = /^(serve|connect|keygen|client|pubkey|clean|cleanall)$/;
-  const flags = await permissionsOf(args.find((arg) => known.test(arg)) ?? "help");
+  const known = /^(serve|connect|keygen|client|pubkey|clean|cleanall|send|inbox|read|reply)$/;
+  const more = /^(forward|move|delete|mark|status)$/;
+  const flags = await permissionsOf(
+    args.find((arg) => known.test(arg) || more.test(arg)) ?? "help",
+  );
   const build = {
     command: Deno.execPath(),
     args: ["run", "--no-prompt", "--quiet", ...flags, join(ROOT, "main.ts")],

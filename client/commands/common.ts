@@ -1,0 +1,115 @@
+import { formatMessageId } from "../../protocol/uuid.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { type Item, openItem } from "../list.ts";
+import type { Mail } from "../mail.ts";
+import { findMessage, shortId } from "../message_ids.ts";
+import { findProfile, type Profile, requireAddress } from "../profile.ts";
+import { openMail } from "../session.ts";
+import { openTerminal, type Terminal } from "../terminal.ts";
+import type { Opened } from "../unseal.ts";
+
+/** What every command of the client takes. */
+export interface CommonOptions {
+  readonly dir?: string;
+  readonly server?: string;
+  readonly passwordFile?: string;
+  readonly noCache: boolean;
+  readonly json: boolean;
+}
+
+/** What a command works with. */
+export interface Context {
+  readonly terminal: Terminal;
+  readonly profile: Profile;
+  readonly mail: Mail;
+  readonly json: boolean;
+  /** Prints one JSON value for programs. */
+  readonly printJson: (value: unknown) => void;
+}
+
+/**
+ * Logs on as the options and the settings say, sends what waits in the outbox, runs `work`, and says
+ * goodbye. Throws what stops it.
+ */
+export async function withMail<T>(
+  options: CommonOptions,
+  work: (context: Context) => Promise<T>,
+): Promise<T> {
+  const terminal = openTerminal();
+  const profile = await findProfile({
+    ...(options.dir === undefined ? {} : { dir: options.dir }),
+    ...(options.server === undefined ? {} : { server: options.server }),
+  });
+  const mail = await openMail({
+    terminal,
+    address: requireAddress(profile),
+    name: profile.name,
+    dir: profile.dir,
+    useTicket: true,
+    cache: !options.noCache && profile.config.cache !== false,
+    announce: (line) => terminal.complain(line),
+    ...(options.passwordFile === undefined ? {} : { passwordFile: options.passwordFile }),
+  });
+  try {
+    const { refused } = await mail.flushOutbox();
+    for (const line of refused) terminal.complain(`a waiting message was not sent, ${line}`);
+    return await work({
+      terminal,
+      profile,
+      mail,
+      json: options.json,
+      printJson: (value) => terminal.print(JSON.stringify(value, null, 2)),
+    });
+  } finally {
+    await mail.close();
+  }
+}
+
+/** The message that `id` names, opened. Throws `no-such-message`, or why it does not open. */
+export async function openMessage(mail: Mail, id: string): Promise<Opened> {
+  const item = await findItem(mail, id);
+  if (item.opened) return item.opened;
+  throw new SealpostError("authentication", `this message cannot be opened: ${item.problem}`);
+}
+
+/** The entry that `id` names, opened if it opens. Looks at older messages as far as it must. */
+export async function findItem(mail: Mail, id: string): Promise<Item> {
+  await mail.sync();
+  for (;;) {
+    try {
+      const cached = await mail.cache.entry(findMessage(mail.cache, id));
+      if (cached) return await openItem(mail.unsealer, cached);
+      throw new SealpostError("no-such-message", "that message is not in your mailbox any more");
+    } catch (error) {
+      if (!isSealpostError(error, "no-such-message") || !await mail.fetchOlder()) throw error;
+    }
+  }
+}
+
+/** A message as every `--json` list shows it. */
+export function toJson(item: Item) {
+  const { entry, opened, problem } = item;
+  const header = entry.header.slice(1, 17);
+  const common = {
+    id: formatMessageId(header),
+    short: shortId(header),
+    folder: entry.folder,
+    flags: entry.flags,
+    received: new Date(entry.receivedAt).toISOString(),
+  };
+  if (!opened) return { ...common, from: null, subject: null, date: null, problem };
+  const { summary } = opened;
+  return {
+    ...common,
+    from: summary.from.name,
+    to: summary.to.map(({ name }) => name),
+    cc: summary.cc.map(({ name }) => name),
+    subject: summary.subject,
+    date: new Date(summary.date).toISOString(),
+    size: summary.size,
+    attachments: summary.attachments,
+    attachmentCount: summary.attachmentCount,
+    ...(summary.inReplyTo === undefined ? {} : { inReplyTo: summary.inReplyTo }),
+    ...(item.duplicate ? { duplicate: true } : {}),
+  };
+}

@@ -1,0 +1,81 @@
+import { SealpostError } from "../../crypto/error.ts";
+import { type Folder, FOLDERS } from "../../protocol/entry.ts";
+import { parseName } from "../../protocol/name.ts";
+import { fit } from "../../protocol/printable.ts";
+import type { Item } from "../list.ts";
+import { shortId } from "../message_ids.ts";
+import { listingLine } from "../show.ts";
+import { type CommonOptions, toJson, withMail } from "./common.ts";
+
+/** What `inbox` was given. */
+export interface InboxOptions extends CommonOptions {
+  readonly unread: boolean;
+  readonly from?: string;
+  /** A date, `2026-11-22`, or an age, `7d`. */
+  readonly since?: string;
+  readonly limit: number;
+  readonly folder: string;
+}
+
+const DAY = 86_400_000;
+const UNITS: Readonly<Record<string, number>> = { h: 3_600_000, d: DAY, w: 7 * DAY };
+
+/** The `inbox` command: lists the newest messages of a folder. */
+export async function inbox(options: InboxOptions): Promise<void> {
+  const folder = parseFolder(options.folder);
+  const from = options.from === undefined ? null : parseName(options.from);
+  const since = options.since === undefined ? 0 : parseSince(options.since);
+  const wanted = (item: Item) => {
+    if (options.unread && item.entry.flags.includes("seen")) return false;
+    if (from !== null && item.opened?.summary.from.name !== from) return false;
+    return item.entry.receivedAt >= since;
+  };
+  await withMail(options, async ({ mail, terminal, json, printJson }) => {
+    const { renewed } = await mail.sync();
+    if (renewed) {
+      terminal.complain("the server made this mailbox anew since you last looked; ask why");
+    }
+    const filtered = options.unread || from !== null || since > 0;
+    const items = await mail.list({
+      folder,
+      limit: options.limit,
+      ...(filtered ? { wanted } : {}),
+    });
+    if (json) return printJson(items.map(toJson));
+    if (items.length === 0) return terminal.print("No messages.");
+    const rows = items.map((item) => ({
+      id: shortId(item.entry.header.slice(1, 17)),
+      ...listingLine(item),
+    }));
+    const who = Math.max(4, ...rows.map((row) => row.from.length));
+    const when = Math.max(4, ...rows.map((row) => row.date.length));
+    for (const row of [{ id: "ID", from: "From", date: "Date", title: "Title" }, ...rows]) {
+      const line = `${row.id.padEnd(8)}  ${row.from.padEnd(who)}  ${
+        row.date.padEnd(when)
+      }  ${row.title}`;
+      terminal.print(terminal.interactive ? fit(line, terminal.columns()) : line);
+    }
+  });
+}
+
+/** Throws `usage` for what is no folder. */
+export function parseFolder(text: string): Folder {
+  const folder = FOLDERS.find((name) => name === text.toLowerCase());
+  if (folder) return folder;
+  throw new SealpostError(
+    "usage",
+    `there is no folder ${JSON.stringify(text)}; there are ${FOLDERS.join(", ")}`,
+  );
+}
+
+/** Milliseconds since 1970 of a date (local midnight), a date and time, or an age like `7d`. */
+export function parseSince(text: string, now = Date.now()): number {
+  const age = /^(\d{1,5})([hdw])$/.exec(text);
+  if (age) return now - Number(age[1]) * (UNITS[age[2] ?? ""] ?? DAY);
+  const date = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(`${text}T00:00:00`) : Date.parse(text);
+  if (!Number.isNaN(date)) return date;
+  throw new SealpostError(
+    "usage",
+    `${JSON.stringify(text)} is not a date: write 2026-11-22, or an age like 12h, 7d or 2w`,
+  );
+}

@@ -1,0 +1,91 @@
+import { SealpostError } from "../../crypto/error.ts";
+import { type Flag, FLAGS } from "../../protocol/entry.ts";
+import { printable } from "../../protocol/printable.ts";
+import { type CommonOptions, findItem, withMail } from "./common.ts";
+import { parseFolder } from "./inbox.ts";
+
+/** What a command on several messages was given. */
+export interface ManyOptions extends CommonOptions {
+  readonly ids: readonly string[];
+}
+
+/** The `move` command. */
+export async function move(options: ManyOptions & { readonly folder: string }): Promise<void> {
+  const folder = parseFolder(options.folder);
+  await withMail(options, async ({ mail, json, printJson, terminal }) => {
+    const uids = await findAll(mail, options.ids);
+    await mail.flag(uids, [], [], folder);
+    if (json) printJson({ moved: uids.length, folder });
+    else terminal.print(`Moved ${count(uids.length)} to ${folder}.`);
+  });
+}
+
+/** The `delete` command: to Trash, or for good. */
+export async function remove(
+  options: ManyOptions & { readonly forGood: boolean; readonly yes: boolean },
+): Promise<void> {
+  await withMail(options, async ({ mail, json, printJson, terminal }) => {
+    const uids = await findAll(mail, options.ids);
+    if (options.forGood) {
+      if (!options.yes) {
+        if (!terminal.interactive) {
+          throw new SealpostError(
+            "usage",
+            "delete --for-good needs --yes where nobody can be asked",
+          );
+        }
+        const answer = await terminal.ask(`Delete ${count(uids.length)} for good? (y/N) `);
+        if (!/^y(es)?$/i.test(answer?.trim() ?? "")) {
+          throw new SealpostError("cancelled", "nothing was deleted");
+        }
+      }
+      await mail.remove(uids);
+    } else {
+      await mail.flag(uids, [], [], "trash");
+    }
+    if (json) printJson({ deleted: uids.length, forGood: options.forGood });
+    else {
+      const where = options.forGood ? "for good" : 'to Trash; "move --folder inbox" brings back';
+      terminal.print(`Deleted ${count(uids.length)} ${where}.`);
+    }
+  });
+}
+
+/** The `mark` command: sets and clears flags. */
+export async function mark(
+  options: ManyOptions & { readonly set: readonly string[]; readonly clear: readonly string[] },
+): Promise<void> {
+  const set = options.set.map(parseFlag);
+  const clear = options.clear.map(parseFlag);
+  if (set.length + clear.length === 0) {
+    throw new SealpostError("usage", `mark needs --set or --clear with ${FLAGS.join(", ")}`);
+  }
+  await withMail(options, async ({ mail, json, printJson, terminal }) => {
+    const uids = await findAll(mail, options.ids);
+    await mail.flag(uids, set, clear);
+    if (json) printJson({ marked: uids.length, set, clear });
+    else terminal.print(`Marked ${count(uids.length)}.`);
+  });
+}
+
+async function findAll(
+  mail: Parameters<typeof findItem>[0],
+  ids: readonly string[],
+): Promise<number[]> {
+  const uids = new Set<number>();
+  for (const id of ids) uids.add((await findItem(mail, id)).entry.uid);
+  return [...uids];
+}
+
+function parseFlag(text: string): Flag {
+  const flag = FLAGS.find((name) => name === text.toLowerCase());
+  if (flag) return flag;
+  throw new SealpostError(
+    "usage",
+    `there is no flag ${printable(JSON.stringify(text))}; there are ${FLAGS.join(", ")}`,
+  );
+}
+
+function count(n: number): string {
+  return n === 1 ? "1 message" : `${n} messages`;
+}

@@ -1,0 +1,85 @@
+import { SealpostError } from "../../crypto/error.ts";
+import { formatMessageId } from "../../protocol/uuid.ts";
+import { parseMessage } from "../parse.ts";
+import { headerLines, readForDisplay, saveAttachments } from "../show.ts";
+import { type CommonOptions, openMessage, withMail } from "./common.ts";
+
+/** What `read` was given. */
+export interface ReadOptions extends CommonOptions {
+  readonly id: string;
+  /** Prints the RFC 5322 source. */
+  readonly raw: boolean;
+  /** Saves all attachments in this folder. */
+  readonly save?: string;
+  /** Writes one attachment, by its number, to standard output. */
+  readonly part?: number;
+  /** Leaves the message unread. */
+  readonly peek: boolean;
+}
+
+/** The `read` command: shows one message. Nothing of it is shown before all of it has verified. */
+export async function read(options: ReadOptions): Promise<void> {
+  await withMail(options, async ({ mail, terminal, json, printJson }) => {
+    const opened = await openMessage(mail, options.id);
+    const message = await mail.fetch(opened);
+    try {
+      if (options.raw) {
+        for await (const piece of message.stream()) await terminal.writeBytes(piece);
+      } else if (options.part !== undefined) {
+        let found = false;
+        await parseMessage(message.stream(), {
+          attachment: async ({ index }, content) => {
+            if (index !== options.part) return;
+            found = true;
+            for await (const piece of content) await terminal.writeBytes(piece);
+          },
+        });
+        if (!found) {
+          throw new SealpostError("usage", `the message has no attachment number ${options.part}`);
+        }
+      } else {
+        const shown = await readForDisplay(message);
+        const bcc = await mail.unsealer.blindCopied(opened);
+        const saved = options.save === undefined
+          ? []
+          : await saveTo(options.save, () => saveAttachments(message, options.save ?? "."));
+        if (json) {
+          const { summary } = opened;
+          printJson({
+            id: formatMessageId(opened.id),
+            from: summary.from.name,
+            to: summary.to.map(({ name }) => name),
+            cc: summary.cc.map(({ name }) => name),
+            bcc: bcc.map(({ name }) => name),
+            subject: summary.subject,
+            date: new Date(summary.date).toISOString(),
+            received: new Date(opened.entry.receivedAt).toISOString(),
+            text: shown.text,
+            truncated: shown.truncated,
+            attachments: shown.attachments,
+            saved,
+          });
+        } else {
+          for (const line of headerLines(opened, bcc)) terminal.print(line);
+          terminal.print();
+          terminal.print(shown.text);
+          if (shown.truncated) terminal.print("(the text is longer than can be shown)");
+          for (const { index, name, size } of shown.attachments) {
+            terminal.print(`[attachment ${index}: ${name}, ${size}]`);
+          }
+          for (const path of saved) terminal.print(`Saved ${path}`);
+        }
+      }
+    } finally {
+      await message.dispose();
+    }
+    if (!options.peek && !opened.entry.flags.includes("seen")) {
+      await mail.flag([opened.entry.uid], ["seen"]);
+    }
+  });
+}
+
+async function saveTo(folder: string, save: () => Promise<string[]>): Promise<string[]> {
+  await Deno.mkdir(folder, { recursive: true });
+  return await save();
+}

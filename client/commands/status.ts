@@ -1,0 +1,31 @@
+import { formatFingerprint } from "../../crypto/identity.ts";
+import { formatAddress } from "../../protocol/address.ts";
+import { formatSize } from "../progress.ts";
+import { type CommonOptions, withMail } from "./common.ts";
+
+/** The `status` command: who one is, where, and how the mailbox stands. */
+export async function status(options: CommonOptions): Promise<void> {
+  await withMail(options, async ({ mail, profile, json, printJson, terminal }) => {
+    const account = await mail.link.ask({ op: "whoami" });
+    const waiting = await mail.waiting();
+    const fields = {
+      name: mail.name,
+      server: profile.address ? formatAddress(profile.address) : null,
+      folder: profile.dir,
+      key: formatFingerprint(mail.identity.bundle.fp),
+      messages: account.entries,
+      unread: account.unseen,
+      bytes: account.bytes,
+      waiting: waiting.length,
+      maxMessage: mail.hello.maxMessage,
+    };
+    if (json) return printJson(fields);
+    terminal.print(`${fields.name} at ${fields.server}, keys in ${fields.folder}`);
+    terminal.print(`Your key:  ${fields.key}`);
+    terminal.print(
+      `${fields.messages} messages, ${fields.unread} unread, ${formatSize(fields.bytes)} stored`,
+    );
+    terminal.print(`Largest message: ${formatSize(fields.maxMessage)}`);
+    if (fields.waiting > 0) terminal.print(`${fields.waiting} waiting in the outbox`);
+  });
+}

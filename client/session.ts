@@ -1,0 +1,154 @@
+import { join } from "@std/path";
+import { exists } from "@std/fs";
+import type { Bytes } from "../crypto/bytes.ts";
+import { SealpostError } from "../crypto/error.ts";
+import { type Bundle, bundleToPem, formatFingerprint, type Identity } from "../crypto/identity.ts";
+import { type Address, formatAddress } from "../protocol/address.ts";
+import { readFileBounded, writeFileAtomic } from "../protocol/atomic_file.ts";
+import { loadBundle, loadIdentity, requirePrivate, SERVER_NAME } from "../protocol/key_files.ts";
+import { MAX_PASSWORD } from "../protocol/limits.ts";
+import { encodePassword } from "../protocol/login.ts";
+import type { MailEvent } from "../protocol/request.ts";
+import { passphraseBytes, passphraseFromEnvironment } from "../protocol/secret_input.ts";
+import { askForBundle } from "./login.ts";
+import { logOn } from "./log_on.ts";
+import { Mail } from "./mail.ts";
+import { RetiredKeys } from "./retired_keys.ts";
+import { State } from "./state.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Who logs on, where, and with what. */
+export interface SessionOptions {
+  readonly terminal: Terminal;
+  readonly address: Address;
+  readonly name: string;
+  /** The client's folder. */
+  readonly dir: string;
+  /** A file whose first line is the password. */
+  readonly passwordFile?: string;
+  /** Whether a ticket may take the place of the password, if it need not be asked for. */
+  readonly useTicket: boolean;
+  /** Whether what is fetched is kept, sealed. */
+  readonly cache: boolean;
+  readonly onMail?: (event: MailEvent) => void;
+  /** Told, in a sentence, that this login bound the account to the key. */
+  readonly announce: (line: string) => void;
+}
+
+/** Somebody's keys and state, before any connection. */
+export interface Person {
+  readonly identity: Identity;
+  readonly retired: RetiredKeys;
+  readonly state: State;
+}
+
+/** Loads the keys and the state of a user. Throws what `loadIdentity` and `State.open` throw. */
+export async function openPerson(terminal: Terminal, dir: string, name: string): Promise<Person> {
+  const identity = await loadIdentity(
+    dir,
+    name,
+    (attempt) => askPassphrase(terminal, name, attempt),
+  );
+  const retired = new RetiredKeys(dir, name, (path) => askRetired(terminal, path));
+  return { identity, retired, state: await State.open(dir, name, identity, retired) };
+}
+
+/**
+ * Loads keys, checks the server's, logs on and opens the mail. The caller closes the mail. Throws what stops it.
+ */
+export async function openMail(options: SessionOptions): Promise<Mail> {
+  const { terminal, address, name, dir } = options;
+  const { identity, retired, state } = await openPerson(terminal, dir, name);
+  const server = await pinnedServer(terminal, dir, address);
+  const { link, hello, bound } = await logOn({
+    address,
+    server,
+    name,
+    identity,
+    state,
+    useTicket: options.useTicket,
+    password: () => findPassword(terminal, options.passwordFile),
+    ...(options.onMail ? { onMail: options.onMail } : {}),
+  });
+  try {
+    const mail = await Mail.open(name, identity, link, hello, state, retired, options.cache);
+    if (bound) {
+      options.announce(
+        "This was the first connection: your account is now bound to your key " +
+          `${formatFingerprint(identity.bundle.fp)}.`,
+      );
+    }
+    return mail;
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
+}
+
+async function askPassphrase(
+  terminal: Terminal,
+  name: string,
+  attempt: number,
+): Promise<Bytes | null> {
+  const fixed = passphraseFromEnvironment();
+  if (fixed !== null) return attempt === 1 ? passphraseBytes(fixed) : null;
+  return await terminal.askSecret(`Passphrase of the private key of ${name}: `);
+}
+
+/** The passphrase of a retired key; null where nobody can be asked. */
+async function askRetired(terminal: Terminal, path: string): Promise<Bytes | null> {
+  const fixed = passphraseFromEnvironment();
+  if (fixed !== null) return passphraseBytes(fixed);
+  return terminal.interactive ? await terminal.askSecret(`Passphrase of ${path}: `) : null;
+}
+
+/** From the file, the environment, or the person; in this order, and never from an argument. */
+async function findPassword(terminal: Terminal, file: string | undefined): Promise<Bytes> {
+  const bounded = (password: Bytes) => {
+    if (password.length >= 1 && password.length <= MAX_PASSWORD) return password;
+    throw new SealpostError("usage", `a password has 1 to ${MAX_PASSWORD} bytes`);
+  };
+  if (file !== undefined) {
+    await requirePrivate(file);
+    const text = new TextDecoder().decode(await readFileBounded(file, 4096));
+    return bounded(encodePassword(text.split(/\r?\n/)[0] ?? ""));
+  }
+  const text = Deno.env.get("SEALPOST_PASSWORD");
+  if (text !== undefined) return bounded(encodePassword(text));
+  const typed = await terminal.askSecret("Enter your password: ");
+  if (typed === null) {
+    throw new SealpostError("usage", "the input ended before the login; nothing was done");
+  }
+  return bounded(typed);
+}
+
+/**
+ * The server's bundle from `server_public.pem`. Where that is missing the server is asked and the
+ * person decides, as with ssh; without a person it is refused.
+ */
+async function pinnedServer(
+  terminal: Terminal,
+  dir: string,
+  address: Address,
+): Promise<Bundle> {
+  const path = join(dir, `${SERVER_NAME}_public.pem`);
+  if (await exists(path)) return await loadBundle(path);
+  if (!terminal.interactive) {
+    throw new SealpostError(
+      "file-missing",
+      `${path} is missing; get it from whoever runs the server`,
+    );
+  }
+  const bundle = await askForBundle(address);
+  terminal.print(
+    `The key of the server at ${formatAddress(address)} is not known yet (${path} is missing).`,
+  );
+  terminal.print(`It says that its fingerprint is\n  ${formatFingerprint(bundle.fp)}`);
+  terminal.print("Compare it with what whoever runs the server tells you.");
+  const reply = await terminal.ask("Is it the same, and do you want to go on? (yes/no) ");
+  if (reply?.trim().toLowerCase() !== "yes") {
+    throw new SealpostError("cancelled", "the server's key was not accepted; nothing was sent");
+  }
+  await writeFileAtomic(path, bundleToPem(bundle), { mode: 0o644, overwrite: false });
+  return bundle;
+}
