@@ -1,31 +1,15 @@
-import { aesSeal, importAesKey } from "../../crypto/aes_gcm.ts";
-import { type Bytes, concat, toHex, u64 } from "../../crypto/bytes.ts";
-import { hkdf, sha256 } from "../../crypto/hash.ts";
+import { type Bytes, concat, toHex } from "../../crypto/bytes.ts";
+import { sha256 } from "../../crypto/hash.ts";
 import { edited } from "./edits.ts";
 import { type Content, contentOf, type RecordsFile } from "./files.ts";
 import { pattern } from "./pattern.ts";
+import { recordByHand, rekeyed, u24 } from "./record_by_hand.ts";
 
 const INTERVAL = 2 ** 20;
 const KEY = pattern("sealpost vectors record key", 32);
 
 /** Records longer than this are given by their hash, bytes. */
 const LONG = 1024;
-
-function u24(n: number): Bytes {
-  return new Uint8Array([n >>> 16, n >>> 8, n]);
-}
-
-/** The key after one replacement (section 7). */
-async function rekeyed(key: Bytes): Promise<Bytes> {
-  return await hkdf(key, new Uint8Array(0), "sealpost/1 rekey", 32);
-}
-
-/** Record number `j` under exactly this key. */
-async function recordUnder(key: Bytes, j: number, plaintext: Bytes, aad?: Bytes): Promise<Bytes> {
-  const length = u24(plaintext.length + 16);
-  const nonce = concat(new Uint8Array(4), u64(j));
-  return concat(length, await aesSeal(await importAesKey(key), nonce, plaintext, aad ?? length));
-}
 
 async function stream(
   name: string,
@@ -37,7 +21,7 @@ async function stream(
   for (const [i, plaintext] of plaintexts.entries()) {
     const j = first + i;
     if (j > 0 && j % INTERVAL === 0) key = await rekeyed(key);
-    const record = await recordUnder(key, j, contentOf(plaintext));
+    const record = await recordByHand(key, j, contentOf(plaintext));
     const hash = { sha256: toHex(await sha256(record)) };
     records.push({ plaintext, ...(record.length > LONG ? hash : { record: toHex(record) }) });
   }
@@ -77,14 +61,14 @@ async function malformed(): Promise<Malformed[]> {
     records: readonly Bytes[],
     first = 0,
   ): Malformed => ({ name, why, error, key: toHex(KEY), first, records: records.map(toHex) });
-  const at = (j: number, text = "x") => recordUnder(KEY, j, new TextEncoder().encode(text));
+  const at = (j: number, text = "x") => recordByHand(KEY, j, new TextEncoder().encode(text));
   const [zero, one, two] = [await at(0), await at(1), await at(2)];
   const flipped = (record: Bytes, place: number) => edited(record, [{ at: place, xor: "01" }]);
   const other = pattern("sealpost vectors another key", 32);
   const x = new Uint8Array([0x78]);
   const [last, unreplaced] = [await at(INTERVAL - 1), await at(INTERVAL)];
-  const early = await recordUnder(await rekeyed(KEY), INTERVAL - 1, x);
-  const restarted = await recordUnder(await rekeyed(KEY), 0, x);
+  const early = await recordByHand(await rekeyed(KEY), INTERVAL - 1, x);
+  const restarted = await recordByHand(await rekeyed(KEY), 0, x);
   return [
     of("protocol", "length-0", "L is 0", [u24(0)]),
     of("protocol", "length-16", "L is 16: no plaintext", [concat(u24(16), pattern("tag", 16))]),
@@ -96,9 +80,9 @@ async function malformed(): Promise<Malformed[]> {
       edited(zero, [{ at: 2, put: "12" }, { at: 20, insert: "00" }]),
     ]),
     of("authentication", "no-aad", "the length is not in the additional data", [
-      await recordUnder(KEY, 0, x, new Uint8Array(0)),
+      await recordByHand(KEY, 0, x, new Uint8Array(0)),
     ]),
-    of("authentication", "key", "under another key", [await recordUnder(other, 0, x)]),
+    of("authentication", "key", "under another key", [await recordByHand(other, 0, x)]),
     of("authentication", "replayed", "a record that came already", [zero, zero]),
     of("authentication", "left-out", "a record is missing", [zero, two]),
     of("authentication", "swapped", "the second record comes first", [one]),
