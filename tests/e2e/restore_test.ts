@@ -25,11 +25,11 @@ async function read(session: Session, item: Item) {
 }
 
 async function inbox(session: Session) {
-  const listing = await session.mail.list({ folder: "inbox", limit: 100 });
+  const { renewed } = await session.mail.sync();
+  const items = await session.mail.list({ folder: "inbox", limit: 100 });
   const messages = [];
-  for (const item of listing.items) messages.push(await read(session, item));
-  const duplicates = listing.items.filter(({ duplicate }) => duplicate).length;
-  return { messages, renewed: listing.renewed, duplicates };
+  for (const item of items) messages.push(await read(session, item));
+  return { messages, renewed, duplicates: items.filter(({ duplicate }) => duplicate).length };
 }
 
 async function command(cwd: string, ...args: string[]): Promise<string> {
@@ -48,7 +48,7 @@ Deno.test("a server that is gone is restored, and its clients find the same mail
     return session;
   };
   const closeAll = async () => {
-    for (const session of sessions.splice(0)) await session.link.close();
+    for (const session of sessions.splice(0)) await session.mail.close();
   };
   const restart = async () => server = await ServerProcess.start({ cwd: dir });
   try {
@@ -142,8 +142,8 @@ Deno.test("a store that was put back by hand is noticed by clients, and restore 
     await command(dir, "backup", "backups");
     await alice.mail.send(letter);
     assertEquals((await inbox(bob)).messages.length, 2);
-    await alice.link.close();
-    await bob.link.close();
+    await alice.mail.close();
+    await bob.mail.close();
     await server.stop();
 
     const [snapshot = ""] = [...Deno.readDirSync(join(dir, "backups"))]
@@ -153,7 +153,7 @@ Deno.test("a store that was put back by hand is noticed by clients, and restore 
     bob = await openSession(dir, "bob", server.address);
     const error = await assertRejects(() => inbox(bob), SealpostError);
     assertMatch(error.message, /older state of your mailbox/);
-    await bob.link.close();
+    await bob.mail.close();
     await server.stop();
 
     await command(dir, "restore", "backups", "--force");
@@ -161,7 +161,7 @@ Deno.test("a store that was put back by hand is noticed by clients, and restore 
     bob = await openSession(dir, "bob", server.address);
     const { messages, renewed } = await inbox(bob);
     assertEquals([messages.length, renewed], [1, false]);
-    await bob.link.close();
+    await bob.mail.close();
   } finally {
     await server.stop();
     await remove();

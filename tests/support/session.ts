@@ -18,9 +18,17 @@ export interface Session {
   readonly resumed: boolean;
 }
 
-/** Logs on as `name` of the group in `dir`, with the keys and the state in the folder of that name. */
-export async function openSession(dir: string, name: string, address: string): Promise<Session> {
-  const folder = join(dir, name);
+/**
+ * Logs on as `name` of the group in `dir`, with the keys and the state in the subfolder `own`: that of
+ * the name if not given.
+ */
+export async function openSession(
+  dir: string,
+  name: string,
+  address: string,
+  own: string = name,
+): Promise<Session> {
+  const folder = join(dir, own);
   const identity = await loadIdentity(folder, name, () => Promise.resolve(null));
   const retired = new RetiredKeys(folder, name, () => Promise.resolve(null));
   const state = await State.open(folder, name, identity, retired);
