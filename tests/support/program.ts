@@ -83,8 +83,7 @@ export class Program {
       new Deno.Command(command, {
         args: [...first, ...args],
         cwd: options.cwd,
-        // As in the task `serve`: the memory of a password check goes back to the system.
-        env: { NO_COLOR: "1", MALLOC_MMAP_THRESHOLD_: "1048576", ...options.env },
+        env: { NO_COLOR: "1", ...options.env },
         stdin: "piped",
         stdout: "piped",
         stderr: "piped",
@@ -212,7 +211,11 @@ export class ServerProcess {
 
   /** Starts `serve` for the folder `server` in `cwd`, on a free port of 127.0.0.1. */
   static async start(options: StartOptions, args: readonly string[] = []): Promise<ServerProcess> {
-    const program = Program.start(["serve", "--listen", "127.0.0.1:0", ...args], options);
+    const program = Program.start(["serve", "--listen", "127.0.0.1:0", ...args], {
+      ...options,
+      // As in the task `serve`: the memory of a password check goes back to the system.
+      env: { MALLOC_MMAP_THRESHOLD_: "1048576", ...options.env },
+    });
     await program.expect("listening on ");
     const said = await program.expect(",");
     return new ServerProcess(program, said.slice(0, -1));
