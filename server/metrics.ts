@@ -8,7 +8,7 @@ import type { Store, StoreStats } from "./store.ts";
 export interface MetricsSource {
   readonly observer: Observer;
   readonly levels: () => Levels;
-  readonly store: Store;
+  readonly store: Pick<Store, "stats">;
 }
 
 /** Metrics in the text format of Prometheus. */

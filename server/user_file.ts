@@ -3,21 +3,12 @@ import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { MAX_PASSWORD } from "../protocol/limits.ts";
 import { parseName } from "../protocol/name.ts";
 import { isUserState, parseUserState } from "./user_state.ts";
-import {
-  applyEdits,
-  modify,
-  type Node,
-  type ParseError,
-  parseTree,
-  printParseErrorCode,
-} from "jsonc-parser";
+import { type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
 
 /** One user of the file. */
 export interface UserEntry {
   /** Canonical. */
   readonly name: string;
-  /** The name as it stands in the file. */
-  readonly key: string;
   /** One of the forms of `UserState`, or the password as the operator typed it. */
   readonly value: string;
   /** Where the value, quotes included, is in the text, UTF-16 units. */
@@ -81,29 +72,52 @@ export function replaceValues(
 
 /**
  * `text`, the contents of the file `path`, with the values of `changes` set (at the end, for new names)
- * or, where they are null, their lines removed; all else stays as it is. Throws `config`.
+ * or, where they are null, their entries removed; all else stays as it is. Throws `config`.
  */
 export function changeUsers(
   text: string,
   path: string,
   changes: ReadonlyMap<string, string | null>,
 ): string {
-  const mark = text.startsWith("\uFEFF") ? "\uFEFF" : "";
-  let out = text.slice(mark.length);
+  let out = text;
   for (const [name, value] of changes) {
     const entries = parseUserFile(out, path);
-    const entry = entries.find((entry) => entry.name === name);
-    if (entry !== undefined && value !== null) {
-      out = replaceValues(out, [entry], new Map([[name, value]]));
-    } else if (entry !== undefined || value !== null) {
-      const eol = out.includes("\r\n") ? "\r\n" : "\n";
-      const edits = modify(out, [entry?.key ?? name], value ?? undefined, {
-        formattingOptions: { insertSpaces: true, tabSize: 2, eol },
-      });
-      out = applyEdits(out, edits);
-    }
+    const at = entries.findIndex((entry) => entry.name === name);
+    if (value === null) out = at < 0 ? out : withoutEntry(out, entries, at);
+    else if (at >= 0) out = replaceValues(out, entries, new Map([[name, value]]));
+    else out = withEntry(out, entries, `${JSON.stringify(name)}: ${JSON.stringify(value)}`);
   }
-  return mark + out;
+  return out;
+}
+
+/** `text` with `property` after its last, and before it what stands before that one. */
+function withEntry(text: string, entries: readonly UserEntry[], property: string): string {
+  const last = entries.at(-1);
+  if (last === undefined) {
+    const eol = text.includes("\r\n") ? "\r\n" : "\n";
+    return text.replace(/\{\s*\}/, () => `{${eol}  ${property}${eol}}`);
+  }
+  const end = last.offset + last.length;
+  const space = /\s*$/.exec(text.slice(0, keyStart(text, last)))?.[0] ?? "";
+  return `${text.slice(0, end)},${space}${property}${text.slice(end)}`;
+}
+
+/** `text` without entry `at`: up to the next one, or, for the last, from the one before it. */
+function withoutEntry(text: string, entries: readonly UserEntry[], at: number): string {
+  const [before, entry, after] = [entries[at - 1], entries[at], entries[at + 1]];
+  if (entry === undefined) throw new RangeError("no such entry");
+  const end = entry.offset + entry.length;
+  if (after !== undefined) {
+    return text.slice(0, keyStart(text, entry)) + text.slice(keyStart(text, after));
+  }
+  const start = before === undefined ? keyStart(text, entry) : before.offset + before.length;
+  return text.slice(0, start) + text.slice(end);
+}
+
+/** Where the quotation mark before the name of `entry` is. */
+function keyStart(text: string, entry: UserEntry): number {
+  // A name has no character that would be written as an escape of a quotation mark.
+  return text.lastIndexOf('"', text.lastIndexOf('"', entry.offset - 1) - 1);
 }
 
 /** A typed password as it is hashed: UTF-8 of its NFC form, as clients send it. */
@@ -120,8 +134,7 @@ function userOf(property: Node, fail: (offset: number, what: string) => Error): 
   }
   const problem = isUserState(value) ? stateProblem(value) : passwordProblem(value);
   if (problem !== null) throw fail(node.offset, problem);
-  const name = nameOf(key, fail);
-  return { name, key: String(key.value), value, offset: node.offset, length: node.length };
+  return { name: nameOf(key, fail), value, offset: node.offset, length: node.length };
 }
 
 function nameOf(key: Node, fail: (offset: number, what: string) => Error): string {

@@ -164,6 +164,39 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
     assertEquals((await again.account("bob"))?.fp, null);
   });
 
+  test("a key is taken away with its tickets, and another can be bound", async (store, reopen) => {
+    const [key, other] = [random(32), random(32)];
+    assertEquals(await store.unbindKey("alice"), null);
+    await store.bindKey("alice", key, random(10), 1);
+    await store.bindKey("bob", random(32), random(10), 1);
+    const ticket = { fp: key, credential: random(16), wrapped: random(60), fullAt: 1, expires: 9 };
+    const [his, hers] = [random(16), random(16)];
+    await store.saveTicket({ id: hers, account: "alice", ...ticket });
+    await store.saveTicket({ id: his, account: "bob", ...ticket });
+    const before = await store.stats();
+    assertEquals([before.bound, before.tickets], [2, 2]);
+    assertEquals(await store.unbindKey("alice"), key);
+    const again = await reopen();
+    const alice = await again.account("alice");
+    assertEquals([alice?.fp, alice?.bundle, alice?.boundAt], [null, null, null]);
+    assertEquals(await again.accountByFp(key), null);
+    assertEquals([await again.ticket(hers), (await again.ticket(his))?.account], [null, "bob"]);
+    assertEquals(await again.bindKey("alice", other, random(10), 2), "bound");
+    assertEquals(await again.bindKey("carol", key, random(10), 2), "bound");
+    await assertCode("no-such-user", () => again.unbindKey("nobody"));
+  });
+
+  test("the store says what it holds in all", async (store) => {
+    const none = await store.stats();
+    assertEquals([none.bound, none.entries, none.bytes, none.waiting], [0, 0, 0, 0]);
+    assert(none.database > 0 && none.accounts >= 2);
+    await delivered(store, { copies: [copyFor("alice"), copyFor("bob")] });
+    const some = await store.stats();
+    const alice = await store.usage("alice");
+    const bob = await store.usage("bob");
+    assertEquals([some.entries, some.bytes], [2, alice.bytes + bob.bytes]);
+  });
+
   test("of bindings at the same moment one wins", async (store) => {
     const key = random(32);
     const outcomes = await Promise.all([
