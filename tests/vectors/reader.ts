@@ -1,3 +1,4 @@
+import { Cache } from "../../client/cache.ts";
 import { Link } from "../../client/link.ts";
 import { People } from "../../client/people.ts";
 import { Pins } from "../../client/pins.ts";
@@ -66,19 +67,19 @@ export class Reader {
 
   /** Opens `entry`; nothing is remembered of earlier ones but the stanzas that did not open. */
   async unseal(entry: Entry): Promise<Opened> {
-    return await this.#unsealer().open(entry);
+    return await this.#withUnsealer((unsealer) => unsealer.open(entry));
   }
 
   /** Who was blind-copied, as the note of `opened` says. */
   async note(opened: Opened): Promise<readonly { name: string; fp: string }[]> {
-    return await this.#unsealer().blindCopied(opened);
+    return await this.#withUnsealer((unsealer) => unsealer.blindCopied(opened));
   }
 
   /** The message of `opened`, when the server answers with `body`. */
   async fetch(opened: Opened, body: Bytes): Promise<Bytes> {
     this.#served = concat(lp(encodeEntry(opened.entry)), body);
     this.#size = opened.entry.bodySize;
-    const message = await this.#unsealer().fetch(this.#link, opened);
+    const message = await this.#withUnsealer((unsealer) => unsealer.fetch(this.#link, opened));
     const parts: Bytes[] = [];
     for await (const part of message.stream()) parts.push(part);
     const whole = concat(...parts);
@@ -90,8 +91,13 @@ export class Reader {
     await Promise.all([this.#link.close(), this.#server.close()]);
   }
 
-  #unsealer(): Unsealer {
-    return new Unsealer(this.#self, this.#people, this.#state);
+  async #withUnsealer<T>(work: (unsealer: Unsealer) => Promise<T>): Promise<T> {
+    const cache = Cache.open(this.#state, false);
+    try {
+      return await work(new Unsealer(this.#self, this.#people, this.#state, cache));
+    } finally {
+      cache.close();
+    }
   }
 
   /** Answers every fetch with what was set, until the goodbye. */
