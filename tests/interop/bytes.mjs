@@ -6,7 +6,8 @@ import { Failure } from "./error.mjs";
 
 /** @typedef {Uint8Array<ArrayBufferLike>} Bytes */
 
-const NONE = new Uint8Array(0);
+/** @type {Bytes} */
+export const NONE = new Uint8Array(0);
 
 /** @param {...Bytes} parts @returns {Bytes} */
 export function concat(...parts) {
@@ -161,5 +162,3 @@ export class Reader {
     if (this.left > 0) throw new Failure(this.code, `${this.left} bytes too many`);
   }
 }
-
-export { NONE };

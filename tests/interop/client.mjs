@@ -8,7 +8,7 @@ import { readBundle } from "./identity.mjs";
 import { gridOf } from "./kem.mjs";
 import { compose, parse } from "./mime.mjs";
 import { openBody, openEntry, openNote, readEntry, verifyEntry } from "./open.mjs";
-import { readAnswer, verdict } from "./schemas.mjs";
+import { failureOf, readAnswer, verdict } from "./schemas.mjs";
 import { newId, sealMessage } from "./seal.mjs";
 import { Session } from "./session.mjs";
 import { Wire } from "./wire.mjs";
@@ -133,7 +133,7 @@ export class Client {
       await wire.write(e);
       const client = new Client(login, hello, wire, handshake.finish());
       const answer = readAnswer(verdict, await client.session.readVerdict());
-      if ("refused" in answer) throw answer.refused;
+      if ("refused" in answer) throw failureOf(answer.refused);
       const { name, fp, ticket } = answer.granted;
       if (name !== login.name || !equal(fp, login.identity.bundle.fp)) {
         throw new Failure("protocol", "the verdict is about another account");

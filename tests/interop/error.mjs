@@ -11,6 +11,22 @@ export class Failure extends Error {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "Failure";
     this.code = code;
+    /** The row of the tables of section 13 that is violated, as `13.1/5`; empty elsewhere. */
+    this.check = "";
+  }
+}
+
+/**
+ * Makes one of the checks of section 13: what it throws says which.
+ *
+ * @template T @param {string} row @param {() => T} check @returns {T}
+ */
+export function row(row, check) {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof Failure && error.check === "") error.check = row;
+    throw error;
   }
 }
 

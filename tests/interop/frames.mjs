@@ -41,11 +41,12 @@ export const MAX_DATA = MAX_PLAINTEXT - 8;
 const write = ({ kind, id, payload }) => concat(u8(kind), u32(id), u24(payload.length), payload);
 
 /**
- * The plaintexts of as few records as hold these frames in their order.
+ * The plaintexts of as few records as hold these frames in their order, each of `padTo` bytes or
+ * more.
  *
- * @param {readonly Frame[]} frames @returns {Bytes[]}
+ * @param {readonly Frame[]} frames @param {number} [padTo] @returns {Bytes[]}
  */
-export function pack(frames) {
+export function pack(frames, padTo = 0) {
   /** @type {Bytes[]} */
   const records = [];
   /** @type {Bytes} */
@@ -53,7 +54,8 @@ export function pack(frames) {
   let hasData = false;
   const finish = () => {
     if (record.length === 0) return;
-    records.push(hasData ? record : pad(Math.ceil(record.length / 256) * 256, record));
+    const size = Math.max(record.length, padTo);
+    records.push(pad(hasData ? size : Math.ceil(size / 256) * 256, record));
     record = NONE;
     hasData = false;
   };
@@ -70,7 +72,7 @@ export function pack(frames) {
 /**
  * The frames of a record. All that it refuses is `protocol`.
  *
- * @param {Bytes} plaintext @param {"client" | "server"} from who sent it
+ * @param {Bytes} plaintext @param {"client" | "server"} [from] who sent it; anybody if not given
  * @returns {Frame[]}
  */
 export function unpack(plaintext, from) {

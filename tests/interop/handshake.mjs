@@ -16,21 +16,31 @@ import { hello, readJson } from "./schemas.mjs";
 
 export const SIZE = { A: 2819, B: 1392, C: 4128, D: 1632, E: 80, R1: 2355, R2: 2496 };
 
+/**
+ * Is told the state after each operation.
+ *
+ * @typedef {(h: Bytes, ck: Bytes, k: Bytes | null) => void} Trace
+ */
+
 /** 6.2: the SymmetricState of the Noise Protocol Framework, with SHA-256 and AESGCM. */
 export class SymmetricState {
   /** @type {Bytes | null} */
   #key = null;
   #n = 0;
+  #trace;
 
-  /** @param {string} name */
-  constructor(name) {
+  /** @param {string} name @param {Trace} [trace] */
+  constructor(name, trace = () => {}) {
     this.h = sha256(utf8(name));
     this.ck = this.h;
+    this.#trace = () => trace(this.h, this.ck, this.#key);
+    this.#trace();
   }
 
   /** @param {Bytes} bytes */
   mixHash(bytes) {
     this.h = sha256(this.h, bytes);
+    this.#trace();
   }
 
   /** @param {Bytes} input */
@@ -39,15 +49,17 @@ export class SymmetricState {
     this.ck = out.subarray(0, 32);
     this.#key = out.subarray(32);
     this.#n = 0;
+    this.#trace();
   }
 
   /** @param {Bytes} input */
   mixKeyAndHash(input) {
     const out = hkdf(input, this.ck, NONE, 96);
     this.ck = out.subarray(0, 32);
-    this.mixHash(out.subarray(32, 64));
+    this.h = sha256(this.h, out.subarray(32, 64));
     this.#key = out.subarray(64);
     this.#n = 0;
+    this.#trace();
   }
 
   /** @param {Bytes} plaintext @returns {Bytes} */
@@ -76,6 +88,8 @@ export class SymmetricState {
     return {
       clientToServer: out.subarray(0, 32),
       serverToClient: out.subarray(32, 64),
+      exporterInput: exporter,
+      h,
       export: (label, context) => hkdf(exporter, h, concat(utf8(label), lp(context)), 32),
     };
   }
@@ -85,6 +99,8 @@ export class SymmetricState {
  * @typedef {object} Keys
  * @property {Bytes} clientToServer
  * @property {Bytes} serverToClient
+ * @property {Bytes} exporterInput x
+ * @property {Bytes} h h*
  * @property {(label: string, context: Bytes) => Bytes} export
  */
 
@@ -92,19 +108,22 @@ const FULL = "sealpost/1 handshake RSAOAEP+MLKEM768 X25519 AES256GCM SHA256";
 const RESUMED = "sealpost/1 resumption MLKEM768 X25519 AES256GCM SHA256";
 const VERSION_AND_SUITE = concat(u8(1), u8(1));
 
-/** 6.3. @param {Bundle} server */
-export function startFull(server) {
-  const state = new SymmetricState(FULL);
+/** 6.3. @param {Bundle} server @param {Trace} [trace] */
+export function startFull(server, trace) {
+  const state = new SymmetricState(FULL, trace);
   state.mixHash(concat(VERSION_AND_SUITE, lp(server.bytes)));
   return state;
 }
 
-/** 6.10. @param {string} name @param {Bundle} server @param {Bundle} client */
-export function startResumed(name, server, client) {
-  const state = new SymmetricState(RESUMED);
+/** 6.10. @param {string} name @param {Bundle} server @param {Bundle} client @param {Trace} [trace] */
+export function startResumed(name, server, client, trace) {
+  const state = new SymmetricState(RESUMED, trace);
   state.mixHash(concat(VERSION_AND_SUITE, lp(utf8(name)), lp(server.bytes), lp(client.bytes)));
   return state;
 }
+
+/** What E1 signs. @param {Bytes} h */
+export const loginSigned = (h) => concat(utf8("sealpost/1 login"), h);
 
 /**
  * What a client makes for one connection. Known answers fix it.
@@ -121,6 +140,20 @@ const newEphemeral = () => ({
 });
 
 /** @typedef {ReturnType<typeof hello>} Hello */
+
+/**
+ * The secret in pad_512(ct_rsa) ‖ ct_mlkem; a random one if the padding is not zero.
+ *
+ * @param {Identity} own @param {"hs-server" | "hs-client"} use @param {Bytes} ciphertexts
+ * @returns {Bytes}
+ */
+export function decapsulatePadded(own, use, ciphertexts) {
+  const reader = new Reader(ciphertexts);
+  const ctRsa = reader.take(own.bundle.rsaSize);
+  const padding = reader.take(512 - ctRsa.length);
+  const secret = decapsulate(own, use, ctRsa, reader.take(1088));
+  return isZero(padding) ? secret : random(32);
+}
 
 /** The last part of B and R2. @param {Bytes} plaintext @returns {Hello} */
 function helloIn(plaintext) {
@@ -147,11 +180,11 @@ export class ClientHandshake {
   /**
    * @param {{ server: Bundle, identity: Identity, name: string, password: Bytes, version: string }}
    *   login
-   * @param {{ ephemeral?: Ephemeral, kem?: ReturnType<typeof encapsulate> }} [fixed]
+   * @param {{ ephemeral?: Ephemeral, kem?: ReturnType<typeof encapsulate>, trace?: Trace }} [fixed]
    */
   constructor(login, fixed = {}) {
     this.login = login;
-    this.#state = startFull(login.server);
+    this.#state = startFull(login.server, fixed.trace);
     this.#ephemeral = fixed.ephemeral ?? newEphemeral();
     this.kem = fixed.kem ?? encapsulate(login.server, "hs-server");
   }
@@ -190,27 +223,19 @@ export class ClientHandshake {
   readD(message) {
     const { identity } = this.login;
     const reader = new Reader(message);
-    const kem = new Reader(this.#state.decryptAndHash(reader.take(1616)));
-    const ctRsa = kem.take(identity.bundle.rsaSize);
-    const padding = kem.take(512 - ctRsa.length);
-    const secret = decapsulate(identity, "hs-client", ctRsa, kem.take(1088));
-    this.#state.mixKeyAndHash(isZero(padding) ? secret : random(32));
+    const ciphertexts = this.#state.decryptAndHash(reader.take(1616));
+    this.#state.mixKeyAndHash(decapsulatePadded(identity, "hs-client", ciphertexts));
     this.#state.decryptAndHash(reader.take(16));
   }
 
   /** @returns {Bytes} */
   writeE() {
-    const signed = concat(utf8("sealpost/1 login"), this.#state.h);
+    const signed = loginSigned(this.#state.h);
     return this.#state.encryptAndHash(ed25519Sign(this.login.identity.ed25519, signed));
   }
 
   finish() {
     return this.#state.split();
-  }
-
-  /** The transcript hash so far. */
-  get h() {
-    return this.#state.h;
   }
 }
 
@@ -223,11 +248,12 @@ export class ClientResumption {
 
   /**
    * @param {{ server: Bundle, identity: Identity, name: string, ticket: Ticket }} login
-   * @param {{ ephemeral?: Ephemeral, kem?: ReturnType<typeof ml_kem768.encapsulate> }} [fixed]
+   * @param {{ ephemeral?: Ephemeral, kem?: ReturnType<typeof ml_kem768.encapsulate>, trace?: Trace }} [fixed]
    */
   constructor(login, fixed = {}) {
     this.login = login;
-    this.#state = startResumed(login.name, login.server, login.identity.bundle);
+    const { name, server, identity } = login;
+    this.#state = startResumed(name, server, identity.bundle, fixed.trace);
     this.#ephemeral = fixed.ephemeral ?? newEphemeral();
     this.kem = fixed.kem ?? ml_kem768.encapsulate(login.server.mlkem);
   }

@@ -68,7 +68,7 @@ export function checkMlkemPublic(key) {
 }
 
 /** @param {bigint} n @param {bigint} e @returns {Bytes} */
-function rsaSpki(n, e) {
+export function rsaSpki(n, e) {
   return sequence(sequence(oid(RSA), nothing), bitString(sequence(integer(n), integer(e))));
 }
 

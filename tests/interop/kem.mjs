@@ -6,6 +6,7 @@ import { Buffer } from "node:buffer";
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
 import { concat, lp, NONE, utf8 } from "./bytes.mjs";
 import { Failure } from "./error.mjs";
+import { oaepEncrypt } from "./oaep.mjs";
 import { hkdf, hmac, random } from "./primitives.mjs";
 
 /** @typedef {import("./bytes.mjs").Bytes} Bytes */
@@ -28,13 +29,25 @@ export function combine(to, use, ctRsa, ctMlkem, kRsa, kMlkem) {
   return hkdf(concat(kRsa, kMlkem), NONE, info, 32);
 }
 
-/** @param {Bundle} to @param {Use} use */
-export function encapsulate(to, use) {
-  const kRsa = random(32);
+/**
+ * What is drawn for an encapsulation: k_rsa, the seed of OAEP and the randomness of ML-KEM, 32 bytes
+ * each. Known answers fix it.
+ *
+ * @typedef {{ kRsa: Bytes, oaepSeed: Bytes, m: Bytes }} KemDraws
+ */
+
+/** @param {Bundle} to @param {Use} use @param {KemDraws} [draws] */
+export function encapsulate(to, use, draws) {
+  const kRsa = draws?.kRsa ?? random(32);
+  const ctRsa = draws ? oaepEncrypt(to, kRsa, draws.oaepSeed) : encryptRsa(to, kRsa);
+  const { cipherText: ctMlkem, sharedSecret: kMlkem } = ml_kem768.encapsulate(to.mlkem, draws?.m);
+  return { ctRsa, ctMlkem, kMlkem, secret: combine(to, use, ctRsa, ctMlkem, kRsa, kMlkem) };
+}
+
+/** @param {Bundle} to @param {Bytes} kRsa @returns {Bytes} */
+function encryptRsa(to, kRsa) {
   const key = createPublicKey({ key: Buffer.from(to.spkiRsa), format: "der", type: "spki" });
-  const ctRsa = new Uint8Array(publicEncrypt({ key, ...OAEP }, kRsa));
-  const { cipherText: ctMlkem, sharedSecret } = ml_kem768.encapsulate(to.mlkem);
-  return { ctRsa, ctMlkem, secret: combine(to, use, ctRsa, ctMlkem, kRsa, sharedSecret) };
+  return new Uint8Array(publicEncrypt({ key, ...OAEP }, kRsa));
 }
 
 /**

@@ -1,17 +1,17 @@
 // @ts-check
 // Sections 10.8, 12.2 and 13: entries, envelopes, and reading a sealed message.
 
-import { concat, equal, isZero, Reader } from "./bytes.mjs";
+import { concat, equal, isZero, NONE, Reader } from "./bytes.mjs";
 import { ed25519Verify } from "./curves.mjs";
-import { Failure } from "./error.mjs";
+import { Failure, row } from "./error.mjs";
 import { decapsulate } from "./kem.mjs";
 import { open, sha256 } from "./primitives.mjs";
 import { note as noteSchema, readJson, summary as summarySchema } from "./schemas.mjs";
 import {
-  bodyHash,
   CHUNK,
   chunksOf,
   commitmentTo,
+  hashBody,
   HEADER_SIZE,
   isBucket,
   keyFor,
@@ -81,17 +81,20 @@ export function readEntry(bytes) {
  * @returns {Opened}
  */
 export function openEntry(own, { header, stanza, summary: sealed }) {
-  const { fp: senderFp, commitment } = readHeader(header);
+  const { fp: senderFp, commitment } = row("13.1/1", () => readHeader(header));
   const { fileKey, signature: stanzaSignature } = openStanza(own, header, stanza);
   if (!equal(commitmentTo(fileKey), commitment)) {
-    throw new Failure("authentication", "the commitment is to another file key");
+    throw refusal("13.1/6", "authentication", "the commitment is to another file key");
   }
-  if (!isBucket(sealed.length, 80)) throw new Failure("format", "a summary of an odd size");
-  const plaintext = open(keyFor("summary", fileKey, header), ZERO_NONCE, sealed);
+  if (!isBucket(sealed.length, 80)) {
+    throw refusal("13.1/7", "format", "a summary of an odd size");
+  }
+  const key = keyFor("summary", fileKey, header);
+  const plaintext = row("13.1/8", () => open(key, ZERO_NONCE, sealed));
   const padded = plaintext.subarray(0, -64);
-  const summary = readJson(summarySchema, unpadJson(padded), "format");
+  const summary = row("13.1/9", () => readJson(summarySchema, unpadJson(padded), "format"));
   if (!equal(summary.from.fp, senderFp)) {
-    throw new Failure("authentication", "the summary names another sender than the header");
+    throw refusal("13.1/10", "authentication", "the summary names another sender");
   }
   return {
     fileKey,
@@ -101,6 +104,11 @@ export function openEntry(own, { header, stanza, summary: sealed }) {
     summaryHash: sha256(padded),
     summarySignature: plaintext.subarray(-64),
   };
+}
+
+/** @param {string} row @param {string} code @param {string} message */
+function refusal(row, code, message) {
+  return Object.assign(new Failure(code, message), { check: row });
 }
 
 /** The parts of a stanza. 13.1, 2. @param {Bytes} stanza */
@@ -116,10 +124,12 @@ export function splitStanza(stanza) {
 
 /** @param {Identity} own @param {Bytes} header @param {Bytes} stanza */
 function openStanza(own, header, stanza) {
-  const { fp, ctRsa, ctMlkem, box } = splitStanza(stanza);
-  if (!equal(fp, own.bundle.fp)) throw new Failure("format", "a stanza for somebody else");
-  const key = decapsulate(own, "stanza", ctRsa, ctMlkem);
-  const plaintext = open(key, ZERO_NONCE, box, concat(header, fp));
+  const { fp, ctRsa, ctMlkem, box } = row("13.1/2", () => splitStanza(stanza));
+  if (!equal(fp, own.bundle.fp)) {
+    throw refusal("13.1/3", "format", "a stanza for somebody else");
+  }
+  const key = row("13.1/4", () => decapsulate(own, "stanza", ctRsa, ctMlkem));
+  const plaintext = row("13.1/5", () => open(key, ZERO_NONCE, box, concat(header, fp)));
   return { fileKey: plaintext.subarray(0, 32), signature: plaintext.subarray(32) };
 }
 
@@ -131,13 +141,14 @@ function openStanza(own, header, stanza) {
  */
 export function verifyEntry(opened, sender, { header, bodySize }, ownFp) {
   if (!equal(sender.fp, opened.senderFp)) {
-    throw new Failure("key-changed", "the sender has another key than the one pinned");
+    throw refusal("13.1/11", "key-changed", "the sender has another key than the one pinned");
   }
   const { stanzaSignature, summaryHash, summarySignature } = opened;
-  ed25519Verify(sender.ed25519, signed.recipient(header, ownFp), stanzaSignature, "the stanza");
-  ed25519Verify(sender.ed25519, signed.summary(header, summaryHash), summarySignature, "a summary");
+  const [forMe, whole] = [signed.recipient(header, ownFp), signed.summary(header, summaryHash)];
+  row("13.1/12", () => ed25519Verify(sender.ed25519, forMe, stanzaSignature, "a stanza"));
+  row("13.1/13", () => ed25519Verify(sender.ed25519, whole, summarySignature, "a summary"));
   if (sealedBodySize(opened.summary.size) !== bodySize) {
-    throw new Failure("format", "the body does not have the size that the summary says");
+    throw refusal("13.1/14", "format", "the body does not have the size that the summary says");
   }
 }
 
@@ -150,34 +161,41 @@ export function verifyEntry(opened, sender, { header, bodySize }, ownFp) {
  * @returns {Bytes}
  */
 export function openBody({ fileKey, summaryHash, summary }, sender, header, bodySize, sealed) {
-  const size = sizeInside(bodySize);
+  const size = row("13.3/3", () => sizeInside(bodySize));
   const key = keyFor("body", fileKey, header);
   const last = Math.ceil(size / CHUNK) - 1;
   const plaintext = new Uint8Array(size);
   let length = 0;
   chunksOf(sealed, CHUNK + 16).forEach((chunk, i) => {
-    if (i > last) throw new Failure("format", "something stands after the last chunk");
     const expected = i === last ? size - last * CHUNK : CHUNK;
-    if (chunk.length !== expected + 16) throw new Failure("format", "a chunk is cut");
-    const opened = open(key, streamNonce(i, i === last), chunk);
-    plaintext.set(opened, i * CHUNK);
-    if (i === 0) {
-      length = new Reader(opened).u64();
-      if (length > size - 72 || plaintextSize(length) !== size) {
-        throw new Failure("format", "a length that does not fit the size of the body");
-      }
+    if (i > last || chunk.length !== expected + 16) {
+      throw refusal("13.3/7", "format", "a chunk that is cut, or stands after the last");
     }
-    const padding = plaintext.subarray(
-      Math.max(i * CHUNK, 8 + length),
-      i === last ? -64 : undefined,
-    );
-    if (!isZero(padding)) throw new Failure("authentication", "padding that is not zero");
+    const opened = row("13.3/4", () => open(key, streamNonce(i, i === last), chunk));
+    plaintext.set(opened, i * CHUNK);
+    if (i === 0) length = row("13.3/5", () => lengthIn(opened, size));
+    const end = i === last ? size - 64 : (i + 1) * CHUNK;
+    if (!isZero(plaintext.subarray(Math.max(i * CHUNK, 8 + length), end))) {
+      throw refusal("13.3/6", "authentication", "padding that is not zero");
+    }
   });
-  if (sealed.length !== bodySize) throw new Failure("format", "a chunk is missing");
-  const toVerify = signed.message(header, summaryHash, bodyHash(plaintext));
-  ed25519Verify(sender.ed25519, toVerify, plaintext.subarray(-64), "the message");
-  if (length !== summary.size) throw new Failure("authentication", "another size than announced");
+  if (sealed.length !== bodySize) throw refusal("13.3/7", "format", "a chunk is missing");
+  const signature = plaintext.subarray(-64);
+  const whole = signed.message(header, summaryHash, hashBody(plaintext).at(-1) ?? NONE);
+  row("13.3/8", () => ed25519Verify(sender.ed25519, whole, signature, "the message"));
+  if (length !== summary.size) {
+    throw refusal("13.3/9", "authentication", "another size than announced");
+  }
   return plaintext.subarray(8, 8 + length);
+}
+
+/** The length at the start of a body whose plaintext has `size` bytes. @param {Bytes} start @param {number} size */
+function lengthIn(start, size) {
+  const length = new Reader(start).u64();
+  if (length > size - 72 || plaintextSize(length) !== size) {
+    throw new Failure("format", "a length that does not fit the size of the body");
+  }
+  return length;
 }
 
 /** 12.8: whom one's own message was blind-copied to. @param {Identity} own @param {Bytes} header @param {Bytes} note */

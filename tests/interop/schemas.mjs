@@ -69,9 +69,11 @@ const oneOf = (...values) => (value) => {
   return found;
 };
 
-/** @template T @param {Read<T>} read @param {number} max @returns {Read<T[]>} */
-const array = (read, max) => (value) => {
-  if (!Array.isArray(value) || value.length > max) throw misfit("not an array, or too long");
+/** @template T @param {Read<T>} read @param {number} max @param {number} [min] @returns {Read<T[]>} */
+const array = (read, max, min = 0) => (value) => {
+  if (!Array.isArray(value) || value.length > max || value.length < min) {
+    throw misfit("not an array of a size that fits");
+  }
   return value.map((item) => read(item));
 };
 
@@ -158,19 +160,80 @@ export const verdict = openObject({
 
 const answered = openObject({ ok: boolean });
 
+/** @typedef {{ code: string, message: string }} Refusal */
+
 /**
- * A verdict or response: what it grants, or the failure with the code that the server names. One
- * that fits neither form throws `protocol`.
+ * A verdict or response: what it grants, or why it does not. One that fits neither form throws
+ * `protocol`.
  *
  * @template T @param {Read<T>} read @param {Bytes} json
- * @returns {{ granted: T } | { refused: Failure }}
+ * @returns {{ granted: T } | { refused: Refusal }}
  */
 export function readAnswer(read, json) {
   if (readJson(answered, json, "protocol").ok) return { granted: readJson(read, json, "protocol") };
   const { code, message } = readJson(refusal, json, "protocol");
-  const shown = message.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, " ");
-  return { refused: new Failure(code, `the server refuses: ${shown}`) };
+  return { refused: { code, message: message.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, " ") } };
 }
+
+/** @param {Refusal} refusal */
+export const failureOf = ({ code, message }) => new Failure(code, `the server refuses: ${message}`);
+
+const flags = array(oneOf("seen", "answered", "flagged"), 3);
+const uids = array(uid, 1000, 1);
+
+/** What a server takes, by `op` (section 10). */
+const request = {
+  deliver: closedObject({
+    op: oneOf("deliver"),
+    id: matching(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
+    size: count,
+    recipients: array(closedObject({ name, fp }), 256, 1),
+    copy: boolean,
+  }),
+  list: closedObject({
+    op: oneOf("list"),
+    folder: optional(folder),
+    after: optional(count),
+    before: optional(uid),
+    order: oneOf("newest", "oldest"),
+    brief: optional(boolean),
+    limit: integer(1, 200),
+  }),
+  fetch: closedObject({ op: oneOf("fetch"), uid, offset: optional(count) }),
+  flag: closedObject({
+    op: oneOf("flag"),
+    uids,
+    set: flags,
+    clear: flags,
+    folder: optional(folder),
+  }),
+  remove: closedObject({ op: oneOf("remove"), uids }),
+  keys: closedObject({ op: oneOf("keys"), names: array(name, 16, 1) }),
+  whoami: closedObject({ op: oneOf("whoami") }),
+};
+
+const named = openObject({ op: string() });
+
+/** Any request. Throws `format`. @param {Bytes} json */
+export function readRequest(json) {
+  const { op } = readJson(named, json, "format");
+  const [, read] = Object.entries(request).find(([known]) => known === op) ?? [];
+  if (read === undefined) throw misfit("an op that is not known");
+  return readJson(/** @type {Read<unknown>} */ (read), json, "format");
+}
+
+const keySchema = openObject({
+  state: oneOf("bound", "no-key", "unknown"),
+  name,
+  bundle: optional(base64),
+});
+
+/** One of the keys that were asked for. @type {typeof keySchema} */
+const keyOf = (value) => {
+  const key = keySchema(value);
+  if (key.state === "bound" && key.bundle === undefined) throw misfit("a bound key is missing");
+  return key;
+};
 
 export const response = {
   deliver: openObject({ at: count, again: boolean }),
@@ -178,12 +241,7 @@ export const response = {
   fetch: openObject({ size: count }),
   flag: openObject({ uids: array(uid, 1000) }),
   remove: openObject({ uids: array(uid, 1000) }),
-  keys: openObject({
-    keys: array(
-      openObject({ state: oneOf("bound", "no-key", "unknown"), name, bundle: optional(base64) }),
-      16,
-    ),
-  }),
+  keys: openObject({ keys: array(keyOf, 16) }),
   whoami: openObject({
     name,
     fp,

@@ -119,10 +119,11 @@ export function chunksOf(bytes, size) {
 /** @param {number} chunk @param {boolean} last */
 export const streamNonce = (chunk, last) => concat(new Uint8Array(3), u64(chunk), u8(last ? 1 : 0));
 
-/** c(number of chunks) of 12.7. @param {Bytes} plaintext of the body, signature included */
-export function bodyHash(plaintext) {
-  return chunksOf(plaintext.subarray(0, -64), CHUNK).reduce(
-    (hash, chunk) => sha256(hash, lp(chunk)),
-    sha256(utf8("sealpost/1 body hash")),
-  );
+/** c(0), c(1), … of 12.7. @param {Bytes} plaintext of the body, signature included */
+export function hashBody(plaintext) {
+  const hashes = [sha256(utf8("sealpost/1 body hash"))];
+  for (const chunk of chunksOf(plaintext.subarray(0, -64), CHUNK)) {
+    hashes.push(sha256(hashes.at(-1) ?? NONE, lp(chunk)));
+  }
+  return hashes;
 }

@@ -5,7 +5,7 @@ import { concat, utf8 } from "./bytes.mjs";
 import { Failure } from "./error.mjs";
 import { frame, KIND, MAX_DATA, MAX_PLAINTEXT, pack, unpack } from "./frames.mjs";
 import { Records, recordSize } from "./records.mjs";
-import { readAnswer, readEvent, response, writeJson } from "./schemas.mjs";
+import { failureOf, readAnswer, readEvent, response, writeJson } from "./schemas.mjs";
 
 /** @typedef {import("./bytes.mjs").Bytes} Bytes */
 /** @typedef {import("./frames.mjs").Frame} Frame */
@@ -122,7 +122,7 @@ export class Session {
     const answer = readAnswer(schema, payload);
     if ("refused" in answer) {
       this.#pending.shift();
-      pending.reject(answer.refused);
+      pending.reject(failureOf(answer.refused));
     } else if (pending.op === "list" || pending.op === "fetch") {
       pending.granted = answer.granted;
     } else {
