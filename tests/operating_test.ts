@@ -1,0 +1,59 @@
+import { assert, assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { COMMANDS } from "../commands.ts";
+import { parseCommand } from "../protocol/options.ts";
+import { parseInvitation } from "../protocol/invitation.ts";
+import { ROOT } from "./support/program.ts";
+
+const document = await Deno.readTextFile(join(ROOT, "docs", "OPERATING.md"));
+
+/** The text of every source file of the server. */
+async function sources(folder = join(ROOT, "server")): Promise<string> {
+  let text = "";
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = join(folder, name);
+    text += isDirectory ? await sources(path) : await Deno.readTextFile(path);
+  }
+  return text;
+}
+
+Deno.test("every command in docs/OPERATING.md is taken as it stands there", () => {
+  const lines = [
+    ...document.matchAll(/^(?:runuser -u sealpost -- )?sealpost (.+)$/gm),
+    ...document.matchAll(/`sealpost ([a-z][^`…]*)`/g),
+  ].map(([, line]) => line ?? "");
+  assert(lines.length > 20);
+  for (const line of lines) {
+    const words = line.replaceAll("'", "").split(" ");
+    if (words[0] === "help") continue;
+    const command = COMMANDS.find(({ name }) =>
+      words.slice(0, name.split(" ").length).join(" ") === name
+    );
+    assert(command, line);
+    parseCommand(command, words.slice(command.name.split(" ").length));
+  }
+});
+
+Deno.test("docs/OPERATING.md has every event of the log, and no other", async () => {
+  const text = await sources();
+  const logged = new Set(
+    [...text.matchAll(/[lL]og\.(?:debug|info|warn|error)\(\s*"([^"]+)"/g)].map(([, event]) =>
+      event
+    ),
+  );
+  // One event is chosen between two.
+  for (const event of ["login", "key-bound"]) {
+    assert(text.includes(`"${event}"`));
+    logged.add(event);
+  }
+  const table = /\| event \| level \| \|\n([\s\S]*?)\n\n/.exec(document)?.[1] ?? "";
+  const told = table.split("\n").slice(1).flatMap((row) => {
+    const [, cell = ""] = row.split("|");
+    return [...cell.matchAll(/`([^`]+)`/g)].map(([, event]) => event);
+  });
+  assertEquals(told.sort(), [...logged].sort());
+});
+
+Deno.test("the invitation in docs/OPERATING.md is one", () => {
+  assertEquals(parseInvitation(document).name, "alice");
+});
