@@ -35,11 +35,10 @@ export async function serve(options: ServeOptions): Promise<void> {
   for (const name of environment.ignored) log.warn("unknown-variable", { name });
   const identity = await loadIdentity(dir, "server", passphraseFromEnvironment);
   const server = await startServer(dir, settings, identity, log);
-  console.log(`sealpost: listening on ${server.address}, key ${server.fingerprint}`);
   const windows = Deno.build.os === "windows";
   if (!windows) Deno.addSignalListener("SIGHUP", () => void server.reload());
   const signals: Deno.Signal[] = windows ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM"];
-  await new Promise<void>((resolve) => {
+  const stop = new Promise<void>((resolve) => {
     let asked = false;
     const onSignal = () => {
       if (asked) Deno.exit(130);
@@ -48,6 +47,9 @@ export async function serve(options: ServeOptions): Promise<void> {
     };
     for (const signal of signals) Deno.addSignalListener(signal, onSignal);
   });
+  // Whoever waits for this line may send a signal at once.
+  console.log(`sealpost: listening on ${server.address}, key ${server.fingerprint}`);
+  await stop;
   log.info("stopping", { sessions: server.hub.size });
   await server.stop();
   log.info("stopped");
