@@ -83,6 +83,10 @@ const calls = {
     client = await Client.resume({ ...there(login), ticket: there(ticket) });
     return { ...client.hello };
   },
+  /** How many tickets there are. */
+  tickets() {
+    return there(client).tickets.length;
+  },
   async close() {
     await there(client).close();
     return {};

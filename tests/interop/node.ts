@@ -8,14 +8,17 @@ const SOURCE = join(ROOT, "tests", "interop");
 /** Why the Node client cannot run here, or null. */
 export const missing: string | null = whyNot("node") ?? whyNot("npm");
 
-function whyNot(command: string): string | null {
+/** Why there is no OpenSSL to run, or null. */
+export const missingOpenssl: string | null = whyNot("openssl", "version");
+
+function whyNot(command: string, question = "--version"): string | null {
   const permission = Deno.permissions.querySync({ name: "run", command });
   if (permission.state !== "granted") return `no --allow-run=${command}`;
   try {
-    const { success, stdout } = new Deno.Command(command, { args: ["--version"] }).outputSync();
+    const { success, stdout } = new Deno.Command(command, { args: [question] }).outputSync();
     const version = new TextDecoder().decode(stdout).trim();
-    if (!success) return `${command} --version fails`;
-    if (command === "npm") return null;
+    if (!success) return `${command} ${question} fails`;
+    if (command !== "node") return null;
     const [, major = "0", minor = "0"] = /^v(\d+)\.(\d+)/.exec(version) ?? [];
     return Number(major) * 1000 + Number(minor) < 20_019 ? `node ${version} is too old` : null;
   } catch (error) {
