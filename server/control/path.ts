@@ -1,7 +1,7 @@
 import { join } from "@std/path";
 
 /** The folder of the control socket, in the server's folder, and the socket in it. */
-export const CONTROL_FOLDER = "control";
+export const CONTROL_FOLDER = "run";
 const SOCKET_NAME = "sealpost.sock";
 
 /** The control socket of the server whose folder is `dir`. */

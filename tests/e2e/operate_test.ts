@@ -133,7 +133,7 @@ Deno.test("an operator looks after a running server", async (t) => {
   try {
     await t.step("the control socket is the owner's alone", async () => {
       if (!posix) return;
-      const modes = ["control", "control/sealpost.sock", "audit.log"].map(async (name) =>
+      const modes = ["run", "run/sealpost.sock", "audit.log"].map(async (name) =>
         ((await Deno.stat(place.path(name))).mode ?? 0) & 0o777
       );
       assertEquals(await Promise.all(modes), [0o700, 0o600, 0o600]);
@@ -285,7 +285,7 @@ Deno.test("an operator looks after a running server", async (t) => {
       ];
       const args = place.build.args.slice(0, -1);
       const { code, stdout, stderr } = await run(
-        [script, "server/control/sealpost.sock", JSON.stringify(texts)],
+        [script, "server/run/sealpost.sock", JSON.stringify(texts)],
         { cwd: place.dir, build: { command: place.build.command, args } },
       );
       assertEquals(code, 0, stderr);
@@ -302,7 +302,7 @@ Deno.test("an operator looks after a running server", async (t) => {
       async () => {
         process.program.kill("SIGKILL");
         await process.program.finish();
-        if (posix) await Deno.stat(place.path("control", "sealpost.sock"));
+        if (posix) await Deno.stat(place.path("run", "sealpost.sock"));
         process = await place.start();
         assertEquals((await place.json("stats")).sessions, 0);
       },
@@ -322,7 +322,7 @@ Deno.test("an operator looks after a running server", async (t) => {
   }
 
   await t.step("a stopped server leaves no socket", () => {
-    assertEquals([...Deno.readDirSync(place.path("control"))], []);
+    assertEquals([...Deno.readDirSync(place.path("run"))], []);
   });
 
   await t.step("the audit log has who did what, and no secret", async () => {
