@@ -19,9 +19,9 @@ async function sources(folder = join(ROOT, "server")): Promise<string> {
 
 Deno.test("every command in docs/OPERATING.md is taken as it stands there", () => {
   const lines = [
-    ...document.matchAll(/^(?:runuser -u sealpost -- )?sealpost (.+)$/gm),
+    ...document.matchAll(/(?:^|&& )(?:runuser -u sealpost -- )?sealpost ([^&\n]+)/gm),
     ...document.matchAll(/`sealpost ([a-z][^`…]*)`/g),
-  ].map(([, line]) => line ?? "");
+  ].map(([, line]) => line?.trim() ?? "");
   assert(lines.length > 20);
   for (const line of lines) {
     const words = line.replaceAll("'", "").split(" ");
