@@ -2,8 +2,10 @@ import type { Bytes } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import type { Connection } from "../protocol/connection.ts";
 import { type Frame, Kind, MAX_DATA } from "../protocol/frame.ts";
+import { decodeGoodbye } from "../protocol/goodbye.ts";
 import { Handoff } from "../protocol/handoff.ts";
 import { MAX_OUTSTANDING } from "../protocol/limits.ts";
+import { printable } from "../protocol/printable.ts";
 import {
   decodeEvent,
   decodeResponse,
@@ -154,9 +156,7 @@ export class Link {
     try {
       for (;;) {
         const frame = await this.#connection.receive();
-        if (!frame) {
-          return this.#end(new SealpostError("connection-lost", "the server ended the connection"));
-        }
+        if (!frame) return this.#end(farewell(this.#connection.goodbye));
         await this.#take(frame);
       }
     } catch (error) {
@@ -216,4 +216,11 @@ function followedByData(op: Op, payload: Bytes): boolean {
   } catch {
     return false;
   }
+}
+
+/** The error of a connection that the server ended with a goodbye, with the reason it gave. */
+function farewell(payload: Bytes | null): SealpostError {
+  const goodbye = payload && decodeGoodbye(payload);
+  const why = goodbye ? `: ${printable(goodbye.reason)}` : "";
+  return new SealpostError("connection-lost", `the server ended the connection${why}`);
 }
