@@ -43,17 +43,11 @@ export class Line {
   readonly #cut = Promise.withResolvers<null>();
   #ends: Deno.TcpConn[] = [];
   #over = false;
+  #port = 0;
 
   /** Everything that one side has sent, in one piece. Empty unless the relay records. */
   sent(direction: Direction): Data {
-    const pieces = this.#pieces[direction];
-    const out = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const piece of pieces) {
-      out.set(piece, at);
-      at += piece.length;
-    }
-    return out;
+    return joined(...this.#pieces[direction]);
   }
 
   /** Bytes that one side has sent. */
@@ -64,6 +58,11 @@ export class Line {
   /** Who spoke when, and how much, before the other side did. */
   runs(): readonly Run[] {
     return this.#runs.map((run) => ({ ...run }));
+  }
+
+  /** The port from which this connection reaches the server: what the server's log calls it. */
+  get port(): number {
+    return this.#port;
   }
 
   /** Whether both directions have ended. */
@@ -101,6 +100,7 @@ export class Line {
   /** Carries bytes between the two ends until both have finished or one is gone. */
   async carry(client: Deno.TcpConn, server: Deno.TcpConn, options: RelayOptions): Promise<void> {
     this.#ends = [client, server];
+    this.#port = server.localAddr.port;
     await Promise.all([
       this.#pump("up", client, server, options),
       this.#pump("down", server, client, options),
@@ -160,6 +160,55 @@ export class Line {
     for (const resolve of this.#waiting) resolve();
     this.#waiting.clear();
   }
+}
+
+/** A part of what one side sends, by what came before it: bytes `from` to `to` - 1. */
+export interface Part {
+  readonly direction: Direction;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * A hook that holds `part` back until all of it has come, and then sends what `change` makes of it in
+ * its place; null cuts the connection off there, whatever comes after it waits. With `from` = `to`
+ * it inserts.
+ */
+export function changing(
+  part: Part,
+  change: (bytes: Data, line: Line) => Data | Verdict | null | Promise<Data | Verdict | null>,
+): Hook {
+  const held = new Map<Line, Data>();
+  const done = new Set<Line>();
+  return async (piece, { direction, offset, line }) => {
+    const end = offset + piece.length;
+    if (direction !== part.direction || end <= part.from || done.has(line)) return piece;
+    const start = Math.max(part.from - offset, 0);
+    const stop = Math.min(part.to - offset, piece.length);
+    const inside = joined(held.get(line) ?? new Uint8Array(0), piece.subarray(start, stop));
+    held.set(line, inside);
+    const before = piece.subarray(0, start);
+    if (inside.length < part.to - part.from) return joined(before);
+    done.add(line);
+    const made = await change(inside, line);
+    const verdict = made === null
+      ? { data: new Uint8Array(0), cut: true }
+      : made instanceof Uint8Array
+      ? { data: made }
+      : made;
+    const after = verdict.cut ? new Uint8Array(0) : piece.subarray(stop);
+    return { ...verdict, data: joined(before, verdict.data, after) };
+  };
+}
+
+function joined(...parts: readonly Uint8Array[]): Data {
+  const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
 }
 
 /** A TCP relay on 127.0.0.1, between clients and one server: it counts, records and interferes. */

@@ -1,0 +1,34 @@
+import { Siege } from "./siege.ts";
+
+/** Declares a test in which the server is attacked. */
+export type Attack = (
+  name: string,
+  body: (siege: Siege, t: Deno.TestContext) => Promise<void>,
+) => void;
+
+/**
+ * For a file of attacks on one server with the users `names`, one after the other: after each the
+ * server must be unharmed, so that the next one can begin.
+ */
+export function besiege(...names: readonly string[]): Attack {
+  let siege: Siege | null = null;
+  Deno.test.beforeAll(async () => {
+    siege = await Siege.start(names);
+  });
+  Deno.test.afterAll(async () => {
+    await siege?.[Symbol.asyncDispose]();
+  });
+  return (name, body) => {
+    Deno.test({
+      name,
+      // The session that goes on meanwhile belongs to no test.
+      sanitizeOps: false,
+      sanitizeResources: false,
+      async fn(t) {
+        if (!siege) throw new Error("the server did not start");
+        await siege.mark();
+        await body(siege, t);
+      },
+    });
+  };
+}

@@ -1,0 +1,74 @@
+import { join } from "@std/path";
+import { exists } from "@std/fs";
+import { DatabaseSync } from "node:sqlite";
+import { toHex } from "../../crypto/bytes.ts";
+import { sha256 } from "../../crypto/hash.ts";
+import { filesBelow } from "../support/search.ts";
+
+/** All that a server keeps, in a form that can be compared. */
+export interface Kept {
+  /** A line for each account. */
+  readonly accounts: readonly string[];
+  /** A line for each entry of a mailbox, with what it refers to. */
+  readonly entries: readonly string[];
+  /** How many messages no mailbox has: none, ever. */
+  readonly orphans: number;
+  /** A line for each id that was delivered. */
+  readonly delivered: readonly string[];
+  /** The ids of the tickets that can be used. */
+  readonly tickets: readonly string[];
+  /** The files of bodies, those that arrive included. */
+  readonly bodies: readonly string[];
+  /** user_pass.json, and what else an administrator finds in the folder. */
+  readonly files: readonly string[];
+}
+
+/** Reads all that the server in `folder` keeps, while it runs, without what the users `without` have. */
+export async function readKept(folder: string, without: readonly string[]): Promise<Kept> {
+  const db = new DatabaseSync(join(folder, "mail", "sealpost.db"), { readOnly: true });
+  const lines = (sql: string) => {
+    const rows = db.prepare(sql).all(JSON.stringify(without));
+    return rows.map((row) => JSON.stringify(row, (_, v) => v instanceof Uint8Array ? toHex(v) : v));
+  };
+  const mine = "a.name NOT IN (SELECT value FROM json_each(?1))";
+  // One transaction: what is read belongs together.
+  db.exec("BEGIN");
+  try {
+    const kept = {
+      accounts: lines(`SELECT * FROM account a WHERE ${mine} ORDER BY name`),
+      entries: lines(
+        `SELECT a.name, e.uid, e.folder, e.flags, e.received_at, e.changed_at, e.stanza, e.note,
+         m.header, m.summary, m.body_size, m.body_file, m.body
+         FROM entry e JOIN account a ON a.id = e.account_id
+         JOIN message m ON m.id = e.message_id WHERE ${mine} ORDER BY a.name, e.uid`,
+      ),
+      orphans: lines(
+        `SELECT m.id FROM message m WHERE ?1 IS NOT NULL
+         AND NOT EXISTS (SELECT 1 FROM entry e WHERE e.message_id = m.id)`,
+      ).length,
+      delivered: lines(
+        `SELECT d.* FROM delivered_id d LEFT JOIN account a ON a.fp = d.sender_fp
+         WHERE a.name IS NULL OR ${mine} ORDER BY d.sender_fp, d.message_id`,
+      ),
+      tickets: lines(
+        `SELECT t.id FROM ticket t JOIN account a ON a.id = t.account_id WHERE ${mine}
+         ORDER BY t.id`,
+      ),
+    };
+    const bodies = await filesBelow(join(folder, "mail", "bodies"));
+    return { ...kept, bodies: bodies.toSorted(), files: await digests(folder) };
+  } finally {
+    db.close();
+  }
+}
+
+/** The files that are for people, each with the hash of its contents. */
+async function digests(folder: string): Promise<string[]> {
+  const out: string[] = [];
+  for (const name of ["user_pass.json", "server_private.pem", "server_public.pem"]) {
+    const path = join(folder, name);
+    if (!await exists(path)) continue;
+    out.push(`${name} ${toHex(await sha256(await Deno.readFile(path)))}`);
+  }
+  return out;
+}

@@ -1,0 +1,171 @@
+import { assertEquals } from "@std/assert";
+import type { Bytes } from "../../crypto/bytes.ts";
+import { type Address, formatAddress } from "../../protocol/address.ts";
+import type { Hook, Line } from "../support/relay.ts";
+import { Arena } from "./arena.ts";
+import { Bystander } from "./bystander.ts";
+import { Chain, type HeldTicket, Intruder, type Self } from "./intruder.ts";
+import type { Kept } from "./kept.ts";
+
+/** Goes on with her mail in one session, whatever is done to the others. */
+const AT_WORK = "carol";
+/** Logs in anew when it is asked whether one still can. */
+const NEWCOMER = "dave";
+
+/** What an attack may have changed in the end. */
+export interface Spoils {
+  /** Logins that were accepted have left tickets, or used them up. */
+  readonly tickets?: boolean;
+}
+
+/** An attack on a server that others use: what must be as it was afterwards is looked at. */
+export class Siege implements AsyncDisposable {
+  readonly #bystander: Bystander;
+  #before: Kept;
+
+  private constructor(readonly arena: Arena, bystander: Bystander, before: Kept) {
+    this.#bystander = bystander;
+    this.#before = before;
+  }
+
+  /** A server with the users `names`, and two more who mind their own business. */
+  static async start(names: readonly string[]): Promise<Siege> {
+    const arena = await Arena.start([...names, AT_WORK, NEWCOMER]);
+    try {
+      const session = await arena.logIn(AT_WORK);
+      const bystander = new Bystander(AT_WORK, arena.identity(AT_WORK), session);
+      return new Siege(arena, bystander, await arena.kept([AT_WORK, NEWCOMER]));
+    } catch (error) {
+      await arena[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get address(): Address {
+    return this.arena.address;
+  }
+
+  /** What the server keeps of those who are attacked, or attack. */
+  kept(): Promise<Kept> {
+    return this.arena.kept([AT_WORK, NEWCOMER]);
+  }
+
+  /** What is to be there from now on. */
+  async mark(): Promise<void> {
+    this.#before = await this.kept();
+  }
+
+  /**
+   * Asserts that the server keeps what it kept before, that the session of somebody else goes on,
+   * and that another can log in.
+   */
+  async unharmed(spoils: Spoils = {}): Promise<void> {
+    await this.#bystander.more(1);
+    await (await this.arena.logIn(NEWCOMER)).connection.close();
+    const after = await this.kept();
+    const tickets = spoils.tickets ? after.tickets : this.#before.tickets;
+    assertEquals(after, { ...this.#before, tickets });
+    this.#before = after;
+  }
+
+  /** Who `name` is, for a client of his own. */
+  self(name: string): Self {
+    return { name, identity: this.arena.identity(name), server: this.arena.server };
+  }
+
+  /** Sessions of `name`, one after the other. */
+  chain(name: string): Promise<Chain> {
+    return Chain.begin(this.address, this.self(name), this.arena.login(name));
+  }
+
+  /** A ticket of `name`, from a login. */
+  async ticket(name: string): Promise<HeldTicket> {
+    const login = this.arena.login(name);
+    const { intruder, verdict } = await Intruder.logIn(this.address, this.self(name), login);
+    await intruder.close();
+    return await intruder.ticketIn(verdict);
+  }
+
+  /** The one connection that `act` makes through a relay, and what came of `act`. */
+  async once<T>(
+    hook: Hook,
+    act: (address: Address) => Promise<T>,
+  ): Promise<{ readonly result: T; readonly line: Line }> {
+    const { result, lines } = await this.arena.through(hook, act);
+    const [line] = lines;
+    if (!line || lines.length > 1) throw new Error(`${lines.length} connections were made`);
+    return { result, line };
+  }
+
+  /** Answers everybody who connects to it by `answer`, and is no server of ours. */
+  static impostor(answer: (socket: Deno.TcpConn) => Promise<void>): Impostor {
+    return new Impostor(answer);
+  }
+
+  /** Ends the session in which mail went on, and asserts that nothing of it was disturbed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.#bystander.stop();
+    } finally {
+      await this.arena[Symbol.asyncDispose]();
+    }
+  }
+}
+
+/** Something on 127.0.0.1 that answers in a server's place. */
+export class Impostor implements AsyncDisposable {
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #serving: Promise<void>;
+  /** What each connection sent, in the order they came. */
+  readonly heard: Bytes[] = [];
+
+  constructor(answer: (socket: Deno.TcpConn) => Promise<void>) {
+    this.#serving = this.#serve(answer);
+  }
+
+  get address(): Address {
+    return { host: "127.0.0.1", port: this.#listener.addr.port };
+  }
+
+  get at(): string {
+    return formatAddress(this.address);
+  }
+
+  async #serve(answer: (socket: Deno.TcpConn) => Promise<void>): Promise<void> {
+    for (;;) {
+      let socket: Deno.TcpConn;
+      try {
+        socket = await this.#listener.accept();
+      } catch {
+        return; // closed
+      }
+      await answer(socket).catch(() => {});
+      try {
+        socket.close();
+      } catch {
+        // The answer ended it.
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    await this.#serving;
+  }
+}
+
+/** Reads exactly `size` bytes. */
+export async function readFrom(socket: Deno.TcpConn, size: number): Promise<Bytes> {
+  const out = new Uint8Array(size);
+  for (let at = 0; at < size;) {
+    const n = await socket.read(out.subarray(at));
+    if (n === null) throw new Error(`the client ended after ${at} bytes`);
+    at += n;
+  }
+  return out;
+}
+
+/** Writes all of `data`. */
+export async function writeTo(socket: Deno.TcpConn, data: Uint8Array): Promise<void> {
+  for (let at = 0; at < data.length;) at += await socket.write(data.subarray(at));
+}
