@@ -52,9 +52,9 @@ export class Arena implements AsyncDisposable {
     this.#identities = identities;
   }
 
-  /** A group of `names`, all of whom have connected once. */
-  static async start(names: readonly string[]): Promise<Arena> {
-    const group = await Group.start(names);
+  /** A group of `names`, all of whom have connected once. `serve`: arguments of the server. */
+  static async start(names: readonly string[], serve: readonly string[] = []): Promise<Arena> {
+    const group = await Group.start(names, { serve });
     try {
       const [first = ""] = names;
       const server = await loadBundle(group.path(first, "server_public.pem"));

@@ -8,12 +8,12 @@ export type Attack = (
 
 /**
  * For a file of attacks on one server with the users `names`, one after the other: after each the
- * server must be unharmed, so that the next one can begin.
+ * server must be unharmed, so that the next one can begin. `serve`: arguments of the server.
  */
-export function besiege(...names: readonly string[]): Attack {
+export function besiege(names: readonly string[], serve: readonly string[] = []): Attack {
   let siege: Siege | null = null;
   Deno.test.beforeAll(async () => {
-    siege = await Siege.start(names);
+    siege = await Siege.start(names, serve);
   });
   Deno.test.afterAll(async () => {
     await siege?.[Symbol.asyncDispose]();

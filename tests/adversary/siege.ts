@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { Bytes } from "../../crypto/bytes.ts";
-import { type Address, formatAddress } from "../../protocol/address.ts";
+import type { Address } from "../../protocol/address.ts";
 import type { Hook, Line } from "../support/relay.ts";
 import { Arena } from "./arena.ts";
 import { Bystander } from "./bystander.ts";
@@ -28,9 +28,16 @@ export class Siege implements AsyncDisposable {
     this.#before = before;
   }
 
-  /** A server with the users `names`, and two more who mind their own business. */
-  static async start(names: readonly string[]): Promise<Siege> {
-    const arena = await Arena.start([...names, AT_WORK, NEWCOMER]);
+  /**
+   * A server with the users `names`, and two more who mind their own business. `serve`: arguments of
+   * the server.
+   */
+  static async start(names: readonly string[], serve: readonly string[] = []): Promise<Siege> {
+    // Who is at work sends more than a person would.
+    const arena = await Arena.start([...names, AT_WORK, NEWCOMER], [
+      "--messages-per-minute=off",
+      ...serve,
+    ]);
     try {
       const session = await arena.logIn(AT_WORK);
       const bystander = new Bystander(AT_WORK, arena.identity(AT_WORK), session);
@@ -97,11 +104,6 @@ export class Siege implements AsyncDisposable {
     return { result, line };
   }
 
-  /** Answers everybody who connects to it by `answer`, and is no server of ours. */
-  static impostor(answer: (socket: Deno.TcpConn) => Promise<void>): Impostor {
-    return new Impostor(answer);
-  }
-
   /** Ends the session in which mail went on, and asserts that nothing of it was disturbed. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
@@ -112,12 +114,11 @@ export class Siege implements AsyncDisposable {
   }
 }
 
-/** Something on 127.0.0.1 that answers in a server's place. */
+/** Something on 127.0.0.1 that answers in a server's place, one connection after the other. */
 export class Impostor implements AsyncDisposable {
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #serving: Promise<void>;
-  /** What each connection sent, in the order they came. */
-  readonly heard: Bytes[] = [];
+  #closed = false;
 
   constructor(answer: (socket: Deno.TcpConn) => Promise<void>) {
     this.#serving = this.#serve(answer);
@@ -125,10 +126,6 @@ export class Impostor implements AsyncDisposable {
 
   get address(): Address {
     return { host: "127.0.0.1", port: this.#listener.addr.port };
-  }
-
-  get at(): string {
-    return formatAddress(this.address);
   }
 
   async #serve(answer: (socket: Deno.TcpConn) => Promise<void>): Promise<void> {
@@ -148,9 +145,15 @@ export class Impostor implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
+  /** Takes no more connections, and waits until the last one was answered. */
+  async stop(): Promise<void> {
+    if (!this.#closed) this.#listener.close();
+    this.#closed = true;
     await this.#serving;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 }
 
