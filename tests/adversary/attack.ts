@@ -4,6 +4,7 @@ import { Siege } from "./siege.ts";
 export type Attack = (
   name: string,
   body: (siege: Siege, t: Deno.TestContext) => Promise<void>,
+  options?: { readonly ignore?: boolean },
 ) => void;
 
 /**
@@ -18,9 +19,10 @@ export function besiege(names: readonly string[], serve: readonly string[] = [])
   Deno.test.afterAll(async () => {
     await siege?.[Symbol.asyncDispose]();
   });
-  return (name, body) => {
+  return (name, body, { ignore = false } = {}) => {
     Deno.test({
       name,
+      ignore,
       // The session that goes on meanwhile belongs to no test.
       sanitizeOps: false,
       sanitizeResources: false,

@@ -14,13 +14,14 @@ import type { Address } from "../../protocol/address.ts";
 import { Kind } from "../../protocol/frame.ts";
 import { MAX_RECORD, MIN_RECORD } from "../../protocol/record.ts";
 import { TICKET_LABEL } from "../../protocol/resumption.ts";
-import { changing, type Direction, type Hook, type Line, type Part } from "../support/relay.ts";
+import { changing, type Direction, type Line, type Part } from "../support/relay.ts";
 import { type End, endOf, flipped, FULL, inParallel, positions } from "./arena.ts";
 import { besiege } from "./attack.ts";
 import { type HeldTicket, Intruder, resumption } from "./intruder.ts";
 import { leaveMail } from "./mail.ts";
 import { MESSAGE, type MessageName, R1, R2, SHORT_RECORD } from "./messages.ts";
 import type { Siege } from "./siege.ts";
+import { Target } from "./target.ts";
 
 const attack = besiege(["alice"]);
 
@@ -224,23 +225,6 @@ attack(
     await siege.unharmed();
   },
 );
-
-/** A relay's hook that lets everything pass until it is told what to change. */
-class Target {
-  readonly #counts = { up: 0, down: 0 };
-  #hook: Hook | null = null;
-
-  readonly hook: Hook = (piece, at) => {
-    this.#counts[at.direction] = at.offset + piece.length;
-    return this.#hook ? this.#hook(piece, at) : piece;
-  };
-
-  /** Changes the next `size` bytes that come in this direction. */
-  aim(direction: Direction, size: number, change: Parameters<typeof changing>[1]): void {
-    const from = this.#counts[direction];
-    this.#hook = changing({ direction, from, to: from + size }, change);
-  }
-}
 
 attack("a byte flipped anywhere in a record of a session ends the session", async (siege, t) => {
   let ticket = await siege.ticket("alice");

@@ -9,6 +9,8 @@ export interface Verdict {
   readonly data: Data;
   /** Whether both sides are cut off right after that, without a goodbye. */
   readonly cut?: boolean;
+  /** Whether it goes on byte by byte. */
+  readonly bytewise?: boolean;
 }
 
 /**
@@ -101,6 +103,8 @@ export class Line {
   async carry(client: Deno.TcpConn, server: Deno.TcpConn, options: RelayOptions): Promise<void> {
     this.#ends = [client, server];
     this.#port = server.localAddr.port;
+    // What is passed on is not gathered again on the way.
+    for (const socket of this.#ends) socket.setNoDelay(true);
     await Promise.all([
       this.#pump("up", client, server, options),
       this.#pump("down", server, client, options),
@@ -136,8 +140,12 @@ export class Line {
           ])
           : piece;
         if (decided === null) return this.cut();
-        const { data, cut } = decided instanceof Uint8Array ? { data: decided } : decided;
-        for (let at = 0; at < data.length;) at += await to.write(data.subarray(at));
+        const { data, cut, bytewise }: Verdict = decided instanceof Uint8Array
+          ? { data: decided }
+          : decided;
+        for (let at = 0; at < data.length;) {
+          at += await to.write(data.subarray(at, bytewise ? at + 1 : data.length));
+        }
         if (cut) return this.cut();
       }
       await to.closeWrite();
