@@ -79,6 +79,8 @@ export class Link {
   /** Says goodbye. Never throws. */
   async close(): Promise<void> {
     this.#ended ??= new SealpostError("connection-lost", "the connection is closed");
+    // Whoever left data unread must not keep the goodbye waiting.
+    for (const { data } of this.#pending) data.fail(this.#ended);
     await this.#connection.close();
     await this.#reading;
   }
@@ -189,6 +191,7 @@ export class Link {
         finish();
         return pending.data.end();
       case Kind.cancel:
+        if (!pending.answered) throw new SealpostError("protocol", "a cancel before its response");
         finish();
         return pending.data.fail(
           new SealpostError("cancelled", "the server broke the transfer off; try again"),

@@ -1,4 +1,4 @@
-import { type Bytes, fromHex, wipe } from "../crypto/bytes.ts";
+import { type Bytes, fromHex, fromUtf8, wipe } from "../crypto/bytes.ts";
 import type { Bundle, Identity } from "../crypto/identity.ts";
 import type { Address } from "../protocol/address.ts";
 import type { Hello } from "../protocol/hello.ts";
@@ -22,6 +22,8 @@ export interface LogOnOptions {
   /** The password, asked for only if there is no ticket that works; wiped after use. */
   readonly password: () => Promise<Bytes>;
   readonly onMail?: (event: MailEvent) => void;
+  /** Asks for a new password, when the one that was used is good for one time only. */
+  readonly newPassword: () => Promise<string>;
 }
 
 /** A session that is ready for requests. */
@@ -51,11 +53,27 @@ export async function logOn(options: LogOnOptions): Promise<LoggedOn> {
       password,
       client: `sealpost/${PROGRAM_VERSION}`,
     });
-    const { ticket, bound } = loggedIn.verdict;
-    if (ticket) await keep(tickets, loggedIn, ticket);
-    return { ...ready(loggedIn, tickets, options), bound, resumed: false };
+    const { ticket, bound, change } = loggedIn.verdict;
+    const session = ready(loggedIn, tickets, options);
+    if (change) await changePassword(session.link, fromUtf8(password), options.newPassword);
+    else if (ticket) await keep(tickets, loggedIn, ticket);
+    return { ...session, bound, resumed: false };
   } finally {
     wipe(password);
+  }
+}
+
+/** Until a one-time password is changed, the server answers nothing else. */
+async function changePassword(
+  link: Link,
+  old: string,
+  ask: LogOnOptions["newPassword"],
+): Promise<void> {
+  try {
+    await link.ask({ op: "passwd", old, new: await ask() });
+  } catch (error) {
+    await link.close();
+    throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 import { join } from "@std/path";
 import { exists } from "@std/fs";
-import type { Bytes } from "../crypto/bytes.ts";
+import { type Bytes, fromUtf8, wipe } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import { type Bundle, bundleToPem, formatFingerprint, type Identity } from "../crypto/identity.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
@@ -68,6 +68,7 @@ export async function openMail(options: SessionOptions): Promise<Mail> {
     state,
     useTicket: options.useTicket,
     password: () => findPassword(terminal, options.passwordFile),
+    newPassword: () => askNewPassword(terminal),
     ...(options.onMail ? { onMail: options.onMail } : {}),
   });
   try {
@@ -120,6 +121,29 @@ async function findPassword(terminal: Terminal, file: string | undefined): Promi
     throw new SealpostError("usage", "the input ended before the login; nothing was done");
   }
   return bounded(typed);
+}
+
+/** The person's own password in the place of a one-time one, typed twice. */
+async function askNewPassword(terminal: Terminal): Promise<string> {
+  if (!terminal.interactive) {
+    throw new SealpostError(
+      "login-refused",
+      "your password is good for one time only; connect once at a terminal and choose your own",
+    );
+  }
+  terminal.print(
+    "Your password is good for one time only. Choose your own, of 8 characters or more.",
+  );
+  for (;;) {
+    const first = await terminal.askSecret("New password: ");
+    const second = first && await terminal.askSecret("The same again: ");
+    if (!first || !second) throw new SealpostError("cancelled", "no new password was chosen");
+    const [text, again] = [fromUtf8(first), fromUtf8(second)];
+    wipe(first, second);
+    if (text !== again) terminal.complain("The two are not the same.");
+    else if ([...text].length < 8) terminal.complain("That has fewer than 8 characters.");
+    else return text;
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
+import { CLIENT_COMMANDS } from "../client_commands.ts";
 import { COMMANDS } from "../commands.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { RSA_BITS } from "../crypto/rsa.ts";
@@ -146,7 +147,7 @@ Deno.test("every example in help is taken by its command", () => {
   for (const command of COMMANDS) {
     for (const { line } of command.examples) {
       const words = command.name.split(" ").length;
-      const args = line.replace(/ < .*/, "").replaceAll("'", "").split(" ");
+      const args = line.replace(/ [<>] .*/, "").replaceAll("'", "").split(" ");
       assertEquals(args.slice(0, words).join(" "), command.name);
       parseCommand(command, args.slice(words));
     }
@@ -269,13 +270,14 @@ Deno.test("a task acts in the folder where it is typed, also without a Deno on t
 Deno.test("every command has a task, and no task has more rights than it needs", async () => {
   const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
   const local = /^(serve|user|sessions|stats|queue|reload)$/;
+  const mail = new Set<string>(["connect", ...CLIENT_COMMANDS.map(({ name }) => name)]);
   for (const name of new Set(COMMANDS.map(({ name }) => name.split(" ", 1)[0] ?? ""))) {
     const { command } = tasks[name];
     assertStringIncludes(command, `"$ROOT/main.ts" ${name}`);
     assertEquals((await permissionsOf(name)).slice(0, 2), ["--allow-read=.", "--allow-write=."]);
     assert(!/--allow-(run|ffi|sys|all)|-A\b/.test(command), command);
     if (local.test(name)) assertStringIncludes(command, "socket_permission.ts");
-    else if (name !== "connect") assert(!command.includes("--allow-net"), command);
+    else if (!mail.has(name)) assert(!command.includes("--allow-net"), command);
     if (local.test(name) && name !== "serve") {
       assertMatch(command, /--allow-net=127\.0\.0\.1:0"\$\(/);
     }

@@ -10,8 +10,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "server": ["protocol", "crypto", "std"],
   "keygen.ts": ["protocol", "crypto", "std"],
   "workspace.ts": ["keygen.ts", "server", "protocol", "crypto", "std"],
-  "commands.ts": ["server", "protocol"],
-  "main.ts": ["commands.ts", "keygen.ts", "workspace.ts", "client", "server", "protocol", "crypto"],
+  "client_commands.ts": ["protocol"],
+  "commands.ts": ["client_commands.ts", "server", "protocol"],
+  "main.ts": [
+    "client_commands.ts",
+    "commands.ts",
+    "keygen.ts",
+    "workspace.ts",
+    "client",
+    "server",
+    "protocol",
+    "crypto",
+  ],
 };
 
 interface Arrow {
