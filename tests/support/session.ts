@@ -39,6 +39,7 @@ export async function openSession(
     identity,
     state,
     useTicket: true,
+    newPassword: () => Promise.reject(new Error("no one-time password is used here")),
     password: () => Promise.resolve(utf8(passwordOf(name))),
   });
   const mail = await Mail.open(name, identity, link, hello, state, retired);
