@@ -14,6 +14,9 @@ export const LOCK_NAME = "sealpost.lock";
 /** Name of the folder of bodies beside the database. */
 export const BODIES_NAME = "bodies";
 
+/** Ends the name of the folder in which a restored store is made, beside the one it will replace. */
+export const RESTORING = ".restoring";
+
 /** An open database and the lock that keeps other servers out. */
 export interface Database {
   readonly db: DatabaseSync;
@@ -29,8 +32,8 @@ export interface Database {
  * The lock is on an empty file of its own, so that a backup can read the database meanwhile; the
  * system drops it when the process ends, however it ends.
  *
- * Throws `busy` (another process has it), `config` (not a store, or a newer schema), `disk-full` or
- * `file-io`.
+ * Throws `busy` (another process has it), `config` (not a store, a newer schema, or half a restore),
+ * `disk-full` or `file-io`.
  */
 export async function openDatabase(folder: string): Promise<Database> {
   const lock = await takeLock(folder);
@@ -65,6 +68,13 @@ export async function openDatabase(folder: string): Promise<Database> {
 
 async function takeLock(folder: string): Promise<Deno.FsFile> {
   try {
+    if (!await exists(folder) && await exists(folder + RESTORING)) {
+      throw new SealpostError(
+        "config",
+        `a restore to ${folder} was broken off; do it again, or remove ${folder + RESTORING} to ` +
+          "start with an empty store",
+      );
+    }
     await makeFolder(folder);
   } catch (error) {
     throw wrapFileError(error, `open the store ${folder}`);

@@ -10,6 +10,7 @@ import {
   LOCK_NAME,
   lockStore,
   openDatabase,
+  RESTORING,
   wrapSqliteError,
 } from "./database.ts";
 import { checkStore, damagedStore, describeReport, type Report } from "./fsck.ts";
@@ -57,9 +58,6 @@ export interface RestoreReport {
   readonly check: Report;
 }
 
-/** Ends the name of a store that is not complete yet. */
-const STAGING = ".restoring";
-
 /**
  * Puts a snapshot back as the store of the server in `dir`. Every file is compared with its checksum
  * while it is copied, the schema is brought forward, and the whole is checked as by `fsck`, before it
@@ -81,7 +79,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRep
   const { dir, force } = options;
   const snapshot = await chooseSnapshot(options);
   const store = join(dir, "mail");
-  const staging = store + STAGING;
+  const staging = store + RESTORING;
   await ensurePrivateDir(dir);
   const used = await isUsed(store);
   if (used && !force) {

@@ -243,6 +243,20 @@ Deno.test("a snapshot of a damaged store is taken only with force", () =>
     assertEquals(check.damaged, 2);
   }));
 
+Deno.test("a restore that was broken off is done again, and is not taken for an empty store", () =>
+  inBackup(async ({ dir, mail, from, folder }) => {
+    // Between the two renames, and before that.
+    await Deno.rename(mail, join(folder, "aside"));
+    await Deno.mkdir(`${mail}.restoring`);
+    await Deno.writeTextFile(join(`${mail}.restoring`, "sealpost.db"), "half of it");
+    const error = await assertCode("config", () => openSqliteStore(mail));
+    assertMatch(error.message, /^a restore to .*mail was broken off; do it again/);
+    assertEquals(await exists(mail), false);
+    const { check } = await restoreBackup({ from, dir, ...usual });
+    assertEquals([check.messages, check.findings], [6, []]);
+    await (await openSqliteStore(mail)).close();
+  }));
+
 Deno.test("a store that is in use is not replaced", () =>
   inBackup(async ({ dir, mail, from }) => {
     await withStore(mail, async () => {
