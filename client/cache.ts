@@ -17,6 +17,9 @@ import type { State } from "./state.ts";
 
 const FILE = "cache.db";
 const SCHEMA_VERSION = 1;
+/** Sizes from which a cache is full, bytes: some 250,000 messages in a file. */
+const MAX_FILE = 1024 * 1024 * 1024;
+const MAX_MEMORY = 256 * 1024 * 1024;
 
 const SCHEMA = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -74,28 +77,38 @@ export class Cache {
   readonly #state: State;
   readonly #statements = new Map<string, StatementSync>();
 
-  private constructor(db: DatabaseSync, state: State) {
+  readonly #limit: number;
+
+  private constructor(db: DatabaseSync, state: State, limit: number) {
     this.#db = db;
     this.#state = state;
+    this.#limit = limit;
   }
 
   /**
    * Opens the cache of a user; with `keep` false one that lives in memory only. A file that is
-   * damaged, or of another version, is made anew. Throws `file-io`, `disk-full`.
+   * damaged, or of another version, is made anew. It is full from `limit` bytes on. Throws `file-io`,
+   * `disk-full`.
    */
-  static open(state: State, keep: boolean): Cache {
+  static open(state: State, keep: boolean, limit = keep ? MAX_FILE : MAX_MEMORY): Cache {
     const path = keep ? state.path(FILE) : ":memory:";
     try {
-      return new Cache(openDatabase(path), state);
+      return new Cache(openDatabase(path), state, limit);
     } catch (error) {
       if (!keep) throw wrapFileError(error, "open a cache in memory");
     }
     try {
       for (const suffix of ["", "-wal", "-shm"]) removeIfThere(path + suffix);
-      return new Cache(openDatabase(path), state);
+      return new Cache(openDatabase(path), state, limit);
     } catch (error) {
       throw wrapFileError(error, `make ${path}`);
     }
+  }
+
+  /** Whether nothing older is to be fetched into it. */
+  get full(): boolean {
+    const pages = Number(this.#get("PRAGMA page_count")?.page_count);
+    return pages * Number(this.#get("PRAGMA page_size")?.page_size) >= this.#limit;
   }
 
   fetched(): Fetched {

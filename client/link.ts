@@ -19,6 +19,12 @@ import {
 
 const EMPTY = new Uint8Array(0);
 
+/** How long a server may leave what it was asked without any progress, milliseconds. */
+const PATIENCE = 300_000;
+
+/** What may still be on its way when data is not wanted any more, bytes: buffers of both systems. */
+const MAX_DRAINED = 32 * 1024 * 1024;
+
 /** A request that waits for its response, and after that for its data. */
 interface Pending {
   readonly id: number;
@@ -27,6 +33,9 @@ interface Pending {
   readonly settle: (payload: Bytes) => void;
   readonly fail: (error: SealpostError) => void;
   answered: boolean;
+  /** Whether the rest of the data is not wanted, and how much of that came, bytes. */
+  cancelled: boolean;
+  drained: number;
 }
 
 /** The response to a request, and the data that follows it. */
@@ -41,6 +50,8 @@ export interface Answer<O extends Op> {
 export class Link {
   readonly #connection: Connection;
   readonly #onEvent: (event: Event) => void;
+  readonly #patience: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #pending: Pending[] = [];
   #nextId = 1;
   #ended: SealpostError | null = null;
@@ -48,10 +59,18 @@ export class Link {
   #turn: Promise<unknown> = Promise.resolve();
   readonly #reading: Promise<void>;
 
-  /** `onEvent` is told what the server says without being asked. */
-  constructor(connection: Connection, onEvent: (event: Event) => void = () => {}) {
+  /**
+   * `onEvent` is told what the server says without being asked. The connection ends with `timeout`
+   * if what was asked makes no progress for `patience` milliseconds.
+   */
+  constructor(
+    connection: Connection,
+    onEvent: (event: Event) => void = () => {},
+    patience = PATIENCE,
+  ) {
     this.#connection = connection;
     this.#onEvent = onEvent;
+    this.#patience = patience;
     this.#reading = this.#read();
   }
 
@@ -81,6 +100,7 @@ export class Link {
     this.#ended ??= new SealpostError("connection-lost", "the connection is closed");
     // Whoever left data unread must not keep the goodbye waiting.
     for (const { data } of this.#pending) data.fail(this.#ended);
+    clearTimeout(this.#timer);
     await this.#connection.close();
     await this.#reading;
   }
@@ -95,6 +115,7 @@ export class Link {
     await previous;
     let pending: Pending;
     let payload: Promise<Bytes>;
+    let complete = true;
     try {
       if (this.#ended) throw this.#ended;
       if (this.#pending.length >= MAX_OUTSTANDING) {
@@ -108,18 +129,32 @@ export class Link {
         fail = reject;
       });
       payload.catch(() => {});
-      pending = { id, op: request.op, data: new Handoff(), settle, fail, answered: false };
+      pending = {
+        id,
+        op: request.op,
+        data: new Handoff(),
+        settle,
+        fail,
+        answered: false,
+        cancelled: false,
+        drained: 0,
+      };
       this.#pending.push(pending);
+      this.#watch();
       await this.#connection.send({ kind: Kind.request, id, payload: encodeJson(request) });
-      if (upload) await this.#upload(pending, upload.sealed, upload.onProgress);
+      if (upload) complete = await this.#upload(pending, upload.sealed, upload.onProgress);
     } finally {
       done();
     }
     const response = decodeResponse<O>(request.op, await payload);
+    if (!complete) {
+      throw new SealpostError("protocol", "the server took a message before it had all of it");
+    }
     return {
       response,
       data: pending.data,
       cancel: async () => {
+        pending.cancelled = true;
         pending.data.discard();
         if (this.#pending.includes(pending) && this.#connection.open) {
           await this.#connection.send({ kind: Kind.cancel, id: pending.id, payload: EMPTY });
@@ -128,12 +163,12 @@ export class Link {
     };
   }
 
-  /** Sends the data of an upload; stops as soon as the server has refused it. */
+  /** Sends the data of an upload; stops, and returns false, as soon as the server has refused it. */
   async #upload(
     pending: Pending,
     sealed: AsyncIterable<Bytes>,
     onProgress: (done: number) => void,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { id } = pending;
     let sent = 0;
     let complete = false;
@@ -142,6 +177,7 @@ export class Link {
         for (let at = 0; at < piece.length && !pending.answered; at += MAX_DATA) {
           const payload = piece.slice(at, at + MAX_DATA);
           await this.#connection.send({ kind: Kind.data, id, payload });
+          this.#watch();
           sent += payload.length;
           onProgress(sent);
         }
@@ -152,6 +188,21 @@ export class Link {
       const kind = complete ? Kind.end : Kind.cancel;
       if (this.#connection.open) await this.#connection.send({ kind, id, payload: EMPTY });
     }
+    return complete;
+  }
+
+  /** Starts to count anew how long the server leaves unanswered what it was asked. */
+  #watch(): void {
+    clearTimeout(this.#timer);
+    if (this.#pending.length === 0) return;
+    this.#timer = setTimeout(() => {
+      this.#connection.abort(
+        new SealpostError(
+          "timeout",
+          `the server has not answered for ${this.#patience / 1000} s; connect again`,
+        ),
+      );
+    }, this.#patience);
   }
 
   async #read(): Promise<void> {
@@ -176,6 +227,13 @@ export class Link {
     if (!pending || pending.id !== frame.id) {
       throw new SealpostError("protocol", "the server answers what was not asked");
     }
+    // The time that this side takes to use what came is not the server's.
+    clearTimeout(this.#timer);
+    await this.#takeAnswer(pending, frame);
+    this.#watch();
+  }
+
+  async #takeAnswer(pending: Pending, frame: Frame): Promise<void> {
     const finish = () => this.#pending.shift();
     switch (frame.kind) {
       case Kind.response:
@@ -185,6 +243,10 @@ export class Link {
         return pending.settle(frame.payload);
       case Kind.data:
         if (!pending.answered) throw new SealpostError("protocol", "data before its response");
+        if (pending.cancelled) pending.drained += frame.payload.length;
+        if (pending.drained > MAX_DRAINED) {
+          throw new SealpostError("protocol", "the server does not stop sending");
+        }
         return await pending.data.push(frame.payload);
       case Kind.end:
         if (!pending.answered) throw new SealpostError("protocol", "an end before its response");
@@ -203,6 +265,7 @@ export class Link {
 
   #end(error: SealpostError): void {
     this.#ended ??= error;
+    clearTimeout(this.#timer);
     for (const pending of this.#pending.splice(0)) {
       pending.fail(error);
       pending.data.fail(error);

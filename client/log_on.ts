@@ -44,7 +44,7 @@ export async function logOn(options: LogOnOptions): Promise<LoggedOn> {
   const tickets = new Tickets(options.state, options.server.fp);
   const resumed = options.useTicket ? await resume(options, tickets) : null;
   if (resumed) {
-    return { ...ready(resumed, tickets, options), bound: false, resumed: true };
+    return { ...ready(resumed, tickets, options, true), bound: false, resumed: true };
   }
   const password = await options.password();
   try {
@@ -54,7 +54,7 @@ export async function logOn(options: LogOnOptions): Promise<LoggedOn> {
       client: `sealpost/${PROGRAM_VERSION}`,
     });
     const { ticket, bound, change } = loggedIn.verdict;
-    const session = ready(loggedIn, tickets, options);
+    const session = ready(loggedIn, tickets, options, false);
     if (change) await changePassword(session.link, fromUtf8(password), options.newPassword);
     else if (ticket) await keep(tickets, loggedIn, ticket);
     return { ...session, bound, resumed: false };
@@ -89,11 +89,14 @@ async function resume(options: LogOnOptions, tickets: Tickets): Promise<Connecte
   }
 }
 
-function ready(connected: Connected, tickets: Tickets, options: LogOnOptions) {
+function ready(connected: Connected, tickets: Tickets, options: LogOnOptions, resumed: boolean) {
+  // One, in a session that was resumed: each that is kept is a write to the disk.
+  let due = resumed;
   const link = new Link(connected.connection, (event) => {
+    if (event.event !== "ticket") return options.onMail?.(event);
     // A ticket that cannot be kept costs a password the next time, and nothing now.
-    if (event.event === "ticket") keep(tickets, connected, event).catch(() => {});
-    else options.onMail?.(event);
+    if (due) keep(tickets, connected, event).catch(() => {});
+    due = false;
   });
   return { link, hello: connected.hello };
 }

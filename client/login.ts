@@ -1,4 +1,4 @@
-import { type Bytes, concat, wipe } from "../crypto/bytes.ts";
+import { type Bytes, concat, toBase64, wipe } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { type Bundle, decodeBundle, type Identity } from "../crypto/identity.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
@@ -16,7 +16,7 @@ import type { SplitKeys } from "../protocol/noise.ts";
 import { type Acquaintance, ClientResumption, SIZE_R2 } from "../protocol/resumption.ts";
 import { connectSocket } from "../protocol/socket.ts";
 
-/** How long a login may take before the client gives up, milliseconds. */
+/** How long a login may take before the client gives up, milliseconds, if nothing else is said. */
 const LOGIN_TIMEOUT = 20_000;
 
 /** Decapsulations that are timed before a login: see {@linkcode Grid}. */
@@ -44,6 +44,7 @@ export interface LoggedIn extends Connected {
  */
 async function withStream<T>(
   address: Address,
+  timeout: number,
   work: (stream: ByteStream) => Promise<T>,
 ): Promise<T> {
   const stream = await connectSocket(address);
@@ -51,7 +52,7 @@ async function withStream<T>(
   const deadline = setTimeout(() => {
     late = true;
     stream.close();
-  }, LOGIN_TIMEOUT);
+  }, timeout);
   try {
     return await work(stream);
   } catch (error) {
@@ -79,9 +80,10 @@ export async function logIn(
   server: Bundle,
   identity: Identity,
   login: Login,
+  timeout = LOGIN_TIMEOUT,
 ): Promise<LoggedIn> {
   const grid = await Grid.measure(identity, GRID_SAMPLES);
-  return await withStream(address, async (stream) => {
+  return await withStream(address, timeout, async (stream) => {
     const reader = new ExactReader(stream);
     const handshake = await ClientHandshake.start(server, identity);
     await stream.write(await handshake.writeA());
@@ -112,7 +114,15 @@ export async function logIn(
       );
     }
     const verdict = decodeVerdict(frame.payload);
-    if (verdict.ok) return { connection, hello, verdict, exporter: keys.exporter };
+    if (verdict.ok) {
+      const { name, fp } = verdict;
+      if (name !== login.name || fp !== toBase64(identity.bundle.fp)) {
+        throw connection.abort(
+          new SealpostError("protocol", "the server took the login for another one"),
+        );
+      }
+      return { connection, hello, verdict, exporter: keys.exporter };
+    }
     await connection.close();
     throw new SealpostError(verdict.code, verdict.message);
   });
@@ -128,8 +138,9 @@ export async function resumeLogin(
   address: Address,
   known: Acquaintance,
   identity: Identity,
+  timeout = LOGIN_TIMEOUT,
 ): Promise<Connected | null> {
-  return await withStream(address, async (stream) => {
+  return await withStream(address, timeout, async (stream) => {
     const reader = new ExactReader(stream);
     const handshake = await ClientResumption.start(known, identity);
     await stream.write(await handshake.writeR1());
@@ -188,8 +199,8 @@ function endedEarly(): SealpostError {
  * The bundle that the server at `address` says it has. Nobody has vouched for it: its fingerprint
  * must be compared with what the operator says. Throws as {@linkcode logIn} does.
  */
-export async function askForBundle(address: Address): Promise<Bundle> {
-  return await withStream(address, async (stream) => {
+export async function askForBundle(address: Address, timeout = LOGIN_TIMEOUT): Promise<Bundle> {
+  return await withStream(address, timeout, async (stream) => {
     await stream.write(prefix(KIND_BUNDLE));
     const answer = await new ExactReader(stream).exactly(BUNDLE_ANSWER);
     stream.close();

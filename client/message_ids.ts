@@ -18,7 +18,7 @@ export function shortId(id: Bytes): string {
 /**
  * The UID of the one message that `text` names: a whole id, or a beginning of an id or of a short id,
  * of at least four characters. One's own Sent copy of a message to oneself gives way to the copy
- * in the inbox. Throws `no-such-message`, or `usage` if several fit.
+ * in the inbox; of several with one id the first counts. Throws `no-such-message`, or `usage` if several fit.
  */
 export function findMessage(cache: Cache, text: string): number {
   const wanted = text.trim().toLowerCase();
@@ -39,7 +39,8 @@ export function findMessage(cache: Cache, text: string): number {
     const some = [...messages.values()].slice(0, 5).map(shortId).join(", ");
     throw new SealpostError("usage", `several messages begin with ${wanted}: ${some}; write more`);
   }
-  const received = fits.find(({ folder }) => folder !== "sent") ?? fits[0];
+  // Others who saw an id can use it again: the message that came first is the one that is meant.
+  const received = fits.findLast(({ folder }) => folder !== "sent") ?? fits[0];
   if (!received) throw new SealpostError("internal", "a message without an entry");
   return received.uid;
 }

@@ -19,6 +19,12 @@ export function formatTime(ms: number): string {
     `${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
+/** A time for programs, as ISO 8601 in UTC; null for one that no calendar has. */
+export function isoTime(ms: number): string | null {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? null : date.toISOString();
+}
+
 /** The date of a message; with its arrival if the two are over a day apart. */
 export function dateLine(opened: Opened): string {
   const { date } = opened.summary;

@@ -3,9 +3,9 @@ import { SealpostError } from "../crypto/error.ts";
 import { decodeEntry, type Entry } from "../protocol/entry.ts";
 import { MAX_STANZA } from "../protocol/stanza.ts";
 import { MAX_NOTE, MAX_SUMMARY } from "../protocol/summary.ts";
-import type { Cache } from "./cache.ts";
+import type { Cache, Fetched } from "./cache.ts";
 import type { Link } from "./link.ts";
-import type { MailboxMemory } from "./mailbox_memory.ts";
+import type { Findings, MailboxMemory } from "./mailbox_memory.ts";
 
 /** Entries of one page, and newest entries whose flags are looked at again. */
 const PAGE = 200;
@@ -33,27 +33,73 @@ export async function sync(link: Link, cache: Cache, memory: MailboxMemory): Pro
     fetchPage(link, {}, true),
   ]);
   const { epoch, nextUid } = news;
-  cache.startEpoch(epoch);
+  if (recent.epoch !== epoch || recent.nextUid < nextUid) throw contradiction();
   if (epoch !== before.epoch && before.top > 0) {
     // The UIDs of the old mailbox say nothing about this one.
     const findings = await memory.check(epoch, nextUid, [], known);
+    cache.startEpoch(epoch);
     return { ...await sync(link, cache, memory), renewed: findings.renewed };
   }
-  const findings = await memory.check(epoch, nextUid, news.entries, known);
+  // What came since the first answer is the news of the next time.
+  const listed = recent.entries.filter(({ uid }) => uid < nextUid);
   const lowest = news.entries.at(-1)?.uid ?? nextUid;
   const contiguous = news.entries.length < PAGE;
+  const from = contiguous ? before.top + 1 : lowest;
+  const there = new Set(news.entries.map(({ uid }) => uid));
+  // Between the two answers messages can only have been removed.
+  if (listed.some(({ uid }) => uid >= from && !there.has(uid))) throw contradiction();
+  const findings = await memory.check(epoch, nextUid, [...news.entries, ...listed], known);
+  cache.startEpoch(epoch);
   const bottom = contiguous ? (before.top > 0 ? before.bottom : 1) : lowest;
-  await cache.put(
-    news.entries,
-    { epoch, bottom, top: Math.max(before.top, nextUid - 1) },
-    new Set([...findings.duplicates, ...findings.reused]),
-  );
-  refresh(cache, recent.entries);
+  const fetched = { epoch, bottom, top: Math.max(before.top, nextUid - 1) };
+  await keep(cache, news.entries, fetched, findings);
+  await fetchMissing(link, cache, memory, listed);
+  // A page that is not full reaches down to the first message.
+  const reach = recent.entries.length < PAGE ? 0 : recent.entries.at(-1)?.uid ?? 0;
+  refresh(cache, listed, { from: reach, to: nextUid });
   return { fresh: news.entries.map(({ uid }) => uid), renewed: findings.renewed };
 }
 
+/** Fetches what is listed within the reach of the cache and was left out when that was fetched. */
+async function fetchMissing(
+  link: Link,
+  cache: Cache,
+  memory: MailboxMemory,
+  listed: readonly Entry[],
+): Promise<void> {
+  const fetched = cache.fetched();
+  const there = new Set(cache.ids().map(({ uid }) => uid));
+  const missing = listed.map(({ uid }) => uid)
+    .filter((uid) => uid >= fetched.bottom && uid <= fetched.top && !there.has(uid));
+  const [highest, lowest] = [missing[0], missing.at(-1)];
+  if (highest === undefined || lowest === undefined) return;
+  const known = await memory.known();
+  const page = await fetchPage(link, { after: lowest - 1, before: highest + 1 }, false);
+  if (page.epoch !== fetched.epoch) throw contradiction();
+  const findings = await memory.check(page.epoch, page.nextUid, page.entries, known);
+  await keep(cache, page.entries, fetched, findings);
+}
+
+function keep(
+  cache: Cache,
+  entries: readonly Entry[],
+  fetched: Fetched,
+  findings: Findings,
+): Promise<void> {
+  return cache.put(entries, fetched, new Set([...findings.duplicates, ...findings.reused]));
+}
+
+function contradiction(): SealpostError {
+  return new SealpostError(
+    "protocol",
+    "the server contradicts itself about what is in your mailbox; try again, and if that stays " +
+      "so, ask whoever runs it",
+  );
+}
+
 /**
- * Fetches the next page of what is older than the cache reaches. False when there is nothing older.
+ * Fetches the next page of what is older than the cache reaches. False when there is nothing older,
+ * or the cache is full: a server must not fill the disk with a mailbox that never ends.
  */
 export async function fetchOlder(
   link: Link,
@@ -61,31 +107,31 @@ export async function fetchOlder(
   memory: MailboxMemory,
 ): Promise<boolean> {
   const { epoch, bottom, top } = cache.fetched();
-  if (bottom <= 1) return false;
+  if (bottom <= 1 || cache.full) return false;
   const known = await memory.known();
   const page = await fetchPage(link, { before: bottom }, false);
   if (page.epoch !== epoch) return false;
   const findings = await memory.check(page.epoch, page.nextUid, page.entries, known);
   const lowest = page.entries.length < PAGE ? 1 : page.entries.at(-1)?.uid ?? 1;
-  await cache.put(
-    page.entries,
-    { epoch, bottom: lowest, top },
-    new Set([...findings.duplicates, ...findings.reused]),
-  );
+  await keep(cache, page.entries, { epoch, bottom: lowest, top }, findings);
   return lowest > 1;
 }
 
 /**
  * Takes over flags and places of `recent`, the newest entries there are, and drops what is in the
- * same range of the cache and not among them.
+ * same range of the cache and not among them. What has a UID from `nextUid` on is another client's,
+ * which has seen a later state.
  */
-function refresh(cache: Cache, recent: readonly Entry[]): void {
+function refresh(
+  cache: Cache,
+  recent: readonly Entry[],
+  range: { readonly from: number; readonly to: number },
+): void {
   const there = new Map(recent.map((entry) => [entry.uid, entry]));
-  // A page that is not full reaches down to the first message.
-  const lowest = recent.length < PAGE ? 0 : recent.at(-1)?.uid ?? 0;
   const gone: number[] = [];
   for (const { uid, folder, flags } of cache.ids()) {
-    if (uid < lowest) break;
+    if (uid < range.from) break;
+    if (uid >= range.to) continue;
     const now = there.get(uid);
     if (!now) gone.push(uid);
     else if (now.folder !== folder || now.flags.join() !== flags.join()) {

@@ -70,7 +70,10 @@ export class Unsealer {
   async open(entry: Entry): Promise<Opened> {
     const cacheKey = await sha256(entry.header, entry.stanza, entry.summary);
     const cached = this.#opened.get(toHex(cacheKey)) ?? await this.#remembered(cacheKey, entry);
-    if (cached) return { ...cached, entry };
+    if (cached) {
+      checkBodySize(cached.summary, entry);
+      return { ...cached, entry };
+    }
     const header = decodeHeader(entry.header);
     const { fileKey, signature } = await this.#openStanza(entry);
     await checkCommitment(fileKey, header.commitment);
@@ -82,9 +85,7 @@ export class Unsealer {
     const sender = await this.#people.sender(from.name, header.senderFp, entry.receivedAt);
     await verifyStanza(sender.bundle, signature, entry.header, stanzaFp(entry.stanza));
     await verifySummary(sender.bundle, opened, entry.header);
-    if (sealedBodySize(opened.summary.size) !== entry.bodySize) {
-      throw new SealpostError("format", "its body does not have the size its summary says");
-    }
+    checkBodySize(opened.summary, entry);
     await sender.pin();
     const result: Opened = {
       entry,
@@ -200,6 +201,13 @@ export class Unsealer {
     const retired = await this.#self.retired.find(fp);
     if (retired) return retired;
     throw new SealpostError("format", "it is sealed for a key that is not here");
+  }
+}
+
+/** Throws `format` unless the body that the server announces has the size that the sender signed. */
+function checkBodySize(summary: Summary, entry: Entry): void {
+  if (sealedBodySize(summary.size) !== entry.bodySize) {
+    throw new SealpostError("format", "its body does not have the size its summary says");
   }
 }
 

@@ -37,6 +37,25 @@ export function printable(text: string, options: { lines?: boolean } = {}): stri
   return replaceSuspect(text, options.lines ?? false, spelled);
 }
 
+/**
+ * `value` as indented JSON that is safe to show on a terminal: what {@linkcode printable} looks at is
+ * escaped as JSON escapes, so that a program reads the same value.
+ */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(
+    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu,
+    (character) => character === "\n" ? character : unicodeEscapes(character),
+  );
+}
+
+function unicodeEscapes(character: string): string {
+  let out = "";
+  for (let i = 0; i < character.length; i++) {
+    out += `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`;
+  }
+  return out;
+}
+
 /** `text` without everything that {@linkcode printable} would spell out. */
 export function visible(text: string): string {
   return replaceSuspect(text, false, () => "");

@@ -522,7 +522,9 @@ export class Session implements Member {
       epoch: toHex(account.epoch),
       nextUid: account.nextUid,
     });
-    await this.#stream(job, this.#entries(request));
+    // What is stored from here on is not in the list.
+    const before = Math.min(request.before ?? account.nextUid, account.nextUid);
+    await this.#stream(job, this.#entries({ ...request, before }));
   }
 
   /** The entries of a listing, read a page at a time. */

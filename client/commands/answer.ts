@@ -1,5 +1,6 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { MAX_TITLE } from "../../protocol/limits.ts";
+import { printable } from "../../protocol/printable.ts";
 import { attachmentFromFile } from "../attachments.ts";
 import { formatTime, readForDisplay, saveAttachments } from "../show.ts";
 import { type CommonOptions, openMessage, withMail } from "./common.ts";
@@ -73,7 +74,7 @@ export async function forward(options: ForwardOptions): Promise<void> {
         "---------- Forwarded message ----------",
         `From: ${from.name}`,
         `Date: ${formatTime(date)}`,
-        `Title: ${subject}`,
+        `Title: ${printable(subject)}`,
         "",
         text,
       ].join("\n");

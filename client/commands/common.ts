@@ -1,3 +1,4 @@
+import { printable, printableJson } from "../../protocol/printable.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { type Item, openItem } from "../list.ts";
@@ -5,6 +6,7 @@ import type { Mail } from "../mail.ts";
 import { findMessage, shortId } from "../message_ids.ts";
 import { findProfile, type Profile, requireAddress } from "../profile.ts";
 import { openMail } from "../session.ts";
+import { isoTime } from "../show.ts";
 import { openTerminal, type Terminal } from "../terminal.ts";
 import type { Opened } from "../unseal.ts";
 
@@ -52,13 +54,15 @@ export async function withMail<T>(
   });
   try {
     const { refused } = await mail.flushOutbox();
-    for (const line of refused) terminal.complain(`a waiting message was not sent, ${line}`);
+    for (const line of refused) {
+      terminal.complain(printable(`a waiting message was not sent, ${line}`));
+    }
     return await work({
       terminal,
       profile,
       mail,
       json: options.json,
-      printJson: (value) => terminal.print(JSON.stringify(value, null, 2)),
+      printJson: (value) => terminal.print(printableJson(value)),
     });
   } finally {
     await mail.close();
@@ -95,7 +99,7 @@ export function toJson(item: Item) {
     short: shortId(header),
     folder: entry.folder,
     flags: entry.flags,
-    received: new Date(entry.receivedAt).toISOString(),
+    received: isoTime(entry.receivedAt),
   };
   if (!opened) return { ...common, from: null, subject: null, date: null, problem };
   const { summary } = opened;
@@ -105,7 +109,7 @@ export function toJson(item: Item) {
     to: summary.to.map(({ name }) => name),
     cc: summary.cc.map(({ name }) => name),
     subject: summary.subject,
-    date: new Date(summary.date).toISOString(),
+    date: isoTime(summary.date),
     size: summary.size,
     attachments: summary.attachments,
     attachmentCount: summary.attachmentCount,

@@ -1,7 +1,7 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { parseMessage } from "../parse.ts";
-import { headerLines, readForDisplay, saveAttachments } from "../show.ts";
+import { headerLines, isoTime, readForDisplay, saveAttachments } from "../show.ts";
 import { type CommonOptions, openMessage, withMail } from "./common.ts";
 
 /** What `read` was given. */
@@ -52,8 +52,8 @@ export async function read(options: ReadOptions): Promise<void> {
             cc: summary.cc.map(({ name }) => name),
             bcc: bcc.map(({ name }) => name),
             subject: summary.subject,
-            date: new Date(summary.date).toISOString(),
-            received: new Date(opened.entry.receivedAt).toISOString(),
+            date: isoTime(summary.date),
+            received: isoTime(opened.entry.receivedAt),
             text: shown.text,
             truncated: shown.truncated,
             attachments: shown.attachments,
