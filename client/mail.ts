@@ -208,7 +208,9 @@ export class Mail {
         });
         sent++;
       } catch (error) {
-        if (!isSealpostError(error) || error.code === "connection-lost") throw error;
+        if (!isSealpostError(error) || isSealpostError(error, "connection-lost", "timeout")) {
+          throw error;
+        }
         const names = waiting.request.recipients.map(({ name }) => name).join(", ");
         refused.push(`to ${names}: ${error.message}`);
       }
@@ -237,7 +239,7 @@ export class Mail {
       clear: [...clear],
       ...(folder === undefined ? {} : { folder }),
     });
-    for (const uid of changed.uids) {
+    for (const uid of changed.uids.filter((uid) => uids.includes(uid))) {
       const cached = await this.cache.entry(uid);
       if (!cached) continue;
       const flags = new Set([...cached.entry.flags, ...set]);

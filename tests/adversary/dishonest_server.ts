@@ -1,0 +1,336 @@
+import { RetiredKeys } from "../../client/retired_keys.ts";
+import { logOn } from "../../client/log_on.ts";
+import type { Link } from "../../client/link.ts";
+import { Mail } from "../../client/mail.ts";
+import { State } from "../../client/state.ts";
+import { type Bytes, concat, lp, toBase64, utf8 } from "../../crypto/bytes.ts";
+import { type Bundle, encodeBundle, type Identity } from "../../crypto/identity.ts";
+import { parseAddress } from "../../protocol/address.ts";
+import { type ByteStream, ExactReader } from "../../protocol/byte_stream.ts";
+import { Connection } from "../../protocol/connection.ts";
+import { encodeEntry, type Entry } from "../../protocol/entry.ts";
+import { Kind, MAX_DATA } from "../../protocol/frame.ts";
+import {
+  KIND_HANDSHAKE,
+  PREFIX_SIZE,
+  ServerHandshake,
+  SIZE_A,
+  SIZE_C,
+  SIZE_E,
+} from "../../protocol/handshake.ts";
+import type { Hello } from "../../protocol/hello.ts";
+import { decodeRequest, type Request, VERDICT_SIZE } from "../../protocol/request.ts";
+import { type Listener, listenSocket } from "../../protocol/socket.ts";
+import { identityOf } from "../support/identities.ts";
+import type { SealedParts } from "../support/sealed.ts";
+
+/** The page of entries that a client asks for at a time. */
+export const PAGE = 200;
+
+/** What a server does in the place of what it should; what is left out it does as it should. */
+export interface Lies {
+  readonly hello?: Hello;
+  /** The verdict in the place of `honest`; null for none at all. */
+  readonly verdict?: (honest: Record<string, unknown>) => unknown;
+  /** Sent as a whole in the place of message B; null: nothing, and the connection stays open. */
+  readonly b?: Bytes | null;
+  /** Sent right after the verdict. */
+  readonly after?: (talk: Talk) => Promise<void>;
+  /** Answers a request in the place of the server. False: the server answers as it should. */
+  readonly answer?: (request: Request, talk: Talk) => Promise<boolean>;
+}
+
+/** What a server can say in a session, true or not. */
+export class Talk {
+  /** Data that was sent, bytes. */
+  sent = 0;
+
+  constructor(
+    readonly connection: Connection,
+    readonly id: number,
+    /** Resolves with what was uploaded with the request. */
+    readonly upload: Promise<Bytes>,
+  ) {}
+
+  async frame(kind: Kind, payload: Bytes = new Uint8Array(0), id = this.id): Promise<void> {
+    await this.connection.send({ kind, id, payload });
+  }
+
+  async respond(value: unknown): Promise<void> {
+    await this.frame(Kind.response, utf8(JSON.stringify(value)));
+  }
+
+  async event(value: unknown): Promise<void> {
+    await this.frame(Kind.event, utf8(JSON.stringify(value)), 0);
+  }
+
+  async data(bytes: Bytes): Promise<void> {
+    for (let at = 0; at < bytes.length; at += MAX_DATA) {
+      const payload = bytes.slice(at, at + MAX_DATA);
+      await this.frame(Kind.data, payload);
+      this.sent += payload.length;
+    }
+  }
+
+  /** A whole answer with data. */
+  async answer(value: unknown, ...data: readonly Bytes[]): Promise<void> {
+    await this.respond(value);
+    for (const piece of data) await this.data(piece);
+    await this.frame(Kind.end);
+  }
+}
+
+/** A message in a mailbox. */
+interface Kept {
+  entry: Entry;
+  readonly body: Bytes;
+}
+
+/**
+ * A server in this process that has one mailbox, accepts whatever password it is given, and lies
+ * as a test tells it to. What it does of itself is right.
+ */
+export class DishonestServer implements AsyncDisposable {
+  readonly address: string;
+  readonly #listener: Listener;
+  readonly #serving = new Set<Promise<void>>();
+  readonly #streams = new Set<ByteStream>();
+  readonly #accepting: Promise<void>;
+  lies: Lies = {};
+  epoch = "00000000000000a1";
+  kept: Kept[] = [];
+  nextUid = 1;
+  /** What is offered as whose key. */
+  readonly keys = new Map<string, Bundle>();
+  /** Uploads that were accepted. */
+  readonly delivered: Extract<Request, { op: "deliver" }>[] = [];
+  /** Requests that came, by their names. */
+  readonly asked: string[] = [];
+
+  private constructor(readonly identity: Identity) {
+    this.#listener = listenSocket({ host: "127.0.0.1", port: 0 });
+    this.address = `127.0.0.1:${this.#listener.address.port}`;
+    this.#accepting = this.#accept();
+  }
+
+  static async start(): Promise<DishonestServer> {
+    return new DishonestServer(await identityOf("server"));
+  }
+
+  /** Puts a message into the mailbox, as it was sealed for recipient number `index`. */
+  put(parts: SealedParts, index = 0, more: Partial<Entry> = {}): Entry {
+    const stanza = parts.stanzas[index];
+    if (!stanza) throw new Error(`there is no recipient ${index}`);
+    const body = concat(...parts.chunks);
+    const entry: Entry = {
+      uid: this.nextUid,
+      folder: "inbox",
+      flags: [],
+      receivedAt: Date.now(),
+      header: parts.header,
+      stanza,
+      summary: parts.summary,
+      note: null,
+      bodySize: body.length,
+      ...more,
+    };
+    this.nextUid = Math.max(this.nextUid, entry.uid) + 1;
+    this.kept.push({ entry, body });
+    return entry;
+  }
+
+  async #accept(): Promise<void> {
+    for await (const stream of this.#listener.accept()) {
+      this.#streams.add(stream);
+      const serving = this.#serve(stream).catch(() => {}).finally(() => {
+        this.#serving.delete(serving);
+      });
+      this.#serving.add(serving);
+    }
+  }
+
+  async #serve(stream: ByteStream): Promise<void> {
+    const reader = new ExactReader(stream);
+    const must = async (size: number) => {
+      const bytes = await reader.exactly(size);
+      if (!bytes) throw new Error("the client left");
+      return bytes;
+    };
+    const first = await must(PREFIX_SIZE);
+    // Tickets are not taken: the client logs in with its password.
+    if (first[2] !== KIND_HANDSHAKE) return stream.close();
+    const handshake = await ServerHandshake.start(this.identity);
+    await handshake.readA(concat(first, await must(SIZE_A - PREFIX_SIZE)));
+    const hello = { server: "sealpost", maxMessage: 104_857_600, maxRecipients: 100 };
+    const b = await handshake.writeB(this.lies.hello ?? hello);
+    if (this.lies.b === null) return;
+    await stream.write(this.lies.b ?? b);
+    if (this.lies.b) return stream.close();
+    const claim = await handshake.readC(await must(SIZE_C));
+    await stream.write(await handshake.writeD());
+    await handshake.readE(await must(SIZE_E));
+    const keys = await handshake.split();
+    const connection = new Connection(stream, reader, {
+      send: keys.responder,
+      receive: keys.initiator,
+    });
+    const { name } = claim.login;
+    const honest = { ok: true, bound: false, name, fp: toBase64(claim.bundle.fp) };
+    const verdict = this.lies.verdict ? this.lies.verdict(honest) : honest;
+    if (verdict === null) return;
+    const payload = utf8(JSON.stringify(verdict));
+    await connection.send({ kind: Kind.event, id: 0, payload }, VERDICT_SIZE);
+    const talk = new Talk(connection, 0, Promise.resolve(new Uint8Array(0)));
+    await this.lies.after?.(talk);
+    await this.#session(connection);
+  }
+
+  async #session(connection: Connection): Promise<void> {
+    let turn: Promise<unknown> = Promise.resolve();
+    let pieces: Bytes[] = [];
+    let uploaded: (bytes: Bytes) => void = () => {};
+    for (;;) {
+      const frame = await connection.receive();
+      if (!frame) break;
+      if (frame.kind === Kind.data) pieces.push(frame.payload);
+      if (frame.kind === Kind.end) uploaded(concat(...pieces));
+      if (frame.kind !== Kind.request) continue;
+      pieces = [];
+      const upload = new Promise<Bytes>((resolve) => uploaded = resolve);
+      const request = decodeRequest(frame.payload);
+      this.asked.push(request.op);
+      const talk = new Talk(connection, frame.id, upload);
+      turn = turn.then(async () => {
+        if (!await this.lies.answer?.(request, talk)) await this.answer(request, talk);
+      }).catch(() => {});
+    }
+    await turn;
+  }
+
+  /** Answers as a server should. */
+  async answer(request: Request, talk: Talk): Promise<void> {
+    const { epoch, nextUid } = this;
+    switch (request.op) {
+      case "list":
+        return await talk.answer(
+          { ok: true, epoch, nextUid },
+          ...this.page(request).map((entry) => lp(encodeEntry(entry))),
+        );
+      case "fetch": {
+        const kept = this.kept.find(({ entry }) => entry.uid === request.uid);
+        if (!kept) return await talk.respond(refusal("no-such-message", "it is gone"));
+        const { entry, body } = kept;
+        return await talk.answer({ ok: true, size: body.length }, lp(encodeEntry(entry)), body);
+      }
+      case "flag":
+        for (const kept of this.kept) {
+          if (!request.uids.includes(kept.entry.uid)) continue;
+          const flags = [...new Set([...kept.entry.flags, ...request.set])];
+          kept.entry = { ...kept.entry, flags };
+        }
+        return await talk.respond({ ok: true, uids: request.uids });
+      case "remove":
+        this.kept = this.kept.filter(({ entry }) => !request.uids.includes(entry.uid));
+        return await talk.respond({ ok: true, uids: request.uids });
+      case "keys":
+        return await talk.respond({
+          ok: true,
+          keys: request.names.map((name) => {
+            const bundle = this.keys.get(name);
+            return bundle
+              ? { name, state: "bound", bundle: toBase64(encodeBundle(bundle)) }
+              : { name, state: "unknown" };
+          }),
+        });
+      case "deliver":
+        await talk.upload;
+        this.delivered.push(request);
+        return await talk.respond({ ok: true, at: Date.now(), again: false });
+      case "whoami":
+        return await talk.respond({
+          ok: true,
+          name: "bob",
+          fp: toBase64(new Uint8Array(32)),
+          epoch,
+          nextUid,
+          entries: this.kept.length,
+          unseen: 0,
+          bytes: 0,
+        });
+      case "passwd":
+        return await talk.respond({ ok: true });
+    }
+  }
+
+  /** The entries that a listing asks for. */
+  page(request: Extract<Request, { op: "list" }>): Entry[] {
+    const { after = 0, before = this.nextUid } = request;
+    const none = new Uint8Array(0);
+    return this.kept.map(({ entry }) => entry)
+      .filter(({ uid }) => uid > after && uid < before)
+      .sort((a, b) => b.uid - a.uid)
+      .slice(0, request.limit)
+      .map((entry) => {
+        return request.brief ? { ...entry, stanza: none, summary: none, note: null } : entry;
+      });
+  }
+
+  /** Lies about what listings hold: `change` is given what would be right. */
+  lieAboutLists(change: (entries: Entry[], brief: boolean) => Entry[]): void {
+    this.lies = {
+      answer: async (request, talk) => {
+        if (request.op !== "list") return false;
+        const entries = change(this.page(request), request.brief ?? false);
+        const { epoch, nextUid } = this;
+        await talk.answer(
+          { ok: true, epoch, nextUid },
+          ...entries.map((entry) => lp(encodeEntry(entry))),
+        );
+        return true;
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    for (const stream of this.#streams) stream.close();
+    await this.#accepting;
+    await Promise.all(this.#serving);
+  }
+}
+
+/** A refusal as it is sent. */
+export function refusal(code: string, message: string) {
+  return { ok: false, code, message };
+}
+
+/** A client's side of a session. */
+export interface Client extends AsyncDisposable {
+  readonly mail: Mail;
+  readonly link: Link;
+  readonly state: State;
+}
+
+/** Logs on to `server` with the modules of the program, as `name` whose folder is `dir`. */
+export async function logOnTo(
+  server: { readonly address: string; readonly identity: { readonly bundle: Bundle } },
+  dir: string,
+  name: string,
+  options: { readonly cache?: boolean; readonly password?: string } = {},
+): Promise<Client> {
+  const identity = await identityOf(name);
+  const retired = new RetiredKeys(dir, name, () => Promise.resolve(null));
+  const state = await State.open(dir, name, identity, retired);
+  const { link, hello } = await logOn({
+    address: parseAddress(server.address),
+    server: server.identity.bundle,
+    name,
+    identity,
+    state,
+    useTicket: false,
+    password: () => Promise.resolve(utf8(options.password ?? "any")),
+  });
+  const cache = options.cache ?? true;
+  const mail = await Mail.open(name, identity, link, hello, state, retired, cache);
+  return { mail, link, state, [Symbol.asyncDispose]: () => mail.close() };
+}

@@ -1,0 +1,767 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { Cache } from "../../client/cache.ts";
+import { Link } from "../../client/link.ts";
+import type { Item } from "../../client/list.ts";
+import { logIn } from "../../client/login.ts";
+import { MailboxMemory } from "../../client/mailbox_memory.ts";
+import { readForDisplay } from "../../client/show.ts";
+import { fetchOlder, sync } from "../../client/sync.ts";
+import { type Bytes, concat, lp, random, u32, utf8 } from "../../crypto/bytes.ts";
+import { type ErrorCode, SealpostError } from "../../crypto/error.ts";
+import { formatFingerprint } from "../../crypto/identity.ts";
+import { parseAddress } from "../../protocol/address.ts";
+import { encodeEntry, type Entry } from "../../protocol/entry.ts";
+import { Kind } from "../../protocol/frame.ts";
+import type { Request } from "../../protocol/request.ts";
+import type { Summary } from "../../protocol/summary.ts";
+import { identityOf } from "../support/identities.ts";
+import { type SealedParts, sealMessage } from "../support/sealed.ts";
+import {
+  type Client,
+  DishonestServer,
+  type Lies,
+  logOnTo,
+  PAGE,
+  refusal,
+  type Talk,
+} from "./dishonest_server.ts";
+
+/** A dishonest server, and bob, who logs on to it as often as a test likes. */
+interface World {
+  readonly server: DishonestServer;
+  readonly dir: string;
+  readonly logOn: (options?: { cache?: boolean }) => Promise<Client>;
+}
+
+async function inWorld(work: (world: World) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir({ prefix: "sealpost-" });
+  const clients: Client[] = [];
+  try {
+    await using server = await DishonestServer.start();
+    for (const name of ["alice", "carol"]) server.keys.set(name, (await identityOf(name)).bundle);
+    await work({
+      server,
+      dir,
+      logOn: async (options) => {
+        const client = await logOnTo(server, dir, "bob", options);
+        clients.push(client);
+        return client;
+      },
+    });
+    for (const client of clients) await client[Symbol.asyncDispose]();
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+/** A message of alice to bob. */
+async function letter(text: string, more: Partial<Summary> = {}): Promise<SealedParts> {
+  const bob = await identityOf("bob");
+  const message = utf8(`Content-Type: text/plain; charset=utf-8\r\n\r\n${text}\r\n`);
+  return await sealMessage(await identityOf("alice"), [bob.bundle], message, {
+    subject: text.slice(0, 50),
+    ...more,
+  });
+}
+
+/** The inbox of a client, brought up to date. */
+async function inbox({ mail }: Client): Promise<Item[]> {
+  await mail.sync();
+  return await mail.list({ folder: "inbox", limit: PAGE });
+}
+
+/** The titles of what opens, and the problems of what does not, newest first. */
+function shown(items: readonly Item[]): string[] {
+  return items.map(({ opened, problem, duplicate }) => {
+    return `${duplicate ? "duplicate " : ""}${opened?.summary.subject ?? problem ?? ""}`;
+  });
+}
+
+async function refused(code: ErrorCode, text: string | RegExp, work: () => Promise<unknown>) {
+  const error = await assertRejects(work, SealpostError);
+  const fits = typeof text === "string" ? error.message === text : text.test(error.message);
+  assert(fits, `another text: ${error.message}`);
+  assertEquals(error.code, code);
+}
+
+/** The text of a message as it would be shown. */
+async function textOf(client: Client, item: Item | undefined): Promise<string> {
+  if (!item?.opened) throw new Error("it does not open");
+  const message = await client.mail.fetch(item.opened);
+  try {
+    return (await readForDisplay(message)).text.trim();
+  } finally {
+    await message.dispose();
+  }
+}
+
+/** What is left in the folder for temporary files. */
+function leftOvers(client: Client): string[] {
+  return [...Deno.readDirSync(client.state.tempFolder())].map(({ name }) => name);
+}
+
+function only<O extends Request["op"]>(
+  op: O,
+  answer: (talk: Talk, request: Request & { op: O }) => Promise<void>,
+): Lies {
+  const isIt = (request: Request): request is Request & { op: O } => request.op === op;
+  return {
+    answer: async (request, talk) => {
+      if (!isIt(request)) return false;
+      await answer(talk, request);
+      return true;
+    },
+  };
+}
+
+const CONTRADICTION = /^the server contradicts itself about what is in your mailbox/;
+const NOT_ASKED = "the server lists what was not asked for";
+const OLDER =
+  "the server shows an older state of your mailbox than it did before; messages may be " +
+  "missing; ask whoever runs it whether it was restored from a backup";
+
+const draft = { to: ["carol"], subject: "to carol", text: "hello", attachments: [] };
+
+Deno.test("a wrong key at first use is believed and pinned, as the threat model says", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const mallory = await identityOf("mallory");
+    server.keys.set("carol", mallory.bundle);
+    const bob = await logOn();
+    await bob.mail.send(draft);
+    assertEquals(bob.mail.people.pins.get("carol")?.fp, mallory.bundle.fp);
+  });
+});
+
+Deno.test("a key swapped after it was pinned stops the message, and both keys are named", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const [carol, mallory] = [await identityOf("carol"), await identityOf("mallory")];
+    const bob = await logOn();
+    await bob.mail.send(draft);
+    server.keys.set("carol", mallory.bundle);
+    server.lies = only("deliver", (talk) => talk.respond(refusal("key-changed", "another key")));
+    const today = new Date().toISOString().slice(0, 10);
+    await refused(
+      "key-changed",
+      `the key of carol is not the one you know: known since ${today} is ` +
+        `${formatFingerprint(carol.bundle.fp)}, offered is ` +
+        `${formatFingerprint(mallory.bundle.fp)}; nothing was sent or opened. Ask carol in ` +
+        "person or by phone which is right; menu item 8 changes it",
+      () => bob.mail.send(draft),
+    );
+    assertEquals(await bob.mail.waiting(), []);
+    // A server that says nothing of it gets what is sealed for the pinned key only.
+    server.lies = {};
+    await bob.mail.send(draft);
+    const again = await logOn();
+    await again.mail.send(draft);
+    const sealedFor = server.delivered.map(({ recipients }) => recipients[0]?.fp);
+    assertEquals(new Set(sealedFor).size, 1);
+    assertEquals(again.mail.people.pins.get("carol")?.fp, carol.bundle.fp);
+  });
+});
+
+Deno.test("one key is not taken for two people, and a damaged one for nobody", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const bob = await logOn();
+    await bob.mail.send(draft);
+    server.keys.set("dave", (await identityOf("carol")).bundle);
+    await refused(
+      "key-changed",
+      /^the key offered for dave is the one you know of carol/,
+      () => bob.mail.send({ ...draft, to: ["dave"] }),
+    );
+    server.lies = only(
+      "keys",
+      (talk) =>
+        talk.respond({ ok: true, keys: [{ name: "erin", state: "bound", bundle: "AAAA" }] }),
+    );
+    await assertRejects(() => bob.mail.send({ ...draft, to: ["erin"] }), SealpostError);
+    await refused(
+      "no-such-user",
+      /^there is no user frank/,
+      () => bob.mail.send({ ...draft, to: ["frank"] }),
+    );
+    assertEquals(bob.mail.people.pins.all().map(({ name }) => name), ["carol"]);
+  });
+});
+
+Deno.test("mail in the name of somebody whose key is known, under another key, is not shown", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const [alice, bob] = [await identityOf("alice"), await identityOf("bob")];
+    const mallory = await identityOf("mallory");
+    server.put(await letter("the true alice"));
+    const client = await logOn();
+    assertEquals(shown(await inbox(client)), ["the true alice"]);
+    server.keys.set("alice", mallory.bundle);
+    server.put(await sealMessage(mallory, [bob.bundle], utf8("x"), { subject: "the false alice" }));
+    assertEquals(shown(await inbox(client)), [
+      `it claims to be from alice but has the key ${formatFingerprint(mallory.bundle.fp)}; ` +
+      `the key known for alice is ${formatFingerprint(alice.bundle.fp)}`,
+      "the true alice",
+    ]);
+    assertEquals(client.mail.people.pins.get("alice")?.fp, alice.bundle.fp);
+  });
+});
+
+Deno.test("another's stanza does not open, also under the own name, and is tried once", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const [carol, bob] = [await identityOf("carol"), await identityOf("bob")];
+    const parts = await sealMessage(await identityOf("alice"), [carol.bundle], utf8("to carol"));
+    server.put(parts);
+    const [stanza = new Uint8Array(0)] = parts.stanzas;
+    server.put(parts, 0, { stanza: concat(bob.bundle.fp, stanza.subarray(32)) });
+    const client = await logOn();
+    const [relabelled, plain] = await inbox(client);
+    assertEquals(plain?.problem, "it is sealed for a key that is not here");
+    assertEquals(relabelled?.opened, null);
+    const again = await logOn();
+    assertEquals((await inbox(again))[0]?.problem, "it was not sealed for this key");
+  });
+});
+
+Deno.test("who has the file key and not the sender's signature cannot address a message", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    // Carol, who got it rightly, hands the message on, with all that she has, and the server helps.
+    const { sealStanza } = await import("../../protocol/stanza.ts");
+    const [carol, bob] = [await identityOf("carol"), await identityOf("bob")];
+    const parts = await sealMessage(await identityOf("alice"), [carol.bundle], utf8("for carol"));
+    const stanza = await sealStanza(bob.bundle, parts.fileKey, parts.header, carol);
+    server.put(parts, 0, { stanza });
+    const client = await logOn();
+    assertEquals(shown(await inbox(client)), ["the sender did not address this message to you"]);
+  });
+});
+
+Deno.test("entries out of order, twice, too many, or of no sense are refused", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    for (const text of ["one", "two", "three"]) server.put(await letter(text));
+    const client = await logOn();
+    const lies: [(entries: Entry[]) => Entry[], RegExp][] = [
+      [(entries) => entries.reverse(), /lists what was not asked for$/],
+      [(entries) => [...entries, ...entries.slice(-1)], /lists what was not asked for$/],
+      [(entries) => entries.map((e) => ({ ...e, uid: e.uid + 1 })), /what was not asked for$/],
+      [(entries) => entries.map((e) => ({ ...e, uid: 0 })), /malformed mailbox entry/],
+      [
+        ([entry]) => entry ? [{ ...entry, summary: new Uint8Array(200_000) }] : [],
+        /^an entry of an impossible size$/,
+      ],
+    ];
+    for (const [lie, text] of lies) {
+      server.lieAboutLists(lie);
+      const error = await assertRejects(() => client.mail.sync(), SealpostError);
+      assert(text.test(error.message), error.message);
+    }
+    for (const data of [u32(5), concat(u32(500), random(100)), u32(0)]) {
+      server.lies = only(
+        "list",
+        (talk) => talk.answer({ ok: true, epoch: server.epoch, nextUid: server.nextUid }, data),
+      );
+      await assertRejects(() => client.mail.sync(), SealpostError);
+    }
+    for (const nextUid of [0, -1, 1.5, 2 ** 53, "4", null]) {
+      server.lies = only(
+        "list",
+        (talk) => talk.respond({ ok: true, epoch: server.epoch, nextUid }),
+      );
+      const mail = (await logOn()).mail;
+      await refused("protocol", /malformed "nextUid"/, () => mail.sync());
+    }
+    server.lies = {};
+    assertEquals(shown(await inbox(client)), ["three", "two", "one"]);
+  });
+});
+
+Deno.test("an old message under a new number is marked as a duplicate, after a restart too", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const old = await letter("pay 100");
+    server.put(old);
+    const client = await logOn();
+    await inbox(client);
+    server.put(old);
+    assertEquals(shown(await inbox(client)), ["duplicate pay 100", "pay 100"]);
+    server.put(old);
+    const texts = ["duplicate pay 100", "duplicate pay 100", "pay 100"];
+    assertEquals(shown(await inbox(await logOn())), texts);
+    assertEquals(shown(await inbox(await logOn({ cache: false }))), texts);
+  });
+});
+
+Deno.test("a mailbox that goes back is refused, whichever of its numbers does", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    for (const text of ["one", "two"]) server.put(await letter(text));
+    await inbox(await logOn());
+    server.nextUid = 2;
+    server.kept.pop();
+    for (const cache of [true, false]) {
+      const client = await logOn({ cache });
+      await refused("protocol", OLDER, () => client.mail.sync());
+    }
+    // Made anew is said; back to what it was before is not accepted.
+    server.epoch = "00000000000000b2";
+    const client = await logOn();
+    assertEquals((await client.mail.sync()).renewed, true);
+    server.epoch = "00000000000000a1";
+    server.nextUid = 9;
+    await refused("protocol", OLDER, () => client.mail.sync());
+    server.epoch = "00000000000000b2";
+    // It was there before the mailbox was made anew.
+    assertEquals(shown(await inbox(client)), ["duplicate one"]);
+  });
+});
+
+Deno.test("another message under a known number is refused, in every kind of listing", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    server.put(await letter("one"));
+    const client = await logOn();
+    await inbox(client);
+    server.kept = [];
+    server.put(await letter("another"), 0, { uid: 1 });
+    const other = /^the server shows another message under number 1 than before/;
+    await refused("protocol", other, () => client.mail.sync());
+    const fresh = await logOn({ cache: false });
+    await refused("protocol", other, () => fresh.mail.sync());
+  });
+});
+
+Deno.test("what is left out cannot be noticed, and is there as soon as it is shown", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    for (const text of ["one", "two", "three"]) server.put(await letter(text));
+    const client = await logOn();
+    server.lieAboutLists((entries) => entries.filter(({ uid }) => uid !== 2));
+    assertEquals(shown(await inbox(client)), ["three", "one"]);
+    server.lies = {};
+    assertEquals(shown(await inbox(client)), ["three", "two", "one"]);
+    // Said to be gone, and there again.
+    server.lieAboutLists(() => []);
+    assertEquals(shown(await inbox(client)), []);
+    server.lies = {};
+    assertEquals(shown(await inbox(client)), ["three", "two", "one"]);
+  });
+});
+
+Deno.test("two listings that contradict each other are refused", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    for (const text of ["one", "two", "three"]) server.put(await letter(text));
+    const client = await logOn();
+    server.lieAboutLists((entries, brief) => entries.filter(({ uid }) => brief || uid !== 2));
+    await refused("protocol", CONTRADICTION, () => client.mail.sync());
+    const one = (nextUid: number, epoch: string) =>
+      only("list", (talk, { brief }) =>
+        talk.answer({
+          ok: true,
+          epoch: brief ? epoch : server.epoch,
+          nextUid: brief ? nextUid : server.nextUid,
+        }));
+    server.lies = one(server.nextUid - 1, server.epoch);
+    await refused("protocol", CONTRADICTION, () => client.mail.sync());
+    server.lies = one(server.nextUid, "00000000000000c3");
+    await refused("protocol", CONTRADICTION, () => client.mail.sync());
+    server.lies = {};
+    assertEquals(shown(await inbox(client)), ["three", "two", "one"]);
+  });
+});
+
+Deno.test("what another client of the same user fetched is not dropped by an older answer", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    server.put(await letter("one"));
+    const [slow, quick] = [await logOn(), await logOn()];
+    await inbox(slow);
+    // The slow client's listing is answered before the second message comes, and read after that.
+    let release = () => {};
+    const held = new Promise<void>((resolve) => release = resolve);
+    let answered = () => {};
+    const first = new Promise<void>((resolve) => answered = resolve);
+    server.lies = only("list", async (talk, request) => {
+      if (!request.brief) return await server.answer(request, talk);
+      const { epoch, nextUid } = server;
+      const entries = server.page(request).map((entry) => lp(encodeEntry(entry)));
+      answered();
+      await held;
+      await talk.answer({ ok: true, epoch, nextUid }, ...entries);
+    });
+    const syncing = slow.mail.sync();
+    await first;
+    server.lies = {};
+    server.put(await letter("two"));
+    assertEquals(shown(await inbox(quick)), ["two", "one"]);
+    release();
+    await syncing;
+    assertEquals(shown(await inbox(slow)), ["two", "one"]);
+  });
+});
+
+Deno.test("a summary of one message with the body of another is not shown", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const [one, two] = [await letter("first text"), await letter("other text")];
+    server.put(one, 0, { summary: two.summary });
+    server.put(one);
+    server.put(two);
+    const client = await logOn();
+    const [, genuine, swapped] = await inbox(client);
+    assertEquals([swapped?.opened, genuine?.opened?.summary.subject], [null, "first text"]);
+    // Both bodies have the same size, and each alone is in order.
+    const [, first, second] = server.kept;
+    server.lies = only("fetch", async (talk) => {
+      if (!first || !second) return;
+      await talk.answer(
+        { ok: true, size: second.body.length },
+        lp(encodeEntry(first.entry)),
+        second.body,
+      );
+    });
+    await refused("authentication", /./, () => textOf(client, genuine));
+    server.lies = only("fetch", async (talk) => {
+      if (!first || !second) return;
+      await talk.answer(
+        { ok: true, size: second.body.length },
+        lp(encodeEntry(second.entry)),
+        second.body,
+      );
+    });
+    await refused("protocol", /^the server changed a message/, () => textOf(client, genuine));
+    server.lies = {};
+    assertEquals(await textOf(client, genuine), "first text");
+    assertEquals(leftOvers(client), []);
+  });
+});
+
+Deno.test("a size that is not the one signed is refused before anything is fetched", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const parts = await letter("small");
+    server.put(parts, 0, { bodySize: 10 * 1024 ** 3 });
+    const entry = server.put(parts);
+    const client = await logOn();
+    const [right, wrong] = await inbox(client);
+    assertEquals(wrong?.problem, "its body does not have the size its summary says");
+    assert(right?.opened);
+    // Also where the message was opened before, in this session and in an earlier one.
+    const lie = { ...entry, bodySize: 10 * 1024 ** 3 };
+    const text = "its body does not have the size its summary says";
+    await refused("format", text, () => client.mail.unsealer.open(lie));
+    const again = await logOn();
+    await refused("format", text, () => again.mail.unsealer.open(lie));
+
+    for (const size of [0, 1, 10 * 1024 ** 3]) {
+      server.lies = only("fetch", (talk) => talk.answer({ ok: true, size }));
+      await refused(
+        "protocol",
+        "the server changed a message's size",
+        () => textOf(client, right),
+      );
+    }
+    server.lies = only("fetch", async (talk) => {
+      const body = server.kept[1]?.body ?? new Uint8Array(0);
+      const cut = body.slice(0, -1);
+      await talk.answer({ ok: true, size: body.length }, lp(encodeEntry(entry)), cut);
+    });
+    await refused("format", "a sealed body that is cut", () => textOf(client, right));
+    assertEquals(leftOvers(client), []);
+  });
+});
+
+Deno.test("a body that does not end is given up at once, and the connection soon after", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const entry = server.put(await letter("small"));
+    const client = await logOn();
+    const [item] = await inbox(client);
+    const noise = new Uint8Array(65_000);
+    let taken = 0;
+    let stopped = () => {};
+    const over = new Promise<void>((resolve) => stopped = resolve);
+    server.lies = only("fetch", async (talk) => {
+      await talk.respond({ ok: true, size: entry.bodySize });
+      await talk.data(lp(encodeEntry(entry)));
+      const body = server.kept[0]?.body ?? noise;
+      await talk.data(body.slice(0, -1));
+      try {
+        while (talk.sent < 10 * 1024 ** 3) await talk.data(noise);
+      } finally {
+        taken = talk.sent;
+        stopped();
+      }
+    });
+    await refused(
+      "protocol",
+      "the server sends more than the message has",
+      () => textOf(client, item),
+    );
+    assertEquals(leftOvers(client), []);
+    await over;
+    // What the client drained, and what the two systems' buffers hold.
+    assert(taken < 64 * 1024 * 1024, `${taken} bytes were taken`);
+    await refused("protocol", "the server does not stop sending", () => client.mail.sync());
+  });
+});
+
+Deno.test("a listing that does not end is refused after a page, and a mailbox when it fills the disk", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const parts = await letter("again and again");
+    const model = server.put(parts);
+    server.nextUid = Number.MAX_SAFE_INTEGER;
+    let sent = 0;
+    server.lies = only("list", async (talk, { before = server.nextUid }) => {
+      const { epoch, nextUid } = server;
+      await talk.respond({ ok: true, epoch, nextUid });
+      for (let uid = before - 1; uid > 0 && sent < 100_000; uid--, sent++) {
+        await talk.data(lp(encodeEntry({ ...model, uid })));
+      }
+    });
+    const client = await logOn();
+    await refused("protocol", NOT_ASKED, () => client.mail.sync());
+
+    server.lies = only("list", async (talk, { before = server.nextUid }) => {
+      const { epoch, nextUid } = server;
+      const page = Array.from({ length: PAGE }, (_, i) => {
+        const header = concat(model.header.subarray(0, 49), u32(before % 2 ** 32), u32(i));
+        const uid = before - 1 - i;
+        return lp(encodeEntry({ ...model, uid, header: concat(header, new Uint8Array(24)) }));
+      });
+      await talk.answer({ ok: true, epoch, nextUid }, ...page);
+    });
+    const memory = await MailboxMemory.load(client.state);
+    const cache = Cache.open(client.state, false, 2 * 1024 * 1024);
+    const other = await logOn();
+    await sync(other.link, cache, memory);
+    let pages = 0;
+    while (pages < 20 && await fetchOlder(other.link, cache, memory)) pages++;
+    assert(cache.full && pages < 20, `${pages} pages`);
+    cache.close();
+  });
+});
+
+Deno.test("flags and folders are the server's word, and reach no other message", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    for (const text of ["one", "two"]) server.put(await letter(text));
+    const client = await logOn();
+    const [two] = await inbox(client);
+    server.lieAboutLists((entries) =>
+      entries.map((entry) => ({ ...entry, flags: ["seen", "flagged"] }))
+    );
+    const items = await inbox(client);
+    assertEquals(items.map(({ entry }) => entry.flags), [["seen", "flagged"], ["seen", "flagged"]]);
+    assertEquals(shown(items), ["two", "one"]);
+    // An answer about messages that were not asked about changes nothing of them.
+    server.lies = only("flag", (talk) => talk.respond({ ok: true, uids: [1, 2, 99] }));
+    await client.mail.flag([two?.entry.uid ?? 0], [], ["seen"]);
+    assertEquals((await client.mail.cache.entry(1))?.entry.flags, ["seen", "flagged"]);
+    assertEquals((await client.mail.cache.entry(2))?.entry.flags, ["flagged"]);
+  });
+});
+
+Deno.test("a verdict on somebody else, or no verdict, is no login", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const other = (await identityOf("alice")).bundle.fp.toBase64();
+    const another = "the server took the login for another one";
+    const lies: [unknown, RegExp][] = [
+      [{ name: "alice" }, new RegExp(another)],
+      [{ fp: other }, new RegExp(another)],
+      [{ ok: "yes" }, /^the server sent a malformed/],
+      [{ bound: 1 }, /^the server sent a malformed/],
+      [{ name: "../bob" }, /^the server sent a malformed/],
+      [{ ticket: { id: "no ticket", expires: 1 } }, /^the server sent a malformed/],
+      [{ ticket: { id: "0".repeat(32), expires: -1 } }, /^the server sent a malformed/],
+    ];
+    for (const [change, text] of lies) {
+      server.lies = { verdict: (honest) => Object.assign(honest, change) };
+      await refused("protocol", text, logOn);
+    }
+  });
+});
+
+Deno.test("a hello out of bounds is refused, and an absurd one within them does no harm", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const hello = { server: "s", maxMessage: 1000, maxRecipients: 5 };
+    for (
+      const change of [
+        { maxMessage: 2 ** 50 },
+        { maxMessage: -1 },
+        { maxRecipients: 0 },
+        { maxRecipients: 1_000_000 },
+        { server: "\x1b[31m" },
+      ]
+    ) {
+      server.lies = { hello: { ...hello, ...change } };
+      await refused("format", /malformed/, logOn);
+    }
+    server.lies = { hello: { ...hello, maxMessage: 0, maxRecipients: 1 } };
+    const client = await logOn();
+    await refused("too-large", /this server takes 0 bytes$/, () => client.mail.send(draft));
+    await refused(
+      "limit",
+      /takes 1 recipients/,
+      () => client.mail.send({ ...draft, to: ["alice", "carol"] }),
+    );
+    assertEquals([await client.mail.waiting(), server.delivered], [[], []]);
+  });
+});
+
+Deno.test("what breaks the order of answers ends the connection with its reason", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const whoami = (talk: Talk) => server.answer({ op: "whoami" }, talk);
+    const lies: [(talk: Talk) => Promise<void>, string][] = [
+      [(talk) => talk.data(utf8("x")), "data before its response"],
+      [(talk) => talk.frame(Kind.end), "an end before its response"],
+      [(talk) => talk.frame(Kind.cancel), "a cancel before its response"],
+      [(talk) => talk.frame(Kind.end, undefined, 77), "the server answers what was not asked"],
+      [
+        (talk) => talk.frame(Kind.request, utf8('{"op":"whoami"}')),
+        `a frame of kind ${Kind.request} from the server`,
+      ],
+      [(talk) => talk.event({ event: "mail", uid: 0, folder: "x" }), "the server sent a malformed"],
+      [(talk) => talk.event(["no", "event"]), "the server sent a malformed"],
+    ];
+    for (const [lie, text] of lies) {
+      const { link } = await logOn();
+      server.lies = only("whoami", async (talk) => {
+        await lie(talk);
+        await whoami(talk);
+      });
+      await refused("protocol", new RegExp(`^${text}`), () => link.ask({ op: "whoami" }));
+      // And it stays ended.
+      await assertRejects(() => link.ask({ op: "whoami" }), SealpostError);
+    }
+    for (const change of [{ entries: -1 }, { bytes: 1e300 }, { name: "\x1b[2J" }, { fp: "x" }]) {
+      const { link } = await logOn();
+      server.lies = only("whoami", (talk) =>
+        talk.respond({
+          ok: true,
+          name: "bob",
+          fp: new Uint8Array(32).toBase64(),
+          epoch: server.epoch,
+          nextUid: 1,
+          entries: 0,
+          unseen: 0,
+          bytes: 0,
+          ...change,
+        }));
+      await refused("protocol", /malformed/, () => link.ask({ op: "whoami" }));
+    }
+  });
+});
+
+Deno.test("a response twice, and data for what has none, end the connection", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const { epoch, nextUid } = server;
+    const list = { ok: true, epoch, nextUid };
+    const client = await logOn();
+    server.lies = only("list", async (talk) => {
+      await talk.respond(list);
+      await talk.respond(list);
+    });
+    await refused("protocol", "the server answers twice", () => client.mail.sync());
+    const other = await logOn();
+    server.lies = only("flag", async (talk) => {
+      await talk.respond({ ok: true, uids: [] });
+      await talk.data(utf8("more"));
+    });
+    await other.link.ask({ op: "flag", uids: [1], set: [], clear: [] });
+    await assertRejects(() => other.link.ask({ op: "whoami" }), SealpostError);
+  });
+});
+
+Deno.test("events that are not known are ignored, and tickets that were not due are not kept", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    server.put(await letter("one"));
+    server.lies = {
+      after: async (talk) => {
+        for (let i = 0; i < 1000; i++) {
+          const id = i.toString(16).padStart(32, "0");
+          await talk.event({ event: "ticket", id, expires: Number.MAX_SAFE_INTEGER });
+          await talk.event({ event: "party", uid: "\x1b[2J", at: [{}] });
+        }
+      },
+    };
+    const client = await logOn();
+    assertEquals(shown(await inbox(client)), ["one"]);
+    assertEquals(await client.state.read("tickets"), null);
+  });
+});
+
+Deno.test("a server that falls silent is given up, before the login and after it", async () => {
+  await inWorld(async ({ server }) => {
+    const bob = await identityOf("bob");
+    const address = parseAddress(server.address);
+    const { bundle } = server.identity;
+    const login = () => ({ name: "bob", password: utf8("any"), client: "test" });
+    const silent = `${server.address} does not answer as a Sealpost server does; check the address`;
+    for (const lies of [{ b: null }, { verdict: () => null }]) {
+      server.lies = lies;
+      await refused("timeout", silent, () => logIn(address, bundle, bob, login(), 300));
+    }
+    // Signs of life and events are no answer.
+    for (const chatty of [false, true]) {
+      server.lies = only("whoami", async (talk) => {
+        const ping = new Uint8Array(9);
+        for (let i = 0; chatty && i < 200; i++) {
+          await talk.frame(Kind.ping, ping, 0);
+          await talk.event({ event: "mail", uid: i + 1, folder: "inbox" });
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+      });
+      const { connection } = await logIn(address, bundle, bob, login());
+      const link = new Link(connection, () => {}, 300);
+      const ask = () => link.ask({ op: "whoami" });
+      await refused("timeout", "the server has not answered for 0.3 s; connect again", ask);
+      await link.close();
+    }
+    // Half an answer is as good as none.
+    server.lies = only(
+      "list",
+      (talk) => talk.respond({ ok: true, epoch: server.epoch, nextUid: 1 }),
+    );
+    const { connection } = await logIn(address, bundle, bob, login());
+    const link = new Link(connection, () => {}, 300);
+    const answer = await link.stream({ op: "list", order: "newest", limit: 1 });
+    await refused("timeout", /^the server has not answered/, async () => {
+      for await (const _ of answer.data);
+    });
+    await link.close();
+  });
+});
+
+Deno.test("a message that was acknowledged before it was there stays in the outbox", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const client = await logOn();
+    server.lies = only("deliver", (talk) => talk.respond({ ok: true, at: 0, again: false }));
+    const size = 40 * 1024 * 1024;
+    const source = { name: "a", size, open: () => Promise.resolve(zeros(size)) };
+    await refused(
+      "protocol",
+      "the server took a message before it had all of it; the message is kept sealed in the " +
+        "outbox and goes out with your next connection",
+      () => client.mail.send({ ...draft, attachments: [source] }),
+    );
+    assertEquals((await client.mail.waiting()).length, 1);
+    server.lies = only("deliver", (talk) => talk.respond({ ok: true, at: "now", again: 0 }));
+    const again = await logOn();
+    const { sent, refused: lines } = await again.mail.flushOutbox();
+    assertEquals([sent, lines.length], [0, 1]);
+    assertEquals((await again.mail.waiting()).length, 1);
+  });
+});
+
+function zeros(size: number): ReadableStream<Bytes> {
+  let left = size;
+  return new ReadableStream({
+    pull(controller) {
+      const n = Math.min(left, 65_536);
+      if (n === 0) return controller.close();
+      left -= n;
+      controller.enqueue(new Uint8Array(n));
+    },
+  });
+}
+
+Deno.test("nothing is written beside the state, whatever the server does", async () => {
+  await inWorld(async ({ server, dir, logOn }) => {
+    server.put(await letter("one"));
+    const client = await logOn();
+    await inbox(client);
+    assertEquals([...Deno.readDirSync(dir)].map(({ name }) => name), [".sealpost"]);
+    const state = [...Deno.readDirSync(join(dir, ".sealpost", "bob"))].map(({ name }) => name);
+    for (const name of state) {
+      assertStringIncludes("cache.db cache.db-shm cache.db-wal lock mailbox outbox pins tmp", name);
+    }
+  });
+});
