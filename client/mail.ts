@@ -208,9 +208,8 @@ export class Mail {
         });
         sent++;
       } catch (error) {
-        if (!isSealpostError(error) || isSealpostError(error, "connection-lost", "timeout")) {
-          throw error;
-        }
+        if (!isSealpostError(error)) throw error;
+        if (error.code === "connection-lost" || error.code === "timeout") throw error;
         const names = waiting.request.recipients.map(({ name }) => name).join(", ");
         refused.push(`to ${names}: ${error.message}`);
       }
