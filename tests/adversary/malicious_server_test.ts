@@ -7,7 +7,7 @@ import { logIn } from "../../client/login.ts";
 import { MailboxMemory } from "../../client/mailbox_memory.ts";
 import { readForDisplay } from "../../client/show.ts";
 import { fetchOlder, sync } from "../../client/sync.ts";
-import { type Bytes, concat, lp, random, u32, utf8 } from "../../crypto/bytes.ts";
+import { type Bytes, concat, lp, random, toBase64, u32, utf8 } from "../../crypto/bytes.ts";
 import { type ErrorCode, SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { parseAddress } from "../../protocol/address.ts";
@@ -551,7 +551,7 @@ Deno.test("flags and folders are the server's word, and reach no other message",
 
 Deno.test("a verdict on somebody else, or no verdict, is no login", async () => {
   await inWorld(async ({ server, logOn }) => {
-    const other = (await identityOf("alice")).bundle.fp.toBase64();
+    const other = toBase64((await identityOf("alice")).bundle.fp);
     const another = "the server took the login for another one";
     const lies: [unknown, RegExp][] = [
       [{ name: "alice" }, new RegExp(another)],
@@ -627,7 +627,7 @@ Deno.test("what breaks the order of answers ends the connection with its reason"
         talk.respond({
           ok: true,
           name: "bob",
-          fp: new Uint8Array(32).toBase64(),
+          fp: toBase64(new Uint8Array(32)),
           epoch: server.epoch,
           nextUid: 1,
           entries: 0,
