@@ -329,6 +329,7 @@ export async function logOnTo(
     state,
     useTicket: false,
     password: () => Promise.resolve(utf8(options.password ?? "any")),
+    newPassword: () => Promise.reject(new Error("no new password is expected")),
   });
   const cache = options.cache ?? true;
   const mail = await Mail.open(name, identity, link, hello, state, retired, cache);
