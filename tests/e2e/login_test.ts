@@ -9,7 +9,10 @@ import { Relay, type Run } from "../support/relay.ts";
 
 /** How a login looks from outside. */
 interface Seen {
-  readonly runs: readonly Run[];
+  /** Messages A to E. */
+  readonly handshake: readonly Run[];
+  /** What went each way in all. The two goodbyes at the end cross in any order. */
+  readonly total: { readonly up: number; readonly down: number };
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -32,14 +35,12 @@ Deno.test("every failed login looks the same on the wire, to the user, and to a 
     group.path("other", "server_public.pem"),
   );
   assertEquals((await run(["keygen", "carol", "--bits", "2048"], { cwd: dir })).code, 0);
-  await Deno.copyFile(
-    group.path("carol", "carol_public.pem"),
-    group.path("carol", "alice_public.pem"),
-  );
-  await Deno.copyFile(
-    group.path("carol", "carol_private.pem"),
-    group.path("carol", "alice_private.pem"),
-  );
+  // Carol's keys under alice's name in carol/, and alice's under carol's in alice/.
+  for (const half of ["public", "private"]) {
+    for (const [of, as] of [["carol", "alice"], ["alice", "carol"]] as const) {
+      await Deno.copyFile(group.path(of, `${of}_${half}.pem`), group.path(of, `${as}_${half}.pem`));
+    }
+  }
   await using relay = Relay.start(group.server.address, { record: true });
 
   const login = async (
@@ -55,7 +56,8 @@ Deno.test("every failed login looks the same on the wire, to the user, and to a 
       code,
       stdout,
       stderr,
-      runs: last.runs(),
+      handshake: last.runs().slice(0, 5),
+      total: { up: last.count("up"), down: last.count("down") },
       up: last.sent("up"),
       down: last.sent("down"),
     };
@@ -74,6 +76,11 @@ Deno.test("every failed login looks the same on the wire, to the user, and to a 
       passwordOf("alice"),
       group.path("carol"),
     ),
+    "the right password and a key that another has": await login(
+      "carol",
+      passwordOf("carol"),
+      group.path("alice"),
+    ),
     "a wrong password before the first connection": await login("bob", "not the password"),
   };
   const [first] = Object.values(failures);
@@ -81,12 +88,12 @@ Deno.test("every failed login looks the same on the wire, to the user, and to a 
   assertEquals(first.code, 77);
   assertEquals(first.stdout, "Enter your password: ");
   assertEquals(first.stderr, `sealpost: ${LOGIN_REFUSED}\n`);
-  for (const [what, { runs, code, stdout, stderr }] of Object.entries(failures)) {
-    const { up: _up, down: _down, ...outside } = first;
-    assertEquals({ runs, code, stdout, stderr }, outside, what);
+  const { up: _up, down: _down, ...outside } = first;
+  for (const [what, { up: _up, down: _down, ...seen }] of Object.entries(failures)) {
+    assertEquals(seen, outside, what);
   }
-  // A to E as the protocol has them, then the verdict with the goodbyes.
-  assertEquals(first.runs.slice(0, 5), [
+  // A to E as the protocol has them.
+  assertEquals(first.handshake, [
     { direction: "up", bytes: SIZE_A },
     { direction: "down", bytes: SIZE_B },
     { direction: "up", bytes: SIZE_C },
@@ -114,7 +121,7 @@ Deno.test("every failed login looks the same on the wire, to the user, and to a 
   await group.talk("alice", []);
   const accepted = await login("alice", passwordOf("alice"));
   assertEquals(accepted.code, 0);
-  assertEquals(accepted.runs.slice(0, 5), first.runs.slice(0, 5));
+  assertEquals(accepted.handshake, first.handshake);
   // The log tells the operator what the client is not told.
   assertMatch(group.log, /warn login-failed name=alice .*why="name or password"/);
   assertMatch(group.log, /warn login-failed name=nobody .*why="name or password"/);
