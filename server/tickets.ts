@@ -57,7 +57,7 @@ export class Tickets {
 
   /**
    * Issues a ticket for a session; null if it would be dead at once (seven days after the last full
-   * handshake, or because the user is gone).
+   * handshake, or because the user is gone), and if the disk takes no writes.
    */
   async issue(
     holder: TicketHolder,
@@ -71,15 +71,21 @@ export class Tickets {
     const nonce = random(NONCE_SIZE);
     const box = await aesSeal(this.#wrap, nonce, psk, context(id, holder));
     wipe(psk);
-    await this.#store.saveTicket({
-      id,
-      account: holder.name,
-      fp: holder.fp,
-      credential,
-      wrapped: concat(nonce, box),
-      fullAt: holder.fullAt,
-      expires,
-    });
+    try {
+      await this.#store.saveTicket({
+        id,
+        account: holder.name,
+        fp: holder.fp,
+        credential,
+        wrapped: concat(nonce, box),
+        fullAt: holder.fullAt,
+        expires,
+      });
+    } catch (error) {
+      // Mail can be read although nothing can be written: the next login takes the password.
+      if (isSealpostError(error, "disk-full", "file-io")) return null;
+      throw error;
+    }
     return { id, expires };
   }
 
