@@ -80,7 +80,9 @@ function parseIpv4(text: string): Uint8Array | null {
 function parseIpv6(text: string): Uint8Array | null {
   const halves = text.split("::");
   if (halves.length > 2) return null;
-  const [left, right] = halves.map((half) => half === "" ? [] : groupsOf(half));
+  const [left, right] = halves.map((half, i) =>
+    half === "" ? [] : groupsOf(half, i === halves.length - 1)
+  );
   if (!left || right === null) return null;
   const zeros = 8 - left.length - (right?.length ?? 0);
   if (right ? zeros < 1 : zeros !== 0) return null;
@@ -88,12 +90,12 @@ function parseIpv6(text: string): Uint8Array | null {
   return new Uint8Array(groups.flatMap((group) => [group >> 8, group & 0xff]));
 }
 
-/** The numbers between colons, the last two of which may be written as an IPv4 address. */
-function groupsOf(text: string): number[] | null {
+/** The numbers between colons; at the end of an address the last two may be written as IPv4. */
+function groupsOf(text: string, end: boolean): number[] | null {
   const words = text.split(":");
   const groups: number[] = [];
   for (const [i, word] of words.entries()) {
-    const v4 = i === words.length - 1 ? parseIpv4(word) : null;
+    const v4 = end && i === words.length - 1 ? parseIpv4(word) : null;
     if (v4) {
       const [a = 0, b = 0, c = 0, d = 0] = v4;
       groups.push(a << 8 | b, c << 8 | d);

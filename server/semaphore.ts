@@ -59,7 +59,7 @@ export class Semaphore {
 
   #wait(source: string): Promise<void> {
     const own = this.#waiting.get(source) ?? [];
-    if (this.#count >= this.#limits().queue && !this.#makeRoom(own.length)) {
+    if (this.#count >= this.#limits().queue && !this.#makeRoom(own.length + 1)) {
       return Promise.reject(this.#refusal());
     }
     return new Promise((resolve, reject) => {

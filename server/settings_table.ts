@@ -174,7 +174,7 @@ export const SETTINGS = [
   {
     name: "login-timeout",
     kind: "duration",
-    default: "10s",
+    default: "20s",
     min: SECOND,
     max: 10 * MINUTE,
     group: "Logins",
@@ -186,7 +186,7 @@ export const SETTINGS = [
   {
     name: "handshake-width",
     kind: "count",
-    default: "2",
+    default: "1",
     min: 1,
     max: 64,
     group: "Logins",
@@ -211,7 +211,7 @@ export const SETTINGS = [
   {
     name: "password-width",
     kind: "count",
-    default: "2",
+    default: "1",
     min: 1,
     max: 64,
     group: "Logins",
