@@ -6,6 +6,7 @@ import { decodeGoodbye } from "../protocol/goodbye.ts";
 import { Handoff } from "../protocol/handoff.ts";
 import { MAX_OUTSTANDING } from "../protocol/limits.ts";
 import { printable } from "../protocol/printable.ts";
+import { RefusedError } from "../protocol/refused.ts";
 import {
   decodeEvent,
   decodeResponse,
@@ -288,5 +289,9 @@ function followedByData(op: Op, payload: Bytes): boolean {
 function farewell(payload: Bytes | null): SealpostError {
   const goodbye = payload && decodeGoodbye(payload);
   const why = goodbye ? `: ${printable(goodbye.reason)}` : "";
-  return new SealpostError("connection-lost", `the server ended the connection${why}`);
+  return new RefusedError(
+    "connection-lost",
+    `the server ended the connection${why}`,
+    goodbye?.reconnect ? { retryAfter: goodbye.after ?? 0 } : {},
+  );
 }

@@ -9,9 +9,9 @@ import { Kind } from "../protocol/frame.ts";
 import { ClientHandshake, KIND_BUNDLE, prefix, SIZE_B, SIZE_D } from "../protocol/handshake.ts";
 import type { Hello } from "../protocol/hello.ts";
 import { type Login, readPadded } from "../protocol/login.ts";
-import { BUNDLE_ANSWER, REFUSAL_TEXT } from "../protocol/plaintext.ts";
+import { BUNDLE_ANSWER, readNotNow, REFUSAL_TEXT } from "../protocol/plaintext.ts";
 import { printable } from "../protocol/printable.ts";
-import { decodeVerdict, type Verdict } from "../protocol/request.ts";
+import { decodeVerdict, refusedError, type Verdict } from "../protocol/request.ts";
 import type { SplitKeys } from "../protocol/noise.ts";
 import { type Acquaintance, ClientResumption, SIZE_R2 } from "../protocol/resumption.ts";
 import { connectSocket } from "../protocol/socket.ts";
@@ -124,7 +124,7 @@ export async function logIn(
       return { connection, hello, verdict, exporter: keys.exporter };
     }
     await connection.close();
-    throw new SealpostError(verdict.code, verdict.message);
+    throw refusedError(verdict);
   });
 }
 
@@ -132,7 +132,7 @@ export async function logIn(
  * Connects with a ticket, which the caller has already deleted: one round trip. Null if the server
  * does not take it (it ends the connection without an answer); log in with the password then.
  *
- * Throws `unreachable`, `timeout`, `version`, `server-identity`, `protocol`.
+ * Throws `unreachable`, `timeout`, `busy`, `version`, `server-identity`, `protocol`.
  */
 export async function resumeLogin(
   address: Address,
@@ -164,8 +164,8 @@ export async function resumeLogin(
 }
 
 /**
- * The server's first message; one that speaks another version answers with a line of text instead,
- * which is shown but, not being authentic, changes nothing.
+ * The server's first message. One that speaks another version, or takes no connection now, answers with
+ * a line of text instead, which is shown but, not being authentic, changes nothing.
  */
 async function readAnswer(reader: ExactReader, size: number): Promise<Bytes> {
   const marker = new TextDecoder().decode(REFUSAL_TEXT.subarray(0, 10));
@@ -182,6 +182,8 @@ async function readAnswer(reader: ExactReader, size: number): Promise<Bytes> {
     if (!next || next[0] === 10) break;
     text += String.fromCharCode(next[0] ?? 0);
   }
+  const notNow = readNotNow(marker + text);
+  if (notNow) throw notNow;
   throw new SealpostError(
     "version",
     `the server answers: "${printable(marker + text)}"; use a client that fits it`,

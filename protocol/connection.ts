@@ -211,9 +211,12 @@ export class Connection {
     try {
       const sent = this.send({ kind: Kind.close, id: 0, payload: reason });
       this.#closed = true;
-      await within(sent.then(() => this.flush()), LINGER, undefined);
-      await this.#stream.closeWrite();
-      await within(this.#drain(), LINGER, undefined);
+      const written = sent.then(() => this.flush()).then(() => true);
+      // A peer that takes nothing is not waited for again.
+      if (await within(written, LINGER, false)) {
+        await this.#stream.closeWrite();
+        await within(this.#drain(), LINGER, undefined);
+      }
     } catch {
       // The peer is gone already: there is nobody to say goodbye to.
     }

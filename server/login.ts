@@ -33,7 +33,7 @@ import type { GateEntry } from "./gate.ts";
 import type { Guesses } from "./guesses.ts";
 import type { Log } from "./log.ts";
 import type { LoginOutcome, Observer } from "./observe.ts";
-import type { Offence } from "./penalties.ts";
+import type { Offence, Penalties } from "./penalties.ts";
 import type { Semaphore } from "./semaphore.ts";
 import type { Store } from "./store.ts";
 import type { Tickets } from "./tickets.ts";
@@ -54,6 +54,7 @@ export interface LoginContext {
   /** Around Argon2id. */
   readonly argon: Semaphore;
   readonly guesses: Guesses;
+  readonly penalties: Penalties;
   readonly tickets: Tickets;
   readonly log: Log;
   readonly observer: Observer;
@@ -83,15 +84,20 @@ export interface LoggedIn {
 export interface Dismissed {
   /** How it counts; null if no login was tried. */
   readonly outcome: LoginOutcome | null;
-  /** What its source is penalised for; null if for nothing. */
-  readonly offence: Offence | null;
+}
+
+const NOTHING_TRIED: Dismissed = { outcome: null };
+
+/** What the peer does is counted before it is answered: whoever comes back at once is met by it. */
+function penalise(context: LoginContext, { source }: GateEntry, offence: Offence): void {
+  context.penalties.add(source, offence);
 }
 
 /** A message that the peer did not send: it left, which is up to it before the first byte. */
-function left(wire: Wire): Dismissed {
-  return wire.heard === 0
-    ? { outcome: null, offence: null }
-    : { outcome: "broken", offence: "abandoned" };
+function left(wire: Wire, entry: GateEntry, context: LoginContext): Dismissed {
+  if (wire.heard === 0) return NOTHING_TRIED;
+  penalise(context, entry, "abandoned");
+  return { outcome: "broken" };
 }
 
 /**
@@ -105,11 +111,11 @@ export async function login(
 ): Promise<LoggedIn | Dismissed> {
   const reader = new ExactReader(wire);
   const first = await reader.exactly(PREFIX_SIZE);
-  if (!first) return left(wire);
+  if (!first) return left(wire, entry, context);
   if (equal(first, prefix(KIND_BUNDLE))) {
     await wire.write(padTo(lp(encodeBundle(context.identity.bundle)), BUNDLE_ANSWER));
     await wire.closeWrite();
-    return { outcome: null, offence: null };
+    return NOTHING_TRIED;
   }
   if (equal(first, prefix(KIND_RESUMPTION))) {
     return await resume(wire, reader, first, entry, context);
@@ -118,8 +124,9 @@ export async function login(
     return await prove(wire, reader, first, entry, context);
   }
   context.log.info("other-protocol", { peer: wire.peer });
+  penalise(context, entry, "garbage");
   await turnAway(wire, REFUSAL_TEXT);
-  return { outcome: null, offence: "garbage" };
+  return NOTHING_TRIED;
 }
 
 /** A whole handshake, with keys and password. */
@@ -131,7 +138,7 @@ async function prove(
   context: LoginContext,
 ): Promise<LoggedIn | Dismissed> {
   const rest = await reader.exactly(SIZE_A - PREFIX_SIZE);
-  if (!rest) return left(wire);
+  if (!rest) return left(wire, entry, context);
   const arrived = performance.now();
   const handshake = await ServerHandshake.start(context.identity);
   let b: Bytes;
@@ -144,21 +151,21 @@ async function prove(
     if (!(error instanceof RefusedError)) throw error;
     const { limit = "", retryAfter = 0 } = error;
     await turnAway(wire, notNowText(limit, retryAfter));
-    return { outcome: "busy", offence: null };
+    return { outcome: "busy" };
   }
   // The time in the queue is part of the time on the grid, and the slot is free for the next one.
   await context.grid.wait(arrived);
   await wire.write(b);
 
   const c = await reader.exactly(SIZE_C);
-  if (!c) return left(wire);
+  if (!c) return left(wire, entry, context);
   const claim = await handshake.readC(c);
   let decision: Decision;
   let connection: Connection;
   try {
     await wire.write(await handshake.writeD());
     const e = await reader.exactly(SIZE_E);
-    if (!e) return left(wire);
+    if (!e) return left(wire, entry, context);
     await handshake.readE(e);
     const keys = await handshake.split();
     connection = new Connection(wire, reader, {
@@ -170,7 +177,8 @@ async function prove(
   } finally {
     wipe(claim.login.password);
   }
-  const { verdict } = decision;
+  const { verdict, outcome } = decision;
+  if (outcome === "refused" || outcome === "blocked") penalise(context, entry, "login");
   await connection.send({ kind: Kind.event, id: 0, payload: encodeJson(verdict) }, VERDICT_SIZE);
   if (!verdict.ok) {
     await connection.close();
@@ -188,7 +196,7 @@ async function prove(
 }
 
 /** A ticket that is not accepted: the client logs in with its password instead. */
-const STALE: Dismissed = { outcome: "stale", offence: null };
+const STALE: Dismissed = { outcome: "stale" };
 
 /**
  * Takes a connection that begins with a ticket: one round trip, no RSA, no Argon2id. A ticket that
@@ -204,7 +212,7 @@ async function resume(
   context: LoginContext,
 ): Promise<LoggedIn | Dismissed> {
   const rest = await reader.exactly(SIZE_R1 - PREFIX_SIZE);
-  if (!rest) return left(wire);
+  if (!rest) return left(wire, entry, context);
   const r1 = concat(first, rest);
   const id = ticketOf(r1);
   const found = await context.tickets.find(id);
@@ -221,8 +229,9 @@ async function resume(
     await handshake.readR1(r1);
   } catch (error) {
     // It names a ticket and does not know its key, or knows another key of this server.
-    if (isSealpostError(error, "authentication")) return { outcome: "stale", offence: "abandoned" };
-    throw error;
+    if (!isSealpostError(error, "authentication")) throw error;
+    penalise(context, entry, "abandoned");
+    return STALE;
   }
   if (!entry.admit(name)) return STALE;
   // Consumed only now that whoever sent it has proven to know its key; a replay finds it gone.
@@ -276,7 +285,7 @@ async function decide(
     );
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
-    return { ...refusedFor(error), outcome: "busy", offence: null };
+    return { ...refusedFor(error), outcome: "busy" };
   }
   const blocked = context.guesses.blockedFor(name, source);
   if (blocked > 0) {
@@ -287,7 +296,7 @@ async function decide(
         `try again in ${inWords(blocked)}`,
       { limit: "max-guesses", retryAfter: blocked },
     );
-    return { ...refusedFor(error), outcome: "blocked", offence: "login" };
+    return { ...refusedFor(error), outcome: "blocked" };
   }
   // Read in any case: that a right password came with a wrong key must not cost more time.
   const account = await context.store.account(name);
@@ -297,7 +306,7 @@ async function decide(
     const known = account?.fp ? equal(account.fp, claim.bundle.fp) : null;
     if (known !== false && !entry.admit(name)) {
       context.log.warn("login-busy", { ...fields, limit: "max-connections-per-user" });
-      return { ...refusedFor(TOO_MANY_CONNECTIONS), outcome: "busy", offence: null };
+      return { ...refusedFor(TOO_MANY_CONNECTIONS), outcome: "busy" };
     }
     const outcome = known === null
       ? await context.store.bindKey(name, claim.bundle.fp, encodeBundle(claim.bundle), at)
@@ -330,14 +339,14 @@ async function decide(
         ...(ticket ? { ticket: { id: toHex(ticket.id), expires: ticket.expires } } : {}),
         ...(context.users.state(name)?.expires ? { change: true } : {}),
       };
-      return { verdict, outcome: null, offence: null };
+      return { verdict, outcome: null };
     }
     why = outcome;
   }
   context.log.warn("login-failed", { ...fields, why });
   context.guesses.failed(name, source);
   const verdict: Verdict = { ok: false, code: "login-refused", message: LOGIN_REFUSED };
-  return { verdict, outcome: "refused", offence: "login" };
+  return { verdict, outcome: "refused" };
 }
 
 const TOO_MANY_CONNECTIONS = new RefusedError(

@@ -51,6 +51,8 @@ export interface Server {
   readonly observer: Observer;
   /** What is so at this moment. */
   levels(): Levels;
+  /** Connections of clients at this moment, and the memory that their requests take, bytes. */
+  load(): { readonly connections: number; readonly inFlight: number };
   /**
    * Reads sealpost.toml and user_pass.json again, as the command `reload` does, and says in the log what
    * came of it. What cannot be read stays as it was.
@@ -125,6 +127,7 @@ export async function startServer(
       "password-queue",
     ),
     guesses: new Guesses(current),
+    penalties,
     tickets: await Tickets.open(opened, users, identity),
     log,
     observer,
@@ -149,7 +152,7 @@ export async function startServer(
 
   const sessions = new Set<Session>();
   const connections = new Set<Promise<void>>();
-  const door: Door = { gate, penalties, sessions, loginContext, sessionContext };
+  const door: Door = { gate, sessions, loginContext, sessionContext };
   const accepting = (async () => {
     for await (const stream of listener.accept()) {
       observer.connections++;
@@ -228,6 +231,7 @@ export async function startServer(
     hub,
     observer,
     levels,
+    load: () => ({ connections: gate.size, inFlight: sessionContext.inFlight.taken }),
     reload: async () => {
       try {
         await operations.run({ op: "reload", by: { pid: Deno.pid } }, "signal");
@@ -243,7 +247,6 @@ export async function startServer(
 /** What a new connection meets. */
 interface Door {
   readonly gate: Gate;
-  readonly penalties: Penalties;
   readonly sessions: Set<Session>;
   readonly loginContext: LoginContext;
   readonly sessionContext: SessionContext;
@@ -284,8 +287,8 @@ async function receive(stream: ByteStream, door: Door): Promise<void> {
 
 /** The login of a connection, with what comes of it for its source; null if there is none. */
 async function admit(wire: Wire, entry: GateEntry, door: Door): Promise<LoggedIn | null> {
-  const { loginContext, penalties } = door;
-  const { observer } = loginContext;
+  const { loginContext } = door;
+  const { observer, penalties } = loginContext;
   try {
     const result = await login(wire, entry, loginContext);
     if ("connection" in result) {
@@ -294,7 +297,6 @@ async function admit(wire: Wire, entry: GateEntry, door: Door): Promise<LoggedIn
       return result;
     }
     if (result.outcome) observer.logins.add(result.outcome);
-    if (result.offence) penalties.add(entry.source, result.offence);
     return null;
   } catch (error) {
     observer.logins.add("broken");

@@ -577,7 +577,9 @@ export class Session implements Member {
     } catch (error) {
       job.cancelled = true;
       const why = error instanceof Error ? error.message : String(error);
-      this.#context.log.error("store-error", { name: this.name, error: why });
+      if (this.#connection.open) {
+        this.#context.log.error("store-error", { name: this.name, error: why });
+      }
     }
     const kind = job.cancelled ? Kind.cancel : Kind.end;
     if (this.#connection.open) {
