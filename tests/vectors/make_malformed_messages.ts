@@ -20,6 +20,7 @@ import {
   type BodyDeviations,
   noteByHand,
   padToBucket,
+  partKeysOf,
   stanzaByHand,
   type StanzaDeviations,
   summaryByHand,
@@ -98,6 +99,19 @@ class Cases {
     return honest.length === other.length
       ? [difference(honest, other)]
       : [{ keep: 0 }, { at: 0, insert: toHex(other) }];
+  }
+
+  /** Summary and body, honest but for the file key. */
+  async underAnotherKey(fileKey: Bytes): Promise<Pick<Changes, "summary" | "body">> {
+    const { header, sender, summary, plan } = this.made;
+    const keys = await partKeysOf(fileKey, header, sender);
+    const padded = padToBucket(utf8(summary));
+    const { hash, sealed } = await summaryByHand(padded, keys.summary, header, sender);
+    const { chunks } = await bodyByHand(contentOf(plan.message), keys.body, header, hash, sender);
+    return {
+      summary: [difference(this.part("summary"), sealed)],
+      body: [difference(concat(...this.made.chunks), concat(...chunks))],
+    };
   }
 
   part(name: "stanza" | "summary"): Bytes {
@@ -192,14 +206,23 @@ async function stanzas(cases: Cases, identities: Identities, other: Made): Promi
   cases.add("13.1/5", "authentication", "stanza-of-another", "bob's stanza of another message", {
     stanza: [difference(stanza, fromHex(other.vector.stanzas[0]?.stanza ?? ""))],
   });
+  const otherKey = pattern("sealpost vectors another file key", 32);
+  const elsewhere = await cases.stanza({ fileKey: otherKey });
   cases.add(
     "13.1/6",
     "authentication",
     "stanza-commitment",
     "a file key that is not committed to",
     {
-      stanza: await cases.stanza({ fileKey: pattern("sealpost vectors another file key", 32) }),
+      stanza: elsewhere,
     },
+  );
+  cases.add(
+    "13.1/6",
+    "authentication",
+    "sealed-without-commitment",
+    "summary and body are under that file key too: bob would read what nobody else does",
+    { stanza: elsewhere, ...await cases.underAnotherKey(otherKey) },
   );
   const signed = async (name: string, why: string, deviations: StanzaDeviations) =>
     cases.add("13.1/12", "authentication", name, why, { stanza: await cases.stanza(deviations) });

@@ -24,21 +24,21 @@ export interface Primes {
   readonly q: bigint;
 }
 
-/** Two primes of half of `bits` each, whose product has exactly `bits`, from `seed`. */
-export function primesFrom(seed: string, bits: number): Primes {
-  const p = primeFrom(`${seed} p`, bits / 2);
-  const q = primeFrom(`${seed} q`, bits / 2);
+/** Two primes of half of `bits` each, whose product has exactly `bits`, from `seed`; for this e. */
+export function primesFrom(seed: string, bits: number, e = E): Primes {
+  const p = primeFrom(`${seed} p`, bits / 2, e);
+  const q = primeFrom(`${seed} q`, bits / 2, e);
   return { p, q };
 }
 
 /** The private exponent: the inverse of e modulo lcm(p - 1, q - 1). */
-export function exponentOf({ p, q }: Primes): bigint {
-  return inverse(E, (p - 1n) * (q - 1n) / gcd(p - 1n, q - 1n));
+export function exponentOf({ p, q }: Primes, e = E): bigint {
+  return inverse(e, (p - 1n) * (q - 1n) / gcd(p - 1n, q - 1n));
 }
 
 /** The PrivateKeyInfo of a key (RFC 8017, appendix A.1.2). Only with its own d is it one. */
-export function rsaPkcs8({ p, q }: Primes, d = exponentOf({ p, q })): Bytes {
-  const numbers = [p * q, E, d, p, q, d % (p - 1n), d % (q - 1n), inverse(q, p)];
+export function rsaPkcs8({ p, q }: Primes, d = exponentOf({ p, q }), e = E): Bytes {
+  const numbers = [p * q, e, d, p, q, d % (p - 1n), d % (q - 1n), inverse(q, p)];
   return encodePkcs8(
     derSequence(derOid(OID.rsa), derNull()),
     derSequence(derSmallInteger(0), ...numbers.map((n) => derInteger(bytesOf(n)))),
@@ -72,10 +72,10 @@ export function numberOf(bytes: Uint8Array): bigint {
   return BigInt(`0x${toHex(bytes) || "0"}`);
 }
 
-function primeFrom(seed: string, bits: number): bigint {
+function primeFrom(seed: string, bits: number, e: bigint): bigint {
   // Both top bits set, so that the product of two has no bit less.
   let candidate = numberOf(pattern(seed, bits / 8)) | (3n << BigInt(bits - 2)) | 1n;
-  while (!isPrime(candidate, seed) || (candidate - 1n) % E === 0n) candidate += 2n;
+  while (!isPrime(candidate, seed) || (candidate - 1n) % e === 0n) candidate += 2n;
   return candidate;
 }
 

@@ -1,0 +1,58 @@
+import type { Mutant } from "./mutant.ts";
+import { OF_CRYPTO } from "./of_crypto.ts";
+import { OF_HANDSHAKE } from "./of_handshake.ts";
+import { OF_MESSAGES } from "./of_messages.ts";
+import { OF_READING } from "./of_reading.ts";
+import { OF_RECORDS } from "./of_records.ts";
+
+/** The breakages, none of which may survive the tests. */
+export const MUTANTS: readonly Mutant[] = [
+  ...OF_CRYPTO,
+  ...OF_HANDSHAKE,
+  ...OF_RECORDS,
+  ...OF_MESSAGES,
+  ...OF_READING,
+];
+
+/** Tests that look at a file first of all; a mutant in it most likely falls to one of these. */
+export const NEAREST: Readonly<Record<string, readonly string[]>> = {
+  "crypto/aes_gcm.ts": ["crypto/aes_gcm", "crypto/strictness"],
+  "crypto/bytes.ts": ["crypto/bytes"],
+  "crypto/hash.ts": ["crypto/hash", "vectors/kem"],
+  "crypto/x25519.ts": ["crypto/x25519", "vectors/handshake"],
+  "crypto/ed25519.ts": ["crypto/ed25519"],
+  "crypto/rsa.ts": ["crypto/rsa", "vectors/keys", "crypto/strictness"],
+  "crypto/kem.ts": ["vectors/kem", "crypto/strictness", "crypto/kem"],
+  "crypto/ml_kem.ts": ["crypto/ml_kem"],
+  "crypto/identity.ts": ["vectors/keys", "crypto/identity"],
+  "crypto/pkcs8.ts": ["crypto/pkcs8"],
+  "crypto/phc.ts": ["crypto/phc"],
+  "crypto/der.ts": ["crypto/der"],
+  "crypto/padme.ts": ["crypto/padme"],
+  "crypto/stream.ts": ["crypto/stream"],
+  "protocol/noise.ts": ["protocol/noise", "vectors/handshake"],
+  "protocol/steps.ts": ["protocol/steps"],
+  "protocol/handshake.ts": ["vectors/handshake", "protocol/handshake"],
+  "protocol/login.ts": ["protocol/login", "vectors/handshake"],
+  "protocol/hello.ts": ["vectors/json", "protocol/login"],
+  "protocol/resumption.ts": ["vectors/resumption", "protocol/resumption"],
+  "protocol/record.ts": ["vectors/records", "protocol/record"],
+  "protocol/frame.ts": ["vectors/frames", "protocol/frame"],
+  "protocol/request.ts": ["vectors/json", "vectors/frames", "protocol/request"],
+  "protocol/connection.ts": ["protocol/connection"],
+  "protocol/byte_stream.ts": ["protocol/byte_stream", "protocol/connection"],
+  "protocol/file_key.ts": ["vectors/messages", "protocol/sealed"],
+  "protocol/stanza.ts": ["vectors/messages", "protocol/sealed"],
+  "protocol/summary.ts": ["vectors/messages", "protocol/summary"],
+  "protocol/note.ts": ["vectors/messages", "protocol/summary"],
+  "protocol/body.ts": ["vectors/messages", "protocol/body", "protocol/body_end"],
+  "protocol/envelope.ts": ["vectors/messages", "protocol/envelope"],
+  "protocol/entry.ts": ["vectors/messages", "protocol/entry"],
+  "protocol/header.ts": ["vectors/messages", "protocol/sealed"],
+  "protocol/uuid.ts": ["vectors/messages", "protocol/names"],
+  "protocol/name.ts": ["protocol/names", "vectors/json"],
+  "protocol/schema.ts": ["vectors/json"],
+  "protocol/printable.ts": ["protocol/printable"],
+  "client/people.ts": ["vectors/messages"],
+  "client/unseal.ts": ["vectors/messages"],
+};

@@ -1,0 +1,44 @@
+import { type Mutant, one } from "./mutant.ts";
+
+const UNSEAL = "client/unseal.ts";
+const PEOPLE = "client/people.ts";
+
+/** Breakages of what a client does before it shows a message. */
+export const OF_READING: readonly Mutant[] = [
+  one(
+    "the client does not check the commitment",
+    UNSEAL,
+    "    await checkCommitment(fileKey, header.commitment);\n",
+    "",
+  ),
+  one(
+    "the client does not compare the sender in the summary with the header's",
+    UNSEAL,
+    "if (!equal(fromBase64(from.fp), header.senderFp)) {",
+    "if (!from) {",
+  ),
+  one(
+    "the client does not verify that it was addressed",
+    UNSEAL,
+    "    await verifyStanza(sender.bundle, signature, entry.header, stanzaFp(entry.stanza));\n",
+    "",
+  ),
+  one(
+    "the client does not verify the summary",
+    UNSEAL,
+    "    await verifySummary(sender.bundle, opened, entry.header);\n",
+    "",
+  ),
+  one(
+    "the client does not compare the message's size with the summary's",
+    UNSEAL,
+    "await message.verified(opened.summary.size);",
+    "await message.verified(message.size);",
+  ),
+  one(
+    "the client takes any key for a name that it knows",
+    PEOPLE,
+    "if (pin && equal(pin.fp, fp)) return {",
+    "if (pin) return {",
+  ),
+];

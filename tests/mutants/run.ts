@@ -1,0 +1,186 @@
+import { fromFileUrl, join } from "@std/path";
+import { MUTANTS, NEAREST } from "./list.ts";
+import type { Mutant } from "./mutant.ts";
+
+const ROOT = fromFileUrl(new URL("../../", import.meta.url));
+const DOCUMENT = join(ROOT, "docs", "ASSURANCE.md");
+
+/** What is not copied: nothing that the tests run on. */
+const LEFT_OUT = [".git", ".deno", ".scratch", ".ci", "node_modules", "dist", "bench", "contrib"];
+/** Where any of the mutants may be noticed. */
+const FOLDERS = ["tests/crypto", "tests/protocol", "tests/vectors"];
+/**
+ * Files that are not run: those that repeat for every byte what others do for some, and take long;
+ * those that need what is beside the project; and one that does not look at the code.
+ */
+const NOT_RUN = [
+  "tests/crypto/openssl_test.ts",
+  "tests/crypto/vectors_test.ts",
+  "tests/protocol/handshake_tampering_test.ts",
+  "tests/protocol/sealed_tampering_test.ts",
+  "tests/vectors/vectors_test.ts",
+];
+
+/** What became of a mutant. */
+interface Outcome {
+  readonly mutant: Mutant;
+  /** The file and the name of the test that noticed it; null if none did. */
+  readonly killer: { readonly file: string; readonly test: string } | null;
+}
+
+/** A copy of the tree, in which one mutant after the other lives. */
+class Copy {
+  constructor(readonly root: string) {}
+
+  static async make(): Promise<Copy> {
+    const folder = join(ROOT, ".deno", "tmp");
+    await Deno.mkdir(folder, { recursive: true });
+    const copy = new Copy(await Deno.makeTempDir({ dir: folder, prefix: "mutants-" }));
+    await copyTree(ROOT, copy.root);
+    await Deno.mkdir(join(copy.root, ".deno", "tmp"), { recursive: true });
+    return copy;
+  }
+
+  /** Does `work` while the changes of `mutant` are in place. */
+  async mutated<T>(mutant: Mutant, work: () => Promise<T>): Promise<T> {
+    const originals = new Map<string, string>();
+    for (const { file, old, new: by } of mutant.changes) {
+      const path = join(this.root, file);
+      const text = await Deno.readTextFile(path);
+      if (!originals.has(path)) originals.set(path, text);
+      if (text.split(old).length !== 2) {
+        throw new Error(`${mutant.name}: ${file} does not have this text exactly once:\n${old}`);
+      }
+      await Deno.writeTextFile(path, text.replace(old, () => by));
+    }
+    try {
+      return await work();
+    } finally {
+      for (const [path, text] of originals) await Deno.writeTextFile(path, text);
+    }
+  }
+
+  /** Runs test files until the first failure, which is returned; null if all pass. */
+  async test(files: readonly string[]): Promise<Outcome["killer"]> {
+    const temporary = join(this.root, ".deno", "tmp");
+    const env = { NO_COLOR: "1", TMPDIR: temporary, TMP: temporary, TEMP: temporary };
+    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "test",
+        "--no-prompt",
+        "--no-check",
+        "--fail-fast",
+        `--allow-read=${this.root}`,
+        `--allow-write=${temporary}`,
+        "--allow-env",
+        "--allow-net=127.0.0.1",
+        ...files,
+      ],
+      cwd: this.root,
+      env,
+    }).output();
+    if (success) return null;
+    const output = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    const [, test, file] = /^(.+) => \.\/(\S+?):\d+:\d+$/m.exec(output) ?? [];
+    if (test === undefined || file === undefined || output.includes("(uncaught error)")) {
+      throw new Error(`the tests could not be run:\n${output.slice(-4000)}`);
+    }
+    return { file, test };
+  }
+
+  async remove(): Promise<void> {
+    await Deno.remove(this.root, { recursive: true });
+  }
+}
+
+async function copyTree(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name, isDirectory, isFile } of Deno.readDir(from)) {
+    if (LEFT_OUT.includes(name)) continue;
+    if (isDirectory) await copyTree(join(from, name), join(to, name));
+    else if (isFile) await Deno.copyFile(join(from, name), join(to, name));
+  }
+}
+
+/** The test files in the folders, the nearest to `mutant` in front. */
+async function testsFor(mutant: Mutant): Promise<{ nearest: string[]; others: string[] }> {
+  const nearest = new Set(
+    mutant.changes.flatMap(({ file }) => NEAREST[file] ?? []).map((name) =>
+      `tests/${name}_test.ts`
+    ),
+  );
+  const others: string[] = [];
+  for (const folder of FOLDERS) {
+    for await (const { name } of Deno.readDir(join(ROOT, folder))) {
+      const file = `${folder}/${name}`;
+      const wanted = name.endsWith("_test.ts") && !NOT_RUN.includes(file) && !nearest.has(file);
+      if (wanted) others.push(file);
+    }
+  }
+  return { nearest: [...nearest], others: others.sort() };
+}
+
+async function fate(copy: Copy, mutant: Mutant): Promise<Outcome> {
+  const { nearest, others } = await testsFor(mutant);
+  const killer = await copy.mutated(mutant, async () => {
+    return await copy.test(nearest) ?? await copy.test(others);
+  });
+  return { mutant, killer };
+}
+
+/** The table of the document, a row for each mutant. */
+function table(outcomes: readonly Outcome[]): string {
+  const rows = outcomes.map(({ mutant, killer }) => {
+    const files = [...new Set(mutant.changes.map(({ file }) => `\`${file}\``))].join(", ");
+    return `| ${mutant.name} | ${files} | ${
+      killer ? `\`${killer.file}\`: ${killer.test}` : "**survived**"
+    } |`;
+  });
+  return ["| breakage | in | noticed by |", "|---|---|---|", ...rows].join("\n");
+}
+
+async function writeDocument(outcomes: readonly Outcome[]): Promise<void> {
+  const text = await Deno.readTextFile(DOCUMENT);
+  const [start, end] = ["<!-- mutants -->\n", "<!-- /mutants -->"];
+  const at = text.indexOf(start) + start.length;
+  const killed = outcomes.filter(({ killer }) => killer !== null).length;
+  const summary = `${outcomes.length} breakages, ${killed} noticed, ${
+    outcomes.length - killed
+  } survived (Deno ${Deno.version.deno}).`;
+  await Deno.writeTextFile(
+    DOCUMENT,
+    `${text.slice(0, at)}${summary}\n\n${table(outcomes)}\n${text.slice(text.indexOf(end))}`,
+  );
+}
+
+async function main(words: readonly string[]): Promise<void> {
+  const chosen = MUTANTS.filter(({ name, changes }) => {
+    return words.every((word) => `${name} ${changes.map(({ file }) => file)}`.includes(word));
+  });
+  const copy = await Copy.make();
+  const outcomes: Outcome[] = [];
+  try {
+    // What fails by itself would notice everything.
+    const files = [...new Set(Object.values(NEAREST).flat())].map((name) =>
+      `tests/${name}_test.ts`
+    );
+    const before = await copy.test(files);
+    if (before) throw new Error(`without any mutant, ${before.file} fails: ${before.test}`);
+    for (const mutant of chosen) {
+      const outcome = await fate(copy, mutant);
+      outcomes.push(outcome);
+      const { killer } = outcome;
+      console.log(
+        `${killer ? "noticed " : "SURVIVED"} ${mutant.name}${killer ? `: ${killer.test}` : ""}`,
+      );
+    }
+  } finally {
+    await copy.remove();
+  }
+  const survived = outcomes.filter(({ killer }) => killer === null);
+  console.log(`${outcomes.length} breakages, ${survived.length} survived`);
+  if (chosen.length === MUTANTS.length) await writeDocument(outcomes);
+  if (survived.length > 0 || chosen.length === 0) Deno.exit(1);
+}
+
+if (import.meta.main) await main(Deno.args);
