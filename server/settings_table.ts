@@ -146,7 +146,7 @@ export const SETTINGS = [
     live: true,
     help: "connections at once that are not logged in; when there are more, the oldest goes",
     about: "A login takes about a second, so whoever waits longer is the cheapest to lose. This " +
-      "bounds what strangers can take up, some 40 KiB each.",
+      "bounds what strangers can take up, less than 40 KiB each.",
   },
   {
     name: "max-unauthenticated-per-source",

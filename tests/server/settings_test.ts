@@ -7,6 +7,7 @@ import { LiveSettings, loadSettings, settingsWith, showSettings } from "../../se
 import { parseSettingsFile, SETTINGS_FILE } from "../../server/settings_file.ts";
 import { GROUPS, type Setting, SETTINGS, variableOf } from "../../server/settings_table.ts";
 import { inFolder } from "../support/command.ts";
+import { readDocument, settingsTables } from "../support/settings_doc.ts";
 
 const MIB = 2 ** 20;
 
@@ -247,4 +248,9 @@ Deno.test("every setting is described, has a good default, and a name of its own
     assertEquals(choices !== undefined, kind === "choice", name);
   }
   assertThrows(() => parseSettingsFile("=", "x"), SealpostError);
+});
+
+Deno.test("docs/OPERATING.md has every setting as it is", async () => {
+  const { tables } = await readDocument();
+  assertEquals(tables, settingsTables());
 });
