@@ -77,7 +77,8 @@ const password = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_PASSWORD));
  */
 const passwd = v.strictObject({ op: v.literal("passwd"), old: password, new: password });
 
-const request = v.variant("op", [
+/** Every request; each is closed. */
+export const requestSchema = v.variant("op", [
   deliverSchema,
   list,
   fetch,
@@ -89,14 +90,14 @@ const request = v.variant("op", [
 ]);
 
 /** What a client asks. Unknown members are refused. */
-export type Request = v.InferOutput<typeof request>;
+export type Request = v.InferOutput<typeof requestSchema>;
 export type DeliverRequest = v.InferOutput<typeof deliverSchema>;
 export type ListRequest = v.InferOutput<typeof list>;
 export type PasswdRequest = v.InferOutput<typeof passwd>;
 
 /** The request in a frame's payload. Throws `format`. */
 export function decodeRequest(payload: Bytes): Request {
-  return parseJson(request, fromUtf8(payload));
+  return parseJson(requestSchema, fromUtf8(payload));
 }
 
 /** The codes with which a server may refuse a request; in a session others are never sent. */

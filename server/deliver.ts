@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Bytes, equal, fromBase64, toHex } from "../crypto/bytes.ts";
-import { SealpostError } from "../crypto/error.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { sealedBodySize } from "../protocol/body.ts";
 import {
   encodeEnvelope,
@@ -81,7 +81,7 @@ export async function deliver(
         await sink.write(piece);
         continue;
       }
-      const whole = reader.push(piece);
+      const whole = parse(reader, piece);
       if (!whole) continue;
       envelope = whole.envelope;
       checkEnvelope(envelope, id, request, recipients, context);
@@ -113,6 +113,22 @@ export async function deliver(
     await sink?.abort();
     const full = error instanceof RefusedError && error.code === "quota" ? error.about : undefined;
     throw full === undefined ? error : noRoom(full, context);
+  }
+}
+
+/** The envelope once it is whole. A layout of another version cannot be read here: `format`. */
+function parse(reader: EnvelopeReader, piece: Bytes): ReturnType<EnvelopeReader["push"]> {
+  try {
+    return reader.push(piece);
+  } catch (cause) {
+    if (!isSealpostError(cause, "version")) throw cause;
+    throw new SealpostError(
+      "format",
+      "a sealed message of a version that this server does not take",
+      {
+        cause,
+      },
+    );
   }
 }
 

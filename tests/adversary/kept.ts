@@ -1,5 +1,6 @@
 import { join } from "@std/path";
 import { exists } from "@std/fs";
+import { createHash } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { toHex } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
@@ -28,7 +29,7 @@ export async function readKept(folder: string, without: readonly string[]): Prom
   const db = new DatabaseSync(join(folder, "mail", "sealpost.db"), { readOnly: true });
   const lines = (sql: string) => {
     const rows = db.prepare(sql).all(JSON.stringify(without));
-    return rows.map((row) => JSON.stringify(row, (_, v) => v instanceof Uint8Array ? toHex(v) : v));
+    return rows.map((row) => JSON.stringify(row, (_, v) => v instanceof Uint8Array ? brief(v) : v));
   };
   const mine = "a.name NOT IN (SELECT value FROM json_each(?1))";
   // One transaction: what is read belongs together.
@@ -60,6 +61,13 @@ export async function readKept(folder: string, without: readonly string[]): Prom
   } finally {
     db.close();
   }
+}
+
+/** `bytes` in a form that is short to read and other for every other. */
+function brief(bytes: Uint8Array): string {
+  if (bytes.length <= 32) return toHex(bytes);
+  const hash = createHash("sha256").update(bytes).digest("hex");
+  return `${bytes.length} bytes, ${hash.slice(0, 32)}`;
 }
 
 /** The files that are for people, each with the hash of its contents. */
