@@ -62,13 +62,15 @@ export class Siege implements AsyncDisposable {
     this.#before = await this.kept();
   }
 
-  /**
-   * Asserts that the server keeps what it kept before, that the session of somebody else goes on,
-   * and that another can log in.
-   */
-  async unharmed(spoils: Spoils = {}): Promise<void> {
+  /** Asserts that the session of somebody else goes on, and that another can log in. */
+  async othersGoOn(): Promise<void> {
     await this.#bystander.more(1);
     await (await this.arena.logIn(NEWCOMER)).connection.close();
+  }
+
+  /** Asserts that others go on, and that the server keeps what it kept before. */
+  async unharmed(spoils: Spoils = {}): Promise<void> {
+    await this.othersGoOn();
     const after = await this.kept();
     const tickets = spoils.tickets ? after.tickets : this.#before.tickets;
     assertEquals(after, { ...this.#before, tickets });
