@@ -13,6 +13,7 @@ const UNLIMITED = [
   "--max-connections-per-user=off",
   "--max-unauthenticated-per-source=off",
   "--messages-per-minute=off",
+  "--requests-per-second=off",
 ];
 
 /** A server in a process of its own, and its people. */

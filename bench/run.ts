@@ -1,0 +1,503 @@
+// What a server and a client do in a second, and what of the machine's time that takes: one table.
+// Every figure stands beside a baseline that is taken in the same run, since machines differ and are
+// noisy. Run by `deno task bench [PART …]`.
+
+import { DatabaseSync } from "node:sqlite";
+import { dirname, join } from "@std/path";
+import { DEFAULT_ARGON2 } from "../crypto/argon2.ts";
+import { importAesKey } from "../crypto/aes_gcm.ts";
+import { type Bytes, random } from "../crypto/bytes.ts";
+import { generateIdentity } from "../crypto/identity.ts";
+import { sealLetter } from "../client/seal.ts";
+import { openBody, sealBody, sealedBodySize } from "../protocol/body.ts";
+import { encodeHeader } from "../protocol/header.ts";
+import { newMessageId } from "../protocol/uuid.ts";
+import { openSqliteStore } from "../server/sqlite_store.ts";
+import { ServerProcess } from "../tests/support/program.ts";
+import { type Person, preseal, type Presealed, RawSession } from "../tests/support/raw_session.ts";
+import { makeServerFolder } from "../tests/support/server_folder.ts";
+import { percentile, Served, time } from "./serving.ts";
+
+const RUNS = 3;
+const MIB = 1024 * 1024;
+const BODY = (Number(Deno.env.get("SEALPOST_BENCH_MIB")) || 1024) * MIB;
+
+interface Row {
+  readonly what: string;
+  readonly value: string;
+  readonly baseline: string;
+  readonly cpu: string;
+}
+
+const rows: Row[] = [];
+
+function row(what: string, value: string, baseline = "", cpu = ""): void {
+  rows.push({ what, value, baseline, cpu });
+  console.error(`${what}: ${value} ${baseline} ${cpu}`);
+}
+
+const median = (values: readonly number[]) => percentile(values, 0.5);
+const rate = (n: number, ms: number) => n / ms * 1000;
+const perSecond = (value: number) => `${value.toFixed(0)}/s`;
+const mibs = (bytes: number, ms: number) => `${(bytes / MIB / ms * 1000).toFixed(0)} MiB/s`;
+const ratio = (value: number, baseline: number) => `${(value / baseline).toFixed(2)} of`;
+
+/** The median of what `work` gives in several runs. */
+async function medianOf(work: () => Promise<number>, runs = RUNS): Promise<number> {
+  const values: number[] = [];
+  for (let i = 0; i < runs; i++) values.push(await work());
+  return median(values);
+}
+
+/** CPU time of the server so far, milliseconds. */
+async function cpu(served: Pick<Served, "server">): Promise<number> {
+  const { stdout } = await new Deno.Command("sh", {
+    args: ["-c", `cat /proc/${served.server.program.pid}/stat`],
+  }).output();
+  const fields = new TextDecoder().decode(stdout).split(") ")[1]?.split(" ") ?? [];
+  // In ticks of 10 ms; user and system.
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** `work`, its time, and the server's CPU time during it, milliseconds. */
+async function measured(served: Pick<Served, "server">, work: () => Promise<unknown>) {
+  const before = await cpu(served);
+  const ms = await time(work);
+  return { ms, cpu: await cpu(served) - before };
+}
+
+/** Round trips a second of a bare TCP echo of `size` bytes. */
+async function echo(size: number, count: number): Promise<number> {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const serving = (async () => {
+    const socket = await listener.accept();
+    const buffer = new Uint8Array(65_536);
+    for (let n = await socket.read(buffer); n !== null; n = await socket.read(buffer)) {
+      for (let at = 0; at < n;) at += await socket.write(buffer.subarray(at, n));
+    }
+    socket.close();
+  })();
+  const { port } = listener.addr as Deno.NetAddr;
+  const socket = await Deno.connect({ hostname: "127.0.0.1", port });
+  const message = random(size);
+  const buffer = new Uint8Array(65_536);
+  const ms = await time(async () => {
+    for (let i = 0; i < count; i++) {
+      for (let at = 0; at < size;) at += await socket.write(message.subarray(at));
+      for (let got = 0; got < size;) got += await socket.read(buffer) ?? size;
+    }
+  });
+  socket.close();
+  await serving;
+  listener.close();
+  return rate(count, ms);
+}
+
+/** Bytes that AES-256-GCM takes in a millisecond, 64 KiB at a time, `width` of them at once. */
+async function rawAes(width: number, bytes = 256 * MIB): Promise<number> {
+  const key = await importAesKey(random(32));
+  const chunk = new Uint8Array(65_536);
+  const iv = new Uint8Array(12);
+  const ms = await time(async () => {
+    for (let i = 0; i < bytes / chunk.length; i += width) {
+      await Promise.all(Array.from({ length: width }, () => {
+        return crypto.subtle.encrypt({ name: "AES-GCM", iv }, key, chunk);
+      }));
+    }
+  });
+  return bytes / ms;
+}
+
+/** Transactions a second of one row of 8 KiB, durable as the store's are. */
+function rawCommits(folder: string, count = 500): number {
+  const db = new DatabaseSync(join(folder, "raw.db"));
+  db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (b BLOB)");
+  const insert = db.prepare("INSERT INTO t VALUES (?)");
+  const data = random(8192);
+  const from = performance.now();
+  for (let i = 0; i < count; i++) insert.run(data);
+  const ms = performance.now() - from;
+  db.close();
+  return rate(count, ms);
+}
+
+async function handshakes(): Promise<void> {
+  const baseline = await medianOf(() => echo(2819, 2000));
+  await using served = await Served.start(["alice"], { rsaBits: 3072, cost: DEFAULT_ARGON2 });
+  const count = 60;
+  for (const width of [1, 8]) {
+    const values: number[] = [];
+    const costs: number[] = [];
+    for (let run = 0; run < RUNS; run++) {
+      const { ms, cpu } = await measured(served, async () => {
+        for (let i = 0; i < count; i += width) {
+          const sessions = await Promise.all(
+            Array.from({ length: width }, () => served.logIn("alice")),
+          );
+          await Promise.all(sessions.map(({ session }) => session.close()));
+        }
+      });
+      values.push(rate(count, ms));
+      costs.push(cpu / count);
+    }
+    row(
+      `full handshakes, ${width} at a time`,
+      perSecond(median(values)),
+      `${ratio(median(values), baseline)} ${perSecond(baseline)} echoes of 2.8 KB`,
+      `${median(costs).toFixed(2)} ms`,
+    );
+  }
+  for (const width of [1, 8]) {
+    const chains = await Promise.all(Array.from({ length: width }, async () => {
+      const { session, ticket } = await served.logIn("alice");
+      await session.close();
+      return ticket;
+    }));
+    const values: number[] = [];
+    const costs: number[] = [];
+    for (let run = 0; run < RUNS; run++) {
+      const { ms, cpu } = await measured(served, () =>
+        Promise.all(chains.map(async (_, c) => {
+          for (let i = 0; i < 200 / width; i++) {
+            const ticket = chains[c];
+            const session = ticket && await served.resume("alice", ticket);
+            if (!session) throw new Error("a ticket was not taken");
+            chains[c] = await session.nextTicket();
+            await session.close();
+          }
+        })));
+      values.push(rate(200, ms));
+      costs.push(cpu / 200);
+    }
+    row(
+      `resumed handshakes with a request, ${width} at a time`,
+      perSecond(median(values)),
+      `${ratio(median(values), baseline)} ${perSecond(baseline)} echoes of 2.8 KB`,
+      `${median(costs).toFixed(2)} ms`,
+    );
+  }
+}
+
+async function deliveries(): Promise<void> {
+  for (const width of [1, 8, 64]) {
+    const names = Array.from({ length: width }, (_, i) => `user${i}`);
+    await using served = await Served.start(names);
+    const sessions: RawSession[] = [];
+    for (const name of names) sessions.push((await served.logIn(name)).session);
+    const count = 960;
+    const values: number[] = [];
+    const costs: number[] = [];
+    for (let run = 0; run < RUNS; run++) {
+      const batches = await Promise.all(names.map(async (name, i) => {
+        const to = served.person(names[(i + 1) % width] ?? name);
+        const messages: Presealed[] = [];
+        for (let k = 0; k < count / width; k++) {
+          messages.push(await preseal(served.person(name), [to], 700));
+        }
+        return messages;
+      }));
+      const { ms, cpu } = await measured(
+        served,
+        () => Promise.all(sessions.map((session, i) => pipelined(session, batches[i] ?? []))),
+      );
+      values.push(rate(count, ms));
+      costs.push(cpu / count);
+    }
+    const raw = rawCommits(dirname(served.dir));
+    row(
+      `durable deliveries of 1 KB, ${width} connection(s)`,
+      perSecond(median(values)),
+      `${ratio(median(values), raw)} ${perSecond(raw)} SQLite commits of 8 KB`,
+      `${median(costs).toFixed(3)} ms`,
+    );
+    await Promise.all(sessions.map((session) => session.close()));
+  }
+}
+
+/** Delivers with 16 on their way at a time. */
+async function pipelined(session: RawSession, messages: readonly Presealed[]): Promise<void> {
+  const going = new Set<Promise<unknown>>();
+  for (const message of messages) {
+    const one = session.deliver(message).finally(() => going.delete(one));
+    going.add(one);
+    if (going.size >= 16) await Promise.race(going);
+  }
+  await Promise.all(going);
+}
+
+/** Puts `count` small messages into the inbox of `name`, with the server away. */
+async function fill(dir: string, person: Person, count: number): Promise<void> {
+  const store = await openSqliteStore(join(dir, "mail"));
+  await store.ensureAccounts([person.name]);
+  const { envelope, body } = await parts(person);
+  const write = async (i: number) => {
+    const sink = await store.openBody(body.length);
+    await sink.write(body);
+    const id = newMessageId();
+    const header = envelope.header.slice();
+    header.set(id, 1);
+    await store.deliver({
+      senderFp: person.identity.bundle.fp,
+      messageId: id,
+      digest: random(32),
+      header,
+      summary: envelope.summary,
+      body: await sink.finish(),
+      copies: [{
+        account: person.name,
+        folder: i % 4 === 0 ? "sent" : "inbox",
+        flags: [],
+        stanza: envelope.stanza,
+        note: null,
+      }],
+      receivedAt: Date.now(),
+    });
+  };
+  for (let i = 0; i < count; i += 500) {
+    await Promise.all(Array.from({ length: Math.min(500, count - i) }, (_, k) => write(i + k)));
+  }
+  await store.close();
+}
+
+/** A sealed message of 1 KB, taken apart. */
+async function parts(person: Person) {
+  const { EnvelopeReader } = await import("../protocol/envelope.ts");
+  const { bytes } = await preseal(person, [person], 700);
+  const whole = new EnvelopeReader().push(bytes);
+  const stanza = whole?.envelope.stanzas[0];
+  if (!whole || !stanza) throw new Error("a sealed message that is not whole");
+  return {
+    envelope: { header: whole.envelope.header, summary: whole.envelope.summary, stanza },
+    body: whole.rest,
+  };
+}
+
+async function listings(): Promise<void> {
+  const baseline = await medianOf(() => echo(60_000, 300));
+  for (const count of [100, 10_000, 100_000]) {
+    await using folder = await makeServerFolder(["alice"]);
+    await fill(folder.dir, folder.person("alice"), count);
+    const server = await ServerProcess.start({ cwd: dirname(folder.dir) });
+    const { session } = await RawSession.logIn(
+      server.address,
+      folder.bundle,
+      folder.person("alice"),
+    );
+    const list = async () => {
+      const { data } = await session.link.stream({
+        op: "list",
+        folder: "inbox",
+        order: "newest",
+        limit: 50,
+      });
+      for await (const _ of data);
+    };
+    await list();
+    const times: number[] = [];
+    const { cpu } = await measured({ server }, async () => {
+      for (let i = 0; i < 60; i++) times.push(await time(list));
+    });
+    row(
+      `newest 50 of ${count} messages`,
+      `${median(times).toFixed(1)} ms`,
+      `${(median(times) * baseline / 1000).toFixed(1)} × an echo of 60 KB`,
+      `${(cpu / 60).toFixed(2)} ms`,
+    );
+    await session.close();
+    await server.stop();
+  }
+}
+
+async function sealing(): Promise<void> {
+  const aes = await medianOf(() => rawAes(1));
+  const wide = await medianOf(() => rawAes(8));
+  const sender = await generateIdentity({ rsaBits: 2048 });
+  const context = {
+    fileKey: random(32),
+    header: encodeHeader({
+      id: newMessageId(),
+      senderFp: sender.bundle.fp,
+      commitment: random(32),
+    }),
+    summaryHash: random(32),
+  };
+  const size = 128 * MIB;
+  const piece = new Uint8Array(65_536);
+  const source = async function* () {
+    for (let i = 0; i < size / piece.length; i++) yield await Promise.resolve(piece);
+  };
+  const sealed: Bytes[] = [];
+  const sealMs = await medianOf(async () => {
+    sealed.length = 0;
+    return await time(async () => {
+      for await (const chunk of sealBody(context, sender, size, source())) sealed.push(chunk);
+    });
+  });
+  row(
+    "sealing a body",
+    mibs(size, sealMs),
+    `${ratio(size / sealMs, aes)} AES-GCM one at a time, ${
+      ratio(size / sealMs, wide)
+    } on all cores ` +
+      `(${mibs(wide, 1)})`,
+  );
+  const stored = async function* () {
+    for (const chunk of sealed) yield await Promise.resolve(chunk);
+  };
+  const openMs = await medianOf(() =>
+    time(() =>
+      openBody(context, sender.bundle, sealedBodySize(size), stored(), () => Promise.resolve())
+    )
+  );
+  row(
+    "unsealing a body",
+    mibs(size, openMs),
+    `${ratio(size / openMs, aes)} AES-GCM one at a time, ${
+      ratio(size / openMs, wide)
+    } on all cores`,
+  );
+}
+
+async function bulk(): Promise<void> {
+  const aes = await medianOf(() => rawAes(1));
+  await using served = await Served.start(["alice", "bob"], {}, [`--max-message=${4 * BODY}`]);
+  const alice = (await served.logIn("alice")).session;
+  const bob = (await served.logIn("bob")).session;
+  const piece = new Uint8Array(65_536).fill(120);
+  const sender = served.person("alice");
+  const reader = served.person("bob");
+  const sealed = await sealLetter({
+    id: newMessageId(),
+    from: sender.name,
+    to: [{ name: reader.name, bundle: reader.identity.bundle, fresh: false }],
+    cc: [],
+    bcc: [],
+    subject: "bulk",
+    date: Date.now(),
+    attachments: [],
+    composed: {
+      size: BODY,
+      async *stream() {
+        for (let at = 0; at < BODY; at += piece.length) yield await Promise.resolve(piece);
+      },
+    },
+  }, sender.identity);
+  const up = await measured(served, () => alice.link.deliver(sealed.request, sealed.bytes));
+  row(
+    `upload of ${BODY / MIB} MiB, sealed on the way`,
+    mibs(BODY, up.ms),
+    `${ratio(BODY / up.ms, aes)} AES-GCM one at a time (${mibs(aes, 1)})`,
+    `${(up.cpu / (BODY / MIB)).toFixed(1)} ms a MiB`,
+  );
+  const fetch = async () => {
+    const { data } = await bob.link.stream({ op: "fetch", uid: 1 });
+    for await (const _ of data);
+  };
+  const down = await measured(served, fetch);
+  row(
+    `download of ${BODY / MIB} MiB, not unsealed`,
+    mibs(BODY, down.ms),
+    `${ratio(BODY / down.ms, aes)} AES-GCM one at a time`,
+    `${(down.cpu / (BODY / MIB)).toFixed(1)} ms a MiB`,
+  );
+  const { rss } = await served.usage();
+  row("server's memory after that", `${(rss / MIB).toFixed(0)} MiB`);
+  await Promise.all([alice.close(), bob.close()]);
+}
+
+async function crossing(): Promise<void> {
+  await using served = await Served.start(["alice", "bob"], {}, ["--max-message=1GiB"]);
+  const alice = (await served.logIn("alice")).session;
+  const bulky = (await served.logIn("bob")).session;
+  const small: Presealed[] = [];
+  for (let i = 0; i < 600; i++) {
+    small.push(await preseal(served.person("alice"), [served.person("bob")], 700));
+  }
+  const sends = async (count: number) => {
+    const times: number[] = [];
+    for (let i = 0; i < count; i++) {
+      const message = small.pop();
+      if (message) times.push(await time(() => alice.deliver(message)));
+    }
+    return times;
+  };
+  await sends(100);
+  const alone = await sends(200);
+  const large = await preseal(served.person("bob"), [served.person("alice")], 64 * MIB);
+  let uploading = true;
+  const upload = bulky.deliver(large).finally(() => uploading = false);
+  const beside: number[] = [];
+  while (uploading && small.length > 0) beside.push(...await sends(1));
+  await upload;
+  const show = (times: readonly number[]) => {
+    return `p50 ${percentile(times, 0.5).toFixed(1)}, p99 ${percentile(times, 0.99).toFixed(1)} ms`;
+  };
+  row("a send while another uploads 64 MiB", show(beside), `alone: ${show(alone)}`);
+  await Promise.all([alice.close(), bulky.close()]);
+}
+
+async function resting(): Promise<void> {
+  const starts: number[] = [];
+  for (let i = 0; i < RUNS; i++) {
+    starts.push(
+      await time(async () => {
+        await using _served = await Served.start(["alice"]);
+      }),
+    );
+  }
+  row("from start to ready to stopped", `${median(starts).toFixed(0)} ms`);
+  await using served = await Served.start(["alice"]);
+  const first = await served.logIn("alice");
+  await first.session.close();
+  const before = (await served.usage()).rss;
+  const sessions: RawSession[] = [];
+  let ticket = first.ticket;
+  const count = 1000;
+  while (sessions.length < count && ticket) {
+    const session = await served.resume("alice", ticket);
+    if (!session) throw new Error("a ticket was not taken");
+    sessions.push(session);
+    ticket = await session.nextTicket();
+  }
+  const after = (await served.usage()).rss;
+  row(
+    `memory of an idle connection (of ${count})`,
+    `${((after - before) / count / 1024).toFixed(1)} KiB`,
+    `server ${(before / MIB).toFixed(0)} MiB without, ${(after / MIB).toFixed(0)} MiB with them`,
+  );
+  await Promise.all(sessions.map((session) => session.close()));
+}
+
+const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+  handshakes,
+  deliveries,
+  listings,
+  sealing,
+  bulk,
+  crossing,
+  resting,
+};
+const wanted = Deno.args.length > 0 ? Deno.args : Object.keys(PARTS);
+for (const name of wanted) {
+  const part = PARTS[name];
+  if (!part) {
+    console.error(`there is no part ${name}; there are ${Object.keys(PARTS).join(", ")}`);
+    Deno.exit(64);
+  }
+  await part();
+}
+
+const head: Row = { what: "what", value: "median", baseline: "baseline", cpu: "server's CPU" };
+const width = (pick: (row: Row) => string) =>
+  Math.max(...[head, ...rows].map((r) => pick(r).length));
+const widths = [width((r) => r.what), width((r) => r.value), width((r) => r.cpu)] as const;
+console.log(
+  `Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores, medians of ${RUNS} runs\n`,
+);
+for (const { what, value, baseline, cpu } of [head, ...rows]) {
+  console.log(
+    `${what.padEnd(widths[0])}  ${value.padStart(widths[1])}  ${
+      cpu.padStart(widths[2])
+    }  ${baseline}`,
+  );
+}
