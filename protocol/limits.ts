@@ -7,9 +7,6 @@ export const SUITE = 1;
 /** The port of the seed, used where none is given. */
 export const DEFAULT_PORT = 13000;
 
-/** Whole time before a login is decided, milliseconds. */
-export const HANDSHAKE_TIMEOUT = 10_000;
-
 /** Longest password, bytes of UTF-8 after NFC. */
 export const MAX_PASSWORD = 256;
 

@@ -1,4 +1,5 @@
 import { join } from "@std/path";
+import { nativeArgon2 } from "../crypto/argon2.ts";
 import { fromUtf8, utf8 } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import { readFileBounded } from "../protocol/atomic_file.ts";
@@ -33,6 +34,10 @@ export async function serve(options: ServeOptions): Promise<void> {
   const { log: format, logLevel: level } = settings.current;
   const log = stderrLog({ format, level });
   for (const name of environment.ignored) log.warn("unknown-variable", { name });
+  if (!returnsMemory()) {
+    const how = `start the server with ${MEMORY_VARIABLE}=1048576 in its environment`;
+    log.warn("memory-kept", { of: "password checks", how });
+  }
   const identity = await loadIdentity(dir, "server", passphraseFromEnvironment);
   const server = await startServer(dir, settings, identity, log);
   const windows = Deno.build.os === "windows";
@@ -55,6 +60,19 @@ export async function serve(options: ServeOptions): Promise<void> {
   log.info("stopped");
   // Sockets of peers that do not answer must not keep the process.
   Deno.exit(0);
+}
+
+/** Read by the C library at the start of the process, so a program cannot set it for itself. */
+const MEMORY_VARIABLE = "MALLOC_MMAP_THRESHOLD_";
+
+/**
+ * Whether the memory of an Argon2id, 19 MiB, goes back to the system after each. The allocator of
+ * glibc keeps it, in pieces that the next one does not fit into; true where nobody can tell.
+ */
+function returnsMemory(): boolean {
+  if (nativeArgon2 === null || !Deno.build.target.endsWith("-linux-gnu")) return true;
+  const { state } = Deno.permissions.querySync({ name: "env", variable: MEMORY_VARIABLE });
+  return state !== "granted" || Deno.env.get(MEMORY_VARIABLE) !== undefined;
 }
 
 /** `serve --check-config`. Throws `config` if user_pass.json is missing or damaged. */

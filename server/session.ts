@@ -1,9 +1,8 @@
-import { type Bytes, lp, toBase64, toHex } from "../crypto/bytes.ts";
+import { type Bytes, toHex } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { rechunk } from "../protocol/body.ts";
 import { encodeGoodbye, type Goodbye } from "../protocol/goodbye.ts";
 import type { Connection } from "../protocol/connection.ts";
-import { encodeEntry } from "../protocol/entry.ts";
 import { type Frame, Kind, MAX_DATA } from "../protocol/frame.ts";
 import { MAX_OUTSTANDING } from "../protocol/limits.ts";
 import { RefusedError } from "../protocol/refused.ts";
@@ -12,16 +11,14 @@ import {
   decodeRequest,
   type DeliverRequest,
   encodeJson,
-  type ListRequest,
   type Op,
-  type PasswdRequest,
   type Refusal,
   type Request,
   type Response,
   WIRE_ERRORS,
   type WireError,
 } from "../protocol/request.ts";
-import { changePassword, type PasswordContext } from "./change_password.ts";
+import { answer, type AnswerContext, mustChange } from "./answers.ts";
 import { deliver, type Delivered } from "./deliver.ts";
 import type { Hub, Member } from "./hub.ts";
 import type { InFlight } from "./in_flight.ts";
@@ -30,17 +27,14 @@ import type { Observer } from "./observe.ts";
 import { Bucket, type Buckets } from "./rates.ts";
 import type { Values } from "./setting_values.ts";
 import type { SettingName } from "./settings_table.ts";
-import { sourceOf } from "./source.ts";
-import type { ListQuery, Placed } from "./store.ts";
+import type { Placed } from "./store.ts";
 import type { Wire } from "./wire.ts";
 import { Handoff } from "../protocol/handoff.ts";
 
 /** What every session shares. */
-export interface SessionContext extends PasswordContext {
+export interface SessionContext extends AnswerContext {
   readonly hub: Hub;
   readonly observer: Observer;
-  /** The settings at this moment. */
-  readonly settings: () => Values;
   /** The memory of requests in progress, of all sessions. */
   readonly inFlight: InFlight;
   /** The messages that users send. */
@@ -57,12 +51,8 @@ interface Job {
 const MAX_HELD = 1024 * 1024;
 /** A request takes about as many times its size in memory, between its arrival and its answer. */
 const PARSED = 4;
-/** Entries that `list` reads from the store at a time: some 280 KB where they are largest. */
-const PAGE = 8;
 /** A client that asks too fast is told so no more often than this, milliseconds. */
 const TELL_EVERY = 10_000;
-/** What a brief listing leaves out. */
-const WITHOUT_SEALED = { stanza: new Uint8Array(0), summary: new Uint8Array(0), note: null };
 
 /**
  * Serves one logged-in connection. Requests are answered in the order they came. Uploads that
@@ -290,11 +280,12 @@ export class Session implements Member {
     }
     const asked = request;
     this.#context.observer.requests.add(asked.op);
-    const refusal = this.#mustChange() && asked.op !== "passwd" && asked.op !== "whoami"
-      ? firstThePassword()
-      : room === 0
-      ? noMemory()
-      : null;
+    const refusal =
+      mustChange(this.name, this.#context.users) && asked.op !== "passwd" && asked.op !== "whoami"
+        ? firstThePassword()
+        : room === 0
+        ? noMemory()
+        : null;
     if (refusal) {
       if (asked.op === "deliver") this.#receiveUpload(job).discard();
       this.#answer(job, room, () => Promise.reject(refusal));
@@ -434,137 +425,17 @@ export class Session implements Member {
   }
 
   async #serve(job: Job, request: Exclude<Request, DeliverRequest>): Promise<void> {
-    const { store } = this.#context;
     if (job.cancelled) throw new SealpostError("cancelled", "the request was cancelled");
-    switch (request.op) {
-      case "list":
-        return await this.#list(job, request);
-      case "fetch":
-        return await this.#fetch(job, request.uid, request.offset ?? 0);
-      case "flag": {
-        const { set, clear, folder } = request;
-        const change = folder === undefined ? { set, clear } : { set, clear, folder };
-        const uids = await store.flag(this.name, request.uids, change);
-        return await this.#respond(job, { ok: true, uids: [...uids] });
-      }
-      case "remove": {
-        const uids = await store.remove(this.name, request.uids);
-        return await this.#respond(job, { ok: true, uids: [...uids] });
-      }
-      case "keys":
-        return await this.#keys(job, request.names);
-      case "whoami":
-        return await this.#whoami(job);
-      case "passwd":
-        return await this.#passwd(job, request);
-    }
-  }
-
-  async #whoami(job: Job): Promise<void> {
-    const account = await this.#account();
-    const usage = await this.#context.store.usage(this.name);
-    await this.#respond(job, {
-      ok: true,
+    await answer(request, {
       name: this.name,
-      fp: toBase64(this.#fp),
-      epoch: toHex(account.epoch),
-      nextUid: account.nextUid,
-      ...usage,
-      ...this.#mustChange() ? { change: true } : {},
-    });
-  }
-
-  /** Whether the password is a one-time one. */
-  #mustChange(): boolean {
-    return (this.#context.users.state(this.name)?.expires ?? null) !== null;
-  }
-
-  async #passwd(job: Job, request: PasswdRequest): Promise<void> {
-    const before = this.#credential;
-    try {
-      await changePassword({
-        name: this.name,
-        peer: this.peer,
-        source: sourceOf(this.peer, this.#context.settings().perSourceNetblock).name,
-        old: request.old,
-        new: request.new,
-        // This session goes on; the others of this user do not.
-        adopt: (credential) => this.#credential = credential,
-      }, this.#context);
-    } catch (error) {
-      this.#credential = before;
-      throw error;
-    }
-    await this.#respond(job, { ok: true });
-  }
-
-  async #account() {
-    const account = await this.#context.store.account(this.name);
-    if (!account) throw new SealpostError("internal", "a session without an account");
-    return account;
-  }
-
-  async #keys(job: Job, names: readonly string[]): Promise<void> {
-    const keys: Response<"keys">["keys"] = [];
-    for (const name of names) {
-      const account = await this.#context.store.account(name);
-      // The key of somebody who was removed still verifies the mail that he wrote.
-      if (account?.bundle) keys.push({ name, state: "bound", bundle: toBase64(account.bundle) });
-      else keys.push({ name, state: this.#context.users.has(name) ? "no-key" : "unknown" });
-    }
-    await this.#respond(job, { ok: true, keys });
-  }
-
-  async #list(job: Job, request: ListRequest): Promise<void> {
-    const account = await this.#account();
-    await this.#respond(job, {
-      ok: true,
-      epoch: toHex(account.epoch),
-      nextUid: account.nextUid,
-    });
-    // What is stored from here on is not in the list.
-    const before = Math.min(request.before ?? account.nextUid, account.nextUid);
-    await this.#stream(job, this.#entries({ ...request, before }));
-  }
-
-  /** The entries of a listing, read a page at a time. */
-  async *#entries(request: ListRequest): AsyncGenerator<Bytes, void, undefined> {
-    const ascending = request.order === "oldest";
-    const { folder } = request;
-    let { after, before } = request;
-    for (let left = request.limit; left > 0; left -= PAGE) {
-      const query: ListQuery = {
-        ...(folder === undefined ? {} : { folder }),
-        ...(after === undefined ? {} : { after }),
-        ...(before === undefined ? {} : { before }),
-        ascending,
-        limit: Math.min(PAGE, left),
-      };
-      const page = await this.#context.store.list(this.name, query);
-      for (const entry of page) {
-        yield lp(encodeEntry(request.brief ? { ...entry, ...WITHOUT_SEALED } : entry));
-      }
-      const last = page.at(-1)?.uid;
-      if (last === undefined || page.length < query.limit) return;
-      if (ascending) after = last;
-      else before = last;
-    }
-  }
-
-  async #fetch(job: Job, uid: number, offset: number): Promise<void> {
-    const entry = await this.#context.store.entry(this.name, uid);
-    const body = entry && offset <= entry.bodySize
-      ? await this.#context.store.readBody(this.name, uid, offset)
-      : null;
-    if (!entry || !body) {
-      throw new SealpostError("no-such-message", "that message is not in your mailbox any more");
-    }
-    await this.#respond(job, { ok: true, size: entry.bodySize - offset });
-    const data = async function* (): AsyncGenerator<Bytes, void, undefined> {
-      yield lp(encodeEntry(entry));
-      yield* body;
-    };
-    await this.#stream(job, data());
+      fp: this.#fp,
+      peer: this.peer,
+      credential: this.#credential,
+      // This session goes on; the others of this user do not.
+      adopt: (credential) => this.#credential = credential,
+      respond: (response) => this.#respond(job, response),
+      stream: (data) => this.#stream(job, data),
+    }, this.#context);
   }
 
   /** Sends `data` as data frames, then `end`; `cancel` if it was cancelled or could not be read. */
