@@ -32,6 +32,14 @@ export async function endOf(work: Promise<unknown>): Promise<End | null> {
   }
 }
 
+/** A connection as the server sees it. */
+export interface Seen {
+  /** The port that it comes from. */
+  readonly port: number;
+  /** When it was made, milliseconds since 1970. */
+  readonly since: number;
+}
+
 /** What an attack goes through, and what became of it. */
 export interface Passage<T> {
   readonly result: T;
@@ -117,16 +125,20 @@ export class Arena implements AsyncDisposable {
     return Number(new TextDecoder().decode(stdout)) / 1024;
   }
 
-  /** What the server has logged of the connection from this port. */
-  logged(port: number): string[] {
+  /** What the server has logged of this connection. */
+  logged({ port, since }: Seen): string[] {
     const lines = this.group.log.split("\n");
-    return lines.filter((line) => new RegExp(` port=${port}( |$)`).test(line));
+    // The port can have been that of another before.
+    return lines.filter((line) => {
+      return new RegExp(` port=${port}( |$)`).test(line) &&
+        Date.parse(line.slice(0, line.indexOf(" "))) >= since;
+    });
   }
 
-  /** The code and the reason with which the server ended the connection from this port. */
-  async ended(port: number): Promise<{ readonly code: string; readonly why: string }> {
-    return await waitFor(`the end of the connection from ${port}`, () => {
-      for (const line of this.logged(port)) {
+  /** The code and the reason with which the server ended this connection. */
+  async ended(seen: Seen): Promise<{ readonly code: string; readonly why: string }> {
+    return await waitFor(`the end of the connection from ${seen.port}`, () => {
+      for (const line of this.logged(seen)) {
         const match = / connection-ended .*code=(\S+) why=("(?:[^"\\]|\\.)*"|\S+)/.exec(line);
         const [, code, why] = match ?? [];
         if (code && why) return { code, why: why.startsWith('"') ? JSON.parse(why) : why };

@@ -9,8 +9,11 @@ import { formatMessageId } from "../../protocol/uuid.ts";
 import { sleep } from "../../protocol/timer.ts";
 import { all, deliveredTo, pieces, read, sealMessage } from "../support/sealed.ts";
 
-/** Between two rounds, milliseconds: it is there to be disturbed, not to load the server. */
-const PAUSE = 100;
+/**
+ * Between two rounds, milliseconds, unless somebody waits for the next: she is there to be disturbed,
+ * not to load the server.
+ */
+const PAUSE = 200;
 
 /**
  * A user with mail to do: in one session that lasts as long as the attack, she sends herself a
@@ -24,6 +27,10 @@ export class Bystander {
   readonly #working: Promise<void>;
   #failure: unknown = null;
   #stopped = false;
+  #begun = 0;
+  #done = 0;
+  #wanted = 0;
+  #onChange: () => void = () => {};
 
   constructor(name: string, identity: Identity, { connection }: LoggedIn) {
     this.#name = name;
@@ -37,16 +44,19 @@ export class Bystander {
     return this.#sent.length;
   }
 
-  /** Waits until she has done this many more rounds, each from its beginning. */
-  async more(rounds: number): Promise<void> {
-    const goal = this.rounds + 1 + rounds;
-    while (this.rounds < goal && this.#failure === null) await sleep(PAUSE / 4);
+  /** Waits until she has done another round, from its beginning. */
+  async another(): Promise<void> {
+    const goal = this.#begun + 1;
+    this.#wanted = Math.max(this.#wanted, goal);
+    this.#onChange();
+    while (this.#done < goal && this.#failure === null) await sleep(5);
     if (this.#failure) throw this.#failure;
   }
 
   /** Ends her session; asserts that nothing ever failed and everything she sent is there, once. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#onChange();
     await this.#working;
     if (this.#failure) throw this.#failure;
     assert(this.rounds > 0, "she had no time to do anything");
@@ -65,9 +75,18 @@ export class Bystander {
 
   async #work(): Promise<void> {
     while (!this.#stopped) {
+      this.#begun++;
       await this.#round();
-      await sleep(PAUSE);
+      this.#done++;
+      if (this.#begun >= this.#wanted) await this.#pause();
     }
+  }
+
+  async #pause(): Promise<void> {
+    const woken = new Promise<void>((resolve) => this.#onChange = resolve);
+    const timer = setTimeout(this.#onChange, PAUSE);
+    await woken;
+    clearTimeout(timer);
   }
 
   async #round(): Promise<void> {

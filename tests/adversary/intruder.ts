@@ -15,19 +15,26 @@ import { ClientResumption, SIZE_R2, TICKET_LABEL } from "../../protocol/resumpti
 export class Wire implements ByteStream {
   readonly peer = "the server";
   readonly #socket: Deno.TcpConn;
+  readonly #port: number;
 
-  private constructor(socket: Deno.TcpConn) {
+  private constructor(
+    socket: Deno.TcpConn,
+    /** When it was made, milliseconds since 1970. */
+    readonly since: number,
+  ) {
     this.#socket = socket;
+    this.#port = socket.localAddr.port;
   }
 
   static async dial(address: Address): Promise<Wire> {
+    const since = Date.now();
     const socket = await Deno.connect({ hostname: address.host, port: address.port });
     socket.setNoDelay(true);
-    return new Wire(socket);
+    return new Wire(socket, since);
   }
 
   get port(): number {
-    return this.#socket.localAddr.port;
+    return this.#port;
   }
 
   async read(into: Bytes): Promise<number | null> {

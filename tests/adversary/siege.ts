@@ -57,6 +57,12 @@ export class Siege implements AsyncDisposable {
     return this.arena.kept([AT_WORK, NEWCOMER]);
   }
 
+  /** The UIDs of what is in the mailbox of `name`, growing. */
+  async uids(name: string): Promise<number[]> {
+    const entries = (await this.kept()).entries.map((line) => JSON.parse(line));
+    return entries.filter((entry) => entry.name === name).map(({ uid }) => uid);
+  }
+
   /** What is to be there from now on. */
   async mark(): Promise<void> {
     this.#before = await this.kept();
@@ -64,7 +70,7 @@ export class Siege implements AsyncDisposable {
 
   /** Asserts that the session of somebody else goes on, and that another can log in. */
   async othersGoOn(): Promise<void> {
-    await this.#bystander.more(1);
+    await this.#bystander.another();
     await (await this.arena.logIn(NEWCOMER)).connection.close();
   }
 

@@ -13,11 +13,14 @@ export class Stranger {
   readonly #socket: Socket;
   /** The port that the server's log knows him by. */
   readonly port: number;
+  /** When he came, milliseconds since 1970. */
+  readonly since: number;
   readonly #heard: Bytes[] = [];
   readonly #ended = Promise.withResolvers<void>();
   #over = false;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, since: number) {
+    this.since = since;
     this.#socket = socket;
     this.port = socket.localPort ?? 0;
     socket.on("data", (piece: Uint8Array) => this.#heard.push(concat(piece)));
@@ -31,12 +34,13 @@ export class Stranger {
 
   static dial(address: Address, from = "127.0.0.1"): Promise<Stranger> {
     const { host, port } = address;
+    const since = Date.now();
     return new Promise((resolve, reject) => {
       const socket = connect({ host, port, localAddress: from, noDelay: true });
       socket.once("error", reject);
       socket.once("connect", () => {
         socket.off("error", reject);
-        resolve(new Stranger(socket));
+        resolve(new Stranger(socket, since));
       });
     });
   }

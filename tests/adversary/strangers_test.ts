@@ -10,7 +10,7 @@ import { changing } from "../support/relay.ts";
 import { waitFor } from "../support/wait.ts";
 import { type End, endOf, FULL } from "./arena.ts";
 import { besiege } from "./attack.ts";
-import { MESSAGE } from "./messages.ts";
+import { MESSAGE } from "./man_in_the_middle/messages.ts";
 import type { Siege } from "./siege.ts";
 import { ELSEWHERE, HAS_ELSEWHERE, Stranger } from "./stranger.ts";
 
@@ -99,7 +99,7 @@ attack("whoever lets the server wait is disconnected, however he does it", async
   const a = await messageA(siege);
   const timedOut = async (stranger: Stranger) => {
     await stranger.ended();
-    assertEquals((await siege.arena.ended(stranger.port)).code, "timeout");
+    assertEquals((await siege.arena.ended(stranger)).code, "timeout");
   };
   const byteByByte = async () => {
     const stranger = await Stranger.dial(siege.address);
@@ -127,7 +127,7 @@ attack("whoever lets the server wait is disconnected, however he does it", async
       (address) => endOf(siege.arena.logIn("alice", address)),
     );
     assertEquals(result, LOST, name);
-    assertEquals((await siege.arena.ended(line.port)).code, "timeout", name);
+    assertEquals((await siege.arena.ended(line)).code, "timeout", name);
   };
   // All at once: each takes as long as the server has patience.
   await Promise.all([
@@ -176,6 +176,6 @@ attack("other protocols and noise get a line of text, or nothing", async (siege)
   noise.say(new Uint8Array([1, 1, 1, ...new Uint8Array(SIZE_A - 3).fill(255)]));
   await noise.ended();
   assertEquals(noise.heard.length, 0);
-  assertStringIncludes((await siege.arena.ended(noise.port)).code, "key-format");
+  assertStringIncludes((await siege.arena.ended(noise)).code, "key-format");
   await siege.unharmed();
 });

@@ -38,6 +38,8 @@ export interface Run {
 
 /** One connection through a relay, and what went over it as it left its sender. */
 export class Line {
+  /** When it was made, milliseconds since 1970. */
+  readonly since = Date.now();
   readonly #pieces: Record<Direction, Data[]> = { up: [], down: [] };
   readonly #counts: Record<Direction, number> = { up: 0, down: 0 };
   readonly #runs: { direction: Direction; bytes: number }[] = [];

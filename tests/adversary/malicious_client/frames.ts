@@ -2,16 +2,14 @@
 // may not send them. Each is a breach, which ends the connection without a word.
 
 import { assertEquals } from "@std/assert";
-import { type Bytes, concat, random } from "../../crypto/bytes.ts";
-import { Kind } from "../../protocol/frame.ts";
-import { MAX_OUTSTANDING } from "../../protocol/limits.ts";
-import { MAX_RECORD_PLAINTEXT } from "../../protocol/record.ts";
-import { besiege } from "./attack.ts";
-import { type Chain, Intruder, rawFrame } from "./intruder.ts";
-import { bytesOf, deliver, leaveMail, uploadOf } from "./mail.ts";
-import type { Siege } from "./siege.ts";
-
-const attack = besiege(["alice"]);
+import { type Bytes, concat, random } from "../../../crypto/bytes.ts";
+import { Kind } from "../../../protocol/frame.ts";
+import { MAX_OUTSTANDING } from "../../../protocol/limits.ts";
+import { MAX_RECORD_PLAINTEXT } from "../../../protocol/record.ts";
+import { attack } from "./attack.ts";
+import { type Chain, Intruder, rawFrame } from "../intruder.ts";
+import { bytesOf, deliver, leaveMail, uploadOf } from "../mail.ts";
+import type { Siege } from "../siege.ts";
 
 const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 const WHOAMI = json({ op: "whoami" });
@@ -36,7 +34,7 @@ async function commit(siege: Siege, chain: Chain, what: string, breach: Breach):
     if (id !== undefined) await session.answer(id);
   }
   assertEquals(await session.rest(), [], what);
-  const ended = await siege.arena.ended(session.wire.port);
+  const ended = await siege.arena.ended(session.wire);
   assertEquals(ended, { code: "protocol", why: breach.why }, what);
   session.wire.close();
 }
@@ -226,7 +224,7 @@ attack(
       const session = await chain.next();
       for (const record of breach.records) await session.send(...record);
       await session.rest();
-      assertEquals((await siege.arena.ended(session.wire.port)).why, breach.why, what);
+      assertEquals((await siege.arena.ended(session.wire)).why, breach.why, what);
       session.wire.close();
     }
     await siege.unharmed({ tickets: true });
@@ -239,7 +237,7 @@ attack("a frame or a byte after the goodbye is refused, and does nothing", async
   await leaveMail(first, siege.self("alice"), 1);
   await first.close();
   await siege.mark();
-  const uids = (await siege.kept()).entries.map((line) => JSON.parse(line).uid);
+  const uids = await siege.uids("alice");
   const remove = request(10, json({ op: "remove", uids }));
   await commit(
     siege,
@@ -281,7 +279,7 @@ attack("what is asked before the verdict is done only for whoever is accepted", 
   const first = await chain.next();
   await leaveMail(first, siege.self("alice"), 1);
   await first.close();
-  const uids = (await siege.kept()).entries.map((line) => JSON.parse(line).uid);
+  const uids = await siege.uids("alice");
   const remove = (intruder: Intruder) => intruder.record(request(1, json({ op: "remove", uids })));
   await siege.mark();
   // With a wrong password: refused, and what came with it is not even read.
@@ -315,7 +313,7 @@ attack(
     const [one, other] = [await chain.next(), await chain.next()];
     await other.wire.write(await one.record(request(10)));
     assertEquals(await other.rest(), []);
-    assertEquals((await siege.arena.ended(other.wire.port)).code, "authentication");
+    assertEquals((await siege.arena.ended(other.wire)).code, "authentication");
     // Noise behind the ticket.
     await one.wire.write(random(1000));
     assertEquals(await one.rest(), []);

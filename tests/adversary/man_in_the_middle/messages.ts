@@ -1,8 +1,8 @@
-import { SIZE_A, SIZE_B, SIZE_C, SIZE_D, SIZE_E } from "../../protocol/handshake.ts";
-import { RECORD_HEADER } from "../../protocol/record.ts";
-import { VERDICT_SIZE } from "../../protocol/request.ts";
-import { SIZE_R1, SIZE_R2 } from "../../protocol/resumption.ts";
-import type { Part } from "../support/relay.ts";
+import { SIZE_A, SIZE_B, SIZE_C, SIZE_D, SIZE_E } from "../../../protocol/handshake.ts";
+import { RECORD_HEADER } from "../../../protocol/record.ts";
+import { VERDICT_SIZE } from "../../../protocol/request.ts";
+import { SIZE_R1, SIZE_R2 } from "../../../protocol/resumption.ts";
+import type { Part } from "../../support/relay.ts";
 
 const TAG = 16;
 const SIZE_F = RECORD_HEADER + VERDICT_SIZE + TAG;

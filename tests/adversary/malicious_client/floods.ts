@@ -1,21 +1,16 @@
 // A client that has logged in and takes what it can: room, memory and time.
 
 import { assert, assertEquals } from "@std/assert";
-import { type Bytes, concat, random } from "../../crypto/bytes.ts";
-import { encodeEnvelope } from "../../protocol/envelope.ts";
-import { FRAME_HEADER, Kind, MAX_DATA } from "../../protocol/frame.ts";
-import { MAX_RECORD_PLAINTEXT } from "../../protocol/record.ts";
-import { formatMessageId, newMessageId } from "../../protocol/uuid.ts";
-import { FULL } from "./arena.ts";
-import { besiege } from "./attack.ts";
-import { Intruder, rawFrame } from "./intruder.ts";
-import { bytesOf, deliver, uploadOf } from "./mail.ts";
-import type { Siege } from "./siege.ts";
-
-/** How long the server waits here for a client that stands still, seconds. */
-const STALL = 4;
-
-const attack = besiege(["alice", "bob"], [`--stall-timeout=${STALL}s`]);
+import { type Bytes, concat, random } from "../../../crypto/bytes.ts";
+import { encodeEnvelope } from "../../../protocol/envelope.ts";
+import { FRAME_HEADER, Kind, MAX_DATA } from "../../../protocol/frame.ts";
+import { MAX_RECORD_PLAINTEXT } from "../../../protocol/record.ts";
+import { formatMessageId, newMessageId } from "../../../protocol/uuid.ts";
+import { FULL } from "../arena.ts";
+import { attack } from "./attack.ts";
+import { Intruder, rawFrame } from "../intruder.ts";
+import { bytesOf, deliver, uploadOf } from "../mail.ts";
+import type { Siege } from "../siege.ts";
 
 /** A message of `size` sealed bytes of noise behind a true envelope, which the server cannot tell. */
 async function bulk(siege: Siege, name: string, size: number) {
@@ -69,14 +64,13 @@ attack(
       const { bodies } = await siege.kept();
       assert(bodies.length > 0 && bodies.length <= 32, `${bodies.length} files`);
       await siege.othersGoOn();
-      const ports = sessions.map(({ wire }) => wire.port);
       for (const [i, { wire }] of sessions.entries()) {
         // Half of them say that they send no more, half are just gone.
         if (i % 2 === 0) await wire.closeWrite().catch(() => {});
         else wire.close();
       }
       // Those who waited get their turn, and are found to be gone.
-      for (const port of ports) await siege.arena.ended(port);
+      for (const { wire } of sessions) await siege.arena.ended(wire);
       for (const { wire } of sessions) wire.close();
       await siege.unharmed({ tickets: true });
       memory.push(await siege.arena.memory());
@@ -99,13 +93,14 @@ attack(
     const upload = await bulk(siege, "bob", 4 << 20);
     assertEquals((await deliver(first, upload.request, bytesOf(upload))).ok, true);
     await first.close();
+    const uid = (await siege.uids("bob")).at(-1);
     await siege.mark();
     const before = await siege.arena.memory();
     const sessions: Intruder[] = [];
     for (let i = 0; i < 20; i++) {
       const session = await chain.next();
       // 240 MB to read for each.
-      for (let n = 0; n < 60; n++) await session.request({ op: "fetch", uid: 1 });
+      for (let n = 0; n < 60; n++) await session.request({ op: "fetch", uid });
       sessions.push(session);
     }
     const halfway = await (await siege.chain("alice")).next();
@@ -116,13 +111,13 @@ attack(
     const grown = await siege.arena.memory() - before;
     assert(grown < 128, `the server's memory grew by ${grown} MiB`);
     assertEquals(await halfway.rest(), []);
-    assertEquals(await siege.arena.ended(halfway.wire.port), {
+    assertEquals(await siege.arena.ended(halfway.wire), {
       code: "timeout",
       why: "the client's upload stands still",
     });
     halfway.wire.close();
     for (const { wire } of sessions) {
-      const ended = await siege.arena.ended(wire.port);
+      const ended = await siege.arena.ended(wire);
       assertEquals(ended, { code: "timeout", why: "the client does not read" });
       wire.close();
     }

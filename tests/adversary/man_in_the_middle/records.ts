@@ -1,14 +1,12 @@
 // Records that are none: of every length that is out of bounds, and of others whose bytes nobody sealed.
 
 import { assertEquals } from "@std/assert";
-import { Link } from "../../client/link.ts";
-import { type Bytes, concat, random } from "../../crypto/bytes.ts";
-import { MAX_RECORD, MIN_RECORD } from "../../protocol/record.ts";
-import { type End, endOf, FULL } from "./arena.ts";
-import { besiege } from "./attack.ts";
+import { Link } from "../../../client/link.ts";
+import { type Bytes, concat, random } from "../../../crypto/bytes.ts";
+import { MAX_RECORD, MIN_RECORD } from "../../../protocol/record.ts";
+import { type End, endOf, FULL } from "../arena.ts";
+import { attack } from "./attack.ts";
 import { Target } from "./target.ts";
-
-const attack = besiege(["alice"]);
 
 const FORGED: End = { code: "authentication", exit: 65 };
 const BROKEN: End = { code: "protocol", exit: 76 };
@@ -45,8 +43,7 @@ attack("a record of an impossible length ends the session at its third byte", as
       // Nothing follows: a server that waited for it would wait for long.
       await session.wire.write(u24(length));
       assertEquals(await session.rest(), []);
-      const { port } = session.wire;
-      assertEquals(await siege.arena.ended(port), {
+      assertEquals(await siege.arena.ended(session.wire), {
         code: "protocol",
         why: `a record with the impossible length ${length}`,
       });
@@ -80,7 +77,7 @@ attack("a record of any length that nobody has sealed ends the session", async (
       await session.wire.write(concat(u24(length), bytes));
       assertEquals(await session.rest(), []);
       assertEquals(
-        (await siege.arena.ended(session.wire.port)).code,
+        (await siege.arena.ended(session.wire)).code,
         "authentication",
         `${length}`,
       );
@@ -101,7 +98,7 @@ attack("a record of any length that nobody has sealed ends the session", async (
     assertEquals(await session.rest(), []);
     session.wire.close();
   });
-  assertEquals((await siege.arena.ended(line.port)).code, "authentication");
+  assertEquals((await siege.arena.ended(line)).code, "authentication");
   await siege.unharmed({ tickets: true });
 });
 
@@ -121,7 +118,7 @@ attack(
       const record = await session.record(new Uint8Array(256));
       await session.wire.write(change(record));
       assertEquals(await session.rest(), [], what);
-      assertEquals((await siege.arena.ended(session.wire.port)).code, "authentication", what);
+      assertEquals((await siege.arena.ended(session.wire)).code, "authentication", what);
       session.wire.close();
     }
     const end = await endOf(

@@ -1,6 +1,6 @@
-import { FLAGS, FOLDERS } from "../../protocol/entry.ts";
-import { MAX_KEYS, MAX_STANZAS, MAX_UIDS } from "../../protocol/limits.ts";
-import { type Request, requestSchema } from "../../protocol/request.ts";
+import { FLAGS, FOLDERS } from "../../../protocol/entry.ts";
+import { MAX_KEYS, MAX_STANZAS, MAX_UIDS } from "../../../protocol/limits.ts";
+import { type Request, requestSchema } from "../../../protocol/request.ts";
 
 const FP = `${"A".repeat(43)}=`;
 const ID = "01890a5d-ac96-774b-bcce-b302099a8057";

@@ -1,4 +1,4 @@
-import { changing, type Direction, type Hook } from "../support/relay.ts";
+import { changing, type Direction, type Hook } from "../../support/relay.ts";
 
 /** A relay's hook that lets everything pass until it is told what to change. */
 export class Target {

@@ -1,19 +1,17 @@
 // A client that has logged in, and uploads what it did not announce, or what nobody could open.
 
 import { assertEquals } from "@std/assert";
-import { type Bytes, concat, random, toBase64, u16, u32, u64 } from "../../crypto/bytes.ts";
-import { sealedBodySize } from "../../protocol/body.ts";
-import { encodeEnvelope, type Envelope, MAX_ENVELOPE } from "../../protocol/envelope.ts";
-import { Kind } from "../../protocol/frame.ts";
-import { formatMessageId, newMessageId } from "../../protocol/uuid.ts";
-import { besiege } from "./attack.ts";
-import { type Intruder, rawFrame } from "./intruder.ts";
-import { bytesOf, deliver, type Upload, uploadOf } from "./mail.ts";
-import type { Siege } from "./siege.ts";
+import { type Bytes, concat, random, toBase64, u16, u32, u64 } from "../../../crypto/bytes.ts";
+import { sealedBodySize } from "../../../protocol/body.ts";
+import { encodeEnvelope, type Envelope, MAX_ENVELOPE } from "../../../protocol/envelope.ts";
+import { Kind } from "../../../protocol/frame.ts";
+import { formatMessageId, newMessageId } from "../../../protocol/uuid.ts";
+import { attack, MAX_MESSAGE } from "./attack.ts";
+import { type Intruder, rawFrame } from "../intruder.ts";
+import { bytesOf, deliver, type Upload, uploadOf } from "../mail.ts";
+import type { Siege } from "../siege.ts";
 
-const MIB = 1024 * 1024;
-
-const attack = besiege(["alice", "bob"], ["--max-message=1MiB"]);
+const MOST = MAX_MESSAGE * 1024 * 1024;
 
 /** A message of alice to herself and bob, in good order. */
 async function message(siege: Siege): Promise<Upload> {
@@ -116,7 +114,7 @@ attack(
       "a petabyte": saying("too-large", () => ({ size: 2 ** 50 })),
       "all that can be counted": saying("too-large", () => ({ size: Number.MAX_SAFE_INTEGER })),
       "a byte too much for this server": saying("too-large", () => {
-        return { size: MAX_ENVELOPE + sealedBodySize(MIB) + 1 };
+        return { size: MAX_ENVELOPE + sealedBodySize(MOST) + 1 };
       }),
     });
   },
@@ -138,7 +136,7 @@ attack("an upload that is not what was announced leaves nothing", async (siege) 
       return { code: "format", request: honest.request, data: long(honest) };
     },
     "much more than announced": (honest) => {
-      const data = concat(bytesOf(honest), new Uint8Array(3 * MIB));
+      const data = concat(bytesOf(honest), new Uint8Array(3_000_000));
       return { code: "format", request: honest.request, data };
     },
     "a byte less than announced": (honest) => {
@@ -218,7 +216,7 @@ attack("an envelope that contradicts the request, or itself, leaves nothing", as
       return concat(start, new Uint8Array([0, 32, 0, 0, 0, 0, 0, 0]), honest.body);
     }),
     "a body larger than the server takes": sealing("too-large", () => {
-      return { bodySize: sealedBodySize(MIB) + 1 };
+      return { bodySize: sealedBodySize(MOST) + 1 };
     }),
     "a body larger than what comes": sealing("format", () => ({ bodySize: 4113 })),
     "a body smaller than what comes": sealing("format", () => ({ bodySize: 4111 })),

@@ -1,20 +1,18 @@
 // A client that does everything in a handshake as it should, but for what it says of itself.
 
 import { assertEquals } from "@std/assert";
-import { type Bytes, concat, lp, random, u32, utf8 } from "../../crypto/bytes.ts";
-import { sign } from "../../crypto/ed25519.ts";
-import { encodeBundle, type Identity } from "../../crypto/identity.ts";
-import { Kind } from "../../protocol/frame.ts";
-import { SIZE_B, SIZE_D } from "../../protocol/handshake.ts";
-import { LOGIN_REFUSED } from "../../protocol/request.ts";
-import { passwordOf } from "../support/program.ts";
-import { identityOf } from "../support/identities.ts";
-import { RawClient } from "../protocol/raw_peer.ts";
-import { besiege } from "./attack.ts";
-import { Intruder, Wire } from "./intruder.ts";
-import type { Siege } from "./siege.ts";
-
-const attack = besiege(["alice", "bob"]);
+import { type Bytes, concat, lp, random, u32, utf8 } from "../../../crypto/bytes.ts";
+import { sign } from "../../../crypto/ed25519.ts";
+import { encodeBundle, type Identity } from "../../../crypto/identity.ts";
+import { Kind } from "../../../protocol/frame.ts";
+import { SIZE_B, SIZE_D } from "../../../protocol/handshake.ts";
+import { LOGIN_REFUSED } from "../../../protocol/request.ts";
+import { passwordOf } from "../../support/program.ts";
+import { identityOf } from "../../support/identities.ts";
+import { RawClient } from "../../protocol/raw_peer.ts";
+import { attack } from "./attack.ts";
+import { Intruder, Wire } from "../intruder.ts";
+import type { Siege } from "../siege.ts";
 
 /** What a client says of itself: what stands in message C before its padding, and message E. */
 interface Claim {
@@ -54,9 +52,8 @@ async function claim(siege: Siege, { bundle, login, keys, e }: Claim) {
     await wire.write(await client.state.encryptAndHash(plain));
   }
   const rest = await wire.rest();
-  const { port } = wire;
   wire.close();
-  return { sent: d.length + rest.length, ended: await siege.arena.ended(port) };
+  return { sent: d.length + rest.length, ended: await siege.arena.ended(wire) };
 }
 
 attack(
