@@ -23,7 +23,7 @@ export function parsePem(text: string): PemBlock[] {
   let label: string | null = null;
   let body = "";
   for (const raw of text.replace(/^\uFEFF/, "").split("\n")) {
-    const line = raw.replace(/[ \t\r]+$/, "");
+    const line = withoutBlanks(raw);
     if (label === null) {
       if (line === "") continue;
       const begin = /^-----BEGIN ([A-Z0-9 ]{1,40})-----$/.exec(line);
@@ -48,6 +48,13 @@ export function parsePem(text: string): PemBlock[] {
 export function formatPem(label: string, der: Uint8Array): string {
   const lines = toBase64(der).match(/.{1,64}/g) ?? [];
   return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n");
+}
+
+/** `line` without the blanks at its end: by hand, as a pattern would look at each of many again. */
+function withoutBlanks(line: string): string {
+  let end = line.length;
+  while (end > 0 && " \t\r".includes(line.charAt(end - 1))) end--;
+  return line.slice(0, end);
 }
 
 function decode(body: string): Bytes {

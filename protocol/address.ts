@@ -9,6 +9,9 @@ export interface Address {
   readonly port: number;
 }
 
+/** Longest text that is looked at: a name has at most 253 characters (RFC 1035). */
+const MAX_TEXT = 300;
+
 const ADDRESS = /^(?:\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(?:%\w+)?)\]|([^\s:@/[\]]+))(?::(\d{1,5}))?$/;
 
 /**
@@ -17,6 +20,7 @@ const ADDRESS = /^(?:\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(?:%\w+)?)\]|([^\s:@/[\]]+))
  */
 export function parseAddress(text: string): Address {
   const trimmed = text.trim();
+  if (trimmed.length > MAX_TEXT) throw new SealpostError("usage", "an address is too long");
   if (/^[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$/.test(trimmed)) {
     return { host: trimmed, port: DEFAULT_PORT };
   }

@@ -30,11 +30,7 @@ export function parseUserFile(text: string, path: string): readonly UserEntry[] 
     return new SealpostError("config", `${path}:${line}:${column}: ${what}`);
   };
   const errors: ParseError[] = [];
-  const root = parseTree(text.replace(/^\uFEFF/, " "), errors, {
-    disallowComments: true,
-    allowTrailingComma: false,
-    allowEmptyContent: false,
-  });
+  const root = parseBounded(text, errors, fail);
   const [error] = errors.sort((a, b) => a.offset - b.offset);
   if (error) throw fail(error.offset, SYNTAX[printParseErrorCode(error.error)] ?? "not JSON");
   if (root?.type !== "object") {
@@ -51,6 +47,24 @@ export function parseUserFile(text: string, path: string): readonly UserEntry[] 
     lines.set(entry.name, text.slice(0, at).split("\n").length);
     return entry;
   });
+}
+
+/** The tree of `text`; the library goes down into every array, which the stack ends. */
+function parseBounded(
+  text: string,
+  errors: ParseError[],
+  fail: (offset: number, what: string) => Error,
+): Node | undefined {
+  try {
+    return parseTree(text.replace(/^\uFEFF/, " "), errors, {
+      disallowComments: true,
+      allowTrailingComma: false,
+      allowEmptyContent: false,
+    });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw fail(0, `expected an object: { "name": "password" }`);
+  }
 }
 
 /** `text` with the values of `entries` replaced by what `values` has for their names. */
