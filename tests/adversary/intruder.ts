@@ -1,5 +1,5 @@
 import { type Bytes, concat, fromHex, fromUtf8, u32, utf8 } from "../../crypto/bytes.ts";
-import { SealpostError } from "../../crypto/error.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
 import type { Address } from "../../protocol/address.ts";
 import { type ByteStream, ExactReader } from "../../protocol/byte_stream.ts";
@@ -10,6 +10,16 @@ import type { SplitKeys } from "../../protocol/noise.ts";
 import { RECORD_HEADER, recordLength, RecordOpener, RecordSealer } from "../../protocol/record.ts";
 import { decodeEvent, decodeVerdict, type Verdict } from "../../protocol/request.ts";
 import { ClientResumption, SIZE_R2, TICKET_LABEL } from "../../protocol/resumption.ts";
+import { within } from "../../protocol/timer.ts";
+
+/** How long the server may be silent while something is expected of it, milliseconds. */
+const SILENCE = 30_000;
+
+/** A connection that was lost has ended. */
+export function endIfLost(error: unknown): null {
+  if (isSealpostError(error, "connection-lost")) return null;
+  throw error;
+}
 
 /** A socket with the port that the server's log knows it by. */
 export class Wire implements ByteStream {
@@ -37,12 +47,16 @@ export class Wire implements ByteStream {
     return this.#port;
   }
 
+  /** Throws something else than our own error if the server does nothing for half a minute. */
   async read(into: Bytes): Promise<number | null> {
-    try {
-      return await this.#socket.read(into);
-    } catch (cause) {
+    const read = this.#socket.read(into).catch((cause) => {
       throw new SealpostError("connection-lost", "the connection was reset", { cause });
+    });
+    const n = await within(read, SILENCE, undefined);
+    if (n === undefined) {
+      throw new Error("the server says nothing, and does not end the connection");
     }
+    return n;
   }
 
   async write(data: Bytes): Promise<void> {
@@ -70,7 +84,7 @@ export class Wire implements ByteStream {
     const parts: Bytes[] = [];
     const buffer = new Uint8Array(64 * 1024);
     for (;;) {
-      const n = await this.read(buffer).catch(() => null);
+      const n = await this.read(buffer).catch(endIfLost);
       if (n === null) return concat(...parts);
       parts.push(buffer.slice(0, n));
     }
@@ -200,9 +214,9 @@ export class Intruder {
     for (;;) {
       const frame = this.#incoming.shift();
       if (frame) return frame;
-      const head = await this.#reader.exactly(RECORD_HEADER).catch(() => null);
+      const head = await this.#reader.exactly(RECORD_HEADER).catch(endIfLost);
       if (!head) return null;
-      const body = await this.#reader.exactly(recordLength(head)).catch(() => null);
+      const body = await this.#reader.exactly(recordLength(head)).catch(endIfLost);
       if (!body) return null;
       this.#incoming = decodeFrames(await this.#opener.open(body));
     }

@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { type Bytes, concat } from "../../crypto/bytes.ts";
 import type { Address } from "../../protocol/address.ts";
+import { within } from "../../protocol/timer.ts";
 
 /** Addresses of this machine that are none of the group's: where strangers come from. */
 export const ELSEWHERE = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"] as const;
@@ -59,9 +60,10 @@ export class Stranger {
     if (!this.#over) this.#socket.write(bytes);
   }
 
-  /** Resolves when the connection has ended, whoever ended it. */
-  ended(): Promise<void> {
-    return this.#ended.promise;
+  /** Resolves when the connection has ended, whoever ended it; throws if that is not soon. */
+  async ended(): Promise<void> {
+    const late = await within(this.#ended.promise, 30_000, "late");
+    if (late) throw new Error("the server does not end the connection");
   }
 
   async leave(): Promise<void> {

@@ -11,7 +11,7 @@ import { passwordOf } from "../../support/program.ts";
 import { identityOf } from "../../support/identities.ts";
 import { RawClient } from "../../protocol/raw_peer.ts";
 import { attack } from "./attack.ts";
-import { Intruder, Wire } from "../intruder.ts";
+import { endIfLost, Intruder, Wire } from "../intruder.ts";
 import type { Siege } from "../siege.ts";
 
 /** What a client says of itself: what stands in message C before its padding, and message E. */
@@ -34,7 +34,7 @@ async function claim(siege: Siege, { bundle, login, keys, e }: Claim) {
   const read = async (size: number) => {
     const out = new Uint8Array(size);
     for (let at = 0; at < size;) {
-      const n = await wire.read(out.subarray(at)).catch(() => null);
+      const n = await wire.read(out.subarray(at)).catch(endIfLost);
       if (n === null) return out.slice(0, at);
       at += n;
     }

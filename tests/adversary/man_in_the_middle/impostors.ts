@@ -16,7 +16,7 @@ import { passwordOf } from "../../support/program.ts";
 import { changing, type Line, Relay } from "../../support/relay.ts";
 import { type End, endOf, flipped } from "../arena.ts";
 import { attack } from "./attack.ts";
-import { Chain, type HeldTicket, resumption, Wire } from "../intruder.ts";
+import { Chain, endIfLost, type HeldTicket, resumption, Wire } from "../intruder.ts";
 import { bytesOf, leaveMail, uploadOf } from "../mail.ts";
 import { MESSAGE, R1, R2 } from "./messages.ts";
 import { Impostor, readFrom, type Siege, writeTo } from "../siege.ts";
@@ -64,7 +64,7 @@ async function readAll(wire: Wire, size: number): Promise<number> {
   const buffer = new Uint8Array(size);
   let at = 0;
   while (at < size) {
-    const n = await wire.read(buffer.subarray(at)).catch(() => null);
+    const n = await wire.read(buffer.subarray(at)).catch(endIfLost);
     if (n === null) break;
     at += n;
   }
