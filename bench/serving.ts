@@ -1,4 +1,5 @@
 import { dirname } from "@std/path";
+import type { Bundle } from "../crypto/identity.ts";
 import { ServerProcess } from "../tests/support/program.ts";
 import { type KeptTicket, type Person, RawSession } from "../tests/support/raw_session.ts";
 import {
@@ -40,6 +41,11 @@ export class Served implements AsyncDisposable {
   /** The server's folder. */
   get dir(): string {
     return this.#folder.dir;
+  }
+
+  /** The server's public keys. */
+  get bundle(): Bundle {
+    return this.#folder.bundle;
   }
 
   person(name: string): Person {
