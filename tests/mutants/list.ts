@@ -4,6 +4,7 @@ import { OF_HANDSHAKE } from "./of_handshake.ts";
 import { OF_MESSAGES } from "./of_messages.ts";
 import { OF_READING } from "./of_reading.ts";
 import { OF_RECORDS } from "./of_records.ts";
+import { OF_SERVER } from "./of_server.ts";
 
 /** The breakages, none of which may survive the tests. */
 export const MUTANTS: readonly Mutant[] = [
@@ -12,10 +13,18 @@ export const MUTANTS: readonly Mutant[] = [
   ...OF_RECORDS,
   ...OF_MESSAGES,
   ...OF_READING,
+  ...OF_SERVER,
 ];
 
+/** Tests of one file; with `filter`, a pattern, only those with such a name. */
+export interface Tests {
+  /** Under tests/, without `_test.ts`. */
+  readonly file: string;
+  readonly filter?: string;
+}
+
 /** Tests that look at a file first of all; a mutant in it most likely falls to one of these. */
-export const NEAREST: Readonly<Record<string, readonly string[]>> = {
+export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "crypto/aes_gcm.ts": ["crypto/aes_gcm", "crypto/strictness"],
   "crypto/bytes.ts": ["crypto/bytes"],
   "crypto/hash.ts": ["crypto/hash", "vectors/kem"],
@@ -36,6 +45,7 @@ export const NEAREST: Readonly<Record<string, readonly string[]>> = {
   "protocol/login.ts": ["protocol/login", "vectors/handshake"],
   "protocol/hello.ts": ["vectors/json", "protocol/login"],
   "protocol/resumption.ts": ["vectors/resumption", "protocol/resumption"],
+  "protocol/deadline.ts": ["protocol/deadline"],
   "protocol/record.ts": ["vectors/records", "protocol/record"],
   "protocol/frame.ts": ["vectors/frames", "protocol/frame"],
   "protocol/request.ts": ["vectors/json", "vectors/frames", "protocol/request"],
@@ -55,4 +65,8 @@ export const NEAREST: Readonly<Record<string, readonly string[]>> = {
   "protocol/printable.ts": ["protocol/printable"],
   "client/people.ts": ["vectors/messages"],
   "client/unseal.ts": ["vectors/messages"],
+  "server/session.ts": [{ file: "adversary/malicious_client", filter: "/ids that belong/" }],
+  "server/deliver.ts": [
+    { file: "adversary/malicious_client", filter: "/have other keys|contradicts the request/" },
+  ],
 };

@@ -26,6 +26,9 @@ Deno.test("every file with a mutant has tests that look at it first, and they ar
   for (const file of new Set(MUTANTS.flatMap(({ changes }) => changes.map(({ file }) => file)))) {
     const nearest = NEAREST[file] ?? [];
     assert(nearest.length > 0, file);
-    for (const name of nearest) await Deno.stat(join(ROOT, "tests", `${name}_test.ts`));
+    for (const tests of nearest) {
+      const name = typeof tests === "string" ? tests : tests.file;
+      await Deno.stat(join(ROOT, "tests", `${name}_test.ts`));
+    }
   }
 });

@@ -232,7 +232,39 @@ const resumption: readonly Mutant[] = [
     "      lp(encodeBundle(known.client)),\n",
     "",
   ),
+  one(
+    "an ephemeral ML-KEM key of a resumption is not checked",
+    RESUMPTION,
+    "      checkMlKemPublic(ekc);\n",
+    "",
+  ),
+  both(
+    "a resumption does not prove the client's key",
+    RESUMPTION,
+    ["        await this.#state.mixKeyAndHash(secret);\n        wipe(secret);\n", ""],
+    ["      await this.#state.mixKeyAndHash(fixed.secret);\n", ""],
+  ),
 ];
 
-/** Breakages of the transcript, the handshake and the resumption. */
-export const OF_HANDSHAKE: readonly Mutant[] = [...transcript, ...handshake, ...resumption];
+const grid: readonly Mutant[] = [
+  one(
+    "an answer leaves when it is ready",
+    "protocol/deadline.ts",
+    "return Math.max(1, Math.ceil(passed / this.step)) * this.step;",
+    "return passed;",
+  ),
+  one(
+    "an answer leaves before its time",
+    "protocol/deadline.ts",
+    "    while (performance.now() < due);\n",
+    "",
+  ),
+];
+
+/** Breakages of the transcript, the handshake, the resumption and the times of their answers. */
+export const OF_HANDSHAKE: readonly Mutant[] = [
+  ...transcript,
+  ...handshake,
+  ...resumption,
+  ...grid,
+];

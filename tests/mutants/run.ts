@@ -1,5 +1,5 @@
 import { fromFileUrl, join } from "@std/path";
-import { MUTANTS, NEAREST } from "./list.ts";
+import { MUTANTS, NEAREST, type Tests } from "./list.ts";
 import type { Mutant } from "./mutant.ts";
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
@@ -60,8 +60,8 @@ class Copy {
     }
   }
 
-  /** Runs test files until the first failure, which is returned; null if all pass. */
-  async test(files: readonly string[]): Promise<Outcome["killer"]> {
+  /** Runs tests until the first failure, which is returned; null if all pass. */
+  async test(files: readonly string[], filter?: string): Promise<Outcome["killer"]> {
     const temporary = join(this.root, ".deno", "tmp");
     const env = { NO_COLOR: "1", TMPDIR: temporary, TMP: temporary, TEMP: temporary };
     const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -73,7 +73,9 @@ class Copy {
         `--allow-read=${this.root}`,
         `--allow-write=${temporary}`,
         "--allow-env",
-        "--allow-net=127.0.0.1",
+        "--allow-net=127.0.0.1,127.0.0.2,127.0.0.3,127.0.0.4,127.0.0.5,[::1]",
+        `--allow-run=${Deno.execPath()},ps,sh`,
+        ...(filter === undefined ? [] : ["--filter", filter]),
         ...files,
       ],
       cwd: this.root,
@@ -102,28 +104,46 @@ async function copyTree(from: string, to: string): Promise<void> {
   }
 }
 
-/** The test files in the folders, the nearest to `mutant` in front. */
-async function testsFor(mutant: Mutant): Promise<{ nearest: string[]; others: string[] }> {
-  const nearest = new Set(
-    mutant.changes.flatMap(({ file }) => NEAREST[file] ?? []).map((name) =>
-      `tests/${name}_test.ts`
-    ),
-  );
-  const others: string[] = [];
+/** Runs of tests, the nearest to the files that are named first. */
+function nearestTo(files: readonly string[]): Required<Tests>[] {
+  const runs = new Map<string, Required<Tests>>();
+  for (const tests of files.flatMap((file) => NEAREST[file] ?? [])) {
+    const { file, filter = "" } = typeof tests === "string" ? { file: tests } : tests;
+    runs.set(`${file} ${filter}`, { file: `tests/${file}_test.ts`, filter });
+  }
+  return [...runs.values()];
+}
+
+/** All test files in the folders, without those in `left`. */
+async function allTests(left: readonly string[]): Promise<string[]> {
+  const files: string[] = [];
   for (const folder of FOLDERS) {
     for await (const { name } of Deno.readDir(join(ROOT, folder))) {
       const file = `${folder}/${name}`;
-      const wanted = name.endsWith("_test.ts") && !NOT_RUN.includes(file) && !nearest.has(file);
-      if (wanted) others.push(file);
+      if (name.endsWith("_test.ts") && ![...NOT_RUN, ...left].includes(file)) files.push(file);
     }
   }
-  return { nearest: [...nearest], others: others.sort() };
+  return files.sort();
+}
+
+/** The first failure among `runs`: whole files together, tests that are chosen by name each alone. */
+async function firstFailure(
+  copy: Copy,
+  runs: readonly Required<Tests>[],
+): Promise<Outcome["killer"]> {
+  const whole = runs.filter(({ filter }) => filter === "").map(({ file }) => file);
+  let killer = whole.length > 0 ? await copy.test(whole) : null;
+  for (const { file, filter } of runs) {
+    if (filter !== "" && killer === null) killer = await copy.test([file], filter);
+  }
+  return killer;
 }
 
 async function fate(copy: Copy, mutant: Mutant): Promise<Outcome> {
-  const { nearest, others } = await testsFor(mutant);
+  const nearest = nearestTo(mutant.changes.map(({ file }) => file));
   const killer = await copy.mutated(mutant, async () => {
-    return await copy.test(nearest) ?? await copy.test(others);
+    return await firstFailure(copy, nearest) ??
+      await copy.test(await allTests(nearest.map(({ file }) => file)));
   });
   return { mutant, killer };
 }
@@ -161,10 +181,7 @@ async function main(words: readonly string[]): Promise<void> {
   const outcomes: Outcome[] = [];
   try {
     // What fails by itself would notice everything.
-    const files = [...new Set(Object.values(NEAREST).flat())].map((name) =>
-      `tests/${name}_test.ts`
-    );
-    const before = await copy.test(files);
+    const before = await firstFailure(copy, nearestTo(Object.keys(NEAREST)));
     if (before) throw new Error(`without any mutant, ${before.file} fails: ${before.test}`);
     for (const mutant of chosen) {
       const outcome = await fate(copy, mutant);
