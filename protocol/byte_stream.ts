@@ -61,6 +61,13 @@ export class ExactReader {
     return await this.exactly(1) === null;
   }
 
+  /** Reads and forgets all that still comes, to the end of the stream. Throws `connection-lost`. */
+  async drain(): Promise<void> {
+    this.#buffer = new Uint8Array(0);
+    const scrap = new Uint8Array(BUFFER);
+    while (await this.#stream.read(scrap) !== null);
+  }
+
   #shift(n: number): Bytes {
     const out = this.#buffer.slice(0, n);
     this.#buffer = this.#buffer.subarray(n);

@@ -232,7 +232,7 @@ export class Connection {
   async #drain(): Promise<void> {
     if (this.#receiving > 0) return await this.#peerEnd;
     this.#over = true;
-    while (!await this.#reader.atEnd());
+    await this.#reader.drain();
   }
 
   /** Ends the connection at once, for `cause`; the error that every later call throws is returned. */
