@@ -9,7 +9,7 @@ import type { Kept } from "./kept.ts";
 
 /** Goes on with her mail in one session, whatever is done to the others. */
 const AT_WORK = "carol";
-/** Logs in anew when it is asked whether one still can. */
+/** Comes anew when it is asked whether one still can. */
 const NEWCOMER = "dave";
 
 /** What an attack may have changed in the end. */
@@ -21,10 +21,18 @@ export interface Spoils {
 /** An attack on a server that others use: what must be as it was afterwards is looked at. */
 export class Siege implements AsyncDisposable {
   readonly #bystander: Bystander;
+  readonly #newcomer: Chain;
+  #arrivals = 0;
   #before: Kept;
 
-  private constructor(readonly arena: Arena, bystander: Bystander, before: Kept) {
+  private constructor(
+    readonly arena: Arena,
+    bystander: Bystander,
+    newcomer: Chain,
+    before: Kept,
+  ) {
     this.#bystander = bystander;
+    this.#newcomer = newcomer;
     this.#before = before;
   }
 
@@ -41,7 +49,13 @@ export class Siege implements AsyncDisposable {
     try {
       const session = await arena.logIn(AT_WORK);
       const bystander = new Bystander(AT_WORK, arena.identity(AT_WORK), session);
-      return new Siege(arena, bystander, await arena.kept([AT_WORK, NEWCOMER]));
+      const { address, server } = arena;
+      const newcomer = await Chain.begin(
+        address,
+        { name: NEWCOMER, identity: arena.identity(NEWCOMER), server },
+        arena.login(NEWCOMER),
+      );
+      return new Siege(arena, bystander, newcomer, await arena.kept([AT_WORK, NEWCOMER]));
     } catch (error) {
       await arena[Symbol.asyncDispose]();
       throw error;
@@ -68,10 +82,12 @@ export class Siege implements AsyncDisposable {
     this.#before = await this.kept();
   }
 
-  /** Asserts that the session of somebody else goes on, and that another can log in. */
+  /** Asserts that the session of somebody else goes on, and that another comes in. */
   async othersGoOn(): Promise<void> {
     await this.#bystander.another();
-    await (await this.arena.logIn(NEWCOMER)).connection.close();
+    // With the password now and then, which costs more than all the rest.
+    if (this.#arrivals++ % 4 === 0) await (await this.arena.logIn(NEWCOMER)).connection.close();
+    else await (await this.#newcomer.next()).close();
   }
 
   /** Asserts that others go on, and that the server keeps what it kept before. */

@@ -199,7 +199,7 @@ attack(
   async (siege) => {
     // Of somebody who is not there: behind the verdict come a goodbye and the end of the stream.
     const following = 1040 + SHORT_RECORD;
-    const bits = Array.from({ length: 24 }, (_, bit) => bit);
+    const bits = positions(0, 24, 2);
     await inParallel(bits, WIDTH, async (bit) => {
       let expected: End | undefined;
       const { result } = await siege.once(
