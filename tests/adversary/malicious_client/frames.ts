@@ -100,7 +100,7 @@ attack(
         size(8, 61_441),
         rawFrame(Kind.close, 0, new Uint8Array(61_441)),
       ),
-      "a million recipients in one request": one(size(1, 16_777_215), request2(16_777_215)),
+      "a million recipients in one request": one(size(1, 16_777_215), overlong(16_777_215)),
       "a request that is longer than its record": one(
         cut,
         rawFrame(Kind.request, 10, WHOAMI, 61_440),
@@ -114,7 +114,7 @@ attack(
 );
 
 /** A request that says it has `length` bytes, in a record as large as any. */
-function request2(length: number): Bytes {
+function overlong(length: number): Bytes {
   return rawFrame(Kind.request, 10, new Uint8Array(MAX_RECORD_PLAINTEXT - 8).fill(32), length);
 }
 
