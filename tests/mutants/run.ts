@@ -164,9 +164,11 @@ async function writeDocument(outcomes: readonly Outcome[]): Promise<void> {
   const [start, end] = ["<!-- mutants -->\n", "<!-- /mutants -->"];
   const at = text.indexOf(start) + start.length;
   const killed = outcomes.filter(({ killer }) => killer !== null).length;
-  const summary = `${outcomes.length} breakages, ${killed} noticed, ${
+  const date = new Date().toISOString().slice(0, 10);
+  const counts = `${outcomes.length} breakages, ${killed} noticed, ${
     outcomes.length - killed
-  } survived (Deno ${Deno.version.deno}).`;
+  } survived`;
+  const summary = `${date}, Deno ${Deno.version.deno}: ${counts}.`;
   await Deno.writeTextFile(
     DOCUMENT,
     `${text.slice(0, at)}${summary}\n\n${table(outcomes)}\n${text.slice(text.indexOf(end))}`,
