@@ -1,4 +1,4 @@
-import { CLIENT_COMMANDS } from "./client_commands.ts";
+import { CLIENT_COMMANDS } from "./commands/client.ts";
 import type { Command } from "./protocol/options.ts";
 import { SETTING_OPTIONS } from "./server/settings_table.ts";
 

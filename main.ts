@@ -1,4 +1,4 @@
-import type { CLIENT_COMMANDS } from "./client_commands.ts";
+import type { CLIENT_COMMANDS } from "./commands/client.ts";
 import { type CommandName, COMMANDS } from "./commands.ts";
 import { SealpostError } from "./crypto/error.ts";
 import { runProgram } from "./protocol/failure.ts";

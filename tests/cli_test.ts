@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
-import { CLIENT_COMMANDS } from "../client_commands.ts";
+import { CLIENT_COMMANDS } from "../commands/client.ts";
 import { COMMANDS } from "../commands.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { RSA_BITS } from "../crypto/rsa.ts";

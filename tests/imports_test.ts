@@ -10,10 +10,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "server": ["protocol", "crypto", "std"],
   "keygen.ts": ["protocol", "crypto", "std"],
   "workspace.ts": ["keygen.ts", "server", "protocol", "crypto", "std"],
-  "client_commands.ts": ["protocol"],
-  "commands.ts": ["client_commands.ts", "server", "protocol"],
+  "commands": ["protocol"],
+  "commands.ts": ["commands", "server", "protocol"],
   "main.ts": [
-    "client_commands.ts",
+    "commands",
     "commands.ts",
     "keygen.ts",
     "workspace.ts",

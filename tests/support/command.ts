@@ -23,11 +23,8 @@ export async function sealpost(
   args: readonly string[],
   options: CommandOptions,
 ): Promise<Outcome> {
-  const known = /^(serve|connect|keygen|client|pubkey|clean|cleanall|send|inbox|read|reply)$/;
-  const more = /^(forward|move|delete|mark|status)$/;
-  const flags = await permissionsOf(
-    args.find((arg) => known.test(arg) || more.test(arg)) ?? "help",
-  );
+  const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  const flags = await permissionsOf(args.find((arg) => arg in tasks) ?? "help");
   const build = {
     command: Deno.execPath(),
     args: ["run", "--no-prompt", "--quiet", ...flags, join(ROOT, "main.ts")],
