@@ -63,9 +63,18 @@ export async function runProgram(main: () => Promise<void>): Promise<void> {
 }
 
 async function fail(error: unknown): Promise<never> {
-  const { exitCode, lines } = await describeFailure(error, wantsDebug());
-  for (const line of lines) console.error(line);
-  Deno.exit(exitCode);
+  let failure: Failure;
+  try {
+    failure = await describeFailure(error, wantsDebug());
+  } catch {
+    // Without the modules that make a message safe to show, nothing of it is shown.
+    failure = {
+      exitCode: exitCodeFor("internal"),
+      lines: ["sealpost: a part of this program is missing; install it again"],
+    };
+  }
+  for (const line of failure.lines) console.error(line);
+  Deno.exit(failure.exitCode);
 }
 
 function wantsDebug(): boolean {

@@ -210,6 +210,22 @@ Deno.test("a program ends with one line however it fails", async () => {
   });
 });
 
+Deno.test("a program whose parts are missing ends too, with one line", async () => {
+  await inFolder(async (cwd) => {
+    const path = join(cwd, "broken.ts");
+    const module = JSON.stringify(join(ROOT, "protocol/failure.ts"));
+    await Deno.writeTextFile(
+      path,
+      `import { runProgram } from ${module}; await runProgram(() => Promise.reject(new Error("x")));`,
+    );
+    // Without the settings of the project, what prepares messages for a terminal cannot be loaded.
+    const args = ["run", "--no-prompt", "--quiet", "--no-config", path];
+    const ended = await run([], { cwd, build: { command: Deno.execPath(), args } });
+    assertEquals([ended.code, ended.stdout], [70, ""]);
+    assertMatch(ended.stderr, /^sealpost: a part of this program is missing[^\n]*\n$/);
+  });
+});
+
 Deno.test("the program shows its version, its help, and what it does not know", async () => {
   await inFolder(async (cwd) => {
     const [version, help, short, ofServe, helpServe, none, wrong, option] = await Promise.all([
