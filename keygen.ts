@@ -1,10 +1,5 @@
 import { isSealpostError, SealpostError } from "./crypto/error.ts";
-import {
-  bundleToPem,
-  formatFingerprint,
-  generateIdentity,
-  type NewIdentity,
-} from "./crypto/identity.ts";
+import { bundleToPem, formatFingerprint } from "./crypto/identity.ts";
 import { RSA_BITS } from "./crypto/rsa.ts";
 import { writeFileAtomic } from "./protocol/atomic_file.ts";
 import {
@@ -19,6 +14,7 @@ import {
   savePublicKey,
   SERVER_NAME,
 } from "./protocol/key_files.ts";
+import { makeIdentity } from "./protocol/make_identity.ts";
 import { parseName } from "./protocol/name.ts";
 import { PROGRAM } from "./protocol/program.ts";
 import { randomPassword } from "./protocol/random_password.ts";
@@ -69,7 +65,7 @@ export async function keygen(options: KeygenOptions): Promise<void> {
   if (!force) await requireNoKeys(dir, name);
   const serverPem = name === SERVER_NAME ? null : await readServerKey();
   const passphrase = options.passphrase ? passphraseBytes(newPassphrase()) : undefined;
-  const identity = await generate(options.bits ?? RSA_BITS.usual);
+  const identity = await makeIdentity(options.bits ?? RSA_BITS.usual);
   const saved = await saveIdentityFiles(dir, name, identity, { passphrase, force });
   const written: Written[] = [
     { role: "private", path: saved.privatePath, note: "secret: nobody else may have it" },
@@ -150,17 +146,6 @@ function newPassphrase(): string {
     throw new SealpostError("passphrase", "the two are not the same; nothing was made");
   }
   return passphrase;
-}
-
-/** A new identity, with its progress shown on a terminal. */
-async function generate(rsaBits: number): Promise<NewIdentity> {
-  if (!Deno.stderr.isTerminal()) return await generateIdentity({ rsaBits });
-  const show = (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
-  try {
-    return await generateIdentity({ rsaBits, onStep: (what) => show(`Making keys: ${what} …`) });
-  } finally {
-    show("");
-  }
 }
 
 /** What a client's folder has beside its keys. */

@@ -6,7 +6,7 @@ import { type Bundle, bundleToPem, formatFingerprint, type Identity } from "../c
 import { type Address, formatAddress } from "../protocol/address.ts";
 import { readFileBounded, writeFileAtomic } from "../protocol/atomic_file.ts";
 import { loadBundle, loadIdentity, requirePrivate, SERVER_NAME } from "../protocol/key_files.ts";
-import { MAX_PASSWORD } from "../protocol/limits.ts";
+import { MAX_PASSWORD, MIN_PASSWORD } from "../protocol/limits.ts";
 import { encodePassword } from "../protocol/login.ts";
 import type { MailEvent } from "../protocol/request.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../protocol/secret_input.ts";
@@ -33,6 +33,17 @@ export interface SessionOptions {
   readonly onMail?: (event: MailEvent) => void;
   /** Told, in a sentence, that this login bound the account to the key. */
   readonly announce: (line: string) => void;
+  /** Secrets that are come by in another way than from a file, the environment or a question. */
+  readonly secrets?: Partial<Secrets>;
+}
+
+/** How secrets are come by. What is returned as bytes is wiped after use. */
+export interface Secrets {
+  /** The passphrase of the private key; the argument counts the attempts. Null gives up. */
+  readonly passphrase: (attempt: number) => Promise<Bytes | null>;
+  readonly password: () => Promise<Bytes>;
+  /** The own password in the place of one that is good for one time only. */
+  readonly newPassword: () => Promise<string>;
 }
 
 /** Somebody's keys and state, before any connection. */
@@ -43,12 +54,13 @@ export interface Person {
 }
 
 /** Loads the keys and the state of a user. Throws what `loadIdentity` and `State.open` throw. */
-export async function openPerson(terminal: Terminal, dir: string, name: string): Promise<Person> {
-  const identity = await loadIdentity(
-    dir,
-    name,
-    (attempt) => askPassphrase(terminal, name, attempt),
-  );
+export async function openPerson(
+  terminal: Terminal,
+  dir: string,
+  name: string,
+  passphrase: Secrets["passphrase"] = (attempt) => askPassphrase(terminal, name, attempt),
+): Promise<Person> {
+  const identity = await loadIdentity(dir, name, passphrase);
   const retired = new RetiredKeys(dir, name, (path) => askRetired(terminal, path));
   return { identity, retired, state: await State.open(dir, name, identity, retired) };
 }
@@ -57,8 +69,8 @@ export async function openPerson(terminal: Terminal, dir: string, name: string):
  * Loads keys, checks the server's, logs on and opens the mail. The caller closes the mail. Throws what stops it.
  */
 export async function openMail(options: SessionOptions): Promise<Mail> {
-  const { terminal, address, name, dir } = options;
-  const { identity, retired, state } = await openPerson(terminal, dir, name);
+  const { terminal, address, name, dir, secrets = {} } = options;
+  const { identity, retired, state } = await openPerson(terminal, dir, name, secrets.passphrase);
   const server = await pinnedServer(terminal, dir, address);
   const { link, hello, bound } = await logOn({
     address,
@@ -67,8 +79,8 @@ export async function openMail(options: SessionOptions): Promise<Mail> {
     identity,
     state,
     useTicket: options.useTicket,
-    password: () => findPassword(terminal, options.passwordFile),
-    newPassword: () => askNewPassword(terminal),
+    password: secrets.password ?? (() => findPassword(terminal, options.passwordFile)),
+    newPassword: secrets.newPassword ?? (() => askNewPassword(terminal)),
     ...(options.onMail ? { onMail: options.onMail } : {}),
   });
   try {
@@ -105,17 +117,8 @@ async function askRetired(terminal: Terminal, path: string): Promise<Bytes | nul
 
 /** From the file, the environment, or the person; in this order, and never from an argument. */
 async function findPassword(terminal: Terminal, file: string | undefined): Promise<Bytes> {
-  const bounded = (password: Bytes) => {
-    if (password.length >= 1 && password.length <= MAX_PASSWORD) return password;
-    throw new SealpostError("usage", `a password has 1 to ${MAX_PASSWORD} bytes`);
-  };
-  if (file !== undefined) {
-    await requirePrivate(file);
-    const text = new TextDecoder().decode(await readFileBounded(file, 4096));
-    return bounded(encodePassword(text.split(/\r?\n/)[0] ?? ""));
-  }
-  const text = Deno.env.get("SEALPOST_PASSWORD");
-  if (text !== undefined) return bounded(encodePassword(text));
+  const given = await givenPassword(file);
+  if (given !== null) return bounded(given);
   const typed = await terminal.askSecret("Enter your password: ");
   if (typed === null) {
     throw new SealpostError("usage", "the input ended before the login; nothing was done");
@@ -123,8 +126,33 @@ async function findPassword(terminal: Terminal, file: string | undefined): Promi
   return bounded(typed);
 }
 
-/** The person's own password in the place of a one-time one, typed twice. */
-async function askNewPassword(terminal: Terminal): Promise<string> {
+/**
+ * The password from the first line of `file`, which only its owner may read, or from
+ * SEALPOST_PASSWORD; null if there is neither. Throws `key-permissions`, `file-missing`, `file-io`.
+ */
+export async function givenPassword(file: string | undefined): Promise<Bytes | null> {
+  if (file !== undefined) {
+    await requirePrivate(file);
+    const text = new TextDecoder().decode(await readFileBounded(file, 4096));
+    return encodePassword(text.split(/\r?\n/)[0] ?? "");
+  }
+  const text = Deno.env.get("SEALPOST_PASSWORD");
+  return text === undefined ? null : encodePassword(text);
+}
+
+function bounded(password: Bytes): Bytes {
+  if (password.length >= 1 && password.length <= MAX_PASSWORD) return password;
+  throw new SealpostError("usage", `a password has 1 to ${MAX_PASSWORD} bytes`);
+}
+
+/**
+ * The person's own password in the place of a one-time one, typed twice. What `problem` says of it
+ * is shown and asked again.
+ */
+export async function askNewPassword(
+  terminal: Terminal,
+  problem: (password: string) => string | null = () => null,
+): Promise<string> {
   if (!terminal.interactive) {
     throw new SealpostError(
       "login-refused",
@@ -141,8 +169,13 @@ async function askNewPassword(terminal: Terminal): Promise<string> {
     const [text, again] = [fromUtf8(first), fromUtf8(second)];
     wipe(first, second);
     if (text !== again) terminal.complain("The two are not the same.");
-    else if ([...text].length < 8) terminal.complain("That has fewer than 8 characters.");
-    else return text;
+    else {
+      const wrong = [...text].length < MIN_PASSWORD
+        ? `That has fewer than ${MIN_PASSWORD} characters.`
+        : problem(text);
+      if (wrong === null) return text;
+      terminal.complain(wrong);
+    }
   }
 }
 
