@@ -5,6 +5,7 @@ import { MAX_KEYS } from "../protocol/limits.ts";
 import type { Link } from "./link.ts";
 import type { Pins } from "./pins.ts";
 import type { RetiredKeys } from "./retired_keys.ts";
+import { OWN, UNVERIFIED, type Verification, verification } from "./verification.ts";
 
 /** Somebody whose key is known. */
 export interface Known {
@@ -91,7 +92,17 @@ export class People {
     };
   }
 
-  /** What the server says the keys of `names` are now. Nothing is pinned by this. */
+  /** How far `fp` is known to be the key of `name`. A key that was replaced is not verified. */
+  verification(name: string, fp: Bytes): Verification {
+    if (name === this.#self.name) return OWN;
+    const pin = this.#pins.get(name);
+    return pin && equal(pin.fp, fp) ? verification(pin) : UNVERIFIED;
+  }
+
+  /**
+   * What the server says the keys of `names` are now. Nothing is pinned by this; that another key
+   * than the pinned one is offered is remembered.
+   */
   async offered(names: readonly string[]): Promise<Map<string, Bundle>> {
     const out = new Map<string, Bundle>();
     for (let i = 0; i < names.length; i += MAX_KEYS) {
@@ -112,6 +123,7 @@ export class People {
         out.set(name, await decodeBundle(fromBase64(key.bundle)));
       }
     }
+    await this.#pins.noteOffered(out);
     return out;
   }
 

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { type Bytes, equal, fromBase64, fromUtf8, toBase64, utf8 } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import { type Bundle, encodeBundle, formatFingerprint } from "../crypto/identity.ts";
+import { PROGRAM } from "../protocol/program.ts";
 import { fingerprintField, nameField, parseJson } from "../protocol/schema.ts";
 import type { State } from "./state.ts";
 
@@ -14,10 +15,28 @@ export interface Pin {
   readonly bundle: Bytes;
   /** When it was pinned, milliseconds since 1970. */
   readonly firstSeen: number;
-  /** Whether the two people have compared it. */
-  readonly compared: boolean;
+  /** How and when the person made sure that it is the right one; null if not yet. */
+  readonly verified: Verified | null;
+  /** Another key that the server offers now, and since when that is known; null if none. */
+  readonly offered: Offered | null;
   /** Keys that were pinned for this name before: old mail is still theirs. Latest last. */
   readonly former: readonly FormerKey[];
+}
+
+/** That a person has made sure of a key. No server has a part in it. */
+export interface Verified {
+  /** Compared by the two people, or taken from a file that came another way. */
+  readonly how: "in-person" | "by-file";
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** A key that is offered in the place of the pinned one. */
+export interface Offered {
+  /** The fingerprint, 32 bytes. */
+  readonly fp: Bytes;
+  /** When it was seen first, milliseconds since 1970. */
+  readonly since: number;
 }
 
 /** A key that was replaced. */
@@ -39,7 +58,10 @@ const schema = v.object({
     fp: fingerprintField,
     bundle: v.string(),
     firstSeen: time,
+    /** What versions before 1.1 have: whether it was compared. */
     compared: v.boolean(),
+    verified: v.optional(v.object({ how: v.picklist(["in-person", "by-file"]), at: time })),
+    offered: v.optional(v.object({ fp: fingerprintField, since: time })),
     former: v.array(v.object({ fp: fingerprintField, bundle: v.string(), until: time })),
   })),
 });
@@ -110,6 +132,48 @@ export class Pins {
     });
   }
 
+  /**
+   * Remembers that the person made sure of the key `fp` of `name`, which must be the pinned one:
+   * `key-changed` otherwise. A comparison in person is not replaced by a file.
+   */
+  verify(name: string, fp: Bytes, how: Verified["how"]): Promise<void> {
+    return this.#change((pins) => {
+      const pin = pins.get(name);
+      if (!pin) throw new SealpostError("no-key", `no key of ${name} is known`);
+      if (!equal(pin.fp, fp)) throw keyChanged(pin, fp);
+      if (how === "by-file" && pin.verified?.how === "in-person") return;
+      pins.set(name, { ...pin, verified: { how, at: Date.now() } });
+    });
+  }
+
+  /** Takes back that the key of `name` was verified: the two turned out not to be the same. */
+  doubt(name: string): Promise<void> {
+    return this.#change((pins) => {
+      const pin = pins.get(name);
+      if (pin) pins.set(name, { ...pin, verified: null });
+    });
+  }
+
+  /**
+   * Remembers which keys the server offers now for names that are pinned: another one marks the name
+   * as changed, the pinned one takes the mark away. Pins and verifications stay.
+   */
+  async noteOffered(offers: Iterable<readonly [name: string, bundle: Bundle]>): Promise<void> {
+    const changed = (pins: ReadonlyMap<string, Pin>) =>
+      [...offers].flatMap(([name, { fp }]) => {
+        const pin = pins.get(name);
+        if (!pin) return [];
+        const before = pin.offered;
+        const other = !equal(pin.fp, fp);
+        if (other ? before && equal(before.fp, fp) : before === null) return [];
+        return [{ ...pin, offered: other ? { fp, since: Date.now() } : null }];
+      });
+    if (changed(this.#pins).length === 0) return;
+    await this.#change((pins) => {
+      for (const pin of changed(pins)) pins.set(pin.name, pin);
+    });
+  }
+
   async #change<T>(change: (pins: Map<string, Pin>) => T): Promise<T> {
     return await this.#state.update(FILE, (current) => {
       const pins = decode(current);
@@ -130,7 +194,8 @@ function newPin(name: string, bundle: Bundle): Pin {
     fp,
     bundle: encodeBundle(bundle),
     firstSeen: Date.now(),
-    compared: false,
+    verified: null,
+    offered: null,
     former: [],
   };
 }
@@ -140,12 +205,15 @@ function find(pins: ReadonlyMap<string, Pin>, fp: Bytes): Pin | null {
   return null;
 }
 
-/** JSON: `{ version: 1, pins: [{ name, fp, bundle, firstSeen, compared, former }] }`, bytes in base64. */
+/** JSON, as docs/PROTOCOL.md 16.2 says. */
 function encode(pins: ReadonlyMap<string, Pin>): Bytes {
-  const all = [...pins.values()].map((pin) => ({
+  const all = [...pins.values()].map(({ verified, offered, ...pin }) => ({
     ...pin,
     fp: toBase64(pin.fp),
     bundle: toBase64(pin.bundle),
+    compared: verified?.how === "in-person",
+    ...verified ? { verified } : {},
+    ...offered ? { offered: { ...offered, fp: toBase64(offered.fp) } } : {},
     former: pin.former.map(({ fp, bundle, until }) => {
       return { fp: toBase64(fp), bundle: toBase64(bundle), until };
     }),
@@ -156,9 +224,13 @@ function encode(pins: ReadonlyMap<string, Pin>): Bytes {
 function decode(bytes: Bytes | null): Map<string, Pin> {
   const pins = new Map<string, Pin>();
   if (bytes === null) return pins;
-  for (const pin of parseJson(schema, fromUtf8(bytes)).pins) {
+  const all = parseJson(schema, fromUtf8(bytes)).pins;
+  for (const { compared, verified, offered, ...pin } of all) {
+    const earlier = compared ? { how: "in-person" as const, at: pin.firstSeen } : null;
     pins.set(pin.name, {
       ...pin,
+      verified: verified ?? earlier,
+      offered: offered ? { fp: fromBase64(offered.fp), since: offered.since } : null,
       fp: fromBase64(pin.fp),
       bundle: fromBase64(pin.bundle),
       former: pin.former.map(({ fp, bundle, until }) => {
@@ -172,12 +244,13 @@ function decode(bytes: Bytes | null): Map<string, Pin> {
 /** The error of a key that is not the one pinned. */
 export function keyChanged(pin: Pin, offered: Bytes): SealpostError {
   const since = new Date(pin.firstSeen).toISOString().slice(0, 10);
-  const how = pin.compared ? "known and compared since" : "known since";
+  const how = pin.verified ? "known and verified since" : "known since";
   return new SealpostError(
     "key-changed",
     `the key of ${pin.name} is not the one you know: ${how} ${since} is ` +
       `${formatFingerprint(pin.fp)}, offered is ${formatFingerprint(offered)}; nothing was sent ` +
-      `or opened. Ask ${pin.name} in person or by phone which is right; menu item 8 changes it`,
+      `or opened. Ask ${pin.name} in person or by phone which is right; "${PROGRAM} keys trust ${pin.name}" or menu item 8 ` +
+      "changes it",
   );
 }
 

@@ -6,24 +6,13 @@ import type { Item } from "./list.ts";
 import { type ParsedMessage, parseMessage } from "./parse.ts";
 import { formatSize } from "./progress.ts";
 import type { TemporaryMessage } from "./temporary_message.ts";
+import { formatTime } from "./time.ts";
 import type { Opened } from "./unseal.ts";
+import { lookalikes } from "./verification.ts";
+
+export { formatTime, isoTime } from "./time.ts";
 
 const DAY = 86_400_000;
-
-/** A time as people read it, in the local zone: `2026-11-22 13:05`. */
-export function formatTime(ms: number): string {
-  const date = new Date(ms);
-  if (Number.isNaN(date.getTime())) return "?";
-  const two = (n: number) => String(n).padStart(2, "0");
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ` +
-    `${two(date.getHours())}:${two(date.getMinutes())}`;
-}
-
-/** A time for programs, as ISO 8601 in UTC; null for one that no calendar has. */
-export function isoTime(ms: number): string | null {
-  const date = new Date(ms);
-  return Number.isNaN(date.getTime()) ? null : date.toISOString();
-}
 
 /** The date of a message; with its arrival if the two are over a day apart. */
 export function dateLine(opened: Opened): string {
@@ -65,12 +54,19 @@ export function listingLine(item: Item): { from: string; date: string; title: st
 
 /**
  * The lines above a message's text. All of them come from the summary that the sender signed,
- * never from the headers inside the message.
+ * never from the headers inside the message. `ofSender` says what is known of the sender's key.
  */
-export function headerLines(opened: Opened, blindCopied: readonly Person[]): string[] {
+export function headerLines(
+  opened: Opened,
+  blindCopied: readonly Person[],
+  ofSender = "",
+): string[] {
   const { summary } = opened;
   const names = (people: readonly Person[]) => people.map(({ name }) => name).join("; ");
-  const lines = [`From: ${summary.from.name}`, `To: ${names(summary.to)}`];
+  const lines = [
+    `From: ${summary.from.name}${ofSender && ` (${ofSender})`}`,
+    `To: ${names(summary.to)}`,
+  ];
   if (summary.cc.length > 0) lines.push(`Cc: ${names(summary.cc)}`);
   if (blindCopied.length > 0) lines.push(`Bcc: ${names(blindCopied)}`);
   lines.push(
@@ -79,6 +75,17 @@ export function headerLines(opened: Opened, blindCopied: readonly Person[]): str
     `Content length: ${summary.size}`,
   );
   return lines;
+}
+
+/**
+ * What is known of the key of a message's sender, in words; empty for oneself. `names` are those of
+ * everybody who is known: a sender who could be taken for one of them is told from that one.
+ */
+export function senderNote(opened: Opened, names: readonly string[]): string {
+  const { verification: { state, verified, words }, summary: { from } } = opened;
+  if (state === "own") return "";
+  const alike = verified ? [] : lookalikes(from.name, names);
+  return alike.length === 0 ? words : `${words}; this is not ${alike.join(", nor ")}`;
 }
 
 /** An attachment as it is listed below a text. */

@@ -29,6 +29,7 @@ import type { Link } from "./link.ts";
 import type { People, Self } from "./people.ts";
 import type { State } from "./state.ts";
 import { TemporaryMessage } from "./temporary_message.ts";
+import type { Verification } from "./verification.ts";
 
 /** An entry whose stanza and summary opened and verified. */
 export interface Opened {
@@ -39,6 +40,8 @@ export interface Opened {
   readonly sender: Bundle;
   readonly fileKey: Bytes;
   readonly summaryHash: Bytes;
+  /** How far the sender's key was known when this was opened. */
+  readonly verification: Verification;
 }
 
 const FAILED = "failed-stanzas";
@@ -53,7 +56,7 @@ export class Unsealer {
   readonly #cache: Cache;
   readonly #state: State;
   /** What was opened in this session, so that no RSA operation is done twice. */
-  readonly #opened = new Map<string, Opened>();
+  readonly #opened = new Map<string, Omit<Opened, "verification">>();
   #failed: Set<string> | null = null;
 
   constructor(self: Self, people: People, state: State, cache: Cache) {
@@ -72,7 +75,9 @@ export class Unsealer {
     const cached = this.#opened.get(toHex(cacheKey)) ?? await this.#remembered(cacheKey, entry);
     if (cached) {
       checkBodySize(cached.summary, entry);
-      return { ...cached, entry };
+      const { summary, sender } = cached;
+      const verification = this.#people.verification(summary.from.name, sender.fp);
+      return { ...cached, entry, verification };
     }
     const header = decodeHeader(entry.header);
     const { fileKey, signature } = await this.#openStanza(entry);
@@ -94,6 +99,7 @@ export class Unsealer {
       sender: sender.bundle,
       fileKey,
       summaryHash: opened.hash,
+      verification: this.#people.verification(from.name, sender.bundle.fp),
     };
     this.#opened.set(toHex(cacheKey), result);
     await this.#cache.putRecord("opened", cacheKey, encodeOpened(result));
@@ -101,7 +107,10 @@ export class Unsealer {
   }
 
   /** What was opened and verified in an earlier session; null if it was not, or its key has changed. */
-  async #remembered(cacheKey: Bytes, entry: Entry): Promise<Opened | null> {
+  async #remembered(
+    cacheKey: Bytes,
+    entry: Entry,
+  ): Promise<Omit<Opened, "verification"> | null> {
     const record = await this.#cache.record("opened", cacheKey);
     if (!record) return null;
     const { fileKey, summary, summaryHash } = decodeOpened(record);

@@ -106,6 +106,7 @@ export function toJson(item: Item) {
   return {
     ...common,
     from: summary.from.name,
+    verified: opened.verification.verified,
     to: summary.to.map(({ name }) => name),
     cc: summary.cc.map(({ name }) => name),
     subject: summary.subject,

@@ -4,7 +4,9 @@ import { parseName } from "../../protocol/name.ts";
 import { fit } from "../../protocol/printable.ts";
 import type { Item } from "../list.ts";
 import { shortId } from "../message_ids.ts";
+import { showsUnicode } from "../display.ts";
 import { listingLine } from "../show.ts";
+import { plainMark, UNVERIFIED } from "../verification.ts";
 import { type CommonOptions, toJson, withMail } from "./common.ts";
 
 /** What `inbox` was given. */
@@ -43,10 +45,17 @@ export async function inbox(options: InboxOptions): Promise<void> {
     });
     if (json) return printJson(items.map(toJson));
     if (items.length === 0) return terminal.print("No messages.");
-    const rows = items.map((item) => ({
-      id: shortId(item.entry.header.slice(1, 17)),
-      ...listingLine(item),
-    }));
+    const unicode = showsUnicode();
+    const rows = items.map((item) => {
+      const { from, ...line } = listingLine(item);
+      const known = item.opened?.verification ?? UNVERIFIED;
+      const mark = unicode ? known.mark : plainMark(known);
+      return {
+        id: shortId(item.entry.header.slice(1, 17)),
+        from: `${from} ${mark}`.trimEnd(),
+        ...line,
+      };
+    });
     const who = Math.max(4, ...rows.map((row) => row.from.length));
     const when = Math.max(4, ...rows.map((row) => row.date.length));
     for (const row of [{ id: "ID", from: "From", date: "Date", title: "Title" }, ...rows]) {

@@ -1,7 +1,7 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { parseMessage } from "../parse.ts";
-import { headerLines, isoTime, readForDisplay, saveAttachments } from "../show.ts";
+import { headerLines, isoTime, readForDisplay, saveAttachments, senderNote } from "../show.ts";
 import { type CommonOptions, openMessage, withMail } from "./common.ts";
 
 /** What `read` was given. */
@@ -48,6 +48,8 @@ export async function read(options: ReadOptions): Promise<void> {
           printJson({
             id: formatMessageId(opened.id),
             from: summary.from.name,
+            verified: opened.verification.verified,
+            verification: opened.verification.state,
             to: summary.to.map(({ name }) => name),
             cc: summary.cc.map(({ name }) => name),
             bcc: bcc.map(({ name }) => name),
@@ -60,7 +62,9 @@ export async function read(options: ReadOptions): Promise<void> {
             saved,
           });
         } else {
-          for (const line of headerLines(opened, bcc)) terminal.print(line);
+          const others = mail.people.pins.all().map(({ name }) => name);
+          const known = senderNote(opened, [...others, mail.name]);
+          for (const line of headerLines(opened, bcc, known)) terminal.print(line);
           terminal.print();
           terminal.print(shown.text);
           if (shown.truncated) terminal.print("(the text is longer than can be shown)");

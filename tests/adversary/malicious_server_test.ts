@@ -146,7 +146,7 @@ Deno.test("a key swapped after it was pinned stops the message, and both keys ar
       `the key of carol is not the one you know: known since ${today} is ` +
         `${formatFingerprint(carol.bundle.fp)}, offered is ` +
         `${formatFingerprint(mallory.bundle.fp)}; nothing was sent or opened. Ask carol in ` +
-        "person or by phone which is right; menu item 8 changes it",
+        'person or by phone which is right; "deno task keys trust carol" or menu item 8 changes it',
       () => bob.mail.send(draft),
     );
     assertEquals(await bob.mail.waiting(), []);

@@ -1,0 +1,21 @@
+/** A variable of the environment; undefined if it is not set, or not ours to read. */
+function variable(name: string): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  return state === "granted" ? Deno.env.get(name) : undefined;
+}
+
+/** Whether the terminal can show more than ASCII, as TERM and the locale say. */
+export function showsUnicode(): boolean {
+  if (isDumb() || variable("TERM") === "linux") return false;
+  const locale = variable("LC_ALL") || variable("LC_CTYPE") || variable("LANG");
+  return !locale || /utf-?8/i.test(locale);
+}
+
+/** Whether colours are wanted (https://no-color.org). */
+export function showsColours(): boolean {
+  return !isDumb() && !variable("NO_COLOR");
+}
+
+function isDumb(): boolean {
+  return variable("TERM") === "dumb";
+}
