@@ -93,6 +93,10 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
     case "delete":
     case "mark":
     case "status":
+    case "drafts":
+    case "drafts show":
+    case "drafts send":
+    case "drafts discard":
       return await useMail(name, given);
     case "keygen": {
       const { keygen } = await import("./keygen.ts");
@@ -191,6 +195,20 @@ async function useMail(name: MailCommand, given: Arguments): Promise<void> {
       });
     case "status":
       return await (await import("./client/commands/status.ts")).status(common);
+    case "drafts":
+      return await (await import("./client/commands/drafts.ts")).listDrafts(common);
+    case "drafts show":
+    case "drafts send": {
+      const { showDraft, sendSavedDraft } = await import("./client/commands/drafts.ts");
+      const options = { ...common, id: given.text("ID") };
+      return await (name === "drafts show" ? showDraft : sendSavedDraft)(options);
+    }
+    case "drafts discard":
+      return await (await import("./client/commands/drafts.ts")).discardDraft({
+        ...common,
+        id: given.text("ID"),
+        yes: given.flag("yes"),
+      });
   }
 }
 
@@ -249,9 +267,12 @@ function findCommand(args: readonly string[]) {
   for (const words of [2, 1]) {
     const wanted = args.slice(0, words).join(" ");
     const command = COMMANDS.find((command) => command.name === wanted);
-    if (command !== undefined) return { command, words };
+    // What takes no argument, and has others beside it, is followed by the name of one of those.
+    const misspelt = command?.positionals.length === 0 && next !== undefined &&
+      !next.startsWith("-") && words === 1 && membersOf(name).length > 0;
+    if (command !== undefined && !misspelt) return { command, words };
   }
-  const group = membersOf(name);
+  const group = membersOf(name).filter((command) => command.name !== name);
   if (group.length > 0) {
     const known = group.map((command) => command.name.slice(name.length + 1));
     throw new SealpostError(
@@ -271,20 +292,24 @@ function findCommand(args: readonly string[]) {
   );
 }
 
-/** The commands whose names have `word` as the first of two words. */
+/** The commands whose names have `word` as the first of two words; with them one that is `word`. */
 function membersOf(word: string) {
-  return COMMANDS.filter((command) => command.name.startsWith(`${word} `));
+  const members = COMMANDS.filter((command) => command.name.startsWith(`${word} `));
+  return members.length === 0
+    ? members
+    : COMMANDS.filter((command) => command.name === word || members.includes(command));
 }
 
 /** The help of the program, of the command that `words` name, or of all whose first word is that. */
 function showHelp(words: readonly string[]): void {
   const [name] = words;
   const group = words.length === 1 && name !== undefined ? membersOf(name) : [];
+  const own = group.find((command) => command.name === name);
   console.log(
     name === undefined
       ? programHelp(PROGRAM, PROGRAM_VERSION, COMMANDS)
       : group.length > 0
-      ? groupHelp(PROGRAM, group)
+      ? [...own ? [commandHelp(PROGRAM, own)] : [], groupHelp(PROGRAM, group)].join("\n")
       : commandHelp(PROGRAM, findCommand(words).command),
   );
 }

@@ -10,8 +10,11 @@ export interface Sent {
   readonly at: number;
 }
 
-/** What becomes of a message that is refused for good. */
-export type OnRefusal = "remove" | "set-aside";
+/**
+ * What becomes of a message that is refused for good. A function keeps what it was made of before it
+ * is removed; if that throws, it is set aside.
+ */
+export type OnRefusal = "remove" | "set-aside" | (() => Promise<void>);
 
 /**
  * Sends a waiting message and forgets it once the server has acknowledged it. Throws the refusal:
@@ -42,7 +45,8 @@ export async function deliverWaiting(
       );
     }
     if (onRefusal === "remove") await waiting.remove();
-    else await waiting.setAside();
+    else if (onRefusal === "set-aside") await waiting.setAside();
+    else await onRefusal().then(() => waiting.remove(), () => waiting.setAside());
     throw error;
   }
 }

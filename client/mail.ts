@@ -9,6 +9,7 @@ import { formatMessageId, newMessageId } from "../protocol/uuid.ts";
 import { type AttachmentSource, composeMessage } from "./compose.ts";
 import { Cache } from "./cache.ts";
 import { deliverWaiting, type Sent } from "./deliver.ts";
+import { Drafts } from "./drafts.ts";
 import type { Link } from "./link.ts";
 import { type Item, listCached, type ListOptions } from "./list.ts";
 import { MailboxMemory } from "./mailbox_memory.ts";
@@ -33,6 +34,10 @@ export interface Outgoing {
   readonly attachments: readonly AttachmentSource[];
   /** The message this one answers. */
   readonly answers?: Opened;
+  /** Called when the message is in the outbox, durably: from then on it is not lost. */
+  readonly onKept?: () => Promise<void>;
+  /** Called before a message that was refused for good leaves the outbox. */
+  readonly onRefused?: () => Promise<void>;
 }
 
 /** One person's mail over one connection. */
@@ -40,6 +45,7 @@ export class Mail {
   readonly people: People;
   readonly unsealer: Unsealer;
   readonly cache: Cache;
+  readonly drafts: Drafts;
   readonly #state: State;
   readonly #memory: MailboxMemory;
   readonly #outbox: Outbox;
@@ -53,6 +59,7 @@ export class Mail {
       people: People;
       unsealer: Unsealer;
       cache: Cache;
+      drafts: Drafts;
       state: State;
       memory: MailboxMemory;
       outbox: Outbox;
@@ -61,6 +68,7 @@ export class Mail {
     this.people = parts.people;
     this.unsealer = parts.unsealer;
     this.cache = parts.cache;
+    this.drafts = parts.drafts;
     this.#state = parts.state;
     this.#memory = parts.memory;
     this.#outbox = parts.outbox;
@@ -81,10 +89,12 @@ export class Mail {
     const unsealer = new Unsealer(self, people, state, cache);
     const memory = await MailboxMemory.load(state);
     const outbox = await Outbox.open(state);
+    const drafts = await Drafts.open(state);
     return new Mail(name, identity, link, hello, {
       people,
       unsealer,
       cache,
+      drafts,
       state,
       memory,
       outbox,
@@ -179,9 +189,10 @@ export class Mail {
     }, this.identity);
     const { size } = sealed.request;
     const waiting = await withProgress("Sealing", size, (tell) => this.#outbox.add(sealed, tell));
+    await outgoing.onKept?.();
     try {
       const sent = await withProgress("Sending", size, (tell) => {
-        return deliverWaiting(this.link, waiting, "remove", tell);
+        return deliverWaiting(this.link, waiting, outgoing.onRefused ?? "remove", tell);
       });
       if (outgoing.answers) await this.flag([outgoing.answers.entry.uid], ["answered"]);
       return { ...sent, id: formatMessageId(id) };

@@ -1,4 +1,4 @@
-import { isAbsolute, join } from "@std/path";
+import { isAbsolute, join, resolve } from "@std/path";
 import { equal } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { formatFingerprint } from "../crypto/identity.ts";
@@ -7,12 +7,14 @@ import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
 import { parseName } from "../protocol/name.ts";
 import { printable } from "../protocol/printable.ts";
 import type { MailEvent } from "../protocol/request.ts";
+import { formatMessageId } from "../protocol/uuid.ts";
 import { readFileBounded } from "../protocol/atomic_file.ts";
 import { fromUtf8 } from "../crypto/bytes.ts";
 import { attachmentFromFile } from "./attachments.ts";
-import type { AttachmentSource } from "./compose.ts";
+import { emptyDraft, type Written } from "./drafts.ts";
 import type { Item } from "./list.ts";
 import type { Mail } from "./mail.ts";
+import { sendDraft } from "./send_draft.ts";
 import {
   formatTime,
   headerLines,
@@ -23,6 +25,7 @@ import {
 } from "./show.ts";
 import type { Terminal } from "./terminal.ts";
 import type { Opened } from "./unseal.ts";
+import { whileWriting, type Writing } from "./writing.ts";
 
 const MENU = `
 Select the operation:
@@ -126,22 +129,51 @@ export class Menu {
    * for something else; a person is told at once and asked again.
    */
   async #send(attach: boolean): Promise<void> {
-    const to = await this.#answer("Enter destinations (separated by ;): ", async (line) => {
-      const names = parseNames(line);
-      await this.#mail.people.find(names);
-      return names;
+    await this.#whileWriting(emptyDraft(), async (writing) => {
+      const to = await this.#answer("Enter destinations (separated by ;): ", async (line) => {
+        const names = parseNames(line);
+        await this.#mail.people.find(names);
+        return names;
+      });
+      const title = await this.#answer(
+        "Enter title: ",
+        (line) => Promise.resolve(checkTitle(line)),
+      );
+      writing?.set({ to: await to(), subject: await title() });
+      const text = await this.#contents(writing);
+      const attachments = attach ? await this.#attachments() : () => Promise.resolve([]);
+      await this.#deliver(writing, {
+        ...emptyDraft(),
+        to: await to(),
+        subject: await title(),
+        text: await text(),
+        attachments: await attachments(),
+      });
     });
-    const title = await this.#answer("Enter title: ", (line) => Promise.resolve(checkTitle(line)));
-    const text = await this.#contents();
-    const attachments = attach ? await this.#attachments() : () => Promise.resolve([]);
-    const outgoing = {
-      to: await to(),
-      subject: await title(),
-      text: await text(),
-      attachments: await attachments(),
-    };
-    await this.#mail.send(outgoing);
     this.#terminal.print("The message is sent to the server.");
+  }
+
+  /** At a terminal, keeps what is written as a draft until it is sent. */
+  async #whileWriting(
+    draft: Written,
+    work: (writing: Writing | null) => Promise<void>,
+  ): Promise<void> {
+    if (!this.#terminal.interactive) return await work(null);
+    await whileWriting(this.#terminal, this.#mail.drafts, draft, work);
+  }
+
+  async #deliver(writing: Writing | null, parts: Written): Promise<void> {
+    const note = (line: string) => this.#terminal.complain(line);
+    if (writing) {
+      writing.set({ ...parts, id: writing.draft.id });
+      await writing.keep();
+    }
+    await sendDraft(this.#mail, writing?.draft ?? parts, {
+      note,
+      inOutbox: (there) => {
+        if (writing) writing.inOutbox = there;
+      },
+    });
   }
 
   /**
@@ -165,13 +197,15 @@ export class Menu {
     }
   }
 
-  async #contents(): Promise<() => Promise<string>> {
+  async #contents(writing: Writing | null): Promise<() => Promise<string>> {
     const load = await this.#yes("Would you like to load contents from a file? (Y/N) ");
     if (load) return await this.#answer("Enter filename: ", (name) => this.#loadText(name));
     const text = await this.#terminal.askText(
       "Enter message contents (end with a line that is a single .):",
+      (text) => writing?.type(text),
     );
     if (text === null) throw new SealpostError("cancelled", "the input ended; nothing was sent");
+    writing?.set({ text });
     return () => Promise.resolve(text);
   }
 
@@ -196,14 +230,19 @@ export class Menu {
     }
   }
 
-  #attachments(): Promise<() => Promise<AttachmentSource[]>> {
-    return this.#answer(`Enter files to attach, from ${FILES}/ (separated by ;): `, (line) => {
-      const names = line.split(";").map((name) => name.trim()).filter((name) => name !== "");
-      if (names.length === 0) {
-        throw new SealpostError("usage", "no file was named; nothing was sent");
-      }
-      return Promise.all(names.map((name) => attachmentFromFile(this.#path(name))));
-    });
+  #attachments(): Promise<() => Promise<string[]>> {
+    return this.#answer(
+      `Enter files to attach, from ${FILES}/ (separated by ;): `,
+      async (line) => {
+        const names = line.split(";").map((name) => name.trim()).filter((name) => name !== "");
+        if (names.length === 0) {
+          throw new SealpostError("usage", "no file was named; nothing was sent");
+        }
+        const paths = names.map((name) => resolve(this.#path(name)));
+        await Promise.all(paths.map(attachmentFromFile));
+        return paths;
+      },
+    );
   }
 
   /** A plain name is looked for in `files/`; a path is taken as it is. */
@@ -270,8 +309,16 @@ export class Menu {
     );
     this.#terminal.print(`To: ${from.name}`);
     this.#terminal.print(`Title: ${printable(title)}`);
-    const text = await (await this.#contents())();
-    await this.#mail.send({ to: [from.name], subject: title, text, attachments: [], answers });
+    const draft = {
+      ...emptyDraft(),
+      to: [from.name],
+      subject: title,
+      answers: formatMessageId(answers.id),
+    };
+    await this.#whileWriting(draft, async (writing) => {
+      const text = await (await this.#contents(writing))();
+      await this.#deliver(writing, { ...draft, text });
+    });
     this.#terminal.print("The message is sent to the server.");
   }
 

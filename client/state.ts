@@ -18,6 +18,9 @@ const FILE_NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/;
 const LOCK = "lock";
 const TEMP = "tmp";
 
+/** What the names of temporary files begin with that may hold what somebody wrote: they stay. */
+export const EDITING = "edit-";
+
 /** How long another client of the same user may hold the lock, milliseconds. */
 const LOCK_PATIENCE = 10_000;
 /** Age at which a temporary file is taken for left by a crash, milliseconds. */
@@ -69,6 +72,7 @@ export class State {
         if (Deno.build.os !== "windows") await Deno.chmod(folder, 0o700);
       }
       for await (const { name } of Deno.readDir(this.tempFolder())) {
+        if (name.startsWith(EDITING)) continue;
         const path = join(this.tempFolder(), name);
         // Another client may remove it first, or, on Windows, have it open.
         const { mtime } = await Deno.lstat(path).catch(() => ({ mtime: null }));
@@ -87,6 +91,19 @@ export class State {
       throw new SealpostError("internal", "not the name of a state file");
     }
     return join(this.#folder, file);
+  }
+
+  /** The files whose names begin with `prefix`, in the order of their names. Throws `file-io`. */
+  async files(prefix: string): Promise<string[]> {
+    const names: string[] = [];
+    try {
+      for await (const { name, isFile } of Deno.readDir(this.#folder)) {
+        if (isFile && name.startsWith(prefix)) names.push(name);
+      }
+    } catch (error) {
+      throw wrapFileError(error, `read ${this.#folder}`);
+    }
+    return names.sort();
   }
 
   /** A folder (0700) for temporary files; {@linkcode State.open} removes what is left there. */

@@ -31,10 +31,11 @@ export interface Terminal {
    * Writes `prompt` and reads lines until one that is a single `.`, or the end of the input; gives
    * them with LF between them and none at the end; null at the end of the input without any line.
    * Of a line of two or more dots and nothing else the first dot is dropped, so that every text can
-   * be typed, and other lines that begin with a dot are meant as they stand. Throws `cancelled` for
-   * Ctrl-C, `limit` over 8 MiB.
+   * be typed, and other lines that begin with a dot are meant as they stand. `onText` is given, again
+   * and again, what gives the text as it is by then. Throws `cancelled` for Ctrl-C and where a
+   * terminal is closed, `limit` over 8 MiB.
    */
-  askText(prompt: string): Promise<string | null>;
+  askText(prompt: string, onText?: (text: () => string) => void): Promise<string | null>;
   /**
    * All that is left of the input, as text with LF; not for a terminal. Throws `limit` over 8 MiB,
    * `format` for what is not UTF-8.
@@ -72,6 +73,7 @@ class LineTerminal implements Terminal {
   #rest: Bytes = NOTHING;
   /** The last line ended with CR, so LF right after it belongs to that. */
   #afterReturn = false;
+  #ended = false;
 
   constructor(io: TerminalIo) {
     this.#io = io;
@@ -110,20 +112,28 @@ class LineTerminal implements Terminal {
     return await this.#raw(this.interactive, () => this.#line(prompt));
   }
 
-  async askText(prompt: string): Promise<string | null> {
+  async askText(
+    prompt: string,
+    onText: (text: () => string) => void = () => {},
+  ): Promise<string | null> {
     this.#io.write("output", utf8(prompt.endsWith("\n") ? prompt : `${prompt.trimEnd()}\n`));
     // Raw mode for the whole text: a paste goes on while lines are taken from its beginning.
     return await this.#raw(this.interactive, async () => {
       let lines: string[] = [];
       let size = 0;
-      let line = await this.#line("");
+      const undotted = (line: string) => /^\.{2,}$/.test(line) ? line.slice(1) : line;
+      const typing = (line: string) => onText(() => [...lines, undotted(line)].join("\n"));
+      let line = await this.#line("", typing);
       if (line === null) return null;
-      for (; line !== null && line !== "."; line = await this.#line("")) {
+      for (; line !== null && line !== "."; line = await this.#line("", typing)) {
         size += line.length + 1;
         // Read to its end all the same: the rest is not meant for the next question.
         if (size > MAX_LINE) lines = [];
-        else lines.push(/^\.{2,}$/.test(line) ? line.slice(1) : line);
+        else lines.push(undotted(line));
+        onText(() => lines.join("\n"));
       }
+      // Ctrl-D comes as a byte: what ends so is no text that somebody has finished.
+      if (this.interactive && this.#ended) throw closed();
       if (size > MAX_LINE) throw tooLong();
       return lines.join("\n");
     });
@@ -151,14 +161,14 @@ class LineTerminal implements Terminal {
     }
   }
 
-  async #line(prompt: string): Promise<string | null> {
-    if (this.interactive) return await this.#typedLine(prompt);
+  async #line(prompt: string, typing = (_: string) => {}): Promise<string | null> {
+    if (this.interactive) return await this.#typedLine(prompt, typing);
     const line = await this.#pipedLine(MAX_LINE);
     // Bytes that are not UTF-8 are replaced: this is text that people will see.
     return line === null ? null : new TextDecoder("utf-8", { ignoreBOM: true }).decode(line);
   }
 
-  async #typedLine(prompt: string): Promise<string | null> {
+  async #typedLine(prompt: string, typing: (line: string) => void): Promise<string | null> {
     let editor = new LineEditor(prompt, () => this.#io.columns());
     let long = false;
     while (editor.outcome === null) {
@@ -166,6 +176,7 @@ class LineTerminal implements Terminal {
       const bytes = await this.#read();
       if (bytes === null) return editor.text === "" ? null : editor.text;
       this.#keep(bytes, editor.feed(bytes));
+      typing(editor.text);
       if (editor.text.length <= MAX_LINE) continue;
       long = true;
       if (editor.outcome === null) editor = new LineEditor("", () => this.#io.columns());
@@ -238,7 +249,10 @@ class LineTerminal implements Terminal {
         } catch (error) {
           throw wrapFileError(error, "read the input");
         }
-        if (n === null) return null;
+        if (n === null) {
+          this.#ended = true;
+          return null;
+        }
         bytes = buffer.subarray(0, n);
       }
       if (this.#afterReturn && bytes[0] === KEYS.newline) bytes = bytes.subarray(1);
@@ -314,6 +328,10 @@ class Secret {
 
 function interrupted(): SealpostError {
   return new SealpostError("cancelled", "cancelled");
+}
+
+function closed(): SealpostError {
+  return new SealpostError("cancelled", "the terminal was closed");
 }
 
 function tooLong(): SealpostError {

@@ -1,10 +1,14 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { MAX_TITLE } from "../../protocol/limits.ts";
 import { printable } from "../../protocol/printable.ts";
-import { attachmentFromFile } from "../attachments.ts";
-import { formatTime, readForDisplay, saveAttachments } from "../show.ts";
+import { formatMessageId } from "../../protocol/uuid.ts";
+import { emptyDraft } from "../drafts.ts";
+import { formatTime, readForDisplay } from "../show.ts";
+import type { TemporaryMessage } from "../temporary_message.ts";
+import type { Opened } from "../unseal.ts";
 import { type CommonOptions, openMessage, withMail } from "./common.ts";
-import { names, readText } from "./send.ts";
+import { names } from "./send.ts";
+import { attachedPaths, writeAndSend } from "./write.ts";
 
 /** What `reply` was given. */
 export interface ReplyOptions extends CommonOptions {
@@ -25,7 +29,7 @@ export interface ForwardOptions extends CommonOptions {
 
 /** The `reply` command. */
 export async function reply(options: ReplyOptions): Promise<void> {
-  const attachments = await Promise.all(options.attach.map(attachmentFromFile));
+  const attachments = await attachedPaths(options.attach);
   await withMail(options, async (context) => {
     const { mail } = context;
     const answers = await openMessage(mail, options.id);
@@ -38,16 +42,15 @@ export async function reply(options: ReplyOptions): Promise<void> {
     const recipients = [...new Set([...first, ...options.all ? others(to) : []])];
     if (recipients.length === 0) recipients.push(mail.name);
     const copies = options.all ? others(cc).filter((name) => !recipients.includes(name)) : [];
-    const { id } = await mail.send({
+    const draft = {
+      ...emptyDraft(),
       to: recipients,
       cc: copies,
       subject: prefixed("Re:", subject),
-      text: await readText(context, options.file),
       attachments,
-      answers,
-    });
-    if (context.json) context.printJson({ id });
-    else context.terminal.print(id);
+      answers: formatMessageId(answers.id),
+    };
+    await writeAndSend(context, draft, { file: options.file });
   });
 }
 
@@ -57,40 +60,40 @@ export async function forward(options: ForwardOptions): Promise<void> {
   if (to.length === 0) {
     throw new SealpostError("usage", "forward needs somebody to send to: --to NAME");
   }
-  const attachments = await Promise.all(options.attach.map(attachmentFromFile));
+  const attachments = await attachedPaths(options.attach);
   await withMail(options, async (context) => {
     const { mail } = context;
     const opened = await openMessage(mail, options.id);
     await mail.people.find(to);
-    const own = await readText(context, options.file);
+    const draft = {
+      ...emptyDraft(),
+      to,
+      subject: prefixed("Fwd:", opened.summary.subject),
+      attachments,
+      forwards: formatMessageId(opened.id),
+    };
     const message = await mail.fetch(opened);
-    const folder = await Deno.makeTempDir({ dir: mail.tempFolder() });
     try {
-      const { text } = await readForDisplay(message);
-      const forwarded = await saveAttachments(message, folder);
-      const { from, subject, date } = opened.summary;
-      const quoted = [
-        own,
-        "---------- Forwarded message ----------",
-        `From: ${from.name}`,
-        `Date: ${formatTime(date)}`,
-        `Title: ${printable(subject)}`,
-        "",
-        text,
-      ].join("\n");
-      const { id } = await mail.send({
-        to,
-        subject: prefixed("Fwd:", subject),
-        text: quoted,
-        attachments: [...await Promise.all(forwarded.map(attachmentFromFile)), ...attachments],
-      });
-      if (context.json) context.printJson({ id });
-      else context.terminal.print(id);
+      const below = await forwardedText(opened, message);
+      await writeAndSend(context, draft, { file: options.file, below, forwarded: message });
     } finally {
-      await Deno.remove(folder, { recursive: true });
       await message.dispose();
     }
   });
+}
+
+/** The text of a message as it is passed on. */
+async function forwardedText(opened: Opened, message: TemporaryMessage): Promise<string> {
+  const { text } = await readForDisplay(message);
+  const { from, subject, date } = opened.summary;
+  return [
+    "---------- Forwarded message ----------",
+    `From: ${from.name}`,
+    `Date: ${formatTime(date)}`,
+    `Title: ${printable(subject)}`,
+    "",
+    text,
+  ].join("\n");
 }
 
 /** `subject` with `prefix` before it, once, within the limit of a title. */

@@ -1,6 +1,7 @@
 import { printable, printableJson } from "../../protocol/printable.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { type Drafts, shortDraftId } from "../drafts.ts";
 import { type Item, openItem } from "../list.ts";
 import type { Mail } from "../mail.ts";
 import { findMessage, shortId } from "../message_ids.ts";
@@ -53,6 +54,7 @@ export async function withMail<T>(
     ...(options.passwordFile === undefined ? {} : { passwordFile: options.passwordFile }),
   });
   try {
+    announceRecovered(terminal, mail.drafts);
     const { refused } = await mail.flushOutbox();
     for (const line of refused) {
       terminal.complain(printable(`a waiting message was not sent, ${line}`));
@@ -66,6 +68,16 @@ export async function withMail<T>(
     });
   } finally {
     await mail.close();
+  }
+}
+
+/** Says which drafts were found again that a session that ended abnormally had left. */
+export function announceRecovered(terminal: Terminal, drafts: Drafts): void {
+  for (const id of drafts.recovered) {
+    const short = shortDraftId(id);
+    terminal.complain(
+      `A text was left in an editor and is draft ${short} now; "drafts show ${short}" shows it.`,
+    );
   }
 }
 

@@ -12,9 +12,9 @@ export function testUnless(
   else Deno.test({ name: `${name} (not run: ${reason})`, ignore: true, fn });
 }
 
-/** Asserts that `fn` throws a SealpostError of this code, whose message is one line. */
-export function assertRefused(code: ErrorCode, fn: () => unknown): void {
-  check(code, assertThrows(fn));
+/** Asserts that `fn` throws a SealpostError of this code, whose message is one line; gives it back. */
+export function assertRefused(code: ErrorCode, fn: () => unknown): SealpostError {
+  return check(code, assertThrows(fn));
 }
 
 /** {@linkcode assertRefused} for a promise. */
@@ -25,12 +25,13 @@ export async function assertRefusedAsync(
   check(code, await assertRejects(fn));
 }
 
-function check(code: ErrorCode, error: unknown): void {
+function check(code: ErrorCode, error: unknown): SealpostError {
   if (!isSealpostError(error)) {
     throw new Error(`expected a SealpostError ${code}`, { cause: error });
   }
   if (error.code !== code) throw new Error(`expected ${code}, got ${error.code}`, { cause: error });
   if (/[\r\n]/.test(error.message)) throw new Error("a message of several lines");
+  return error;
 }
 
 /** `b` with one bit flipped. */

@@ -1,0 +1,136 @@
+import { SealpostError } from "../../crypto/error.ts";
+import { fit, printable } from "../../protocol/printable.ts";
+import { type Draft, Drafts, shortDraftId } from "../drafts.ts";
+import { formatLetter } from "../letter.ts";
+import { sendDraft } from "../send_draft.ts";
+import { openPerson } from "../session.ts";
+import { formatTime, isoTime } from "../show.ts";
+import { openTerminal, type Terminal } from "../terminal.ts";
+import { findProfile, type Profile } from "../profile.ts";
+import { printableJson } from "../../protocol/printable.ts";
+import { announceRecovered, type CommonOptions, withMail } from "./common.ts";
+
+/** What a command on one draft was given. */
+export interface DraftOptions extends CommonOptions {
+  readonly id: string;
+}
+
+/** What a command on drafts works with, without a server. */
+interface Context {
+  readonly terminal: Terminal;
+  readonly profile: Profile;
+  readonly drafts: Drafts;
+  readonly printJson: (value: unknown) => void;
+}
+
+async function withDrafts(
+  options: CommonOptions,
+  work: (context: Context) => Promise<void>,
+): Promise<void> {
+  const terminal = openTerminal();
+  const profile = await findProfile({
+    ...(options.dir === undefined ? {} : { dir: options.dir }),
+    ...(options.server === undefined ? {} : { server: options.server }),
+  });
+  const { state } = await openPerson(terminal, profile.dir, profile.name);
+  const drafts = await Drafts.open(state);
+  announceRecovered(terminal, drafts);
+  const printJson = (value: unknown) => terminal.print(printableJson(value));
+  await work({ terminal, profile, drafts, printJson });
+}
+
+/** The `drafts` command: lists them. */
+export async function listDrafts(options: CommonOptions): Promise<void> {
+  await withDrafts(options, async ({ terminal, profile, drafts, printJson }) => {
+    const { drafts: found, unreadable } = await drafts.list();
+    for (const line of unreadable) terminal.complain(printable(line));
+    if (options.json) return printJson(found.map((draft) => toJson(draft, profile.name)));
+    if (found.length === 0) return terminal.print("No drafts.");
+    const rows = found.map((draft) => ({
+      id: shortDraftId(draft.id),
+      to: draft.unread ? "?" : [...draft.to, ...draft.cc, ...draft.bcc].join(", ") || "-",
+      date: formatTime(draft.savedAt),
+      title: titleOf(draft),
+    }));
+    const to = Math.min(30, Math.max(2, ...rows.map((row) => row.to.length)));
+    for (const row of [{ id: "ID", to: "To", date: "Saved", title: "Title" }, ...rows]) {
+      const who = fit(row.to, to, { pad: true });
+      const line = `${row.id.padEnd(8)}  ${who}  ${row.date.padEnd(16)}  ${row.title}`;
+      terminal.print(terminal.interactive ? fit(line, terminal.columns()) : line);
+    }
+  });
+}
+
+/** The `drafts show` command. */
+export async function showDraft(options: DraftOptions): Promise<void> {
+  await withDrafts(options, async ({ terminal, profile, drafts, printJson }) => {
+    const draft = await drafts.load(options.id);
+    if (options.json) return printJson({ ...toJson(draft, profile.name), text: draft.text });
+    terminal.print(printable(letterOf(draft), { lines: true }));
+  });
+}
+
+/** The `drafts discard` command. */
+export async function discardDraft(
+  options: DraftOptions & { readonly yes: boolean },
+): Promise<void> {
+  await withDrafts(options, async ({ terminal, drafts, printJson }) => {
+    const draft = await drafts.load(options.id);
+    if (!options.yes) {
+      if (!terminal.interactive) {
+        throw new SealpostError(
+          "usage",
+          "drafts discard needs --yes where nobody can be asked",
+        );
+      }
+      const answer = await terminal.ask(`Throw "${titleOf(draft)}" away for good? (y/N) `);
+      if (!/^y(es)?$/i.test(answer?.trim() ?? "")) {
+        throw new SealpostError("cancelled", "nothing was thrown away");
+      }
+    }
+    await drafts.remove(draft.id);
+    if (options.json) printJson({ discarded: draft.id });
+    else terminal.print("The draft is gone.");
+  });
+}
+
+/** The `drafts send` command. */
+export async function sendSavedDraft(options: DraftOptions): Promise<void> {
+  await withMail(options, async ({ mail, terminal, json, printJson }) => {
+    const draft = await mail.drafts.load(options.id);
+    const { id } = await sendDraft(mail, draft, { note: (line) => terminal.complain(line) });
+    if (json) printJson({ id });
+    else terminal.print(id);
+  });
+}
+
+/** The letter that a draft is. */
+function letterOf(draft: Draft): string {
+  return draft.unread ? draft.text : formatLetter(draft);
+}
+
+/** What a draft is called, safe to print: its subject, or how its text begins. */
+function titleOf({ subject, text, unread }: Draft): string {
+  if (unread) return "[its headers cannot be read]";
+  if (subject !== "") return printable(subject);
+  const line = text.split("\n").find((line) => line.trim() !== "")?.trim() ?? "";
+  return line === "" ? "(nothing yet)" : `(${printable(line.slice(0, 60))})`;
+}
+
+function toJson(draft: Draft, name: string) {
+  const { id, to, cc, bcc, subject, attachments, answers, forwards, unread, savedAt } = draft;
+  return {
+    id,
+    short: shortDraftId(id),
+    from: name,
+    to,
+    cc,
+    bcc,
+    subject,
+    date: isoTime(savedAt),
+    attachments,
+    ...(answers === undefined ? {} : { answers }),
+    ...(forwards === undefined ? {} : { forwards }),
+    ...(unread ? { problem: "its headers cannot be read" } : {}),
+  };
+}

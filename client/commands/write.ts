@@ -1,0 +1,90 @@
+import { resolve } from "@std/path";
+import { fromUtf8 } from "../../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { readFileBounded } from "../../protocol/atomic_file.ts";
+import { MAX_TEXT } from "../../protocol/limits.ts";
+import { attachmentFromFile } from "../attachments.ts";
+import type { Written } from "../drafts.ts";
+import { sendDraft } from "../send_draft.ts";
+import type { TemporaryMessage } from "../temporary_message.ts";
+import { whileWriting, type Writing } from "../writing.ts";
+import type { Context } from "./common.ts";
+
+/** Where the text of a message comes from. */
+export interface TextSource {
+  /** A file; `-` or nothing for standard input. */
+  readonly file: string | undefined;
+  /** What goes below the text. */
+  readonly below?: string;
+  /** The message that is passed on. */
+  readonly forwarded?: TemporaryMessage;
+}
+
+/** Four bytes a character at the most. */
+const MAX_TEXT_BYTES = 4 * MAX_TEXT;
+
+/** The absolute paths of files to attach, each of which can be read. Throws why one cannot. */
+export async function attachedPaths(paths: readonly string[]): Promise<string[]> {
+  for (const path of paths) await attachmentFromFile(path);
+  return paths.map((path) => resolve(path));
+}
+
+/**
+ * Takes the text of a message from a file, a pipe, or the person, sends it with what `draft` says,
+ * and prints its id. What a person writes is kept as a draft until it is in the outbox. Throws what
+ * {@linkcode sendDraft} throws, `limit`, `cancelled`.
+ */
+export async function writeAndSend(
+  context: Context,
+  draft: Written,
+  source: TextSource,
+): Promise<void> {
+  const { terminal, mail } = context;
+  const watcher = {
+    note: (line: string) => terminal.complain(line),
+    ...(source.forwarded ? { forwarded: source.forwarded } : {}),
+  };
+  const whole = (text: string) => source.below === undefined ? text : `${text}\n${source.below}`;
+  const { id } = terminal.interactive && (source.file ?? "-") === "-"
+    ? await whileWriting(terminal, mail.drafts, draft, async (writing) => {
+      await type(context, writing, whole);
+      await writing.keep();
+      return await sendDraft(mail, writing.draft, {
+        ...watcher,
+        inOutbox: (there) => writing.inOutbox = there,
+      });
+    })
+    : await sendDraft(
+      mail,
+      { ...draft, text: whole(await readText(context, source.file)) },
+      watcher,
+    );
+  if (context.json) context.printJson({ id });
+  else terminal.print(id);
+}
+
+async function type(
+  { terminal }: Context,
+  writing: Writing,
+  whole: (text: string) => string,
+): Promise<void> {
+  const prompt = "Text, ended by a line that is a single .:";
+  const text = await terminal.askText(prompt, (text) => writing.type(() => whole(text())));
+  if (text === null) throw new SealpostError("cancelled", "nothing was sent");
+  writing.type(() => whole(text));
+}
+
+/** The text of a message from a file, or standard input up to its end. */
+async function readText({ terminal }: Context, file = "-"): Promise<string> {
+  if (file === "-") return await terminal.readRest();
+  try {
+    return fromUtf8(await readFileBounded(file, MAX_TEXT_BYTES)).replace(/^\ufeff/, "");
+  } catch (error) {
+    if (!isSealpostError(error, "limit")) throw error;
+    throw new SealpostError(
+      "limit",
+      `${file} has over ${MAX_TEXT} characters; send it with --attach`,
+      { cause: error },
+    );
+  }
+}
