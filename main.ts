@@ -97,6 +97,7 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
     case "drafts show":
     case "drafts send":
     case "drafts discard":
+    case "search":
       return await useMail(name, given);
     case "keygen": {
       const { keygen } = await import("./keygen.ts");
@@ -208,6 +209,14 @@ async function useMail(name: MailCommand, given: Arguments): Promise<void> {
         ...common,
         id: given.text("ID"),
         yes: given.flag("yes"),
+      });
+    case "search":
+      return await (await import("./client/commands/search.ts")).searchMail({
+        ...common,
+        ...given.pick({ from: "from", since: "since", folder: "folder" }),
+        words: given.all("WORDS"),
+        limit: given.number("limit"),
+        fetch: given.flag("fetch"),
       });
   }
 }

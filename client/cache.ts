@@ -64,7 +64,7 @@ export interface CacheQuery {
   readonly limit: number;
 }
 
-/** Kinds of records beside the entries: what was opened, and the words of texts for searching. */
+/** Kinds of records beside the entries: what was opened, and what is searched, by its UID. */
 export type RecordKind = "opened" | "text";
 
 /**
@@ -122,6 +122,7 @@ export class Cache {
   startEpoch(epoch: string): void {
     if (this.fetched().epoch === epoch) return;
     this.#run("DELETE FROM entry");
+    this.#run("DELETE FROM record WHERE kind = 'text'");
     this.#setFetched({ ...NOTHING, epoch });
   }
 
@@ -201,7 +202,41 @@ export class Cache {
 
   /** Forgets entries that are gone from the server. */
   drop(uids: readonly number[]): void {
-    for (const uid of uids) this.#run("DELETE FROM entry WHERE uid = ?", uid);
+    for (const uid of uids) {
+      this.#run("DELETE FROM entry WHERE uid = ?", uid);
+      this.#run("DELETE FROM record WHERE kind = 'text' AND key = ?", u(uid));
+    }
+  }
+
+  /** How many entries there are in a folder, or in all. */
+  count(folder: Folder | null): number {
+    const row = folder === null
+      ? this.#get("SELECT count(*) AS n FROM entry")
+      : this.#get("SELECT count(*) AS n FROM entry WHERE folder = ?", FOLDERS.indexOf(folder));
+    return Number(row?.n);
+  }
+
+  /** What is kept of messages for searching, newest first; null for those of which nothing is. */
+  async texts(query: CacheQuery): Promise<{ uid: number; text: Bytes | null }[]> {
+    const { folder, before = Number.MAX_SAFE_INTEGER, limit } = query;
+    const rows = this.#all(
+      "SELECT uid, record.sealed FROM entry LEFT JOIN record " +
+        "ON kind = 'text' AND key = CAST(uid AS BLOB) " +
+        "WHERE uid < ? AND folder BETWEEN ? AND ? ORDER BY uid DESC LIMIT ?",
+      before,
+      folder === null ? 0 : FOLDERS.indexOf(folder),
+      folder === null ? FOLDERS.length : FOLDERS.indexOf(folder),
+      limit,
+    );
+    return await Promise.all(rows.map(async ({ uid, sealed }) => ({
+      uid: Number(uid),
+      text: sealed === null ? null : await this.#open("text", u(Number(uid)), bytesOf(sealed)),
+    })));
+  }
+
+  /** Keeps what is to be searched of the message `uid`, unless the cache is full. */
+  async putText(uid: number, text: Bytes): Promise<void> {
+    if (!this.full) await this.putRecord("text", u(uid), text);
   }
 
   /** A record; null if there is none. */

@@ -19,6 +19,8 @@ import { keyChanged, Pins } from "./pins.ts";
 import { formatSize, Progress } from "./progress.ts";
 import type { RetiredKeys } from "./retired_keys.ts";
 import { sealLetter } from "./seal.ts";
+import { indexText, parseQuery, search, type SearchOptions, type SearchResult } from "./search.ts";
+import { readForDisplay, type Shown } from "./show.ts";
 import type { State } from "./state.ts";
 import { fetchOlder, sync, type Synced } from "./sync.ts";
 import type { TemporaryMessage } from "./temporary_message.ts";
@@ -233,6 +235,18 @@ export class Mail {
     return withProgress("Receiving", opened.entry.bodySize, (tell) => {
       return this.unsealer.fetch(this.link, opened, tell);
     });
+  }
+
+  /** What a fetched message is shown as; its text is found by searches from then on. */
+  async show(opened: Opened, message: TemporaryMessage): Promise<Shown> {
+    const shown = await readForDisplay(message);
+    await indexText(this.cache, opened, shown);
+    return shown;
+  }
+
+  /** Looks for `query`, words and phrases in quotes, in what was fetched. Asks no server for bodies. */
+  search(query: string, options: SearchOptions): Promise<SearchResult> {
+    return search(this.cache, this.unsealer, parseQuery(query), options);
   }
 
   /** Sets and clears flags, and moves to `folder` if that is given. */

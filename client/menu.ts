@@ -15,14 +15,7 @@ import { emptyDraft, type Written } from "./drafts.ts";
 import type { Item } from "./list.ts";
 import type { Mail } from "./mail.ts";
 import { sendDraft } from "./send_draft.ts";
-import {
-  formatTime,
-  headerLines,
-  listingLine,
-  readForDisplay,
-  saveAttachments,
-  titleOf,
-} from "./show.ts";
+import { formatTime, headerLines, listingLine, saveAttachments, titleOf } from "./show.ts";
 import type { Terminal } from "./terminal.ts";
 import type { Opened } from "./unseal.ts";
 import { whileWriting, type Writing } from "./writing.ts";
@@ -278,7 +271,7 @@ export class Menu {
     const opened = await this.#choice("Enter the email index you wish to view: ");
     const message = await this.#mail.fetch(opened);
     try {
-      const shown = await readForDisplay(message);
+      const shown = await this.#mail.show(opened, message);
       const bcc = await this.#mail.unsealer.blindCopied(opened);
       for (const line of headerLines(opened, bcc)) this.#terminal.print(line);
       this.#terminal.print("Contents:");

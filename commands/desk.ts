@@ -55,4 +55,47 @@ export const DESK_COMMANDS = [
     examples: [{ line: "drafts discard 4f3a --yes", what: "in a script" }],
     environment: ENVIRONMENT,
   },
+  {
+    name: "search",
+    summary: "find messages by their words",
+    description: [
+      "Finds messages in which all WORDS are: in sender, recipients, title, names of attachments, " +
+      "or the text if it was opened here before. Case and accents make no difference; a phrase " +
+      "stands in quotes. Newest first, from all folders.",
+      "What is searched is kept on this machine, sealed; the server learns no word of it.",
+      "--json: an array of the objects that inbox gives, each with found: in (subject, from, to, " +
+      "attachment or text), before, match and after.",
+      TICKET,
+    ],
+    positionals: [
+      { name: "WORDS", required: true, rest: true, help: "what to look for; a phrase in quotes" },
+    ],
+    options: [
+      { name: "from", value: "NAME", help: "only what NAME has sent" },
+      {
+        name: "since",
+        value: "DATE",
+        help: "only those since 2026-11-22, or of the last 12h, 7d, 2w",
+      },
+      {
+        name: "limit",
+        short: "n",
+        value: "N",
+        kind: "integer",
+        min: 1,
+        max: 100_000,
+        default: "50",
+        help: "how many at the most",
+      },
+      { name: "folder", value: "FOLDER", help: "only inbox, sent, archive or trash" },
+      { name: "fetch", help: "get the texts that were never opened, and search them too" },
+      ...COMMON,
+    ],
+    refused: REFUSED,
+    examples: [
+      { line: "search invoice november", what: "messages with both words" },
+      { line: "search 'annual report' --from bob", what: "a phrase, in what bob wrote" },
+    ],
+    environment: ENVIRONMENT,
+  },
 ] as const satisfies readonly Command[];

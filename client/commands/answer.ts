@@ -3,8 +3,7 @@ import { MAX_TITLE } from "../../protocol/limits.ts";
 import { printable } from "../../protocol/printable.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { emptyDraft } from "../drafts.ts";
-import { formatTime, readForDisplay } from "../show.ts";
-import type { TemporaryMessage } from "../temporary_message.ts";
+import { formatTime } from "../show.ts";
 import type { Opened } from "../unseal.ts";
 import { type CommonOptions, openMessage, withMail } from "./common.ts";
 import { names } from "./send.ts";
@@ -74,7 +73,8 @@ export async function forward(options: ForwardOptions): Promise<void> {
     };
     const message = await mail.fetch(opened);
     try {
-      const below = await forwardedText(opened, message);
+      const { text } = await mail.show(opened, message);
+      const below = forwardedText(opened, text);
       await writeAndSend(context, draft, { file: options.file, below, forwarded: message });
     } finally {
       await message.dispose();
@@ -83,8 +83,7 @@ export async function forward(options: ForwardOptions): Promise<void> {
 }
 
 /** The text of a message as it is passed on. */
-async function forwardedText(opened: Opened, message: TemporaryMessage): Promise<string> {
-  const { text } = await readForDisplay(message);
+function forwardedText(opened: Opened, text: string): string {
   const { from, subject, date } = opened.summary;
   return [
     "---------- Forwarded message ----------",

@@ -1,7 +1,7 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { parseMessage } from "../parse.ts";
-import { headerLines, isoTime, readForDisplay, saveAttachments, senderNote } from "../show.ts";
+import { headerLines, isoTime, saveAttachments, senderNote } from "../show.ts";
 import { type CommonOptions, openMessage, withMail } from "./common.ts";
 
 /** What `read` was given. */
@@ -38,7 +38,7 @@ export async function read(options: ReadOptions): Promise<void> {
           throw new SealpostError("usage", `the message has no attachment number ${options.part}`);
         }
       } else {
-        const shown = await readForDisplay(message);
+        const shown = await mail.show(opened, message);
         const bcc = await mail.unsealer.blindCopied(opened);
         const saved = options.save === undefined
           ? []

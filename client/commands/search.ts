@@ -1,0 +1,130 @@
+import { type ErrorCode, isSealpostError } from "../../crypto/error.ts";
+import { parseName } from "../../protocol/name.ts";
+import { fit, printable } from "../../protocol/printable.ts";
+import type { Mail } from "../mail.ts";
+import { shortId } from "../message_ids.ts";
+import { Progress } from "../progress.ts";
+import type { Found, SearchOptions, SearchResult } from "../search.ts";
+import { listingLine } from "../show.ts";
+import { openItem } from "../list.ts";
+import type { Opened } from "../unseal.ts";
+import { type CommonOptions, toJson, withMail } from "./common.ts";
+import { parseFolder, parseSince } from "./inbox.ts";
+
+/** What `search` was given. */
+export interface SearchCommandOptions extends CommonOptions {
+  readonly words: readonly string[];
+  readonly from?: string;
+  readonly since?: string;
+  readonly folder?: string;
+  readonly limit: number;
+  /** Whether texts that were never opened are fetched first. */
+  readonly fetch: boolean;
+}
+
+/** Larger messages are not fetched to be searched, bytes. */
+const MAX_FETCHED = 8 * 1024 * 1024;
+
+/** The `search` command: the newest messages in which all words are. */
+export async function searchMail(options: SearchCommandOptions): Promise<void> {
+  // A word with a space in it was a phrase to the shell.
+  const query = options.words.map((word) => {
+    return /\s/.test(word) && !word.includes('"') ? `"${word}"` : word;
+  }).join(" ");
+  const where = {
+    folder: options.folder === undefined ? null : parseFolder(options.folder),
+    limit: options.limit,
+    ...(options.from === undefined ? {} : { from: parseName(options.from) }),
+    ...(options.since === undefined ? {} : { since: parseSince(options.since) }),
+  };
+  await withMail(options, async ({ mail, terminal, json, printJson }) => {
+    await mail.sync();
+    while (await mail.fetchOlder());
+    let result = await look(mail, query, where);
+    let large = 0;
+    if (options.fetch && result.unindexed.length > 0) {
+      large = await fetchTexts(mail, result.unindexed);
+      result = await look(mail, query, where);
+    }
+    if (json) printJson(result.found.map(asJson));
+    else for (const found of result.found) show(found, (line) => print(line));
+    if (!json && result.matches === 0) terminal.print("Nothing was found.");
+    if (result.matches > result.found.length) {
+      terminal.complain(`(the newest ${result.found.length} of ${result.matches} are shown)`);
+    }
+    const closed = result.unindexed.length - large;
+    if (closed > 0) {
+      terminal.complain(
+        `The texts of ${closed} messages were not searched: ` +
+          (options.noCache ? "--no-cache keeps none" : "they were never opened here") +
+          "; --fetch gets them.",
+      );
+    }
+    if (large > 0) terminal.complain(`${large} messages are too large to be fetched for a search.`);
+
+    function print(line: string): void {
+      terminal.print(terminal.interactive ? fit(line, terminal.columns()) : line);
+    }
+  });
+}
+
+async function look(mail: Mail, query: string, options: SearchOptions): Promise<SearchResult> {
+  const progress = new Progress("Searching", 1, "messages");
+  try {
+    return await mail.search(query, {
+      ...options,
+      onProgress: (done, total) => progress.update(done, total),
+    });
+  } finally {
+    progress.finish();
+  }
+}
+
+/** Fetches the texts of messages; how many of them are too large for that. */
+async function fetchTexts(mail: Mail, uids: readonly number[]): Promise<number> {
+  const progress = new Progress("Fetching", uids.length, "messages");
+  let large = 0;
+  try {
+    for (const [i, uid] of uids.entries()) {
+      const cached = await mail.cache.entry(uid);
+      const opened = cached && (await openItem(mail.unsealer, cached)).opened;
+      if (opened && opened.entry.bodySize > MAX_FETCHED) large++;
+      else if (opened) await fetchText(mail, opened);
+      progress.update(i + 1);
+    }
+  } finally {
+    progress.finish();
+  }
+  return large;
+}
+
+async function fetchText(mail: Mail, opened: Opened): Promise<void> {
+  try {
+    const message = await mail.fetch(opened);
+    try {
+      await mail.show(opened, message);
+    } finally {
+      await message.dispose();
+    }
+  } catch (error) {
+    // One that is damaged, or gone meanwhile, must not keep the others from being searched.
+    if (!isSealpostError(error) || !SKIPPED.includes(error.code)) throw error;
+  }
+}
+
+const SKIPPED: readonly ErrorCode[] = ["authentication", "format", "limit", "no-such-message"];
+
+function show(found: Found, print: (line: string) => void): void {
+  const { item, field } = found;
+  const { from, date, title } = listingLine(item);
+  print(`${shortId(item.entry.header.slice(1, 17))}  ${from}  ${date}  ${title}`);
+  if (field === "subject" || field === "from") return;
+  const place = printable(`${found.before}${found.match}${found.after}`);
+  print(`          ${field === "text" ? "" : `${LABELS[field]}: `}${place}`);
+}
+
+const LABELS = { to: "to", attachment: "attached" } as const;
+
+function asJson({ item, field, before, match, after }: Found) {
+  return { ...toJson(item), found: { in: field, before, match, after } };
+}
