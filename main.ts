@@ -84,6 +84,7 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
         passwordFile: "password-file",
       }));
     }
+    case "setup":
     case "send":
     case "inbox":
     case "read":
@@ -134,6 +135,18 @@ async function useMail(name: MailCommand, given: Arguments): Promise<void> {
   };
   const text = () => ({ attach: given.all("attach"), ...given.pick({ file: "file" }) });
   switch (name) {
+    case "setup":
+      return await (await import("./client/commands/setup.ts")).setup({
+        ...given.pick({
+          dir: "dir",
+          invitation: "invitation",
+          server: "server",
+          fingerprint: "fingerprint",
+          passwordFile: "password-file",
+        }),
+        passwordStdin: given.flag("password-stdin"),
+        json: given.flag("json"),
+      });
     case "send":
       return await (await import("./client/commands/send.ts")).send({
         ...common,

@@ -3,7 +3,7 @@ import { exists } from "@std/fs";
 import { SealpostError } from "../crypto/error.ts";
 import { type Address, parseAddress } from "../protocol/address.ts";
 import { wrapFileError } from "../protocol/atomic_file.ts";
-import { privateKeyPath, SERVER_NAME } from "../protocol/key_files.ts";
+import { isThere, privateKeyPath, SERVER_NAME } from "../protocol/key_files.ts";
 import { parseName } from "../protocol/name.ts";
 import { PROGRAM } from "../protocol/program.ts";
 import { type Config, CONFIG_FILE, readConfig } from "./config.ts";
@@ -40,8 +40,8 @@ export async function findProfile(options: ProfileOptions): Promise<Profile> {
   if (!await exists(privateKeyPath(dir, name))) {
     throw new SealpostError(
       "file-missing",
-      `there are no keys for ${name} in ${dir}; make them with "${PROGRAM} keygen ${name}", or ` +
-        "name their folder with --dir",
+      `there are no keys for ${name} in ${dir}; "${PROGRAM} setup" makes them, or name their ` +
+        "folder with --dir",
     );
   }
   const where = host ?? config.server;
@@ -62,26 +62,47 @@ async function findFolder(given: string | undefined, user: string | undefined): 
   if (given !== undefined) return given;
   const home = Deno.env.get("SEALPOST_HOME");
   if (home) return home;
-  const names = await keysIn(".");
-  if (names.length > 0 || await exists(CONFIG_FILE)) return ".";
+  if (await isClientFolder(".")) return ".";
   if (user !== undefined && (await keysIn(user)).length > 0) return user;
-  const platform = platformFolder();
-  if (platform !== null && (await keysIn(platform)).length > 0) return platform;
+  const platform = await platformFolder();
+  if (platform !== null && await isClientFolder(platform)) return platform;
   throw new SealpostError(
     "file-missing",
     `there are no keys in this folder${
-      platform === null ? "" : ` nor in ${platform}`
-    }; go to the ` +
-      `folder that has them, name it with --dir or SEALPOST_HOME, or make some with ` +
-      `"${PROGRAM} keygen NAME"`,
+      platform === null ? "" : ` or in ${platform}`
+    }; start with "${PROGRAM} setup", or name the folder that has them with --dir or SEALPOST_HOME`,
   );
 }
 
 /**
- * Where the platform keeps the settings of programs: XDG_CONFIG_HOME or ~/.config, ~/Library/
- * Application Support, or %APPDATA%; `sealpost` in it. Null if the environment does not say.
+ * The folder that the commands of somebody who has none yet would use by themselves: SEALPOST_HOME,
+ * the current one if it is a client's, or the platform's. Null if there is none.
  */
-export function platformFolder(): string | null {
+export async function usualFolder(): Promise<string | null> {
+  return Deno.env.get("SEALPOST_HOME") ||
+    (await isClientFolder(".") ? "." : await platformFolder());
+}
+
+/** Whether `dir` has the keys of a user, or settings that are not those of a server. */
+async function isClientFolder(dir: string): Promise<boolean> {
+  if ((await keysIn(dir)).length > 0) return true;
+  return await isThere(join(dir, CONFIG_FILE)) &&
+    !await isThere(privateKeyPath(dir, SERVER_NAME));
+}
+
+/**
+ * Where the platform keeps the settings of programs: XDG_CONFIG_HOME or ~/.config, ~/Library/
+ * Application Support, or %APPDATA%; `sealpost` in it. Null if the environment does not say, or if
+ * this program may not go there, as from its source.
+ */
+export async function platformFolder(): Promise<string | null> {
+  const dir = platformPath();
+  if (dir === null) return null;
+  const { state } = await Deno.permissions.query({ name: "read", path: dir });
+  return state === "granted" ? dir : null;
+}
+
+function platformPath(): string | null {
   const within = (base: string | undefined, ...rest: string[]) => {
     return base ? join(base, ...rest, "sealpost") : null;
   };
@@ -103,14 +124,14 @@ async function onlyKey(dir: string): Promise<string> {
   throw new SealpostError(
     "config",
     names.length === 0
-      ? `there are no keys in ${dir}; make some with "${PROGRAM} keygen NAME"`
+      ? `there are no keys in ${dir}; "${PROGRAM} setup" makes them`
       : `which user? ${dir} has keys of ${names.join(", ")}: write user = "NAME" into ` +
         `${join(dir, CONFIG_FILE)}, or give --server NAME@HOST`,
   );
 }
 
-/** The users whose private keys are in `dir`; none if there is no such folder. */
-async function keysIn(dir: string): Promise<string[]> {
+/** The users whose private keys are in `dir`; none if there is no such folder. Throws `file-io`. */
+export async function keysIn(dir: string): Promise<string[]> {
   const names: string[] = [];
   try {
     for await (const { name } of Deno.readDir(dir)) {

@@ -33,17 +33,12 @@ export interface SessionOptions {
   readonly onMail?: (event: MailEvent) => void;
   /** Told, in a sentence, that this login bound the account to the key. */
   readonly announce: (line: string) => void;
-  /** Secrets that are come by in another way than from a file, the environment or a question. */
-  readonly secrets?: Partial<Secrets>;
-}
-
-/** How secrets are come by. What is returned as bytes is wiped after use. */
-export interface Secrets {
-  /** The passphrase of the private key; the argument counts the attempts. Null gives up. */
-  readonly passphrase: (attempt: number) => Promise<Bytes | null>;
-  readonly password: () => Promise<Bytes>;
-  /** The own password in the place of one that is good for one time only. */
-  readonly newPassword: () => Promise<string>;
+  /** Keys and state, if they are open already. */
+  readonly person?: Person;
+  /** How the password is come by, if not from a file, the environment or a question; it is wiped. */
+  readonly password?: () => Promise<Bytes>;
+  /** How the own password in the place of a one-time one is come by, if not by asking. */
+  readonly newPassword?: () => Promise<string>;
 }
 
 /** Somebody's keys and state, before any connection. */
@@ -53,12 +48,16 @@ export interface Person {
   readonly state: State;
 }
 
-/** Loads the keys and the state of a user. Throws what `loadIdentity` and `State.open` throw. */
+/**
+ * Loads the keys and the state of a user; `passphrase` is asked as by `loadIdentity`. Throws what
+ * `loadIdentity` and `State.open` throw.
+ */
 export async function openPerson(
   terminal: Terminal,
   dir: string,
   name: string,
-  passphrase: Secrets["passphrase"] = (attempt) => askPassphrase(terminal, name, attempt),
+  passphrase: (attempt: number) => Promise<Bytes | null> = (attempt) =>
+    askPassphrase(terminal, name, attempt),
 ): Promise<Person> {
   const identity = await loadIdentity(dir, name, passphrase);
   const retired = new RetiredKeys(dir, name, (path) => askRetired(terminal, path));
@@ -69,8 +68,8 @@ export async function openPerson(
  * Loads keys, checks the server's, logs on and opens the mail. The caller closes the mail. Throws what stops it.
  */
 export async function openMail(options: SessionOptions): Promise<Mail> {
-  const { terminal, address, name, dir, secrets = {} } = options;
-  const { identity, retired, state } = await openPerson(terminal, dir, name, secrets.passphrase);
+  const { terminal, address, name, dir } = options;
+  const { identity, retired, state } = options.person ?? await openPerson(terminal, dir, name);
   const server = await pinnedServer(terminal, dir, address);
   const { link, hello, bound } = await logOn({
     address,
@@ -79,8 +78,8 @@ export async function openMail(options: SessionOptions): Promise<Mail> {
     identity,
     state,
     useTicket: options.useTicket,
-    password: secrets.password ?? (() => findPassword(terminal, options.passwordFile)),
-    newPassword: secrets.newPassword ?? (() => askNewPassword(terminal)),
+    password: options.password ?? (() => findPassword(terminal, options.passwordFile)),
+    newPassword: options.newPassword ?? (() => askNewPassword(terminal)),
     ...(options.onMail ? { onMail: options.onMail } : {}),
   });
   try {
@@ -98,7 +97,8 @@ export async function openMail(options: SessionOptions): Promise<Mail> {
   }
 }
 
-async function askPassphrase(
+/** From SEALPOST_PASSPHRASE, or the person; null gives up. */
+export async function askPassphrase(
   terminal: Terminal,
   name: string,
   attempt: number,

@@ -37,6 +37,12 @@ export interface Terminal {
    */
   askText(prompt: string, onText?: (text: () => string) => void): Promise<string | null>;
   /**
+   * Writes `prompt` and reads lines until `isWhole` says of those that were read that they are all,
+   * or the input ends; gives them with LF between them; null at the end of the input without any
+   * line. For blocks that are pasted; what a person pasted after them is dropped. Throws `cancelled` for Ctrl-C, `limit` over 8 MiB.
+   */
+  askBlock(prompt: string, isWhole: (lines: readonly string[]) => boolean): Promise<string | null>;
+  /**
    * All that is left of the input, as text with LF; not for a terminal. Throws `limit` over 8 MiB,
    * `format` for what is not UTF-8.
    */
@@ -135,6 +141,28 @@ class LineTerminal implements Terminal {
       // Ctrl-D comes as a byte: what ends so is no text that somebody has finished.
       if (this.interactive && this.#ended) throw closed();
       if (size > MAX_LINE) throw tooLong();
+      return lines.join("\n");
+    });
+  }
+
+  async askBlock(
+    prompt: string,
+    isWhole: (lines: readonly string[]) => boolean,
+  ): Promise<string | null> {
+    this.#io.write("output", utf8(prompt));
+    return await this.#raw(this.interactive, async () => {
+      const lines: string[] = [];
+      let size = 0;
+      let line = await this.#line(prompt);
+      if (line === null) return null;
+      for (; line !== null; line = await this.#line("")) {
+        size += line.length + 1;
+        if (size > MAX_LINE) throw tooLong();
+        lines.push(line);
+        if (isWhole(lines)) break;
+      }
+      // What was pasted after the block is no answer to the next question.
+      if (this.interactive && lines.length > 1) this.#rest = NOTHING;
       return lines.join("\n");
     });
   }

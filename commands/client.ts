@@ -1,9 +1,11 @@
 import type { Command } from "../protocol/options.ts";
 import { DESK_COMMANDS } from "./desk.ts";
 import { MAIL_COMMANDS } from "./mail.ts";
+import { SETUP_COMMANDS } from "./setup.ts";
 
 /** The commands of the client beside connect, in the order of help. */
 export const CLIENT_COMMANDS = [
+  ...SETUP_COMMANDS,
   ...MAIL_COMMANDS,
   ...DESK_COMMANDS,
 ] as const satisfies readonly Command[];

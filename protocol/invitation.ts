@@ -17,8 +17,10 @@ export interface Invitation {
   readonly expires: number;
 }
 
-const BEGIN = "-----BEGIN SEALPOST INVITATION-----";
-const END = "-----END SEALPOST INVITATION-----";
+/** The line that an invitation begins with. */
+export const BEGIN = "-----BEGIN SEALPOST INVITATION-----";
+/** The line that an invitation ends with. */
+export const END = "-----END SEALPOST INVITATION-----";
 
 /** Most servers of one invitation. */
 export const MAX_SERVERS = 8;
@@ -105,9 +107,15 @@ function serverOf(text: string): Address {
 }
 
 function fingerprintOf(text: string): Bytes {
+  const fp = parseFingerprint(text);
+  if (fp === null) throw damaged("the key's fingerprint is none");
+  return fp;
+}
+
+/** The 32 bytes of a fingerprint as `formatFingerprint` writes it; null for anything else. */
+export function parseFingerprint(text: string): Bytes | null {
   const base64 = /^SHA256:([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])$/.exec(text)?.[1];
-  if (base64 === undefined) throw damaged("the key's fingerprint is none");
-  return fromBase64(`${base64}=`);
+  return base64 === undefined ? null : fromBase64(`${base64}=`);
 }
 
 function damaged(what: string): SealpostError {

@@ -1,0 +1,212 @@
+import { fromUtf8, wipe } from "../../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { formatFingerprint } from "../../crypto/identity.ts";
+import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
+import { loadBundle, publicKeyPath, SERVER_NAME } from "../../protocol/key_files.ts";
+import { MIN_PASSWORD } from "../../protocol/limits.ts";
+import { parseName } from "../../protocol/name.ts";
+import { printableJson } from "../../protocol/printable.ts";
+import { PROGRAM } from "../../protocol/program.ts";
+import { givenPassword } from "../session.ts";
+import { chooseFolder, findEarlier, furnish, nextCommands, shown } from "../setup/folder.ts";
+import { openKeys } from "../setup/keys.ts";
+import { firstLogin, requireOther } from "../setup/login.ts";
+import { findServer } from "../setup/server.ts";
+import { sendTestMessage } from "../setup/test_message.ts";
+import {
+  askName,
+  askNewcomer,
+  type Newcomer,
+  newcomerAt,
+  places,
+  readInvitation,
+  sentence,
+} from "../setup/who.ts";
+import { openTerminal, type Terminal } from "../terminal.ts";
+
+/** What `setup` was given. */
+export interface SetupOptions {
+  readonly dir?: string;
+  /** A file with an invitation. */
+  readonly invitation?: string;
+  /** `[user@]host[:port]`, where there is no invitation. */
+  readonly server?: string;
+  /** The server's, `SHA256:…`; compared by the person if it is not given. */
+  readonly fingerprint?: string;
+  readonly passwordFile?: string;
+  readonly passwordStdin: boolean;
+  readonly json: boolean;
+}
+
+/** Where somebody is set up, and what is known of the password. */
+interface Settled {
+  readonly dir: string;
+  readonly name: string;
+  readonly address: Address;
+  readonly oneTime: string | null;
+}
+
+/**
+ * The `setup` command: folder, server, keys, password, and a message to oneself, for somebody who
+ * has nothing yet. Each step leaves behind what the next run goes on with; nothing that is there is
+ * replaced. Throws what stops it.
+ */
+export async function setup(options: SetupOptions): Promise<void> {
+  const terminal = openTerminal();
+  try {
+    await run(terminal, options);
+  } catch (error) {
+    if (!isSealpostError(error, "cancelled") || error.message !== "cancelled") throw error;
+    throw new SealpostError("cancelled", `stopped; "${PROGRAM} setup" goes on from here`, {
+      cause: error,
+    });
+  }
+}
+
+async function run(terminal: Terminal, options: SetupOptions): Promise<void> {
+  const say = (line = "") => options.json ? terminal.complain(line) : terminal.print(line);
+  const own = await ownPassword(terminal, options);
+  const { dir, name, address, oneTime } = await settle(terminal, options, say);
+  const keys = await openKeys({ terminal, dir, name, say }, oneTime);
+  if (own !== null) requireOther(keys, own);
+  const { state, identity } = keys.person;
+  const mail = await firstLogin({ terminal, dir, name, say }, address, keys, { oneTime, own });
+  let tested: string | null;
+  try {
+    tested = await sendTestMessage(mail, state);
+  } finally {
+    await mail.close();
+  }
+  const key = formatFingerprint(identity.bundle.fp);
+  if (options.json) {
+    return terminal.print(
+      printableJson({ name, server: formatAddress(address), folder: dir, key, tested }),
+    );
+  }
+  say(
+    tested === null
+      ? `Everything is set up. For another account: ${PROGRAM} setup --dir FOLDER`
+      : "Sent a message to yourself, fetched it, opened it and verified it: everything works.",
+  );
+  say(`\nYou are ${name} at ${formatAddress(address)}. What you need is in ${shown(dir)}; keep a`);
+  say(`copy of ${name}_private.pem: without it nobody can read your mail, not even you.`);
+  say("\nGo on with");
+  for (const line of await nextCommands(dir)) say(line);
+}
+
+/** Finds out who, where and on which server, and writes it down. */
+async function settle(
+  terminal: Terminal,
+  options: SetupOptions,
+  say: (line?: string) => void,
+): Promise<Settled> {
+  let newcomer = await givenNewcomer(options);
+  const earlier = await findEarlier(options.dir);
+  if (earlier && (newcomer === null || newcomer.name === earlier.name)) {
+    const { dir, name, server } = earlier;
+    say(`Going on with the setup of ${name} at ${server}, in ${shown(dir)}.`);
+    if (newcomer?.fp) await requirePinned(dir, newcomer);
+    return {
+      dir,
+      name: parseName(name),
+      address: parseAddress(server),
+      oneTime: newcomer?.password ?? null,
+    };
+  }
+  if (newcomer === null) {
+    if (!terminal.interactive) {
+      throw new SealpostError(
+        "usage",
+        "setup asks its questions at a terminal; without one, give --invitation FILE, or " +
+          "--server NAME@HOST with --fingerprint",
+      );
+    }
+    say("This takes a minute. Ctrl-C stops it; what is done is kept, and the next");
+    say(`"${PROGRAM} setup" goes on from there.\n`);
+    say("Paste the invitation that you were sent, or type the address of the server:");
+    for (;;) {
+      newcomer = await askNewcomer(terminal);
+      try {
+        return await begin(terminal, options, newcomer, say);
+      } catch (error) {
+        // A line of the mail around the invitation may have been taken for an address, too.
+        const typed = newcomer.password === null;
+        if (!typed || !isSealpostError(error, "unreachable", "timeout", "connection-lost")) {
+          throw error;
+        }
+        terminal.complain(sentence(error.message));
+      }
+    }
+  }
+  if (!terminal.interactive && (newcomer.fp === null || newcomer.name === null)) {
+    throw new SealpostError(
+      "usage",
+      "without a terminal setup needs --server NAME@HOST and --fingerprint SHA256:...",
+    );
+  }
+  return await begin(terminal, options, newcomer, say);
+}
+
+/** Finds the server, and makes the folder. */
+async function begin(
+  terminal: Terminal,
+  options: SetupOptions,
+  newcomer: Newcomer,
+  say: (line?: string) => void,
+): Promise<Settled> {
+  if (newcomer.password !== null) {
+    say(`\nAn invitation for ${newcomer.name} to ${places(newcomer.servers)}.`);
+  }
+  const { address, bundle } = await findServer(terminal, newcomer.servers, newcomer.fp);
+  if (newcomer.fp !== null) say("The server answers, and its key is the right one.");
+  const name = newcomer.name ?? await askName(terminal);
+  const dir = await chooseFolder(terminal, name, options.dir);
+  await furnish(dir, name, address, bundle);
+  return { dir, name, address, oneTime: newcomer.password };
+}
+
+async function givenNewcomer(options: SetupOptions): Promise<Newcomer | null> {
+  const { invitation, server, fingerprint } = options;
+  if (invitation !== undefined) {
+    if (server !== undefined || fingerprint !== undefined) {
+      throw new SealpostError(
+        "usage",
+        "--invitation says which server it is: leave out --server and --fingerprint",
+      );
+    }
+    return await readInvitation(invitation);
+  }
+  if (server !== undefined) return newcomerAt(server, fingerprint);
+  if (fingerprint === undefined) return null;
+  throw new SealpostError("usage", "--fingerprint goes with --server NAME@HOST");
+}
+
+/** Throws `server-identity` if the key in the folder is not the one that the person was told. */
+async function requirePinned(dir: string, { fp }: Newcomer): Promise<void> {
+  const path = publicKeyPath(dir, SERVER_NAME);
+  const pinned = await loadBundle(path);
+  if (fp === null || formatFingerprint(pinned.fp) === formatFingerprint(fp)) return;
+  throw new SealpostError(
+    "server-identity",
+    `${path} is the key of another server; use another folder with --dir`,
+  );
+}
+
+/** The password that the person has or chooses, if it was given without a question. */
+async function ownPassword(terminal: Terminal, options: SetupOptions): Promise<string | null> {
+  if (options.passwordStdin && options.passwordFile !== undefined) {
+    throw new SealpostError("usage", "--password-stdin and --password-file: give one of them");
+  }
+  const bytes = options.passwordStdin
+    ? await terminal.askSecret(terminal.interactive ? "Your password: " : "")
+    : await givenPassword(options.passwordFile);
+  if (bytes === null) {
+    if (!options.passwordStdin) return null;
+    throw new SealpostError("usage", "the input ended before the password; nothing was done");
+  }
+  const password = fromUtf8(bytes);
+  wipe(bytes);
+  // The own one of an account without an invitation is what the operator made it.
+  if (options.invitation === undefined || [...password].length >= MIN_PASSWORD) return password;
+  throw new SealpostError("usage", `a password has ${MIN_PASSWORD} characters or more`);
+}

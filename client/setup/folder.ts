@@ -1,0 +1,152 @@
+import { join } from "@std/path";
+import { SealpostError } from "../../crypto/error.ts";
+import type { Bundle } from "../../crypto/identity.ts";
+import { bundleToPem } from "../../crypto/identity.ts";
+import { equal } from "../../crypto/bytes.ts";
+import { type Address, formatAddress } from "../../protocol/address.ts";
+import { writeFileAtomic } from "../../protocol/atomic_file.ts";
+import {
+  ensurePrivateDir,
+  isThere,
+  loadBundle,
+  publicKeyPath,
+  SERVER_NAME,
+} from "../../protocol/key_files.ts";
+import { PROGRAM } from "../../protocol/program.ts";
+import { CONFIG_FILE, readConfig } from "../config.ts";
+import { keysIn, usualFolder } from "../profile.ts";
+import type { Terminal } from "../terminal.ts";
+import { typed } from "./who.ts";
+
+/** What a folder says of an earlier setup, finished or not. */
+export interface Earlier {
+  readonly dir: string;
+  readonly name: string;
+  readonly server: string;
+}
+
+/** The setup that was begun in `given`, or in the folder that commands use. Null if there is none. */
+export async function findEarlier(given: string | undefined): Promise<Earlier | null> {
+  const dir = given ?? await usualFolder();
+  if (dir === null) return null;
+  const { user, server } = await readConfig(dir);
+  if (user === undefined || server === undefined) return null;
+  return await isThere(publicKeyPath(dir, SERVER_NAME)) ? { dir, name: user, server } : null;
+}
+
+/**
+ * The folder for `name`: the one that is given, else the usual one, which a person may replace.
+ * Throws `file-exists` if it is somebody else's, `cancelled`.
+ */
+export async function chooseFolder(
+  terminal: Terminal,
+  name: string,
+  given: string | undefined,
+): Promise<string> {
+  if (given !== undefined) {
+    await requireFree(given, name);
+    return given;
+  }
+  let usual = await usualFolder() ?? name;
+  if (!terminal.interactive) {
+    await requireFree(usual, name);
+    return usual;
+  }
+  for (;;) {
+    const question = `Folder for your keys and files (Enter for ${shown(usual)}): `;
+    const answer = await typed(terminal, question);
+    const dir = answer === "" ? usual : withHome(answer);
+    const owner = await ownerOf(dir, name);
+    if (owner === null) return dir;
+    terminal.complain(`${shown(dir)} is the folder of ${owner}; choose another for ${name}.`);
+    usual = name;
+  }
+}
+
+/** The folder as people write it. */
+export function shown(dir: string): string {
+  return dir === "." ? "this folder" : dir;
+}
+
+/** `~/x` as a shell would read it. */
+function withHome(path: string): string {
+  const home = Deno.env.get("HOME");
+  return path.startsWith("~/") && home ? join(home, path.slice(2)) : path;
+}
+
+async function requireFree(dir: string, name: string): Promise<void> {
+  const owner = await ownerOf(dir, name);
+  if (owner === null) return;
+  throw new SealpostError(
+    "file-exists",
+    `${shown(dir)} is the folder of ${owner}; give ${name} another with --dir`,
+  );
+}
+
+/** Who but `name` has `dir`; null for nobody. */
+async function ownerOf(dir: string, name: string): Promise<string | null> {
+  const { user } = await readConfig(dir);
+  if (user !== undefined) return user === name ? null : user;
+  const names = await keysIn(dir);
+  return names.includes(name) ? null : names[0] ?? null;
+}
+
+/**
+ * Makes the folder with `files/`, the server's key and the settings. What is there stays. Throws
+ * `server-identity` if it has the key of another server, `config` if it names another,
+ * `disk-full`, `file-io`.
+ */
+export async function furnish(
+  dir: string,
+  name: string,
+  address: Address,
+  server: Bundle,
+): Promise<void> {
+  await ensurePrivateDir(dir);
+  await ensurePrivateDir(join(dir, "files"));
+  const keyPath = publicKeyPath(dir, SERVER_NAME);
+  if (await isThere(keyPath)) {
+    if (!equal((await loadBundle(keyPath)).fp, server.fp)) {
+      throw new SealpostError(
+        "server-identity",
+        `${keyPath} is the key of another server; move it away if you are sure, or use another ` +
+          "folder with --dir",
+      );
+    }
+  } else await writeFileAtomic(keyPath, bundleToPem(server), { mode: 0o644, overwrite: false });
+  await addSettings(dir, name, formatAddress(address));
+}
+
+async function addSettings(dir: string, name: string, server: string): Promise<void> {
+  const path = join(dir, CONFIG_FILE);
+  const config = await readConfig(dir);
+  if (config.server !== undefined && config.server !== server) {
+    throw new SealpostError(
+      "config",
+      `${path} names the server ${config.server}, and not ${server}; change it there, or use ` +
+        "another folder with --dir",
+    );
+  }
+  const lines = [
+    ...config.server === undefined ? [`server = ${JSON.stringify(server)}`] : [],
+    ...config.user === undefined ? [`user = ${JSON.stringify(name)}`] : [],
+  ];
+  if (lines.length === 0) return;
+  const before = await isThere(path) ? await Deno.readTextFile(path) : "";
+  // Before all tables that somebody may have added.
+  await writeFileAtomic(path, `${lines.join("\n")}\n${before}`, { mode: 0o600 });
+}
+
+/** The commands to go on with, as they have to be typed for the folder `dir`. */
+export async function nextCommands(dir: string): Promise<string[]> {
+  const found = dir === await usualFolder();
+  const rows = [
+    ["inbox", "what has come"],
+    ['send -t NAME -s "A title"', "write to somebody"],
+    ["connect", "the mail program"],
+  ] as const;
+  return [
+    ...found ? [] : [`  cd ${/^[\w./~-]+$/.test(dir) ? dir : `'${dir.replaceAll("'", "'\\''")}'`}`],
+    ...rows.map(([command, what]) => `  ${`${PROGRAM} ${command}`.padEnd(36)}${what}`),
+  ];
+}

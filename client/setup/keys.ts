@@ -1,0 +1,114 @@
+import { type Bytes, equal, fromUtf8, wipe } from "../../crypto/bytes.ts";
+import { SealpostError } from "../../crypto/error.ts";
+import { type Bundle, forgetPkcs8, formatFingerprint } from "../../crypto/identity.ts";
+import { RSA_BITS } from "../../crypto/rsa.ts";
+import {
+  isThere,
+  loadPrivateKey,
+  privateKeyPath,
+  publicKeyPath,
+  saveIdentityFiles,
+  savePublicKey,
+} from "../../protocol/key_files.ts";
+import { makeIdentity } from "../../protocol/make_identity.ts";
+import { passphraseBytes, passphraseFromEnvironment } from "../../protocol/secret_input.ts";
+import { askPassphrase, openPerson, type Person } from "../session.ts";
+import type { Terminal } from "../terminal.ts";
+
+/** What a setup works with. */
+export interface Place {
+  readonly terminal: Terminal;
+  /** The client's folder. */
+  readonly dir: string;
+  readonly name: string;
+  /** Tells the person something, on standard error if standard output is for a program. */
+  readonly say: (line?: string) => void;
+}
+
+/** A person's keys, opened. */
+export interface OpenKeys {
+  readonly person: Person;
+  /** Whether `password` is the passphrase of the keys, as far as that is known. */
+  readonly isPassphrase: (password: string) => boolean;
+}
+
+/**
+ * The keys of the folder, which are made if they are not there; what is there is never replaced.
+ * `oneTime` is the password that the person knows already: no passphrase. Throws `passphrase`,
+ * `key-permissions`, `key-format`, `key-mismatch`, `cancelled`, `disk-full`, `file-io`.
+ */
+export async function openKeys(place: Place, oneTime: string | null): Promise<OpenKeys> {
+  const { terminal, dir, name, say } = place;
+  let passphrase: Bytes | null = null;
+  const ask = async (attempt: number) => {
+    if (attempt > 1 || passphrase === null) {
+      passphrase = await askPassphrase(terminal, name, attempt);
+    }
+    return passphrase?.slice() ?? null;
+  };
+  if (!await isThere(privateKeyPath(dir, name))) {
+    if (await isThere(publicKeyPath(dir, name))) throw halfAPair(dir, name);
+    passphrase = await choosePassphrase(place, oneTime);
+    const bundle = await makeKeys(place, passphrase);
+    say(`Made your keys, with the fingerprint ${formatFingerprint(bundle.fp)}.`);
+  } else {
+    say(`Your keys are in ${dir} already.`);
+    if (!await isThere(publicKeyPath(dir, name))) {
+      const { bundle } = await loadPrivateKey(dir, name, ask);
+      await savePublicKey(dir, name, bundle);
+    }
+  }
+  const person = await openPerson(terminal, dir, name, ask);
+  return {
+    person,
+    isPassphrase: (password) => {
+      return passphrase !== null && equal(passphraseBytes(password), passphrase);
+    },
+  };
+}
+
+async function makeKeys({ dir, name }: Place, passphrase: Bytes | null): Promise<Bundle> {
+  const identity = await makeIdentity(RSA_BITS.usual);
+  try {
+    await saveIdentityFiles(dir, name, identity, { passphrase: passphrase ?? undefined });
+    return identity.bundle;
+  } finally {
+    forgetPkcs8(identity);
+  }
+}
+
+/** From the environment or the person; null for none, as without a person. */
+async function choosePassphrase(
+  { terminal, say }: Place,
+  oneTime: string | null,
+): Promise<Bytes | null> {
+  const fixed = passphraseFromEnvironment();
+  if (fixed !== null) return passphraseBytes(fixed);
+  if (!terminal.interactive) return null;
+  say();
+  say("Your keys are made on this machine and stay on it. A passphrase keeps them shut for");
+  say("whoever copies your files; you are asked for it when Sealpost starts. Press Enter for");
+  say("none. It must not be your password, which the server sees when you log in.");
+  for (;;) {
+    const first = await terminal.askSecret("Passphrase (Enter for none): ");
+    if (first === null) throw new SealpostError("cancelled", "the input has ended");
+    if (first.length === 0) return null;
+    if (fromUtf8(first) === oneTime) {
+      terminal.complain("That is the password of your invitation, which the server knows.");
+      wipe(first);
+      continue;
+    }
+    const second = await terminal.askSecret("The same again: ");
+    if (second && equal(first, second)) return first;
+    wipe(first);
+    terminal.complain("The two are not the same.");
+  }
+}
+
+function halfAPair(dir: string, name: string): SealpostError {
+  return new SealpostError(
+    "file-exists",
+    `${publicKeyPath(dir, name)} is there without its private key; put the private key back, or ` +
+      "move the public one away to have new keys made",
+  );
+}

@@ -1,0 +1,71 @@
+import type { Command } from "../protocol/options.ts";
+import { COMMON, REFUSED } from "./shared.ts";
+
+/** The commands that somebody begins with. */
+export const SETUP_COMMANDS = [
+  {
+    name: "setup",
+    summary: "start here: get keys, log in, and see that it works",
+    description: [
+      "Asks for the invitation that you were sent, or for the server's address, your name and " +
+      "password; makes your keys; logs in; has you choose your own password; sends a message to " +
+      "yourself and reads it. What it needs is kept in one folder, with sealpost.toml, so that " +
+      "every other command knows where to go.",
+      "It can be stopped at any time and run again: it goes on where it was, and never replaces " +
+      "keys. Without a terminal everything has to be given; then the keys are encrypted only if " +
+      "SEALPOST_PASSPHRASE is set. With --json it prints name, server, folder, key, and the id of " +
+      "the message to yourself (null if an earlier run sent it).",
+    ],
+    positionals: [],
+    options: [
+      {
+        name: "dir",
+        value: "DIR",
+        help: "the folder for keys and settings (default: SEALPOST_HOME, the current one if it " +
+          "is a client's, or the platform's)",
+      },
+      { name: "invitation", value: "FILE", help: "take the invitation from FILE" },
+      {
+        name: "server",
+        value: "[USER@]HOST[:PORT]",
+        help: "the server, and your name there, if you have no invitation",
+      },
+      {
+        name: "fingerprint",
+        value: "SHA256:...",
+        help: "the fingerprint that the server must have; asked about if not given",
+      },
+      {
+        name: "password-stdin",
+        help: "read your own password from a pipe, one line: the one that you choose if you have " +
+          "an invitation, else the one that you have",
+      },
+      {
+        name: "password-file",
+        value: "FILE",
+        help: "take it from the first line of FILE, which only you may read",
+      },
+      ...COMMON.filter(({ name }) => name === "json"),
+    ],
+    refused: REFUSED,
+    examples: [
+      { line: "setup", what: "asks for everything" },
+      {
+        line: "setup --invitation invitation.txt --password-stdin < password.txt",
+        what: "without a person",
+      },
+      {
+        line: "setup --server alice@mail.lan --dir alice",
+        what: "by hand, in a folder of your choice",
+      },
+    ],
+    environment: [
+      { name: "SEALPOST_HOME", help: "the folder, if --dir is not given" },
+      { name: "SEALPOST_PASSWORD", help: "your own password, for use without a person" },
+      {
+        name: "SEALPOST_PASSPHRASE",
+        help: "the passphrase that new keys get, or that yours have, for use without a person",
+      },
+    ],
+  },
+] as const satisfies readonly Command[];
