@@ -6,7 +6,7 @@ import { ML_KEM, mlKem } from "./ml_kem.ts";
 import { rsaDecrypt, rsaEncrypt } from "./rsa.ts";
 
 /** What a secret is for; one made for another use never comes out the same. */
-export type KemUse = "hs-server" | "hs-client" | "stanza";
+export type KemUse = "hs-server" | "hs-client" | "stanza" | "rotate";
 
 /** What {@linkcode encapsulate} gives. */
 export interface Encapsulated {

@@ -1,9 +1,10 @@
 import * as v from "valibot";
-import { type Bytes, fromUtf8, utf8 } from "../crypto/bytes.ts";
+import { type Bytes, fromBase64, fromUtf8, utf8 } from "../crypto/bytes.ts";
 import { type ErrorCode, isSealpostError, SealpostError } from "../crypto/error.ts";
 import { FLAGS, FOLDERS } from "./entry.ts";
 import { MAX_KEYS, MAX_PASSWORD, MAX_STANZAS, MAX_UIDS } from "./limits.ts";
 import { RefusedError } from "./refused.ts";
+import { MAX_LINKS } from "./rotation.ts";
 import { fingerprintField, nameField, parseJson } from "./schema.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -77,6 +78,38 @@ const password = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_PASSWORD));
  */
 const passwd = v.strictObject({ op: v.literal("passwd"), old: password, new: password });
 
+/** Some bytes in canonical base64; their layout is checked by whoever decodes them. */
+const base64 = v.pipe(v.string(), v.minLength(1), v.maxLength(4096), v.check(isBase64));
+
+function isBase64(text: string): boolean {
+  try {
+    fromBase64(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The certificates with which the key `since` of `name` was left, and all that followed, oldest first;
+ * at most {@linkcode MAX_LINKS}: for more, it is asked from the last one's new key on.
+ */
+const rotations = v.strictObject({
+  op: v.literal("rotations"),
+  name: nameField,
+  since: fingerprintField,
+});
+
+/** Offers a new key with its certificate, in a session that began with a password. */
+const rotateBegin = v.strictObject({
+  op: v.literal("rotate-begin"),
+  bundle: base64,
+  certificate: base64,
+});
+
+/** Proves the new key, which is then the account's. All sessions of the user end, and all tickets. */
+const rotate = v.strictObject({ op: v.literal("rotate"), proof: fingerprintField });
+
 /** Every request; each is closed. */
 export const requestSchema = v.variant("op", [
   deliverSchema,
@@ -87,6 +120,9 @@ export const requestSchema = v.variant("op", [
   keys,
   whoami,
   passwd,
+  rotations,
+  rotateBegin,
+  rotate,
 ]);
 
 /** What a client asks. Unknown members are refused. */
@@ -94,6 +130,8 @@ export type Request = v.InferOutput<typeof requestSchema>;
 export type DeliverRequest = v.InferOutput<typeof deliverSchema>;
 export type ListRequest = v.InferOutput<typeof list>;
 export type PasswdRequest = v.InferOutput<typeof passwd>;
+export type RotationsRequest = v.InferOutput<typeof rotations>;
+export type RotateBeginRequest = v.InferOutput<typeof rotateBegin>;
 
 /** The request in a frame's payload. Throws `format`. */
 export function decodeRequest(payload: Bytes): Request {
@@ -164,7 +202,13 @@ const responses = {
   keys: v.object({
     ok: v.literal(true),
     keys: v.array(v.variant("state", [
-      v.object({ name: nameField, state: v.literal("bound"), bundle: v.string() }),
+      v.object({
+        name: nameField,
+        state: v.literal("bound"),
+        bundle: v.string(),
+        /** How many rotations led to it; none if not given. */
+        seq: v.optional(count),
+      }),
       v.object({ name: nameField, state: v.literal("no-key") }),
       v.object({ name: nameField, state: v.literal("unknown") }),
     ])),
@@ -181,8 +225,20 @@ const responses = {
     bytes: count,
     /** Whether the password is a one-time one, to be changed by `passwd` before all else. */
     change: v.optional(v.boolean()),
+    /** How many rotations led to the bound key; none if not given. */
+    seq: v.optional(count),
   }),
   passwd: v.object({ ok: v.literal(true) }),
+  rotations: v.object({
+    ok: v.literal(true),
+    links: v.pipe(
+      v.array(v.object({ certificate: base64, bundle: base64 })),
+      v.maxLength(MAX_LINKS),
+    ),
+  }),
+  /** What was encapsulated to the new key, use `rotate`. */
+  "rotate-begin": v.object({ ok: v.literal(true), ctRsa: base64, ctMlkem: base64 }),
+  rotate: v.object({ ok: v.literal(true) }),
 };
 
 export type Op = keyof typeof responses;

@@ -1,4 +1,4 @@
-import { type Bytes, lp, toBase64, toHex } from "../crypto/bytes.ts";
+import { type Bytes, fromBase64, lp, toBase64, toHex } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import { encodeEntry } from "../protocol/entry.ts";
 import type {
@@ -8,15 +8,18 @@ import type {
   PasswdRequest,
   Request,
   Response,
+  RotationsRequest,
 } from "../protocol/request.ts";
+import { MAX_LINKS } from "../protocol/rotation.ts";
 import { changePassword, type PasswordContext } from "./change_password.ts";
+import type { KeyChange, RotationContext } from "./rotation.ts";
 import type { Values } from "./setting_values.ts";
 import { sourceOf } from "./source.ts";
 import type { Account, ListQuery } from "./store.ts";
 import type { Users } from "./users.ts";
 
 /** What answering needs. */
-export interface AnswerContext extends PasswordContext {
+export interface AnswerContext extends PasswordContext, RotationContext {
   /** The settings at this moment. */
   readonly settings: () => Values;
 }
@@ -31,6 +34,10 @@ export interface Asker {
   readonly credential: string | null;
   /** Told what will stand for his password, before it does. */
   readonly adopt: (credential: string | null) => void;
+  /** The change of his key, as far as it has come. */
+  readonly keyChange: KeyChange;
+  /** Ends all his sessions, this one too, when what was sent to it is on its way. */
+  readonly endAll: (reason: string) => void;
   /** Sends the response. */
   readonly respond: (response: Response<Op>) => Promise<void>;
   /** Sends the data that follows a response, and their end. */
@@ -49,7 +56,7 @@ export function mustChange(name: string, users: Users): boolean {
 
 /**
  * Answers any request that brings no data. Throws what it is refused with, before anything was sent:
- * `no-such-message`, and what the store and {@linkcode changePassword} throw.
+ * `no-such-message`, and what the store, {@linkcode changePassword} and {@linkcode KeyChange} throw.
  */
 export async function answer(
   request: Exclude<Request, DeliverRequest>,
@@ -76,6 +83,14 @@ export async function answer(
       return await whoami(asker, context);
     case "passwd":
       return await passwd(request, asker, context);
+    case "rotations":
+      return await rotations(request, asker, context);
+    case "rotate-begin":
+      return await respond(await asker.keyChange.begin(request));
+    case "rotate":
+      await asker.keyChange.commit(fromBase64(request.proof));
+      await respond({ ok: true });
+      return asker.endAll("your key was replaced by a new one");
   }
 }
 
@@ -96,6 +111,7 @@ async function whoami(asker: Asker, context: AnswerContext): Promise<void> {
     nextUid: account.nextUid,
     ...await context.store.usage(name),
     ...mustChange(name, context.users) ? { change: true } : {},
+    ...account.seq === 0 ? {} : { seq: account.seq },
   });
 }
 
@@ -129,10 +145,25 @@ async function keys(
   for (const name of names) {
     const account = await store.account(name);
     // The key of somebody who was removed still verifies the mail that he wrote.
-    if (account?.bundle) found.push({ name, state: "bound", bundle: toBase64(account.bundle) });
-    else found.push({ name, state: users.has(name) ? "no-key" : "unknown" });
+    if (account?.bundle) {
+      const { seq } = account;
+      const bundle = toBase64(account.bundle);
+      found.push({ name, state: "bound", bundle, ...seq === 0 ? {} : { seq } });
+    } else found.push({ name, state: users.has(name) ? "no-key" : "unknown" });
   }
   await respond({ ok: true, keys: found });
+}
+
+async function rotations(
+  { name, since }: RotationsRequest,
+  { respond }: Asker,
+  { store }: AnswerContext,
+): Promise<void> {
+  const kept = await store.rotations(name, fromBase64(since), MAX_LINKS);
+  const links = kept.map(({ certificate, bundle }) => {
+    return { certificate: toBase64(certificate), bundle: toBase64(bundle) };
+  });
+  await respond({ ok: true, links });
 }
 
 async function list(request: ListRequest, asker: Asker, context: AnswerContext): Promise<void> {

@@ -16,6 +16,7 @@ export type AuditAction =
   | "sessions-end"
   | "reload"
   | "key-bound"
+  | "key-rotated"
   | "password-changed";
 
 /** Where it came from. */

@@ -173,7 +173,9 @@ async function checkRecipients(
       );
     }
     if (!equal(account.fp, fp)) {
-      throw new SealpostError("key-changed", `${name} has another key than the one you sealed to`);
+      throw new RefusedError("key-changed", `${name} has another key than the one you sealed to`, {
+        about: name,
+      });
     }
   }
 }

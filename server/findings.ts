@@ -3,6 +3,7 @@ export type FindingKind =
   | "database" // SQLite's own checks failed
   | "schema" // a table or index is missing or another
   | "account" // a key that does not belong to its fingerprint
+  | "rotation" // a certificate that does not verify, or does not follow the one before it
   | "counter" // entries, unseen or bytes of a mailbox
   | "next-uid" // a mailbox that would give a UID twice
   | "entry" // an entry that does not fit its layout or its message

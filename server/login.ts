@@ -78,6 +78,8 @@ export interface LoggedIn {
    * has one from its login.
    */
   readonly nextTicket: (() => Promise<{ id: Bytes; expires: number } | null>) | null;
+  /** The session's exporter, where all keys and the password were proven; null after a ticket. */
+  readonly exporter: SplitKeys["exporter"] | null;
 }
 
 /** A connection that was answered as the protocol says, and ended without a login. */
@@ -162,6 +164,7 @@ async function prove(
   const claim = await handshake.readC(c);
   let decision: Decision;
   let connection: Connection;
+  let exporter: SplitKeys["exporter"];
   try {
     await wire.write(await handshake.writeD());
     const e = await reader.exactly(SIZE_E);
@@ -173,7 +176,8 @@ async function prove(
       receive: keys.initiator,
     });
     wipe(keys.responder, keys.initiator);
-    decision = await decide(claim, wire.peer, entry, context, keys.exporter);
+    exporter = keys.exporter;
+    decision = await decide(claim, wire.peer, entry, context, exporter);
   } finally {
     wipe(claim.login.password);
   }
@@ -192,6 +196,7 @@ async function prove(
     resumed: false,
     fp: claim.bundle.fp,
     nextTicket: null,
+    exporter,
   };
 }
 
@@ -255,6 +260,7 @@ async function resume(
     resumed: true,
     fp,
     nextTicket: () => context.tickets.issue({ name, fp, fullAt, exporter }),
+    exporter: null,
   };
 }
 

@@ -7,6 +7,7 @@ import { CHUNK, SEALED_CHUNK } from "../crypto/stream.ts";
 import { FLAGS, FOLDERS } from "../protocol/entry.ts";
 import { decodeHeader } from "../protocol/header.ts";
 import { printable } from "../protocol/printable.ts";
+import { decodeCertificate, verifyCertificate } from "../protocol/rotation.ts";
 import { checkStanza } from "../protocol/stanza.ts";
 import { BUCKETS, MAX_NOTE, MAX_SUMMARY } from "../protocol/summary.ts";
 import { formatMessageId } from "../protocol/uuid.ts";
@@ -93,6 +94,7 @@ export async function checkRows(db: DatabaseSync, findings: Findings): Promise<C
   await attempt("the accounts", async () => {
     counts = await checkAccounts(db, findings);
   });
+  await attempt("the rotations", () => checkRotations(db, findings));
   await attempt("the ids", () => {
     for (const row of db.prepare(FORGOTTEN).iterate()) {
       findings.damage("delivered", `the id of ${messageName(row)} is not remembered`);
@@ -237,6 +239,52 @@ async function keyProblem(fp: Bytes, bundle: Bytes): Promise<string | null> {
     return equal((await decodeBundle(bundle)).fp, fp)
       ? null
       : `it does not have the fingerprint ${formatFingerprint(fp)}`;
+  } catch (error) {
+    if (!(error instanceof SealpostError)) throw error;
+    return error.message;
+  }
+}
+
+/** The version of the schema that has rotations. */
+const WITH_ROTATIONS = 4;
+
+// The one before it, if there is one, has the number before.
+const ROTATIONS =
+  `SELECT r.fp_old, r.fp_new, r.seq, r.certificate, r.bundle_old, r.bundle_new, a.name,
+    r.seq = p.seq + 1 AS follows,
+    EXISTS (SELECT 1 FROM account WHERE fp = r.fp_old) AS bound
+  FROM rotation AS r JOIN account AS a ON a.id = r.account_id
+    LEFT JOIN rotation AS p ON p.fp_new = r.fp_old AND p.account_id = r.account_id`;
+
+/** Checks that every certificate is what its row says, and that both keys have signed it. */
+async function checkRotations(db: DatabaseSync, findings: Findings): Promise<void> {
+  if (schemaVersion(db) < WITH_ROTATIONS) return;
+  for (const row of db.prepare(ROTATIONS).all()) {
+    const problem = await rotationProblem(row);
+    if (problem === null) continue;
+    const which = formatFingerprint(blob(row, "fp_old"));
+    findings.damage("rotation", `the rotation of ${text(row, "name")} from ${which}: ${problem}`);
+  }
+}
+
+async function rotationProblem(row: Row): Promise<string | null> {
+  try {
+    const certificate = decodeCertificate(blob(row, "certificate"));
+    const [from, to] = [
+      await decodeBundle(blob(row, "bundle_old")),
+      await decodeBundle(blob(row, "bundle_new")),
+    ];
+    await verifyCertificate(certificate, from, to);
+    const { name, seq, fpOld, fpNew } = certificate;
+    if (
+      name !== text(row, "name") || seq !== integer(row, "seq") ||
+      !equal(fpOld, blob(row, "fp_old")) || !equal(fpNew, blob(row, "fp_new"))
+    ) return "its certificate says something else";
+    if ((nullable(row, "follows", integer) ?? Number(seq === 1)) !== 1) {
+      return "it does not follow the one before it";
+    }
+    if (integer(row, "bound") === 1) return "the key that was left is bound";
+    return null;
   } catch (error) {
     if (!(error instanceof SealpostError)) throw error;
     return error.message;

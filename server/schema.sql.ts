@@ -12,6 +12,9 @@ export const APPLICATION_ID = 0x53507374;
  *   counts for: header, stanza, summary, note and body; `changed_at` is when folder or flags changed
  *   last, from which it expires. The two indexes for that hold no entry that is new.
  * - `delivered_id`: the memory of ids, which outlives the messages.
+ * - `rotation`: a key that was left for another by certificate: one successor for each, and no key has
+ *   two predecessors. `unbound_key`: keys that an operator took away. Both outlive what they name: no
+ *   rotation leads to any of these keys again.
  * - `ticket`: resumption tickets; `wrapped` is their key under a key that is not in the database.
  *
  * Large columns are last in their rows: SQLite then reads the others without them.
@@ -86,5 +89,25 @@ export const MIGRATIONS: readonly string[] = [
   UPDATE entry SET changed_at = CAST(unixepoch('subsec') * 1000 AS INTEGER);
   CREATE INDEX entry_trash ON entry (changed_at) WHERE folder = 3;
   CREATE INDEX entry_read ON entry (changed_at) WHERE folder = 0 AND flags & 5 = 1;
+  `,
+  `
+  CREATE TABLE rotation (
+    fp_old BLOB PRIMARY KEY CHECK (length(fp_old) = 32),
+    fp_new BLOB NOT NULL UNIQUE CHECK (length(fp_new) = 32),
+    account_id INTEGER NOT NULL REFERENCES account (id),
+    seq INTEGER NOT NULL CHECK (seq >= 1),
+    at INTEGER NOT NULL,
+    certificate BLOB NOT NULL,
+    bundle_old BLOB NOT NULL,
+    bundle_new BLOB NOT NULL,
+    CHECK (fp_old <> fp_new)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX rotation_account ON rotation (account_id, at);
+
+  CREATE TABLE unbound_key (
+    fp BLOB PRIMARY KEY CHECK (length(fp) = 32),
+    account_id INTEGER NOT NULL REFERENCES account (id),
+    at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
   `,
 ];

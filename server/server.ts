@@ -143,6 +143,7 @@ export async function startServer(
     observer,
     audit,
     settings: current,
+    serverFp: identity.bundle.fp,
     inFlight: new InFlight(() => current().maxInFlightTotal),
     messages: new Buckets(() => ({
       perSecond: current().messagesPerMinute / 60,

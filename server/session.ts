@@ -25,6 +25,7 @@ import type { InFlight } from "./in_flight.ts";
 import type { LoggedIn } from "./login.ts";
 import type { Observer } from "./observe.ts";
 import { Bucket, type Buckets } from "./rates.ts";
+import { KeyChange } from "./rotation.ts";
 import type { Values } from "./setting_values.ts";
 import type { SettingName } from "./settings_table.ts";
 import type { Placed } from "./store.ts";
@@ -79,6 +80,7 @@ export class Session implements Member {
   #upload: { id: number; upload: Handoff; optional: boolean } | null = null;
   #lastId = 0;
   #nextTicket: LoggedIn["nextTicket"];
+  readonly #keyChange: KeyChange;
   #inFlight = 0;
   #onLanded: (() => void) | null = null;
   /** Resolves when all that was asked so far is answered; never rejects. */
@@ -104,6 +106,7 @@ export class Session implements Member {
     this.#wire = wire;
     this.#pace = new Bucket(paceOf(context.settings()), performance.now());
     this.#nextTicket = loggedIn.nextTicket;
+    this.#keyChange = new KeyChange(loggedIn, context);
     this.#context = context;
   }
 
@@ -433,6 +436,11 @@ export class Session implements Member {
       credential: this.#credential,
       // This session goes on; the others of this user do not.
       adopt: (credential) => this.#credential = credential,
+      keyChange: this.#keyChange,
+      // Not waited for: this session's own end comes after what it is doing now.
+      endAll: (reason) => {
+        this.#context.hub.endAll(({ name }) => name !== this.name, reason).catch(() => {});
+      },
       respond: (response) => this.#respond(job, response),
       stream: (data) => this.#stream(job, data),
     }, this.#context);

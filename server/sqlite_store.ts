@@ -28,8 +28,11 @@ import type {
   Entry,
   Expiring,
   FlagChange,
+  KeptRotation,
+  KeyRotation,
   ListQuery,
   Placed,
+  RotateOutcome,
   Store,
   StoreStats,
   Ticket,
@@ -148,6 +151,7 @@ class SqliteStore implements Store {
     return this.#write(bundle.length, () => {
       // The update ignores a conflict of any kind; only that of two accounts is meant to.
       if (fp.length !== 32) throw new RangeError("a fingerprint has 32 bytes");
+      if (this.#sql.successor.get(fp) !== undefined) return "retired";
       if (this.#sql.bindKey.run(fp, bundle, at, name).changes === 1) return "bound";
       const account = accountOf(this.#sql.account.get(name));
       if (account === null) return "unknown";
@@ -161,9 +165,49 @@ class SqliteStore implements Store {
       const account = accountOf(this.#sql.account.get(name));
       if (account === null) throw noSuchUser(name);
       this.#sql.dropTickets.run(name);
+      this.#sql.addUnbound.run(Date.now(), name);
       this.#sql.unbindKey.run(name);
       return account.fp;
     });
+  }
+
+  rotateKey(rotation: KeyRotation): Promise<RotateOutcome> {
+    const { name, fpOld, fpNew, bundleOld, bundleNew, seq, certificate, at } = rotation;
+    return this.#write(bundleOld.length + bundleNew.length, () => {
+      const account = accountOf(this.#sql.account.get(name));
+      if (account === null || account.fp === null || !equal(account.fp, fpOld)) return "other-key";
+      if (seq !== account.seq + 1 || this.#sql.successor.get(fpOld) !== undefined) {
+        return "other-key";
+      }
+      if (this.#sql.usedKey.get(fpNew) !== undefined) return "used";
+      this.#sql.rotateKey.run(fpNew, bundleNew, at, name, fpOld);
+      const id = this.#accountId(name);
+      this.#sql.addRotation.run(fpOld, fpNew, id, seq, at, certificate, bundleOld, bundleNew);
+      this.#sql.dropTickets.run(name);
+      return "rotated";
+    });
+  }
+
+  rotations(name: string, from: Bytes, limit: number): Promise<readonly KeptRotation[]> {
+    return this.#read(() => {
+      const found: KeptRotation[] = [];
+      for (let at = from; found.length < limit;) {
+        const row = this.#sql.rotation.get(at, name);
+        if (row === undefined) break;
+        const fpNew = blob(row, "fp_new");
+        found.push({
+          fpNew,
+          certificate: blob(row, "certificate"),
+          bundle: blob(row, "bundle_old"),
+        });
+        at = fpNew;
+      }
+      return found;
+    });
+  }
+
+  countRotations(name: string, after: number): Promise<number> {
+    return this.#read(() => integer(this.#sql.rotationsSince.get(name, after) ?? {}, "n"));
   }
 
   async openBody(size: number): Promise<BodySink> {
@@ -490,6 +534,7 @@ function accountOf(row: Row | undefined): Account | null {
     boundAt: nullable(row, "bound_at", integer),
     epoch: blob(row, "epoch"),
     nextUid: integer(row, "next_uid"),
+    seq: integer(row, "seq"),
   };
 }
 

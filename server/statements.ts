@@ -2,7 +2,9 @@ import type { Bytes } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 
-const ACCOUNT = "SELECT name, fp, bundle, bound_at, epoch, next_uid FROM account";
+const ACCOUNT = `SELECT name, fp, bundle, bound_at, epoch, next_uid,
+  coalesce((SELECT seq FROM rotation WHERE fp_new = account.fp AND account_id = account.id), 0)
+  AS seq FROM account`;
 
 // CROSS JOIN fixes the order: entries by their index, then each one's message.
 const ENTRY = `
@@ -19,6 +21,23 @@ export const SQL = {
   accountId: "SELECT id FROM account WHERE name = ?",
   bindKey: `UPDATE OR IGNORE account SET fp = ?, bundle = ?, bound_at = ?
     WHERE name = ? AND fp IS NULL`,
+  successor: "SELECT fp_new FROM rotation WHERE fp_old = ?",
+  rotateKey: `UPDATE account SET fp = ?, bundle = ?, bound_at = ? WHERE name = ? AND fp = ?`,
+  addRotation: `INSERT INTO rotation
+    (fp_old, fp_new, account_id, seq, at, certificate, bundle_old, bundle_new)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  /** Whether a key was ever anybody's: bound, left, led to, or taken away. */
+  usedKey: `SELECT 1 WHERE EXISTS (SELECT 1 FROM account WHERE fp = ?1)
+    OR EXISTS (SELECT 1 FROM rotation WHERE fp_old = ?1)
+    OR EXISTS (SELECT 1 FROM rotation WHERE fp_new = ?1)
+    OR EXISTS (SELECT 1 FROM unbound_key WHERE fp = ?1)`,
+  rotationsSince: `SELECT count(*) AS n FROM rotation
+    WHERE account_id = (SELECT id FROM account WHERE name = ?) AND at > ?`,
+  rotation: `SELECT r.fp_new, r.certificate, r.bundle_old
+    FROM rotation AS r CROSS JOIN account AS a ON a.id = r.account_id
+    WHERE r.fp_old = ? AND a.name = ?`,
+  addUnbound: `INSERT OR REPLACE INTO unbound_key (fp, account_id, at)
+    SELECT fp, id, ? FROM account WHERE name = ? AND fp IS NOT NULL`,
   unbindKey: `UPDATE account SET fp = NULL, bundle = NULL, bound_at = NULL WHERE name = ?`,
   usage: "SELECT entries, unseen, bytes FROM account WHERE name = ?",
 

@@ -13,6 +13,8 @@ export interface Account {
   readonly bundle: Bytes | null;
   /** When the key was bound, milliseconds since 1970; null before that. */
   readonly boundAt: number | null;
+  /** How many rotations led to the bound key. */
+  readonly seq: number;
   /** Changes if the mailbox is ever made anew, so that its UIDs start over: 8 random bytes. */
   readonly epoch: Bytes;
   /** The UID that the next entry gets; UIDs start at 1 and only grow. */
@@ -21,9 +23,36 @@ export interface Account {
 
 /**
  * `bound`: had no key, has this one now. `same`: this key was bound before. `other-key`: another
- * key is bound. `taken`: another account has this key. `unknown`: no such account.
+ * key is bound. `taken`: another account has this key. `retired`: the key was left for another by a
+ * rotation. `unknown`: no such account.
  */
-export type BindOutcome = "bound" | "same" | "other-key" | "taken" | "unknown";
+export type BindOutcome = "bound" | "same" | "other-key" | "taken" | "retired" | "unknown";
+
+/** A key that takes the place of another, with all that says so. */
+export interface KeyRotation {
+  readonly name: string;
+  readonly fpOld: Bytes;
+  readonly fpNew: Bytes;
+  readonly bundleOld: Bytes;
+  readonly bundleNew: Bytes;
+  readonly seq: number;
+  readonly certificate: Bytes;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/**
+ * `rotated`: the new key is bound now. `other-key`: the old one is not the account's, or `seq` is not
+ * one more than its. `used`: the new key is or was somebody's.
+ */
+export type RotateOutcome = "rotated" | "other-key" | "used";
+
+/** A rotation as it is kept: the certificate, and the bundle of the key that was left. */
+export interface KeptRotation {
+  readonly fpNew: Bytes;
+  readonly certificate: Bytes;
+  readonly bundle: Bytes;
+}
 
 /** A body while it arrives. Nothing of it is visible before the delivery is committed. */
 export interface BodySink {
@@ -181,9 +210,16 @@ export interface Store {
   bindKey(name: string, fp: Bytes, bundle: Bytes, at: number): Promise<BindOutcome>;
   /**
    * Takes the key of an account away, and its tickets with it, so that the next login binds another.
-   * Returns the fingerprint it had, or null. Throws `no-such-user`.
+   * No rotation leads to that key again; the certificates that led to it stay. Returns the fingerprint
+   * it had, or null. Throws `no-such-user`.
    */
   unbindKey(name: string): Promise<Bytes | null>;
+  /** Puts a new key in the place of another, and drops the account's tickets, in one transaction. */
+  rotateKey(rotation: KeyRotation): Promise<RotateOutcome>;
+  /** The rotations of an account since the key `from`, oldest first, at most `limit`. */
+  rotations(name: string, from: Bytes, limit: number): Promise<readonly KeptRotation[]>;
+  /** How many rotations an account has had since `after`, milliseconds since 1970. */
+  countRotations(name: string, after: number): Promise<number>;
 
   /** Room for a body of exactly `size` bytes. */
   openBody(size: number): Promise<BodySink>;

@@ -102,6 +102,8 @@ export class DishonestServer implements AsyncDisposable {
   nextUid = 1;
   /** What is offered as whose key. */
   readonly keys = new Map<string, Bundle>();
+  /** What is offered as somebody's chain of certificates, in base64. */
+  readonly chains = new Map<string, { certificate: string; bundle: string }[]>();
   /** Uploads that were accepted. */
   readonly delivered: Extract<Request, { op: "deliver" }>[] = [];
   /** Requests that came, by their names. */
@@ -259,6 +261,11 @@ export class DishonestServer implements AsyncDisposable {
         });
       case "passwd":
         return await talk.respond({ ok: true });
+      case "rotations":
+        return await talk.respond({ ok: true, links: this.chains.get(request.name) ?? [] });
+      case "rotate-begin":
+      case "rotate":
+        return await talk.respond({ ok: false, code: "format", message: "no" });
     }
   }
 

@@ -219,10 +219,10 @@ Deno.test("an older snapshot can be named, and one that is not complete cannot",
 
 Deno.test("a snapshot of an older schema is brought forward", () =>
   inBackup(async ({ dir, mail, from, folder }) => {
-    // As it was before tickets and before what expires.
+    // As it was before tickets, before what expires, and before rotations.
     tamper(
       mail,
-      `DROP TABLE ticket; DROP INDEX entry_trash; DROP INDEX entry_read;
+      `DROP TABLE rotation; DROP TABLE unbound_key; DROP TABLE ticket; DROP INDEX entry_trash; DROP INDEX entry_read;
        ALTER TABLE entry DROP COLUMN changed_at; PRAGMA user_version = 1`,
     );
     const { manifest } = await makeBackup({ dir, into: from, keys: false, keep: 7 });

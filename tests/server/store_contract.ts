@@ -186,6 +186,69 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
     await assertCode("no-such-user", () => again.unbindKey("nobody"));
   });
 
+  test(
+    "a key is left for another once, and no key that was left comes back",
+    async (store, reopen) => {
+      const [a, b, c, bobs] = [random(32), random(32), random(32), random(32)];
+      const rotation = (fpOld: Bytes, fpNew: Bytes, seq: number, name = "alice") => ({
+        name,
+        fpOld,
+        fpNew,
+        bundleOld: fpOld.slice(0, 10),
+        bundleNew: fpNew.slice(0, 10),
+        seq,
+        certificate: random(250),
+        at: 1000 + seq,
+      });
+      const first = rotation(a, b, 1);
+      assertEquals(await store.rotateKey(first), "other-key");
+      await store.bindKey("alice", a, first.bundleOld, 1);
+      await store.bindKey("bob", bobs, random(10), 1);
+      const ticket = { fp: a, credential: random(16), wrapped: random(60), fullAt: 1, expires: 9 };
+      const id = random(16);
+      await store.saveTicket({ id, account: "alice", ...ticket });
+      assertEquals(await store.rotateKey(rotation(b, c, 1)), "other-key");
+      assertEquals(await store.rotateKey(rotation(a, b, 2)), "other-key");
+      assertEquals(await store.rotateKey(rotation(a, bobs, 1)), "used");
+      assertEquals(await store.rotateKey(rotation(a, b, 1, "nobody")), "other-key");
+      assertEquals((await store.ticket(id))?.account, "alice");
+      const outcomes = await Promise.all([
+        store.rotateKey(first),
+        store.rotateKey(rotation(a, c, 1)),
+      ]);
+      assertEquals(outcomes, ["rotated", "other-key"]);
+      const again = await reopen();
+      const alice = await again.account("alice");
+      assertEquals([alice?.fp, alice?.bundle, alice?.boundAt, alice?.seq], [
+        b,
+        first.bundleNew,
+        1001,
+        1,
+      ]);
+      assertEquals(await again.ticket(id), null);
+      assertEquals(await again.rotateKey(rotation(b, a, 2)), "used");
+      const second = rotation(b, c, 2);
+      assertEquals(await again.rotateKey(second), "rotated");
+      const kept = await again.rotations("alice", a, 16);
+      assertEquals(kept, [
+        { fpNew: b, certificate: first.certificate, bundle: first.bundleOld },
+        { fpNew: c, certificate: second.certificate, bundle: second.bundleOld },
+      ]);
+      assertEquals(await again.rotations("alice", a, 1), kept.slice(0, 1));
+      assertEquals((await again.rotations("bob", a, 16)).length, 0);
+      assertEquals(await again.countRotations("alice", 1001), 1);
+      // An operator takes the key away: its certificates stay, and none leads to it again.
+      assertEquals(await again.unbindKey("alice"), c);
+      assertEquals(await again.bindKey("alice", b, random(10), 5), "retired");
+      const fresh = random(32);
+      assertEquals(await again.bindKey("alice", fresh, random(10), 5), "bound");
+      assertEquals((await again.account("alice"))?.seq, 0);
+      assertEquals(await again.rotateKey(rotation(fresh, c, 1)), "used");
+      assertEquals(await again.rotateKey(rotation(bobs, fresh, 1, "bob")), "used");
+      assertEquals((await again.rotations("alice", a, 16)).length, 2);
+    },
+  );
+
   test("the store says what it holds in all", async (store) => {
     const none = await store.stats();
     assertEquals([none.bound, none.entries, none.bytes, none.waiting], [0, 0, 0, 0]);

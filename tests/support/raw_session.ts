@@ -88,6 +88,11 @@ export class RawSession {
     return this.#events;
   }
 
+  /** The exporter of the session. */
+  get exporter(): Connected["exporter"] {
+    return this.#connected.exporter;
+  }
+
   /** Uploads a message. */
   deliver({ request, bytes }: Presealed): Promise<unknown> {
     return this.link.deliver(

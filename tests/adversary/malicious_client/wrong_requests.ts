@@ -22,6 +22,7 @@ const isBoolean = (value: unknown) => typeof value === "boolean";
 const isText = (form: RegExp) => (value: unknown) => typeof value === "string" && form.test(value);
 const isName = isText(/^[a-z0-9][a-z0-9._-]{0,31}$/);
 const isPassword = isText(/^[^]{1,256}$/);
+const isBase64 = isText(/^(?:[A-Za-z0-9+/]{4}){1,1000}$/);
 const isOneOf = (words: readonly string[]) => (value: unknown) => words.some((w) => w === value);
 /** None of those in the list of wrong ones. */
 const isNothingElse = () => false;
@@ -100,6 +101,22 @@ const REQUESTS: Readonly<Record<Request["op"], { example: Request; places: reado
   passwd: {
     example: { op: "passwd", old: "not the password", new: "another password" },
     places: [op, { at: ["old"], takes: isPassword }, { at: ["new"], takes: isPassword }],
+  },
+  rotations: {
+    example: { op: "rotations", name: "x", since: FP },
+    places: [op, { at: ["name"], takes: isName }, { at: ["since"], takes: isNothingElse }],
+  },
+  "rotate-begin": {
+    example: { op: "rotate-begin", bundle: "AAAA", certificate: "AAAA" },
+    places: [
+      op,
+      { at: ["bundle"], takes: isBase64 },
+      { at: ["certificate"], takes: isBase64 },
+    ],
+  },
+  rotate: {
+    example: { op: "rotate", proof: FP },
+    places: [op, { at: ["proof"], takes: isNothingElse }],
   },
 };
 
