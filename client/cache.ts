@@ -118,6 +118,16 @@ export class Cache {
     return { epoch, bottom: Number(bottom), top: Number(top) };
   }
 
+  /** When the cache was as new as the server, milliseconds since 1970; null if it never was. */
+  get synced(): number | null {
+    const row = this.#get("SELECT value FROM meta WHERE name = 'synced'");
+    return typeof row?.value === "string" ? Number(row.value) : null;
+  }
+
+  setSynced(at: number): void {
+    this.#run("INSERT OR REPLACE INTO meta (name, value) VALUES ('synced', ?)", String(at));
+  }
+
   /** Forgets all entries if the mailbox is another one now. */
   startEpoch(epoch: string): void {
     if (this.fetched().epoch === epoch) return;

@@ -27,6 +27,8 @@ export async function connect(options: ConnectOptions): Promise<void> {
   const address = parseAddress(host ?? await answer(terminal, "Enter the server IP or name: "));
   const name = parseName(user ?? await answer(terminal, "Enter your username: "));
   const dir = await clientFolder(name, options.dir);
+  // A password that is needed again can be asked for only while no other question is.
+  let asking = false;
   const unattended = options.passwordFile !== undefined ||
     Deno.env.get("SEALPOST_PASSWORD") !== undefined;
   const { cache = true } = await readConfig(dir);
@@ -41,10 +43,16 @@ export async function connect(options: ConnectOptions): Promise<void> {
     useTicket: terminal.interactive || unattended,
     onMail: (event) => menu?.notice(event),
     announce: (line) => terminal.print(line),
+    askPassword: async () => asking ? await terminal.askSecret("Enter your password: ") : null,
+    // Whoever runs a pipe learns from its end that the connection is gone.
+    ...(terminal.interactive ? { reconnect: true, retries: 2, offline: "allowed" } : {}),
     ...(options.passwordFile === undefined ? {} : { passwordFile: options.passwordFile }),
   });
   try {
-    menu = new Menu(terminal, mail, dir);
+    menu = new Menu(terminal, mail, dir, async () => {
+      asking = true;
+      await mail.line.connect().finally(() => asking = false);
+    });
     await menu.run();
   } finally {
     await mail.close();

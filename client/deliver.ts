@@ -1,13 +1,15 @@
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { MAX_DATA } from "../protocol/frame.ts";
 import { rechunk } from "../protocol/body.ts";
-import type { Link } from "./link.ts";
+import type { Line } from "./line.ts";
 import type { Waiting } from "./outbox.ts";
 
 /** How sending one message ended. */
-export interface Sent {
-  /** When the server stored it, milliseconds since 1970. */
-  readonly at: number;
+export interface Attempt {
+  /** When the server stored it, milliseconds since 1970; null while it waits. */
+  readonly at: number | null;
+  /** Why it stays in the outbox; null if it does not. */
+  readonly waits: SealpostError | null;
 }
 
 /**
@@ -17,32 +19,33 @@ export interface Sent {
 export type OnRefusal = "remove" | "set-aside" | (() => Promise<void>);
 
 /**
- * Sends a waiting message and forgets it once the server has acknowledged it. Throws the refusal:
- * after one that may pass (`busy`, `disk-full`, `file-io`, `quota`, `internal`) and after a lost
- * connection the message stays in the outbox; after another it is treated as `onRefusal` says.
+ * Sends a waiting message and forgets it once the server has acknowledged it. After a refusal that
+ * may pass (`busy`, `disk-full`, `file-io`, `quota`, `internal`), after a lost connection and without
+ * one, the message stays in the outbox. Any other refusal is thrown, and the message treated as
+ * `onRefusal` says.
  */
 export async function deliverWaiting(
-  link: Link,
+  line: Line,
   waiting: Waiting,
   onRefusal: OnRefusal,
   onProgress: (done: number) => void = () => {},
-): Promise<Sent> {
+): Promise<Attempt> {
   try {
-    const answer = await link.deliver(
-      waiting.request,
-      rechunk(waiting.bytes(), MAX_DATA),
-      onProgress,
-    );
+    // Safe to repeat: the same bytes under the same id arrive once.
+    const answer = await line.again(() => {
+      return line.deliver(waiting.request, rechunk(waiting.bytes(), MAX_DATA), onProgress);
+    });
     await waiting.remove();
-    return { at: answer.at };
+    return { at: answer.at, waits: null };
   } catch (error) {
     if (mayPass(error)) {
       const why = error instanceof Error ? error.message : String(error);
-      throw new SealpostError(
+      const waits = new SealpostError(
         isSealpostError(error) ? error.code : "connection-lost",
         `${why}; the message is kept sealed in the outbox and goes out with your next connection`,
         { cause: error },
       );
+      return { at: null, waits };
     }
     if (onRefusal === "remove") await waiting.remove();
     else if (onRefusal === "set-aside") await waiting.setAside();
@@ -60,6 +63,7 @@ function mayPass(error: unknown): boolean {
     "disk-full",
     "file-io",
     "internal",
+    "offline",
     "quota",
     "timeout",
     "authentication",

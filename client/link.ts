@@ -47,8 +47,26 @@ export interface Answer<O extends Op> {
   cancel(): Promise<void>;
 }
 
+/** What carries requests to a server: one connection, or a line that replaces a lost one. */
+export interface Channel {
+  /** Asks, and gives the response. Throws what the server refused with, or `connection-lost`. */
+  ask<O extends Exclude<Op, "deliver" | "list" | "fetch">>(
+    request: Request & { op: O },
+  ): Promise<Response<O>>;
+  /** Asks for something that is answered with data. */
+  stream<O extends "list" | "fetch">(request: Request & { op: O }): Promise<Answer<O>>;
+  /** Uploads `sealed`, `request.size` bytes. `onProgress` is told how many bytes are on their way. */
+  deliver(
+    request: DeliverRequest,
+    sealed: AsyncIterable<Bytes>,
+    onProgress?: (done: number) => void,
+  ): Promise<Response<"deliver">>;
+  /** Says goodbye. Never throws. */
+  close(): Promise<void>;
+}
+
 /** Requests and their answers over a logged-in connection. */
-export class Link {
+export class Link implements Channel {
   readonly #connection: Connection;
   readonly #onEvent: (event: Event) => void;
   readonly #patience: number;
@@ -59,6 +77,8 @@ export class Link {
   /** Requests are written one after the other: the data of one follows it directly. */
   #turn: Promise<unknown> = Promise.resolve();
   readonly #reading: Promise<void>;
+  /** Resolves, with the reason, when no request can be made any more. */
+  readonly ended: Promise<SealpostError>;
 
   /**
    * `onEvent` is told what the server says without being asked. The connection ends with `timeout`
@@ -73,21 +93,19 @@ export class Link {
     this.#onEvent = onEvent;
     this.#patience = patience;
     this.#reading = this.#read();
+    this.ended = this.#reading.then(() => this.#ended ?? closed());
   }
 
-  /** Asks, and gives the response. Throws what the server refused with, or `connection-lost`. */
   async ask<O extends Exclude<Op, "deliver" | "list" | "fetch">>(
     request: Request & { op: O },
   ): Promise<Response<O>> {
     return (await this.#request<O>(request, null)).response;
   }
 
-  /** Asks for something that is answered with data. */
   stream<O extends "list" | "fetch">(request: Request & { op: O }): Promise<Answer<O>> {
     return this.#request<O>(request, null);
   }
 
-  /** Uploads `sealed`, `request.size` bytes. `onProgress` is told how many bytes are on their way. */
   async deliver(
     request: DeliverRequest,
     sealed: AsyncIterable<Bytes>,
@@ -96,9 +114,8 @@ export class Link {
     return (await this.#request<"deliver">(request, { sealed, onProgress })).response;
   }
 
-  /** Says goodbye. Never throws. */
   async close(): Promise<void> {
-    this.#ended ??= new SealpostError("connection-lost", "the connection is closed");
+    this.#ended ??= closed();
     // Whoever left data unread must not keep the goodbye waiting.
     for (const { data } of this.#pending) data.fail(this.#ended);
     clearTimeout(this.#timer);
@@ -272,6 +289,10 @@ export class Link {
       pending.data.fail(error);
     }
   }
+}
+
+function closed(): SealpostError {
+  return new SealpostError("connection-lost", "the connection is closed");
 }
 
 /** Only what a listing or a fetch grants comes with data. */

@@ -78,14 +78,20 @@ async function changePassword(
 }
 
 async function resume(options: LogOnOptions, tickets: Tickets): Promise<Connected | null> {
-  const ticket = await tickets.take();
-  if (!ticket) return null;
+  if (!await tickets.any()) return null;
   const { address, name, identity, server } = options;
-  const known = { name, client: identity.bundle, server, ticket: ticket.id, psk: ticket.psk };
+  const psks: Bytes[] = [];
+  // Taken only when there is a connection: a server that is away costs no ticket.
+  const known = async () => {
+    const ticket = await tickets.take();
+    if (!ticket) return null;
+    psks.push(ticket.psk);
+    return { name, client: identity.bundle, server, ticket: ticket.id, psk: ticket.psk };
+  };
   try {
     return await resumeLogin(address, known, identity);
   } finally {
-    wipe(ticket.psk);
+    wipe(...psks);
   }
 }
 

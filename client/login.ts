@@ -129,20 +129,26 @@ export async function logIn(
 }
 
 /**
- * Connects with a ticket, which the caller has already deleted: one round trip. Null if the server
- * does not take it (it ends the connection without an answer); log in with the password then.
+ * Connects with a ticket, which the caller has already deleted, or deletes in `known`, once there is
+ * a connection: one round trip. Null if the server does not take it (it ends the connection without
+ * an answer), or `known` has none; log in with the password then.
  *
  * Throws `unreachable`, `timeout`, `busy`, `version`, `server-identity`, `protocol`.
  */
 export async function resumeLogin(
   address: Address,
-  known: Acquaintance,
+  known: Acquaintance | (() => Promise<Acquaintance | null>),
   identity: Identity,
   timeout = LOGIN_TIMEOUT,
 ): Promise<Connected | null> {
   return await withStream(address, timeout, async (stream) => {
     const reader = new ExactReader(stream);
-    const handshake = await ClientResumption.start(known, identity);
+    const acquaintance = typeof known === "function" ? await known() : known;
+    if (!acquaintance) {
+      stream.close();
+      return null;
+    }
+    const handshake = await ClientResumption.start(acquaintance, identity);
     await stream.write(await handshake.writeR1());
     const r2 = await readAnswer(reader, SIZE_R2).catch((error) => {
       if (isSealpostError(error) && error.code === "connection-lost") return null;

@@ -2,15 +2,15 @@ import { equal } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import type { Identity } from "../crypto/identity.ts";
 import type { Flag, Folder } from "../protocol/entry.ts";
-import type { Hello } from "../protocol/hello.ts";
+import { decodeHello, encodeHello, type Hello } from "../protocol/hello.ts";
 import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
 import type { DeliverRequest } from "../protocol/request.ts";
 import { formatMessageId, newMessageId } from "../protocol/uuid.ts";
 import { type AttachmentSource, composeMessage } from "./compose.ts";
 import { Cache } from "./cache.ts";
-import { deliverWaiting, type Sent } from "./deliver.ts";
+import { deliverWaiting } from "./deliver.ts";
 import { Drafts } from "./drafts.ts";
-import type { Link } from "./link.ts";
+import { isLost, type Line } from "./line.ts";
 import { type Item, listCached, type ListOptions } from "./list.ts";
 import { MailboxMemory } from "./mailbox_memory.ts";
 import { Outbox } from "./outbox.ts";
@@ -42,7 +42,27 @@ export interface Outgoing {
   readonly onRefused?: () => Promise<void>;
 }
 
-/** One person's mail over one connection. */
+/** What became of a message: it is stored on the server, or it waits in the outbox. */
+export interface Sent {
+  /** As it is written: 32 hexadecimal digits in five groups. */
+  readonly id: string;
+  /** When the server stored it, milliseconds since 1970; null while it waits. */
+  readonly at: number | null;
+  /** Why it waits in the outbox; null if it does not. */
+  readonly waits: SealpostError | null;
+}
+
+/** That the mailbox may have changed since it was looked at. */
+export interface Stale {
+  /** When it was looked at last, milliseconds since 1970. */
+  readonly asOf: number;
+  /** Why it cannot be looked at now. */
+  readonly why: string;
+}
+
+const SERVER = "server";
+
+/** One person's mail over one line: what was fetched is there without a connection too. */
 export class Mail {
   readonly people: People;
   readonly unsealer: Unsealer;
@@ -51,12 +71,15 @@ export class Mail {
   readonly #state: State;
   readonly #memory: MailboxMemory;
   readonly #outbox: Outbox;
+  readonly #remembered: Hello | null;
+  /** Told when the cache answers in the place of the server. */
+  onStale: (stale: Stale) => void = () => {};
 
   private constructor(
     readonly name: string,
     readonly identity: Identity,
-    readonly link: Link,
-    readonly hello: Hello,
+    readonly line: Line,
+    hello: Hello | null,
     parts: {
       people: People;
       unsealer: Unsealer;
@@ -67,6 +90,7 @@ export class Mail {
       outbox: Outbox;
     },
   ) {
+    this.#remembered = hello;
     this.people = parts.people;
     this.unsealer = parts.unsealer;
     this.cache = parts.cache;
@@ -79,20 +103,20 @@ export class Mail {
   static async open(
     name: string,
     identity: Identity,
-    link: Link,
-    hello: Hello,
+    line: Line,
     state: State,
     retired: RetiredKeys,
     keepCache = true,
   ): Promise<Mail> {
     const self = { name, identity, retired };
-    const people = new People(link, await Pins.load(state), self);
+    const people = new People(line, await Pins.load(state), self);
     const cache = Cache.open(state, keepCache);
     const unsealer = new Unsealer(self, people, state, cache);
     const memory = await MailboxMemory.load(state);
     const outbox = await Outbox.open(state);
     const drafts = await Drafts.open(state);
-    return new Mail(name, identity, link, hello, {
+    const remembered = await rememberedHello(state, line);
+    return new Mail(name, identity, line, remembered, {
       people,
       unsealer,
       cache,
@@ -103,14 +127,36 @@ export class Mail {
     });
   }
 
+  /** What the server said of itself last, maybe long ago; null if it was never reached. */
+  get hello(): Hello | null {
+    return this.line.hello ?? this.#remembered;
+  }
+
   /** Fetches what is new, and what has changed among the newest messages. */
-  sync(): Promise<Synced> {
-    return sync(this.link, this.cache, this.#memory);
+  async sync(): Promise<Synced> {
+    const synced = await this.line.again(() => sync(this.line, this.cache, this.#memory));
+    this.cache.setSynced(Date.now());
+    return synced;
+  }
+
+  /**
+   * As {@linkcode Mail.sync}; without a connection, tells {@linkcode Mail.onStale} how old the cache
+   * is. Throws what `sync` throws if nothing was ever fetched.
+   */
+  async refresh(): Promise<Synced> {
+    try {
+      return await this.sync();
+    } catch (error) {
+      const asOf = this.cache.synced;
+      if (!isSealpostError(error) || !isLost(error) || asOf === null) throw error;
+      this.onStale({ asOf, why: error.message });
+      return { fresh: [], renewed: false };
+    }
   }
 
   /** Fetches a page of what is older than the cache reaches; false when there is nothing older. */
   fetchOlder(): Promise<boolean> {
-    return fetchOlder(this.link, this.cache, this.#memory);
+    return this.line.again(() => fetchOlder(this.line, this.cache, this.#memory));
   }
 
   /** A folder for temporary files that nobody else can read. */
@@ -123,7 +169,10 @@ export class Mail {
     return (await this.#outbox.list()).waiting.map(({ request }) => request);
   }
 
-  /** The newest messages that were fetched, fetching older ones as far as they are needed. */
+  /**
+   * The newest messages that were fetched, fetching older ones as far as they are needed and there is
+   * a connection.
+   */
   async list(options: ListOptions): Promise<Item[]> {
     const progress = new Progress("Opening", options.limit, "messages");
     try {
@@ -131,7 +180,7 @@ export class Mail {
         this.cache,
         this.unsealer,
         options,
-        () => this.fetchOlder(),
+        async () => this.line.online && await this.fetchOlder(),
         (done) => progress.update(done),
       );
     } finally {
@@ -140,18 +189,21 @@ export class Mail {
   }
 
   /**
-   * Composes, seals and sends. Throws `limit`, `too-large` (before anything is sealed),
-   * `no-such-user`, `no-key`, `key-changed`, and what {@linkcode deliverWaiting} throws.
+   * Composes, seals and sends. When this resolves the message is stored on the server, or on this
+   * disk, sealed, to go out with a later connection; when it throws, it is neither. Throws `limit`,
+   * `too-large` (before anything is sealed), `no-such-user`, `no-key`, `key-changed`, `offline` (a
+   * recipient's key is not known yet), and what the server refuses for good.
    */
-  async send(outgoing: Outgoing): Promise<Sent & { readonly id: string }> {
+  async send(outgoing: Outgoing): Promise<Sent> {
     checkLimits(outgoing);
     const id = newMessageId();
     const date = new Date();
     const { to, cc = [], bcc = [] } = outgoing;
-    if (new Set([...to, ...cc, ...bcc]).size > this.hello.maxRecipients) {
+    const { maxRecipients = Infinity, maxMessage = Infinity } = this.hello ?? {};
+    if (new Set([...to, ...cc, ...bcc]).size > maxRecipients) {
       throw new SealpostError(
         "limit",
-        `this server takes ${this.hello.maxRecipients} recipients for one message; send it in parts`,
+        `this server takes ${maxRecipients} recipients for one message; send it in parts`,
       );
     }
     const known = new Map(
@@ -170,11 +222,11 @@ export class Mail {
       attachments: outgoing.attachments,
       ...(answered === undefined ? {} : { inReplyTo: answered, references: [answered] }),
     });
-    if (composed.size > this.hello.maxMessage) {
+    if (composed.size > maxMessage) {
       throw new SealpostError(
         "too-large",
         `the message has ${formatSize(composed.size)} with its attachments as mail carries them; ` +
-          `this server takes ${formatSize(this.hello.maxMessage)}`,
+          `this server takes ${formatSize(maxMessage)}`,
       );
     }
     const sealed = await sealLetter({
@@ -193,11 +245,18 @@ export class Mail {
     const waiting = await withProgress("Sealing", size, (tell) => this.#outbox.add(sealed, tell));
     await outgoing.onKept?.();
     try {
-      const sent = await withProgress("Sending", size, (tell) => {
-        return deliverWaiting(this.link, waiting, outgoing.onRefused ?? "remove", tell);
+      const sent = { id: formatMessageId(id) };
+      const { at, waits } = await withProgress("Sending", size, (tell) => {
+        return deliverWaiting(this.line, waiting, outgoing.onRefused ?? "remove", tell);
       });
-      if (outgoing.answers) await this.flag([outgoing.answers.entry.uid], ["answered"]);
-      return { ...sent, id: formatMessageId(id) };
+      if (waits) return { ...sent, at, waits };
+      try {
+        if (outgoing.answers) await this.flag([outgoing.answers.entry.uid], ["answered"]);
+      } catch (error) {
+        // The message is stored: that its mark is missing must not look as if it were not.
+        if (!isLost(error)) throw error;
+      }
+      return { ...sent, at, waits };
     } catch (error) {
       throw isSealpostError(error, "key-changed")
         ? await this.#explainChange([...to, ...cc, ...bcc], error)
@@ -207,7 +266,7 @@ export class Mail {
 
   /**
    * Sends what waits from earlier. Returns how many went out, and the refusals. Throws if the
-   * connection fails.
+   * connection fails, or there is none.
    */
   async flushOutbox(): Promise<{ sent: number; refused: string[] }> {
     const refused: string[] = [];
@@ -216,13 +275,14 @@ export class Mail {
     for (const path of unknown) refused.push(`${path}: where it was to go is not known any more`);
     for (const waiting of messages) {
       try {
-        await withProgress("Sending", waiting.request.size, (tell) => {
-          return deliverWaiting(this.link, waiting, "set-aside", tell);
+        const { waits } = await withProgress("Sending", waiting.request.size, (tell) => {
+          return deliverWaiting(this.line, waiting, "set-aside", tell);
         });
+        if (waits) throw waits;
         sent++;
       } catch (error) {
         if (!isSealpostError(error)) throw error;
-        if (error.code === "connection-lost" || error.code === "timeout") throw error;
+        if (isLost(error) || error.code === "timeout") throw error;
         const names = waiting.request.recipients.map(({ name }) => name).join(", ");
         refused.push(`to ${names}: ${error.message}`);
       }
@@ -233,7 +293,7 @@ export class Mail {
   /** Fetches and verifies a message; the caller disposes of it. */
   fetch(opened: Opened): Promise<TemporaryMessage> {
     return withProgress("Receiving", opened.entry.bodySize, (tell) => {
-      return this.unsealer.fetch(this.link, opened, tell);
+      return this.line.again(() => this.unsealer.fetch(this.line, opened, tell));
     });
   }
 
@@ -256,7 +316,7 @@ export class Mail {
     clear: readonly Flag[] = [],
     folder?: Folder,
   ): Promise<void> {
-    const changed = await this.link.ask({
+    const changed = await this.line.ask({
       op: "flag",
       uids: [...uids],
       set: [...set],
@@ -274,13 +334,13 @@ export class Mail {
 
   /** Ends the connection with a goodbye. Never throws. */
   async close(): Promise<void> {
-    await this.link.close();
+    await this.line.close();
     this.cache.close();
   }
 
   /** Removes messages from the own mailbox for good. */
   async remove(uids: readonly number[]): Promise<void> {
-    await this.link.ask({ op: "remove", uids: [...uids] });
+    await this.line.ask({ op: "remove", uids: [...uids] });
     this.cache.drop(uids);
   }
 
@@ -293,6 +353,20 @@ export class Mail {
     }
     return cause;
   }
+}
+
+/**
+ * What the server said of itself when it was reached last: limits are checked against it where there
+ * is no connection.
+ */
+async function rememberedHello(state: State, line: Line): Promise<Hello | null> {
+  const bytes = await state.read(SERVER);
+  const before = bytes && decodeHello(bytes);
+  const { hello } = line;
+  if (!hello) return before;
+  const now = encodeHello(hello);
+  if (!bytes || !equal(bytes, now)) await state.write(SERVER, now);
+  return hello;
 }
 
 function checkLimits(outgoing: Outgoing): void {

@@ -46,12 +46,17 @@ export class Menu {
   /** The inbox as it was listed last: what an index refers to. */
   #listed: readonly Item[] | null = null;
   #arrived = 0;
+  readonly #connect: () => Promise<void>;
+  /** Why there is no connection, as the person was told last; null if there is one. */
+  #told: string | null = null;
 
-  /** `dir`: the client's folder, which holds `files/`. */
-  constructor(terminal: Terminal, mail: Mail, dir: string) {
+  /** `dir`: the client's folder, which holds `files/`. `connect` makes a lost connection anew. */
+  constructor(terminal: Terminal, mail: Mail, dir: string, connect: () => Promise<void>) {
     this.#terminal = terminal;
     this.#mail = mail;
+    this.#connect = connect;
     this.#files = join(dir, FILES);
+    mail.onStale = ({ asOf }) => terminal.complain(`(offline, as of ${formatTime(asOf)})`);
   }
 
   /** Called when the server says that something came. */
@@ -61,8 +66,9 @@ export class Menu {
 
   /** Runs until the person ends it, or the input does. Throws what ends the connection. */
   async run(): Promise<void> {
-    await this.#flushOutbox();
+    if (this.#mail.line.online) await this.#flushOutbox();
     for (;;) {
+      await this.#tellState();
       if (this.#arrived > 0) {
         const count = this.#arrived === 1 ? "1 new message" : `${this.#arrived} new messages`;
         this.#terminal.print(`\n(${count})`);
@@ -71,9 +77,36 @@ export class Menu {
       this.#terminal.print(MENU);
       const choice = await this.#terminal.ask("choice: ");
       if (choice === null || choice.trim() === "4") break;
-      await this.#attempt(choice.trim());
+      await this.#reconnect();
+      await this.#attempt(() => this.#choose(choice.trim()));
     }
     this.#terminal.print("The connection is terminated with the server.");
+  }
+
+  /** Says, once each, that the connection is gone, and that it is back. */
+  async #tellState(): Promise<void> {
+    if (!this.#terminal.interactive) return;
+    const { state } = this.#mail.line;
+    if (state.kind === "online") {
+      if (this.#told === null) return;
+      this.#told = null;
+      this.#terminal.complain("(connected again)");
+      await this.#attempt(() => this.#flushOutbox());
+    } else if (state.kind === "offline" && this.#told !== state.why) {
+      this.#told = state.why;
+      this.#terminal.complain(
+        `(not connected: ${printable(state.why)}${
+          state.retryAt === Infinity ? "" : "; it is tried again by itself"
+        })`,
+      );
+    }
+  }
+
+  /** With a person there, what was chosen is also the wish to be connected. */
+  async #reconnect(): Promise<void> {
+    if (!this.#terminal.interactive || this.#mail.line.online) return;
+    await this.#connect().catch(() => {});
+    await this.#tellState();
   }
 
   async #flushOutbox(): Promise<void> {
@@ -85,15 +118,21 @@ export class Menu {
   }
 
   /** Does one thing; an error is told and the menu goes on, unless the connection is gone. */
-  async #attempt(choice: string): Promise<void> {
+  async #attempt(work: () => Promise<void>): Promise<void> {
     try {
-      await this.#choose(choice);
+      await work();
     } catch (error) {
-      if (!isSealpostError(error) || !survivable(error)) throw error;
+      if (!isSealpostError(error) || !this.#survivable(error)) throw error;
       this.#terminal.complain(printable(error.message));
       // Nobody watches a pipe: whoever runs it learns from the exit code.
       if (!this.#terminal.interactive) Deno.exitCode = exitCodeFor(error.code);
     }
+  }
+
+  /** After others the connection, and so the menu, is over; at a terminal there is a next one. */
+  #survivable(error: SealpostError): boolean {
+    const ends = ["connection-lost", "timeout"].includes(error.code) && !this.#terminal.interactive;
+    return error.code !== "internal" && !ends;
   }
 
   #choose(choice: string): Promise<void> {
@@ -161,12 +200,13 @@ export class Menu {
       writing.set({ ...parts, id: writing.draft.id });
       await writing.keep();
     }
-    await sendDraft(this.#mail, writing?.draft ?? parts, {
+    const { waits } = await sendDraft(this.#mail, writing?.draft ?? parts, {
       note,
       inOutbox: (there) => {
         if (writing) writing.inOutbox = there;
       },
     });
+    if (waits) throw waits;
   }
 
   /**
@@ -184,7 +224,7 @@ export class Menu {
         const value = await judge(line);
         return () => Promise.resolve(value);
       } catch (error) {
-        if (!isSealpostError(error) || !survivable(error) || line.trim() === "") throw error;
+        if (!isSealpostError(error) || !this.#survivable(error) || line.trim() === "") throw error;
         this.#terminal.complain(printable(error.message));
       }
     }
@@ -245,7 +285,7 @@ export class Menu {
   }
 
   async #list(): Promise<void> {
-    const { renewed } = await this.#mail.sync();
+    const { renewed } = await this.#sync();
     const items = await this.#mail.list({ folder: "inbox", limit: LISTED });
     this.#listed = items;
     if (renewed) {
@@ -357,6 +397,12 @@ export class Menu {
     this.#terminal.print(`The new key of ${name} is in use.`);
   }
 
+  /** Without a connection, a person is shown what was fetched before. */
+  async #sync(): Promise<{ readonly renewed: boolean }> {
+    if (!this.#terminal.interactive) return await this.#mail.sync();
+    return await this.#mail.refresh();
+  }
+
   /** The opened message that the person chooses by its index. */
   async #choice(prompt: string): Promise<Opened> {
     const { opened, problem } = await this.#item(prompt);
@@ -367,7 +413,7 @@ export class Menu {
   async #item(prompt: string): Promise<Item> {
     const text = (await this.#ask(prompt)).trim();
     if (this.#listed === null) {
-      await this.#mail.sync();
+      await this.#sync();
       this.#listed = await this.#mail.list({ folder: "inbox", limit: LISTED });
     }
     const count = this.#listed.length;
@@ -395,11 +441,6 @@ export class Menu {
       this.#terminal.print("Please answer Y or N.");
     }
   }
-}
-
-/** After these the connection, and so the menu, goes on. */
-function survivable(error: SealpostError): boolean {
-  return !["connection-lost", "timeout", "internal"].includes(error.code);
 }
 
 /** Throws `limit`. */

@@ -1,8 +1,8 @@
 import { type Bytes, equal, fromBase64 } from "../crypto/bytes.ts";
-import { SealpostError } from "../crypto/error.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { type Bundle, decodeBundle, formatFingerprint, type Identity } from "../crypto/identity.ts";
 import { MAX_KEYS } from "../protocol/limits.ts";
-import type { Link } from "./link.ts";
+import type { Channel } from "./link.ts";
 import type { Pins } from "./pins.ts";
 import type { RetiredKeys } from "./retired_keys.ts";
 import { OWN, UNVERIFIED, type Verification, verification } from "./verification.ts";
@@ -24,12 +24,12 @@ export interface Self {
 
 /** The keys of correspondents: pinned at first use, and never replaced in silence. */
 export class People {
-  readonly #link: Link;
+  readonly #link: Channel;
   readonly #pins: Pins;
   readonly #self: Self;
   readonly #bundles = new Map<string, Bundle>();
 
-  constructor(link: Link, pins: Pins, self: Self) {
+  constructor(link: Channel, pins: Pins, self: Self) {
     this.#link = link;
     this.#pins = pins;
     this.#self = self;
@@ -107,7 +107,7 @@ export class People {
     const out = new Map<string, Bundle>();
     for (let i = 0; i < names.length; i += MAX_KEYS) {
       const asked = names.slice(i, i + MAX_KEYS);
-      const { keys } = await this.#link.ask({ op: "keys", names: asked });
+      const { keys } = await this.#ask(asked);
       for (const name of asked) {
         const key = keys.find((key) => key.name === name);
         if (!key || key.state === "unknown") {
@@ -125,6 +125,20 @@ export class People {
     }
     await this.#pins.noteOffered(out);
     return out;
+  }
+
+  async #ask(names: string[]) {
+    try {
+      return await this.#link.ask({ op: "keys", names });
+    } catch (error) {
+      if (!isSealpostError(error, "offline")) throw error;
+      const who = names.length === 1
+        ? `the key of ${names[0]} is`
+        : `keys of ${names.join(", ")} are`;
+      throw new SealpostError("offline", `${who} not known here yet, and ${error.message}`, {
+        cause: error,
+      });
+    }
   }
 
   /** The pin of `name`; for oneself, the own key. Null if there is none. */

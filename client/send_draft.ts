@@ -3,7 +3,7 @@ import { attachmentFromFile, saveAttachment } from "./attachments.ts";
 import { openMessage } from "./commands/common.ts";
 import type { AttachmentSource } from "./compose.ts";
 import { shortDraftId, type Written } from "./drafts.ts";
-import type { Mail } from "./mail.ts";
+import type { Mail, Sent } from "./mail.ts";
 import { parseMessage } from "./parse.ts";
 import type { TemporaryMessage } from "./temporary_message.ts";
 
@@ -26,7 +26,7 @@ export async function sendDraft(
   mail: Mail,
   draft: Written,
   watcher: DraftWatcher,
-): Promise<{ readonly id: string }> {
+): Promise<Sent> {
   const { id, to, cc, bcc, subject, text } = draft;
   if (draft.unread) {
     throw new SealpostError(
@@ -43,7 +43,7 @@ export async function sendDraft(
     watcher.note("The message that this one answers is not in your mailbox any more.");
   }
   await using forwarded = await forwardedBy(mail, draft, watcher.forwarded);
-  const sent = await mail.send({
+  return await mail.send({
     to,
     cc,
     bcc,
@@ -60,7 +60,6 @@ export async function sendDraft(
       await mail.drafts.save(draft);
     },
   });
-  return { id: sent.id };
 }
 
 async function findAnswered(mail: Mail, id: string) {

@@ -9,7 +9,9 @@ import { loadBundle, loadIdentity, requirePrivate, SERVER_NAME } from "../protoc
 import { MAX_PASSWORD, MIN_PASSWORD } from "../protocol/limits.ts";
 import { encodePassword } from "../protocol/login.ts";
 import type { MailEvent } from "../protocol/request.ts";
+import { connectSocket } from "../protocol/socket.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../protocol/secret_input.ts";
+import { Line } from "./line.ts";
 import { askForBundle } from "./login.ts";
 import { logOn } from "./log_on.ts";
 import { Mail } from "./mail.ts";
@@ -31,6 +33,17 @@ export interface SessionOptions {
   /** Whether what is fetched is kept, sealed. */
   readonly cache: boolean;
   readonly onMail?: (event: MailEvent) => void;
+  /** Whether a lost connection is made again, for as long as the mail is open. */
+  readonly reconnect?: boolean;
+  /** How often what a lost connection broke off is tried over a new one. Default: never. */
+  readonly retries?: number;
+  /** Whether mail without a server is better than none: what was fetched before can be read. */
+  readonly offline?: "allowed";
+  /**
+   * Asks for the password when a connection is made again and no ticket is left; null where it
+   * cannot be asked for now. Without this a line that needs it stays offline.
+   */
+  readonly askPassword?: () => Promise<Bytes | null>;
   /** Told, in a sentence, that this login bound the account to the key. */
   readonly announce: (line: string) => void;
   /** Keys and state, if they are open already. */
@@ -65,36 +78,70 @@ export async function openPerson(
 }
 
 /**
- * Loads keys, checks the server's, logs on and opens the mail. The caller closes the mail. Throws what stops it.
+ * Loads keys, checks the server's, logs on and opens the mail. The caller closes the mail. Throws what
+ * stops it.
  */
 export async function openMail(options: SessionOptions): Promise<Mail> {
   const { terminal, address, name, dir } = options;
   const { identity, retired, state } = options.person ?? await openPerson(terminal, dir, name);
   const server = await pinnedServer(terminal, dir, address);
-  const { link, hello, bound } = await logOn({
-    address,
-    server,
-    name,
-    identity,
-    state,
-    useTicket: options.useTicket,
-    password: options.password ?? (() => findPassword(terminal, options.passwordFile)),
-    newPassword: options.newPassword ?? (() => askNewPassword(terminal)),
-    ...(options.onMail ? { onMail: options.onMail } : {}),
-  });
-  try {
-    const mail = await Mail.open(name, identity, link, hello, state, retired, options.cache);
-    if (bound) {
+  const dial = async (again: boolean) => {
+    const dialed = await logOn({
+      address,
+      server,
+      name,
+      identity,
+      state,
+      useTicket: options.useTicket,
+      password: options.password && !again
+        ? options.password
+        : () => again ? askAgain(options) : firstPassword(options),
+      newPassword: options.newPassword ?? (() => askNewPassword(terminal)),
+      ...(options.onMail ? { onMail: options.onMail } : {}),
+    });
+    if (dialed.bound) {
       options.announce(
         "This was the first connection: your account is now bound to your key " +
           `${formatFingerprint(identity.bundle.fp)}.`,
       );
     }
-    return mail;
+    // The next ticket comes after the first request: without it, the next time needs a password.
+    if (again && dialed.resumed) await dialed.link.ask({ op: "whoami" });
+    return dialed;
+  };
+  const { reconnect = false, retries = 0 } = options;
+  const line = await Line.open({
+    dial,
+    reconnect,
+    retries,
+    offline: options.offline === "allowed",
+  });
+  try {
+    return await Mail.open(name, identity, line, state, retired, options.cache);
   } catch (error) {
-    await link.close();
+    await line.close();
     throw error;
   }
+}
+
+/** The password for the first connection. Where it is typed, not before somebody answers there. */
+async function firstPassword(options: SessionOptions): Promise<Bytes> {
+  const { terminal, passwordFile, address } = options;
+  const given = await givenPassword(passwordFile);
+  if (given !== null) return bounded(given);
+  if (terminal.interactive && options.offline) (await connectSocket(address)).close();
+  const typed = await terminal.askSecret("Enter your password: ");
+  if (typed === null) {
+    throw new SealpostError("usage", "the input ended before the login; nothing was done");
+  }
+  return bounded(typed);
+}
+
+/** The password for another connection, without disturbing a person who does something else. */
+async function askAgain({ passwordFile, askPassword }: SessionOptions): Promise<Bytes> {
+  const password = await givenPassword(passwordFile) ?? await askPassword?.();
+  if (password) return bounded(password);
+  throw new SealpostError("cancelled", "your password is needed to connect again");
 }
 
 /** From SEALPOST_PASSPHRASE, or the person; null gives up. */
@@ -113,17 +160,6 @@ async function askRetired(terminal: Terminal, path: string): Promise<Bytes | nul
   const fixed = passphraseFromEnvironment();
   if (fixed !== null) return passphraseBytes(fixed);
   return terminal.interactive ? await terminal.askSecret(`Passphrase of ${path}: `) : null;
-}
-
-/** From the file, the environment, or the person; in this order, and never from an argument. */
-async function findPassword(terminal: Terminal, file: string | undefined): Promise<Bytes> {
-  const given = await givenPassword(file);
-  if (given !== null) return bounded(given);
-  const typed = await terminal.askSecret("Enter your password: ");
-  if (typed === null) {
-    throw new SealpostError("usage", "the input ended before the login; nothing was done");
-  }
-  return bounded(typed);
 }
 
 /**

@@ -4,7 +4,7 @@ import { decodeEntry, type Entry } from "../protocol/entry.ts";
 import { MAX_STANZA } from "../protocol/stanza.ts";
 import { MAX_NOTE, MAX_SUMMARY } from "../protocol/summary.ts";
 import type { Cache, Fetched } from "./cache.ts";
-import type { Link } from "./link.ts";
+import type { Channel } from "./link.ts";
 import type { Findings, MailboxMemory } from "./mailbox_memory.ts";
 
 /** Entries of one page, and newest entries whose flags are looked at again. */
@@ -24,7 +24,7 @@ export interface Synced {
  * and removals among the newest entries. Throws if the server shows a mailbox older than one that was
  * seen before, or one that contradicts itself, and what `link` throws.
  */
-export async function sync(link: Link, cache: Cache, memory: MailboxMemory): Promise<Synced> {
+export async function sync(link: Channel, cache: Cache, memory: MailboxMemory): Promise<Synced> {
   const known = await memory.known();
   const before = cache.fetched();
   // The brief page is asked for last, and answered last: it knows all that the other one has.
@@ -62,7 +62,7 @@ export async function sync(link: Link, cache: Cache, memory: MailboxMemory): Pro
 
 /** Fetches what is listed within the reach of the cache and was left out when that was fetched. */
 async function fetchMissing(
-  link: Link,
+  link: Channel,
   cache: Cache,
   memory: MailboxMemory,
   listed: readonly Entry[],
@@ -102,7 +102,7 @@ function contradiction(): SealpostError {
  * or the cache is full: a server must not fill the disk with a mailbox that never ends.
  */
 export async function fetchOlder(
-  link: Link,
+  link: Channel,
   cache: Cache,
   memory: MailboxMemory,
 ): Promise<boolean> {
@@ -149,7 +149,7 @@ interface Page {
 }
 
 async function fetchPage(
-  link: Link,
+  link: Channel,
   range: { readonly after?: number; readonly before?: number },
   brief: boolean,
 ): Promise<Page> {

@@ -48,6 +48,13 @@ export class Tickets {
     this.#server = toBase64(server);
   }
 
+  /** Whether there is a ticket that is still good. */
+  async any(now = Date.now()): Promise<boolean> {
+    return decode(await this.#state.read(FILE)).some((ticket) => {
+      return ticket.server === this.#server && ticket.expires > now + MARGIN;
+    });
+  }
+
   /**
    * Takes a ticket out for use: it is gone from the disk, durably, before this returns. Null if there
    * is none that is still good.

@@ -25,7 +25,7 @@ import {
   verifySummary,
 } from "../protocol/summary.ts";
 import type { Cache } from "./cache.ts";
-import type { Link } from "./link.ts";
+import type { Channel } from "./link.ts";
 import type { People, Self } from "./people.ts";
 import type { State } from "./state.ts";
 import { TemporaryMessage } from "./temporary_message.ts";
@@ -134,7 +134,7 @@ export class Unsealer {
    * then it was seen by nobody. The caller disposes of it. `onProgress` is told sealed bytes.
    */
   async fetch(
-    link: Link,
+    link: Channel,
     opened: Opened,
     onProgress: (done: number) => void = () => {},
   ): Promise<TemporaryMessage> {

@@ -21,6 +21,7 @@ export type ErrorCode =
   | "no-key" // a recipient who has never connected
   | "no-such-message" // a UID that is not in the mailbox
   | "no-such-user" // a name the server does not know
+  | "offline" // what was asked needs the server, and there is no connection
   | "passphrase" // a wrong or missing passphrase of a private key
   | "protocol" // the peer broke the protocol
   | "quota" // the mailbox has no room

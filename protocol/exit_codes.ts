@@ -44,6 +44,7 @@ const BY_ERROR: Readonly<Record<ErrorCode, ExitCode>> = {
   "no-key": 75,
   "no-such-message": 66,
   "no-such-user": 67,
+  "offline": 69,
   "passphrase": 77,
   "protocol": 76,
   "quota": 73,

@@ -50,7 +50,7 @@ export async function reply(options: ReplyOptions): Promise<void> {
       answers: formatMessageId(answers.id),
     };
     await writeAndSend(context, draft, { file: options.file });
-  });
+  }, "offline");
 }
 
 /** The `forward` command: the text of a message under an own one, and its attachments. */
@@ -79,7 +79,7 @@ export async function forward(options: ForwardOptions): Promise<void> {
     } finally {
       await message.dispose();
     }
-  });
+  }, "offline");
 }
 
 /** The text of a message as it is passed on. */

@@ -1,13 +1,14 @@
+import { exitCodeFor } from "../../protocol/exit_codes.ts";
 import { printable, printableJson } from "../../protocol/printable.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { type Drafts, shortDraftId } from "../drafts.ts";
 import { type Item, openItem } from "../list.ts";
-import type { Mail } from "../mail.ts";
+import type { Mail, Sent, Stale } from "../mail.ts";
 import { findMessage, shortId } from "../message_ids.ts";
 import { findProfile, type Profile, requireAddress } from "../profile.ts";
 import { openMail } from "../session.ts";
-import { isoTime } from "../show.ts";
+import { formatTime, isoTime } from "../show.ts";
 import { openTerminal, type Terminal } from "../terminal.ts";
 import type { Opened } from "../unseal.ts";
 
@@ -32,11 +33,12 @@ export interface Context {
 
 /**
  * Logs on as the options and the settings say, sends what waits in the outbox, runs `work`, and says
- * goodbye. Throws what stops it.
+ * goodbye. With `offline`, `work` can do something without a server too. Throws what stops it.
  */
 export async function withMail<T>(
   options: CommonOptions,
   work: (context: Context) => Promise<T>,
+  offline?: "offline",
 ): Promise<T> {
   const terminal = openTerminal();
   const profile = await findProfile({
@@ -51,13 +53,18 @@ export async function withMail<T>(
     useTicket: true,
     cache: !options.noCache && profile.config.cache !== false,
     announce: (line) => terminal.complain(line),
+    retries: 2,
+    ...(offline ? { offline: "allowed" } : {}),
     ...(options.passwordFile === undefined ? {} : { passwordFile: options.passwordFile }),
   });
   try {
+    mail.onStale = tellStale(terminal);
     announceRecovered(terminal, mail.drafts);
-    const { refused } = await mail.flushOutbox();
-    for (const line of refused) {
-      terminal.complain(printable(`a waiting message was not sent, ${line}`));
+    if (mail.line.online) {
+      const { refused } = await mail.flushOutbox();
+      for (const line of refused) {
+        terminal.complain(printable(`a waiting message was not sent, ${line}`));
+      }
     }
     return await work({
       terminal,
@@ -81,6 +88,30 @@ export function announceRecovered(terminal: Terminal, drafts: Drafts): void {
   }
 }
 
+/** Says once that the mail is not up to date. */
+function tellStale(terminal: Terminal): (stale: Stale) => void {
+  let told = false;
+  return ({ asOf, why }) => {
+    if (!told) terminal.complain(printable(`offline, as of ${formatTime(asOf)} (${why})`));
+    told = true;
+  };
+}
+
+/**
+ * Says what became of a message: its id on standard output in any case, and why it waits. A program
+ * sees by the exit code that it waits, and by the id that it must not be sent again.
+ */
+export function tellSent(
+  { terminal, json, printJson }: Pick<Context, "terminal" | "json" | "printJson">,
+  { id, waits }: Sent,
+): void {
+  if (json) printJson({ id, waiting: waits !== null });
+  else terminal.print(id);
+  if (waits === null) return;
+  terminal.complain(printable(waits.message));
+  Deno.exitCode = waits.code === "offline" ? 75 : exitCodeFor(waits.code);
+}
+
 /** The message that `id` names, opened. Throws `no-such-message`, or why it does not open. */
 export async function openMessage(mail: Mail, id: string): Promise<Opened> {
   const item = await findItem(mail, id);
@@ -90,7 +121,7 @@ export async function openMessage(mail: Mail, id: string): Promise<Opened> {
 
 /** The entry that `id` names, opened if it opens. Looks at older messages as far as it must. */
 export async function findItem(mail: Mail, id: string): Promise<Item> {
-  await mail.sync();
+  await mail.refresh();
   for (;;) {
     try {
       const cached = await mail.cache.entry(findMessage(mail.cache, id));

@@ -8,7 +8,7 @@ import { formatTime, isoTime } from "../show.ts";
 import { openTerminal, type Terminal } from "../terminal.ts";
 import { findProfile, type Profile } from "../profile.ts";
 import { printableJson } from "../../protocol/printable.ts";
-import { announceRecovered, type CommonOptions, withMail } from "./common.ts";
+import { announceRecovered, type CommonOptions, tellSent, withMail } from "./common.ts";
 
 /** What a command on one draft was given. */
 export interface DraftOptions extends CommonOptions {
@@ -96,12 +96,11 @@ export async function discardDraft(
 
 /** The `drafts send` command. */
 export async function sendSavedDraft(options: DraftOptions): Promise<void> {
-  await withMail(options, async ({ mail, terminal, json, printJson }) => {
+  await withMail(options, async (context) => {
+    const { mail, terminal } = context;
     const draft = await mail.drafts.load(options.id);
-    const { id } = await sendDraft(mail, draft, { note: (line) => terminal.complain(line) });
-    if (json) printJson({ id });
-    else terminal.print(id);
-  });
+    tellSent(context, await sendDraft(mail, draft, { note: (line) => terminal.complain(line) }));
+  }, "offline");
 }
 
 /** The letter that a draft is. */

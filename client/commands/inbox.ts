@@ -32,8 +32,9 @@ export async function inbox(options: InboxOptions): Promise<void> {
     if (from !== null && item.opened?.summary.from.name !== from) return false;
     return item.entry.receivedAt >= since;
   };
-  await withMail(options, async ({ mail, terminal, json, printJson }) => {
-    const { renewed } = await mail.sync();
+  await withMail(options, async (context) => {
+    const { mail, terminal, json, printJson } = context;
+    const { renewed } = await mail.refresh();
     if (renewed) {
       terminal.complain("the server made this mailbox anew since you last looked; ask why");
     }
@@ -64,7 +65,7 @@ export async function inbox(options: InboxOptions): Promise<void> {
       }  ${row.title}`;
       terminal.print(terminal.interactive ? fit(line, terminal.columns()) : line);
     }
-  });
+  }, "offline");
 }
 
 /** Throws `usage` for what is no folder. */

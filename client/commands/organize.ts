@@ -12,7 +12,8 @@ export interface ManyOptions extends CommonOptions {
 /** The `move` command. */
 export async function move(options: ManyOptions & { readonly folder: string }): Promise<void> {
   const folder = parseFolder(options.folder);
-  await withMail(options, async ({ mail, json, printJson, terminal }) => {
+  await withMail(options, async (context) => {
+    const { mail, json, printJson, terminal } = context;
     const uids = await findAll(mail, options.ids);
     await mail.flag(uids, [], [], folder);
     if (json) printJson({ moved: uids.length, folder });
@@ -24,7 +25,8 @@ export async function move(options: ManyOptions & { readonly folder: string }): 
 export async function remove(
   options: ManyOptions & { readonly forGood: boolean; readonly yes: boolean },
 ): Promise<void> {
-  await withMail(options, async ({ mail, json, printJson, terminal }) => {
+  await withMail(options, async (context) => {
+    const { mail, json, printJson, terminal } = context;
     const uids = await findAll(mail, options.ids);
     if (options.forGood) {
       if (!options.yes) {
@@ -60,7 +62,8 @@ export async function mark(
   if (set.length + clear.length === 0) {
     throw new SealpostError("usage", `mark needs --set or --clear with ${FLAGS.join(", ")}`);
   }
-  await withMail(options, async ({ mail, json, printJson, terminal }) => {
+  await withMail(options, async (context) => {
+    const { mail, json, printJson, terminal } = context;
     const uids = await findAll(mail, options.ids);
     await mail.flag(uids, set, clear);
     if (json) printJson({ marked: uids.length, set, clear });

@@ -1,5 +1,6 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
+import { isLost } from "../line.ts";
 import { parseMessage } from "../parse.ts";
 import { headerLines, isoTime, saveAttachments, senderNote } from "../show.ts";
 import { type CommonOptions, openMessage, withMail } from "./common.ts";
@@ -19,7 +20,8 @@ export interface ReadOptions extends CommonOptions {
 
 /** The `read` command: shows one message. Nothing of it is shown before all of it has verified. */
 export async function read(options: ReadOptions): Promise<void> {
-  await withMail(options, async ({ mail, terminal, json, printJson }) => {
+  await withMail(options, async (context) => {
+    const { mail, terminal, json, printJson } = context;
     const opened = await openMessage(mail, options.id);
     const message = await mail.fetch(opened);
     try {
@@ -78,9 +80,12 @@ export async function read(options: ReadOptions): Promise<void> {
       await message.dispose();
     }
     if (!options.peek && !opened.entry.flags.includes("seen")) {
-      await mail.flag([opened.entry.uid], ["seen"]);
+      // It can be read without a connection; the mark waits until it is read with one.
+      await mail.flag([opened.entry.uid], ["seen"]).catch((error) => {
+        if (!isLost(error)) throw error;
+      });
     }
-  });
+  }, "offline");
 }
 
 async function saveTo(folder: string, save: () => Promise<string[]>): Promise<string[]> {

@@ -32,7 +32,7 @@ export async function send(options: SendOptions): Promise<void> {
     await context.mail.people.find([...to, ...cc, ...bcc]);
     const draft = { ...emptyDraft(), to, cc, bcc, subject: options.subject, attachments };
     await writeAndSend(context, draft, { file: options.file });
-  });
+  }, "offline");
 }
 
 /** Names, each once, from values that may hold several, separated by commas or semicolons. */

@@ -6,7 +6,7 @@ import { type CommonOptions, withMail } from "./common.ts";
 /** The `status` command: who one is, where, and how the mailbox stands. */
 export async function status(options: CommonOptions): Promise<void> {
   await withMail(options, async ({ mail, profile, json, printJson, terminal }) => {
-    const account = await mail.link.ask({ op: "whoami" });
+    const account = await mail.line.ask({ op: "whoami" });
     const waiting = await mail.waiting();
     const fields = {
       name: mail.name,
@@ -17,7 +17,7 @@ export async function status(options: CommonOptions): Promise<void> {
       unread: account.unseen,
       bytes: account.bytes,
       waiting: waiting.length,
-      maxMessage: mail.hello.maxMessage,
+      maxMessage: mail.hello?.maxMessage ?? null,
     };
     if (json) return printJson(fields);
     terminal.print(`${fields.name} at ${fields.server}, keys in ${fields.folder}`);
@@ -25,7 +25,9 @@ export async function status(options: CommonOptions): Promise<void> {
     terminal.print(
       `${fields.messages} messages, ${fields.unread} unread, ${formatSize(fields.bytes)} stored`,
     );
-    terminal.print(`Largest message: ${formatSize(fields.maxMessage)}`);
+    if (fields.maxMessage !== null) {
+      terminal.print(`Largest message: ${formatSize(fields.maxMessage)}`);
+    }
     if (fields.waiting > 0) terminal.print(`${fields.waiting} waiting in the outbox`);
   });
 }

@@ -8,7 +8,7 @@ import type { Written } from "../drafts.ts";
 import { sendDraft } from "../send_draft.ts";
 import type { TemporaryMessage } from "../temporary_message.ts";
 import { whileWriting, type Writing } from "../writing.ts";
-import type { Context } from "./common.ts";
+import { type Context, tellSent } from "./common.ts";
 
 /** Where the text of a message comes from. */
 export interface TextSource {
@@ -45,7 +45,7 @@ export async function writeAndSend(
     ...(source.forwarded ? { forwarded: source.forwarded } : {}),
   };
   const whole = (text: string) => source.below === undefined ? text : `${text}\n${source.below}`;
-  const { id } = terminal.interactive && (source.file ?? "-") === "-"
+  const sent = terminal.interactive && (source.file ?? "-") === "-"
     ? await whileWriting(terminal, mail.drafts, draft, async (writing) => {
       await type(context, writing, whole);
       await writing.keep();
@@ -59,8 +59,7 @@ export async function writeAndSend(
       { ...draft, text: whole(await readText(context, source.file)) },
       watcher,
     );
-  if (context.json) context.printJson({ id });
-  else terminal.print(id);
+  tellSent(context, sent);
 }
 
 async function type(

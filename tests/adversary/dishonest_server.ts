@@ -1,5 +1,6 @@
 import { RetiredKeys } from "../../client/retired_keys.ts";
 import { logOn } from "../../client/log_on.ts";
+import { Line } from "../../client/line.ts";
 import type { Link } from "../../client/link.ts";
 import { Mail } from "../../client/mail.ts";
 import { State } from "../../client/state.ts";
@@ -339,6 +340,6 @@ export async function logOnTo(
     newPassword: () => Promise.reject(new Error("no new password is expected")),
   });
   const cache = options.cache ?? true;
-  const mail = await Mail.open(name, identity, link, hello, state, retired, cache);
+  const mail = await Mail.open(name, identity, Line.over(link, hello), state, retired, cache);
   return { mail, link, state, [Symbol.asyncDispose]: () => mail.close() };
 }

@@ -1,5 +1,6 @@
 import { join } from "@std/path";
 import { logOn } from "../../client/log_on.ts";
+import { Line } from "../../client/line.ts";
 import type { Link } from "../../client/link.ts";
 import { Mail } from "../../client/mail.ts";
 import { RetiredKeys } from "../../client/retired_keys.ts";
@@ -42,6 +43,6 @@ export async function openSession(
     newPassword: () => Promise.reject(new Error("no one-time password is used here")),
     password: () => Promise.resolve(utf8(passwordOf(name))),
   });
-  const mail = await Mail.open(name, identity, link, hello, state, retired);
+  const mail = await Mail.open(name, identity, Line.over(link, hello), state, retired);
   return { name, link, resumed, mail };
 }
