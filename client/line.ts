@@ -75,7 +75,8 @@ export function isLost(error: unknown): boolean {
 /**
  * The connection to a server as the rest of the client sees it: a {@linkcode Link} for now, or none,
  * or, later, another one. Requests that were on their way when the connection was lost fail with
- * `connection-lost`; without a connection they fail with `offline`, at once.
+ * `connection-lost`; without a connection they fail at once, with `offline` or, on a line that dials
+ * no more by itself, with what ended it.
  */
 export class Line implements Channel {
   readonly #options: LineOptions;
@@ -83,6 +84,8 @@ export class Line implements Channel {
   readonly #listeners = new Set<(state: LineState) => void>();
   #link: Link | null = null;
   #hello: Hello | null = null;
+  /** Why the last connection ended. */
+  #ended: SealpostError | null = null;
   #state: LineState = { kind: "connecting" };
   #dialing: Promise<void> | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -205,7 +208,8 @@ export class Line implements Channel {
 
   #present(): Link {
     if (this.#link) return this.#link;
-    throw this.#offline();
+    // Without another one to come it is the end of this one that is told.
+    throw this.#options.reconnect ? this.#offline() : this.#ended ?? this.#offline();
   }
 
   #offline(): SealpostError {
@@ -221,6 +225,7 @@ export class Line implements Channel {
     link.ended.then((why) => {
       if (this.#link !== link) return;
       this.#link = null;
+      this.#ended = why;
       if (performance.now() - this.#since > SETTLED) this.#failures = 0;
       this.#lose(why);
     });
