@@ -100,6 +100,13 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
     case "drafts discard":
     case "search":
       return await useMail(name, given);
+    case "keys list":
+    case "keys show":
+    case "keys verify":
+    case "keys trust":
+    case "keys export":
+    case "keys import":
+      return await useKeys(name, given);
     case "keygen": {
       const { keygen } = await import("./keygen.ts");
       return await keygen({
@@ -124,7 +131,8 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
   return await operate(name, given);
 }
 
-type MailCommand = typeof CLIENT_COMMANDS[number]["name"];
+type KeysCommand = Extract<CommandName, `keys ${string}`>;
+type MailCommand = Exclude<typeof CLIENT_COMMANDS[number]["name"], KeysCommand>;
 
 /** The commands that do one thing with one's mail. */
 async function useMail(name: MailCommand, given: Arguments): Promise<void> {
@@ -230,6 +238,50 @@ async function useMail(name: MailCommand, given: Arguments): Promise<void> {
         words: given.all("WORDS"),
         limit: given.number("limit"),
         fetch: given.flag("fetch"),
+      });
+  }
+}
+
+/** The commands about one's own keys and those of others. */
+async function useKeys(name: KeysCommand, given: Arguments): Promise<void> {
+  const common = {
+    ...given.pick({ dir: "dir", server: "server", passwordFile: "password-file" }),
+    json: given.flag("json"),
+  };
+  switch (name) {
+    case "keys list":
+      return await (await import("./client/commands/keys.ts")).listKeys(common);
+    case "keys show":
+      return await (await import("./client/commands/keys.ts")).showKey({
+        ...common,
+        ...given.pick({ name: "NAME" }),
+      });
+    case "keys verify":
+      return await (await import("./client/commands/keys_verify.ts")).verifyKey({
+        ...common,
+        ...given.pick({ text: "TEXT" }),
+        name: given.text("NAME"),
+        scan: given.flag("scan"),
+        onlyText: given.flag("text"),
+        invert: given.flag("invert"),
+      });
+    case "keys trust":
+      return await (await import("./client/commands/keys_trust.ts")).trustKey({
+        ...common,
+        ...given.pick({ fingerprint: "fingerprint" }),
+        name: given.text("NAME"),
+        yes: given.flag("yes"),
+      });
+    case "keys export":
+      return await (await import("./client/commands/keys_card.ts")).exportKey({
+        ...common,
+        ...given.pick({ output: "output" }),
+      });
+    case "keys import":
+      return await (await import("./client/commands/keys_card.ts")).importKey({
+        ...common,
+        file: given.text("FILE"),
+        anyServer: given.flag("any-server"),
       });
   }
 }

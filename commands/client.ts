@@ -1,5 +1,6 @@
 import type { Command } from "../protocol/options.ts";
 import { DESK_COMMANDS } from "./desk.ts";
+import { KEYS_COMMANDS } from "./keys.ts";
 import { MAIL_COMMANDS } from "./mail.ts";
 import { SETUP_COMMANDS } from "./setup.ts";
 
@@ -8,4 +9,5 @@ export const CLIENT_COMMANDS = [
   ...SETUP_COMMANDS,
   ...MAIL_COMMANDS,
   ...DESK_COMMANDS,
+  ...KEYS_COMMANDS,
 ] as const satisfies readonly Command[];

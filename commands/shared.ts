@@ -13,24 +13,29 @@ const NOT_AN_ARGUMENT = "every user of this machine can see the arguments of a p
   "use SEALPOST_PASSWORD or --password-file FILE, or type it when asked";
 export const REFUSED = { password: NOT_AN_ARGUMENT } as const;
 
+export const DIR = {
+  name: "dir",
+  value: "DIR",
+  help: "your folder (default: SEALPOST_HOME, the current one, or the platform's)",
+} as const;
+export const SERVER = {
+  name: "server",
+  value: "[USER@]HOST[:PORT]",
+  help: "the server (default: server in sealpost.toml)",
+} as const;
+export const PASSWORD_FILE = {
+  name: "password-file",
+  value: "FILE",
+  help: "take the password from the first line of FILE, which only you may read",
+} as const;
+export const JSON_OUTPUT = { name: "json", help: "print JSON, for programs" } as const;
+
 export const COMMON = [
-  {
-    name: "dir",
-    value: "DIR",
-    help: "your folder (default: SEALPOST_HOME, the current one, or the platform's)",
-  },
-  {
-    name: "server",
-    value: "[USER@]HOST[:PORT]",
-    help: "the server (default: server in sealpost.toml)",
-  },
-  {
-    name: "password-file",
-    value: "FILE",
-    help: "take the password from the first line of FILE, which only you may read",
-  },
+  DIR,
+  SERVER,
+  PASSWORD_FILE,
   { name: "no-cache", help: "keep nothing of what is fetched on this machine" },
-  { name: "json", help: "print JSON, for programs" },
+  JSON_OUTPUT,
 ] as const;
 
 export const TO = {

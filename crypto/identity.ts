@@ -1,4 +1,16 @@
-import { type Bytes, concat, equal, lp, readU32, toBase64, toHex, utf8, wipe } from "./bytes.ts";
+import {
+  type Bytes,
+  concat,
+  equal,
+  fromBase64,
+  fromHex,
+  lp,
+  readU32,
+  toBase64,
+  toHex,
+  utf8,
+  wipe,
+} from "./bytes.ts";
 import { generateEd25519, importEd25519Private, importEd25519Public } from "./ed25519.ts";
 import { SealpostError } from "./error.ts";
 import { sha256 } from "./hash.ts";
@@ -100,6 +112,21 @@ export async function fingerprint(rsa: Bytes, mlkem: Bytes, ed25519: Bytes): Pro
 /** A fingerprint for people, in the form of OpenSSH: `SHA256:` and base64 without padding. */
 export function formatFingerprint(fp: Bytes): string {
   return `SHA256:${toBase64(fp).replace(/=+$/, "")}`;
+}
+
+/**
+ * The fingerprint in `text`: `SHA256:` and base64 as {@linkcode formatFingerprint} writes it, or 64
+ * hexadecimal digits, in groups or not. Throws `format`.
+ */
+export function parseFingerprint(text: string): Bytes {
+  const compact = text.replace(/\s+/g, "");
+  if (/^[0-9a-fA-F]{64}$/.test(compact)) return fromHex(compact);
+  const base64 = /^SHA256:([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])=?$/.exec(compact)?.[1];
+  if (base64 !== undefined) return fromBase64(`${base64}=`);
+  throw new SealpostError(
+    "format",
+    "not a fingerprint: it has SHA256: and 43 characters, or 64 hexadecimal digits",
+  );
 }
 
 /** The first 8 hexadecimal digits of a fingerprint, for file names. */

@@ -124,7 +124,7 @@ Deno.test("a misspelled word is told from another word", () => {
   const known = COMMANDS.map(({ name }) => name);
   assertEquals(nearest("conect", known), "connect");
   assertEquals(nearest("sevre", known), "serve");
-  assertEquals(nearest("key", known), "keygen");
+  assertEquals(nearest("keyg", known), "keygen");
   assertEquals(nearest("cleanal", known), "cleanall");
   assertEquals(nearest("frobnicate", known), null);
   assertEquals(nearest("", known), null);
@@ -286,7 +286,7 @@ Deno.test("a task acts in the folder where it is typed, also without a Deno on t
 Deno.test("every command has a task, and no task has more rights than it needs", async () => {
   const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
   const local = /^(serve|user|sessions|stats|queue|reload)$/;
-  const mail = new Set<string>(["connect", ...CLIENT_COMMANDS.map(({ name }) => name)]);
+  const mail = new Set(["connect", ...CLIENT_COMMANDS.map(({ name }) => name.split(" ", 1)[0])]);
   for (const name of new Set(COMMANDS.map(({ name }) => name.split(" ", 1)[0] ?? ""))) {
     const { command } = tasks[name];
     assertStringIncludes(command, `"$ROOT/main.ts" ${name}`);

@@ -1,0 +1,150 @@
+import type { Command } from "../protocol/options.ts";
+import { DIR, ENVIRONMENT, JSON_OUTPUT, PASSWORD_FILE, REFUSED, SERVER } from "./shared.ts";
+
+const CONTACT = {
+  name: "NAME",
+  required: true,
+  help: "the name of somebody else",
+} as const;
+const LOCAL = [DIR, SERVER, JSON_OUTPUT] as const;
+const REMOTE = [DIR, SERVER, PASSWORD_FILE, JSON_OUTPUT] as const;
+
+const STATES =
+  "The state is unverified, in-person, by-file, or changed: the server offers another " +
+  "key than the one that is known.";
+
+/** The commands about one's own keys and those of others. */
+export const KEYS_COMMANDS = [
+  {
+    name: "keys list",
+    summary: "list everybody whose key is known",
+    description: [
+      "Lists the names whose keys are known here, since when, and whether they were verified: a " +
+      "mark before the name says yes, an exclamation mark that the key has changed. Asks no server.",
+      `With --json, an array of objects with name, fingerprint, since, verified (true or false), ` +
+      `verification, verifiedAt, offered, former and looksLike. ${STATES}`,
+    ],
+    positionals: [],
+    options: [...LOCAL],
+    refused: REFUSED,
+    examples: [
+      { line: "keys list", what: "who is known" },
+      { line: "keys list --json", what: "for a program" },
+    ],
+    environment: ENVIRONMENT,
+  },
+  {
+    name: "keys show",
+    summary: "show the fingerprint of a key",
+    description: [
+      "Shows your own fingerprint, or that of somebody whose key is known, also in groups for " +
+      "reading aloud; for others since when it is known, and which keys were theirs before. Asks " +
+      "no server.",
+      "With --json, one object as in keys list, with own and hex.",
+    ],
+    positionals: [{ name: "NAME", required: false, help: "whose; your own if not given" }],
+    options: [...LOCAL],
+    refused: REFUSED,
+    examples: [
+      { line: "keys show", what: "your own" },
+      { line: "keys show bob", what: "what is known of bob" },
+    ],
+    environment: ENVIRONMENT,
+  },
+  {
+    name: "keys verify",
+    summary: "compare keys with somebody, and remember that they are right",
+    description: [
+      "Shows a number of 60 digits, and a code for a camera, that both sides see the same if each " +
+      "has the other's key. Compare it in person or by phone, and answer yes: from then on the " +
+      "name is marked as verified, until its key changes.",
+      "With --scan, the text that the other's code holds is compared exactly, and nothing is " +
+      "asked. A server is asked only if no key of NAME is known yet.",
+      "With --json, an object with name, fingerprint, safetyNumber, text, verified and " +
+      "verification; without --scan nothing is changed then.",
+    ],
+    positionals: [
+      CONTACT,
+      { name: "TEXT", required: false, help: "what the other's code says; - or none: asked for" },
+    ],
+    options: [
+      { name: "scan", help: "compare TEXT, which comes from the other's code" },
+      { name: "text", help: "print only the text of your own code" },
+      { name: "invert", help: "draw the code for black on white, where there are no colours" },
+      ...REMOTE,
+    ],
+    refused: REFUSED,
+    examples: [
+      { line: "keys verify bob", what: "the number and the code" },
+      { line: "keys verify bob --scan < code.txt", what: "what bob's code says" },
+      { line: "keys verify bob --text", what: "for bob's --scan" },
+    ],
+    environment: ENVIRONMENT,
+  },
+  {
+    name: "keys trust",
+    summary: "accept the new key of somebody",
+    description: [
+      "Shows which key of NAME is known and which the server offers now, and takes that one when " +
+      "you say so. Ask its owner first, and not by mail. It is not verified by this.",
+      "With --json, an object as in keys list.",
+    ],
+    positionals: [CONTACT],
+    options: [
+      {
+        name: "fingerprint",
+        value: "FP",
+        help: "accept no other key than this: SHA256:… or 64 hexadecimal digits",
+      },
+      { name: "yes", help: "do not ask; needs --fingerprint" },
+      ...REMOTE,
+    ],
+    refused: REFUSED,
+    examples: [
+      { line: "keys trust bob", what: "asks" },
+      { line: 'keys trust bob --yes --fingerprint "$FP"', what: "in a script" },
+    ],
+    environment: ENVIRONMENT,
+  },
+  {
+    name: "keys export",
+    summary: "print your key as a text to hand to others",
+    description: [
+      "Prints a block of text with your name, your server and your key, signed by it. Whoever gets " +
+      "it another way than over the server can import it and has your key verified.",
+      "With --json, an object with name, server, serverFingerprint, fingerprint, text and file.",
+    ],
+    positionals: [],
+    options: [
+      { name: "output", short: "o", value: "FILE", help: "write it to FILE, which must not exist" },
+      ...LOCAL,
+    ],
+    refused: REFUSED,
+    examples: [
+      { line: "keys export", what: "to paste it" },
+      { line: "keys export -o alice.txt", what: "to copy it" },
+    ],
+    environment: ENVIRONMENT,
+  },
+  {
+    name: "keys import",
+    summary: "take somebody's key from such a text",
+    description: [
+      "Takes the key of a block that keys export printed. It counts as verified by file: only as " +
+      "good as the way on which the file came. A name of which another key is known is refused, " +
+      "and so is a user of another server. Asks no server.",
+      "With --json, an object as in keys list, with new.",
+    ],
+    positionals: [{ name: "FILE", required: true, help: "the file; - for standard input" }],
+    options: [
+      { name: "any-server", help: "take the key of a user of another server too" },
+      ...LOCAL,
+    ],
+    refused: REFUSED,
+    examples: [
+      { line: "keys import bob.txt", what: "from a file" },
+      { line: "keys import - < bob.txt", what: "from standard input" },
+    ],
+    environment: ENVIRONMENT,
+  },
+] as const satisfies readonly Command[];
