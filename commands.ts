@@ -1,4 +1,5 @@
 import { CLIENT_COMMANDS } from "./commands/client.ts";
+import { SHELL_COMMANDS } from "./commands/shell.ts";
 import type { Command } from "./protocol/options.ts";
 import { SETTING_OPTIONS } from "./server/settings_table.ts";
 
@@ -521,6 +522,7 @@ export const COMMANDS = [
     examples: [{ line: "reload", what: "after an edit of sealpost.toml" }],
     environment: [DEBUG],
   },
+  ...SHELL_COMMANDS,
 ] as const satisfies readonly Command[];
 
 /** The name of a subcommand. */

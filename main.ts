@@ -6,6 +6,9 @@ import { commandHelp, groupHelp, programHelp } from "./protocol/help.ts";
 import { type Arguments, hint, nearest, parseCommand } from "./protocol/options.ts";
 import { PROGRAM, PROGRAM_VERSION } from "./protocol/program.ts";
 
+/** The name of the executable: what completions and the manual are for. */
+const NAME = "sealpost";
+
 /** Runs the command that `args` name. */
 async function run(args: readonly string[]): Promise<void> {
   const [first, ...rest] = args;
@@ -119,6 +122,17 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
         json: given.flag("json"),
       });
     }
+    case "completions": {
+      const { completionScript, SHELLS } = await import("./protocol/completions.ts");
+      const shell = SHELLS.find((shell) => shell === given.text("bash|zsh|fish"));
+      if (shell !== undefined) return printText(completionScript(shell, NAME, COMMANDS));
+      throw new SealpostError("usage", `there are completions for ${SHELLS.join(", ")}`);
+    }
+    case "man": {
+      const { manPage, manText } = await import("./protocol/man_page.ts");
+      const readable = Deno.stdout.isTerminal() && !given.flag("troff");
+      return printText((readable ? manText : manPage)(NAME, PROGRAM_VERSION, COMMANDS));
+    }
     case "client":
       return await (await import("./workspace.ts")).makeClient(given.text("NAME"));
     case "pubkey":
@@ -129,6 +143,10 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
       return await (await import("./workspace.ts")).cleanAll({ yes: given.flag("yes") });
   }
   return await operate(name, given);
+}
+
+function printText(text: string): void {
+  console.log(text.trimEnd());
 }
 
 type KeysCommand = Extract<CommandName, `keys ${string}`>;

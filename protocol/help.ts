@@ -1,7 +1,8 @@
 import { EXIT_CODES } from "./exit_codes.ts";
 import type { Command, Option } from "./options.ts";
 
-const WIDTH = 80;
+/** Columns of all help. */
+export const WIDTH = 80;
 
 /** The help of the program as a whole. `program` is how it was started, like `sealpost`. */
 export function programHelp(
@@ -72,20 +73,23 @@ export function commandHelp(program: string, command: Command): string {
   return lines.join("\n");
 }
 
-function usage(command: Command): string {
+/** How a command is typed: `read ID [OPTIONS]`. */
+export function usage(command: Command): string {
   const positionals = command.positionals.map(({ name, required }) =>
     required ? name : `[${name}]`
   );
   return [command.name, ...positionals, "[OPTIONS]"].join(" ");
 }
 
-function optionName(option: Option): string {
+/** `-s, --subject TEXT`. */
+export function optionName(option: Option): string {
   const short = option.short === undefined ? "" : `-${option.short}, `;
   const value = option.value === undefined ? "" : ` ${option.value}`;
   return `${short}--${option.name}${value}`;
 }
 
-function optionHelp(option: Option): string {
+/** What an option does, with its default. */
+export function optionHelp(option: Option): string {
   return option.default === undefined ? option.help : `${option.help} (default: ${option.default})`;
 }
 
@@ -101,7 +105,8 @@ function table(rows: readonly (readonly [string, string])[]): string[] {
   return lines;
 }
 
-function wrap(text: string, width: number): string[] {
+/** `text` in lines of at most `width` columns, words that are longer aside. */
+export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {

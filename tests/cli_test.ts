@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { CLIENT_COMMANDS } from "../commands/client.ts";
+import { SHELL_COMMANDS } from "../commands/shell.ts";
 import { COMMANDS } from "../commands.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { RSA_BITS } from "../crypto/rsa.ts";
@@ -287,7 +288,13 @@ Deno.test("every command has a task, and no task has more rights than it needs",
   const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
   const local = /^(serve|user|sessions|stats|queue|reload)$/;
   const mail = new Set(["connect", ...CLIENT_COMMANDS.map(({ name }) => name.split(" ", 1)[0])]);
-  for (const name of new Set(COMMANDS.map(({ name }) => name.split(" ", 1)[0] ?? ""))) {
+  for (const { name } of SHELL_COMMANDS) {
+    assertEquals(await permissionsOf(name), ["--allow-env=SEALPOST_DEBUG"]);
+  }
+  const others = COMMANDS.filter(({ name }) =>
+    !SHELL_COMMANDS.some((shell) => shell.name === name)
+  );
+  for (const name of new Set(others.map(({ name }) => name.split(" ", 1)[0] ?? ""))) {
     const { command } = tasks[name];
     assertStringIncludes(command, `"$ROOT/main.ts" ${name}`);
     assertEquals((await permissionsOf(name)).slice(0, 2), ["--allow-read=.", "--allow-write=."]);
