@@ -229,13 +229,15 @@ export const COMMANDS = [
     positionals: [{
       name: "[USER@]HOST[:PORT]",
       required: false,
-      help: "the server, and who you are there; an IPv6 address stands in brackets",
+      help: "the server, and who you are there; an IPv6 address stands in brackets (default at a " +
+        "terminal: as in sealpost.toml)",
     }],
     options: [
       {
         name: "dir",
         value: "DIR",
-        help: "your folder (default: the current one, or the folder of your name in it)",
+        help: "your folder (default: the current one, the folder of your name in it, or the one " +
+          "that the other commands use)",
       },
       {
         name: "password-file",

@@ -1,17 +1,21 @@
-import { SealpostError } from "../crypto/error.ts";
-import { parseAddress } from "../protocol/address.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
+import { type Address, parseAddress } from "../protocol/address.ts";
 import { parseName } from "../protocol/name.ts";
 import { readConfig } from "./config.ts";
 import { clientFolder } from "./folder.ts";
 import { Menu } from "./menu.ts";
+import { findProfile, type Profile } from "./profile.ts";
 import { openMail } from "./session.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
 
 /** What the `connect` command was given; it asks for the rest. */
 export interface ConnectOptions {
-  /** The client's folder; default: the current one, or its subfolder with the user's name. */
+  /**
+   * The client's folder; default: the current one, or its subfolder with the user's name, then those
+   * that the other commands use.
+   */
   readonly dir?: string;
-  /** `[user@]host[:port]`. */
+  /** `[user@]host[:port]`; at a terminal sealpost.toml says it otherwise. */
   readonly target?: string;
   /** A file whose first line is the password. */
   readonly passwordFile?: string;
@@ -23,10 +27,7 @@ export interface ConnectOptions {
  */
 export async function connect(options: ConnectOptions): Promise<void> {
   const terminal = openTerminal();
-  const { user, host } = splitTarget(options.target);
-  const address = parseAddress(host ?? await answer(terminal, "Enter the server IP or name: "));
-  const name = parseName(user ?? await answer(terminal, "Enter your username: "));
-  const dir = await clientFolder(name, options.dir);
+  const { address, name, dir } = await whoAndWhere(terminal, options);
   // A password that is needed again can be asked for only while no other question is.
   let asking = false;
   const unattended = options.passwordFile !== undefined ||
@@ -56,6 +57,32 @@ export async function connect(options: ConnectOptions): Promise<void> {
     await menu.run();
   } finally {
     await mail.close();
+  }
+}
+
+/** Who connects where: from the arguments, at a terminal from the settings, else asked for. */
+async function whoAndWhere(
+  terminal: Terminal,
+  { dir, target }: ConnectOptions,
+): Promise<{ readonly address: Address; readonly name: string; readonly dir: string }> {
+  if (terminal.interactive && target === undefined) {
+    const profile = await knownProfile(dir);
+    if (profile?.address) return { ...profile, address: profile.address };
+  }
+  const { user, host } = splitTarget(target);
+  const address = parseAddress(host ?? await answer(terminal, "Enter the server IP or name: "));
+  const name = parseName(user ?? await answer(terminal, "Enter your username: "));
+  return { address, name, dir: await clientFolder(name, dir) };
+}
+
+/** Whom the commands would act for; null if the settings do not say, so that it has to be asked. */
+async function knownProfile(dir: string | undefined): Promise<Profile | null> {
+  try {
+    return await findProfile(dir === undefined ? {} : { dir });
+  } catch (error) {
+    // Settings with a mistake in them are reported once it is known whose folder it is.
+    if (isSealpostError(error, "file-missing", "config")) return null;
+    throw error;
   }
 }
 

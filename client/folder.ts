@@ -3,16 +3,20 @@ import { exists } from "@std/fs";
 import { SealpostError } from "../crypto/error.ts";
 import { privateKeyPath } from "../protocol/key_files.ts";
 import { PROGRAM } from "../protocol/program.ts";
+import { usualFolder } from "./profile.ts";
 
 /**
- * The client's folder for `name`: `given` if there is one, else the current folder, whichever of
- * them, or of their subfolder called `name`, holds the keys. Throws `file-missing`.
+ * The client's folder for `name`: `given` if there is one, else the current folder or the usual one,
+ * whichever of them, or of the subfolder called `name` of the first, holds the keys. Throws
+ * `file-missing`.
  */
 export async function clientFolder(name: string, given: string | undefined): Promise<string> {
   const base = given ?? ".";
   for (const dir of [base, join(base, name)]) {
     if (await exists(privateKeyPath(dir, name))) return dir;
   }
+  const usual = given === undefined ? await usualFolder() : null;
+  if (usual !== null && await exists(privateKeyPath(usual, name))) return usual;
   throw new SealpostError(
     "file-missing",
     `there are no keys for ${name} in ${base === "." ? "this folder" : base}; make them with ` +

@@ -14,6 +14,7 @@ import {
   ServerProcess,
 } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
+import { waitFor } from "../support/wait.ts";
 
 const missing = await whyNoTmux();
 
@@ -172,6 +173,13 @@ testUnless(
       assertEquals(again.code, 0, again.stderr);
       assertStringIncludes(again.stdout, "Everything is set up.");
       assertEquals(await Deno.readTextFile(key), before);
+      await using screen = await Screen.start(["connect"], {
+        ...place.start,
+        env: { ...place.start.env, ...env },
+      });
+      await waitFor("the mail program", async () => {
+        return /choice:|Welcome to Sealpost/.exec(await screen.text());
+      });
     });
   },
 );

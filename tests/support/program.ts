@@ -21,7 +21,7 @@ export const FROM_SOURCE: Build = {
     "--allow-read=.",
     "--allow-write=.",
     "--allow-net=127.0.0.1,[::1],localhost",
-    "--allow-env=SEALPOST_PASSWORD,SEALPOST_PASSPHRASE,SEALPOST_DEBUG",
+    "--allow-env=SEALPOST_PASSWORD,SEALPOST_HOME,HOME,XDG_CONFIG_HOME,APPDATA,SEALPOST_PASSPHRASE,SEALPOST_DEBUG",
     MAIN,
   ],
 };
