@@ -1,7 +1,7 @@
 // Whether times of answers tell a stranger what the answers do not: which names exist, whether a wrong
 // login had the right password, and what was wrong with an RSA ciphertext. Classes come in an order by
 // chance, one connection at a time, so that whatever else the machine does meets all alike. Takes some
-// 40 minutes: deno task bench:timing [HOW MANY OF EACH]. What was found: docs/ASSURANCE.md.
+// 10 minutes: deno task bench:timing [HOW MANY OF EACH]. What was found: docs/ASSURANCE.md.
 
 import { DEFAULT_ARGON2 } from "../crypto/argon2.ts";
 import { type Bytes, random } from "../crypto/bytes.ts";

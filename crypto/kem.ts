@@ -3,7 +3,7 @@ import { SealpostError } from "./error.ts";
 import { hkdf, hmacSha256 } from "./hash.ts";
 import type { Bundle, Identity } from "./identity.ts";
 import { ML_KEM, mlKem } from "./ml_kem.ts";
-import { rsaDecrypt, rsaEncrypt } from "./rsa.ts";
+import { rsaDecrypt, rsaEncrypt, rsaModulus } from "./rsa.ts";
 
 /** What a secret is for; one made for another use never comes out the same. */
 export type KemUse = "hs-server" | "hs-client" | "stanza" | "rotate";
@@ -55,13 +55,31 @@ export async function decapsulate(
     throw new SealpostError("format", "a ciphertext of a key has a wrong length");
   }
   const [decrypted, mlkemSecret, substitute] = await Promise.all([
-    rsaDecrypt(identity.rsaKey, ctRsa),
+    decryptRsa(identity, ctRsa),
     identity.decapsulateMlKem(ctMlkem),
     hmacSha256(processSecret, concat(lp(bundle.rsa), ctRsa)),
   ]);
   const rsaSecret = choose(decrypted ?? new Uint8Array(0), substitute);
   if (decrypted !== null) wipe(decrypted);
   return await combine(rsaSecret, mlkemSecret, use, ctRsa, ctMlkem, bundle.fp);
+}
+
+/** What `ctRsa` holds, null if it is not valid; at the cost of a private operation in any case. */
+async function decryptRsa({ rsaKey, bundle }: Identity, ctRsa: Bytes): Promise<Bytes | null> {
+  if (isBelow(ctRsa, rsaModulus(bundle.rsa))) return await rsaDecrypt(rsaKey, ctRsa);
+  // The runtime refuses a number over the modulus in a tenth of the time. Whoever made it knows that
+  // it is one, but what is always run need not be thought about.
+  const other = random(ctRsa.length);
+  other[0] = 0;
+  const nothing = await rsaDecrypt(rsaKey, other);
+  if (nothing !== null) wipe(nothing);
+  return null;
+}
+
+/** Whether `a` is below `b` as numbers of the same length; both are public. */
+function isBelow(a: Bytes, b: Bytes): boolean {
+  const at = a.findIndex((byte, i) => byte !== b[i]);
+  return (a[at] ?? 0) < (b[at] ?? 0);
 }
 
 /** `decrypted` if it has 32 bytes, else `substitute`, by the same steps. */

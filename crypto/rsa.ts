@@ -9,6 +9,8 @@ export const RSA_BITS = { min: 2048, usual: 3072, max: 4096 } as const;
 const EXPONENT = 65537;
 const OAEP = { name: "RSA-OAEP", hash: "SHA-256" } as const;
 const ALGORITHM = derSequence(derOid(OID.rsa), derNull());
+/** Bytes of a public key before its modulus, of whichever size that is. */
+const SPKI_HEAD = 33;
 
 /** Whether `bits` is a size of modulus that is accepted. */
 export function isRsaSize(bits: number): boolean {
@@ -110,6 +112,14 @@ export async function rsaDecrypt(key: CryptoKey, ciphertext: Bytes): Promise<Byt
     // Every failure is the same: telling them apart is what an attacker on OAEP lives on.
     return null;
   }
+}
+
+/**
+ * The modulus in a public key in its one form ({@linkcode importRsaPublic}), without zeros in front: it
+ * ends with an INTEGER that is the modulus, with one zero byte for its sign, and another that is 65537.
+ */
+export function rsaModulus(spki: Bytes): Bytes {
+  return spki.subarray(SPKI_HEAD, -derSmallInteger(EXPONENT).length);
 }
 
 function spkiOf(n: Bytes): Bytes {

@@ -183,7 +183,7 @@ const refusal = v.object({
   ...met,
 });
 
-const responses = {
+export const responses = {
   deliver: v.object({
     ok: v.literal(true),
     /** When it was stored, milliseconds since 1970. */

@@ -5,6 +5,12 @@ import { messageIds, nameOf } from "../../client/mail_names.ts";
 import { parseMessage } from "../../client/parse.ts";
 import { transferDecoder } from "../../client/transfer_decoding.ts";
 import { type Bytes, concat, utf8 } from "../../crypto/bytes.ts";
+import {
+  decodeAnswer,
+  decodeRequest,
+  encodeAnswer,
+  encodeRequest,
+} from "../../server/control/protocol.ts";
 import { formatIp, parseIp, parseNetblock } from "../../server/netblock.ts";
 import { parseSettingsFile } from "../../server/settings_file.ts";
 import { parseUserFile } from "../../server/user_file.ts";
@@ -47,6 +53,49 @@ fuzz({
     .map(utf8),
   words: ["=", "\n", "[", "]", "{", "}", '"""', "'", "1e400", "0x", "1979-05-27", "a.b", "[[", "#"],
   read: (input) => parseSettingsFile(text.decode(input), "sealpost.toml"),
+});
+
+const BY = { pid: 1234, operator: "root" };
+const CONTROL_JSON = [
+  '"',
+  "{",
+  "}",
+  "[",
+  "]",
+  ",",
+  ":",
+  "null",
+  "-1",
+  "1e999",
+  "__proto__",
+  '"op":',
+];
+
+fuzz({
+  name: "decodeRequest() of the control socket",
+  seeds: [
+    encodeRequest({ op: "user-add", by: BY, name: "alice", credential: PHC }),
+    encodeRequest({ op: "user-remove", by: { pid: 1 }, name: "alice", purge: true }),
+    encodeRequest({ op: "sessions-end", by: BY, who: 7 }),
+    encodeRequest({ op: "stats", by: BY }),
+  ],
+  words: CONTROL_JSON,
+  read: (input) => decodeRequest(input),
+});
+
+fuzz({
+  name: "decodeAnswer() of the control socket",
+  seeds: [
+    encodeAnswer({ result: { ended: 3 } }),
+    encodeAnswer({ result: { addresses: ["192.0.2.1:13000"], fingerprint: "SHA256:x" } }),
+    encodeAnswer({
+      result: { users: 1, applied: [{ name: "a", from: "b", to: "c" }], waiting: [] },
+    }),
+    encodeAnswer({ code: "no-such-user", message: "there is no user bob" }),
+  ],
+  words: CONTROL_JSON,
+  read: (input, rng) =>
+    decodeAnswer(rng.of(["sessions-end", "server-info", "reload", "user-list"]), input),
 });
 
 fuzz({

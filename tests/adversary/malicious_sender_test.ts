@@ -13,16 +13,19 @@ import {
   type Shown,
 } from "../../client/show.ts";
 import { aesSeal } from "../../crypto/aes_gcm.ts";
-import { type Bytes, concat, lp, random, toBase64, utf8 } from "../../crypto/bytes.ts";
+import { type Bytes, concat, lp, random, toBase64, u64, utf8 } from "../../crypto/bytes.ts";
 import { sign } from "../../crypto/ed25519.ts";
 import { SealpostError } from "../../crypto/error.ts";
-import { sha256 } from "../../crypto/hash.ts";
+import { hkdf, sha256 } from "../../crypto/hash.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
+import { CHUNK, StreamOpener } from "../../crypto/stream.ts";
+import { sealBody } from "../../protocol/body.ts";
 import { commit, FILE_KEY_SIZE, partKey } from "../../protocol/file_key.ts";
 import { encodeHeader } from "../../protocol/header.ts";
 import { padTo } from "../../protocol/login.ts";
-import { sealStanza } from "../../protocol/stanza.ts";
+import { openStanza, sealStanza, verifyStanza } from "../../protocol/stanza.ts";
 import { padToBucket, type Summary } from "../../protocol/summary.ts";
+import { opensUnderBoth } from "../support/gcm_collision.ts";
 import { identityOf } from "../support/identities.ts";
 import { passwordOf } from "../support/program.ts";
 import { type SealedParts, sealMessage, summaryOf } from "../support/sealed.ts";
@@ -175,6 +178,56 @@ attack("two file keys under one ciphertext: who has the other key sees nothing",
   assertEquals(forCarol?.problem, "the message's key is not the one it commits to");
 });
 
+attack(
+  "a body that opens under two file keys is read under the one it commits to",
+  async (world) => {
+    const [bob, carol] = [await identityOf("bob"), await identityOf("carol")];
+    const mallory = await identityOf("mallory");
+    const [forBob, forCarol] = ["Pay 10 to Bob today.\n", "Pay 9000 to Mallory now.\n"];
+    const message = utf8(plain(forBob) + "x".repeat(80_000));
+    const parts = await made(message);
+    const { header, fileKey } = parts;
+    const otherKey = random(FILE_KEY_SIZE);
+    const bodyKey = async (key: Bytes) =>
+      await hkdf(key, new Uint8Array(0), concat(utf8("sealpost/1 body"), await sha256(header)), 32);
+    // The first chunk is the length and the message up to its end; a part is for who has the other key.
+    const both = await opensUnderBoth(
+      [await bodyKey(fileKey), await bodyKey(otherKey)],
+      new Uint8Array(12),
+      concat(u64(message.length), message).slice(0, CHUNK),
+      4096,
+      utf8(forCarol.padEnd(32)),
+    );
+    message.set(both.subarray(8));
+    const source = (async function* () {
+      yield await Promise.resolve(message);
+    })();
+    const chunks: Bytes[] = [];
+    for await (const chunk of sealBody(parts, mallory, message.length, source)) chunks.push(chunk);
+
+    // Without the commitment: what carol's stanza gives was addressed to her by mallory, and opens.
+    const other = await sealStanza(carol.bundle, otherKey, header, mallory);
+    const opened = await openStanza(carol, other, header);
+    await verifyStanza(mallory.bundle, opened.signature, header, carol.bundle.fp);
+    const key = await partKey(opened.fileKey, "body", header);
+    const chunk = await new StreamOpener(key).open(chunks[0] ?? new Uint8Array(0), false);
+    assert(new TextDecoder().decode(chunk.subarray(4096)).startsWith(forCarol));
+
+    // With it, carol is told, and bob reads what everybody would.
+    const [first] = parts.stanzas;
+    assert(first);
+    await deliver(world.clients.mallory.link, { ...parts, chunks, stanzas: [first, other] }, [
+      { name: "bob", bundle: bob.bundle },
+      { name: "carol", bundle: carol.bundle },
+    ]);
+    const [item] = await inbox(world.clients.bob);
+    const { text } = await read(world.clients.bob, item);
+    assert(text.startsWith(forBob) && !text.includes("Mallory"));
+    const [refused] = await inbox(world.clients.carol);
+    assertEquals(refused?.problem, "the message's key is not the one it commits to");
+  },
+);
+
 attack("a forged From is not shown, whichever key it is given", async (world) => {
   const [alice, mallory] = [await identityOf("alice"), await identityOf("mallory")];
   await inbox(world.clients.bob);
@@ -240,7 +293,6 @@ attack("a summary that was signed for another message is not shown", async (worl
 
 attack("a body that another signed, or in another order, is not shown", async (world) => {
   const [mallory, carol] = [await identityOf("mallory"), await identityOf("carol")];
-  const { sealBody } = await import("../../protocol/body.ts");
   const message = utf8("x".repeat(200_000));
   const parts = await made(message);
   const chunks: Bytes[] = [];
@@ -540,7 +592,6 @@ attack("an id that another used before does not take its place", async (world) =
     commitment: await commit(fileKey),
   });
   const { sealSummary } = await import("../../protocol/summary.ts");
-  const { sealBody } = await import("../../protocol/body.ts");
   const from = { name: "mallory", fp: toBase64(mallory.bundle.fp) };
   const sealed = await sealSummary(summaryOf(mallory, 0, { from }), fileKey, header, mallory);
   const chunks: Bytes[] = [];

@@ -46,7 +46,10 @@ import { fuzz, type Random, tryParser } from "./fuzz.ts";
 
 const keys = await readVectors<KeysFile>("keys.json");
 const frames = await readVectors<FramesFile>("frames.json");
-const json = await readVectors<JsonFile>("json.json");
+const json = [
+  ...(await readVectors<JsonFile>("json.json")).valid,
+  ...(await readVectors<JsonFile>("json_additions.json")).valid,
+];
 const { messages } = await readVectors<MessagesFile>("messages.json");
 const envelopes = await readVectors<EnvelopesFile>("envelopes.json");
 const { handshakes } = await readVectors<HandshakeFile>("handshake.json");
@@ -64,7 +67,7 @@ const JSON_WORDS = [
   "\u202E",
 ];
 
-const OPS = ["deliver", "list", "fetch", "flag", "remove", "keys", "whoami"] as const;
+const OPS = ["deliver", "list", "fetch", "flag", "remove", "keys", "whoami", "passwd"] as const;
 
 /** The valid texts of `kind`, as they are and as values. */
 function jsonOf(
@@ -72,7 +75,7 @@ function jsonOf(
   ...more: readonly string[]
 ): { seeds: Bytes[]; json: { values: unknown[] } } {
   const texts = [
-    ...json.valid.filter(({ as }) => as.startsWith(kind)).map((one) => one.text),
+    ...json.filter(({ as }) => as.startsWith(kind)).map((one) => one.text),
     ...more,
   ];
   return { seeds: texts.map(utf8), json: { values: texts.map((one) => JSON.parse(one)) } };

@@ -4,7 +4,7 @@ import { hkdf } from "../../crypto/hash.ts";
 import { generateIdentity, type Identity } from "../../crypto/identity.ts";
 import { decapsulate, encapsulate, type KemUse } from "../../crypto/kem.ts";
 import { mlKem } from "../../crypto/ml_kem.ts";
-import { rsaDecrypt, rsaEncrypt } from "../../crypto/rsa.ts";
+import { rsaDecrypt, rsaEncrypt, rsaModulus } from "../../crypto/rsa.ts";
 import { assertRefusedAsync, flip } from "./support.ts";
 
 const alice = await generateIdentity({ rsaBits: 2048 });
@@ -67,6 +67,46 @@ Deno.test("a bad RSA half gives another secret, always the same, and no error", 
     seen.add(first.toString());
   }
   assertEquals(seen.size, 1 + bad.length);
+});
+
+/** The ciphertexts that the private RSA operation gets to see during `work`. */
+async function operations(work: () => Promise<unknown>): Promise<Bytes[]> {
+  const { subtle } = crypto;
+  const seen: Bytes[] = [];
+  const decrypt: SubtleCrypto["decrypt"] = (algorithm, key, data) => {
+    assert(data instanceof Uint8Array);
+    if (key.algorithm.name === "RSA-OAEP") seen.push(new Uint8Array(data));
+    return SubtleCrypto.prototype.decrypt.call(subtle, algorithm, key, data);
+  };
+  Object.defineProperty(subtle, "decrypt", { value: decrypt, configurable: true });
+  try {
+    await work();
+  } finally {
+    Reflect.deleteProperty(subtle, "decrypt");
+  }
+  return seen;
+}
+
+Deno.test("an RSA half that is not below the modulus costs an operation like any other", async () => {
+  const { ctRsa, ctMlkem, secret } = await encapsulate(bob.bundle, "hs-server");
+  const n = rsaModulus(bob.bundle.rsa);
+  assertEquals(n.length, ctRsa.length);
+  const minusOne = n.with(n.length - 1, (n.at(-1) ?? 0) - 1);
+  const run = async (ct: Bytes) => {
+    let result: Bytes | undefined;
+    const [first, ...more] = await operations(async () => {
+      result = await decapsulate(bob, "hs-server", ct, ctMlkem);
+    });
+    assert(first && more.length === 0 && result);
+    assertNotEquals(result, secret);
+    return first;
+  };
+  for (const ct of [minusOne, ctRsa.with(0, 0)]) assertEquals(await run(ct), ct);
+  for (const ct of [n.slice(), n.with(1, 0xff), new Uint8Array(n.length).fill(0xff)]) {
+    const [one, other] = [await run(ct), await run(ct)];
+    for (const instead of [one, other]) assert(instead.length === n.length && instead[0] === 0);
+    assertNotEquals(one, other);
+  }
 });
 
 Deno.test("a short RSA plaintext is not used, not even in part", async () => {

@@ -21,6 +21,7 @@ const checks = {
   records,
   frames,
   json,
+  json_additions: json,
   messages,
   malformed_messages,
   envelopes,

@@ -1,5 +1,5 @@
 // @ts-check
-// Runs records.json, frames.json and json.json of tests/vectors/.
+// Runs records.json, frames.json, json.json and json_additions.json of tests/vectors/.
 
 import { concat, fromHex, toHex, utf8 } from "./bytes.mjs";
 import { pack, unpack } from "./frames.mjs";

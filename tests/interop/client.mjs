@@ -180,6 +180,11 @@ export class Client {
     return this.session.request("whoami", {}).answer;
   }
 
+  /** Changes the own password; all tickets are dead then. @param {string} old @param {string} next */
+  passwd(old, next) {
+    return this.session.request("passwd", { old, new: next }).answer;
+  }
+
   /** @param {readonly number[]} uids @param {{ set?: string[], clear?: string[], folder?: string }} change */
   flag(uids, { set = [], clear = [], folder }) {
     const members = { uids, set, clear, ...folder === undefined ? {} : { folder } };

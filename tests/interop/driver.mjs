@@ -95,6 +95,11 @@ const calls = {
     const { fp, ...rest } = await there(client).whoami();
     return { ...rest, fingerprint: showFingerprint(fp) };
   },
+  /** @param {{ old: string, next: string }} args */
+  async passwd({ old, next }) {
+    await there(client).passwd(old, next);
+    return {};
+  },
   /** @param {{ names: string[] }} args */
   async keys({ names }) {
     const keys = await there(client).keys(names);

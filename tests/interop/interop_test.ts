@@ -345,6 +345,22 @@ testUnless(missing, "the Node client and ours write to each other", async (t) =>
     await nora.call("logIn", { password: passwordOf("nora") });
     await nora.call("close");
   });
+
+  await t.step("it changes its password, which kills the old one and its tickets", async () => {
+    const [old, next] = [passwordOf("nora"), "a new password of Nora's"];
+    await nora.call("logIn", { password: old });
+    assertEquals(await nora.codeOf("passwd", { old: "wrong", next }), "login-refused");
+    assertEquals(await nora.codeOf("passwd", { old, next: "short" }), "limit");
+    assertEquals(await nora.codeOf("passwd", { old, next: old }), "limit");
+    await nora.call("passwd", { old, next });
+    // The session goes on; the ticket that came with it does not count any more.
+    assertEquals((await nora.call<Record<string, unknown>>("whoami")).name, "nora");
+    await nora.call("close");
+    assertEquals(await nora.codeOf("resume"), "connection-lost");
+    assertEquals(await nora.codeOf("logIn", { password: old }), "login-refused");
+    await nora.call("logIn", { password: next });
+    await nora.call("close");
+  });
 });
 
 /** Runs the commands of appendix A of docs/PROTOCOL.md, as they stand there, in `dir`. */

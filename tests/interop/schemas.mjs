@@ -147,7 +147,13 @@ const code = oneOf(
   "too-large",
 );
 
-const refusal = openObject({ code, message: forPeople, name: optional(name) });
+const refusal = openObject({
+  code,
+  message: forPeople,
+  name: optional(name),
+  limit: optional(matching(/^[a-z][a-z-]{0,63}$/)),
+  retryAfter: optional(count),
+});
 
 /** A verdict that accepts. */
 export const verdict = openObject({
@@ -156,11 +162,12 @@ export const verdict = openObject({
   name,
   fp,
   ticket: optional(openObject({ id: ticketId, expires: count })),
+  change: optional(boolean),
 });
 
 const answered = openObject({ ok: boolean });
 
-/** @typedef {{ code: string, message: string }} Refusal */
+/** @typedef {ReturnType<typeof refusal>} Refusal */
 
 /**
  * A verdict or response: what it grants, or why it does not. One that fits neither form throws
@@ -171,8 +178,9 @@ const answered = openObject({ ok: boolean });
  */
 export function readAnswer(read, json) {
   if (readJson(answered, json, "protocol").ok) return { granted: readJson(read, json, "protocol") };
-  const { code, message } = readJson(refusal, json, "protocol");
-  return { refused: { code, message: message.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, " ") } };
+  const refused = readJson(refusal, json, "protocol");
+  const message = refused.message.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, " ");
+  return { refused: { ...refused, message } };
 }
 
 /** @param {Refusal} refusal */
@@ -180,6 +188,7 @@ export const failureOf = ({ code, message }) => new Failure(code, `the server re
 
 const flags = array(oneOf("seen", "answered", "flagged"), 3);
 const uids = array(uid, 1000, 1);
+const password = string((text) => text.length >= 1 && text.length <= 256);
 
 /** What a server takes, by `op` (section 10). */
 const request = {
@@ -210,6 +219,7 @@ const request = {
   remove: closedObject({ op: oneOf("remove"), uids }),
   keys: closedObject({ op: oneOf("keys"), names: array(name, 16, 1) }),
   whoami: closedObject({ op: oneOf("whoami") }),
+  passwd: closedObject({ op: oneOf("passwd"), old: password, new: password }),
 };
 
 const named = openObject({ op: string() });
@@ -250,7 +260,9 @@ export const response = {
     entries: count,
     unseen: count,
     bytes: count,
+    change: optional(boolean),
   }),
+  passwd: openObject({}),
 };
 
 const event = openObject({ event: string() });

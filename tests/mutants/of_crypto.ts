@@ -127,6 +127,12 @@ const hybrid: readonly Mutant[] = [
       "  const rsaSecret = choose(",
   ),
   one(
+    "an RSA half over the modulus costs no operation",
+    KEM,
+    "if (isBelow(ctRsa, rsaModulus(bundle.rsa))) return await",
+    "return await",
+  ),
+  one(
     "a short RSA plaintext is used",
     KEM,
     "((decrypted.length ^ RSA_SECRET) - 1) >> 31 & 0xff",

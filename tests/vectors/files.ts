@@ -17,6 +17,7 @@ export const FILES = [
   "records.json",
   "frames.json",
   "json.json",
+  "json_additions.json",
   "messages.json",
   "malformed_messages.json",
   "envelopes.json",
@@ -250,7 +251,15 @@ export type JsonKind =
   | "request"
   | "verdict"
   | "event"
-  | `response to ${"deliver" | "list" | "fetch" | "flag" | "remove" | "keys" | "whoami"}`;
+  | `response to ${
+    | "deliver"
+    | "list"
+    | "fetch"
+    | "flag"
+    | "remove"
+    | "keys"
+    | "whoami"
+    | "passwd"}`;
 
 export interface JsonFile {
   readonly valid: readonly {

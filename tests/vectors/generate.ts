@@ -4,7 +4,7 @@ import { Identities } from "./identities.ts";
 import { makeEnvelopes } from "./make_envelopes.ts";
 import { makeFrames } from "./make_frames.ts";
 import { makeHandshakes } from "./make_handshakes.ts";
-import { makeJson } from "./make_json.ts";
+import { makeJson, makeJsonAdditions } from "./make_json.ts";
 import { makeKem } from "./make_kem.ts";
 import { makeKeys } from "./make_keys.ts";
 import { makeMalformedMessages } from "./make_malformed_messages.ts";
@@ -24,6 +24,7 @@ export async function makeFiles(keys: KeysFile): Promise<Record<FileName, string
     "records.json": format(await makeRecords()),
     "frames.json": format(makeFrames()),
     "json.json": format(makeJson()),
+    "json_additions.json": format(makeJsonAdditions()),
     "messages.json": format(messages),
     "malformed_messages.json": format(await makeMalformedMessages(identities, made)),
     "envelopes.json": format(makeEnvelopes(made)),

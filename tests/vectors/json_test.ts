@@ -10,7 +10,12 @@ import {
 import { forEachCase, forEachRefused } from "./cases.ts";
 import { type JsonFile, type JsonKind, readVectors } from "./files.ts";
 
-const file = await readVectors<JsonFile>("json.json");
+const files = [
+  await readVectors<JsonFile>("json.json"),
+  await readVectors<JsonFile>("json_additions.json"),
+];
+const valid = files.flatMap((file) => file.valid);
+const malformed = files.flatMap((file) => file.malformed);
 
 const READERS: Readonly<Record<JsonKind, (payload: Bytes) => unknown>> = {
   "hello": (payload) => decodeHello(lp(payload)),
@@ -24,23 +29,24 @@ const READERS: Readonly<Record<JsonKind, (payload: Bytes) => unknown>> = {
   "response to remove": (payload) => decodeResponse("remove", payload),
   "response to keys": (payload) => decodeResponse("keys", payload),
   "response to whoami": (payload) => decodeResponse("whoami", payload),
+  "response to passwd": (payload) => decodeResponse("passwd", payload),
 };
 
 Deno.test("the vectors of JSON: what is valid is read, without members that are not known", async () => {
-  await forEachCase(file.valid, ({ as, text, value }) => {
+  await forEachCase(valid, ({ as, text, value }) => {
     assertEquals(READERS[as](utf8(text)), value);
   });
 });
 
 Deno.test("the vectors of JSON: everything malformed is refused", async () => {
-  await forEachRefused(file.malformed, ({ as, text }) => READERS[as](utf8(text)));
+  await forEachRefused(malformed, ({ as, text }) => READERS[as](utf8(text)));
 });
 
 Deno.test("the vectors of JSON: there is something valid and something malformed of each kind", () => {
   for (const kind of Object.keys(READERS)) {
-    assertEquals([kind, file.valid.some(({ as }) => as === kind)], [kind, true]);
+    assertEquals([kind, valid.some(({ as }) => as === kind)], [kind, true]);
   }
   for (const kind of ["hello", "request", "verdict", "event"]) {
-    assertEquals([kind, file.malformed.some(({ as }) => as === kind)], [kind, true]);
+    assertEquals([kind, malformed.some(({ as }) => as === kind)], [kind, true]);
   }
 });

@@ -23,6 +23,80 @@ export function makeJson(): JsonFile {
   };
 }
 
+/** What came to the protocol after json.json was made: passwords that change, limits that are named. */
+export function makeJsonAdditions(): JsonFile {
+  const passwd = { op: "passwd", old: "one-time", new: "a password of one's own" };
+  const refused = { ok: false, code: "busy", message: "too many" };
+  const limits = { limit: "max-connections-per-user", retryAfter: 60 };
+  const accepted = { ok: true, bound: true, name: "alice", fp: FP };
+  const whoami = { ok: true, name: "alice", fp: FP, epoch: EPOCH, nextUid: 1 };
+  const counts = { entries: 0, unseen: 0, bytes: 0 };
+  const slowed = { event: "slowed", limit: "requests-per-second" };
+  const request = (name: string, why: string, value: unknown) =>
+    malformed("request", name, why, value);
+  const refusal = (name: string, why: string, more: object) =>
+    malformed("response to passwd", name, why, { ...refused, ...more });
+  return {
+    valid: [
+      valid("request", "passwd", passwd),
+      valid("request", "passwd of the longest", {
+        op: "passwd",
+        old: "x",
+        new: "\u{1F511}".repeat(128),
+      }),
+      valid("response to passwd", "passwd", { ok: true }),
+      valid("response to whoami", "whoami with a one-time password", {
+        ...whoami,
+        ...counts,
+        change: true,
+      }),
+      valid("verdict", "accepted, with a one-time password", { ...accepted, change: true }),
+      valid("verdict", "accepted, with a password that is not", { ...accepted, change: false }),
+      valid("verdict", "refused, with a limit", { ...refused, ...limits }),
+      valid("verdict", "refused, with a limit and nothing to wait for", {
+        ...refused,
+        limit: "max-guesses",
+      }),
+      valid("event", "slowed", null, JSON.stringify(slowed)),
+    ],
+    malformed: [
+      request("passwd-old-empty", "an old password of no characters", { ...passwd, old: "" }),
+      request("passwd-new-empty", "a new password of no characters", { ...passwd, new: "" }),
+      request("passwd-new-long", "a new password of 257 UTF-16 units", {
+        ...passwd,
+        new: "x".repeat(257),
+      }),
+      request("passwd-no-old", "no old password", { op: "passwd", new: "x" }),
+      request("passwd-no-new", "no new password", { op: "passwd", old: "x" }),
+      request("passwd-number", "a password that is a number", { ...passwd, new: 12345678 }),
+      request("passwd-more", "a member that is not known", { ...passwd, name: "bob" }),
+      malformed("response to passwd", "passwd-ok", "no ok", {}),
+      refusal("limit-capital", "a limit in capitals", { limit: "Quota" }),
+      refusal("limit-empty", "a limit without a name", { limit: "" }),
+      refusal("limit-dash", "a limit that begins with a hyphen", { limit: "-quota" }),
+      refusal("limit-long", "a limit of 65 characters", { limit: "x".repeat(65) }),
+      refusal("retry-negative", "a wait below 0", { retryAfter: -1 }),
+      refusal("retry-fraction", "a wait of half a second", { retryAfter: 0.5 }),
+      refusal("retry-null", "null is not the same as nothing", { retryAfter: null }),
+      refusal("refused-name", "a name that is not canonical", { name: "Bob" }),
+      malformed("verdict", "verdict-limit", "a limit with a blank", {
+        ...refused,
+        limit: "max guesses",
+      }),
+      malformed("verdict", "verdict-retry", "a wait that is a string", {
+        ...refused,
+        retryAfter: "60",
+      }),
+      malformed("verdict", "verdict-change", "change is 1", { ...accepted, change: 1 }),
+      malformed("response to whoami", "whoami-change", "change is null", {
+        ...whoami,
+        ...counts,
+        change: null,
+      }),
+    ],
+  };
+}
+
 const deliver = {
   op: "deliver",
   id: ID,

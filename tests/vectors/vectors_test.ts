@@ -32,6 +32,7 @@ async function allRefused(): Promise<Refused[]> {
     ...(await readVectors<RecordsFile>("records.json")).malformed,
     ...(await readVectors<FramesFile>("frames.json")).malformed,
     ...(await readVectors<JsonFile>("json.json")).malformed,
+    ...(await readVectors<JsonFile>("json_additions.json")).malformed,
     ...(await readVectors<MalformedMessagesFile>("malformed_messages.json")).malformed,
     ...envelopes.malformedEntries,
     ...envelopes.malformedEnvelopes,
