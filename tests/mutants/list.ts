@@ -1,6 +1,7 @@
 import type { Mutant } from "./mutant.ts";
 import { OF_CRYPTO } from "./of_crypto.ts";
 import { OF_HANDSHAKE } from "./of_handshake.ts";
+import { OF_KEEPING } from "./of_keeping.ts";
 import { OF_MESSAGES } from "./of_messages.ts";
 import { OF_READING } from "./of_reading.ts";
 import { OF_RECORDS } from "./of_records.ts";
@@ -14,6 +15,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...OF_MESSAGES,
   ...OF_READING,
   ...OF_SERVER,
+  ...OF_KEEPING,
 ];
 
 /** Tests of one file; with `filter`, a pattern, only those with such a name. */
@@ -66,6 +68,21 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/people.ts": ["vectors/messages"],
   "client/unseal.ts": ["vectors/messages"],
   "server/session.ts": [{ file: "adversary/malicious_client", filter: "/ids that belong/" }],
+  "client/pins.ts": ["client/pins"],
+  "client/mailbox_memory.ts": ["client/mailbox_memory"],
+  "client/attachments.ts": ["client/attachments"],
+  "client/parse.ts": ["client/parse"],
+  "client/state.ts": ["client/state"],
+  "protocol/key_files.ts": [{ file: "keygen", filter: "/is its owner's alone/" }],
+  "server/guesses.ts": ["server/rates"],
+  "server/gate.ts": ["server/gate"],
+  "server/wire.ts": ["server/gate"],
+  "server/statements.ts": [{ file: "server/sqlite_store", filter: "/a key is bound once/" }],
+  "server/sqlite_store.ts": [
+    { file: "adversary/malicious_client", filter: "/no key to what was stored/" },
+  ],
+  "server/body_files.ts": [{ file: "server/sqlite_store", filter: "/owner alone/" }],
+  "server/restore.ts": [{ file: "server/restore", filter: "/tickets do not come back/" }],
   "server/deliver.ts": [
     { file: "adversary/malicious_client", filter: "/have other keys|contradicts the request/" },
   ],

@@ -1,0 +1,124 @@
+import { both, type Mutant, one } from "./mutant.ts";
+
+const PINS = "client/pins.ts";
+const MEMORY = "client/mailbox_memory.ts";
+const ATTACHMENTS = "client/attachments.ts";
+
+/** Breakages of what a server keeps, and of whom it lets in. */
+const server: readonly Mutant[] = [
+  one(
+    "wrong guesses are not counted",
+    "server/guesses.ts",
+    "count.failures < maxGuesses",
+    "count.failures < 2 ** 31",
+  ),
+  one(
+    "an account that has a key takes another",
+    "server/statements.ts",
+    "    WHERE name = ? AND fp IS NULL`,",
+    "    WHERE name = ?`,",
+  ),
+  one(
+    "other bytes under an id that was used are taken for the same",
+    "server/sqlite_store.ts",
+    "return equal(known.digest, digest) ? {",
+    "return known ? {",
+  ),
+  one(
+    "connections that are not logged in make no room",
+    "server/gate.ts",
+    "    if (this.#strangers.size >= settings.maxUnauthenticated) this.#dropOldest();\n",
+    "",
+  ),
+  one(
+    "a client that lets the server wait is not closed",
+    "server/wire.ts",
+    "      this.#late = true;\n      this.#stream.close();\n",
+    "      this.#late = true;\n",
+  ),
+  one(
+    "stored bodies can be read by others",
+    "server/body_files.ts",
+    "createNew: true, mode: 0o600",
+    "createNew: true, mode: 0o644",
+  ),
+  one(
+    "tickets come back from a backup",
+    "server/restore.ts",
+    'db.exec("DELETE FROM ticket; COMMIT");',
+    'db.exec("COMMIT");',
+  ),
+];
+
+/** Breakages of what a client keeps, and of how it meets what others send. */
+const client: readonly Mutant[] = [
+  one(
+    "a private key that others can read is used",
+    "protocol/key_files.ts",
+    "(mode & 0o077) === 0",
+    "(mode & 0o077) >= 0",
+  ),
+  one(
+    "a known key is replaced in silence",
+    PINS,
+    '        if (!equal(pin.fp, bundle.fp)) throw keyChanged(pin, bundle.fp);\n        return "same";\n',
+    '        if (equal(pin.fp, bundle.fp)) return "same";\n',
+  ),
+  one(
+    "a key that is known of one person is taken for another",
+    PINS,
+    "      if (other !== null) throw taken(other, name);\n",
+    "",
+  ),
+  one(
+    "a mailbox may go back",
+    MEMORY,
+    ": nextUid < least) throw older();",
+    ": false) throw older();",
+  ),
+  one(
+    "a mailbox may go back to a former epoch",
+    MEMORY,
+    "renewed ? before.former.includes(epoch) :",
+    "renewed ? false :",
+  ),
+  one(
+    "another message may stand under a known number",
+    MEMORY,
+    "} else if (!equal(same.whole, entry.whole)) {",
+    "} else if (!same.whole) {",
+  ),
+  one(
+    "a message that comes again is not marked",
+    MEMORY,
+    "if (copies > (entry.own ? 1 : 0)) duplicates",
+    "if (copies > 9) duplicates",
+  ),
+  one(
+    "the name of an attachment may be a path",
+    ATTACHMENTS,
+    '.split(/[/\\\\]/).at(-1) ?? ""',
+    "",
+  ),
+  one(
+    "an attachment may be called like a device",
+    ATTACHMENTS,
+    'if (RESERVED.test(safe.replace(/[ .]+(?=\\.|$)/g, ""))) safe',
+    "if (!safe) safe",
+  ),
+  one(
+    "a message may have a million parts",
+    "client/parse.ts",
+    "  parts: 1000,",
+    "  parts: 1_000_000,",
+  ),
+  both(
+    "what a client keeps is not bound to its file",
+    "client/state.ts",
+    ["await aesSeal(this.#key, nonce, data, utf8(name))", "await aesSeal(this.#key, nonce, data)"],
+    ["sealed.slice(1 + NONCE_SIZE), utf8(file))", "sealed.slice(1 + NONCE_SIZE))"],
+  ),
+];
+
+/** Breakages beside the protocol: of what is kept on disks, and who may have it. */
+export const OF_KEEPING: readonly Mutant[] = [...server, ...client];
