@@ -7,6 +7,7 @@ import { SIZE_A, SIZE_B, SIZE_C, SIZE_D, SIZE_E } from "../protocol/handshake.ts
 import { RECORD_HEADER } from "../protocol/record.ts";
 import { requestSchema, responses, VERDICT_SIZE, WIRE_ERRORS } from "../protocol/request.ts";
 import { SIZE_R1, SIZE_R2 } from "../protocol/resumption.ts";
+import { MAX_CERTIFICATE } from "../protocol/rotation.ts";
 import { MAX_STANZA, MIN_STANZA } from "../protocol/stanza.ts";
 import { MAX_NOTE, MAX_SUMMARY } from "../protocol/summary.ts";
 import { SETTINGS } from "../server/settings_table.ts";
@@ -141,6 +142,15 @@ async function limits(): Promise<Record<string, readonly string[]>> {
     "attachments": [await at("client/compose.ts", "MAX_ATTACHMENTS")],
     "names in one `keys`": [await of("MAX_KEYS")],
     "UIDs in one `flag` or `remove`": [await of("MAX_UIDS")],
+    "certificate; links in one `rotations`; in a chain": [
+      figure(MAX_CERTIFICATE),
+      await at("protocol/rotation.ts", "MAX_LINKS"),
+      await at("protocol/rotation.ts", "MAX_CHAIN"),
+    ],
+    "time of a certificate; rotations of an account in a day": [
+      await at("protocol/rotation.ts", "ROTATION_SLACK", MINUTE),
+      await at("server/rotation.ts", "MAX_A_DAY"),
+    ],
     "entries in one `list`": ["200"],
     "age of an id; ahead": [await of("MAX_ID_AGE", DAY), await of("MAX_ID_AHEAD", MINUTE)],
     "memory of ids": [await of("ID_MEMORY", DAY)],
@@ -197,7 +207,9 @@ Deno.test("section 18 of the document has every label of the code, and no other"
   const text = (await Promise.all(folders.map(code))).join("\n");
   /** What stands in the place of what is put in. */
   const parts: Record<string, readonly string[]> = {
-    "sealpost/1 kem ${use}": ["hs-server", "hs-client", "stanza"].map((u) => `sealpost/1 kem ${u}`),
+    "sealpost/1 kem ${use}": ["hs-server", "hs-client", "stanza", "rotate"].map((u) =>
+      `sealpost/1 kem ${u}`
+    ),
     "sealpost/1 ${part}": ["sealpost/1 summary", "sealpost/1 body"],
   };
   const used = [...text.matchAll(/["`](sealpost\/1 [^"`]*)["`]/g)].flatMap(([, label = ""]) => {
@@ -277,21 +289,25 @@ Deno.test("section 8 of the document has every kind of frame, with its bounds", 
   }
 });
 
-Deno.test("section 10 of the document has every request, with its members and those of the answer", () => {
+/** What section 10 says of `op`: a section of its own, or what follows on its name. */
+function requestSection(op: string): string {
   const part = section("## 10. ");
-  const headings = [...part.matchAll(/^### 10\.\d+ `([a-z]+)`$/gm)].map(([, op = ""]) => op);
-  assertEquals(
-    headings.toSorted(),
-    requestSchema.options.map(({ entries }) => entries.op.literal)
-      .toSorted(),
-  );
+  const [heading] = new RegExp(`^### 10\\.\\d+ \`${op}\`$`, "m").exec(part) ?? [];
+  if (heading !== undefined) return section(heading);
+  const [, from] = part.split(`\n**\`${op}\`**: `);
+  assert(from !== undefined, `section 10 has no ${op}`);
+  return from.split("\n**`")[0] ?? "";
+}
+
+Deno.test("section 10 of the document has every request, with its members and those of the answer", () => {
+  const headings = [
+    ...section("## 10. ").matchAll(/^(?:### 10\.\d+ |\*\*)`([a-z-]+)`(?:$|\*\*: )/gm),
+  ];
+  const ops = requestSchema.options.map(({ entries }) => entries.op.literal);
+  assertEquals(headings.map(([, op = ""]) => op).toSorted(), ops.toSorted());
   for (const { entries } of requestSchema.options) {
     const op = entries.op.literal;
-    const own = section(
-      `### 10.${
-        /### 10\.(\d+) `/.exec(part.slice(part.indexOf(` \`${op}\`\n`) - 9))?.[1]
-      } \`${op}\``,
-    );
+    const own = requestSection(op);
     const members = Object.entries(entries).map(([name, { type }]) => {
       return type === "optional" ? `${name}, optional` : name;
     });
