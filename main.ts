@@ -4,7 +4,9 @@ import { SealpostError } from "./crypto/error.ts";
 import { runProgram } from "./protocol/failure.ts";
 import { commandHelp, groupHelp, programHelp } from "./protocol/help.ts";
 import { type Arguments, hint, nearest, parseCommand } from "./protocol/options.ts";
+import type { Tools } from "./client/programs.ts";
 import { PROGRAM, PROGRAM_VERSION } from "./protocol/program.ts";
+import { giveUpPrograms } from "./protocol/run_right.ts";
 
 /** The name of the executable: what completions and the manual are for. */
 const NAME = "sealpost";
@@ -28,8 +30,28 @@ async function run(args: readonly string[]): Promise<void> {
   }
   const { command, words } = findCommand(args);
   const given = parseCommand(command, args.slice(words));
-  if (given.help) showHelp(command.name.split(" "));
-  else await dispatch(command.name, given);
+  if (given.help) return showHelp(command.name.split(" "));
+  if (!STARTERS.includes(command.name)) giveUpPrograms();
+  await dispatch(command.name, given);
+}
+
+/** The commands that start programs of the person's choice, by the shells of client/programs.ts. */
+const STARTERS: readonly CommandName[] = [
+  "connect",
+  "send",
+  "read",
+  "reply",
+  "forward",
+  "drafts edit",
+];
+
+/**
+ * A person's editor and pager, where a person is. From then on this process can start no program.
+ */
+async function openTools(wanted: boolean): Promise<Tools | null> {
+  const tools = wanted ? (await import("./client/programs.ts")).Tools.start() : null;
+  giveUpPrograms();
+  return tools;
 }
 
 /** Loads the one module that the command needs. */
@@ -80,6 +102,7 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
       });
     }
     case "connect": {
+      await openTools(false);
       const { connect } = await import("./client/connect.ts");
       return await connect(given.pick({
         dir: "dir",
@@ -99,6 +122,7 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
     case "status":
     case "drafts":
     case "drafts show":
+    case "drafts edit":
     case "drafts send":
     case "drafts discard":
     case "search":
@@ -159,6 +183,9 @@ async function useMail(name: MailCommand, given: Arguments): Promise<void> {
     noCache: given.flag("no-cache"),
     json: given.flag("json"),
   };
+  const shown = Deno.stdout.isTerminal();
+  const atTerminal = shown && Deno.stdin.isTerminal();
+  const editor = () => openTools(atTerminal && given.optional("file") === undefined);
   const text = () => ({ attach: given.all("attach"), ...given.pick({ file: "file" }) });
   switch (name) {
     case "setup":
@@ -177,6 +204,7 @@ async function useMail(name: MailCommand, given: Arguments): Promise<void> {
       return await (await import("./client/commands/send.ts")).send({
         ...common,
         ...text(),
+        tools: await editor(),
         to: given.all("to"),
         cc: given.all("cc"),
         bcc: given.all("bcc"),
@@ -198,11 +226,13 @@ async function useMail(name: MailCommand, given: Arguments): Promise<void> {
         id: given.text("ID"),
         raw: given.flag("raw"),
         peek: given.flag("peek"),
+        tools: await openTools(shown && !given.flag("no-pager") && !given.flag("json")),
       });
     case "reply":
       return await (await import("./client/commands/answer.ts")).reply({
         ...common,
         ...text(),
+        tools: await editor(),
         id: given.text("ID"),
         all: given.flag("all"),
       });
@@ -210,6 +240,7 @@ async function useMail(name: MailCommand, given: Arguments): Promise<void> {
       return await (await import("./client/commands/answer.ts")).forward({
         ...common,
         ...text(),
+        tools: await editor(),
         id: given.text("ID"),
         to: given.all("to"),
       });
@@ -243,6 +274,12 @@ async function useMail(name: MailCommand, given: Arguments): Promise<void> {
       const options = { ...common, id: given.text("ID") };
       return await (name === "drafts show" ? showDraft : sendSavedDraft)(options);
     }
+    case "drafts edit":
+      return await (await import("./client/commands/drafts.ts")).editSavedDraft({
+        ...common,
+        id: given.text("ID"),
+        tools: await openTools(atTerminal),
+      });
     case "drafts discard":
       return await (await import("./client/commands/drafts.ts")).discardDraft({
         ...common,

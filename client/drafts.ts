@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { fromUtf8, random, toHex, utf8 } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { parseJson } from "../protocol/schema.ts";
-import { type Desk, leftDesks, removeDesk } from "./desk.ts";
+import { Desk, leftDesks, removeDesk } from "./desk.ts";
 import { parseLetter } from "./letter.ts";
 import type { State } from "./state.ts";
 
@@ -157,6 +157,11 @@ export class Drafts {
     await removeDesk(this.#state, id);
   }
 
+  /** Lays a letter of draft `id` where an editor can have it. Throws what {@linkcode Desk.lay} throws. */
+  lay(id: string, letter: string): Promise<Desk> {
+    return Desk.lay(this.#state, id, letter);
+  }
+
   async #read(file: string): Promise<Draft | null> {
     const bytes = await this.#state.read(file);
     if (bytes === null) return null;
@@ -199,8 +204,11 @@ export function fromLetter(base: Written, letter: string): Written {
   }
 }
 
+/** Whether two drafts say the same; line ends at the end of a text do not count. */
 function same(a: Written, b: Written): boolean {
-  const parts = (d: Written) =>
-    JSON.stringify([d.to, d.cc, d.bcc, d.subject, d.text, d.attachments, d.unread ?? false]);
+  const parts = (d: Written) => {
+    const text = d.text.replace(/\n+$/, "");
+    return JSON.stringify([d.to, d.cc, d.bcc, d.subject, text, d.attachments, d.unread ?? false]);
+  };
   return parts(a) === parts(b);
 }

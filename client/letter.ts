@@ -17,7 +17,7 @@ export interface Letter {
 
 /**
  * A letter for an editor: the lines To, Cc, Bcc, Subject and Attach, an empty line, the text. The
- * inverse is {@linkcode parseLetter}. Throws `format` for a path that has a line end in it.
+ * inverse is {@linkcode parseLetter}, but for line ends at the end of the text. Throws `format` for a path that has a line end in it.
  */
 export function formatLetter(letter: Letter): string {
   for (const path of letter.attachments) {
@@ -36,7 +36,9 @@ export function formatLetter(letter: Letter): string {
     `Subject: ${letter.subject.replace(/[\r\n]+/g, " ")}`,
     ...paths.map((path) => `Attach: ${path}`),
   ];
-  return `${lines.map((line) => line.trimEnd()).join("\n")}\n\n${letter.text}`;
+  const { text } = letter;
+  const end = text === "" || text.endsWith("\n") ? "" : "\n";
+  return `${lines.map((line) => line.trimEnd()).join("\n")}\n\n${text}${end}`;
 }
 
 /**

@@ -203,7 +203,7 @@ export class Menu {
     const { waits } = await sendDraft(this.#mail, writing?.draft ?? parts, {
       note,
       inOutbox: (there) => {
-        if (writing) writing.inOutbox = there;
+        if (writing) writing.settled = there;
       },
     });
     if (waits) throw waits;

@@ -16,6 +16,8 @@ export interface Terminal {
   readonly interactive: boolean;
   /** The width of the terminal, columns; 80 where there is none. */
   columns(): number;
+  /** The height of the terminal, rows; 24 where there is none. */
+  rows(): number;
   /**
    * Writes `prompt` and reads one line, without its line end (LF or CRLF); null at the end of the
    * input. Throws `cancelled` for Ctrl-C, `limit` over 8 MiB.
@@ -65,6 +67,7 @@ export interface TerminalIo {
   setRaw(raw: boolean): void;
   write(stream: "output" | "error", bytes: Bytes): void;
   columns(): number;
+  rows(): number;
 }
 
 /** The terminal or the pipes that this process was started with. One for the whole process. */
@@ -88,6 +91,10 @@ class LineTerminal implements Terminal {
 
   columns(): number {
     return this.#io.columns();
+  }
+
+  rows(): number {
+    return this.#io.rows();
   }
 
   print(line = ""): void {
@@ -391,6 +398,13 @@ function systemIo(): TerminalIo {
         return Deno.consoleSize().columns;
       } catch {
         return 80;
+      }
+    },
+    rows: () => {
+      try {
+        return Deno.consoleSize().rows;
+      } catch {
+        return 24;
       }
     },
   };

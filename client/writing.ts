@@ -18,8 +18,8 @@ const ENDINGS = [["SIGHUP", 1], ["SIGTERM", 15]] as const;
 export class Writing implements AsyncDisposable {
   readonly #drafts: Drafts;
   #draft: Written;
-  /** Whether its message is in the outbox, so that there is nothing to keep. */
-  inOutbox = false;
+  /** Whether there is nothing to keep: its message is in the outbox, or nobody wants it. */
+  settled = false;
   /** What gives the text as it is now; null if nothing was typed since it was looked at. */
   #text: (() => string) | null = null;
   #saving: Promise<unknown> = Promise.resolve();
@@ -86,6 +86,7 @@ export class Writing implements AsyncDisposable {
 
   /** Forgets it, on the disk too. */
   async discard(): Promise<void> {
+    this.settled = true;
     await this[Symbol.asyncDispose]();
     await this.#drafts.remove(this.#draft.id);
   }
@@ -114,8 +115,9 @@ export async function whileWriting<T>(
   try {
     return await work(writing);
   } catch (error) {
+    if (writing.settled) throw error;
     if (writing.blank) await writing.discard();
-    else if (!writing.inOutbox) await keepOrAsk(terminal, writing);
+    else await keepOrAsk(terminal, writing);
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import type { Command } from "../protocol/options.ts";
-import { COMMON, ENVIRONMENT, REFUSED, TICKET } from "./shared.ts";
+import { COMMON, EDITOR, ENVIRONMENT, REFUSED, TICKET } from "./shared.ts";
 
 const DRAFT = {
   name: "ID",
@@ -34,6 +34,19 @@ export const DESK_COMMANDS = [
     refused: REFUSED,
     examples: [{ line: "drafts show 4f3a", what: "the draft whose id begins so" }],
     environment: ENVIRONMENT,
+  },
+  {
+    name: "drafts edit",
+    summary: "go on writing a draft",
+    description: [
+      "Opens a draft in your editor (VISUAL or EDITOR), its headers above an empty line, and keeps " +
+      "what you made of it.",
+    ],
+    positionals: [DRAFT],
+    options: [...COMMON],
+    refused: REFUSED,
+    examples: [{ line: "drafts edit 4f3a", what: "the draft whose id begins so" }],
+    environment: [...ENVIRONMENT, ...EDITOR],
   },
   {
     name: "drafts send",

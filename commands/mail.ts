@@ -1,12 +1,27 @@
 import type { Command } from "../protocol/options.ts";
-import { ATTACH, COMMON, ENVIRONMENT, FILE, ID, IDS, REFUSED, TICKET, TO } from "./shared.ts";
+import {
+  ATTACH,
+  COMMON,
+  EDITOR,
+  ENVIRONMENT,
+  FILE,
+  ID,
+  IDS,
+  REFUSED,
+  TICKET,
+  TO,
+} from "./shared.ts";
 
 /** The commands that do one thing with one's mail. */
 export const MAIL_COMMANDS = [
   {
     name: "send",
     summary: "send a message",
-    description: ["Sends one message and prints its id.", TICKET],
+    description: [
+      "Sends one message and prints its id. At a terminal it is written in your editor, or typed; " +
+      "what you write is kept as a draft (see drafts) until it is in the outbox.",
+      TICKET,
+    ],
     positionals: [],
     options: [
       TO,
@@ -22,7 +37,7 @@ export const MAIL_COMMANDS = [
       { line: "send -t bob -s Hello < letter.txt", what: "the text comes from a file" },
       { line: "send -t bob -t carol -s Scans -a a.png -a b.png", what: "with two attachments" },
     ],
-    environment: ENVIRONMENT,
+    environment: [...ENVIRONMENT, ...EDITOR],
   },
   {
     name: "inbox",
@@ -76,6 +91,7 @@ export const MAIL_COMMANDS = [
         help: "write the contents of attachment N to standard output",
       },
       { name: "peek", help: "do not mark it as read" },
+      { name: "no-pager", help: "print a long text too as it is" },
       ...COMMON,
     ],
     refused: REFUSED,
@@ -84,7 +100,10 @@ export const MAIL_COMMANDS = [
       { line: "read 4f3a --save ~/Downloads", what: "with its attachments" },
       { line: "read 4f3a --raw > message.eml", what: "for another mail program" },
     ],
-    environment: ENVIRONMENT,
+    environment: [
+      ...ENVIRONMENT,
+      { name: "PAGER", help: "what shows a long text on a terminal (default: less)" },
+    ],
   },
   {
     name: "reply",
@@ -99,7 +118,7 @@ export const MAIL_COMMANDS = [
     ],
     refused: REFUSED,
     examples: [{ line: "reply 4f3a --all < answer.txt", what: "to everybody" }],
-    environment: ENVIRONMENT,
+    environment: [...ENVIRONMENT, ...EDITOR],
   },
   {
     name: "forward",
@@ -111,7 +130,7 @@ export const MAIL_COMMANDS = [
     options: [TO, ATTACH, FILE, ...COMMON],
     refused: REFUSED,
     examples: [{ line: "forward 4f3a -t carol < note.txt", what: "with a note before it" }],
-    environment: ENVIRONMENT,
+    environment: [...ENVIRONMENT, ...EDITOR],
   },
   {
     name: "move",

@@ -9,6 +9,10 @@ export const ENVIRONMENT = [
   },
 ] as const;
 
+export const EDITOR = [
+  { name: "VISUAL, EDITOR", help: "what you write in; without one you type line by line" },
+] as const;
+
 const NOT_AN_ARGUMENT = "every user of this machine can see the arguments of a program; " +
   "use SEALPOST_PASSWORD or --password-file FILE, or type it when asked";
 export const REFUSED = { password: NOT_AN_ARGUMENT } as const;
@@ -55,7 +59,7 @@ export const ATTACH = {
 export const FILE = {
   name: "file",
   value: "FILE",
-  help: "take the text from FILE (default: standard input, or typed, ended by a single .)",
+  help: "take the text from FILE (default: standard input; at a terminal your editor)",
 } as const;
 export const ID = {
   name: "ID",

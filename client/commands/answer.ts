@@ -3,6 +3,8 @@ import { MAX_TITLE } from "../../protocol/limits.ts";
 import { printable } from "../../protocol/printable.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { emptyDraft } from "../drafts.ts";
+import type { Mail } from "../mail.ts";
+import type { Tools } from "../programs.ts";
 import { formatTime } from "../show.ts";
 import type { Opened } from "../unseal.ts";
 import { type CommonOptions, openMessage, withMail } from "./common.ts";
@@ -16,6 +18,7 @@ export interface ReplyOptions extends CommonOptions {
   readonly all: boolean;
   readonly attach: readonly string[];
   readonly file?: string;
+  readonly tools: Tools | null;
 }
 
 /** What `forward` was given. */
@@ -24,6 +27,7 @@ export interface ForwardOptions extends CommonOptions {
   readonly to: readonly string[];
   readonly attach: readonly string[];
   readonly file?: string;
+  readonly tools: Tools | null;
 }
 
 /** The `reply` command. */
@@ -49,7 +53,10 @@ export async function reply(options: ReplyOptions): Promise<void> {
       attachments,
       answers: formatMessageId(answers.id),
     };
-    await writeAndSend(context, draft, { file: options.file });
+    const { file, tools } = options;
+    const edited = file === undefined && await tools?.hasEditor();
+    const quoted = edited ? { quoted: await quotedText(mail, answers) } : {};
+    await writeAndSend(context, draft, { file, tools, ...quoted });
   }, "offline");
 }
 
@@ -75,11 +82,29 @@ export async function forward(options: ForwardOptions): Promise<void> {
     try {
       const { text } = await mail.show(opened, message);
       const below = forwardedText(opened, text);
-      await writeAndSend(context, draft, { file: options.file, below, forwarded: message });
+      await writeAndSend(context, draft, {
+        file: options.file,
+        tools: options.tools,
+        below,
+        forwarded: message,
+      });
     } finally {
       await message.dispose();
     }
   }, "offline");
+}
+
+/** The text of a message as an answer quotes it. */
+async function quotedText(mail: Mail, opened: Opened): Promise<string> {
+  const message = await mail.fetch(opened);
+  try {
+    const { text } = await mail.show(opened, message);
+    const { from, date } = opened.summary;
+    const lines = text.trimEnd().split("\n").map((line) => line === "" ? ">" : `> ${line}`);
+    return [`On ${formatTime(date)}, ${from.name} wrote:`, ...lines, "", ""].join("\n");
+  } finally {
+    await message.dispose();
+  }
 }
 
 /** The text of a message as it is passed on. */

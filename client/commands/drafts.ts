@@ -1,13 +1,15 @@
 import { SealpostError } from "../../crypto/error.ts";
-import { fit, printable } from "../../protocol/printable.ts";
+import { fit, printable, printableJson } from "../../protocol/printable.ts";
 import { type Draft, Drafts, shortDraftId } from "../drafts.ts";
+import { editDraft } from "../edit_draft.ts";
 import { formatLetter } from "../letter.ts";
+import type { Tools } from "../programs.ts";
 import { sendDraft } from "../send_draft.ts";
 import { openPerson } from "../session.ts";
 import { formatTime, isoTime } from "../show.ts";
 import { openTerminal, type Terminal } from "../terminal.ts";
+import { Writing } from "../writing.ts";
 import { findProfile, type Profile } from "../profile.ts";
-import { printableJson } from "../../protocol/printable.ts";
 import { announceRecovered, type CommonOptions, tellSent, withMail } from "./common.ts";
 
 /** What a command on one draft was given. */
@@ -91,6 +93,31 @@ export async function discardDraft(
     await drafts.remove(draft.id);
     if (options.json) printJson({ discarded: draft.id });
     else terminal.print("The draft is gone.");
+  });
+}
+
+/** The `drafts edit` command. */
+export async function editSavedDraft(
+  options: DraftOptions & { readonly tools: Tools | null },
+): Promise<void> {
+  await withDrafts(options, async ({ terminal, drafts, printJson }) => {
+    const draft = await drafts.load(options.id);
+    const { tools } = options;
+    if (!tools || !await tools.hasEditor()) {
+      throw new SealpostError(
+        "usage",
+        tools
+          ? "no editor is known; set VISUAL or EDITOR to yours, as in EDITOR=nano"
+          : "drafts edit needs a terminal, and a system with a shell",
+      );
+    }
+    await using writing = new Writing(drafts, draft);
+    const changed = await editDraft(terminal, drafts, tools, writing);
+    const short = shortDraftId(draft.id);
+    if (options.json) printJson({ id: draft.id, changed });
+    else {
+      terminal.print(`${changed ? "Saved" : "Nothing changed"}; "drafts send ${short}" sends it.`);
+    }
   });
 }
 

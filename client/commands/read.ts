@@ -1,8 +1,11 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
+import { displayWidth } from "../../protocol/printable.ts";
 import { isLost } from "../line.ts";
 import { parseMessage } from "../parse.ts";
+import type { Tools } from "../programs.ts";
 import { headerLines, isoTime, saveAttachments, senderNote } from "../show.ts";
+import type { Terminal } from "../terminal.ts";
 import { type CommonOptions, openMessage, withMail } from "./common.ts";
 
 /** What `read` was given. */
@@ -16,6 +19,8 @@ export interface ReadOptions extends CommonOptions {
   readonly part?: number;
   /** Leaves the message unread. */
   readonly peek: boolean;
+  /** The person's pager, if there is one and it is wanted. */
+  readonly tools: Tools | null;
 }
 
 /** The `read` command: shows one message. Nothing of it is shown before all of it has verified. */
@@ -23,6 +28,7 @@ export async function read(options: ReadOptions): Promise<void> {
   await withMail(options, async (context) => {
     const { mail, terminal, json, printJson } = context;
     const opened = await openMessage(mail, options.id);
+    const lines: string[] = [];
     const message = await mail.fetch(opened);
     try {
       if (options.raw) {
@@ -66,14 +72,12 @@ export async function read(options: ReadOptions): Promise<void> {
         } else {
           const others = mail.people.pins.all().map(({ name }) => name);
           const known = senderNote(opened, [...others, mail.name]);
-          for (const line of headerLines(opened, bcc, known)) terminal.print(line);
-          terminal.print();
-          terminal.print(shown.text);
-          if (shown.truncated) terminal.print("(the text is longer than can be shown)");
+          lines.push(...headerLines(opened, bcc, known), "", shown.text);
+          if (shown.truncated) lines.push("(the text is longer than can be shown)");
           for (const { index, name, size } of shown.attachments) {
-            terminal.print(`[attachment ${index}: ${name}, ${size}]`);
+            lines.push(`[attachment ${index}: ${name}, ${size}]`);
           }
-          for (const path of saved) terminal.print(`Saved ${path}`);
+          for (const path of saved) lines.push(`Saved ${path}`);
         }
       }
     } finally {
@@ -85,7 +89,24 @@ export async function read(options: ReadOptions): Promise<void> {
         if (!isLost(error)) throw error;
       });
     }
+    // Last, since a person may stay in a pager for longer than a connection does.
+    if (lines.length > 0) await present(terminal, options.tools, lines.join("\n"));
   }, "offline");
+}
+
+/** Shows a text that is safe to print: through the pager if it has more rows than the terminal. */
+async function present(terminal: Terminal, tools: Tools | null, text: string): Promise<void> {
+  const long = tools !== null && rowsOf(text, terminal.columns()) >= terminal.rows();
+  if (!long || !await tools.page(`${text}\n`)) terminal.print(text);
+}
+
+/** How many rows of a terminal a text takes, at the least. */
+function rowsOf(text: string, columns: number): number {
+  let rows = 0;
+  for (const line of text.split("\n")) {
+    rows += Math.max(1, Math.ceil(displayWidth(line) / Math.max(1, columns)));
+  }
+  return rows;
 }
 
 async function saveTo(folder: string, save: () => Promise<string[]>): Promise<string[]> {

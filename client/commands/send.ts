@@ -1,6 +1,7 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { parseName } from "../../protocol/name.ts";
 import { emptyDraft } from "../drafts.ts";
+import type { Tools } from "../programs.ts";
 import { type CommonOptions, withMail } from "./common.ts";
 import { attachedPaths, writeAndSend } from "./write.ts";
 
@@ -14,6 +15,7 @@ export interface SendOptions extends CommonOptions {
   readonly attach: readonly string[];
   /** A file with the text; `-` or nothing for standard input. */
   readonly file?: string;
+  readonly tools: Tools | null;
 }
 
 /**
@@ -24,14 +26,15 @@ export async function send(options: SendOptions): Promise<void> {
   const to = names(options.to);
   const cc = names(options.cc);
   const bcc = names(options.bcc);
-  if (to.length + cc.length + bcc.length === 0) {
+  const edited = options.file === undefined && await options.tools?.hasEditor();
+  if (to.length + cc.length + bcc.length === 0 && !edited) {
     throw new SealpostError("usage", "send needs somebody to send to: --to NAME");
   }
   const attachments = await attachedPaths(options.attach);
   await withMail(options, async (context) => {
     await context.mail.people.find([...to, ...cc, ...bcc]);
     const draft = { ...emptyDraft(), to, cc, bcc, subject: options.subject, attachments };
-    await writeAndSend(context, draft, { file: options.file });
+    await writeAndSend(context, draft, { file: options.file, tools: options.tools });
   }, "offline");
 }
 

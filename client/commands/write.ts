@@ -3,8 +3,11 @@ import { fromUtf8 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { readFileBounded } from "../../protocol/atomic_file.ts";
 import { MAX_TEXT } from "../../protocol/limits.ts";
+import { printable } from "../../protocol/printable.ts";
 import { attachmentFromFile } from "../attachments.ts";
 import type { Written } from "../drafts.ts";
+import { editDraft } from "../edit_draft.ts";
+import type { Tools } from "../programs.ts";
 import { sendDraft } from "../send_draft.ts";
 import type { TemporaryMessage } from "../temporary_message.ts";
 import { whileWriting, type Writing } from "../writing.ts";
@@ -14,8 +17,12 @@ import { type Context, tellSent } from "./common.ts";
 export interface TextSource {
   /** A file; `-` or nothing for standard input. */
   readonly file: string | undefined;
+  /** The person's editor, if there is one. */
+  readonly tools: Tools | null;
   /** What goes below the text. */
   readonly below?: string;
+  /** What an editor is given to begin with. */
+  readonly quoted?: string;
   /** The message that is passed on. */
   readonly forwarded?: TemporaryMessage;
 }
@@ -45,20 +52,21 @@ export async function writeAndSend(
     ...(source.forwarded ? { forwarded: source.forwarded } : {}),
   };
   const whole = (text: string) => source.below === undefined ? text : `${text}\n${source.below}`;
-  const sent = terminal.interactive && (source.file ?? "-") === "-"
-    ? await whileWriting(terminal, mail.drafts, draft, async (writing) => {
-      await type(context, writing, whole);
-      await writing.keep();
-      return await sendDraft(mail, writing.draft, {
-        ...watcher,
-        inOutbox: (there) => writing.inOutbox = there,
-      });
-    })
-    : await sendDraft(
-      mail,
-      { ...draft, text: whole(await readText(context, source.file)) },
-      watcher,
-    );
+  if (!terminal.interactive || (source.file ?? "-") !== "-") {
+    const text = whole(await readText(context, source.file));
+    return tellSent(context, await sendDraft(mail, { ...draft, text }, watcher));
+  }
+  const tools = await source.tools?.hasEditor() ? source.tools : null;
+  const start = tools ? { ...draft, text: source.quoted ?? whole("") } : draft;
+  const sent = await whileWriting(terminal, mail.drafts, start, async (writing) => {
+    if (!tools) await type(context, writing, whole);
+    else await edit(context, tools, writing);
+    await writing.keep();
+    return await sendDraft(mail, writing.draft, {
+      ...watcher,
+      inOutbox: (there) => writing.settled = there,
+    });
+  });
   tellSent(context, sent);
 }
 
@@ -71,6 +79,36 @@ async function type(
   const text = await terminal.askText(prompt, (text) => writing.type(() => whole(text())));
   if (text === null) throw new SealpostError("cancelled", "nothing was sent");
   writing.type(() => whole(text));
+}
+
+/** Has the person write in the editor. Throws `cancelled` unless it is to be sent. */
+async function edit({ terminal, mail }: Context, tools: Tools, writing: Writing): Promise<void> {
+  if (!await editDraft(terminal, mail.drafts, tools, writing)) {
+    await writing.discard();
+    throw new SealpostError("cancelled", "the letter was left as it was; nothing was sent");
+  }
+  for (;;) {
+    const { to, cc, bcc, subject } = writing.draft;
+    const names = [...to, ...cc, ...bcc].join(", ") || "nobody";
+    const answer = await terminal.ask(
+      `Send "${
+        printable(subject)
+      }" to ${names}: (y)es, (e)dit again, keep as (d)raft, or (t)hrow away? `,
+    );
+    switch (answer?.trim().toLowerCase()) {
+      case "y":
+        return;
+      case "e":
+        await editDraft(terminal, mail.drafts, tools, writing);
+        break;
+      case "t":
+        await writing.discard();
+        throw new SealpostError("cancelled", "nothing was sent");
+      case "d":
+      case undefined:
+        throw new SealpostError("cancelled", "nothing was sent");
+    }
+  }
 }
 
 /** The text of a message from a file, or standard input up to its end. */

@@ -43,6 +43,10 @@ export class FakeIo implements TerminalIo {
     return 80;
   }
 
+  rows(): number {
+    return 24;
+  }
+
   /** All that was written to standard output. */
   get output(): string {
     return new TextDecoder().decode(this.#output);

@@ -39,6 +39,8 @@ async function compile(folder: string): Promise<Build> {
     ROOT,
     env,
     ...flags,
+    "--preload",
+    "tests/support/witness_if_asked.ts",
     "--output",
     path,
     "main.ts",
@@ -67,10 +69,13 @@ testUnless(missing, "the compiled executable does what the program does", async 
       assertMatch(wrong.stderr, /^sealpost: there is no command "frobnicate"[^\n]*\n$/);
     });
 
-    await t.step("it carries no right to run programs or load libraries", async () => {
-      const text = (await compileTask()).flags.join(" ");
-      assert(!/--allow-(all|run|ffi|sys)|-A\b/.test(text), text);
-    });
+    await t.step(
+      "of programs it may start sh alone, and no longer than until it connects",
+      async () => {
+        const text = (await compileTask()).flags.join(" ");
+        assert(!/--allow-(all|ffi|sys)|-A\b|--allow-run(?!=sh( |$))/.test(text), text);
+      },
+    );
 
     await t.step("two people write to each other through its server", async () => {
       const group = await makeGroup(["alice", "bob"], { build });
@@ -112,6 +117,14 @@ testUnless(missing, "the compiled executable does what the program does", async 
         assertMatch(read, /^1 +alice +\S+ \S+ +.*Grüße 👋/m);
         assertStringIncludes(read, "first line\n\nlast line\n");
         assertEquals(await Deno.readFile(join(group.dir, "bob", "files", "scan.bin")), attachment);
+        const { stderr } = await run(["read", "ffff", "--server", server.address], {
+          cwd: join(group.dir, "bob"),
+          build,
+          env: { SEALPOST_PASSWORD: passwordOf("bob"), SEALPOST_WITNESS: "1" },
+        });
+        assertMatch(stderr, /^witness: starting may start programs\n/);
+        assertMatch(stderr, /\nwitness: connecting may not start programs\n/);
+        assertMatch(stderr, /\nwitness: ending may not start programs\n$/);
         const { code } = await server.stop();
         assertEquals(code, 0);
         server = undefined;

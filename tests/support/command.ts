@@ -1,5 +1,5 @@
 import { join } from "@std/path";
-import { type Outcome, ROOT, run } from "./program.ts";
+import { type Build, type Outcome, ROOT, run } from "./program.ts";
 
 /** Where and with what {@linkcode sealpost} runs. */
 export interface CommandOptions {
@@ -23,13 +23,23 @@ export async function sealpost(
   args: readonly string[],
   options: CommandOptions,
 ): Promise<Outcome> {
+  return await run(args, { ...options, build: await buildFor(args) });
+}
+
+/**
+ * The program from its source with exactly the permissions of the task that `args` name, and with
+ * `flags` of `deno run` beside them.
+ */
+export async function buildFor(
+  args: readonly string[],
+  flags: readonly string[] = [],
+): Promise<Build> {
   const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
-  const flags = await permissionsOf(args.find((arg) => arg in tasks) ?? "help");
-  const build = {
+  const permissions = await permissionsOf(args.find((arg) => arg in tasks) ?? "help");
+  return {
     command: Deno.execPath(),
-    args: ["run", "--no-prompt", "--quiet", ...flags, join(ROOT, "main.ts")],
+    args: ["run", "--no-prompt", "--quiet", ...flags, ...permissions, join(ROOT, "main.ts")],
   };
-  return await run(args, { ...options, build });
 }
 
 /** Runs a line of a shell's to its end; throws unless it succeeds. */

@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { sealpost } from "./command.ts";
+import { buildFor, sealpost } from "./command.ts";
 import { Group, type GroupOptions } from "./group.ts";
-import { type Outcome, passwordOf } from "./program.ts";
+import { type Build, type Outcome, passwordOf } from "./program.ts";
+import { Screen } from "./tmux.ts";
 
 /** How {@linkcode Commanding.as} runs a command. */
 export interface AsOptions {
@@ -36,6 +37,19 @@ export class Commanding implements AsyncDisposable {
     return sealpost(args, {
       cwd: this.group.path(name),
       ...(input === undefined ? {} : { input }),
+      env: { ...password === null ? {} : { SEALPOST_PASSWORD: password }, ...env },
+    });
+  }
+
+  /** Starts a command on a terminal, in somebody's folder, with the permissions of its task. */
+  async at(
+    name: string,
+    args: readonly string[],
+    { password = passwordOf(name), env = {}, build }: AsOptions & { readonly build?: Build } = {},
+  ): Promise<Screen> {
+    return await Screen.start(args, {
+      cwd: this.group.path(name),
+      build: build ?? await buildFor(args),
       env: { ...password === null ? {} : { SEALPOST_PASSWORD: password }, ...env },
     });
   }

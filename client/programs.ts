@@ -1,0 +1,234 @@
+import { utf8 } from "../crypto/bytes.ts";
+import { SealpostError } from "../crypto/error.ts";
+import { printable } from "../protocol/printable.ts";
+import { mayStartPrograms } from "../protocol/run_right.ts";
+
+// The programs of a person's choice that this one uses: editor, pager, what watch runs. They are
+// started by small shells, which are started before anything is read that somebody else wrote; then
+// this process gives up the right to start any. So whoever takes it over through a hostile message
+// finds no such right, and the shells do only what is written below.
+
+/** How every shell begins: what it starts has no business with these. */
+const BEGIN = "unset SEALPOST_PASSWORD SEALPOST_PASSPHRASE\n";
+
+/**
+ * Reads requests, a line each, and answers in a line. Ctrl-C is for the program that runs, not for
+ * the shell: a signal that is caught, unlike one that is ignored, is a usual one to its children.
+ */
+const TOOLS = `${BEGIN}trap : INT
+while IFS= read -r request; do
+  case $request in
+    editor)
+      if [ -n "\${VISUAL:-$EDITOR}" ]; then echo yes; else echo no; fi ;;
+    edit)
+      IFS= read -r file || exit
+      (eval "\${VISUAL:-$EDITOR} \\"\\$file\\"") </dev/tty >/dev/tty 2>&1
+      echo "$?" ;;
+    pager)
+      pager=\${PAGER-less}
+      case $pager in '' | cat) echo no; continue ;; esac
+      command -v "\${pager%% *}" >/dev/null 2>&1 || { echo no; continue; }
+      echo yes
+      export LESS="\${LESS-FX}" LESSCHARSET="\${LESSCHARSET-utf-8}"
+      (eval "$pager") >/dev/tty
+      exit ;;
+  esac
+done`;
+
+/** Reads messages, four lines each: what is wanted, id, sender, title; and answers nothing. */
+const HOOKS = `${BEGIN}trap : INT
+while IFS= read -r request && IFS= read -r SEALPOST_ID && IFS= read -r SEALPOST_FROM &&
+  IFS= read -r SEALPOST_SUBJECT; do
+  case $request in
+    exec)
+      export SEALPOST_ID SEALPOST_FROM SEALPOST_SUBJECT
+      (eval "$1") </dev/null ||
+        echo "sealpost: the command for $SEALPOST_ID ended with code $?" >&2 ;;
+    notify)
+      notify-send -a Sealpost -- "Mail from $SEALPOST_FROM" "$SEALPOST_SUBJECT" \\
+        </dev/null >/dev/null 2>&1 ;;
+  esac
+done`;
+
+/** A shell, or null where there is none or this process may not start one. */
+function startShell(
+  script: string,
+  args: readonly string[],
+  stdout: "piped" | "inherit",
+): Deno.ChildProcess | null {
+  if (Deno.build.os === "windows" || !mayStartPrograms()) return null;
+  try {
+    return new Deno.Command("sh", {
+      args: ["-c", script, "sh", ...args],
+      stdin: "piped",
+      stdout,
+      stderr: "inherit",
+    }).spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+/**
+ * Runs `work`, while a program has the terminal. Ctrl-C is meant for that program, and would else
+ * end this one.
+ */
+async function besideProgram<T>(work: () => Promise<T>): Promise<T> {
+  const ignore = () => {};
+  Deno.addSignalListener("SIGINT", ignore);
+  try {
+    return await work();
+  } finally {
+    Deno.removeSignalListener("SIGINT", ignore);
+  }
+}
+
+/** A person's editor and pager, on the terminal of this process. */
+export class Tools {
+  readonly #shell: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #output: ReadableStreamDefaultReader<Uint8Array>;
+  #heard = "";
+  #paging = false;
+
+  private constructor(shell: Deno.ChildProcess) {
+    this.#shell = shell;
+    this.#input = shell.stdin.getWriter();
+    this.#output = shell.stdout.getReader();
+    // Nothing waits for a shell that nobody asks.
+    shell.unref();
+  }
+
+  /** Starts the shell for both; null where there is none. Must come before `giveUpPrograms`. */
+  static start(): Tools | null {
+    const shell = startShell(TOOLS, [], "piped");
+    return shell && new Tools(shell);
+  }
+
+  /** Whether VISUAL or EDITOR says what the editor is. */
+  async hasEditor(): Promise<boolean> {
+    return await this.#ask("editor") === "yes";
+  }
+
+  /**
+   * Opens the file at `path` in the person's editor and waits until that ends. Throws `file-io` if it
+   * does not start or ends with an error.
+   */
+  async edit(path: string): Promise<void> {
+    if (/[\r\n]/.test(path)) {
+      throw new SealpostError("file-io", "the path of your folder has a line end; rename it");
+    }
+    const code = await besideProgram(() => this.#ask(`edit\n${path}`));
+    if (code === "0") return;
+    throw new SealpostError(
+      "file-io",
+      code === "127" || code === "126"
+        ? "your editor cannot be started; set VISUAL or EDITOR to one that is there"
+        : `your editor ended with an error (code ${code ?? "unknown"})`,
+    );
+  }
+
+  /**
+   * Shows a text, which must be safe to print, in the person's pager and waits until that ends.
+   * False if there is none, and then nothing was shown. Can be called once.
+   */
+  async page(text: string): Promise<boolean> {
+    if (this.#paging || await this.#ask("pager") !== "yes") return false;
+    this.#paging = true;
+    return await besideProgram(async () => {
+      try {
+        await this.#input.write(utf8(text));
+        await this.#input.close();
+      } catch {
+        // Whoever has read enough leaves the rest.
+      }
+      const { code } = await this.#shell.status;
+      return code !== 126 && code !== 127;
+    });
+  }
+
+  /** Ends the shell. Never throws. */
+  async close(): Promise<void> {
+    await this.#input.close().catch(() => {});
+    await this.#shell.status;
+    await this.#output.cancel().catch(() => {});
+  }
+
+  /** The answer to a request; null if the shell has ended. */
+  async #ask(request: string): Promise<string | null> {
+    try {
+      await this.#input.write(utf8(`${request}\n`));
+      for (;;) {
+        const end = this.#heard.indexOf("\n");
+        if (end >= 0) {
+          const answer = this.#heard.slice(0, end);
+          this.#heard = this.#heard.slice(end + 1);
+          return answer;
+        }
+        const { done, value } = await this.#output.read();
+        if (done) return null;
+        this.#heard += new TextDecoder().decode(value);
+      }
+    } catch {
+      return null;
+    }
+  }
+}
+
+/** A message that came, for the programs that are told of it. */
+export interface Arrival {
+  readonly id: string;
+  readonly from: string;
+  /** As it was written: it is made safe here. */
+  readonly subject: string;
+}
+
+/** What is started when mail comes: a command of the person's, and the desktop's notifications. */
+export class Hooks {
+  readonly #shell: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+
+  private constructor(shell: Deno.ChildProcess) {
+    this.#shell = shell;
+    this.#input = shell.stdin.getWriter();
+  }
+
+  /**
+   * Starts the shell; `command` is a line for it. Null where there is none. Must come before
+   * `giveUpPrograms`.
+   */
+  static start(command: string): Hooks | null {
+    const shell = startShell(HOOKS, [command], "inherit");
+    return shell && new Hooks(shell);
+  }
+
+  /** Has the command run for a message, after those before it. */
+  async run(arrival: Arrival): Promise<void> {
+    await this.#tell("exec", arrival);
+  }
+
+  /** Has the desktop say that a message came. */
+  async notify(arrival: Arrival): Promise<void> {
+    // Desktops may take the text for markup.
+    const subject = arrival.subject.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
+    await this.#tell("notify", { ...arrival, subject });
+  }
+
+  /** Waits until all commands have ended. Never throws. */
+  async close(): Promise<void> {
+    await this.#input.close().catch(() => {});
+    await this.#shell.status;
+  }
+
+  async #tell(request: string, { id, from, subject }: Arrival): Promise<void> {
+    const lines = [request, id, from, subject].map((line) => printable(line));
+    try {
+      await this.#input.write(utf8(`${lines.join("\n")}\n`));
+    } catch (cause) {
+      throw new SealpostError("file-io", "the shell for --exec has ended; start watch again", {
+        cause,
+      });
+    }
+  }
+}
