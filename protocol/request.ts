@@ -78,6 +78,12 @@ const password = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_PASSWORD));
  */
 const passwd = v.strictObject({ op: v.literal("passwd"), old: password, new: password });
 
+/**
+ * Ends all other sessions of the user, and all tickets. A session that is not the user's own doing is
+ * over by this, and a ticket that somebody else has; the password stays.
+ */
+const logout = v.strictObject({ op: v.literal("logout"), everywhere: v.literal(true) });
+
 /** Some bytes in canonical base64; their layout is checked by whoever decodes them. */
 const base64 = v.pipe(v.string(), v.minLength(1), v.maxLength(4096), v.check(isBase64));
 
@@ -120,6 +126,7 @@ export const requestSchema = v.variant("op", [
   keys,
   whoami,
   passwd,
+  logout,
   rotations,
   rotateBegin,
   rotate,
@@ -229,6 +236,12 @@ export const responses = {
     seq: v.optional(count),
   }),
   passwd: v.object({ ok: v.literal(true) }),
+  logout: v.object({
+    ok: v.literal(true),
+    /** How many other sessions were ended, and how many tickets. */
+    sessions: count,
+    tickets: count,
+  }),
   rotations: v.object({
     ok: v.literal(true),
     links: v.pipe(

@@ -36,6 +36,8 @@ export interface Asker {
   readonly adopt: (credential: string | null) => void;
   /** The change of his key, as far as it has come. */
   readonly keyChange: KeyChange;
+  /** Ends all his other sessions, and all his tickets. */
+  readonly logOutEverywhere: () => Promise<{ sessions: number; tickets: number }>;
   /** Ends all his sessions, this one too, when what was sent to it is on its way. */
   readonly endAll: (reason: string) => void;
   /** Sends the response. */
@@ -83,6 +85,8 @@ export async function answer(
       return await whoami(asker, context);
     case "passwd":
       return await passwd(request, asker, context);
+    case "logout":
+      return await respond({ ok: true, ...await asker.logOutEverywhere() });
     case "rotations":
       return await rotations(request, asker, context);
     case "rotate-begin":

@@ -17,7 +17,8 @@ export type AuditAction =
   | "reload"
   | "key-bound"
   | "key-rotated"
-  | "password-changed";
+  | "password-changed"
+  | "logged-out-everywhere";
 
 /** Where it came from. */
 export interface AuditOrigin {

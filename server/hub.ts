@@ -25,6 +25,8 @@ export interface Member {
 /** Who is logged in now. */
 export class Hub {
   readonly #members = new Map<string, Set<Member>>();
+  /** When each of those who did so logged out everywhere last, of `performance.now()`. */
+  readonly #loggedOut = new Map<string, number>();
   #lastId = 0;
 
   /** For a new session. */
@@ -58,6 +60,19 @@ export class Hub {
   /** All sessions, those of a user together. */
   members(): readonly Member[] {
     return [...this.#members.values()].flatMap((members) => [...members]);
+  }
+
+  /**
+   * Remembers that `name` logs out everywhere at this moment: logins that began before, and are not
+   * sessions yet, are over too.
+   */
+  logOut(name: string): void {
+    this.#loggedOut.set(name, performance.now());
+  }
+
+  /** Whether `name` has logged out everywhere since `began`, of `performance.now()`. */
+  hasLoggedOut(name: string, began: number): boolean {
+    return (this.#loggedOut.get(name) ?? -Infinity) >= began;
   }
 
   /** Tells those whose mailbox got something. */

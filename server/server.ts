@@ -263,11 +263,12 @@ async function receive(stream: ByteStream, door: Door): Promise<void> {
     log.debug("turned-away", { source: source.name, limit });
     return await turnAway(stream, notNowText(limit, retryAfter));
   }
+  const began = performance.now();
   const wire = new Wire(stream, settings().loginTimeout, observer.network);
   try {
     const loggedIn = await admit(wire, entry, door);
     if (!loggedIn) return;
-    const session = new Session(loggedIn, wire, door.sessionContext);
+    const session = new Session(loggedIn, wire, door.sessionContext, began);
     door.sessions.add(session);
     try {
       await session.run();

@@ -22,6 +22,7 @@ import { answer, type AnswerContext, mustChange } from "./answers.ts";
 import { deliver, type Delivered } from "./deliver.ts";
 import type { Hub, Member } from "./hub.ts";
 import type { InFlight } from "./in_flight.ts";
+import { logOutEverywhere } from "./log_out.ts";
 import type { LoggedIn } from "./login.ts";
 import type { Observer } from "./observe.ts";
 import { Bucket, type Buckets } from "./rates.ts";
@@ -80,6 +81,7 @@ export class Session implements Member {
   #upload: { id: number; upload: Handoff; optional: boolean } | null = null;
   #lastId = 0;
   #nextTicket: LoggedIn["nextTicket"];
+  readonly #began: number;
   readonly #keyChange: KeyChange;
   #inFlight = 0;
   #onLanded: (() => void) | null = null;
@@ -94,7 +96,8 @@ export class Session implements Member {
   /** When the last record came, as {@linkcode Session.check} has seen it; and what came of it. */
   #quiet = { received: 0, since: performance.now(), asked: false };
 
-  constructor(loggedIn: LoggedIn, wire: Wire, context: SessionContext) {
+  /** `began`: when its connection did, of `performance.now()`. */
+  constructor(loggedIn: LoggedIn, wire: Wire, context: SessionContext, began: number) {
     this.id = context.hub.newId();
     this.name = loggedIn.name;
     this.peer = loggedIn.peer;
@@ -106,6 +109,7 @@ export class Session implements Member {
     this.#wire = wire;
     this.#pace = new Bucket(paceOf(context.settings()), performance.now());
     this.#nextTicket = loggedIn.nextTicket;
+    this.#began = began;
     this.#keyChange = new KeyChange(loggedIn, context);
     this.#context = context;
   }
@@ -122,6 +126,7 @@ export class Session implements Member {
   async run(): Promise<void> {
     this.#context.hub.join(this);
     try {
+      if (await this.#isOver()) return;
       for (;;) {
         const uploading = this.#upload !== null && !this.#upload.optional;
         this.#waitingSince = uploading ? performance.now() : null;
@@ -200,11 +205,22 @@ export class Session implements Member {
     }
   }
 
+  /**
+   * Whether the user has logged out everywhere since this login began. What ticket it was issued
+   * meanwhile is taken back.
+   */
+  async #isOver(): Promise<boolean> {
+    if (!this.#context.hub.hasLoggedOut(this.name, this.#began)) return false;
+    await this.#context.store.dropTickets(this.name);
+    await this.#end({ reason: "you logged out everywhere" });
+    return true;
+  }
+
   /** The client's first record has shown that it is no replay: it may have its next ticket. */
   async #issueTicket(issue: NonNullable<LoggedIn["nextTicket"]>): Promise<void> {
     this.#nextTicket = null;
     const ticket = await issue();
-    if (!ticket) return;
+    if (!ticket || await this.#isOver()) return;
     const payload = encodeJson({
       event: "ticket",
       id: toHex(ticket.id),
@@ -437,6 +453,7 @@ export class Session implements Member {
       // This session goes on; the others of this user do not.
       adopt: (credential) => this.#credential = credential,
       keyChange: this.#keyChange,
+      logOutEverywhere: () => logOutEverywhere(this, this.#context),
       // Not waited for: this session's own end comes after what it is doing now.
       endAll: (reason) => {
         this.#context.hub.endAll(({ name }) => name !== this.name, reason).catch(() => {});

@@ -262,6 +262,8 @@ export class DishonestServer implements AsyncDisposable {
         });
       case "passwd":
         return await talk.respond({ ok: true });
+      case "logout":
+        return await talk.respond({ ok: true, sessions: 0, tickets: 0 });
       case "rotations":
         return await talk.respond({ ok: true, links: this.chains.get(request.name) ?? [] });
       case "rotate-begin":

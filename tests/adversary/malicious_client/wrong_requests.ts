@@ -102,6 +102,10 @@ const REQUESTS: Readonly<Record<Request["op"], { example: Request; places: reado
     example: { op: "passwd", old: "not the password", new: "another password" },
     places: [op, { at: ["old"], takes: isPassword }, { at: ["new"], takes: isPassword }],
   },
+  logout: {
+    example: { op: "logout", everywhere: true },
+    places: [op, { at: ["everywhere"], takes: (value) => value === true }],
+  },
   rotations: {
     example: { op: "rotations", name: "x", since: FP },
     places: [op, { at: ["name"], takes: isName }, { at: ["since"], takes: isNothingElse }],
