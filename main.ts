@@ -134,6 +134,23 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
     case "keys export":
     case "keys import":
       return await useKeys(name, given);
+    case "passwd":
+      return await (await import("./client/commands/passwd.ts")).passwd({
+        ...ofKeys(given),
+        passwordStdin: given.flag("password-stdin"),
+      });
+    case "logout":
+      return await (await import("./client/commands/logout.ts")).logout({
+        ...ofKeys(given),
+        everywhere: given.flag("everywhere"),
+      });
+    case "unlock":
+      return await (await import("./client/commands/unlock.ts")).unlock({
+        ...ofKeys(given),
+        life: given.text("for"),
+      });
+    case "lock":
+      return await (await import("./client/commands/unlock.ts")).lock(ofKeys(given));
     case "keygen": {
       const { keygen } = await import("./keygen.ts");
       return await keygen({
@@ -174,7 +191,8 @@ function printText(text: string): void {
 }
 
 type KeysCommand = Extract<CommandName, `keys ${string}`>;
-type MailCommand = Exclude<typeof CLIENT_COMMANDS[number]["name"], KeysCommand>;
+type AccountCommand = "passwd" | "logout" | "unlock" | "lock";
+type MailCommand = Exclude<typeof CLIENT_COMMANDS[number]["name"], KeysCommand | AccountCommand>;
 
 /** The commands that do one thing with one's mail. */
 async function useMail(name: MailCommand, given: Arguments): Promise<void> {
@@ -297,12 +315,17 @@ async function useMail(name: MailCommand, given: Arguments): Promise<void> {
   }
 }
 
-/** The commands about one's own keys and those of others. */
-async function useKeys(name: KeysCommand, given: Arguments): Promise<void> {
-  const common = {
+/** What commands about keys and the account were given in common. */
+function ofKeys(given: Arguments) {
+  return {
     ...given.pick({ dir: "dir", server: "server", passwordFile: "password-file" }),
     json: given.flag("json"),
   };
+}
+
+/** The commands about one's own keys and those of others. */
+async function useKeys(name: KeysCommand, given: Arguments): Promise<void> {
+  const common = ofKeys(given);
   switch (name) {
     case "keys list":
       return await (await import("./client/commands/keys.ts")).listKeys(common);

@@ -18,6 +18,8 @@ const fields = {
   user: v.optional(v.string()),
   /** Whether what was fetched is kept, sealed, to be read without the server. */
   cache: v.optional(v.boolean()),
+  /** How long the private key stays without its passphrase once that was asked for, like `8h`. */
+  unlock: v.optional(v.string()),
   /** Where attachments are saved if nothing else is said; default: `files/` in the folder. */
   downloads: v.optional(v.string()),
 };

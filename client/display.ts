@@ -1,5 +1,5 @@
 /** A variable of the environment; undefined if it is not set, or not ours to read. */
-function variable(name: string): string | undefined {
+export function variable(name: string): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "env", variable: name });
   return state === "granted" ? Deno.env.get(name) : undefined;
 }

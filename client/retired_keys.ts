@@ -1,5 +1,5 @@
 import { join } from "@std/path";
-import { type Bytes, equal } from "../crypto/bytes.ts";
+import { type Bytes, equal, wipe } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import {
   type Identity,
@@ -25,15 +25,18 @@ export class RetiredKeys {
     dir: string,
     name: string,
     askPassphrase: (path: string) => Promise<Bytes | null>,
+    /** Those of them, maybe, that are open already. */
+    open: readonly Identity[] = [],
   ) {
     this.#dir = dir;
     this.#name = name;
     this.#askPassphrase = askPassphrase;
+    for (const identity of open) this.#loaded.set(this.#fileOf(identity.bundle.fp), identity);
   }
 
   /** The identity with this fingerprint; null if it was never here. Throws `passphrase`, `key-format`. */
   async find(fp: Bytes): Promise<Identity | null> {
-    const file = `${this.#name}_private.${shortFingerprint(fp)}.pem`;
+    const file = this.#fileOf(fp);
     if (!(await this.#files()).includes(file)) return null;
     const identity = await this.#load(file);
     return equal(identity.bundle.fp, fp) ? identity : null;
@@ -44,6 +47,10 @@ export class RetiredKeys {
     const out: Identity[] = [];
     for (const file of await this.#files()) out.push(await this.#load(file));
     return out;
+  }
+
+  #fileOf(fp: Bytes): string {
+    return `${this.#name}_private.${shortFingerprint(fp)}.pem`;
   }
 
   async #files(): Promise<string[]> {
@@ -73,6 +80,7 @@ export class RetiredKeys {
       );
     }
     const identity = await identityFromPem(pem, passphrase ?? undefined);
+    if (passphrase) wipe(passphrase);
     this.#loaded.set(file, identity);
     return identity;
   }

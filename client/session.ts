@@ -1,23 +1,32 @@
 import { join } from "@std/path";
 import { exists } from "@std/fs";
 import { type Bytes, fromUtf8, wipe } from "../crypto/bytes.ts";
-import { SealpostError } from "../crypto/error.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { type Bundle, bundleToPem, formatFingerprint, type Identity } from "../crypto/identity.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
 import { readFileBounded, writeFileAtomic } from "../protocol/atomic_file.ts";
-import { loadBundle, loadIdentity, requirePrivate, SERVER_NAME } from "../protocol/key_files.ts";
+import {
+  hasPassphrase,
+  loadBundle,
+  loadIdentity,
+  requirePrivate,
+  SERVER_NAME,
+} from "../protocol/key_files.ts";
 import { MAX_PASSWORD, MIN_PASSWORD } from "../protocol/limits.ts";
 import { encodePassword } from "../protocol/login.ts";
 import type { MailEvent } from "../protocol/request.ts";
 import { connectSocket } from "../protocol/socket.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../protocol/secret_input.ts";
 import { Line } from "./line.ts";
+import { CONFIG_FILE, readConfig } from "./config.ts";
 import { askForBundle } from "./login.ts";
 import { logOn } from "./log_on.ts";
 import { Mail } from "./mail.ts";
 import { RetiredKeys } from "./retired_keys.ts";
 import { State } from "./state.ts";
 import type { Terminal } from "./terminal.ts";
+import { openUnlocked, parseLife, unlockKeys } from "./unlock.ts";
+import { runtimeFolder } from "./unlocked.ts";
 
 /** Who logs on, where, and with what. */
 export interface SessionOptions {
@@ -69,12 +78,53 @@ export async function openPerson(
   terminal: Terminal,
   dir: string,
   name: string,
-  passphrase: (attempt: number) => Promise<Bytes | null> = (attempt) =>
-    askPassphrase(terminal, name, attempt),
+  passphrase?: (attempt: number) => Promise<Bytes | null>,
 ): Promise<Person> {
-  const identity = await loadIdentity(dir, name, passphrase);
-  const retired = new RetiredKeys(dir, name, (path) => askRetired(terminal, path));
+  const [identity, ...others] = await openKeys(terminal, dir, name, passphrase);
+  const retired = new RetiredKeys(dir, name, (path) => askRetired(terminal, path), others);
   return { identity, retired, state: await State.open(dir, name, identity, retired) };
+}
+
+/** The keys of a user, and retired ones that are open with them: unlocked before, or loaded now. */
+async function openKeys(
+  terminal: Terminal,
+  dir: string,
+  name: string,
+  passphrase: ((attempt: number) => Promise<Bytes | null>) | undefined,
+): Promise<readonly [Identity, ...Identity[]]> {
+  const unlocked = await openUnlocked(dir, name);
+  if (unlocked) return unlocked;
+  const given: Bytes[] = [];
+  const ask = async (attempt: number) => {
+    const bytes = await (passphrase?.(attempt) ?? askPassphrase(terminal, name, attempt));
+    if (bytes) given.push(bytes);
+    return bytes;
+  };
+  const life = passphrase || passphraseFromEnvironment() !== null ? null : await lifeOf(dir, name);
+  if (life === null) {
+    try {
+      return [await loadIdentity(dir, name, ask)];
+    } finally {
+      wipe(...given);
+    }
+  }
+  const complain = (error: SealpostError) => terminal.complain(`not unlocked: ${error.message}`);
+  const { identity, others } = await unlockKeys(dir, name, life, ask, complain);
+  return [identity, ...others];
+}
+
+/** How long keys stay unlocked by the setting; null if not at all. Throws `config`. */
+async function lifeOf(dir: string, name: string): Promise<number | null> {
+  const { unlock } = await readConfig(dir);
+  if (unlock === undefined || runtimeFolder() === null || !await hasPassphrase(dir, name)) {
+    return null;
+  }
+  try {
+    return parseLife(unlock);
+  } catch (error) {
+    if (!isSealpostError(error, "usage")) throw error;
+    throw new SealpostError("config", `${join(dir, CONFIG_FILE)}: unlock: ${error.message}`);
+  }
 }
 
 /**
@@ -187,7 +237,8 @@ function bounded(password: Bytes): Bytes {
  */
 export async function askNewPassword(
   terminal: Terminal,
-  problem: (password: string) => string | null = () => null,
+  problem: (password: string) => string | null | Promise<string | null> = () => null,
+  intro = "Your password is good for one time only. Choose your own, of 8 characters or more.",
 ): Promise<string> {
   if (!terminal.interactive) {
     throw new SealpostError(
@@ -195,9 +246,7 @@ export async function askNewPassword(
       "your password is good for one time only; connect once at a terminal and choose your own",
     );
   }
-  terminal.print(
-    "Your password is good for one time only. Choose your own, of 8 characters or more.",
-  );
+  terminal.print(intro);
   for (;;) {
     const first = await terminal.askSecret("New password: ");
     const second = first && await terminal.askSecret("The same again: ");
@@ -208,7 +257,7 @@ export async function askNewPassword(
     else {
       const wrong = [...text].length < MIN_PASSWORD
         ? `That has fewer than ${MIN_PASSWORD} characters.`
-        : problem(text);
+        : await problem(text);
       if (wrong === null) return text;
       terminal.complain(wrong);
     }

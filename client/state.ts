@@ -4,7 +4,13 @@ import { type Bytes, concat, random, utf8, wipe } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { hkdf } from "../crypto/hash.ts";
 import type { Identity } from "../crypto/identity.ts";
-import { readFileBounded, wrapFileError, writeFileAtomic } from "../protocol/atomic_file.ts";
+import {
+  readFileBounded,
+  syncFolder,
+  wrapFileError,
+  writeFileAtomic,
+} from "../protocol/atomic_file.ts";
+import { isThere } from "../protocol/key_files.ts";
 import { parseName } from "../protocol/name.ts";
 import { sleep } from "../protocol/timer.ts";
 import type { RetiredKeys } from "./retired_keys.ts";
@@ -162,6 +168,25 @@ export class State {
     await writeFileAtomic(path, await this.seal(file, data));
   }
 
+  /**
+   * Removes `file` of the state of user `name` under `dir`, durably, without the keys that it is
+   * sealed for; false if it was not there. Throws `busy`, `file-io`.
+   */
+  static async forget(dir: string, name: string, file: string): Promise<boolean> {
+    const folder = join(dir, ".sealpost", parseName(name));
+    const path = join(folder, file);
+    if (!await isThere(path)) return false;
+    using _lock = await lockFolder(folder);
+    try {
+      await Deno.remove(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw wrapFileError(error, `remove ${path}`);
+    }
+    await syncFolder(folder);
+    return true;
+  }
+
   /** Removes `file` if it exists. Throws `file-io`. */
   async remove(file: string): Promise<void> {
     const path = this.path(file);
@@ -191,30 +216,8 @@ export class State {
    * Waits until no other client of this user has the lock, and takes it until it is disposed of.
    * It must not be taken twice, so not within {@linkcode State.update}. Throws `busy` after 10 s.
    */
-  async lock(): Promise<Disposable> {
-    const path = join(this.#folder, LOCK);
-    try {
-      const file = await Deno.open(path, { create: true, write: true, mode: 0o600 });
-      try {
-        const end = Date.now() + LOCK_PATIENCE;
-        while (!await file.tryLock(true)) {
-          if (Date.now() > end) {
-            throw new SealpostError(
-              "busy",
-              `another client of this user holds ${path}; close it and try again`,
-            );
-          }
-          await sleep(10 + 20 * Math.random());
-        }
-      } catch (error) {
-        file.close();
-        throw error;
-      }
-      // The system gives the lock up with the file, also when the process dies.
-      return { [Symbol.dispose]: () => file.close() };
-    } catch (error) {
-      throw wrapFileError(error, `lock ${path}`);
-    }
+  lock(): Promise<Disposable> {
+    return lockFolder(this.#folder);
   }
 }
 
@@ -226,6 +229,32 @@ export interface Change<T> {
 }
 
 const ADVICE = "restore it from a backup, or move it away and lose what it remembers";
+
+async function lockFolder(folder: string): Promise<Disposable> {
+  const path = join(folder, LOCK);
+  try {
+    const file = await Deno.open(path, { create: true, write: true, mode: 0o600 });
+    try {
+      const end = Date.now() + LOCK_PATIENCE;
+      while (!await file.tryLock(true)) {
+        if (Date.now() > end) {
+          throw new SealpostError(
+            "busy",
+            `another client of this user holds ${path}; close it and try again`,
+          );
+        }
+        await sleep(10 + 20 * Math.random());
+      }
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    // The system gives the lock up with the file, also when the process dies.
+    return { [Symbol.dispose]: () => file.close() };
+  } catch (error) {
+    throw wrapFileError(error, `lock ${path}`);
+  }
+}
 
 async function stateKey(identity: Identity): Promise<AesKey> {
   const raw = await hkdf(identity.mlkemSeed, new Uint8Array(0), "sealpost/1 client state", 32);

@@ -9,7 +9,7 @@ import {
   utf8,
 } from "../crypto/bytes.ts";
 import { parseJson } from "../protocol/schema.ts";
-import type { State } from "./state.ts";
+import { State } from "./state.ts";
 
 const FILE = "tickets";
 /** Most tickets that are kept: one for each client that runs at once, and a few that were lost. */
@@ -88,6 +88,11 @@ export class Tickets {
       });
       return { data: encode(kept), result: undefined };
     });
+  }
+
+  /** Forgets all tickets of a user under `dir`, durably; false if there were none. */
+  static forget(dir: string, name: string): Promise<boolean> {
+    return State.forget(dir, name, FILE);
   }
 
   /** Forgets all tickets, of every server. */

@@ -1,4 +1,5 @@
 import type { Command } from "../protocol/options.ts";
+import { ACCOUNT_COMMANDS } from "./account.ts";
 import { DESK_COMMANDS } from "./desk.ts";
 import { KEYS_COMMANDS } from "./keys.ts";
 import { MAIL_COMMANDS } from "./mail.ts";
@@ -10,4 +11,5 @@ export const CLIENT_COMMANDS = [
   ...MAIL_COMMANDS,
   ...DESK_COMMANDS,
   ...KEYS_COMMANDS,
+  ...ACCOUNT_COMMANDS,
 ] as const satisfies readonly Command[];

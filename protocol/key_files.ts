@@ -4,11 +4,13 @@ import {
   type Bundle,
   bundleFromPem,
   bundleToPem,
+  forgetPkcs8,
   type Identity,
   identityFromPem,
   identityToPem,
   isEncryptedPem,
   type NewIdentity,
+  newIdentityFromPem,
   requirePair,
   shortFingerprint,
 } from "../crypto/identity.ts";
@@ -142,9 +144,18 @@ export async function loadIdentity(
   name: string,
   askPassphrase: (attempt: number) => Promise<Bytes | null>,
 ): Promise<Identity> {
+  return forgetPkcs8(await loadNewIdentity(dir, name, askPassphrase));
+}
+
+/** {@linkcode loadIdentity} for an identity that is to be written again: the caller forgets it. */
+export async function loadNewIdentity(
+  dir: string,
+  name: string,
+  askPassphrase: (attempt: number) => Promise<Bytes | null>,
+): Promise<NewIdentity> {
   const privatePath = privateKeyPath(dir, name);
   const publicPath = publicKeyPath(dir, name);
-  const identity = await loadPrivateKey(dir, name, askPassphrase);
+  const identity = await openPrivateKey(dir, name, askPassphrase);
   if (!await isThere(publicPath)) {
     throw new SealpostError(
       "file-missing",
@@ -175,6 +186,14 @@ export async function loadPrivateKey(
   name: string,
   askPassphrase: (attempt: number) => Promise<Bytes | null>,
 ): Promise<Identity> {
+  return forgetPkcs8(await openPrivateKey(dir, name, askPassphrase));
+}
+
+async function openPrivateKey(
+  dir: string,
+  name: string,
+  askPassphrase: (attempt: number) => Promise<Bytes | null>,
+): Promise<NewIdentity> {
   const path = privateKeyPath(dir, name);
   if (!await isThere(path)) {
     throw new SealpostError(
@@ -184,7 +203,7 @@ export async function loadPrivateKey(
   }
   await requirePrivate(path);
   const text = await readKeyFile(path);
-  if (!isEncryptedPem(text)) return await named(path, identityFromPem(text));
+  if (!isEncryptedPem(text)) return await named(path, newIdentityFromPem(text));
   let wrong: unknown = new SealpostError(
     "passphrase",
     `${path} is encrypted; set SEALPOST_PASSPHRASE or start this on a terminal to be asked`,
@@ -193,13 +212,35 @@ export async function loadPrivateKey(
     const passphrase = await askPassphrase(attempt);
     if (passphrase === null) break;
     try {
-      return await named(path, identityFromPem(text, passphrase));
+      return await named(path, newIdentityFromPem(text, passphrase));
     } catch (error) {
       if (!isSealpostError(error, "passphrase")) throw error;
       wrong = error;
     }
   }
   throw wrong;
+}
+
+/**
+ * Whether `secret` is the passphrase of the private key of `name`; false for one that has none. Throws
+ * `file-missing`, `key-format`, `file-io`.
+ */
+export async function isPassphrase(dir: string, name: string, secret: Bytes): Promise<boolean> {
+  const path = privateKeyPath(dir, name);
+  const text = await readKeyFile(path);
+  if (!isEncryptedPem(text)) return false;
+  try {
+    await named(path, identityFromPem(text, secret));
+    return true;
+  } catch (error) {
+    if (isSealpostError(error, "passphrase")) return false;
+    throw error;
+  }
+}
+
+/** Whether the private key of `name` has a passphrase. Throws `file-missing`, `file-io`. */
+export async function hasPassphrase(dir: string, name: string): Promise<boolean> {
+  return isEncryptedPem(await readKeyFile(privateKeyPath(dir, name)));
 }
 
 /** The bundle in a public key file. Throws `file-missing`, `key-format`, `file-io`. */

@@ -1,0 +1,121 @@
+import { type Bytes, fromUtf8, wipe } from "../../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { isPassphrase } from "../../protocol/key_files.ts";
+import { MAX_PASSWORD } from "../../protocol/limits.ts";
+import { encodePassword } from "../../protocol/login.ts";
+import { printableJson } from "../../protocol/printable.ts";
+import { passphraseBytes, readInputLine } from "../../protocol/secret_input.ts";
+import type { Mail } from "../mail.ts";
+import { findProfile, requireAddress } from "../profile.ts";
+import { askNewPassword, givenPassword, openMail, openPerson } from "../session.ts";
+import { openTerminal, type Terminal } from "../terminal.ts";
+import { Tickets } from "../tickets.ts";
+import { type KeyOptions, placeOf } from "./keyring.ts";
+
+/** What `passwd` was given. */
+export interface PasswdOptions extends KeyOptions {
+  /** Reads the old and the new password from standard input, a line each. */
+  readonly passwordStdin: boolean;
+}
+
+/** The `passwd` command: changes one's own password, and gets this machine a ticket for it. */
+export async function passwd(options: PasswdOptions): Promise<void> {
+  const terminal = openTerminal();
+  if (!terminal.interactive && !options.passwordStdin) {
+    throw new SealpostError(
+      "usage",
+      "off a terminal, --password-stdin reads the old and the new password, a line each",
+    );
+  }
+  const profile = await findProfile(placeOf(options));
+  const { dir, name } = profile;
+  // Before the keys are opened: a passphrase that is asked for must not be taken from these lines.
+  const lines = options.passwordStdin ? readTwoLines() : null;
+  const person = await openPerson(terminal, dir, name);
+  const old = lines?.old ?? await oldPassword(terminal, options.passwordFile);
+  const problem = async (password: string) =>
+    await isPassphrase(dir, name, passphraseBytes(password))
+      ? "That is the passphrase of your private key: whoever learns one must not have both."
+      : null;
+  const log = (password: Bytes, useTicket: boolean, newPassword?: () => Promise<string>) =>
+    openMail({
+      terminal,
+      address: requireAddress(profile),
+      name,
+      dir,
+      person,
+      useTicket,
+      cache: profile.config.cache !== false,
+      announce: (line) => terminal.complain(line),
+      password: () => Promise.resolve(password.slice()),
+      ...newPassword ? { newPassword } : {},
+    });
+  let chosen: string | null = null;
+  const choose = async () => chosen = lines ? await checked(lines.next, problem) : await ask();
+  const ask = () => askNewPassword(terminal, problem, "Choose a password of 8 characters or more.");
+  try {
+    // A one-time password is changed by the login itself.
+    const mail = await log(old, true, choose);
+    try {
+      if (chosen === null) await change(mail, fromUtf8(old), await choose());
+    } finally {
+      await mail.close();
+    }
+  } finally {
+    wipe(old);
+  }
+  // All tickets ended with the old password.
+  await Tickets.forget(dir, name);
+  const ticket = await renew(log, chosen ?? "", terminal);
+  if (options.json) return terminal.print(printableJson({ changed: true, ticket }));
+  terminal.print("Your password is changed. Your other sessions have ended.");
+  if (Deno.env.get("SEALPOST_PASSWORD") !== undefined || options.passwordFile !== undefined) {
+    terminal.print("Where you keep it for programs, it is the old one still.");
+  }
+}
+
+async function change(mail: Mail, old: string, next: string): Promise<void> {
+  await mail.line.ask({ op: "passwd", old, new: next });
+}
+
+/** Logs in with the new password, which leaves a ticket. Whether that went well. */
+async function renew(
+  log: (password: Bytes, useTicket: boolean) => Promise<Mail>,
+  password: string,
+  terminal: Terminal,
+): Promise<boolean> {
+  const bytes = encodePassword(password);
+  try {
+    await (await log(bytes, false)).close();
+    return true;
+  } catch (error) {
+    if (!isSealpostError(error)) throw error;
+    terminal.complain(`there is no new ticket (${error.message}); the next command asks for it`);
+    return false;
+  } finally {
+    wipe(bytes);
+  }
+}
+
+/** The password so far: from a file or the environment, or typed. */
+async function oldPassword(terminal: Terminal, file: string | undefined): Promise<Bytes> {
+  const old = await givenPassword(file) ?? await terminal.askSecret("Current password: ");
+  if (old !== null && old.length >= 1 && old.length <= MAX_PASSWORD) return old;
+  throw new SealpostError("usage", `a password has 1 to ${MAX_PASSWORD} bytes`);
+}
+
+function readTwoLines(): { readonly old: Bytes; readonly next: string } {
+  const [old, next] = [readInputLine(), readInputLine()];
+  if (old && next) return { old: encodePassword(old), next };
+  throw new SealpostError("usage", "two lines are wanted: the old password and the new one");
+}
+
+/** Throws `usage` for a password that may not be chosen. */
+async function checked(
+  password: string,
+  problem: (password: string) => Promise<string | null>,
+): Promise<string> {
+  const wrong = await problem(password);
+  if (wrong === null) return password;
+  throw new SealpostError("usage", `${wrong.replace(/^T/, "t")} Nothing was changed`);
+}

@@ -1,0 +1,43 @@
+import { SealpostError } from "../../crypto/error.ts";
+import { hasPassphrase } from "../../protocol/key_files.ts";
+import { printableJson } from "../../protocol/printable.ts";
+import { PROGRAM } from "../../protocol/program.ts";
+import { findProfile } from "../profile.ts";
+import { askPassphrase } from "../session.ts";
+import { formatTime, isoTime } from "../show.ts";
+import { openTerminal } from "../terminal.ts";
+import { parseLife, unlockKeys } from "../unlock.ts";
+import { forgetUnlocked, noRuntimeFolder, runtimeFolder } from "../unlocked.ts";
+import { type KeyOptions, placeOf } from "./keyring.ts";
+
+/** The `unlock` command: keeps the private key without its passphrase for a while. */
+export async function unlock(options: KeyOptions & { readonly life: string }): Promise<void> {
+  const life = parseLife(options.life);
+  const terminal = openTerminal();
+  const { dir, name } = await findProfile(placeOf(options));
+  if (!await hasPassphrase(dir, name)) {
+    throw new SealpostError(
+      "usage",
+      `the private key of ${name} has no passphrase, so there is nothing to unlock`,
+    );
+  }
+  if (runtimeFolder() === null) throw noRuntimeFolder();
+  const ask = (attempt: number) => askPassphrase(terminal, name, attempt);
+  const { until } = await unlockKeys(dir, name, life, ask, (error) => {
+    throw error;
+  });
+  if (options.json) return terminal.print(printableJson({ unlocked: true, until: isoTime(until) }));
+  terminal.print(
+    `Unlocked until ${formatTime(until)}, or until you log out of this machine; ` +
+      `"${PROGRAM} lock" ends it.`,
+  );
+}
+
+/** The `lock` command: from now on the passphrase is asked for again. */
+export async function lock(options: KeyOptions): Promise<void> {
+  const terminal = openTerminal();
+  const { dir, name } = await findProfile(placeOf(options));
+  const wasUnlocked = await forgetUnlocked(dir, name);
+  if (options.json) return terminal.print(printableJson({ unlocked: false, wasUnlocked }));
+  terminal.print(wasUnlocked ? "Locked." : "It was not unlocked.");
+}
