@@ -223,8 +223,9 @@ export const COMMANDS = [
     name: "connect",
     summary: "read and send mail",
     description: [
-      "Connects to a server and shows the menu. Asks for what was not given: the server, the user " +
-      "name, the password. Works the same with its answers from a pipe, one a line.",
+      "Connects to a server and reads and writes mail there: at a terminal on the whole screen (? " +
+      "shows the keys), else, and with --menu, with a numbered menu, whose answers may come from a " +
+      "pipe, one a line. Asks for what was not given: the server, the user name, the password.",
     ],
     positionals: [{
       name: "[USER@]HOST[:PORT]",
@@ -244,6 +245,7 @@ export const COMMANDS = [
         value: "FILE",
         help: "take the password from the first line of FILE, which only you may read",
       },
+      { name: "menu", help: "the numbered menu, at a terminal too" },
     ],
     refused: { password: NOT_AN_ARGUMENT, p: NOT_AN_ARGUMENT, passphrase: NOT_A_VALUE },
     examples: [
@@ -257,6 +259,7 @@ export const COMMANDS = [
     environment: [
       { name: "SEALPOST_PASSWORD", help: "the password, for use without a person" },
       PASSPHRASE,
+      { name: "NO_COLOR", help: "no colours on the screen" },
       DEBUG,
     ],
   },

@@ -104,11 +104,14 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
     case "connect": {
       await openTools(false);
       const { connect } = await import("./client/connect.ts");
-      return await connect(given.pick({
-        dir: "dir",
-        target: "[USER@]HOST[:PORT]",
-        passwordFile: "password-file",
-      }));
+      return await connect({
+        ...given.pick({
+          dir: "dir",
+          target: "[USER@]HOST[:PORT]",
+          passwordFile: "password-file",
+        }),
+        menu: given.flag("menu"),
+      });
     }
     case "setup":
     case "send":

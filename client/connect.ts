@@ -1,12 +1,15 @@
+import { join } from "@std/path";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
-import { type Address, parseAddress } from "../protocol/address.ts";
+import { type Address, formatAddress, parseAddress } from "../protocol/address.ts";
 import { parseName } from "../protocol/name.ts";
 import { readConfig } from "./config.ts";
+import { isDumb } from "./display.ts";
 import { clientFolder } from "./folder.ts";
 import { Menu } from "./menu.ts";
 import { findProfile, type Profile } from "./profile.ts";
 import { openMail } from "./session.ts";
-import { openTerminal, type Terminal } from "./terminal.ts";
+import { handedOver, openTerminal, type Terminal } from "./terminal.ts";
+import type { Started } from "./tui/start.ts";
 
 /** What the `connect` command was given; it asks for the rest. */
 export interface ConnectOptions {
@@ -19,21 +22,26 @@ export interface ConnectOptions {
   readonly target?: string;
   /** A file whose first line is the password. */
   readonly passwordFile?: string;
+  /** Whether it is the numbered menu at a terminal too. */
+  readonly menu: boolean;
 }
 
 /**
  * The `connect` command: asks for server, user and password in the seed's order, logs in and runs
- * the menu until the person is done. Throws whatever stops it, after a goodbye to the server.
+ * the full-screen program, or the menu, until the person is done. Throws whatever stops it, after a
+ * goodbye to the server.
  */
 export async function connect(options: ConnectOptions): Promise<void> {
-  const terminal = openTerminal();
+  let full: Started | null = null;
+  const terminal = handedOver(openTerminal(), () => full?.askSecret ?? null);
   const { address, name, dir } = await whoAndWhere(terminal, options);
   // A password that is needed again can be asked for only while no other question is.
   let asking = false;
   const unattended = options.passwordFile !== undefined ||
     Deno.env.get("SEALPOST_PASSWORD") !== undefined;
-  const { cache = true } = await readConfig(dir);
+  const { cache = true, downloads } = await readConfig(dir);
   let menu: Menu | null = null;
+  const wholeScreen = terminal.interactive && !options.menu && !isDumb();
   const mail = await openMail({
     terminal,
     address,
@@ -42,14 +50,27 @@ export async function connect(options: ConnectOptions): Promise<void> {
     cache,
     // Piped answers are counted on: with a ticket or without, the password is one of them.
     useTicket: terminal.interactive || unattended,
-    onMail: (event) => menu?.notice(event),
+    onMail: (event) => (full ?? menu)?.notice(event),
     announce: (line) => terminal.print(line),
-    askPassword: async () => asking ? await terminal.askSecret("Enter your password: ") : null,
+    askPassword: async () => {
+      return asking || full ? await terminal.askSecret("Enter your password: ") : null;
+    },
     // Whoever runs a pipe learns from its end that the connection is gone.
     ...(terminal.interactive ? { reconnect: true, retries: 2, offline: "allowed" } : {}),
     ...(options.passwordFile === undefined ? {} : { passwordFile: options.passwordFile }),
   });
   try {
+    if (wholeScreen) {
+      const { startTui } = await import("./tui/start.ts");
+      full = startTui(mail, {
+        files: downloads ?? join(dir, "files"),
+        account: `${name}@${formatAddress(address)}`,
+      });
+      await full.run();
+      await mail.close();
+      // The program still waits for a key, and that cannot be taken back.
+      Deno.exit(0);
+    }
     menu = new Menu(terminal, mail, dir, async () => {
       asking = true;
       await mail.line.connect().finally(() => asking = false);

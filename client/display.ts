@@ -16,6 +16,7 @@ export function showsColours(): boolean {
   return !isDumb() && !variable("NO_COLOR");
 }
 
-function isDumb(): boolean {
+/** Whether the terminal cannot move its cursor. */
+export function isDumb(): boolean {
   return variable("TERM") === "dumb";
 }

@@ -33,7 +33,7 @@ export class Progress {
   #drawn: number | null = null;
 
   /** `total` is in units. */
-  constructor(label: string, total: number, unit: Unit = "bytes", output = standardError) {
+  constructor(label: string, total: number, unit: Unit = "bytes", output = usual) {
     this.#label = label;
     this.#total = total;
     this.#unit = unit;
@@ -97,6 +97,13 @@ const standardError: ProgressOutput = {
   },
   now: () => performance.now(),
 };
+
+let usual = standardError;
+
+/** Has bars drawn by `output` from now on; null for standard error again. */
+export function drawProgressOn(output: ProgressOutput | null): void {
+  usual = output ?? standardError;
+}
 
 /** `bytes` for people: `999 bytes`, `1.0 KiB`, `12 MiB`. */
 export function formatSize(bytes: number): string {

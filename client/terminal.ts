@@ -75,6 +75,29 @@ export function openTerminal(io: TerminalIo = systemIo()): Terminal {
   return new LineTerminal(io);
 }
 
+/**
+ * `terminal`, whose questions for secrets go to `ask` once that is there: while the whole terminal
+ * is in use, nothing else may read or write it.
+ */
+export function handedOver(
+  terminal: Terminal,
+  ask: () => Terminal["askSecret"] | null,
+): Terminal {
+  return {
+    interactive: terminal.interactive,
+    columns: () => terminal.columns(),
+    rows: () => terminal.rows(),
+    ask: (prompt) => terminal.ask(prompt),
+    askSecret: (prompt) => (ask() ?? ((text: string) => terminal.askSecret(text)))(prompt),
+    askText: (prompt, onText) => terminal.askText(prompt, onText),
+    askBlock: (prompt, isWhole) => terminal.askBlock(prompt, isWhole),
+    readRest: () => terminal.readRest(),
+    writeBytes: (bytes) => terminal.writeBytes(bytes),
+    print: (line) => terminal.print(line),
+    complain: (line) => terminal.complain(line),
+  };
+}
+
 class LineTerminal implements Terminal {
   readonly interactive: boolean;
   readonly #io: TerminalIo;

@@ -28,7 +28,7 @@ const BUILD: Build = {
     "--allow-read",
     "--allow-write",
     "--allow-net=127.0.0.1",
-    "--allow-env=SEALPOST_*,HOME,XDG_CONFIG_HOME,XDG_RUNTIME_DIR,APPDATA",
+    "--allow-env=SEALPOST_*,HOME,XDG_CONFIG_HOME,XDG_RUNTIME_DIR,APPDATA,TERM,TMUX,ZELLIJ,STY",
     join(ROOT, "main.ts"),
   ],
 };

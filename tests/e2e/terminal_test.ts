@@ -34,11 +34,11 @@ testUnless(missing, "a person writes, lists, reads and leaves on a terminal", as
   const cwd = group.path("alice");
   const connect = (address = group.server.address) => {
     const env = { SEALPOST_PASSWORD: passwordOf("alice") };
-    return Screen.start(["connect", `alice@${address}`], { cwd, env });
+    return Screen.start(["connect", "--menu", `alice@${address}`], { cwd, env });
   };
 
   await t.step("the password is not shown, the rest is", async () => {
-    await using screen = await Screen.start(["connect"], { cwd });
+    await using screen = await Screen.start(["connect", "--menu"], { cwd });
     await screen.converse([
       ["Enter the server IP or name:", group.server.address],
       ["Enter your username:", "alice"],
@@ -167,7 +167,7 @@ testUnless(
   async () => {
     await using group = await Group.start(["alice"]);
     const connect = (env: Record<string, string> = {}) => {
-      return Screen.start(["connect", `alice@${group.server.address}`], {
+      return Screen.start(["connect", "--menu", `alice@${group.server.address}`], {
         cwd: group.path("alice"),
         env,
       });
@@ -204,7 +204,7 @@ testUnless(
     await Deno.remove(path);
     const [, fingerprint = "?"] = /key (SHA256:\S+)/.exec(group.server.program.stdout) ?? [];
     const connect = () => {
-      return Screen.start(["connect", `alice@${group.server.address}`], {
+      return Screen.start(["connect", "--menu", `alice@${group.server.address}`], {
         cwd: group.path("alice"),
       });
     };
@@ -239,7 +239,11 @@ testUnless(
     await using group = await Group.start(["alice"]);
     const cwd = group.path("alice");
     {
-      await using screen = await Screen.start(["connect", `alice@${group.server.address}`], {
+      await using screen = await Screen.start([
+        "connect",
+        "--menu",
+        `alice@${group.server.address}`,
+      ], {
         cwd,
       });
       await screen.converse([["Enter your password:", "not this one"]]);
@@ -284,9 +288,12 @@ testUnless(
       assertEquals((await screen.ended()).code, 0);
       assert(!(await screen.written()).includes("horse"));
     }
-    await using screen = await Screen.start(["connect", `carol@${group.server.address}`], {
-      cwd: group.dir,
-    });
+    await using screen = await Screen.start(
+      ["connect", "--menu", `carol@${group.server.address}`],
+      {
+        cwd: group.dir,
+      },
+    );
     const question = "Passphrase of the private key of carol:";
     await screen.converse([[question, "wrong"], [question, "correct horse"]]);
     await screen.expect("Enter your password:");

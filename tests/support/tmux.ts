@@ -14,7 +14,17 @@ export async function whyNoTmux(): Promise<string | null> {
   }
 }
 
-/** A terminal of 100 columns and 40 lines, in which the program runs. */
+/** How a {@linkcode Screen} starts its program. */
+export interface ScreenOptions extends StartOptions {
+  /** Default: 100. */
+  readonly columns?: number;
+  /** Default: 40. */
+  readonly rows?: number;
+  /** Whether colours are wanted; default: no. */
+  readonly colours?: boolean;
+}
+
+/** A terminal in which the program runs. */
 export class Screen implements AsyncDisposable {
   readonly #folder: string;
   /** How often each prompt was on the screen when it was waited for last. */
@@ -25,7 +35,7 @@ export class Screen implements AsyncDisposable {
   }
 
   /** Starts the program. What it leaves of the terminal's settings is written down at its end. */
-  static async start(args: readonly string[], options: StartOptions): Promise<Screen> {
+  static async start(args: readonly string[], options: ScreenOptions): Promise<Screen> {
     const folder = await Deno.makeTempDir({ prefix: "tmux-" });
     const screen = new Screen(folder);
     const build = options.build ?? FROM_SOURCE;
@@ -34,7 +44,8 @@ export class Screen implements AsyncDisposable {
       PATH: Deno.env.get("PATH"),
       HOME: Deno.env.get("HOME"),
     };
-    const variables = { PATH, HOME, LANG: "C.UTF-8", NO_COLOR: "1", ...options.env };
+    const colours: Record<string, string> = options.colours ? {} : { NO_COLOR: "1" };
+    const variables = { PATH, HOME, LANG: "C.UTF-8", ...colours, ...options.env };
     const given = Object.entries(variables).map(([name, value]) => `${name}=${quote(value)}`).join(
       " ",
     );
@@ -49,7 +60,8 @@ export class Screen implements AsyncDisposable {
       "set -g history-limit 100000\nset -g status off\n",
     );
     await screen.#tmux(
-      ...["-u", "-f", "tmux.conf", "new-session", "-d", "-x", "100", "-y", "40"],
+      ...["-u", "-f", "tmux.conf", "new-session", "-d"],
+      ...["-x", String(options.columns ?? 100), "-y", String(options.rows ?? 40)],
       // The program starts when everything that it writes is recorded.
       `read go; exec sh ${quote(join(folder, "run.sh"))}`,
     );
@@ -97,6 +109,36 @@ export class Screen implements AsyncDisposable {
   async text(): Promise<string> {
     const text = await this.#tmux("capture-pane", "-p", "-J", "-S", "-");
     return text.replaceAll(/ +$/gm, "").trimEnd();
+  }
+
+  /** What is on the screen now, with the sequences that colour it if `coloured`. */
+  async shown(coloured = false): Promise<string> {
+    const text = await this.#tmux("capture-pane", "-p", ...coloured ? ["-e"] : []);
+    return text.replaceAll(/ +$/gm, "").trimEnd();
+  }
+
+  /** Waits until a text is on the screen, or none that fits; returns what is on the screen then. */
+  async see(text: string | RegExp): Promise<string> {
+    let read = "";
+    try {
+      return await waitFor(String(text), async () => {
+        read = await this.shown();
+        const there = typeof text === "string" ? read.includes(text) : text.test(read);
+        return there ? read : null;
+      });
+    } catch (cause) {
+      throw new Error(`waited in vain to see ${text}; the screen shows:\n${read}`, { cause });
+    }
+  }
+
+  /** Gives the terminal another size. */
+  async resize(columns: number, rows: number): Promise<void> {
+    await this.#tmux("resize-window", "-x", String(columns), "-y", String(rows));
+  }
+
+  /** The process that tmux started, from which the program descends. */
+  async pid(): Promise<number> {
+    return Number(await this.#tmux("display-message", "-p", "#{pane_pid}"));
   }
 
   /** Every byte that the program has written so far. */

@@ -1,0 +1,70 @@
+import { MAX_TITLE } from "../../protocol/limits.ts";
+import { printable } from "../../protocol/printable.ts";
+import { formatMessageId } from "../../protocol/uuid.ts";
+import { emptyDraft, type Written } from "../drafts.ts";
+import { formatTime } from "../show.ts";
+import type { Opened } from "../unseal.ts";
+
+/** A reply to `opened`, with its text quoted. `all`: to everybody it went to as well. */
+export function replyTo(opened: Opened, text: string, me: string, all: boolean): Written {
+  const { from, to, cc, subject, date } = opened.summary;
+  const others = (people: readonly { name: string }[]) => {
+    return people.map(({ name }) => name).filter((name) => name !== me);
+  };
+  // A reply to what one sent oneself goes to those it was sent to.
+  const first = from.name === me ? others(to) : [from.name];
+  const recipients = [...new Set([...first, ...all ? others(to) : []])];
+  if (recipients.length === 0) recipients.push(me);
+  const copies = all ? others(cc).filter((name) => !recipients.includes(name)) : [];
+  return {
+    ...emptyDraft(),
+    to: recipients,
+    cc: [...new Set(copies)],
+    subject: prefixed("Re:", subject),
+    text: `\n\nOn ${formatTime(date)}, ${from.name} wrote:\n${quote(text)}\n`,
+    answers: formatMessageId(opened.id),
+  };
+}
+
+/** A message that passes `opened` on, attachments and all. */
+export function forwardOf(opened: Opened, text: string): Written {
+  const { from, subject, date } = opened.summary;
+  return {
+    ...emptyDraft(),
+    subject: prefixed("Fwd:", subject),
+    text: [
+      "",
+      "",
+      "---------- Forwarded message ----------",
+      `From: ${from.name}`,
+      `Date: ${formatTime(date)}`,
+      `Title: ${printable(subject)}`,
+      "",
+      text,
+    ].join("\n"),
+    forwards: formatMessageId(opened.id),
+  };
+}
+
+/** Every line of `text` marked as somebody else's. */
+function quote(text: string): string {
+  return text.replace(/\s+$/, "").split("\n")
+    .map((line) => line.startsWith(">") ? `>${line}` : line === "" ? ">" : `> ${line}`)
+    .join("\n");
+}
+
+/** `subject` with `prefix` before it, once, within the limit of a title. */
+function prefixed(prefix: string, subject: string): string {
+  const whole = subject.toLowerCase().startsWith(prefix.toLowerCase())
+    ? subject
+    : `${prefix} ${subject}`;
+  return [...whole].slice(0, MAX_TITLE).join("");
+}
+
+/** Whether a text that a person wrote speaks of something attached; quoted lines do not count. */
+export function mentionsAttachment(text: string): boolean {
+  const own = text.split(/^-{5,} Forwarded message -{5,}$/m)[0]?.split("\n")
+    .filter((line) => !line.startsWith(">")).join("\n") ?? "";
+  return /\b(attach(ed|ing|ment|ments)?|enclosed?|enclosure|anhang|anhänge|angehängt|beigefügt|anbei|ci-joint|pi[eè]ces? jointes?|adjunt[oa]s?|allegat[oi])\b/iu
+    .test(own);
+}

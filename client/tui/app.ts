@@ -1,0 +1,488 @@
+import { isSealpostError } from "../../crypto/error.ts";
+import { printable } from "../../protocol/printable.ts";
+import type { MailEvent } from "../../protocol/request.ts";
+import { isLost } from "../line.ts";
+import type { Mail } from "../mail.ts";
+import { drawProgressOn } from "../progress.ts";
+import { barRows, type Connection, hintBar, type Message, messageLine, topBar } from "./chrome.ts";
+import { Display, type DisplayIo, type Key } from "./display.ts";
+import { fill, type Frame, type Line, line, type Size, span } from "./frame.ts";
+import { type Action, press } from "./keys.ts";
+import { editLine, EMPTY_INPUT, inputOf, insert, type LineInput } from "./line_input.ts";
+import { Mailbox } from "./mailbox.ts";
+import type { Host, InputOptions, Screen } from "./screen.ts";
+import { HelpScreen } from "./screens/help.ts";
+import { ListScreen } from "./screens/list.ts";
+import type { Signs } from "./signs.ts";
+import type { Theme } from "./theme.ts";
+import { wrapText } from "./wrap.ts";
+
+/** How long the second of two keys may take, milliseconds. */
+const SECOND_KEY = 600;
+/** How long a message is seen at least, and an error, milliseconds. */
+const SEEN = { info: 2000, good: 2000, error: 6000 } as const;
+/** How long the server's events are gathered before it is asked, milliseconds. */
+const GATHER = 50;
+/** Messages that one search gives. */
+const MAX_FOUND = 10_000;
+
+/** A question that waits for its answer. */
+interface Question {
+  readonly text: string;
+  /** The letters that answer it; null for a line of input. */
+  readonly keys: string | null;
+  readonly options: InputOptions;
+  input: LineInput;
+  choices: readonly string[];
+  readonly answer: (answer: string | null) => void;
+}
+
+/** What the program is made of. */
+export interface AppParts {
+  readonly mail: Mail;
+  readonly io: DisplayIo;
+  readonly theme: Theme;
+  readonly signs: Signs;
+  /** Where attachments are saved. */
+  readonly files: string;
+  /** Whose mail of which server it is, for the bar at the top. */
+  readonly account: string;
+}
+
+/** The full-screen program: a stack of screens, questions at the bottom, and what goes on behind. */
+export class App implements Host {
+  readonly mail: Mail;
+  readonly mailbox: Mailbox;
+  readonly files: string;
+  readonly signs: Signs;
+  readonly #account: string;
+  readonly #display: Display;
+  readonly #list: ListScreen;
+  readonly #screens: Screen[];
+  readonly #questions: Question[] = [];
+  readonly #ended = Promise.withResolvers<void>();
+  #message: { readonly message: Message; readonly since: number } | null = null;
+  #progress: string | null = null;
+  #first: string | null = null;
+  #firstTimer: ReturnType<typeof setTimeout> | undefined;
+  #gathering: ReturnType<typeof setTimeout> | undefined;
+  #clock: ReturnType<typeof setInterval> | undefined;
+  #catchingUp: Promise<void> | null = null;
+  #left = false;
+
+  constructor({ mail, io, theme, signs, files, account }: AppParts) {
+    this.mail = mail;
+    this.files = files;
+    this.signs = signs;
+    this.#account = account;
+    this.mailbox = new Mailbox(mail, {
+      changed: () => this.#changed(),
+      renewed: () => {
+        this.say("The server made this mailbox anew since you last looked: ask why.", "error");
+      },
+      failed: (error) => {
+        if (!isLost(error)) this.fail(error);
+      },
+    });
+    this.#list = new ListScreen(this);
+    this.#screens = [this.#list];
+    this.#display = new Display(io, theme, {
+      frame: (size) => this.frame(size),
+      key: (key) => this.#key(key),
+      ended: () => this.#hangUp(),
+    });
+  }
+
+  /** Runs until the person ends it. Whatever happens, the terminal is given back as it was. */
+  async run(): Promise<void> {
+    const stop = () => this.#display.stop();
+    // Before anybody prints what went wrong.
+    globalThis.addEventListener("error", stop);
+    globalThis.addEventListener("unhandledrejection", stop);
+    globalThis.addEventListener("unload", stop);
+    const signals = this.#onSignals();
+    drawProgressOn({
+      terminal: true,
+      columns: () => this.#columns,
+      write: (text) => {
+        // deno-lint-ignore no-control-regex -- what a bar is written with
+        const bar = text.replace(/^\r|\x1b\[K$/g, "");
+        this.#progress = bar === "" ? null : bar;
+        this.refresh();
+      },
+      now: () => performance.now(),
+    });
+    const unlisten = this.mail.line.onState(({ kind }) => {
+      if (kind === "online") this.background(() => this.#catchUp());
+      this.refresh();
+    });
+    this.#clock = setInterval(() => {
+      if (this.mail.line.state.kind !== "online") this.refresh();
+    }, 1000);
+    try {
+      this.#display.start();
+      this.#list.changed();
+      this.background(() => this.#list.local());
+      this.background(() => this.#catchUp());
+      const { recovered } = this.mail.drafts;
+      if (recovered.length > 0) this.say("A text that was left in an editor is in Drafts (5).");
+      await this.#ended.promise;
+    } finally {
+      this.#left = true;
+      this.mailbox.close();
+      clearInterval(this.#clock);
+      clearTimeout(this.#gathering);
+      clearTimeout(this.#firstTimer);
+      unlisten();
+      drawProgressOn(null);
+      stop();
+      signals();
+      globalThis.removeEventListener("error", stop);
+      globalThis.removeEventListener("unhandledrejection", stop);
+      globalThis.removeEventListener("unload", stop);
+    }
+  }
+
+  /** Called when the server says that something came. */
+  notice(_event: MailEvent): void {
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined;
+      this.background(() => this.mailbox.sync());
+    }, GATHER);
+  }
+
+  /** What the screen is to show. */
+  frame(size: Size): Frame {
+    this.#columns = size.columns;
+    const screen = this.#top();
+    const bars = barRows(size);
+    const bottom = this.#bottom(size);
+    const rows = Math.max(1, size.rows - bars.top - (bars.bottom - 1) - bottom.lines.length);
+    const shown = screen.show({ columns: size.columns, rows });
+    const body: Line[] = shown.lines.slice(0, rows);
+    while (body.length < rows) body.push([]);
+    const where = `Sealpost  ${screen.where()}`;
+    const lines: Line[] = [
+      topBar(where, this.#connection(), size.columns),
+      ...body.map((line) => fill(line, size.columns)),
+      ...bars.bottom > 1 ? [hintBar(screen.mode, size.columns)] : [],
+      ...bottom.lines,
+    ];
+    const cursor = bottom.cursor !== null
+      ? { row: lines.length - 1, column: bottom.cursor }
+      : shown.cursor
+      ? { row: bars.top + shown.cursor.row, column: shown.cursor.column }
+      : null;
+    return { lines: lines.slice(0, size.rows), cursor };
+  }
+  #columns = 80;
+
+  refresh(): void {
+    this.#display.refresh();
+  }
+
+  say(text: string, kind: "info" | "good" | "error" = "info"): void {
+    this.#message = { message: { kind, text }, since: performance.now() };
+    this.refresh();
+  }
+
+  fail(error: unknown): void {
+    // Without words of its own it is a defect: it ends the program as any other does.
+    if (!isSealpostError(error)) return void Promise.reject(error);
+    if (error.code === "cancelled") return this.say(printable(error.message));
+    this.say(sentence(printable(error.message)), "error");
+  }
+
+  open(screen: Screen): void {
+    this.#screens.push(screen);
+    this.refresh();
+  }
+
+  leave(screen: Screen): void {
+    const at = this.#screens.indexOf(screen);
+    if (at > 0) this.#screens.splice(at, 1);
+    this.background(async () => {
+      await screen.close?.();
+      await this.#list.local();
+    });
+    this.refresh();
+  }
+
+  input(label: string, options: InputOptions = {}): Promise<string | null> {
+    return this.#ask(label, null, options);
+  }
+
+  choose(question: string, keys: string): Promise<string | null> {
+    return this.#ask(question, keys, {});
+  }
+
+  async find(words: string): Promise<readonly number[]> {
+    const { found } = await this.mail.search(words, { folder: null, limit: MAX_FOUND });
+    return found.map(({ item }) => item.entry.uid);
+  }
+
+  background(work: () => Promise<void>): void {
+    work().catch((error) => {
+      if (!this.#left) this.fail(error);
+    }).finally(() => this.refresh());
+  }
+
+  async quit(): Promise<void> {
+    if (this.#progress !== null) {
+      const answer = await this.choose(
+        "Something is still on its way. Leave all the same? (y/n)",
+        "yn",
+      );
+      if (answer !== "y") return;
+    }
+    await this.#rescue();
+    this.#ended.resolve();
+  }
+
+  #ask(text: string, keys: string | null, options: InputOptions): Promise<string | null> {
+    return new Promise((resolve) => {
+      const input = options.value === undefined ? EMPTY_INPUT : inputOf(options.value);
+      this.#questions.push({ text, keys, options, input, choices: [], answer: resolve });
+      this.refresh();
+    });
+  }
+
+  #top(): Screen {
+    return this.#screens.at(-1) ?? this.#list;
+  }
+
+  #changed(): void {
+    for (const screen of this.#screens ?? []) screen.changed?.();
+    this.#display?.refresh();
+  }
+
+  /** What is to be done whenever there is a connection. */
+  #catchUp(): Promise<void> {
+    return this.#catchingUp ??= (async () => {
+      try {
+        if (!this.mail.line.online) return;
+        await this.mailbox.sync();
+        const { sent, refused } = await this.mail.flushOutbox();
+        if (sent > 0) this.say(`${sent} waiting message(s) went out.`, "good");
+        for (const line of refused) {
+          this.say(`A waiting message was not sent, ${printable(line)}`, "error");
+        }
+        await this.#list.local();
+      } finally {
+        this.#catchingUp = null;
+      }
+    })();
+  }
+
+  #connection(): Connection {
+    const { state } = this.mail.line;
+    switch (state.kind) {
+      case "online":
+        return { words: this.#account, lost: false };
+      case "connecting":
+        return { words: "connecting …", lost: true };
+      case "offline": {
+        const seconds = Math.max(0, Math.ceil((state.retryAt - Date.now()) / 1000));
+        return {
+          words: Number.isFinite(seconds) ? `offline, again in ${seconds} s` : "offline",
+          lost: true,
+        };
+      }
+    }
+  }
+
+  /** The lines at the bottom: a question, a bar, or what was said last. */
+  #bottom(size: Size): { readonly lines: Line[]; readonly cursor: number | null } {
+    const { columns, rows } = size;
+    const question = this.#questions[0];
+    const most = Math.max(1, Math.min(5, rows - 4));
+    if (question) {
+      const above = wrapText(question.text, columns - 2);
+      if (question.keys === null) {
+        const { line, cursor } = messageLine({
+          kind: "input",
+          label: question.text,
+          input: question.input,
+          hidden: question.options.hidden ?? false,
+          choices: question.choices,
+        }, columns);
+        return { lines: [line], cursor };
+      }
+      const last = messageLine({ kind: "question", text: above.at(-1) ?? "" }, columns);
+      const before = above.slice(0, -1).slice(1 - most);
+      return {
+        lines: [
+          ...most > 1 ? before.map((text) => fill([span(text, "strong")], columns)) : [],
+          last.line,
+        ],
+        cursor: last.cursor,
+      };
+    }
+    if (this.#progress !== null) {
+      return {
+        lines: [messageLine({ kind: "progress", text: this.#progress }, columns).line],
+        cursor: null,
+      };
+    }
+    const message = this.#message?.message ?? this.#offline();
+    if (message?.kind !== "info" && message?.kind !== "good" && message?.kind !== "error") {
+      return { lines: [fill([], columns)], cursor: null };
+    }
+    const look = message.kind === "error" ? "bad" : message.kind === "good" ? "good" : "plain";
+    const lines = wrapText(message.text, columns - 1).slice(0, most);
+    return { lines: lines.map((text) => fill(line(text, look), columns)), cursor: null };
+  }
+
+  /** Why there is no connection, where nothing else is to be said. */
+  #offline(): Message | null {
+    const { state } = this.mail.line;
+    if (state.kind !== "offline") return null;
+    return { kind: "info", text: sentence(`no connection: ${printable(state.why)}`) };
+  }
+
+  #key(key: Key): void | Promise<void> {
+    const { message, since } = this.#message ?? {};
+    if (message && since !== undefined && message.kind in SEEN) {
+      const kind = message.kind === "error" ? "error" : "info";
+      if (performance.now() - since > SEEN[kind]) this.#message = null;
+    }
+    try {
+      return this.#dispatch(key);
+    } finally {
+      this.refresh();
+    }
+  }
+
+  #dispatch(key: Key): void | Promise<void> {
+    if (this.#questions.length > 0) return this.#answer(key);
+    const screen = this.#top();
+    if (this.#first === null && screen.take?.(key)) return;
+    const first = this.#first;
+    this.#forgetFirst();
+    const pressed = press(screen.mode, key.name, first);
+    switch (pressed.kind) {
+      case "action":
+        return this.#act(screen, pressed.action);
+      case "wait": {
+        const { alone } = pressed;
+        this.#first = key.name;
+        this.#firstTimer = setTimeout(() => {
+          this.#forgetFirst();
+          if (alone !== null && this.#top() === screen) this.#act(screen, alone);
+        }, SECOND_KEY);
+        return;
+      }
+      case "unknown":
+        if (key.name !== "paste") this.say("That key does nothing here; ? shows the keys.");
+    }
+  }
+
+  #forgetFirst(): void {
+    clearTimeout(this.#firstTimer);
+    this.#first = null;
+  }
+
+  #act(screen: Screen, action: Action): void | Promise<void> {
+    switch (action) {
+      case "help":
+        return this.open(new HelpScreen(this, screen.mode));
+      case "redraw":
+        return this.#display.redraw();
+      case "suspend":
+        return this.#suspend();
+      case "refresh":
+        return this.background(async () => {
+          this.say("Asking the server …");
+          await this.mail.line.connect();
+          await this.#catchUp();
+          if (this.#message?.message.kind === "info") this.say("This is what the server has.");
+        });
+      default: {
+        const doing = attempt(() => screen.act(action));
+        this.background(() => doing);
+      }
+    }
+  }
+
+  #answer(key: Key): void {
+    const question = this.#questions[0];
+    if (!question) return;
+    const settle = (answer: string | null) => {
+      this.#questions.shift();
+      question.answer(answer);
+    };
+    if (key.name === "escape" || key.name === "ctrl+c") return settle(null);
+    if (question.keys !== null) {
+      const letter = key.text?.toLowerCase() ?? "";
+      if (letter.length === 1 && question.keys.includes(letter)) settle(letter);
+      return;
+    }
+    if (key.name === "enter") return settle(question.input.text);
+    if (key.name === "tab") return this.#complete(question);
+    question.choices = [];
+    question.input = key.text === null
+      ? editLine(question.input, key.name) ?? question.input
+      : insert(question.input, key.text);
+  }
+
+  #complete(question: Question): void {
+    const { complete } = question.options;
+    if (!complete) return;
+    const { text } = question.input;
+    this.background(async () => {
+      const completed = await complete(text);
+      if (question.input.text !== text) return;
+      question.input = inputOf(completed.text);
+      question.choices = completed.choices.map((choice) => printable(choice));
+    });
+  }
+
+  async #suspend(): Promise<void> {
+    if (Deno.build.os === "windows") {
+      return this.say("This system cannot suspend a program.");
+    }
+    // The whole group, as the terminal itself would: a task runner waits for this process.
+    await this.#display.lend(() => Deno.kill(0, "SIGTSTP"));
+  }
+
+  async #rescue(): Promise<void> {
+    for (const screen of [...this.#screens]) await screen.rescue?.();
+  }
+
+  /** The terminal is gone: what was written is kept, and that is all that can be done. */
+  #hangUp(): void {
+    this.#rescue().catch(() => {}).finally(() => this.#ended.resolve());
+  }
+
+  #onSignals(): () => void {
+    const taken: (() => void)[] = [];
+    for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]] as const) {
+      const listener = () => {
+        this.#rescue().catch(() => {}).finally(() => {
+          this.#display.stop();
+          Deno.exit(128 + number);
+        });
+      };
+      try {
+        Deno.addSignalListener(signal, listener);
+        taken.push(() => Deno.removeSignalListener(signal, listener));
+      } catch {
+        // A system without that signal.
+      }
+    }
+    return () => {
+      for (const give of taken) give();
+    };
+  }
+}
+
+/** What `work` throws at once is thrown later, as what it throws later is. */
+async function attempt(work: () => void | Promise<void>): Promise<void> {
+  await work();
+}
+
+/** A message with a capital and a full stop. */
+function sentence(text: string): string {
+  const whole = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
+}

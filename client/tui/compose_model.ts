@@ -1,0 +1,141 @@
+import type { Written } from "../drafts.ts";
+import { namesIn } from "./complete.ts";
+import { editLine, inputOf, insert, type LineInput } from "./line_input.ts";
+import { areaOf, editArea, type TextArea, textIn, type as typeText } from "./text_area.ts";
+
+/** The fields above the text that are one line each. */
+export const FIELDS = ["to", "cc", "bcc", "subject"] as const;
+export type Field = typeof FIELDS[number];
+
+/** Where the cursor can be: in a field, on an attachment, in the text. */
+export type Focus = Field | "attachments" | "text";
+
+/** A file that is to go with the message. */
+export interface Attached {
+  readonly path: string;
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** A message as it is being written. */
+export interface Composition {
+  readonly fields: Readonly<Record<Field, LineInput>>;
+  readonly text: TextArea;
+  readonly attachments: readonly Attached[];
+  /** Which attachment the cursor is on. */
+  readonly chosen: number;
+  readonly focus: Focus;
+}
+
+/** The composition of a draft, with the cursor where one goes on. */
+export function compositionOf(draft: Written, attachments: readonly Attached[]): Composition {
+  return {
+    fields: {
+      to: inputOf(draft.to.join(", ")),
+      cc: inputOf(draft.cc.join(", ")),
+      bcc: inputOf(draft.bcc.join(", ")),
+      subject: inputOf(draft.subject),
+    },
+    text: areaOf(draft.text),
+    attachments,
+    chosen: 0,
+    focus: draft.to.length === 0 ? "to" : draft.subject === "" ? "subject" : "text",
+  };
+}
+
+/** What a draft takes from a composition. */
+export function writtenIn(composition: Composition): Omit<Written, "id"> {
+  const { fields, attachments, text } = composition;
+  return {
+    to: namesIn(fields.to.text),
+    cc: namesIn(fields.cc.text),
+    bcc: namesIn(fields.bcc.text),
+    subject: fields.subject.text.trim(),
+    text: textIn(text),
+    attachments: attachments.map(({ path }) => path),
+  };
+}
+
+/** The places that Tab goes through. */
+function stops(composition: Composition): Focus[] {
+  return [...FIELDS, ...composition.attachments.length > 0 ? ["attachments" as const] : [], "text"];
+}
+
+/** The cursor `by` places further. */
+export function focusBy(composition: Composition, by: number): Composition {
+  const all = stops(composition);
+  const at = all.indexOf(composition.focus);
+  return { ...composition, focus: all[(at + by + all.length) % all.length] ?? "text" };
+}
+
+/** Whether the cursor is in a list of names. */
+export function namesField(focus: Focus): focus is "to" | "cc" | "bcc" {
+  return focus === "to" || focus === "cc" || focus === "bcc";
+}
+
+/** What is typed or pasted where the cursor is. */
+export function typed(composition: Composition, text: string): Composition {
+  const { focus } = composition;
+  if (focus === "attachments") return composition;
+  if (focus === "text") return { ...composition, text: typeText(composition.text, text) };
+  return withField(composition, focus, insert(composition.fields[focus], text));
+}
+
+export function withField(composition: Composition, field: Field, input: LineInput): Composition {
+  return { ...composition, fields: { ...composition.fields, [field]: input } };
+}
+
+/** The composition after a key that edits or moves; null for every other key. */
+export function edited(
+  composition: Composition,
+  key: string,
+  columns: number,
+  rows: number,
+): Composition | null {
+  const { focus, text } = composition;
+  if (focus === "text") {
+    // Up from the first line is to the fields.
+    const atTop = text.row === 0 && (key === "up" || key === "ctrl+p") &&
+      editArea(text, key, columns, rows)?.at === text.at;
+    if (atTop) return focusBy(composition, -1);
+    const changed = editArea(text, key, columns, rows);
+    return changed && { ...composition, text: changed };
+  }
+  if (key === "down" || key === "ctrl+n" || key === "enter") {
+    if (focus === "attachments" && key !== "enter") {
+      if (composition.chosen < composition.attachments.length - 1) {
+        return { ...composition, chosen: composition.chosen + 1 };
+      }
+    }
+    return focusBy(composition, 1);
+  }
+  if (key === "up" || key === "ctrl+p") {
+    if (focus === "attachments" && composition.chosen > 0) {
+      return { ...composition, chosen: composition.chosen - 1 };
+    }
+    return focus === "to" ? composition : focusBy(composition, -1);
+  }
+  if (focus === "attachments") {
+    return key === "delete" || key === "backspace" || key === "d" ? detached(composition) : null;
+  }
+  const input = editLine(composition.fields[focus], key);
+  return input && withField(composition, focus, input);
+}
+
+/** The composition with one more attachment. */
+export function attached(composition: Composition, one: Attached): Composition {
+  const others = composition.attachments.filter(({ path }) => path !== one.path);
+  return { ...composition, attachments: [...others, one] };
+}
+
+/** The composition without the attachment at the cursor. */
+function detached(composition: Composition): Composition {
+  const attachments = composition.attachments.toSpliced(composition.chosen, 1);
+  return {
+    ...composition,
+    attachments,
+    chosen: Math.max(0, Math.min(composition.chosen, attachments.length - 1)),
+    focus: attachments.length === 0 ? "text" : "attachments",
+  };
+}

@@ -1,0 +1,124 @@
+import { displayWidth, fit, graphemes } from "../../protocol/printable.ts";
+
+/** How a span looks. What a terminal makes of each is in `theme.ts`. */
+export type Look =
+  | "plain"
+  | "bar"
+  | "strong"
+  | "dim"
+  | "cursor"
+  | "good"
+  | "warning"
+  | "bad"
+  | "accent"
+  | "quote"
+  | "quote-deep";
+
+/** Text of one look. It is safe to print: what others wrote went through `printable`. */
+export interface Span {
+  readonly text: string;
+  readonly look: Look;
+}
+
+/** One line of the screen. */
+export type Line = readonly Span[];
+
+/** A place on the screen, from 0. */
+export interface Spot {
+  readonly row: number;
+  readonly column: number;
+}
+
+/** What the whole terminal shows, at most as many lines as it has. */
+export interface Frame {
+  readonly lines: readonly Line[];
+  /** Where the terminal's own cursor is; null to hide it. */
+  readonly cursor: Spot | null;
+}
+
+/** Columns and rows. */
+export interface Size {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+export function span(text: string, look: Look = "plain"): Span {
+  return { text, look };
+}
+
+export function line(text: string, look: Look = "plain"): Line {
+  return [span(text, look)];
+}
+
+export function widthOf(spans: Line): number {
+  return spans.reduce((sum, { text }) => sum + displayWidth(text), 0);
+}
+
+/** `spans` cut or filled with spaces to exactly `columns`. */
+export function fill(spans: Line, columns: number, look: Look = "plain"): Line {
+  const out: Span[] = [];
+  let room = columns;
+  for (const one of spans) {
+    const width = displayWidth(one.text);
+    if (width > room) {
+      out.push({ ...one, text: fit(one.text, room, { pad: true }) });
+      room = 0;
+      break;
+    }
+    out.push(one);
+    room -= width;
+  }
+  if (room > 0) out.push(span(" ".repeat(room), look));
+  return out;
+}
+
+/** `left`, and `right` at the other end; `right` is left out where there is no room for it. */
+export function spread(left: Line, right: Line, columns: number, look: Look = "plain"): Line {
+  const width = widthOf(right);
+  if (width === 0 || width > columns) return fill(left, columns, look);
+  return [...fill(left, columns - width, look), ...right];
+}
+
+/** `text` in exactly `columns`, its end at the right. */
+export function right(text: string, columns: number): string {
+  const cut = fit(text, columns);
+  return " ".repeat(Math.max(0, columns - displayWidth(cut))) + cut;
+}
+
+/** All of `spans` in one look. */
+export function all(spans: Line, look: Look): Line {
+  return spans.map(({ text }) => ({ text, look }));
+}
+
+/** The text of a line, as tests and searches see it. */
+export function textOf(spans: Line): string {
+  return spans.map(({ text }) => text).join("");
+}
+
+/** The text of a line up to and from a column. */
+export function splitAt(spans: Line, column: number): [Line, Line] {
+  const before: Span[] = [];
+  const after: Span[] = [];
+  let room = column;
+  for (const one of spans) {
+    if (room <= 0) {
+      after.push(one);
+      continue;
+    }
+    let kept = "";
+    for (const grapheme of graphemes(one.text)) {
+      const width = displayWidth(grapheme);
+      if (width > room) break;
+      kept += grapheme;
+      room -= width;
+      if (room <= 0) break;
+    }
+    if (kept !== "") before.push({ ...one, text: kept });
+    const rest = one.text.slice(kept.length);
+    if (rest !== "") {
+      after.push({ ...one, text: rest });
+      room = 0;
+    }
+  }
+  return [before, after];
+}

@@ -1,0 +1,275 @@
+/** Where keys are pressed: what they mean depends on it. */
+export type Mode =
+  | "list"
+  | "reader"
+  | "compose"
+  | "folders"
+  | "contacts"
+  | "attachments"
+  | "help";
+
+/** What a key makes the program do. */
+export type Action =
+  | "archive"
+  | "attach"
+  | "attachments"
+  | "back"
+  | "bottom"
+  | "cancel"
+  | "compose"
+  | "contacts"
+  | "delete"
+  | "down"
+  | "editor"
+  | "flag"
+  | "folder-1"
+  | "folder-2"
+  | "folder-3"
+  | "folder-4"
+  | "folder-5"
+  | "folder-6"
+  | "folders"
+  | "forward"
+  | "half-down"
+  | "half-up"
+  | "headers"
+  | "help"
+  | "move"
+  | "next"
+  | "next-field"
+  | "next-folder"
+  | "next-unread"
+  | "open"
+  | "page-down"
+  | "page-up"
+  | "postpone"
+  | "previous"
+  | "previous-field"
+  | "previous-folder"
+  | "quit"
+  | "quotes"
+  | "redraw"
+  | "refresh"
+  | "reply"
+  | "reply-all"
+  | "save"
+  | "save-all"
+  | "search"
+  | "send"
+  | "suspend"
+  | "tag"
+  | "top"
+  | "undelete"
+  | "unread"
+  | "untag"
+  | "up"
+  | "verify";
+
+/** One line of the table: keys, what they do, and how the help says it. */
+export interface Binding {
+  /** Names of keys; two that are pressed one after the other with a space between. */
+  readonly keys: readonly string[];
+  readonly action: Action;
+  readonly help: string;
+  /** A word for the line of hints; none to leave it out. */
+  readonly hint?: string;
+}
+
+function bind(keys: string, action: Action, help: string, hint?: string): Binding {
+  return { keys: keys.split(", "), action, help, ...(hint === undefined ? {} : { hint }) };
+}
+
+const MOVING: readonly Binding[] = [
+  bind("j, down", "down", "down"),
+  bind("k, up", "up", "up"),
+  bind("pageDown, ctrl+f, space", "page-down", "a page down"),
+  bind("pageUp, ctrl+b, -", "page-up", "a page up"),
+  bind("ctrl+d", "half-down", "half a page down"),
+  bind("ctrl+u", "half-up", "half a page up"),
+  bind("g g, home", "top", "to the first"),
+  bind("G, end", "bottom", "to the last"),
+];
+
+const ALWAYS: readonly Binding[] = [
+  bind("?, f1", "help", "what the keys do", "help"),
+  bind("ctrl+l", "redraw", "draw the screen anew"),
+  bind("ctrl+z", "suspend", "suspend the program"),
+];
+
+const ANSWERING: readonly Binding[] = [
+  bind("r", "reply", "reply to the sender", "reply"),
+  bind("g, R", "reply-all", "reply to the whole group", "all"),
+  bind("f", "forward", "forward", "forward"),
+  bind("m", "compose", "write a message", "write"),
+];
+
+const SORTING: readonly Binding[] = [
+  bind("d, delete", "delete", "delete: to Trash, and in Trash for good", "delete"),
+  bind("u", "undelete", "undelete: from Trash or Archive back to the inbox"),
+  bind("a", "archive", "archive", "archive"),
+  bind("M", "move", "move to another folder"),
+  bind("F", "flag", "flag as important, or not"),
+  bind("N", "unread", "mark as new, or as read"),
+];
+
+/** The keys of every screen. The help is made of this table, and so is what the keys do. */
+export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
+  list: [
+    bind("enter, right", "open", "read the message, go on with the draft", "read"),
+    ...ANSWERING,
+    ...SORTING,
+    ...MOVING,
+    bind("tab", "next-unread", "to the next new message"),
+    bind("t", "tag", "tag or untag: what follows is done to all that are tagged"),
+    bind("escape", "untag", "forget tags and the search"),
+    bind("s", "save", "save attachments"),
+    bind("v", "attachments", "show attachments"),
+    bind("/", "search", "search", "search"),
+    bind("c", "folders", "choose a folder", "folders"),
+    bind("], shift+right", "next-folder", "to the next folder"),
+    bind("[, shift+left", "previous-folder", "to the folder before"),
+    bind("1", "folder-1", "to Inbox (2 Sent, 3 Archive, 4 Trash, 5 Drafts, 6 Outbox)"),
+    bind("2", "folder-2", ""),
+    bind("3", "folder-3", ""),
+    bind("4", "folder-4", ""),
+    bind("5", "folder-5", ""),
+    bind("6", "folder-6", ""),
+    bind("C", "contacts", "show contacts and whether their keys are verified", "contacts"),
+    bind("ctrl+r, $", "refresh", "ask the server for what is new; send what waits"),
+    ...ALWAYS,
+    bind("q, ctrl+c", "quit", "quit", "quit"),
+  ],
+  reader: [
+    bind("q, escape, left, i", "back", "back to the list", "back"),
+    ...ANSWERING,
+    bind("j, down, enter", "down", "a line down"),
+    bind("k, up, backspace", "up", "a line up"),
+    ...MOVING.slice(2),
+    bind("J, n, right", "next", "the next message"),
+    bind("K, p", "previous", "the message before"),
+    bind("tab", "next-unread", "the next new message"),
+    bind("s", "save", "save an attachment", "save"),
+    bind("S", "save-all", "save all attachments"),
+    bind("v", "attachments", "show attachments"),
+    bind("h", "headers", "show all headers, or the usual ones"),
+    bind("T", "quotes", "fold quoted text, or show it"),
+    ...SORTING,
+    bind("C", "contacts", "show contacts"),
+    ...ALWAYS,
+    bind("ctrl+c", "quit", "quit"),
+  ],
+  compose: [
+    bind("ctrl+x", "send", "send", "send"),
+    bind("ctrl+t", "attach", "attach a file", "attach"),
+    bind("ctrl+g", "editor", "write the text in $EDITOR", "$EDITOR"),
+    bind("ctrl+o", "postpone", "keep as a draft and leave", "postpone"),
+    bind("tab", "next-field", "to the next field; in To, Cc, Bcc completes a name"),
+    bind("shift+tab", "previous-field", "to the field before"),
+    bind("ctrl+c, escape", "cancel", "leave: keep as a draft, or throw away", "leave"),
+    bind("f1", "help", "what the keys do", "help"),
+    bind("ctrl+l", "redraw", "draw the screen anew"),
+    bind("ctrl+z", "suspend", "suspend the program"),
+  ],
+  folders: [
+    bind("enter, right", "open", "show the folder", "show"),
+    ...MOVING,
+    ...ALWAYS,
+    bind("q, escape, left, c", "back", "back", "back"),
+    bind("ctrl+c", "quit", "quit"),
+  ],
+  contacts: [
+    bind("enter, m", "compose", "write to the contact", "write"),
+    bind("v", "verify", "compare the safety number and mark the key as verified", "verify"),
+    ...MOVING,
+    ...ALWAYS,
+    bind("q, escape, left", "back", "back", "back"),
+    bind("ctrl+c", "quit", "quit"),
+  ],
+  attachments: [
+    bind("enter, s", "save", "save the attachment", "save"),
+    bind("S, a", "save-all", "save all", "save all"),
+    ...MOVING,
+    ...ALWAYS,
+    bind("q, escape, left, v", "back", "back", "back"),
+    bind("ctrl+c", "quit", "quit"),
+  ],
+  help: [
+    bind("q, escape, ?, f1, left", "back", "back", "back"),
+    ...MOVING,
+    bind("ctrl+c", "quit", "quit"),
+  ],
+};
+
+/** What the keys of a question or a line of input do, for the help. */
+export const INPUT_KEYS: readonly (readonly [string, string])[] = [
+  ["Enter", "take what was typed"],
+  ["Tab", "complete a name or a path"],
+  ["Esc, ^C", "leave it"],
+  ["^A, ^E, ^U, ^K, ^W", "to the beginning, to the end, cut before, after, a word"],
+];
+
+/** What the keys in the text of a message do, for the help. */
+export const TEXT_KEYS: readonly (readonly [string, string])[] = [
+  ["Up, Down, PgUp, PgDn", "move in the text, and from the first line to the fields"],
+  ["Home ^A, End ^E", "to the beginning and the end of the line"],
+  ["^W, ^K, ^U", "cut a word, to the end and to the beginning of the line"],
+  ["^_, Alt-U", "undo"],
+];
+
+/** What came of a key. */
+export type Pressed =
+  | { readonly kind: "action"; readonly action: Action }
+  /** The first of two keys; alone, `alone` is meant once nothing follows. */
+  | { readonly kind: "wait"; readonly alone: Action | null }
+  | { readonly kind: "unknown" };
+
+const UNKNOWN: Pressed = { kind: "unknown" };
+
+/** What `key` does in `mode`, after `first` if that waits for a second key. */
+export function press(mode: Mode, key: string, first: string | null = null): Pressed {
+  const find = (keys: string) => KEY_TABLE[mode].find((binding) => binding.keys.includes(keys));
+  if (first !== null) {
+    const both = find(`${first} ${key}`);
+    // A second key that does not belong to the first is one of its own.
+    return both ? { kind: "action", action: both.action } : press(mode, key);
+  }
+  const alone = find(key)?.action ?? null;
+  const begins = KEY_TABLE[mode].some(({ keys }) => keys.some((one) => one.startsWith(`${key} `)));
+  if (begins) return { kind: "wait", alone };
+  return alone === null ? UNKNOWN : { kind: "action", action: alone };
+}
+
+const NAMES: Readonly<Record<string, string>> = {
+  up: "Up",
+  down: "Down",
+  left: "Left",
+  right: "Right",
+  home: "Home",
+  end: "End",
+  pageUp: "PgUp",
+  pageDown: "PgDn",
+  enter: "Enter",
+  escape: "Esc",
+  space: "Space",
+  tab: "Tab",
+  backspace: "Bksp",
+  delete: "Del",
+};
+
+/** A key as people write it: `^X`, `Shift-Tab`, `gg`. */
+export function keyName(key: string): string {
+  if (key.includes(" ")) return key.split(" ").map(keyName).join("");
+  const plus = key.lastIndexOf("+", key.length - 2);
+  if (plus < 0) return NAMES[key] ?? (/^f\d+$/.test(key) ? key.toUpperCase() : key);
+  const modifier = key.slice(0, plus);
+  const base = keyName(key.slice(plus + 1));
+  if (modifier === "ctrl") return base.length === 1 ? `^${base.toUpperCase()}` : `^${base}`;
+  return `${modifier.charAt(0).toUpperCase()}${modifier.slice(1)}-${base}`;
+}
+
+/** The first key of each binding that has a hint, and the hint. */
+export function hints(mode: Mode): { readonly key: string; readonly word: string }[] {
+  return KEY_TABLE[mode].flatMap(({ keys, hint }) => {
+    return hint === undefined ? [] : [{ key: keyName(keys[0] ?? ""), word: hint }];
+  });
+}

@@ -1,0 +1,62 @@
+/** What is chosen in a list of things that each have a key. */
+export interface ListModel {
+  readonly keys: readonly string[];
+  /** The chosen one; null only if there are none. */
+  readonly cursor: string | null;
+  /** The first that is shown. */
+  readonly top: number;
+}
+
+export const EMPTY_LIST: ListModel = { keys: [], cursor: null, top: 0 };
+
+/** Where the cursor is; -1 if there is nothing. */
+export function cursorIndex(list: ListModel): number {
+  return list.cursor === null ? -1 : list.keys.indexOf(list.cursor);
+}
+
+/**
+ * The list with other things in it. The cursor stays on its thing, and if that is gone goes to the
+ * one that took its place; what is seen does not jump, unless the beginning was seen.
+ */
+export function withKeys(list: ListModel, keys: readonly string[]): ListModel {
+  const old = cursorIndex(list);
+  const kept = list.cursor !== null ? keys.indexOf(list.cursor) : -1;
+  const index = kept >= 0 ? kept : nearest(list, old, keys);
+  const anchor = list.keys[list.top];
+  const anchored = anchor === undefined ? -1 : keys.indexOf(anchor);
+  const top = list.top === 0 ? 0 : anchored >= 0 ? anchored : list.top;
+  return { keys, cursor: keys[index] ?? null, top: Math.max(0, Math.min(top, keys.length - 1)) };
+}
+
+/** The place of the first of what came after the cursor that is still there. */
+function nearest(list: ListModel, old: number, keys: readonly string[]): number {
+  if (old < 0) return 0;
+  const there = new Set(keys);
+  for (let i = old + 1; i < list.keys.length; i++) {
+    const key = list.keys[i];
+    if (key !== undefined && there.has(key)) return keys.indexOf(key);
+  }
+  return keys.length - 1;
+}
+
+/** The list with the cursor `by` further down. */
+export function moveBy(list: ListModel, by: number): ListModel {
+  return moveTo(list, cursorIndex(list) + by);
+}
+
+/** The list with the cursor at `index`, or as near as can be. */
+export function moveTo(list: ListModel, index: number): ListModel {
+  const at = Math.max(0, Math.min(index, list.keys.length - 1));
+  return { ...list, cursor: list.keys[at] ?? null };
+}
+
+/** The list scrolled so that the cursor is among the `rows` that are seen. */
+export function scrolled(list: ListModel, rows: number): ListModel {
+  const at = cursorIndex(list);
+  if (at < 0) return { ...list, top: 0 };
+  let { top } = list;
+  if (at < top) top = at;
+  if (at >= top + rows) top = at - rows + 1;
+  top = Math.max(0, Math.min(top, list.keys.length - rows));
+  return top === list.top ? list : { ...list, top };
+}

@@ -1,0 +1,83 @@
+import { displayWidth, fit } from "../../protocol/printable.ts";
+import { all, fill, type Line, type Look, right, type Size, type Span, span } from "./frame.ts";
+import { type ListModel, scrolled } from "./list_model.ts";
+import { type Row, shortDate, shortSize } from "./rows.ts";
+import type { Signs } from "./signs.ts";
+
+/** What a list of messages shows. */
+export interface ListView {
+  readonly list: ListModel;
+  readonly tagged: ReadonlySet<string>;
+  /** What is known of a key of the list; null while it is being opened. */
+  readonly row: (key: string) => Row | null;
+  /** What is shown in the place of an empty list. */
+  readonly empty: string;
+  readonly signs: Signs;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+const DATE = 6;
+const LONG_DATE = 10;
+const SIZE = 5;
+
+/** The lines of a list of messages, and the list as it was scrolled for that. */
+export function viewList(view: ListView, { columns, rows }: Size): {
+  readonly lines: Line[];
+  readonly list: ListModel;
+} {
+  const list = scrolled(view.list, rows);
+  const keys = list.keys.slice(list.top, list.top + rows);
+  const shown = keys.map((key) => ({ key, row: view.row(key) }));
+  if (shown.length === 0) {
+    return { lines: [[], fill([span(`  ${view.empty}`, "dim")], columns)], list };
+  }
+  const dates = shown.map(({ row }) => row?.date == null ? "" : shortDate(row.date, view.now));
+  const long = dates.some((date) => date.length > DATE) && columns >= 60;
+  const widths = {
+    who: columns >= 120 ? 24 : columns >= 70 ? 16 : 10,
+    date: long ? LONG_DATE : DATE,
+  };
+  const lines = shown.map(({ key, row }, i) => {
+    const line = viewRow(row, view, key, columns, { ...widths, when: dates[i] ?? "" });
+    return key === list.cursor ? all(line, "cursor") : line;
+  });
+  return { lines, list };
+}
+
+function viewRow(
+  row: Row | null,
+  { tagged, signs }: ListView,
+  key: string,
+  columns: number,
+  { who, date, when }: { who: number; date: number; when: string },
+): Line {
+  const tag = span(tagged.has(key) ? signs.tagged : " ", "accent");
+  if (!row) return fill([tag, span(`    ${signs.more}`, "dim")], columns);
+  const look: Look = row.broken ? "bad" : row.fresh ? "strong" : "plain";
+  const trust = row.trust === "verified"
+    ? span(signs.verified, "good")
+    : row.trust === "changed"
+    ? span(signs.changed, "bad")
+    : span(" ");
+  const clip = row.attachments > 0
+    ? `${signs.attachment}${row.attachments > 9 ? "+" : row.attachments}`
+    : "";
+  const tail: Span[] = [
+    span(` ${clip.padEnd(2)}`, "accent"),
+    ...columns >= 60 ? [span(` ${right(row.size === null ? "" : shortSize(row.size), SIZE)}`)] : [],
+    span(` ${right(fit(when, date), date)} `),
+  ];
+  const tailWidth = tail.reduce((sum, { text }) => sum + displayWidth(text), 0);
+  const head: Span[] = [
+    tag,
+    span(row.fresh ? "N" : row.answered ? "r" : " ", row.fresh ? "accent" : "dim"),
+    span(row.flagged ? "!" : " ", "warning"),
+    trust,
+    span(" "),
+    span(`${fit(row.who, who, { pad: true })} `, look),
+    ...row.reply ? [span(signs.reply, "dim")] : [],
+    span(row.subject, look),
+  ];
+  return [...fill(head, Math.max(0, columns - tailWidth)), ...tail];
+}

@@ -1,0 +1,220 @@
+import { isSealpostError } from "../../crypto/error.ts";
+import { type Flag, type Folder, FOLDERS } from "../../protocol/entry.ts";
+import { type Item, openItem } from "../list.ts";
+import type { Mail } from "../mail.ts";
+
+/** One message of the mailbox, whether it was opened or not. */
+export interface Place {
+  readonly uid: number;
+  readonly folder: Folder;
+  readonly flags: readonly Flag[];
+}
+
+/** How many messages a folder has. */
+export interface Count {
+  readonly total: number;
+  readonly unread: number;
+}
+
+/** Messages that are opened at a time while nobody waits for them. */
+const BATCH = 8;
+
+/** Who is told of the mailbox. */
+export interface MailboxEvents {
+  /** Something is to be shown anew. */
+  changed(): void;
+  /** The server made the mailbox anew since it was seen last. */
+  renewed(): void;
+  /** Work in the background ended with an error. */
+  failed(error: unknown): void;
+}
+
+/**
+ * The messages that a screen shows: those that are seen are opened first, then the others, and older
+ * pages are fetched while nobody waits.
+ */
+export class Mailbox {
+  readonly #mail: Mail;
+  readonly #events: MailboxEvents;
+  readonly #items = new Map<number, Item>();
+  /** Newest first. */
+  #places: readonly Place[] = [];
+  #byFolder = new Map<Folder, readonly Place[]>();
+  #wanted: readonly number[] = [];
+  #next = 0;
+  #older = true;
+  #turn: Promise<unknown> = Promise.resolve();
+  #working = false;
+  #closed = false;
+  #version = 0;
+
+  constructor(mail: Mail, events: MailboxEvents) {
+    this.#mail = mail;
+    this.#events = events;
+    this.#reload();
+  }
+
+  /** Ends the work in the background. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** Another number whenever there are other messages, or others flags or folders of them. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Whether older pages are still to be fetched. */
+  get fetching(): boolean {
+    return this.#older && this.#working;
+  }
+
+  places(folder: Folder): readonly Place[] {
+    return this.#byFolder.get(folder) ?? [];
+  }
+
+  all(): readonly Place[] {
+    return this.#places;
+  }
+
+  count(folder: Folder): Count {
+    const places = this.places(folder);
+    let unread = 0;
+    for (const { flags } of places) if (!flags.includes("seen")) unread++;
+    return { total: places.length, unread };
+  }
+
+  /** A message as far as it was opened; null if it was not yet. */
+  item(uid: number): Item | null {
+    return this.#items.get(uid) ?? null;
+  }
+
+  /** Says which messages are seen now: they are opened before all others. */
+  want(uids: readonly number[]): void {
+    this.#wanted = uids.filter((uid) => !this.#items.has(uid));
+    if (this.#wanted.length > 0) this.#work();
+  }
+
+  /** A message, opened now if it was not. */
+  async open(uid: number): Promise<Item | null> {
+    const known = this.#items.get(uid);
+    if (known) return known;
+    const cached = await this.#mail.cache.entry(uid);
+    if (!cached) return null;
+    const item = await openItem(this.#mail.unsealer, cached);
+    this.#items.set(uid, item);
+    return item;
+  }
+
+  /** Asks the server for what is new, and goes on with what is old. Throws what that throws. */
+  async sync(): Promise<void> {
+    const { renewed } = await this.#alone(() => this.#mail.sync());
+    if (renewed) {
+      this.#items.clear();
+      this.#events.renewed();
+    }
+    this.#older = true;
+    this.#reload();
+    this.#work();
+  }
+
+  /** Takes over what others of this program have changed in the cache. */
+  reload(): void {
+    this.#reload();
+  }
+
+  /** Sets and clears flags, and moves. What is shown changes at once. */
+  async flag(
+    uids: readonly number[],
+    set: readonly Flag[],
+    clear: readonly Flag[] = [],
+    folder?: Folder,
+  ): Promise<void> {
+    await this.#mail.flag(uids, set, clear, folder);
+    this.#reload();
+  }
+
+  async remove(uids: readonly number[]): Promise<void> {
+    await this.#mail.remove(uids);
+    this.#reload();
+  }
+
+  /** Takes over what the cache has now. */
+  #reload(): void {
+    this.#places = this.#mail.cache.ids().map(({ uid, folder, flags }) => ({ uid, folder, flags }));
+    const lists = new Map<Folder, Place[]>(FOLDERS.map((folder) => [folder, []]));
+    for (const place of this.#places) {
+      lists.get(place.folder)?.push(place);
+      const item = this.#items.get(place.uid);
+      if (item && !same(item.entry, place)) {
+        const entry = { ...item.entry, folder: place.folder, flags: place.flags };
+        const opened = item.opened && { ...item.opened, entry };
+        this.#items.set(place.uid, { ...item, entry, opened });
+      }
+    }
+    this.#byFolder = lists;
+    this.#next = 0;
+    this.#version++;
+    this.#events.changed();
+  }
+
+  /** Runs `work` when no other change of the cache is under way. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => {});
+    return mine;
+  }
+
+  async #work(): Promise<void> {
+    if (this.#working) return;
+    this.#working = true;
+    try {
+      while (!this.#closed && await this.#step());
+    } catch (error) {
+      if (!this.#closed) this.#events.failed(error);
+    } finally {
+      this.#working = false;
+    }
+    if (!this.#closed) this.#events.changed();
+  }
+
+  /** Does the next piece of what is to be done; false when there is none. */
+  async #step(): Promise<boolean> {
+    const wanted = this.#wanted;
+    this.#wanted = [];
+    if (await this.#openAll(wanted)) {
+      this.#events.changed();
+      return true;
+    }
+    const batch: number[] = [];
+    while (this.#next < this.#places.length && batch.length < BATCH) {
+      const uid = this.#places[this.#next++]?.uid;
+      if (uid !== undefined && !this.#items.has(uid)) batch.push(uid);
+    }
+    if (await this.#openAll(batch)) {
+      this.#events.changed();
+      return true;
+    }
+    if (!this.#older) return this.#wanted.length > 0;
+    this.#older = await this.#alone(() => this.#mail.fetchOlder());
+    this.#reload();
+    return true;
+  }
+
+  async #openAll(uids: readonly number[]): Promise<boolean> {
+    const found = await Promise.all(uids.map((uid) => {
+      return this.open(uid).catch((error) => {
+        // The message was removed meanwhile, or the disk is full: that one stays closed.
+        if (isSealpostError(error, "connection-lost", "internal")) throw error;
+        return null;
+      });
+    }));
+    // A key may have to be waited for; the screen must not.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    return found.length > 0;
+  }
+}
+
+function same(a: Place, b: Place): boolean {
+  return a.folder === b.folder && a.flags.join() === b.flags.join();
+}

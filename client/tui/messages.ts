@@ -1,0 +1,99 @@
+import type { Flag, Folder } from "../../protocol/entry.ts";
+import { MAX_UIDS } from "../../protocol/limits.ts";
+import type { Item } from "../list.ts";
+import type { Action } from "./keys.ts";
+import type { Host } from "./screen.ts";
+
+/** How folders are called on the screen. */
+export const FOLDER_NAMES: Readonly<Record<Folder, string>> = {
+  inbox: "Inbox",
+  sent: "Sent",
+  archive: "Archive",
+  trash: "Trash",
+};
+
+/** What is done to messages by {@linkcode sort}. */
+const SORTS: readonly Action[] = ["archive", "delete", "undelete", "move", "flag", "unread"];
+
+/** Whether an action sorts messages. */
+export function sorts(action: Action): boolean {
+  return SORTS.includes(action);
+}
+
+/**
+ * Archives, deletes, moves, flags or marks messages. False if the person left the question. Throws
+ * what the server refuses.
+ */
+export async function sort(host: Host, action: Action, items: readonly Item[]): Promise<boolean> {
+  if (items.length === 0) return false;
+  const all = (flag: Flag) => items.every(({ entry }) => entry.flags.includes(flag));
+  switch (action) {
+    case "archive":
+      return await moveAll(host, items, "archive");
+    case "undelete":
+      return await moveAll(host, items, "inbox");
+    case "move":
+      return await chooseFolder(host, items);
+    case "delete":
+      return await deleteAll(host, items);
+    case "flag":
+      await flagAll(host, items, "flagged", !all("flagged"));
+      return true;
+    case "unread":
+      await flagAll(host, items, "seen", !all("seen"));
+      return true;
+    default:
+      return false;
+  }
+}
+
+function count(items: readonly Item[]): string {
+  return items.length === 1 ? "The message" : `${items.length} messages`;
+}
+
+function* batches(items: readonly Item[]): Generator<number[]> {
+  const uids = items.map(({ entry }) => entry.uid);
+  for (let i = 0; i < uids.length; i += MAX_UIDS) yield uids.slice(i, i + MAX_UIDS);
+}
+
+async function flagAll(
+  host: Host,
+  items: readonly Item[],
+  flag: Flag,
+  on: boolean,
+): Promise<void> {
+  for (const uids of batches(items)) {
+    await host.mailbox.flag(uids, on ? [flag] : [], on ? [] : [flag]);
+  }
+}
+
+async function moveAll(host: Host, items: readonly Item[], folder: Folder): Promise<boolean> {
+  const moved = items.filter(({ entry }) => entry.folder !== folder);
+  if (moved.length === 0) {
+    host.say(`${count(items)} is in ${FOLDER_NAMES[folder]} already.`);
+    return false;
+  }
+  for (const uids of batches(moved)) await host.mailbox.flag(uids, [], [], folder);
+  host.say(
+    `${count(moved)} moved to ${FOLDER_NAMES[folder]}.${
+      folder === "trash" ? " u brings back from there." : ""
+    }`,
+  );
+  return true;
+}
+
+async function chooseFolder(host: Host, items: readonly Item[]): Promise<boolean> {
+  const answer = await host.choose("Move to: (i)nbox, (s)ent, (a)rchive, (t)rash?", "isat");
+  const folder = ({ i: "inbox", s: "sent", a: "archive", t: "trash" } as const)[answer ?? ""];
+  return folder === undefined ? false : await moveAll(host, items, folder);
+}
+
+async function deleteAll(host: Host, items: readonly Item[]): Promise<boolean> {
+  const gone = items.filter(({ entry }) => entry.folder === "trash");
+  if (gone.length === 0) return await moveAll(host, items, "trash");
+  const what = gone.length === 1 ? "this message" : `these ${gone.length} messages`;
+  if (await host.choose(`Delete ${what} for good? (y/n)`, "yn") !== "y") return false;
+  for (const uids of batches(gone)) await host.mailbox.remove(uids);
+  host.say(`${count(gone)} deleted for good.`);
+  return true;
+}

@@ -1,0 +1,105 @@
+import { printable } from "../../protocol/printable.ts";
+import type { Item } from "../list.ts";
+import { titleOf } from "../show.ts";
+
+/** One line of a list of messages, safe to print. */
+export interface Row {
+  readonly fresh: boolean;
+  readonly answered: boolean;
+  readonly flagged: boolean;
+  /** The sender, or where the reader is the sender, the recipients. */
+  readonly who: string;
+  /** What is known of the key of the sender, or of those it was sent to. */
+  readonly trust: Trust;
+  readonly subject: string;
+  /** Milliseconds since 1970; null if there is none. */
+  readonly date: number | null;
+  /** Bytes; null if not known. */
+  readonly size: number | null;
+  readonly attachments: number;
+  /** Whether it answers another message. */
+  readonly reply: boolean;
+  /** Whether it could not be opened. */
+  readonly broken: boolean;
+}
+
+/** What is known of a key. */
+export type Trust = "verified" | "changed" | "unknown";
+
+/** Who is reading, and what of the others' keys: `fp` is that in the message, in base64. */
+export interface Reading {
+  readonly me: string;
+  readonly trust: (name: string, fp: string) => Trust;
+}
+
+/** The row of a message. */
+export function rowOf(item: Item, { me, trust }: Reading): Row {
+  const { entry, opened } = item;
+  const has = (flag: "seen" | "answered" | "flagged") => entry.flags.includes(flag);
+  const common = { fresh: !has("seen"), answered: has("answered"), flagged: has("flagged") };
+  if (!opened) {
+    return {
+      ...common,
+      who: "?",
+      trust: "unknown",
+      subject: titleOf(item),
+      date: entry.receivedAt,
+      size: null,
+      attachments: 0,
+      reply: false,
+      broken: true,
+    };
+  }
+  const { summary } = opened;
+  const sent = entry.folder === "sent" && summary.from.name === me;
+  const others = [...summary.to, ...summary.cc];
+  const names = others.map(({ name }) => name);
+  return {
+    ...common,
+    who: printable(sent ? `To ${names.join(", ") || "-"}` : summary.from.name),
+    trust: least((sent ? others : [summary.from]).map(({ name, fp }) => trust(name, fp))),
+    subject: `${item.duplicate ? "[duplicate] " : ""}${titleOf(item)}`,
+    date: summary.date,
+    size: summary.size,
+    attachments: summary.attachmentCount,
+    reply: summary.inReplyTo !== undefined,
+    broken: false,
+  };
+}
+
+/** The worst that is known of several keys. */
+function least(all: readonly Trust[]): Trust {
+  if (all.includes("changed")) return "changed";
+  return all.length === 0 || all.includes("unknown") ? "unknown" : "verified";
+}
+
+const DAY = 86_400_000;
+const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+
+/** A date in at most ten columns: the time today, the day this year, else the whole date. */
+export function shortDate(ms: number, now: number): string {
+  const date = new Date(ms);
+  if (Number.isNaN(date.getTime())) return "?";
+  const today = new Date(now);
+  const two = (n: number) => String(n).padStart(2, "0");
+  if (date.toDateString() === today.toDateString()) {
+    return `${two(date.getHours())}:${two(date.getMinutes())}`;
+  }
+  const recent = Math.abs(now - ms) < 300 * DAY || date.getFullYear() === today.getFullYear();
+  if (recent) return `${MONTHS[date.getMonth()]} ${String(date.getDate()).padStart(2)}`;
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+}
+
+/** A size in at most five columns. */
+export function shortSize(bytes: number): string {
+  const units = ["", "K", "M", "G", "T"];
+  let size = bytes;
+  let unit = 0;
+  while (size >= 999.5 && unit < units.length - 1) {
+    size /= 1024;
+    unit++;
+  }
+  return unit === 0 || size >= 9.95
+    ? `${Math.round(size)}${units[unit]}`
+    : `${size.toFixed(1)}${units[unit]}`;
+}

@@ -1,0 +1,306 @@
+import { basename, resolve } from "@std/path";
+import { isSealpostError, SealpostError } from "../../../crypto/error.ts";
+import { MAX_TITLE } from "../../../protocol/limits.ts";
+import { parseName } from "../../../protocol/name.ts";
+import { printable } from "../../../protocol/printable.ts";
+import { attachmentFromFile } from "../../attachments.ts";
+import { base64LinesSize } from "../../base64_lines.ts";
+import { emptyDraft, type Written } from "../../drafts.ts";
+import { formatSize } from "../../progress.ts";
+import { sendDraft } from "../../send_draft.ts";
+import { verification } from "../../verification.ts";
+import { Writing } from "../../writing.ts";
+import { mentionsAttachment } from "../answers.ts";
+import { commonStart, completePath, nameAt, pathIn } from "../complete.ts";
+import {
+  type Attached,
+  attached,
+  type Composition,
+  compositionOf,
+  edited,
+  focusBy,
+  namesField,
+  typed,
+  withField,
+  writtenIn,
+} from "../compose_model.ts";
+import { type ComposeLayout, type NameTrust, viewCompose } from "../compose_view.ts";
+import type { Key } from "../display.ts";
+import type { Size } from "../frame.ts";
+import type { Action } from "../keys.ts";
+import type { Host, Screen, Shown } from "../screen.ts";
+
+/** A message that is being written. Every change is on the disk, sealed, a second later. */
+export class ComposeScreen implements Screen {
+  readonly mode = "compose";
+  readonly #host: Host;
+  readonly #writing: Writing;
+  readonly #original: string;
+  #composition: Composition;
+  #layout: ComposeLayout | null = null;
+  /** The sizes of attachments of a draft are looked at once. */
+  #looked: Promise<void> | null = null;
+
+  constructor(host: Host, draft: Written = emptyDraft()) {
+    this.#host = host;
+    this.#writing = new Writing(host.mail.drafts, draft);
+    const attachments = draft.attachments.map((path) => {
+      return { path, name: basename(path), size: 0 };
+    });
+    this.#composition = compositionOf(draft, attachments);
+    this.#original = JSON.stringify(writtenIn(this.#composition));
+    if (attachments.length > 0) this.#looked = this.#lookAt(attachments);
+  }
+
+  where(): string {
+    const subject = printable(this.#composition.fields.subject.text);
+    return subject === "" ? "New message" : `Writing: ${subject}`;
+  }
+
+  show(size: Size): Shown {
+    this.#layout = viewCompose({
+      composition: this.#composition,
+      trust: (name) => this.#trust(name),
+      signs: this.#host.signs,
+    }, size);
+    const { top, lines, cursor } = this.#layout;
+    this.#composition = { ...this.#composition, text: { ...this.#composition.text, top } };
+    return { lines, cursor };
+  }
+
+  take(key: Key): boolean {
+    const { name, text } = key;
+    if (text !== null && this.#composition.focus !== "attachments") {
+      this.#set(typed(this.#composition, text));
+      return true;
+    }
+    // In the text, what these keys do elsewhere is done by others.
+    if (["ctrl+c", "ctrl+g", "ctrl+l", "ctrl+o", "ctrl+t", "ctrl+x", "ctrl+z"].includes(name)) {
+      return false;
+    }
+    const { columns = 80, rows = 20 } = this.#layout ?? {};
+    const changed = edited(this.#composition, name, columns, rows);
+    if (!changed) return false;
+    this.#set(changed);
+    return true;
+  }
+
+  act(action: Action): void | Promise<void> {
+    switch (action) {
+      case "next-field":
+        return this.#tab();
+      case "previous-field":
+        this.#composition = focusBy(this.#composition, -1);
+        return;
+      case "send":
+        return this.#send();
+      case "attach":
+        return this.#attach();
+      case "postpone":
+        return this.#postpone();
+      case "cancel":
+        return this.#cancel();
+      case "editor":
+        return this.#host.say("There is no $EDITOR to be started here.");
+    }
+  }
+
+  async rescue(): Promise<void> {
+    if (this.#worthKeeping()) await this.#writing.keep();
+  }
+
+  async close(): Promise<void> {
+    await this.#writing[Symbol.asyncDispose]();
+  }
+
+  #set(composition: Composition): void {
+    const before = this.#composition;
+    this.#composition = composition;
+    if (composition.text.lines !== before.text.lines) {
+      const { lines } = composition.text;
+      this.#writing.type(() => lines.join("\n"));
+    }
+    if (composition.fields !== before.fields || composition.attachments !== before.attachments) {
+      const { text: _, ...parts } = writtenIn(composition);
+      this.#writing.set(parts);
+    }
+  }
+
+  /** Whether there is anything in it that was not there when it was opened. */
+  #worthKeeping(): boolean {
+    return JSON.stringify(writtenIn(this.#composition)) !== this.#original;
+  }
+
+  /** In a list of names, completes; anywhere else, and where there is nothing to complete, goes on. */
+  #tab(): void {
+    const { focus, fields } = this.#composition;
+    if (namesField(focus)) {
+      const { start, word } = nameAt(fields[focus].text, fields[focus].at);
+      if (word !== "" && this.#complete(focus, start, word)) return;
+    } else if (focus === "text") {
+      return this.#set(typed(this.#composition, "    "));
+    }
+    this.#composition = focusBy(this.#composition, 1);
+  }
+
+  #complete(field: "to" | "cc" | "bcc", start: number, word: string): boolean {
+    const { pins } = this.#host.mail.people;
+    const all = [this.#host.mail.name, ...pins.all().map(({ name }) => name)];
+    const fits = all.filter((name) => name.startsWith(word));
+    if (fits.length === 0 || (fits.length === 1 && fits[0] === word)) return false;
+    const more = fits.length === 1 ? `${fits[0]}, ` : commonStart(fits);
+    const { text, at } = this.#composition.fields[field];
+    const rest = text.slice(at).replace(/^,?\s*/, "");
+    const before = text.slice(0, start) + more;
+    this.#set(withField(this.#composition, field, { text: before + rest, at: before.length }));
+    if (fits.length > 1) {
+      this.#host.say(fits.map((name) => `${name}${this.#mark(name)}`).join("  "));
+    }
+    return true;
+  }
+
+  #mark(name: string): string {
+    const { mark } = verification(this.#host.mail.people.pins.get(name));
+    return mark === "✓" ? ` ${this.#host.signs.verified}` : mark.trimEnd();
+  }
+
+  #trust(name: string): NameTrust {
+    if (name === this.#host.mail.name) return "unknown";
+    const pin = this.#host.mail.people.pins.get(name);
+    if (!pin) return "new";
+    const { verified, state } = verification(pin);
+    return verified ? "verified" : state === "changed" ? "changed" : "unknown";
+  }
+
+  async #lookAt(all: readonly Attached[]): Promise<void> {
+    for (const { path } of all) {
+      try {
+        const { size } = await attachmentFromFile(path);
+        const attachments = this.#composition.attachments.map((one) => {
+          return one.path === path ? { ...one, size } : one;
+        });
+        this.#composition = { ...this.#composition, attachments };
+      } catch (error) {
+        this.#host.fail(error);
+      }
+    }
+    this.#host.refresh();
+  }
+
+  async #attach(): Promise<void> {
+    const answer = await this.#host.input("Attach file:", {
+      value: pathIn(this.#host.files, ""),
+      complete: completePath,
+    });
+    if (answer === null || answer.trim() === "") return;
+    const path = resolve(answer);
+    const { name, size } = await attachmentFromFile(path);
+    const composition = attached(this.#composition, { path, name, size });
+    const { maxMessage = Infinity } = this.#host.mail.hello ?? {};
+    const whole = composition.attachments.reduce((sum, one) => sum + base64LinesSize(one.size), 0);
+    if (whole > maxMessage) {
+      throw new SealpostError(
+        "too-large",
+        `with ${printable(name)} the attachments have ${formatSize(whole)} as mail carries them; ` +
+          `this server takes ${formatSize(maxMessage)}`,
+      );
+    }
+    this.#set(composition);
+    this.#host.say(`Attached ${printable(name)}, ${formatSize(size)}`, "good");
+  }
+
+  async #postpone(): Promise<void> {
+    await this.#writing.keep();
+    this.#host.leave(this);
+    this.#host.say("Kept in Drafts (5).");
+  }
+
+  async #cancel(): Promise<void> {
+    if (!this.#worthKeeping()) {
+      await this.#leaveUnchanged();
+      return;
+    }
+    const answer = await this.#host.choose("Keep it as a draft? (y)es, (n)o, (c)ontinue", "ync");
+    if (answer === "y") return await this.#postpone();
+    if (answer === "n") {
+      await this.#writing.discard();
+      this.#host.leave(this);
+      this.#host.say("Nothing was kept.");
+    }
+  }
+
+  /** A draft that was opened and not changed stays as it is. */
+  async #leaveUnchanged(): Promise<void> {
+    await this.#writing[Symbol.asyncDispose]();
+    this.#host.leave(this);
+  }
+
+  async #send(): Promise<void> {
+    await this.#looked;
+    const written = writtenIn(this.#composition);
+    if (!await this.#fit(written)) return;
+    this.#writing.set(written);
+    const draft = { ...this.#writing.draft };
+    // From here on the message is safe whatever happens.
+    await this.#writing.keep();
+    this.#host.leave(this);
+    const to = [...written.to, ...written.cc, ...written.bcc].join(", ");
+    this.#host.say(`Sending to ${to} …`);
+    this.#host.background(() => send(this.#host, draft, to));
+  }
+
+  /** Whether the message is fit to be sent; if not, the person was told, or asked. */
+  async #fit(written: Omit<Written, "id">): Promise<boolean> {
+    const names = [...written.to, ...written.cc, ...written.bcc];
+    if (names.length === 0) {
+      this.#composition = { ...this.#composition, focus: "to" };
+      this.#host.say("Whom is it for? Write a name after To.", "error");
+      return false;
+    }
+    for (const name of names) {
+      try {
+        parseName(name);
+      } catch (error) {
+        if (!isSealpostError(error)) throw error;
+        this.#host.say(`"${printable(name)}" is not a user's name.`, "error");
+        return false;
+      }
+    }
+    if ([...written.subject].length > MAX_TITLE) {
+      this.#host.say(`A subject has at most ${MAX_TITLE} characters.`, "error");
+      return false;
+    }
+    if (written.subject === "") {
+      const answer = await this.#host.choose("It has no subject. Send it? (y/n)", "yn");
+      if (answer !== "y") {
+        this.#composition = { ...this.#composition, focus: "subject" };
+        return false;
+      }
+    }
+    const carries = written.attachments.length > 0 || this.#writing.draft.forwards !== undefined;
+    if (carries || !mentionsAttachment(written.text)) return true;
+    const question = "The text speaks of an attachment, but there is none. Send it? (y/n)";
+    return await this.#host.choose(question, "yn") === "y";
+  }
+}
+
+/** Sends a draft while other things are done; what fails leaves it among the drafts. */
+async function send(host: Host, draft: Written, to: string): Promise<void> {
+  try {
+    const { waits } = await sendDraft(host.mail, draft, { note: (line) => host.say(line) });
+    // That it answers another message is marked at that one.
+    host.mailbox.reload();
+    if (waits) host.say(`No connection: the message to ${to} waits, sealed, in the Outbox (6).`);
+    else host.say(`Sent to ${to}.`, "good");
+  } catch (error) {
+    if (!isSealpostError(error)) throw error;
+    const kept = await host.mail.drafts.load(draft.id).then(() => true, () => false);
+    host.fail(
+      new SealpostError(
+        error.code,
+        kept ? `${error.message}. The message is in Drafts (5)` : error.message,
+        { cause: error },
+      ),
+    );
+  }
+}

@@ -1,0 +1,125 @@
+import { formatFingerprint } from "../../../crypto/identity.ts";
+import { emptyDraft } from "../../drafts.ts";
+import { formatTime } from "../../show.ts";
+import { verification } from "../../verification.ts";
+import { all, fill, type Line, type Size, span } from "../frame.ts";
+import type { Action } from "../keys.ts";
+import { EMPTY_LIST, moveBy, moveTo, scrolled, withKeys } from "../list_model.ts";
+import type { Host, Screen, Shown } from "../screen.ts";
+import { movement } from "../scroller.ts";
+import { ComposeScreen } from "./compose.ts";
+
+/** The people whose keys are known, and how far these were verified. */
+export class ContactsScreen implements Screen {
+  readonly mode = "contacts";
+  readonly #host: Host;
+  #list = EMPTY_LIST;
+  #rows = 1;
+
+  /** `name`: at whom the cursor is. */
+  constructor(host: Host, name?: string) {
+    this.#host = host;
+    this.#list = withKeys(
+      name === undefined ? EMPTY_LIST : { keys: [], cursor: name, top: 0 },
+      host.mail.people.pins.all().map((pin) => pin.name),
+    );
+  }
+
+  where(): string {
+    return `Contacts  ${this.#list.keys.length}`;
+  }
+
+  show({ columns, rows }: Size): Shown {
+    const below = rows >= 12 ? 5 : 0;
+    this.#rows = Math.max(1, rows - below);
+    this.#list = scrolled(this.#list, this.#rows);
+    const { keys, top, cursor } = this.#list;
+    const { pins } = this.#host.mail.people;
+    if (keys.length === 0) {
+      return {
+        lines: [
+          [],
+          fill(
+            [span("  Nobody is known yet. Keys are learned from the first message.", "dim")],
+            columns,
+          ),
+        ],
+      };
+    }
+    const lines = keys.slice(top, top + this.#rows).map((name): Line => {
+      const { mark, words, verified } = verification(pins.get(name));
+      const sign = mark === "✓" ? this.#host.signs.verified : mark;
+      const line = fill([
+        span(` ${sign} `, mark === "!" ? "bad" : "good"),
+        span(name.padEnd(20), verified ? "plain" : "strong"),
+        span(` ${words}`, mark === "!" ? "bad" : verified ? "good" : "dim"),
+      ], columns);
+      return name === cursor ? all(line, "cursor") : line;
+    });
+    return { lines: [...lines, ...below > 0 ? this.#details(columns, rows - lines.length) : []] };
+  }
+
+  act(action: Action): void | Promise<void> {
+    const by = movement(action, this.#rows);
+    if (by !== null) {
+      this.#list = Math.abs(by) === Infinity
+        ? moveTo(this.#list, by < 0 ? 0 : this.#list.keys.length - 1)
+        : moveBy(this.#list, by);
+      return;
+    }
+    const name = this.#list.cursor;
+    switch (action) {
+      case "back":
+        return this.#host.leave(this);
+      case "quit":
+        return this.#host.quit();
+      case "compose":
+        if (name === null) return;
+        return this.#host.open(new ComposeScreen(this.#host, { ...emptyDraft(), to: [name] }));
+      case "verify":
+        if (name !== null) return this.#verify(name);
+    }
+  }
+
+  /** What is known of the contact at the cursor, at the bottom of the screen. */
+  #details(columns: number, room: number): Line[] {
+    const pin = this.#list.cursor === null
+      ? null
+      : this.#host.mail.people.pins.get(this.#list.cursor);
+    if (!pin) return [];
+    const lines: Line[] = [
+      [],
+      [span(" Key        ", "accent"), span(formatFingerprint(pin.fp))],
+      [span(" Known since ", "accent"), span(formatTime(pin.firstSeen))],
+    ];
+    if (pin.offered) {
+      lines.push([
+        span(" Offered    ", "bad"),
+        span(formatFingerprint(pin.offered.fp), "bad"),
+      ]);
+    }
+    const gap = Math.max(0, room - lines.length);
+    return [...Array.from({ length: gap }, (): Line => []), ...lines].map((line) =>
+      fill(line, columns)
+    );
+  }
+
+  async #verify(name: string): Promise<void> {
+    const pin = this.#host.mail.people.pins.get(name);
+    if (!pin) return;
+    const answer = await this.#host.choose(
+      `Read it to ${name} over another way: ${formatFingerprint(pin.fp)}. Is it the same? (y/n)`,
+      "yn",
+    );
+    if (answer === "y") {
+      await this.#host.mail.people.pins.verify(name, pin.fp, "in-person");
+      this.#host.say(`The key of ${name} is verified.`, "good");
+    } else if (answer === "n") {
+      await this.#host.mail.people.pins.doubt(name);
+      this.#host.say(
+        `Do not write to ${name} before you both know why the two differ; ask whoever runs the server.`,
+        "error",
+      );
+    }
+  }
+}

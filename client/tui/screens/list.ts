@@ -1,0 +1,402 @@
+import { fromBase64 } from "../../../crypto/bytes.ts";
+import type { Folder } from "../../../protocol/entry.ts";
+import { printable } from "../../../protocol/printable.ts";
+import type { DeliverRequest } from "../../../protocol/request.ts";
+import type { Draft } from "../../drafts.ts";
+import type { Item } from "../../list.ts";
+import { forwardOf, replyTo } from "../answers.ts";
+import type { Size } from "../frame.ts";
+import type { Action } from "../keys.ts";
+import { cursorIndex, EMPTY_LIST, moveBy, moveTo, withKeys } from "../list_model.ts";
+import { viewList } from "../list_view.ts";
+import { FOLDER_NAMES, sort, sorts } from "../messages.ts";
+import { type Row, rowOf, type Trust } from "../rows.ts";
+import type { Host, Screen, Shown } from "../screen.ts";
+import { movement } from "../scroller.ts";
+import { AttachmentsScreen } from "./attachments.ts";
+import { ComposeScreen } from "./compose.ts";
+import { ContactsScreen } from "./contacts.ts";
+import { FoldersScreen } from "./folders.ts";
+import { ReaderScreen } from "./reader.ts";
+
+/** What a list can show: a folder of the mailbox, or what is only here. */
+export type Place = Folder | "drafts" | "outbox";
+
+/** All of them, in the order of their numbers on the keyboard. */
+export const PLACES: readonly Place[] = ["inbox", "sent", "archive", "trash", "drafts", "outbox"];
+
+/** How a place is called. */
+export function placeName(place: Place): string {
+  if (place === "drafts") return "Drafts";
+  return place === "outbox" ? "Outbox" : FOLDER_NAMES[place];
+}
+
+/** The messages of one folder, or those that were found, or drafts, or what waits to be sent. */
+export class ListScreen implements Screen {
+  readonly mode = "list";
+  readonly #host: Host;
+  #place: Place = "inbox";
+  #list = EMPTY_LIST;
+  #rows = 1;
+  #tagged = new Set<string>();
+  #found: { readonly words: string; readonly uids: ReadonlySet<number> } | null = null;
+  /** Where the cursor was in each place. */
+  readonly #cursors = new Map<Place, string>();
+  #drafts: readonly Draft[] = [];
+  #outbox: readonly DeliverRequest[] = [];
+  #version = -1;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  get place(): Place {
+    return this.#place;
+  }
+
+  where(): string {
+    const name = placeName(this.#place);
+    const { mailbox } = this.#host;
+    if (this.#place === "drafts" || this.#place === "outbox") {
+      return `${name}  ${this.#list.keys.length}`;
+    }
+    if (this.#found) {
+      return `${name}  found ${this.#list.keys.length}: ${printable(this.#found.words)}`;
+    }
+    const { total, unread } = mailbox.count(this.#place);
+    return `${name}  ${total}${unread > 0 ? ` (${unread} new)` : ""}${
+      mailbox.fetching ? ", older ones are coming" : ""
+    }`;
+  }
+
+  show(size: Size): Shown {
+    this.#rows = size.rows;
+    const { lines, list } = viewList({
+      list: this.#list,
+      tagged: this.#tagged,
+      row: (key) => this.#row(key),
+      empty: this.#empty(),
+      signs: this.#host.signs,
+      now: Date.now(),
+    }, size);
+    this.#list = list;
+    this.#host.mailbox.want(
+      list.keys.slice(list.top, list.top + size.rows).flatMap((key) => uidOf(key) ?? []),
+    );
+    return { lines };
+  }
+
+  changed(): void {
+    if (this.#version !== this.#host.mailbox.version) this.#update();
+  }
+
+  /** Reads anew what is only on this disk. */
+  async local(): Promise<void> {
+    this.#drafts = (await this.#host.mail.drafts.list()).drafts;
+    this.#outbox = await this.#host.mail.waiting();
+    this.#update();
+    this.#host.refresh();
+  }
+
+  counts(place: Place): { readonly total: number; readonly unread: number } {
+    if (place === "drafts") return { total: this.#drafts.length, unread: 0 };
+    if (place === "outbox") return { total: this.#outbox.length, unread: 0 };
+    return this.#host.mailbox.count(place);
+  }
+
+  go(place: Place): void {
+    if (this.#list.cursor !== null) this.#cursors.set(this.#place, this.#list.cursor);
+    this.#place = place;
+    this.#tagged.clear();
+    this.#found = null;
+    const cursor = this.#cursors.get(place) ?? null;
+    this.#list = { keys: [], cursor, top: 0 };
+    this.#update();
+    this.#host.background(() => this.local());
+  }
+
+  act(action: Action): void | Promise<void> {
+    const by = movement(action, this.#rows);
+    if (by !== null) {
+      this.#list = Math.abs(by) === Infinity
+        ? moveTo(this.#list, by < 0 ? 0 : this.#list.keys.length - 1)
+        : moveBy(this.#list, by);
+      return;
+    }
+    if (sorts(action)) return this.#sort(action);
+    switch (action) {
+      case "open":
+        return this.#open();
+      case "quit":
+        return this.#host.quit();
+      case "compose":
+        return this.#host.open(new ComposeScreen(this.#host));
+      case "reply":
+      case "reply-all":
+        return this.#answer(action === "reply-all");
+      case "forward":
+        return this.#forward();
+      case "next-unread":
+        return this.#nextUnread();
+      case "tag":
+        return this.#tag();
+      case "untag":
+        return this.#untag();
+      case "save":
+      case "attachments":
+        return this.#attachments();
+      case "search":
+        return this.#search();
+      case "folders":
+        return this.#host.open(new FoldersScreen(this.#host, this));
+      case "contacts":
+        return this.#host.open(new ContactsScreen(this.#host));
+      case "next-folder":
+        return this.#step(1);
+      case "previous-folder":
+        return this.#step(-1);
+      default: {
+        const place = PLACES[Number(/^folder-(\d)$/.exec(action)?.[1] ?? 0) - 1];
+        if (place) this.go(place);
+      }
+    }
+  }
+
+  /** The message `by` lines further down, at which the cursor is then; null if there is none. */
+  async neighbour(by: number): Promise<Item | null> {
+    const before = this.#list.cursor;
+    this.#list = moveBy(this.#list, by);
+    return this.#list.cursor === before ? null : await this.current();
+  }
+
+  /** The next new message below the cursor, or from the top; null if there is none. */
+  async unread(): Promise<Item | null> {
+    const { keys } = this.#list;
+    const at = cursorIndex(this.#list);
+    const flags = new Map(this.#host.mailbox.all().map(({ uid, flags }) => [uid, flags]));
+    for (const key of [...keys.slice(at + 1), ...keys.slice(0, at)]) {
+      const uid = uidOf(key);
+      if (uid === null || flags.get(uid)?.includes("seen") !== false) continue;
+      this.#list = { ...this.#list, cursor: key };
+      return await this.current();
+    }
+    return null;
+  }
+
+  /** The message at the cursor, opened if it opens. */
+  async current(): Promise<Item | null> {
+    const uid = this.#list.cursor === null ? null : uidOf(this.#list.cursor);
+    return uid === null ? null : await this.#host.mailbox.open(uid);
+  }
+
+  #update(): void {
+    this.#version = this.#host.mailbox.version;
+    const keys = this.#keys();
+    this.#list = withKeys(this.#list, keys);
+    if (this.#tagged.size > 0) {
+      const there = new Set(keys);
+      this.#tagged = new Set([...this.#tagged].filter((key) => there.has(key)));
+    }
+  }
+
+  #keys(): string[] {
+    const place = this.#place;
+    if (place === "drafts") return this.#drafts.map(({ id }) => `d${id}`);
+    if (place === "outbox") return this.#outbox.map(({ id }) => `o${id}`);
+    const found = this.#found?.uids;
+    const places = found ? this.#host.mailbox.all() : this.#host.mailbox.places(place);
+    const keys: string[] = [];
+    for (const { uid } of places) if (!found || found.has(uid)) keys.push(`m${uid}`);
+    return keys;
+  }
+
+  #empty(): string {
+    if (this.#found) return "Nothing was found. Esc goes back.";
+    if (this.#host.mailbox.fetching) return "The messages are being fetched …";
+    return this.#place === "inbox" ? "The inbox is empty." : "There is nothing here.";
+  }
+
+  #row(key: string): Row | null {
+    const uid = uidOf(key);
+    if (uid !== null) {
+      const item = this.#host.mailbox.item(uid);
+      return item && rowOf(item, { me: this.#host.mail.name, trust: trustIn(this.#host) });
+    }
+    const draft = this.#drafts.find(({ id }) => `d${id}` === key);
+    if (draft) return draftRow(draft);
+    const waiting = this.#outbox.find(({ id }) => `o${id}` === key);
+    return waiting ? outboxRow(waiting, this.#host.mail.name) : null;
+  }
+
+  async #open(): Promise<void> {
+    const key = this.#list.cursor;
+    if (key === null) return;
+    if (key.startsWith("d")) {
+      const draft = await this.#host.mail.drafts.load(key.slice(1));
+      return this.#host.open(new ComposeScreen(this.#host, draft));
+    }
+    if (key.startsWith("o")) {
+      return this.#host.say("It is sealed and waits for the connection; ^R sends it now.");
+    }
+    const item = await this.current();
+    if (item) this.#host.open(new ReaderScreen(this.#host, this, item));
+  }
+
+  async #answer(all: boolean): Promise<void> {
+    const item = await this.current();
+    if (!item) return;
+    const reader = new ReaderScreen(this.#host, this, item);
+    try {
+      const draft = await reader.draft((opened, text) => {
+        return replyTo(opened, text, this.#host.mail.name, all);
+      });
+      if (draft) this.#host.open(new ComposeScreen(this.#host, draft));
+    } finally {
+      await reader.close();
+    }
+  }
+
+  async #forward(): Promise<void> {
+    const item = await this.current();
+    if (!item) return;
+    const reader = new ReaderScreen(this.#host, this, item);
+    try {
+      const draft = await reader.draft(forwardOf);
+      if (draft) this.#host.open(new ComposeScreen(this.#host, draft));
+    } finally {
+      await reader.close();
+    }
+  }
+
+  async #nextUnread(): Promise<void> {
+    if (!await this.unread()) this.#host.say("There is no other new message here.");
+  }
+
+  #tag(): void {
+    const key = this.#list.cursor;
+    if (key === null) return;
+    if (!this.#tagged.delete(key)) this.#tagged.add(key);
+    this.#list = moveBy(this.#list, 1);
+  }
+
+  #untag(): void {
+    if (this.#tagged.size > 0) this.#tagged.clear();
+    else if (this.#found) {
+      this.#found = null;
+      this.#update();
+    }
+  }
+
+  async #attachments(): Promise<void> {
+    const item = await this.current();
+    if (!item) return;
+    const reader = new ReaderScreen(this.#host, this, item);
+    await reader.load();
+    if (reader.attachments.length === 0) {
+      await reader.close();
+      return this.#host.say("Nothing is attached to this message.");
+    }
+    this.#host.open(new AttachmentsScreen(this.#host, reader, () => reader.close()));
+  }
+
+  /** The tagged messages, or the one at the cursor. */
+  async #chosen(): Promise<Item[]> {
+    const keys = this.#tagged.size > 0
+      ? this.#list.keys.filter((key) => this.#tagged.has(key))
+      : this.#list.cursor === null
+      ? []
+      : [this.#list.cursor];
+    const items: Item[] = [];
+    for (const key of keys) {
+      const uid = uidOf(key);
+      const item = uid === null ? null : await this.#host.mailbox.open(uid);
+      if (item) items.push(item);
+    }
+    return items;
+  }
+
+  async #sort(action: Action): Promise<void> {
+    const key = this.#list.cursor;
+    if (action === "delete" && key?.startsWith("d")) return await this.#discard(key.slice(1));
+    if (key?.startsWith("o")) return this.#host.say("A message that waits cannot be changed here.");
+    if (await sort(this.#host, action, await this.#chosen())) this.#tagged.clear();
+  }
+
+  async #discard(id: string): Promise<void> {
+    if (await this.#host.choose("Throw this draft away? (y/n)", "yn") !== "y") return;
+    await this.#host.mail.drafts.remove(id);
+    await this.local();
+    this.#host.say("The draft is gone.");
+  }
+
+  #step(by: number): void {
+    const at = PLACES.indexOf(this.#place);
+    this.go(PLACES[(at + by + PLACES.length) % PLACES.length] ?? "inbox");
+  }
+
+  async #search(): Promise<void> {
+    const words = await this.#host.input("Search:", { value: this.#found?.words ?? "" });
+    if (words === null) return;
+    if (words.trim() === "") {
+      this.#found = null;
+      return this.#update();
+    }
+    this.#host.say("Searching …");
+    const uids = new Set(await this.#host.find(words));
+    if (this.#place === "drafts" || this.#place === "outbox") this.go("inbox");
+    this.#found = { words, uids };
+    this.#list = EMPTY_LIST;
+    this.#update();
+    const count = uids.size === 1 ? "1 message" : `${uids.size} messages`;
+    this.#host.say(uids.size === 0 ? "Nothing was found." : `${count} found; Esc shows all again.`);
+  }
+}
+
+function uidOf(key: string): number | null {
+  return key.startsWith("m") ? Number(key.slice(1)) : null;
+}
+
+/** What is known of keys. */
+export function trustIn({ mail }: Host): (name: string, fp: string) => Trust {
+  return (name, fp) => {
+    const { verified, mark } = mail.people.verification(name, fromBase64(fp));
+    if (name === mail.name) return "unknown";
+    return verified ? "verified" : mark === "!" ? "changed" : "unknown";
+  };
+}
+
+const PLAIN = {
+  fresh: false,
+  answered: false,
+  flagged: false,
+  trust: "unknown",
+  broken: false,
+} as const;
+
+function draftRow(draft: Draft): Row {
+  const to = [...draft.to, ...draft.cc, ...draft.bcc];
+  return {
+    ...PLAIN,
+    who: printable(`To ${to.join(", ") || "-"}`),
+    subject: printable(draft.subject || draft.text.trim().split("\n")[0] || "(empty)"),
+    date: draft.savedAt,
+    size: draft.text.length,
+    attachments: draft.attachments.length,
+    reply: draft.answers !== undefined,
+  };
+}
+
+/** A message that waits is sealed: only what the server is to know of it is known here too. */
+function outboxRow({ id, size, recipients }: DeliverRequest, me: string): Row {
+  const to = recipients.map(({ name }) => name).filter((name) => name !== me);
+  return {
+    ...PLAIN,
+    who: `To ${to.join(", ") || me}`,
+    subject: "(sealed; it waits for the connection)",
+    // The id begins with the time, in milliseconds.
+    date: parseInt(id.slice(0, 8) + id.slice(9, 13), 16),
+    size,
+    attachments: 0,
+    reply: false,
+  };
+}

@@ -1,0 +1,45 @@
+import type { MailEvent } from "../../protocol/request.ts";
+import { showsColours, showsUnicode } from "../display.ts";
+import type { Mail } from "../mail.ts";
+import { App } from "./app.ts";
+import { systemDisplay } from "./display.ts";
+import { signsFor } from "./signs.ts";
+import { COLOURED, PLAIN } from "./theme.ts";
+
+/** Where the full-screen program works. */
+export interface StartOptions {
+  /** Where attachments are saved. */
+  readonly files: string;
+  /** Whose mail of which server it is. */
+  readonly account: string;
+}
+
+/** The full-screen program before it has the terminal. */
+export interface Started {
+  /** Called when the server says that something came. */
+  notice(event: MailEvent): void;
+  /** Runs until the person ends it. */
+  run(): Promise<void>;
+  /** Asks for a secret, which is not shown; null if the person leaves the question. */
+  askSecret(prompt: string): Promise<Uint8Array<ArrayBuffer> | null>;
+}
+
+/** Makes the full-screen program for `mail`. */
+export function startTui(mail: Mail, { files, account }: StartOptions): Started {
+  const app = new App({
+    mail,
+    io: systemDisplay(),
+    theme: showsColours() ? COLOURED : PLAIN,
+    signs: signsFor(showsUnicode()),
+    files,
+    account,
+  });
+  return {
+    notice: (event) => app.notice(event),
+    run: () => app.run(),
+    askSecret: async (prompt) => {
+      const typed = await app.input(prompt, { hidden: true });
+      return typed === null ? null : new TextEncoder().encode(typed.normalize("NFC"));
+    },
+  };
+}

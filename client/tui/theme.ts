@@ -1,0 +1,48 @@
+import type { Line, Look } from "./frame.ts";
+
+/** Selects the graphic rendition (ECMA-48, SGR) of a look. */
+export type Theme = Readonly<Record<Look, string>>;
+
+/**
+ * Looks that work on a light and on a dark background: the terminal's own two colours, bold, dim and
+ * reverse, and of the 16 colours of its palette those that are readable on both. Never a background
+ * colour.
+ */
+export const COLOURED: Theme = {
+  plain: "",
+  bar: "7",
+  strong: "1",
+  dim: "2",
+  cursor: "7",
+  good: "32",
+  warning: "1;35",
+  bad: "1;31",
+  accent: "1;34",
+  quote: "36",
+  "quote-deep": "35",
+};
+
+/** Looks without any colour, for NO_COLOR (https://no-color.org). */
+export const PLAIN: Theme = {
+  plain: "",
+  bar: "7",
+  strong: "1",
+  dim: "2",
+  cursor: "7",
+  good: "",
+  warning: "1",
+  bad: "1",
+  accent: "1",
+  quote: "2",
+  "quote-deep": "2",
+};
+
+/** A line as a terminal takes it. */
+export function paint(line: Line, theme: Theme): string {
+  let out = "";
+  for (const { text, look } of line) {
+    const sgr = theme[look];
+    out += sgr === "" || text === "" ? text : `\x1b[${sgr}m${text}\x1b[0m`;
+  }
+  return out;
+}
