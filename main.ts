@@ -136,6 +136,7 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
     case "keys trust":
     case "keys export":
     case "keys import":
+    case "keys rotate":
       return await useKeys(name, given);
     case "passwd":
       return await (await import("./client/commands/passwd.ts")).passwd({
@@ -363,6 +364,11 @@ async function useKeys(name: KeysCommand, given: Arguments): Promise<void> {
         ...common,
         file: given.text("FILE"),
         anyServer: given.flag("any-server"),
+      });
+    case "keys rotate":
+      return await (await import("./client/commands/keys_rotate.ts")).rotateKeys({
+        ...common,
+        newPassphrase: given.flag("new-passphrase"),
       });
   }
 }

@@ -6,6 +6,8 @@ import type { Waiting } from "./outbox.ts";
 
 /** How sending one message ended. */
 export interface Attempt {
+  /** The id under which it went out, or waits. */
+  readonly id: string;
   /** When the server stored it, milliseconds since 1970; null while it waits. */
   readonly at: number | null;
   /** Why it stays in the outbox; null if it does not. */
@@ -19,24 +21,37 @@ export interface Attempt {
 export type OnRefusal = "remove" | "set-aside" | (() => Promise<void>);
 
 /**
+ * Gives the same message sealed for the keys that its recipients have now, in the place of the one that
+ * waited; null if it cannot be.
+ */
+export type Reseal = (waiting: Waiting) => Promise<Waiting | null>;
+
+/** How often a message is sealed again because a key changed, in one attempt to send it. */
+const MAX_RESEALS = 3;
+
+/**
  * Sends a waiting message and forgets it once the server has acknowledged it. After a refusal that
  * may pass (`busy`, `disk-full`, `file-io`, `quota`, `internal`), after a lost connection and without
- * one, the message stays in the outbox. Any other refusal is thrown, and the message treated as
- * `onRefusal` says.
+ * one, the message stays in the outbox. Where a recipient's key has changed it is sealed again, if
+ * `reseal` can. Any other refusal is thrown, and the message treated as `onRefusal` says; one that is
+ * to be set aside because a key changed waits instead, for a person to decide on that key.
  */
 export async function deliverWaiting(
   line: Line,
   waiting: Waiting,
   onRefusal: OnRefusal,
+  reseal: Reseal,
   onProgress: (done: number) => void = () => {},
+  reseals = MAX_RESEALS,
 ): Promise<Attempt> {
+  const { id } = waiting.request;
   try {
     // Safe to repeat: the same bytes under the same id arrive once.
     const answer = await line.again(() => {
       return line.deliver(waiting.request, rechunk(waiting.bytes(), MAX_DATA), onProgress);
     });
     await waiting.remove();
-    return { at: answer.at, waits: null };
+    return { id, at: answer.at, waits: null };
   } catch (error) {
     if (mayPass(error)) {
       const why = error instanceof Error ? error.message : String(error);
@@ -45,7 +60,14 @@ export async function deliverWaiting(
         `${why}; the message is kept sealed in the outbox and goes out with your next connection`,
         { cause: error },
       );
-      return { at: null, waits };
+      return { id, at: null, waits };
+    }
+    if (isSealpostError(error, "key-changed")) {
+      const again = reseals > 0 ? await reseal(waiting) : null;
+      if (again) {
+        return await deliverWaiting(line, again, onRefusal, reseal, onProgress, reseals - 1);
+      }
+      if (onRefusal === "set-aside") throw error;
     }
     if (onRefusal === "remove") await waiting.remove();
     else if (onRefusal === "set-aside") await waiting.setAside();

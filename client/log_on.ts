@@ -34,6 +34,7 @@ export interface LoggedOn {
   readonly bound: boolean;
   /** Whether a ticket was used in the place of the password. */
   readonly resumed: boolean;
+  readonly exporter: Connected["exporter"];
 }
 
 /**
@@ -104,7 +105,7 @@ function ready(connected: Connected, tickets: Tickets, options: LogOnOptions, re
     if (due) keep(tickets, connected, event).catch(() => {});
     due = false;
   });
-  return { link, hello: connected.hello };
+  return { link, hello: connected.hello, exporter: connected.exporter };
 }
 
 async function keep(

@@ -1,4 +1,4 @@
-import { equal } from "../crypto/bytes.ts";
+import { type Bytes, equal, fromBase64 } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import type { Identity } from "../crypto/identity.ts";
 import type { Flag, Folder } from "../protocol/entry.ts";
@@ -13,10 +13,11 @@ import { Drafts } from "./drafts.ts";
 import { isLost, type Line } from "./line.ts";
 import { type Item, listCached, type ListOptions } from "./list.ts";
 import { MailboxMemory } from "./mailbox_memory.ts";
-import { Outbox } from "./outbox.ts";
-import { People } from "./people.ts";
-import { keyChanged, Pins } from "./pins.ts";
+import { Outbox, type Waiting } from "./outbox.ts";
+import { People, type Self } from "./people.ts";
+import { Pins } from "./pins.ts";
 import { formatSize, Progress } from "./progress.ts";
+import { reseal, sealedBy } from "./reseal.ts";
 import type { RetiredKeys } from "./retired_keys.ts";
 import { sealLetter } from "./seal.ts";
 import { indexText, parseQuery, search, type SearchOptions, type SearchResult } from "./search.ts";
@@ -71,13 +72,13 @@ export class Mail {
   readonly #state: State;
   readonly #memory: MailboxMemory;
   readonly #outbox: Outbox;
+  readonly #self: Self;
   readonly #remembered: Hello | null;
   /** Told when the cache answers in the place of the server. */
   onStale: (stale: Stale) => void = () => {};
 
   private constructor(
-    readonly name: string,
-    readonly identity: Identity,
+    self: Self,
     readonly line: Line,
     hello: Hello | null,
     parts: {
@@ -90,6 +91,7 @@ export class Mail {
       outbox: Outbox;
     },
   ) {
+    this.#self = self;
     this.#remembered = hello;
     this.people = parts.people;
     this.unsealer = parts.unsealer;
@@ -100,6 +102,7 @@ export class Mail {
     this.#outbox = parts.outbox;
   }
 
+  /** `serverFps`: the server's keys that certificates may name; without any, none are followed. */
   static async open(
     name: string,
     identity: Identity,
@@ -107,16 +110,17 @@ export class Mail {
     state: State,
     retired: RetiredKeys,
     keepCache = true,
+    serverFps: readonly Bytes[] = [],
   ): Promise<Mail> {
     const self = { name, identity, retired };
-    const people = new People(line, await Pins.load(state), self);
+    const people = new People(line, await Pins.load(state), self, serverFps);
     const cache = Cache.open(state, keepCache);
     const unsealer = new Unsealer(self, people, state, cache);
     const memory = await MailboxMemory.load(state);
     const outbox = await Outbox.open(state);
     const drafts = await Drafts.open(state);
     const remembered = await rememberedHello(state, line);
-    return new Mail(name, identity, line, remembered, {
+    return new Mail(self, line, remembered, {
       people,
       unsealer,
       cache,
@@ -125,6 +129,14 @@ export class Mail {
       memory,
       outbox,
     });
+  }
+
+  get name(): string {
+    return this.#self.name;
+  }
+
+  get identity(): Identity {
+    return this.#self.identity;
   }
 
   /** What the server said of itself last, maybe long ago; null if it was never reached. */
@@ -245,18 +257,18 @@ export class Mail {
     const waiting = await withProgress("Sealing", size, (tell) => this.#outbox.add(sealed, tell));
     await outgoing.onKept?.();
     try {
-      const sent = { id: formatMessageId(id) };
-      const { at, waits } = await withProgress("Sending", size, (tell) => {
-        return deliverWaiting(this.line, waiting, outgoing.onRefused ?? "remove", tell);
+      const sent = await withProgress("Sending", size, (tell) => {
+        const onRefused = outgoing.onRefused ?? "remove";
+        return deliverWaiting(this.line, waiting, onRefused, (one) => this.#renew(one), tell);
       });
-      if (waits) return { ...sent, at, waits };
+      if (sent.waits) return sent;
       try {
         if (outgoing.answers) await this.flag([outgoing.answers.entry.uid], ["answered"]);
       } catch (error) {
         // The message is stored: that its mark is missing must not look as if it were not.
         if (!isLost(error)) throw error;
       }
-      return { ...sent, at, waits };
+      return sent;
     } catch (error) {
       throw isSealpostError(error, "key-changed")
         ? await this.#explainChange([...to, ...cc, ...bcc], error)
@@ -275,16 +287,22 @@ export class Mail {
     for (const path of unknown) refused.push(`${path}: where it was to go is not known any more`);
     for (const waiting of messages) {
       try {
-        const { waits } = await withProgress("Sending", waiting.request.size, (tell) => {
-          return deliverWaiting(this.line, waiting, "set-aside", tell);
+        // Under a key that was one's own before: the server takes it no more.
+        const former = !equal(await sealedBy(waiting), this.identity.bundle.fp);
+        const present = former ? await this.#reseal(waiting) : waiting;
+        const { waits } = await withProgress("Sending", present.request.size, (tell) => {
+          return deliverWaiting(this.line, present, "set-aside", (one) => this.#renew(one), tell);
         });
         if (waits) throw waits;
         sent++;
       } catch (error) {
         if (!isSealpostError(error)) throw error;
         if (isLost(error) || error.code === "timeout") throw error;
-        const names = waiting.request.recipients.map(({ name }) => name).join(", ");
-        refused.push(`to ${names}: ${error.message}`);
+        const names = waiting.request.recipients.map(({ name }) => name);
+        const why = error.code === "key-changed"
+          ? `${(await this.#explainChange(names, error)).message}; it waits in the outbox`
+          : error.message;
+        refused.push(`to ${names.join(", ")}: ${why}`);
       }
     }
     return { sent, refused };
@@ -344,12 +362,42 @@ export class Mail {
     this.cache.drop(uids);
   }
 
+  /**
+   * A waiting message that was refused because keys have changed, sealed again for those that are known
+   * now; null while the server offers others.
+   */
+  async #renew(waiting: Waiting): Promise<Waiting | null> {
+    const { recipients } = waiting.request;
+    const others = recipients.map(({ name }) => name).filter((name) => name !== this.name);
+    for (const [name, bundle] of await this.people.offered(others)) {
+      const pin = this.people.pins.get(name);
+      if (pin && !equal(pin.fp, bundle.fp)) return null;
+    }
+    const now = await this.people.find(recipients.map(({ name }) => name));
+    const changed = now.some(({ bundle }, i) => {
+      return !equal(bundle.fp, fromBase64(recipients[i]?.fp ?? ""));
+    });
+    return changed ? await this.#reseal(waiting) : null;
+  }
+
+  /** A waiting message sealed again, in the place of the one that waited. */
+  #reseal(waiting: Waiting): Promise<Waiting> {
+    const context = {
+      self: this.#self,
+      find: (names: readonly string[]) => this.people.find(names),
+      tempFolder: this.tempFolder(),
+    };
+    return withProgress("Sealing", waiting.request.size, (tell) => {
+      return reseal(waiting, context, (sealed) => this.#outbox.add(sealed, tell, waiting));
+    });
+  }
+
   /** The error for a refused key, with what is pinned, what is offered and what to do. */
   async #explainChange(names: readonly string[], cause: SealpostError): Promise<SealpostError> {
     const offered = await this.people.offered(names.filter((name) => name !== this.name));
     for (const [name, bundle] of offered) {
       const pin = this.people.pins.get(name);
-      if (pin && !equal(pin.fp, bundle.fp)) return keyChanged(pin, bundle.fp);
+      if (pin && !equal(pin.fp, bundle.fp)) return this.people.changed(pin, bundle.fp);
     }
     return cause;
   }

@@ -1,7 +1,8 @@
+import { exists } from "@std/fs";
 import { join } from "@std/path";
 import * as v from "valibot";
 import { type Bytes, fromUtf8, utf8 } from "../crypto/bytes.ts";
-import { isSealpostError } from "../crypto/error.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { syncFolder, wrapFileError, writeAll } from "../protocol/atomic_file.ts";
 import { type DeliverRequest, deliverSchema } from "../protocol/request.ts";
 import { parseJson } from "../protocol/schema.ts";
@@ -29,7 +30,11 @@ export interface Waiting {
   setAside(): Promise<void>;
 }
 
-const schema = v.object({ request: deliverSchema });
+const schema = v.object({
+  request: deliverSchema,
+  /** The id of the message that this one was made of, which must not be sent any more. */
+  replaces: v.optional(deliverSchema.entries.id),
+});
 
 /**
  * Messages on their way: each is on disk, sealed, before its first byte is sent and until the
@@ -66,13 +71,20 @@ export class Outbox {
   }
 
   /**
-   * Writes a sealed message to the outbox. `onProgress` is told the bytes written. Throws
-   * `disk-full`, `file-io`, and what sealing throws; nothing is left then.
+   * Writes a sealed message to the outbox, in the place of the one that it was made of if that is
+   * given: after a crash at any moment one of the two is there, and never both are sent. `onProgress` is
+   * told the bytes written. Throws `disk-full`, `file-io`, and what sealing throws; nothing has changed
+   * then.
    */
-  async add(sealed: Sealed, onProgress: (done: number) => void = () => {}): Promise<Waiting> {
+  async add(
+    sealed: Sealed,
+    onProgress: (done: number) => void = () => {},
+    replaces?: Waiting,
+  ): Promise<Waiting> {
     const { request } = sealed;
     const final = this.#path(request.id);
     const partial = `${final}${PARTIAL}`;
+    const meta = { request, ...replaces ? { replaces: replaces.request.id } : {} };
     let file: Deno.FsFile | null = null;
     try {
       file = await Deno.open(partial, { write: true, createNew: true, mode: 0o600 });
@@ -85,9 +97,15 @@ export class Outbox {
       await file.sync();
       file.close();
       file = null;
-      await this.#state.write(metaName(request.id), utf8(JSON.stringify({ request })));
+      // One client alone makes something else of a message that waits.
+      using _lock = replaces ? await this.#state.lock() : null;
+      if (replaces && !await exists(this.#path(replaces.request.id))) {
+        throw new SealpostError("cancelled", "another client has sealed it again already");
+      }
+      await this.#state.write(metaName(request.id), utf8(JSON.stringify(meta)));
       await Deno.rename(partial, final);
       await syncFolder(this.#folder);
+      await replaces?.remove().catch(() => {});
     } catch (error) {
       file?.close();
       await Deno.remove(partial).catch(() => {});
@@ -109,12 +127,20 @@ export class Outbox {
     }
     const waiting: Waiting[] = [];
     const unknown: string[] = [];
+    const replaced = new Set<string>();
     for (const id of ids.sort()) {
       const meta = await this.#state.read(metaName(id));
-      if (meta) waiting.push(this.#waiting(parseJson(schema, fromUtf8(meta)).request));
-      else unknown.push(this.#path(id));
+      if (!meta) {
+        unknown.push(this.#path(id));
+        continue;
+      }
+      const { request, replaces } = parseJson(schema, fromUtf8(meta));
+      waiting.push(this.#waiting(request));
+      if (replaces !== undefined) replaced.add(replaces);
     }
-    return { waiting, unknown };
+    // Left by a crash between the two.
+    for (const one of waiting) if (replaced.has(one.request.id)) await one.remove();
+    return { waiting: waiting.filter(({ request: { id } }) => !replaced.has(id)), unknown };
   }
 
   #path(id: string): string {

@@ -3,6 +3,7 @@ import { type Bytes, equal, fromBase64, fromUtf8, toBase64, utf8 } from "../cryp
 import { SealpostError } from "../crypto/error.ts";
 import { type Bundle, encodeBundle, formatFingerprint } from "../crypto/identity.ts";
 import { PROGRAM } from "../protocol/program.ts";
+import { type Left, ROTATION_SLACK, type Standing } from "../protocol/rotation.ts";
 import { fingerprintField, nameField, parseJson } from "../protocol/schema.ts";
 import type { State } from "./state.ts";
 
@@ -15,6 +16,8 @@ export interface Pin {
   readonly bundle: Bytes;
   /** When it was pinned, milliseconds since 1970. */
   readonly firstSeen: number;
+  /** How many rotations led to it; null if that was not known when it was pinned. */
+  readonly seq: number | null;
   /** How and when the person made sure that it is the right one; null if not yet. */
   readonly verified: Verified | null;
   /** Another key that the server offers now, and since when that is known; null if none. */
@@ -47,6 +50,13 @@ export interface FormerKey {
   readonly until: number;
 }
 
+/** Where a chain of certificates led that has verified. */
+export interface Followed {
+  /** The keys that were left, in their order. */
+  readonly left: readonly Left[];
+  readonly now: Standing;
+}
+
 const FILE = "pins";
 
 const time = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -58,6 +68,7 @@ const schema = v.object({
     fp: fingerprintField,
     bundle: v.string(),
     firstSeen: time,
+    seq: v.optional(time),
     /** What versions before 1.1 have: whether it was compared. */
     compared: v.boolean(),
     verified: v.optional(v.object({ how: v.picklist(["in-person", "by-file"]), at: time })),
@@ -99,11 +110,15 @@ export class Pins {
   }
 
   /**
-   * Pins `bundle` for `name` if no key is pinned (`new`), or finds it pinned (`same`). Throws
-   * `key-changed` if another key is pinned for `name`, or this key for another name; then nothing
-   * changes.
+   * Pins `bundle` for `name` if no key is pinned (`new`), or finds it pinned (`same`). `seq` is how many
+   * rotations led to it, if that is known. Throws `key-changed` if another key is pinned for `name`, or
+   * this key for another name; then nothing changes.
    */
-  trustOnFirstUse(name: string, bundle: Bundle): Promise<"new" | "same"> {
+  trustOnFirstUse(
+    name: string,
+    bundle: Bundle,
+    seq: number | null = null,
+  ): Promise<"new" | "same"> {
     return this.#change((pins) => {
       const pin = pins.get(name);
       if (pin !== undefined) {
@@ -112,7 +127,7 @@ export class Pins {
       }
       const other = find(pins, bundle.fp);
       if (other !== null) throw taken(other, name);
-      pins.set(name, newPin(name, bundle));
+      pins.set(name, newPin(name, bundle, seq));
       return "new";
     });
   }
@@ -129,6 +144,28 @@ export class Pins {
       const until = Date.now();
       const former = old ? [...old.former, { fp: old.fp, bundle: old.bundle, until }] : [];
       pins.set(name, { ...newPin(name, bundle), former });
+    });
+  }
+
+  /**
+   * Puts the key to which a chain led in the place of the pinned one, where that chain began; for
+   * somebody unknown it is pinned with those that were left. Returns false, and changes nothing, if the
+   * pin is another one by now. What was verified is not any more. Throws `key-changed` if the key is
+   * pinned for another name.
+   */
+  follow(name: string, { left, now }: Followed): Promise<boolean> {
+    return this.#change((pins) => {
+      const pin = pins.get(name);
+      const start = left[0];
+      if (pin && !(start && equal(pin.fp, start.bundle.fp))) return false;
+      const other = find(pins, now.bundle.fp);
+      if (other !== null && other.name !== name) throw taken(other, name);
+      const gone = left.map(({ bundle, time }) => {
+        return { fp: bundle.fp, bundle: encodeBundle(bundle), until: time + ROTATION_SLACK };
+      });
+      const former = [...pin?.former ?? [], ...gone];
+      pins.set(name, { ...newPin(name, now.bundle, now.seq), former });
+      return true;
     });
   }
 
@@ -187,13 +224,14 @@ export class Pins {
   }
 }
 
-function newPin(name: string, bundle: Bundle): Pin {
+function newPin(name: string, bundle: Bundle, seq: number | null = null): Pin {
   const { fp } = bundle;
   return {
     name,
     fp,
     bundle: encodeBundle(bundle),
     firstSeen: Date.now(),
+    seq,
     verified: null,
     offered: null,
     former: [],
@@ -207,8 +245,9 @@ function find(pins: ReadonlyMap<string, Pin>, fp: Bytes): Pin | null {
 
 /** JSON, as docs/PROTOCOL.md 16.2 says. */
 function encode(pins: ReadonlyMap<string, Pin>): Bytes {
-  const all = [...pins.values()].map(({ verified, offered, ...pin }) => ({
+  const all = [...pins.values()].map(({ verified, offered, seq, ...pin }) => ({
     ...pin,
+    ...seq === null ? {} : { seq },
     fp: toBase64(pin.fp),
     bundle: toBase64(pin.bundle),
     compared: verified?.how === "in-person",
@@ -225,10 +264,11 @@ function decode(bytes: Bytes | null): Map<string, Pin> {
   const pins = new Map<string, Pin>();
   if (bytes === null) return pins;
   const all = parseJson(schema, fromUtf8(bytes)).pins;
-  for (const { compared, verified, offered, ...pin } of all) {
+  for (const { compared, verified, offered, seq = null, ...pin } of all) {
     const earlier = compared ? { how: "in-person" as const, at: pin.firstSeen } : null;
     pins.set(pin.name, {
       ...pin,
+      seq,
       verified: verified ?? earlier,
       offered: offered ? { fp: fromBase64(offered.fp), since: offered.since } : null,
       fp: fromBase64(pin.fp),
@@ -241,17 +281,31 @@ function decode(bytes: Bytes | null): Map<string, Pin> {
   return pins;
 }
 
-/** The error of a key that is not the one pinned. */
-export function keyChanged(pin: Pin, offered: Bytes): SealpostError {
-  const since = new Date(pin.firstSeen).toISOString().slice(0, 10);
+/**
+ * The error of a key that is not the one pinned; `why` says what is wrong with its certificates, if there
+ * are any.
+ */
+export function keyChanged(pin: Pin, offered: Bytes, why?: string): SealpostError {
+  const { name } = pin;
   const how = pin.verified ? "known and verified since" : "known since";
+  const since = pin.offered && equal(pin.offered.fp, offered)
+    ? `offered since ${dateOf(pin.offered.since)}`
+    : "offered";
+  const certificates = why === undefined
+    ? "without a certificate by the one you know"
+    : `with certificates that do not hold (${why})`;
   return new SealpostError(
     "key-changed",
-    `the key of ${pin.name} is not the one you know: ${how} ${since} is ` +
-      `${formatFingerprint(pin.fp)}, offered is ${formatFingerprint(offered)}; nothing was sent ` +
-      `or opened. Ask ${pin.name} in person or by phone which is right; "${PROGRAM} keys trust ${pin.name}" or menu item 8 ` +
-      "changes it",
+    `the key of ${name} is not the one you know: ${how} ${dateOf(pin.firstSeen)} is ` +
+      `${formatFingerprint(pin.fp)}, ${since} is ${formatFingerprint(offered)}, ${certificates}; ` +
+      `nothing was sent or opened. Ask ${name} in person or by phone which is right ` +
+      `("${PROGRAM} keys show ${name}" and "keys verify ${name}" say what to compare); ` +
+      `"${PROGRAM} keys trust ${name}" or menu item 8 takes the new one`,
   );
+}
+
+function dateOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
 }
 
 function taken(pin: Pin, name: string): SealpostError {

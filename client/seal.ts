@@ -26,6 +26,8 @@ export interface Letter {
   /** Milliseconds since 1970. */
   readonly date: number;
   readonly attachments: readonly { readonly name: string; readonly size: number }[];
+  /** How many attachments there are, if not all of them are named. */
+  readonly attachmentCount?: number;
   /** The id of the message it answers. */
   readonly inReplyTo?: string;
   readonly composed: Composed;
@@ -105,7 +107,7 @@ function summarize(letter: Letter, sender: Identity): Summary {
     subject: letter.subject,
     date: letter.date,
     size: letter.composed.size,
-    attachmentCount: letter.attachments.length,
+    attachmentCount: letter.attachmentCount ?? letter.attachments.length,
     attachments: letter.attachments.map(({ name, size }) => ({ name, size })),
     ...(letter.inReplyTo === undefined ? {} : { inReplyTo: letter.inReplyTo }),
   };

@@ -14,6 +14,7 @@ import {
 } from "../protocol/key_files.ts";
 import { MAX_PASSWORD, MIN_PASSWORD } from "../protocol/limits.ts";
 import { encodePassword } from "../protocol/login.ts";
+import { NextKeys } from "../protocol/next_keys.ts";
 import type { MailEvent } from "../protocol/request.ts";
 import { connectSocket } from "../protocol/socket.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../protocol/secret_input.ts";
@@ -22,7 +23,9 @@ import { CONFIG_FILE, readConfig } from "./config.ts";
 import { askForBundle } from "./login.ts";
 import { logOn } from "./log_on.ts";
 import { Mail } from "./mail.ts";
+import { rotatedText } from "./people.ts";
 import { RetiredKeys } from "./retired_keys.ts";
+import { completeKeys, remembered, settleKeys } from "./settle_keys.ts";
 import { State } from "./state.ts";
 import type { Terminal } from "./terminal.ts";
 import { openUnlocked, parseLife, unlockKeys } from "./unlock.ts";
@@ -80,6 +83,7 @@ export async function openPerson(
   name: string,
   passphrase?: (attempt: number) => Promise<Bytes | null>,
 ): Promise<Person> {
+  await completeKeys(dir, name);
   const [identity, ...others] = await openKeys(terminal, dir, name, passphrase);
   const retired = new RetiredKeys(dir, name, (path) => askRetired(terminal, path), others);
   return { identity, retired, state: await State.open(dir, name, identity, retired) };
@@ -133,8 +137,19 @@ async function lifeOf(dir: string, name: string): Promise<number | null> {
  */
 export async function openMail(options: SessionOptions): Promise<Mail> {
   const { terminal, address, name, dir } = options;
-  const { identity, retired, state } = options.person ?? await openPerson(terminal, dir, name);
+  const person = options.person ?? await openPerson(terminal, dir, name);
   const server = await pinnedServer(terminal, dir, address);
+  const whole = { ...options, person };
+  return await NextKeys.waiting(dir, name)
+    ? await settleAndOpen(whole, person, server)
+    : await openSettled(whole, server);
+}
+
+async function openSettled(
+  options: SessionOptions & { readonly person: Person },
+  server: Bundle,
+): Promise<Mail> {
+  const { terminal, address, name, person: { identity, retired, state } } = options;
   const dial = async (again: boolean) => {
     const dialed = await logOn({
       address,
@@ -167,15 +182,54 @@ export async function openMail(options: SessionOptions): Promise<Mail> {
     offline: options.offline === "allowed",
   });
   try {
-    return await Mail.open(name, identity, line, state, retired, options.cache);
+    const { cache } = options;
+    const mail = await Mail.open(name, identity, line, state, retired, cache, [server.fp]);
+    mail.people.onRotated = (change) => options.announce(rotatedText(change));
+    return mail;
   } catch (error) {
     await line.close();
     throw error;
   }
 }
 
+/** {@linkcode openMail}, once it is clear what became of a change of keys that was broken off. */
+async function settleAndOpen(
+  options: SessionOptions,
+  person: Person,
+  server: Bundle,
+): Promise<Mail> {
+  const { terminal, address, dir, name, announce } = options;
+  const password = remembered(options.password ?? (() => firstPassword(options)));
+  try {
+    const settled = await settleKeys({
+      dir,
+      name,
+      person,
+      announce,
+      passphrase: (path) => askRetired(terminal, path),
+      logIn: async (identity, state) => {
+        const { link } = await logOn({
+          address,
+          server,
+          name,
+          identity,
+          state,
+          useTicket: options.useTicket,
+          password: password.get,
+          newPassword: options.newPassword ?? (() => askNewPassword(terminal)),
+        });
+        await link.close();
+      },
+    });
+    // What another client of this user is settling is its own.
+    return await openSettled({ ...options, person: settled, password: password.get }, server);
+  } finally {
+    await password.forget();
+  }
+}
+
 /** The password for the first connection. Where it is typed, not before somebody answers there. */
-async function firstPassword(options: SessionOptions): Promise<Bytes> {
+export async function firstPassword(options: SessionOptions): Promise<Bytes> {
   const { terminal, passwordFile, address } = options;
   const given = await givenPassword(passwordFile);
   if (given !== null) return bounded(given);
@@ -268,7 +322,7 @@ export async function askNewPassword(
  * The server's bundle from `server_public.pem`. Where that is missing the server is asked and the
  * person decides, as with ssh; without a person it is refused.
  */
-async function pinnedServer(
+export async function pinnedServer(
   terminal: Terminal,
   dir: string,
   address: Address,

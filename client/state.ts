@@ -3,7 +3,7 @@ import { type AesKey, aesOpen, aesSeal, importAesKey, TAG_SIZE } from "../crypto
 import { type Bytes, concat, random, utf8, wipe } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { hkdf } from "../crypto/hash.ts";
-import type { Identity } from "../crypto/identity.ts";
+import { type Identity, shortFingerprint } from "../crypto/identity.ts";
 import {
   readFileBounded,
   syncFolder,
@@ -45,10 +45,20 @@ export class State {
   readonly #retired: RetiredKeys | null;
   /** The fingerprint of the identity, 32 bytes. */
   readonly fp: Bytes;
+  readonly #raw: Bytes;
+  /** The keys of identities that had this state before, raw: see {@linkcode State.handOver}. */
+  #former: readonly Bytes[] = [];
 
-  private constructor(folder: string, key: AesKey, fp: Bytes, retired: RetiredKeys | null) {
+  private constructor(
+    folder: string,
+    key: AesKey,
+    raw: Bytes,
+    fp: Bytes,
+    retired: RetiredKeys | null,
+  ) {
     this.#folder = folder;
     this.#key = key;
+    this.#raw = raw;
     this.#retired = retired;
     this.fp = fp;
   }
@@ -65,10 +75,23 @@ export class State {
     retired: RetiredKeys | null = null,
   ): Promise<State> {
     const folder = join(dir, ".sealpost", parseName(name));
-    const key = await stateKey(identity);
-    const state = new State(folder, key, identity.bundle.fp, retired);
+    const raw = await rawStateKey(identity);
+    const state = new State(folder, await importAesKey(raw), raw, identity.bundle.fp, retired);
     await state.#prepare();
+    const former = await state.read(formerKeys(identity));
+    if (former) state.#former = split(former);
     return state;
+  }
+
+  /**
+   * Lets the identity `to`, which is to take this one's place, read what was sealed for this one: the
+   * keys for that are sealed for it. Throws `disk-full`, `file-io`.
+   */
+  async handOver(to: Identity): Promise<void> {
+    const raw = await rawStateKey(to);
+    const next = new State(this.#folder, await importAesKey(raw), raw, to.bundle.fp, null);
+    await next.write(formerKeys(to), concat(this.#raw, ...this.#former));
+    wipe(raw);
   }
 
   async #prepare(): Promise<void> {
@@ -142,8 +165,14 @@ export class State {
   }
 
   async #openRetired(sealed: Bytes, file: string): Promise<Bytes | null> {
+    for (const raw of this.#former) {
+      const opened = await openWith(await importAesKey(raw), sealed, file);
+      if (opened) return opened;
+    }
     for (const identity of await this.#retired?.all() ?? []) {
-      const opened = await openWith(await stateKey(identity), sealed, file);
+      const raw = await rawStateKey(identity);
+      const opened = await openWith(await importAesKey(raw), sealed, file);
+      wipe(raw);
       if (opened) return opened;
     }
     return null;
@@ -256,13 +285,18 @@ async function lockFolder(folder: string): Promise<Disposable> {
   }
 }
 
-async function stateKey(identity: Identity): Promise<AesKey> {
-  const raw = await hkdf(identity.mlkemSeed, new Uint8Array(0), "sealpost/1 client state", 32);
-  try {
-    return await importAesKey(raw);
-  } finally {
-    wipe(raw);
-  }
+/** The key of an identity's state, 32 bytes. */
+async function rawStateKey(identity: Identity): Promise<Bytes> {
+  return await hkdf(identity.mlkemSeed, new Uint8Array(0), "sealpost/1 client state", 32);
+}
+
+/** The file with the keys of identities that `identity` took the place of: 32 bytes each. */
+function formerKeys(identity: Identity): string {
+  return `former-keys.${shortFingerprint(identity.bundle.fp)}`;
+}
+
+function split(keys: Bytes): Bytes[] {
+  return Array.from({ length: keys.length / 32 }, (_, i) => keys.slice(32 * i, 32 * i + 32));
 }
 
 /** The content of a sealed file; null if it was not sealed under `key`. */

@@ -3,6 +3,7 @@ import { ACCOUNT_COMMANDS } from "./account.ts";
 import { DESK_COMMANDS } from "./desk.ts";
 import { KEYS_COMMANDS } from "./keys.ts";
 import { MAIL_COMMANDS } from "./mail.ts";
+import { ROTATION_COMMANDS } from "./rotation.ts";
 import { SETUP_COMMANDS } from "./setup.ts";
 
 /** The commands of the client beside connect, in the order of help. */
@@ -11,5 +12,6 @@ export const CLIENT_COMMANDS = [
   ...MAIL_COMMANDS,
   ...DESK_COMMANDS,
   ...KEYS_COMMANDS,
+  ...ROTATION_COMMANDS,
   ...ACCOUNT_COMMANDS,
 ] as const satisfies readonly Command[];

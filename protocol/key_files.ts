@@ -76,7 +76,7 @@ export async function saveIdentityFiles(
   const publicPath = publicKeyPath(dir, name);
   if (!force) await requireNoKeys(dir, name);
   await ensurePrivateDir(dir);
-  const retiredPath = await retire(dir, name);
+  const retiredPath = await retireKey(dir, name);
   const pem = await identityToPem(identity, options.passphrase);
   await writeFileAtomic(privatePath, pem, { mode: 0o600, overwrite: force });
   await savePublicKey(dir, name, identity.bundle);
@@ -105,15 +105,20 @@ export async function ensurePrivateDir(dir: string): Promise<void> {
   }
 }
 
-/** Keeps the private key file of `name`, if there is one, under the name of its fingerprint. */
-async function retire(dir: string, name: string): Promise<string | null> {
+/**
+ * Keeps the private key file of `name`, if there is one, under the name of its fingerprint, too; returns
+ * that path. Throws `key-format`, `file-exists`, `disk-full`, `file-io`.
+ */
+export async function retireKey(dir: string, name: string): Promise<string | null> {
   const privatePath = privateKeyPath(dir, name);
   if (!await isThere(privatePath)) return null;
   const text = await readKeyFile(privatePath);
   const fp = await fingerprintOf(text, dir, name);
   const retiredPath = join(dir, `${name}_private.${shortFingerprint(fp)}.pem`);
-  if (await isThere(retiredPath) && await readKeyFile(retiredPath) === text) return retiredPath;
-  await writeFileAtomic(retiredPath, text, { mode: 0o600, overwrite: false });
+  const there = await isThere(retiredPath) ? await readKeyFile(retiredPath) : null;
+  if (there === text) return retiredPath;
+  // A crash while its name was taken leaves an empty file.
+  await writeFileAtomic(retiredPath, text, { mode: 0o600, overwrite: there === "" });
   return retiredPath;
 }
 

@@ -38,7 +38,7 @@ export const OF_READING: readonly Mutant[] = [
   one(
     "the client takes any key for a name that it knows",
     PEOPLE,
-    "if (pin && equal(pin.fp, fp)) return {",
-    "if (pin) return {",
+    "if (equal(pin.fp, fp)) return await this.#bundle(name);",
+    "if (fp) return await this.#bundle(name);",
   ),
 ];

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { DatabaseSync } from "node:sqlite";
-import { rotateKey } from "../support/rotate.ts";
+import { rotateKey } from "../../client/rotate.ts";
 import { type Bytes, fromBase64, random, toBase64 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import {

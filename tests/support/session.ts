@@ -33,9 +33,10 @@ export async function openSession(
   const identity = await loadIdentity(folder, name, () => Promise.resolve(null));
   const retired = new RetiredKeys(folder, name, () => Promise.resolve(null));
   const state = await State.open(folder, name, identity, retired);
+  const server = await loadBundle(join(folder, "server_public.pem"));
   const { link, hello, resumed } = await logOn({
     address: parseAddress(address),
-    server: await loadBundle(join(folder, "server_public.pem")),
+    server,
     name,
     identity,
     state,
@@ -43,6 +44,7 @@ export async function openSession(
     newPassword: () => Promise.reject(new Error("no one-time password is used here")),
     password: () => Promise.resolve(utf8(passwordOf(name))),
   });
-  const mail = await Mail.open(name, identity, Line.over(link, hello), state, retired);
+  const line = Line.over(link, hello);
+  const mail = await Mail.open(name, identity, line, state, retired, true, [server.fp]);
   return { name, link, resumed, mail };
 }

@@ -60,7 +60,7 @@ export class Reader {
       await known.trustOnFirstUse(other, (await identities.get(as)).bundle);
     }
     const self = { name, identity, retired };
-    const reader = new Reader({ self, state, people: (link) => new People(link, known, self) });
+    const reader = new Reader({ self, state, people: (link) => new People(link, known, self, []) });
     reader.#serve();
     return reader;
   }
@@ -107,7 +107,15 @@ export class Reader {
       if (!frame) return;
       if (frame.kind !== Kind.request) continue;
       const { id } = frame;
-      if (decodeRequest(frame.payload).op !== "fetch") throw new Error("only fetch is served");
+      const request = decodeRequest(frame.payload);
+      if (request.op === "keys") {
+        // Somebody whose key is pinned wrote with another: no new one is known here.
+        const keys = request.names.map((name) => ({ name, state: "unknown" as const }));
+        const payload = encodeJson({ ok: true, keys });
+        await this.#server.send({ kind: Kind.response, id, payload });
+        continue;
+      }
+      if (request.op !== "fetch") throw new Error("only fetch and keys are served");
       const response = encodeJson({ ok: true, size: this.#size });
       await this.#server.send({ kind: Kind.response, id, payload: response });
       for (let at = 0; at < this.#served.length; at += MAX_DATA) {

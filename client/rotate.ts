@@ -1,9 +1,9 @@
-import { type Bytes, fromBase64, toBase64, wipe } from "../../crypto/bytes.ts";
-import { encodeBundle, type Identity } from "../../crypto/identity.ts";
-import { decapsulate } from "../../crypto/kem.ts";
-import { Grid } from "../../protocol/deadline.ts";
-import { certify, rotationProof } from "../../protocol/rotation.ts";
-import type { Link } from "../../client/link.ts";
+import { type Bytes, fromBase64, toBase64, wipe } from "../crypto/bytes.ts";
+import { encodeBundle, type Identity } from "../crypto/identity.ts";
+import { decapsulate } from "../crypto/kem.ts";
+import { Grid } from "../protocol/deadline.ts";
+import { certify, rotationProof } from "../protocol/rotation.ts";
+import type { Link } from "./link.ts";
 
 /** Decapsulations that are timed before the one that is answered: see {@linkcode Grid}. */
 const GRID_SAMPLES = 6;

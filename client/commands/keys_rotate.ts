@@ -1,0 +1,212 @@
+import { join } from "@std/path";
+import { type Bytes, equal, fromUtf8, wipe } from "../../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import {
+  forgetPkcs8,
+  formatFingerprint,
+  type Identity,
+  isEncryptedPem,
+  shortFingerprint,
+} from "../../crypto/identity.ts";
+import { readFileBounded } from "../../protocol/atomic_file.ts";
+import { loadPrivateKey, privateKeyPath } from "../../protocol/key_files.ts";
+import { makeIdentity } from "../../protocol/make_identity.ts";
+import { NextKeys } from "../../protocol/next_keys.ts";
+import { printable, printableJson } from "../../protocol/printable.ts";
+import { passphraseBytes, passphraseFromEnvironment } from "../../protocol/secret_input.ts";
+import { Line } from "../line.ts";
+import { type LoggedOn, logOn } from "../log_on.ts";
+import { Mail } from "../mail.ts";
+import { findProfile, type Profile, requireAddress } from "../profile.ts";
+import { rotateKey } from "../rotate.ts";
+import {
+  askNewPassword,
+  askPassphrase,
+  firstPassword,
+  openMail,
+  openPerson,
+  type Person,
+  pinnedServer,
+} from "../session.ts";
+import { State } from "../state.ts";
+import { openTerminal, type Terminal } from "../terminal.ts";
+import { Tickets } from "../tickets.ts";
+import { forgetUnlocked } from "../unlocked.ts";
+
+/** With these the server has said that it did not take the new key. */
+const REFUSALS = ["format", "key-changed", "limit", "login-refused"] as const;
+
+/** Largest key file, bytes. */
+const MAX_KEY_FILE = 65_536;
+
+/** What `keys rotate` was given. */
+export interface RotateOptions {
+  readonly dir?: string;
+  readonly server?: string;
+  readonly passwordFile?: string;
+  readonly json: boolean;
+  /** Whether the new private key gets another passphrase than the old one. */
+  readonly newPassphrase: boolean;
+}
+
+/** The `keys rotate` command. Throws what stops it, and says what is so then. */
+export async function rotateKeys(options: RotateOptions): Promise<void> {
+  const terminal = openTerminal();
+  const profile = await findProfile({
+    ...options.dir === undefined ? {} : { dir: options.dir },
+    ...options.server === undefined ? {} : { server: options.server },
+  });
+  const address = requireAddress(profile);
+  const { dir, name } = profile;
+  const session = {
+    terminal,
+    address,
+    name,
+    dir,
+    useTicket: false,
+    cache: profile.config.cache !== false,
+    announce: (line: string) => terminal.complain(line),
+    ...options.passwordFile === undefined ? {} : { passwordFile: options.passwordFile },
+  };
+  if (await NextKeys.waiting(dir, name)) {
+    await (await openMail(session)).close();
+    if (await NextKeys.waiting(dir, name)) {
+      throw new SealpostError(
+        "busy",
+        "another client of this user is changing the keys; wait until it is done",
+      );
+    }
+  }
+  const person = await openPerson(terminal, dir, name);
+  const server = await pinnedServer(terminal, dir, address);
+  const passphrase = await passphraseFor(options, terminal, dir, name);
+  try {
+    const loggedOn = await logOn({
+      address,
+      server,
+      name,
+      identity: person.identity,
+      state: person.state,
+      useTicket: false,
+      password: () => firstPassword(session),
+      newPassword: () => askNewPassword(terminal),
+    });
+    const next = await change(loggedOn, person, { ...session, server, passphrase });
+    await new Tickets(next.state, server.fp).clear();
+    await forgetUnlocked(dir, name);
+    report(options, terminal, profile, person.identity, next.identity);
+  } finally {
+    if (passphrase) wipe(passphrase);
+  }
+}
+
+interface Change {
+  readonly terminal: Terminal;
+  readonly dir: string;
+  readonly name: string;
+  readonly cache: boolean;
+  readonly server: { readonly fp: Bytes };
+  readonly passphrase: Bytes | undefined;
+}
+
+/** Everything between the login with the old key and the end of its session. */
+async function change(
+  { link, hello, exporter }: LoggedOn,
+  person: Person,
+  { terminal, dir, name, cache, server, passphrase }: Change,
+): Promise<Pick<Person, "identity" | "state">> {
+  const { identity, state, retired } = person;
+  const line = Line.over(link, hello);
+  const mail = await Mail.open(name, identity, line, state, retired, cache, [server.fp]);
+  try {
+    // What waits is sealed under the old key, under which nothing is taken afterwards.
+    for (const one of (await mail.flushOutbox()).refused) {
+      terminal.complain(printable(`a waiting message was not sent, ${one}`));
+    }
+    const made = await makeIdentity(identity.bundle.rsaBits);
+    using keys = await NextKeys.prepare(dir, name, made, passphrase);
+    const next: Identity = forgetPkcs8(made);
+    try {
+      await state.handOver(next);
+      await rotateKey({ link, exporter, name, serverFp: server.fp }, identity, next);
+    } catch (error) {
+      if (!isSealpostError(error, ...REFUSALS)) throw uncertain(error);
+      await keys.discard();
+      throw new SealpostError(error.code, `${error.message}; your key is the one you had`, {
+        cause: error,
+      });
+    }
+    await keys.finish();
+    return { identity: next, state: await State.open(dir, name, next, retired) };
+  } finally {
+    await mail.close();
+  }
+}
+
+function uncertain(cause: unknown): SealpostError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new SealpostError(
+    isSealpostError(cause) ? cause.code : "internal",
+    `${why}; the new keys are kept, and your next command finds out whether the server has taken them`,
+    { cause },
+  );
+}
+
+/** The passphrase of the new private key; undefined if it has none, as the old one. */
+async function passphraseFor(
+  { newPassphrase }: RotateOptions,
+  terminal: Terminal,
+  dir: string,
+  name: string,
+): Promise<Bytes | undefined> {
+  if (newPassphrase) return await askNewPassphrase(terminal);
+  const path = privateKeyPath(dir, name);
+  if (!isEncryptedPem(new TextDecoder().decode(await readFileBounded(path, MAX_KEY_FILE)))) {
+    return undefined;
+  }
+  let passphrase: Bytes | null = null;
+  await loadPrivateKey(dir, name, async (attempt) => {
+    passphrase = await askPassphrase(terminal, name, attempt);
+    return passphrase;
+  });
+  return passphrase ?? undefined;
+}
+
+async function askNewPassphrase(terminal: Terminal): Promise<Bytes> {
+  if (passphraseFromEnvironment() !== null || !terminal.interactive) {
+    throw new SealpostError(
+      "usage",
+      "a new passphrase is asked for at a terminal only, without SEALPOST_PASSPHRASE",
+    );
+  }
+  terminal.complain("The passphrase must not be your login password: the server sees that one.");
+  for (;;) {
+    const first = await terminal.askSecret("New passphrase: ");
+    const second = first && await terminal.askSecret("Once more: ");
+    if (!first || !second || first.length === 0) {
+      throw new SealpostError("cancelled", "no passphrase was given; nothing was changed");
+    }
+    const same = equal(first, second);
+    wipe(second);
+    if (same) return passphraseBytes(fromUtf8(first));
+    terminal.complain("The two are not the same.");
+  }
+}
+
+function report(
+  { json }: RotateOptions,
+  terminal: Terminal,
+  { dir, name }: Profile,
+  from: Identity,
+  to: Identity,
+): void {
+  const fingerprint = formatFingerprint(to.bundle.fp);
+  const former = formatFingerprint(from.bundle.fp);
+  const retired = join(dir, `${name}_private.${shortFingerprint(from.bundle.fp)}.pem`);
+  if (json) return terminal.print(printableJson({ name, fingerprint, former, retired }));
+  terminal.print(`Your key is now ${fingerprint}`);
+  terminal.print(`The old one,    ${former}, has signed for it.`);
+  terminal.print(`The old private key stays in ${retired}, to read old mail.`);
+  terminal.print("Whoever knows the old key follows with the next mail, and is told.");
+  terminal.print("Whoever had verified it sees the new one as not verified, until you compare it.");
+}
