@@ -88,8 +88,8 @@ async function run(terminal: Terminal, options: SetupOptions): Promise<void> {
       ? `Everything is set up. For another account: ${PROGRAM} setup --dir FOLDER`
       : "Sent a message to yourself, fetched it, opened it and verified it: everything works.",
   );
-  say(`\nYou are ${name} at ${formatAddress(address)}. What you need is in ${shown(dir)}; keep a`);
-  say(`copy of ${name}_private.pem: without it nobody can read your mail, not even you.`);
+  say(`\nYou are ${name} at ${formatAddress(address)}. Keys and settings are in ${shown(dir)}.`);
+  say(`Keep a copy of ${name}_private.pem: without it nobody can read your mail, not even you.`);
   say("\nGo on with");
   for (const line of await nextCommands(dir)) say(line);
 }

@@ -65,7 +65,9 @@ export async function chooseFolder(
 
 /** The folder as people write it. */
 export function shown(dir: string): string {
-  return dir === "." ? "this folder" : dir;
+  if (dir === ".") return "this folder";
+  const home = Deno.build.os === "windows" ? undefined : Deno.env.get("HOME");
+  return home && dir.startsWith(`${home}/`) ? `~${dir.slice(home.length)}` : dir;
 }
 
 /** `~/x` as a shell would read it. */

@@ -14,6 +14,7 @@ import { makeIdentity } from "../../protocol/make_identity.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../../protocol/secret_input.ts";
 import { askPassphrase, openPerson, type Person } from "../session.ts";
 import type { Terminal } from "../terminal.ts";
+import { shown } from "./folder.ts";
 
 /** What a setup works with. */
 export interface Place {
@@ -50,9 +51,9 @@ export async function openKeys(place: Place, oneTime: string | null): Promise<Op
     if (await isThere(publicKeyPath(dir, name))) throw halfAPair(dir, name);
     passphrase = await choosePassphrase(place, oneTime);
     const bundle = await makeKeys(place, passphrase);
-    say(`Made your keys, with the fingerprint ${formatFingerprint(bundle.fp)}.`);
+    say(`Made your keys. Their fingerprint is\n  ${formatFingerprint(bundle.fp)}`);
   } else {
-    say(`Your keys are in ${dir} already.`);
+    say(`Your keys are in ${shown(dir)} already.`);
     if (!await isThere(publicKeyPath(dir, name))) {
       const { bundle } = await loadPrivateKey(dir, name, ask);
       await savePublicKey(dir, name, bundle);

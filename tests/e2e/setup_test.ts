@@ -122,7 +122,7 @@ testUnless(
       await screen.enter("not an address");
       await screen.expect(">");
       await screen.paste(`Hi!\n${invitation.replace(/^/gm, "> ")}\nBye\n`);
-      await screen.expect(`(Enter for ${folder}):`);
+      await screen.expect("(Enter for ~/config/sealpost):");
       await screen.enter("");
       await screen.expect("Passphrase (Enter for none):");
       await screen.press("C-c");
@@ -155,7 +155,7 @@ testUnless(
         text,
         `Going on with the setup of alice at ${place.server.address}, in `,
       );
-      assertMatch(text, /Made your keys, with the fingerprint SHA256:/);
+      assertMatch(text, /Made your keys. Their fingerprint is\n {2}SHA256:/);
       assertStringIncludes(text, "That is the passphrase of your keys;");
       assertStringIncludes(text, "opened it and verified it: everything works.");
       assertMatch(text, /Go on with\n {2}\S.* inbox +what has come\n/);
