@@ -43,6 +43,7 @@ const STARTERS: readonly CommandName[] = [
   "reply",
   "forward",
   "drafts edit",
+  "man",
 ];
 
 /**
@@ -176,7 +177,10 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
     case "man": {
       const { manPage, manText } = await import("./protocol/man_page.ts");
       const readable = Deno.stdout.isTerminal() && !given.flag("troff");
-      return printText((readable ? manText : manPage)(NAME, PROGRAM_VERSION, COMMANDS));
+      const tools = await openTools(readable);
+      const text = (readable ? manText : manPage)(NAME, PROGRAM_VERSION, COMMANDS);
+      if (!await tools?.page(text)) printText(text);
+      return await tools?.close();
     }
     case "client":
       return await (await import("./workspace.ts")).makeClient(given.text("NAME"));
