@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { type Bytes, concat, equal, fromHex, lp, utf8 } from "../../crypto/bytes.ts";
+import { type Bytes, concat, equal, fromHex, lp, u64, utf8 } from "../../crypto/bytes.ts";
 import { DerReader, TAG } from "../../crypto/der.ts";
 import { importEd25519Public } from "../../crypto/ed25519.ts";
 import { decodeBundle, encodeBundle } from "../../crypto/identity.ts";
@@ -27,6 +27,7 @@ import {
   decodeResponse,
   decodeVerdict,
 } from "../../protocol/request.ts";
+import { decodeCertificate } from "../../protocol/rotation.ts";
 import { checkStanza, stanzaFp } from "../../protocol/stanza.ts";
 import { decodeSummary, padToBucket, unpadBucket } from "../../protocol/summary.ts";
 import { formatMessageId, parseMessageId } from "../../protocol/uuid.ts";
@@ -38,6 +39,7 @@ import {
   type KeysFile,
   type MessagesFile,
   readVectors,
+  type RotationFile,
 } from "../vectors/files.ts";
 import { Identities } from "../vectors/identities.ts";
 import { fuzz, type Random, tryParser } from "./fuzz.ts";
@@ -53,6 +55,7 @@ const json = [
 const { messages } = await readVectors<MessagesFile>("messages.json");
 const envelopes = await readVectors<EnvelopesFile>("envelopes.json");
 const { handshakes } = await readVectors<HandshakeFile>("handshake.json");
+const rotations = await readVectors<RotationFile>("rotation.json");
 const alice = await (await Identities.load()).get("alice");
 
 const text = new TextDecoder();
@@ -239,14 +242,24 @@ fuzz({
 
 fuzz({
   name: "decodeRequest()",
-  ...jsonOf("request"),
+  ...jsonOf(
+    "request",
+    `{"op":"rotations","name":"bob","since":"${"A".repeat(43)}="}`,
+    '{"op":"rotate-begin","bundle":"AAAA","certificate":"AAAA"}',
+    `{"op":"rotate","proof":"${"A".repeat(43)}="}`,
+  ),
   words: [...JSON_WORDS, ...OPS.map((op) => `"op":"${op}",`)],
   read: (input) => decodeRequest(input),
 });
 
 fuzz({
   name: "decodeResponse()",
-  ...jsonOf("response", '{"ok":false,"code":"limit","message":"no"}'),
+  ...jsonOf(
+    "response",
+    '{"ok":false,"code":"limit","message":"no"}',
+    '{"ok":true,"links":[{"certificate":"AAAA","bundle":"AAAA"}]}',
+    '{"ok":true,"ctRsa":"AAAA","ctMlkem":"AAAA"}',
+  ),
   words: JSON_WORDS,
   read: (input, rng) => decodeResponse(rng.of(OPS), input),
 });
@@ -326,6 +339,19 @@ fuzz({
   read: (input) => {
     checkStanza(input);
     return stanzaFp(input);
+  },
+});
+
+fuzz({
+  name: "decodeCertificate()",
+  seeds: rotations.certificates.map(({ certificate }) => fromHex(certificate)),
+  hot: 130,
+  read: (input) => {
+    const read = decodeCertificate(input);
+    const { name, serverFp, seq, fpOld, fpNew, time, signatureOld, signatureNew } = read;
+    const facts = concat(lp(utf8(name)), serverFp, u64(seq), fpOld, fpNew, u64(time));
+    same(concat(facts, signatureOld, signatureNew), input);
+    return read;
   },
 });
 

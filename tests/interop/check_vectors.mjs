@@ -7,6 +7,7 @@ import process from "node:process";
 import { handshake, resumption } from "./check_handshakes.mjs";
 import { kem, keys } from "./check_keys.mjs";
 import { envelopes, malformed_messages, messages } from "./check_messages.mjs";
+import { rotation } from "./check_rotations.mjs";
 import { frames, json, records } from "./check_wire.mjs";
 import { Answers } from "./known_answers.mjs";
 
@@ -25,6 +26,7 @@ const checks = {
   messages,
   malformed_messages,
   envelopes,
+  rotation,
 };
 
 /** @type {string[]} */

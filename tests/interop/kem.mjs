@@ -12,7 +12,7 @@ import { hkdf, hmac, random } from "./primitives.mjs";
 /** @typedef {import("./bytes.mjs").Bytes} Bytes */
 /** @typedef {import("./identity.mjs").Bundle} Bundle */
 /** @typedef {import("./identity.mjs").Identity} Identity */
-/** @typedef {"hs-server" | "hs-client" | "stanza"} Use */
+/** @typedef {"hs-server" | "hs-client" | "stanza" | "rotate"} Use */
 
 // OpenSSL's MGF1 takes the same hash unless told otherwise.
 const OAEP = { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha256" };

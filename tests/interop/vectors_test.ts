@@ -20,6 +20,7 @@ const WRONG: Record<string, readonly string[]> = {
   "messages.json": ["messages", "uploadSha256"],
   "records.json": ["malformed", "error"],
   "resumption.json": ["resumptions", "messages", "R2"],
+  "rotation.json": ["proofs", "proof"],
 };
 
 /** Copies all vectors to `folder`, with one answer of each file put wrong. */

@@ -21,6 +21,7 @@ export const FILES = [
   "messages.json",
   "malformed_messages.json",
   "envelopes.json",
+  "rotation.json",
 ] as const;
 export type FileName = typeof FILES[number];
 
@@ -360,6 +361,60 @@ export interface EnvelopesFile {
     readonly base: string;
     readonly edits: readonly Edit[];
   })[];
+}
+
+/** A certificate; keys and server are identities in keys.json. */
+export interface RotationVector {
+  readonly name: string;
+  /** The user's name. */
+  readonly user: string;
+  readonly server: string;
+  readonly seq: number;
+  readonly from: string;
+  readonly to: string;
+  readonly time: number;
+  /** What both keys sign. */
+  readonly signed: Hex;
+  readonly certificate: Hex;
+}
+
+/** A chain as a client is given it, and what he knows. */
+export interface ChainVector {
+  readonly name: string;
+  readonly user: string;
+  /** Identities whose fingerprints the server has or had. */
+  readonly servers: readonly string[];
+  /** The pinned identity, and its number. */
+  readonly start: string;
+  readonly seq: number;
+  /** Identities that were left before. */
+  readonly retired: readonly string[];
+  /** The names of its certificates; each comes with the bundle that it leads away from. */
+  readonly certificates: readonly string[];
+  /** The identity that is offered. */
+  readonly end: string;
+}
+
+export interface RotationFile {
+  readonly certificates: readonly RotationVector[];
+  readonly proofs: readonly {
+    readonly name: string;
+    readonly certificate: string;
+    readonly draws: KemDrawsVector;
+    readonly ctRsa: Hex;
+    readonly ctMlkem: Hex;
+    readonly secret: Hex;
+    /** What the session's exporter gives. */
+    readonly exported: Hex;
+    readonly proof: Hex;
+  }[];
+  readonly chains: readonly ChainVector[];
+  /** A certificate after edits, for the keys that it was made for. */
+  readonly malformed: readonly (Refused & {
+    readonly base: string;
+    readonly edits: readonly Edit[];
+  })[];
+  readonly refused: readonly (Refused & ChainVector)[];
 }
 
 /** Where the files are. */

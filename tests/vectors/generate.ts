@@ -11,6 +11,7 @@ import { makeMalformedMessages } from "./make_malformed_messages.ts";
 import { makeMessages } from "./make_messages.ts";
 import { makeRecords } from "./make_records.ts";
 import { makeResumptions } from "./make_resumptions.ts";
+import { makeRotations } from "./make_rotations.ts";
 
 /** The text of every file, from nothing but the seeds in the code, or from keys that are there. */
 export async function makeFiles(keys: KeysFile): Promise<Record<FileName, string>> {
@@ -28,6 +29,7 @@ export async function makeFiles(keys: KeysFile): Promise<Record<FileName, string
     "messages.json": format(messages),
     "malformed_messages.json": format(await makeMalformedMessages(identities, made)),
     "envelopes.json": format(makeEnvelopes(made)),
+    "rotation.json": format(await makeRotations(identities)),
   };
 }
 

@@ -13,6 +13,7 @@ import {
   type RecordsFile,
   type Refused,
   type ResumptionFile,
+  type RotationFile,
 } from "./files.ts";
 import { makeFiles } from "./generate.ts";
 
@@ -23,6 +24,7 @@ const keys = await readVectors<KeysFile>("keys.json");
 
 async function allRefused(): Promise<Refused[]> {
   const envelopes = await readVectors<EnvelopesFile>("envelopes.json");
+  const rotations = await readVectors<RotationFile>("rotation.json");
   return [
     ...keys.malformedBundles,
     ...keys.malformedFiles,
@@ -33,6 +35,8 @@ async function allRefused(): Promise<Refused[]> {
     ...(await readVectors<FramesFile>("frames.json")).malformed,
     ...(await readVectors<JsonFile>("json.json")).malformed,
     ...(await readVectors<JsonFile>("json_additions.json")).malformed,
+    ...rotations.malformed,
+    ...rotations.refused,
     ...(await readVectors<MalformedMessagesFile>("malformed_messages.json")).malformed,
     ...envelopes.malformedEntries,
     ...envelopes.malformedEnvelopes,
