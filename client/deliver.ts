@@ -1,8 +1,12 @@
+import { createHash } from "node:crypto";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { MAX_DATA } from "../protocol/frame.ts";
 import { rechunk } from "../protocol/body.ts";
 import type { Line } from "./line.ts";
 import type { Waiting } from "./outbox.ts";
+
+/** Below this size, bytes, a message is sent anew rather than asked for what is there of it. */
+const MIN_RESUMED = 256 * 1024;
 
 /** How sending one message ended. */
 export interface Attempt {
@@ -45,10 +49,13 @@ export async function deliverWaiting(
   reseals = MAX_RESEALS,
 ): Promise<Attempt> {
   const { id } = waiting.request;
+  let first = waiting.fresh || waiting.request.size < MIN_RESUMED;
   try {
     // Safe to repeat: the same bytes under the same id arrive once.
-    const answer = await line.again(() => {
-      return line.deliver(waiting.request, rechunk(waiting.bytes(), MAX_DATA), onProgress);
+    const answer = await line.again(async () => {
+      if (!first) return await goOn(line, waiting, onProgress);
+      first = waiting.request.size < MIN_RESUMED;
+      return await send(line, waiting, onProgress);
     });
     await waiting.remove();
     return { id, at: answer.at, waits: null };
@@ -72,6 +79,51 @@ export async function deliverWaiting(
     if (onRefusal === "remove") await waiting.remove();
     else if (onRefusal === "set-aside") await waiting.setAside();
     else await onRefusal().then(() => waiting.remove(), () => waiting.setAside());
+    throw error;
+  }
+}
+
+function send(line: Line, waiting: Waiting, onProgress: (done: number) => void) {
+  return line.deliver(waiting.request, rechunk(waiting.bytes(), MAX_DATA), onProgress);
+}
+
+/** Sends what the server does not have yet of a message that may have been on its way before. */
+async function goOn(
+  line: Line,
+  waiting: Waiting,
+  onProgress: (done: number) => void,
+): Promise<{ readonly at: number }> {
+  const { id, size } = waiting.request;
+  const hash = createHash("sha256");
+  for await (const piece of waiting.bytes()) hash.update(piece);
+  const digest = hash.digest("base64");
+  const { offset, at } = await whatIsThere(line, { id, size, digest });
+  if (at !== undefined) return { at };
+  if (offset === 0) return await send(line, waiting, onProgress);
+  try {
+    onProgress(offset);
+    return await line.deliver(
+      { ...waiting.request, offset, digest },
+      rechunk(waiting.bytes(offset), MAX_DATA),
+      (done) => onProgress(offset + done),
+    );
+  } catch (error) {
+    // What was there is gone, or is damaged.
+    if (!isSealpostError(error, "cancelled")) throw error;
+    return await send(line, waiting, onProgress);
+  }
+}
+
+async function whatIsThere(
+  line: Line,
+  message: { readonly id: string; readonly size: number; readonly digest: string },
+): Promise<{ readonly offset: number; readonly at?: number | undefined }> {
+  try {
+    const { offset, at } = await line.ask({ op: "upload", ...message });
+    return { offset: offset <= message.size ? offset : 0, at };
+  } catch (error) {
+    // A server that does not know the question takes the message from its beginning.
+    if (isSealpostError(error, "format")) return { offset: 0 };
     throw error;
   }
 }

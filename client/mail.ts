@@ -7,6 +7,7 @@ import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
 import type { DeliverRequest } from "../protocol/request.ts";
 import { formatMessageId, newMessageId } from "../protocol/uuid.ts";
 import { type AttachmentSource, composeMessage } from "./compose.ts";
+import { Bodies } from "./bodies.ts";
 import { Cache } from "./cache.ts";
 import { deliverWaiting } from "./deliver.ts";
 import { Drafts } from "./drafts.ts";
@@ -115,7 +116,13 @@ export class Mail {
     const self = { name, identity, retired };
     const people = new People(line, await Pins.load(state), self, serverFps);
     const cache = Cache.open(state, keepCache);
-    const unsealer = new Unsealer(self, people, state, cache);
+    const unsealer = new Unsealer(
+      self,
+      people,
+      state,
+      cache,
+      keepCache ? await Bodies.open(state) : null,
+    );
     const memory = await MailboxMemory.load(state);
     const outbox = await Outbox.open(state);
     const drafts = await Drafts.open(state);
@@ -359,6 +366,10 @@ export class Mail {
   /** Removes messages from the own mailbox for good. */
   async remove(uids: readonly number[]): Promise<void> {
     await this.line.ask({ op: "remove", uids: [...uids] });
+    for (const uid of uids) {
+      const cached = await this.cache.entry(uid);
+      if (cached) await this.unsealer.forget(cached.entry);
+    }
     this.cache.drop(uids);
   }
 

@@ -22,8 +22,10 @@ const ABANDONED = 3_600_000;
 /** A sealed message that waits for its acknowledgement. */
 export interface Waiting {
   readonly request: DeliverRequest;
-  /** The sealed bytes, from the file: the same for every attempt. */
-  bytes(): AsyncIterable<Bytes>;
+  /** Whether no byte of it can have been sent yet. */
+  readonly fresh: boolean;
+  /** The sealed bytes from `offset` on, from the file: the same for every attempt. */
+  bytes(offset?: number): AsyncIterable<Bytes>;
   /** Forgets it: it was acknowledged, or whoever sends it knows that it was refused. */
   remove(): Promise<void>;
   /** Keeps it, and never sends it again: it was refused for good while nobody watched. */
@@ -113,7 +115,7 @@ export class Outbox {
       if (isSealpostError(error)) throw error;
       throw wrapFileError(error, `write the sealed message to ${this.#folder}`);
     }
-    return this.#waiting(request);
+    return this.#waiting(request, true);
   }
 
   /**
@@ -135,7 +137,7 @@ export class Outbox {
         continue;
       }
       const { request, replaces } = parseJson(schema, fromUtf8(meta));
-      waiting.push(this.#waiting(request));
+      waiting.push(this.#waiting(request, false));
       if (replaces !== undefined) replaced.add(replaces);
     }
     // Left by a crash between the two.
@@ -147,11 +149,12 @@ export class Outbox {
     return join(this.#folder, `${id}${SUFFIX}`);
   }
 
-  #waiting(request: DeliverRequest): Waiting {
+  #waiting(request: DeliverRequest, fresh: boolean): Waiting {
     const path = this.#path(request.id);
     return {
       request,
-      bytes: () => readPieces(path),
+      fresh,
+      bytes: (offset) => readPieces(path, offset),
       remove: async () => {
         await Deno.remove(path).catch(() => {});
         await this.#state.remove(metaName(request.id));
@@ -171,7 +174,10 @@ function metaName(id: string): string {
   return `outbox-${id}`;
 }
 
-async function* readPieces(path: string): AsyncGenerator<Bytes, void, undefined> {
+async function* readPieces(
+  path: string,
+  offset = 0,
+): AsyncGenerator<Bytes, void, undefined> {
   let file: Deno.FsFile;
   try {
     file = await Deno.open(path);
@@ -179,6 +185,7 @@ async function* readPieces(path: string): AsyncGenerator<Bytes, void, undefined>
     throw wrapFileError(error, `read ${path}`);
   }
   try {
+    await file.seek(offset, Deno.SeekMode.Start);
     for (;;) {
       const buffer = new Uint8Array(PIECE);
       const n = await file.read(buffer);

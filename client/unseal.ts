@@ -25,7 +25,8 @@ import {
   verifySummary,
 } from "../protocol/summary.ts";
 import type { Cache } from "./cache.ts";
-import type { Channel } from "./link.ts";
+import type { Bodies, PartialBody } from "./bodies.ts";
+import type { Answer, Channel } from "./link.ts";
 import type { People, Self } from "./people.ts";
 import type { State } from "./state.ts";
 import { TemporaryMessage } from "./temporary_message.ts";
@@ -59,7 +60,17 @@ export class Unsealer {
   readonly #opened = new Map<string, Omit<Opened, "verification">>();
   #failed: Set<string> | null = null;
 
-  constructor(self: Self, people: People, state: State, cache: Cache) {
+  readonly #bodies: Bodies | null;
+
+  /** `bodies`: where those that are fetched are kept; null if they are not. */
+  constructor(
+    self: Self,
+    people: People,
+    state: State,
+    cache: Cache,
+    bodies: Bodies | null = null,
+  ) {
+    this.#bodies = bodies;
     this.#self = self;
     this.#people = people;
     this.#cache = cache;
@@ -130,7 +141,8 @@ export class Unsealer {
   }
 
   /**
-   * Fetches and opens the body of `opened`. What comes back has verified to its last byte; until
+   * Opens the body of `opened`: the one that is kept, or that the server gives, of which only what an
+   * earlier attempt did not bring is fetched. What comes back has verified to its last byte; until
    * then it was seen by nobody. The caller disposes of it. `onProgress` is told sealed bytes.
    */
   async fetch(
@@ -139,41 +151,103 @@ export class Unsealer {
     onProgress: (done: number) => void = () => {},
   ): Promise<TemporaryMessage> {
     const { entry } = opened;
-    const answer = await link.stream({ op: "fetch", uid: entry.uid });
-    const message = new TemporaryMessage(this.#state.tempFolder());
-    let complete = false;
+    const kept = await this.#bodies?.read(entry) ?? null;
+    if (kept) {
+      try {
+        return await this.#openBody(opened, kept);
+      } catch (error) {
+        // A file can be damaged; the server has the body too.
+        if (!isSealpostError(error, "authentication", "format", "file-io")) throw error;
+        await this.#bodies?.drop(entry);
+      }
+    }
+    const partial = await this.#bodies?.fetching(entry) ?? null;
     try {
-      if (answer.response.size !== entry.bodySize) {
+      return await this.#receive(link, opened, partial, onProgress);
+    } catch (error) {
+      // What a crash left may be damaged: once more from the beginning, without it.
+      if (!partial || partial.there === 0 || !isSealpostError(error, "authentication", "format")) {
+        throw error;
+      }
+      return await this.#receive(link, opened, null, onProgress);
+    }
+  }
+
+  /** Fetches the body, or what `partial` lacks of it, and opens it. */
+  async #receive(
+    link: Channel,
+    opened: Opened,
+    partial: PartialBody | null,
+    onProgress: (done: number) => void,
+  ): Promise<TemporaryMessage> {
+    const { entry } = opened;
+    const there = partial?.there ?? 0;
+    let answer: Answer<"fetch"> | null = null;
+    let done = 0;
+    try {
+      answer = await link.stream({
+        op: "fetch",
+        uid: entry.uid,
+        ...(there > 0 ? { offset: there } : {}),
+      });
+      if (answer.response.size !== entry.bodySize - there) {
         throw new SealpostError("protocol", "the server changed a message's size");
       }
-      const body = await afterEntry(answer.data, entry);
-      let done = 0;
-      const counted = async function* (): AsyncGenerator<Bytes, void, undefined> {
-        for await (const piece of body) {
+      const rest = await afterEntry(answer.data, entry);
+      const all = async function* (): AsyncGenerator<Bytes, void, undefined> {
+        if (partial) {
+          for await (const piece of partial.left()) {
+            done += piece.length;
+            yield piece;
+          }
+          onProgress(done);
+        }
+        for await (const piece of rest) {
           done += piece.length;
           if (done > entry.bodySize) {
             throw new SealpostError("protocol", "the server sends more than the message has");
           }
+          await partial?.append(piece);
           onProgress(done);
           yield piece;
         }
       };
+      const message = await this.#openBody(opened, all());
+      await partial?.keep();
+      return message;
+    } catch (error) {
+      // Only what a lost connection broke off is of use to another attempt.
+      if (isSealpostError(error, "connection-lost", "offline", "timeout", "cancelled")) {
+        partial?.leave();
+      } else await partial?.drop();
+      await answer?.cancel().catch(() => {});
+      throw error;
+    }
+  }
+
+  async #openBody(opened: Opened, body: AsyncIterable<Bytes>): Promise<TemporaryMessage> {
+    const { entry } = opened;
+    const message = new TemporaryMessage(this.#state.tempFolder());
+    let complete = false;
+    try {
       await openBody(
         { fileKey: opened.fileKey, header: entry.header, summaryHash: opened.summaryHash },
         opened.sender,
         entry.bodySize,
-        counted(),
+        body,
         (part) => message.write(part),
       );
       await message.verified(opened.summary.size);
       complete = true;
       return message;
     } finally {
-      if (!complete) {
-        await message.dispose();
-        await answer.cancel().catch(() => {});
-      }
+      if (!complete) await message.dispose();
     }
+  }
+
+  /** Forgets the body of an entry. */
+  async forget(entry: Entry): Promise<void> {
+    await this.#bodies?.drop(entry);
   }
 
   /** A stanza that failed once is never tried again: see the threat model on RSA timing. */

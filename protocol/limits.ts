@@ -40,6 +40,9 @@ export const MAX_KEYS = 16;
 /** Most UIDs in one `flag` or `remove`. */
 export const MAX_UIDS = 1000;
 
+/** How long a server keeps an upload that broke off, milliseconds (1 day). */
+export const MAX_PARTIAL_AGE = 86_400_000;
+
 /** Ids whose time is older than this on arrival are refused, milliseconds (29 days). */
 export const MAX_ID_AGE = 29 * 86_400_000;
 

@@ -17,6 +17,9 @@ const messageId = v.pipe(
   v.regex(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
 );
 
+/** 32 bytes, base64. */
+const digest = fingerprintField;
+
 /** Stores a sealed message in the mailboxes of all its recipients. Its bytes follow as data. */
 export const deliverSchema = v.strictObject({
   op: v.literal("deliver"),
@@ -32,7 +35,14 @@ export const deliverSchema = v.strictObject({
   ),
   /** Whether the sender keeps a copy in Sent. */
   copy: v.boolean(),
+  /** How many bytes of it came with an upload that broke off: the data begin after them. */
+  offset: v.optional(count),
+  /** SHA-256 of the whole sealed message, base64; with `offset`. */
+  digest: v.optional(digest),
 });
+
+/** What the server has of a message of one's own that may have been uploaded before. */
+const upload = v.strictObject({ op: v.literal("upload"), id: messageId, size: count, digest });
 
 /** Entries of one's mailbox, as data: `LP(entry)` each. */
 const list = v.strictObject({
@@ -119,6 +129,7 @@ const rotate = v.strictObject({ op: v.literal("rotate"), proof: fingerprintField
 /** Every request; each is closed. */
 export const requestSchema = v.variant("op", [
   deliverSchema,
+  upload,
   list,
   fetch,
   flag,
@@ -135,6 +146,7 @@ export const requestSchema = v.variant("op", [
 /** What a client asks. Unknown members are refused. */
 export type Request = v.InferOutput<typeof requestSchema>;
 export type DeliverRequest = v.InferOutput<typeof deliverSchema>;
+export type UploadRequest = v.InferOutput<typeof upload>;
 export type ListRequest = v.InferOutput<typeof list>;
 export type PasswdRequest = v.InferOutput<typeof passwd>;
 export type RotationsRequest = v.InferOutput<typeof rotations>;
@@ -197,6 +209,13 @@ export const responses = {
     at: count,
     /** Whether this id had been stored before: the first answer, again. */
     again: v.boolean(),
+  }),
+  upload: v.object({
+    ok: v.literal(true),
+    /** From which byte on the upload may go on; 0: from the beginning. */
+    offset: count,
+    /** When this very message was stored, if it was: there is nothing to send. */
+    at: v.optional(count),
   }),
   list: v.object({
     ok: v.literal(true),

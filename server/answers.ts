@@ -1,4 +1,4 @@
-import { type Bytes, fromBase64, lp, toBase64, toHex } from "../crypto/bytes.ts";
+import { type Bytes, equal, fromBase64, lp, toBase64, toHex } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import { encodeEntry } from "../protocol/entry.ts";
 import type {
@@ -9,8 +9,10 @@ import type {
   Request,
   Response,
   RotationsRequest,
+  UploadRequest,
 } from "../protocol/request.ts";
 import { MAX_LINKS } from "../protocol/rotation.ts";
+import { parseMessageId } from "../protocol/uuid.ts";
 import { changePassword, type PasswordContext } from "./change_password.ts";
 import type { KeyChange, RotationContext } from "./rotation.ts";
 import type { Values } from "./setting_values.ts";
@@ -68,6 +70,8 @@ export async function answer(
   const { name, respond } = asker;
   const { store } = context;
   switch (request.op) {
+    case "upload":
+      return await upload(request, asker, context);
     case "list":
       return await list(request, asker, context);
     case "fetch":
@@ -168,6 +172,23 @@ async function rotations(
     return { certificate: toBase64(certificate), bundle: toBase64(bundle) };
   });
   await respond({ ok: true, links });
+}
+
+/** What is there of a message that the asker sends; another's cannot be asked for. */
+async function upload(
+  { id, size, digest }: UploadRequest,
+  { fp, respond }: Asker,
+  { store }: AnswerContext,
+): Promise<void> {
+  const messageId = parseMessageId(id);
+  const before = await store.delivered(fp, messageId);
+  if (before) {
+    const same = equal(before.digest, fromBase64(digest));
+    return await respond(
+      same ? { ok: true, offset: size, at: before.at } : { ok: true, offset: 0 },
+    );
+  }
+  await respond({ ok: true, offset: await store.uploaded({ senderFp: fp, messageId, size }) });
 }
 
 async function list(request: ListRequest, asker: Asker, context: AnswerContext): Promise<void> {

@@ -74,7 +74,7 @@ export async function checkBodies(
 }
 
 /** The names in `folder`; none if it is not there. */
-async function filesIn(folder: string): Promise<string[]> {
+export async function filesIn(folder: string): Promise<string[]> {
   try {
     return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
   } catch (error) {

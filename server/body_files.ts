@@ -134,6 +134,22 @@ export class BodyFiles {
     return sink;
   }
 
+  /**
+   * Takes a whole, durable, closed file from elsewhere in the store, as if it had been written here.
+   * Returns the body's name. Throws what the system throws.
+   */
+  async adopt(path: string): Promise<string> {
+    const name = toHex(random(16));
+    await Deno.rename(path, this.#temp(name));
+    this.#finished.add(name);
+    return name;
+  }
+
+  /** Removes an adopted body, unless a delivery has taken it. */
+  async release(name: string): Promise<void> {
+    if (this.#finished.delete(name)) await removeQuietly(this.#temp(name));
+  }
+
   /** Removes all that no delivery took over. */
   async close(): Promise<void> {
     this.#closed = true;

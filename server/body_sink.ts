@@ -5,12 +5,13 @@ import type { Disk } from "./disk.ts";
 import type { BodySink, StoredBody } from "./store.ts";
 
 /** What all sinks do: count, and end once. Whatever goes wrong gives the body up. */
-abstract class CountingSink implements BodySink {
+export abstract class CountingSink implements BodySink {
   #left: number;
-  #state: "open" | "finished" | "ended" = "open";
+  #state: "open" | "finished" | "ended" | "suspended" = "open";
 
-  constructor(protected readonly size: number) {
-    this.#left = size;
+  /** `done`: how many of the `size` bytes are there already. */
+  constructor(protected readonly size: number, done = 0) {
+    this.#left = size - done;
   }
 
   async write(chunk: Bytes): Promise<void> {
@@ -36,7 +37,7 @@ abstract class CountingSink implements BodySink {
       const body = await this.seal();
       if (this.#state !== "open") {
         await this.forget(true);
-        throw new SealpostError("cancelled", "a body that was given up");
+        throw givenUp();
       }
       this.#state = "finished";
       return body;
@@ -48,11 +49,19 @@ abstract class CountingSink implements BodySink {
 
   async abort(): Promise<void> {
     const state = this.#state;
+    if (state === "suspended") return;
     this.#state = "ended";
     if (state !== "ended") await this.forget(state === "finished");
   }
 
+  async suspend(): Promise<void> {
+    if (this.#state !== "open") return await this.abort();
+    this.#state = "suspended";
+    await this.keep();
+  }
+
   #mustBeOpen(): void {
+    if (this.#state === "suspended") throw givenUp();
     if (this.#state !== "open") {
       throw new SealpostError("internal", "a body that is finished or was given up");
     }
@@ -64,6 +73,14 @@ abstract class CountingSink implements BodySink {
   protected abstract seal(): Promise<StoredBody>;
   /** Drops what was kept. */
   protected abstract forget(finished: boolean): Promise<void>;
+  /** Leaves what was kept to be continued, if it can be. */
+  protected keep(): Promise<void> {
+    return this.forget(false);
+  }
+}
+
+function givenUp(): SealpostError {
+  return new SealpostError("cancelled", "this upload was given up, or goes on elsewhere");
 }
 
 /** A body that goes into the database with its row; it never touches the disk before that. */

@@ -26,6 +26,8 @@ export interface DeliverContext {
   readonly maxRecipients: number;
   /** What a mailbox may come to, bytes; Infinity if there is no quota. */
   readonly quota: number;
+  /** What unfinished uploads of the sender may come to, bytes; 0 if none is kept. */
+  readonly partialUploads: number;
   /** Counts a message of the sender. Throws a {@linkcode RefusedError} if he sends too many. */
   readonly charge: () => void;
 }
@@ -49,8 +51,12 @@ interface Recipient {
  * caller's to drain. A message that was stored before, and is sent again because its answer was lost,
  * counts for no limit.
  *
+ * An upload whose connection is lost is kept as far as it came. One that goes on after `offset` bytes
+ * is hashed from its first byte, and must have the announced digest: `cancelled` says that it cannot go
+ * on, and must be sent from its beginning.
+ *
  * Throws `no-such-user`, `no-key`, `key-changed`, `too-large`, `limit`, `quota`, `busy`, `format`,
- * `id-conflict`, `disk-full`, `file-io`, and what `data` throws.
+ * `cancelled`, `id-conflict`, `disk-full`, `file-io`, and what `data` throws.
  */
 export async function deliver(
   request: DeliverRequest,
@@ -63,6 +69,7 @@ export async function deliver(
   // A retry gets its first answer even if a recipient's key has changed since.
   const before = await context.store.delivered(context.sender.fp, id);
   if (!before) await checkRecipients(recipients, context);
+  const announced = continuation(request);
   checkSize(request.size, context.maxMessage);
   if (!before) context.charge();
 
@@ -72,7 +79,28 @@ export async function deliver(
   let placing: Copy[] = [];
   let sink: BodySink | null = null;
   let received = 0;
+  const upload = { senderFp: context.sender.fp, messageId: id, size: request.size };
+  const start = async (whole: Envelope): Promise<void> => {
+    checkEnvelope(whole, id, request, recipients, context);
+    placing = copies(whole, recipients, request.copy, context.sender);
+    if (!before) await checkRoom(whole, placing, context);
+  };
   try {
+    if (announced) {
+      const resumed = await context.store.resumeBody(
+        upload,
+        announced.offset,
+        context.partialUploads,
+      );
+      if (!resumed) throw cannotGoOn();
+      sink = resumed.sink;
+      hash.update(resumed.envelope);
+      envelope = parse(reader, resumed.envelope)?.envelope ?? null;
+      if (!envelope) throw cannotGoOn();
+      await start(envelope);
+      for await (const piece of resumed.there) hash.update(piece);
+      received = announced.offset;
+    }
     for await (const piece of data) {
       received += piece.length;
       if (received > request.size) throw wrongSize();
@@ -84,18 +112,22 @@ export async function deliver(
       const whole = parse(reader, piece);
       if (!whole) continue;
       envelope = whole.envelope;
-      checkEnvelope(envelope, id, request, recipients, context);
-      placing = copies(envelope, recipients, request.copy, context.sender);
-      if (!before) await checkRoom(envelope, placing, context);
-      sink = await context.store.openBody(envelope.bodySize);
+      await start(envelope);
+      sink = await context.store.openBody(envelope.bodySize, {
+        id: upload,
+        envelope: encodeEnvelope(envelope),
+        limit: context.partialUploads,
+      });
       if (whole.rest.length > 0) await sink.write(whole.rest);
     }
     if (!envelope || !sink || received !== request.size) throw wrongSize();
+    const digest = new Uint8Array(hash.digest());
+    if (announced && !equal(digest, announced.digest)) throw cannotGoOn();
     const body = await sink.finish();
     const outcome = await context.store.deliver({
       senderFp: context.sender.fp,
       messageId: id,
-      digest: new Uint8Array(hash.digest()),
+      digest,
       header: envelope.header,
       summary: envelope.summary,
       body,
@@ -110,7 +142,8 @@ export async function deliver(
       ? { at: outcome.at, again: true, placed: [] }
       : { at: outcome.at, again: false, placed: outcome.placed };
   } catch (error) {
-    await sink?.abort();
+    if (isSealpostError(error, "connection-lost")) await sink?.suspend();
+    else await sink?.abort();
     const full = error instanceof RefusedError && error.code === "quota" ? error.about : undefined;
     throw full === undefined ? error : noRoom(full, context);
   }
@@ -130,6 +163,24 @@ function parse(reader: EnvelopeReader, piece: Bytes): ReturnType<EnvelopeReader[
       },
     );
   }
+}
+
+/** Where an upload goes on, and what it must come to; null for one from its beginning. */
+function continuation(
+  { offset, digest, size }: DeliverRequest,
+): { readonly offset: number; readonly digest: Bytes } | null {
+  if (offset === undefined && digest === undefined) return null;
+  if (offset === undefined || digest === undefined || offset > size) {
+    throw new SealpostError("format", "an upload goes on with an offset within it and a digest");
+  }
+  return { offset, digest: fromBase64(digest) };
+}
+
+function cannotGoOn(): SealpostError {
+  return new SealpostError(
+    "cancelled",
+    "this upload cannot go on where it broke off; send it from its beginning",
+  );
 }
 
 function wrongSize(): SealpostError {

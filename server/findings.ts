@@ -10,6 +10,7 @@ export type FindingKind =
   | "message" // a message that does not fit its layout, has no entry, or is there twice
   | "delivered" // an id that should be remembered
   | "body" // a body that is missing or of another size
+  | "uploads" // uploads that broke off
   | "unnamed" // a file that no message names
   | "permissions" // what others can read
   | "unusual"; // what a client sent and no client will open, and files of others

@@ -2,7 +2,7 @@ import { SealpostError } from "../crypto/error.ts";
 import { syncFolder, wrapFileError } from "../protocol/atomic_file.ts";
 import { isThere } from "../protocol/key_files.ts";
 import { printable } from "../protocol/printable.ts";
-import { checkBodies } from "./body_check.ts";
+import { checkBodies, filesIn } from "./body_check.ts";
 import {
   BODIES_NAME,
   DATABASE_NAME,
@@ -13,6 +13,7 @@ import {
   wrapSqliteError,
 } from "./database.ts";
 import { type Finding, Findings } from "./findings.ts";
+import { isUploadName, UPLOADS_NAME } from "./partial_uploads.ts";
 import { pinBodies } from "./pin.ts";
 import { checkRows, type Counts, MEND_COUNTERS } from "./row_check.ts";
 import { dirname, join } from "@std/path";
@@ -106,6 +107,7 @@ async function look(folder: string, path: string, findings: Findings) {
           "or what a crash left; a server removes them when it starts",
       );
     }
+    await checkUploads(folder, findings);
     await checkModes(folder, findings);
     return { schema, ...counts, bodies, bodyBytes: bytes, unnamed };
   } catch (error) {
@@ -116,6 +118,28 @@ async function look(folder: string, path: string, findings: Findings) {
   } finally {
     if (db?.isOpen) db.close();
     if (reader?.isOpen) reader.close();
+  }
+}
+
+/** Uploads that broke off are no damage; whatever else is in their folder is not the server's. */
+async function checkUploads(folder: string, findings: Findings): Promise<void> {
+  const uploads = join(folder, UPLOADS_NAME);
+  let count = 0;
+  let bytes = 0;
+  for (const name of await filesIn(uploads)) {
+    const path = join(uploads, name);
+    const info = await Deno.lstat(path).catch(() => null);
+    if (info === null) continue;
+    if (!isUploadName(name)) findings.note("unusual", `${path} is not the server's`);
+    else if (name.endsWith(".body")) count++;
+    bytes += info.size;
+  }
+  if (count > 0) {
+    findings.note(
+      "uploads",
+      `${count} uploads in ${uploads} have broken off or still go on, ${bytes} bytes; a server ` +
+        "removes them after a day",
+    );
   }
 }
 

@@ -4,7 +4,7 @@ import { formatFingerprint, type Identity } from "../crypto/identity.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
 import type { ByteStream } from "../protocol/byte_stream.ts";
 import { Grid } from "../protocol/deadline.ts";
-import { ID_MEMORY } from "../protocol/limits.ts";
+import { ID_MEMORY, MAX_PARTIAL_AGE } from "../protocol/limits.ts";
 import { notNowText } from "../protocol/plaintext.ts";
 import { PROGRAM_VERSION } from "../protocol/program.ts";
 import { type Listener, listenSocket } from "../protocol/socket.ts";
@@ -341,7 +341,8 @@ async function tidyUp(store: Store, settings: LiveSettings, log: Log): Promise<v
   const now = Date.now();
   await store.forgetDelivered(now - ID_MEMORY);
   await store.dropExpiredTickets(now);
-  const { expireTrash, expireRead } = settings.current;
+  const { expireTrash, expireRead, partialUploads } = settings.current;
+  await store.dropUploads(now - MAX_PARTIAL_AGE, partialUploads);
   for (const [what, age] of [["trash", expireTrash], ["read", expireRead]] as const) {
     if (age === Infinity) continue;
     const removed = await store.expire(what, now - age);

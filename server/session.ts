@@ -358,7 +358,7 @@ export class Session implements Member {
 
   #startDelivery(job: Job, request: DeliverRequest, room: number): void {
     const upload = this.#receiveUpload(job);
-    const { maxMessage, maxRecipients, quota } = this.#context.settings();
+    const { maxMessage, maxRecipients, quota, partialUploads } = this.#context.settings();
     const work = deliver(request, upload, {
       store: this.#context.store,
       sender: { name: this.name, fp: this.#fp },
@@ -366,6 +366,7 @@ export class Session implements Member {
       maxMessage,
       maxRecipients,
       quota,
+      partialUploads,
       charge: () => this.#charge(),
     }).finally(() => {
       upload.discard();

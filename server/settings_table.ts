@@ -413,6 +413,20 @@ export const SETTINGS = [
       "`quota`, whose mailbox it is; its message stays in the outbox until there is room.",
   },
   {
+    name: "partial-uploads",
+    kind: "size",
+    default: "1GiB",
+    min: 0,
+    max: 1024 * 1024 * GIB,
+    group: "Mail",
+    live: true,
+    help: "bytes kept of one user's uploads that broke off; 0 for none",
+    about: "A client that comes back goes on where its upload broke off. At most 8 uploads of a " +
+      "user are kept, for a day, in `uploads/` beside the bodies; the oldest go first. They do " +
+      "not count for the quota. With 0, or when what was kept is gone, the client sends the " +
+      "message from its beginning.",
+  },
+  {
     name: "messages-per-minute",
     kind: "count",
     default: "60",

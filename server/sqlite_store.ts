@@ -4,6 +4,7 @@ import { flagBits, flagsOf, FOLDERS } from "../protocol/entry.ts";
 import { RefusedError } from "../protocol/refused.ts";
 import { BodyFiles } from "./body_files.ts";
 import { memoryChunks } from "./body_reader.ts";
+import { PartialUploads } from "./partial_uploads.ts";
 import { MemorySink } from "./body_sink.ts";
 import { CommitQueue } from "./commit_queue.ts";
 import { type Database, mayHaveCommitted, openDatabase, wrapSqliteError } from "./database.ts";
@@ -32,10 +33,13 @@ import type {
   KeyRotation,
   ListQuery,
   Placed,
+  ResumedBody,
   RotateOutcome,
   Store,
   StoreStats,
   Ticket,
+  UploadId,
+  UploadStart,
 } from "./store.ts";
 import { join } from "@std/path";
 
@@ -80,6 +84,7 @@ export async function openSqliteStore(
   const database = await openDatabase(folder);
   try {
     const files = await BodyFiles.open(folder, options.disk ?? SYSTEM_DISK);
+    const uploads = await PartialUploads.open(folder, options.disk ?? SYSTEM_DISK, files);
     const statements = prepareStatements(database.db);
     const missing = await files.sweep((shard) =>
       new Set(
@@ -87,7 +92,7 @@ export async function openSqliteStore(
       )
     );
     if (missing.length > 0) throw damaged(folder, missing);
-    return new SqliteStore(database, files, statements, options);
+    return new SqliteStore(database, files, uploads, statements, options);
   } catch (error) {
     database.close();
     throw wrapSqliteError(error, database.path);
@@ -111,6 +116,7 @@ function damaged(folder: string, missing: readonly string[]): SealpostError {
 class SqliteStore implements Store {
   readonly #database: Database;
   readonly #files: BodyFiles;
+  readonly #uploads: PartialUploads;
   readonly #sql: Statements;
   readonly #queue: CommitQueue;
   /** Files of deliveries and removals whose COMMIT failed in a way that may have reached the disk. */
@@ -119,11 +125,13 @@ class SqliteStore implements Store {
   constructor(
     database: Database,
     files: BodyFiles,
+    uploads: PartialUploads,
     statements: Statements,
     { onCommit, disk = SYSTEM_DISK }: StoreOptions,
   ) {
     this.#database = database;
     this.#files = files;
+    this.#uploads = uploads;
     this.#sql = statements;
     this.#queue = new CommitQueue(
       database.db,
@@ -210,9 +218,24 @@ class SqliteStore implements Store {
     return this.#read(() => integer(this.#sql.rotationsSince.get(name, after) ?? {}, "n"));
   }
 
-  async openBody(size: number): Promise<BodySink> {
+  async openBody(size: number, upload?: UploadStart): Promise<BodySink> {
     if (!Number.isSafeInteger(size) || size < 0) throw new RangeError("not a size");
-    return size <= INLINE_MAX ? new MemorySink(size) : await this.#files.create(size);
+    if (size <= INLINE_MAX) return new MemorySink(size);
+    return upload !== undefined && upload.limit > 0
+      ? await this.#uploads.create(size, upload)
+      : await this.#files.create(size);
+  }
+
+  uploaded(id: UploadId): Promise<number> {
+    return this.#uploads.offset(id);
+  }
+
+  resumeBody(id: UploadId, offset: number, limit: number): Promise<ResumedBody | null> {
+    return this.#uploads.resume(id, offset, limit);
+  }
+
+  dropUploads(before: number, limit: number): Promise<number> {
+    return this.#uploads.expire(before, limit);
   }
 
   delivered(senderFp: Bytes, messageId: Bytes): Promise<{ digest: Bytes; at: number } | null> {
@@ -387,6 +410,7 @@ class SqliteStore implements Store {
 
   async close(): Promise<void> {
     await this.#queue.close();
+    await this.#uploads.close();
     await this.#files.close();
     if (!this.#database.db.isOpen) return;
     try {

@@ -72,6 +72,40 @@ export interface BodySink {
    * a delivery has taken over.
    */
   abort(): Promise<void>;
+  /**
+   * Keeps what was written for {@linkcode Store.resumeBody} if the body was opened as part of an
+   * upload, else as {@linkcode BodySink.abort}. Never rejects.
+   */
+  suspend(): Promise<void>;
+}
+
+/** Which upload bytes belong to: nobody can go on with one under another of these. */
+export interface UploadId {
+  /** The fingerprint of the session's key, 32 bytes. */
+  readonly senderFp: Bytes;
+  /** 16 bytes. */
+  readonly messageId: Bytes;
+  /** Bytes of the whole upload, as announced. */
+  readonly size: number;
+}
+
+/** What makes a body one that can be continued when its upload breaks off. */
+export interface UploadStart {
+  readonly id: UploadId;
+  /** All bytes of the upload before the body. */
+  readonly envelope: Bytes;
+  /** What broken uploads of this sender may come to, bytes; the oldest go first. */
+  readonly limit: number;
+}
+
+/** An upload that goes on. */
+export interface ResumedBody {
+  /** All bytes of the upload before the body. */
+  readonly envelope: Bytes;
+  /** The bytes of the body that are there, to be hashed before more is written. */
+  readonly there: AsyncIterable<Bytes>;
+  /** For the rest of the body. */
+  readonly sink: BodySink;
 }
 
 /** A finished body that no delivery has taken yet: in memory if small, else the name of a file. */
@@ -221,8 +255,27 @@ export interface Store {
   /** How many rotations an account has had since `after`, milliseconds since 1970. */
   countRotations(name: string, after: number): Promise<number>;
 
-  /** Room for a body of exactly `size` bytes. */
-  openBody(size: number): Promise<BodySink>;
+  /**
+   * Room for a body of exactly `size` bytes. With `upload`, a large one can be continued after it
+   * broke off; an earlier part of the same upload is forgotten.
+   */
+  openBody(size: number, upload?: UploadStart): Promise<BodySink>;
+  /**
+   * How many bytes of an upload that broke off are safe on the disk, from its first: they survive any
+   * crash. 0 if there are none. One that still goes on elsewhere is ended there.
+   */
+  uploaded(id: UploadId): Promise<number>;
+  /**
+   * Goes on with an upload after its first `offset` bytes; what was there beyond is cut off. Null if
+   * that much is not there, or `offset` is within the envelope. `limit` as in
+   * {@linkcode UploadStart}.
+   */
+  resumeBody(id: UploadId, offset: number, limit: number): Promise<ResumedBody | null>;
+  /**
+   * Forgets uploads that broke off before `before` (milliseconds since 1970), and the oldest of each
+   * sender who has more than `limit` bytes of them. Returns how many.
+   */
+  dropUploads(before: number, limit: number): Promise<number>;
   /** The answer already given for this id, if there is one: checked before bulk is taken. */
   delivered(senderFp: Bytes, messageId: Bytes): Promise<{ digest: Bytes; at: number } | null>;
   /**

@@ -52,6 +52,15 @@ const REQUESTS: Readonly<Record<Request["op"], { example: Request; places: reado
       { at: ["copy"], takes: isBoolean },
     ],
   },
+  upload: {
+    example: { op: "upload", id: ID, size: 1, digest: FP },
+    places: [
+      op,
+      { at: ["id"], takes: isNothingElse },
+      { at: ["size"], takes: isCount },
+      { at: ["digest"], takes: isNothingElse },
+    ],
+  },
   list: {
     example: {
       op: "list",
