@@ -1,6 +1,6 @@
 import { join } from "@std/path";
 import { logOn } from "../../client/log_on.ts";
-import { Line } from "../../client/line.ts";
+import { type Dialed, Line } from "../../client/line.ts";
 import type { Link } from "../../client/link.ts";
 import { Mail } from "../../client/mail.ts";
 import { RetiredKeys } from "../../client/retired_keys.ts";
@@ -21,30 +21,36 @@ export interface Session {
 
 /**
  * Logs on as `name` of the group in `dir`, with the keys and the state in the subfolder `own`: that of
- * the name if not given.
+ * the name if not given. `retries`: how often what a lost connection broke off is tried again.
  */
 export async function openSession(
   dir: string,
   name: string,
   address: string,
   own: string = name,
+  retries = 0,
 ): Promise<Session> {
   const folder = join(dir, own);
   const identity = await loadIdentity(folder, name, () => Promise.resolve(null));
   const retired = new RetiredKeys(folder, name, () => Promise.resolve(null));
   const state = await State.open(folder, name, identity, retired);
   const server = await loadBundle(join(folder, "server_public.pem"));
-  const { link, hello, resumed } = await logOn({
-    address: parseAddress(address),
-    server,
-    name,
-    identity,
-    state,
-    useTicket: true,
-    newPassword: () => Promise.reject(new Error("no one-time password is used here")),
-    password: () => Promise.resolve(utf8(passwordOf(name))),
-  });
-  const line = Line.over(link, hello);
+  let last: Dialed | null = null;
+  const dial = async () => {
+    last = await logOn({
+      address: parseAddress(address),
+      server,
+      name,
+      identity,
+      state,
+      useTicket: true,
+      newPassword: () => Promise.reject(new Error("no one-time password is used here")),
+      password: () => Promise.resolve(utf8(passwordOf(name))),
+    });
+    return last;
+  };
+  const line = await Line.open({ dial, retries });
   const mail = await Mail.open(name, identity, line, state, retired, true, [server.fp]);
+  const { link, resumed } = last ?? await dial();
   return { name, link, resumed, mail };
 }
