@@ -1,3 +1,7 @@
+import { SealpostError } from "../crypto/error.ts";
+import { printable } from "../protocol/printable.ts";
+import type { Terminal } from "./terminal.ts";
+
 /**
  * Words by which a text says that something comes with it, folded to lower case: English, German,
  * French, Spanish, Italian, Portuguese, Dutch, Czech and Polish. Each is matched from the beginning of a word; one that
@@ -71,4 +75,21 @@ export function mentionsAttachment(text: string): string | null {
   }
   // Words may be parted by the end of a line.
   return PATTERN.exec(own.join(" ").replace(/\s+/g, " "))?.[0] ?? null;
+}
+
+/**
+ * Asks a person whose text speaks of an attachment and who attaches none; where nobody can be asked
+ * it is said on standard error. Throws `cancelled` if it was forgotten.
+ */
+export async function askForForgotten(
+  terminal: Terminal,
+  { text, attachments }: { readonly text: string; readonly attachments: readonly unknown[] },
+): Promise<void> {
+  const word = attachments.length > 0 ? null : mentionsAttachment(text);
+  if (word === null) return;
+  const what = `The text says "${printable(word)}", but nothing is attached.`;
+  if (!terminal.interactive) return terminal.complain(`note: ${what}`);
+  const answer = await terminal.ask(`${what} Send it all the same? (Y/N) `);
+  if (/^y(es)?$/i.test(answer?.trim() ?? "")) return;
+  throw new SealpostError("cancelled", "nothing was sent; attach the file and send again");
 }

@@ -14,6 +14,7 @@ import { attachmentFromFile } from "./attachments.ts";
 import { emptyDraft, type Written } from "./drafts.ts";
 import type { Item } from "./list.ts";
 import type { Mail } from "./mail.ts";
+import { askForForgotten } from "./mentions.ts";
 import { sendDraft } from "./send_draft.ts";
 import { formatTime, headerLines, listingLine, saveAttachments, titleOf } from "./show.ts";
 import type { Terminal } from "./terminal.ts";
@@ -199,6 +200,7 @@ export class Menu {
     if (writing) {
       writing.set({ ...parts, id: writing.draft.id });
       await writing.keep();
+      await askForForgotten(this.#terminal, writing.draft);
     }
     const { waits } = await sendDraft(this.#mail, writing?.draft ?? parts, {
       note,

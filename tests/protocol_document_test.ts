@@ -97,6 +97,7 @@ async function limits(): Promise<Record<string, readonly string[]>> {
     "entries and what was opened, kept on a client's disk": [
       await at("client/cache.ts", "MAX_FILE", GIB),
     ],
+    "sealed bodies, kept on a client's disk": [await at("client/bodies.ts", "MAX_BODIES", MIB)],
     "prefix; A; B; C; D; E; R1; R2": sizes,
     "life of a ticket; since the last full login": [
       await at("server/tickets.ts", "TICKET_LIFE", 60 * MINUTE),
@@ -154,6 +155,11 @@ async function limits(): Promise<Record<string, readonly string[]>> {
     "entries in one `list`": ["200"],
     "age of an id; ahead": [await of("MAX_ID_AGE", DAY), await of("MAX_ID_AHEAD", MINUTE)],
     "memory of ids": [await of("ID_MEMORY", DAY)],
+    "uploads that broke off: age; of one sender": [
+      await of("MAX_PARTIAL_AGE", DAY),
+      await at("server/partial_uploads.ts", "MAX_PARTIALS"),
+    ],
+    "downloads that broke off: age": [await at("client/bodies.ts", "MAX_PARTIAL_AGE", DAY)],
     "MIME when reading: header of a part, all headers, depth, parts, text": await parseLimits(),
   };
 }

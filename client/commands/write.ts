@@ -8,6 +8,7 @@ import { attachmentFromFile } from "../attachments.ts";
 import type { Written } from "../drafts.ts";
 import { editDraft } from "../edit_draft.ts";
 import type { Tools } from "../programs.ts";
+import { askForForgotten } from "../mentions.ts";
 import { sendDraft } from "../send_draft.ts";
 import type { TemporaryMessage } from "../temporary_message.ts";
 import { whileWriting, type Writing } from "../writing.ts";
@@ -53,7 +54,10 @@ export async function writeAndSend(
   };
   const whole = (text: string) => source.below === undefined ? text : `${text}\n${source.below}`;
   if (!terminal.interactive || (source.file ?? "-") !== "-") {
-    const text = whole(await readText(context, source.file));
+    const own = await readText(context, source.file);
+    const attached = source.forwarded ? [source.forwarded] : draft.attachments;
+    await askForForgotten(terminal, { text: own, attachments: attached });
+    const text = whole(own);
     return tellSent(context, await sendDraft(mail, { ...draft, text }, watcher));
   }
   const tools = await source.tools?.hasEditor() ? source.tools : null;
@@ -62,6 +66,7 @@ export async function writeAndSend(
     if (!tools) await type(context, writing, whole);
     else await edit(context, tools, writing);
     await writing.keep();
+    if (!source.forwarded) await askForForgotten(terminal, writing.draft);
     return await sendDraft(mail, writing.draft, {
       ...watcher,
       inOutbox: (there) => writing.settled = there,
