@@ -4,7 +4,7 @@ import { SealpostError } from "./crypto/error.ts";
 import { runProgram } from "./protocol/failure.ts";
 import { commandHelp, groupHelp, programHelp } from "./protocol/help.ts";
 import { type Arguments, hint, nearest, parseCommand } from "./protocol/options.ts";
-import type { Tools } from "./client/programs.ts";
+import type { Hooks, Tools } from "./client/programs.ts";
 import { PROGRAM, PROGRAM_VERSION } from "./protocol/program.ts";
 import { giveUpPrograms } from "./protocol/run_right.ts";
 
@@ -35,6 +35,14 @@ async function run(args: readonly string[]): Promise<void> {
   await dispatch(command.name, given);
 }
 
+/** What is started when mail comes; `command` is a line of shell. */
+async function openHooks(command: string): Promise<Hooks | null> {
+  const { Hooks } = await import("./client/programs.ts");
+  return Hooks.start(command, (bytes) => {
+    for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+  });
+}
+
 /** The commands that start programs of the person's choice, by the shells of client/programs.ts. */
 const STARTERS: readonly CommandName[] = [
   "connect",
@@ -44,6 +52,7 @@ const STARTERS: readonly CommandName[] = [
   "forward",
   "drafts edit",
   "man",
+  "watch",
 ];
 
 /**
@@ -130,6 +139,7 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
     case "drafts send":
     case "drafts discard":
     case "search":
+    case "watch":
       return await useMail(name, given);
     case "keys list":
     case "keys show":
@@ -320,6 +330,21 @@ async function useMail(name: MailCommand, given: Arguments): Promise<void> {
         limit: given.number("limit"),
         fetch: given.flag("fetch"),
       });
+    case "watch": {
+      const notify = shown && !given.flag("no-notify") && !given.flag("json");
+      const exec = given.optional("exec");
+      const hooks = exec === undefined && !notify ? null : await openHooks(exec ?? "");
+      giveUpPrograms();
+      return await (await import("./client/commands/watch.ts")).watch({
+        ...common,
+        folder: given.text("folder"),
+        count: given.flag("once") ? 1 : given.optional("count") ? given.number("count") : 0,
+        fromNow: given.flag("from-now"),
+        exec: exec !== undefined,
+        notify,
+        hooks,
+      });
+    }
   }
 }
 

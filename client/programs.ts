@@ -1,5 +1,5 @@
-import { utf8 } from "../crypto/bytes.ts";
-import { SealpostError } from "../crypto/error.ts";
+import { type Bytes, concat, equal, fromUtf8, random, toHex, utf8 } from "../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { printable } from "../protocol/printable.ts";
 import { mayStartPrograms } from "../protocol/run_right.ts";
 
@@ -8,14 +8,13 @@ import { mayStartPrograms } from "../protocol/run_right.ts";
 // this process gives up the right to start any. So whoever takes it over through a hostile message
 // finds no such right, and the shells do only what is written below.
 
-/** How every shell begins: what it starts has no business with these. */
-const BEGIN = "unset SEALPOST_PASSWORD SEALPOST_PASSPHRASE\n";
-
 /**
- * Reads requests, a line each, and answers in a line. Ctrl-C is for the program that runs, not for
- * the shell: a signal that is caught, unlike one that is ignored, is a usual one to its children.
+ * Reads requests, a line each, and answers in a line. Editors and pagers have no business with
+ * passwords. Ctrl-C is for the program that runs, not for the shell: a signal that is caught, unlike
+ * one that is ignored, is a usual one to its children.
  */
-const TOOLS = `${BEGIN}trap : INT
+const TOOLS = `unset SEALPOST_PASSWORD SEALPOST_PASSPHRASE
+trap : INT
 while IFS= read -r request; do
   case $request in
     editor)
@@ -35,33 +34,44 @@ while IFS= read -r request; do
   esac
 done`;
 
-/** Reads messages, four lines each: what is wanted, id, sender, title; and answers nothing. */
-const HOOKS = `${BEGIN}trap : INT
+/**
+ * Reads requests about messages, four lines each: what is wanted, id, sender, title. What the command
+ * prints goes through; an answer is a line that begins with a word that only this process knows.
+ */
+const HOOKS = `command=$1
+secret=$2
+set --
+trap : INT
 while IFS= read -r request && IFS= read -r SEALPOST_ID && IFS= read -r SEALPOST_FROM &&
   IFS= read -r SEALPOST_SUBJECT; do
+  answer=done
   case $request in
     exec)
       export SEALPOST_ID SEALPOST_FROM SEALPOST_SUBJECT
-      (eval "$1") </dev/null ||
-        echo "sealpost: the command for $SEALPOST_ID ended with code $?" >&2 ;;
+      (unset secret; eval "$command") </dev/null
+      answer=$? ;;
     notify)
-      notify-send -a Sealpost -- "Mail from $SEALPOST_FROM" "$SEALPOST_SUBJECT" \\
-        </dev/null >/dev/null 2>&1 ;;
+      if [ -n "$DISPLAY$WAYLAND_DISPLAY$DBUS_SESSION_BUS_ADDRESS" ] &&
+        notify-send -a Sealpost -- "Mail from $SEALPOST_FROM" "$SEALPOST_SUBJECT" \\
+          </dev/null >/dev/null 2>&1; then answer=shown
+      else case $TERM in
+        xterm* | tmux* | screen* | rxvt* | wezterm* | foot* | alacritty* | *kitty* | ghostty*)
+          answer=sequence ;;
+        *) answer=bell ;;
+      esac; fi ;;
   esac
+  echo
+  echo "$secret $answer"
 done`;
 
 /** A shell, or null where there is none or this process may not start one. */
-function startShell(
-  script: string,
-  args: readonly string[],
-  stdout: "piped" | "inherit",
-): Deno.ChildProcess | null {
+function startShell(script: string, args: readonly string[]): Deno.ChildProcess | null {
   if (Deno.build.os === "windows" || !mayStartPrograms()) return null;
   try {
     return new Deno.Command("sh", {
       args: ["-c", script, "sh", ...args],
       stdin: "piped",
-      stdout,
+      stdout: "piped",
       stderr: "inherit",
     }).spawn();
   } catch (error) {
@@ -102,7 +112,7 @@ export class Tools {
 
   /** Starts the shell for both; null where there is none. Must come before `giveUpPrograms`. */
   static start(): Tools | null {
-    const shell = startShell(TOOLS, [], "piped");
+    const shell = startShell(TOOLS, []);
     return shell && new Tools(shell);
   }
 
@@ -188,47 +198,100 @@ export interface Arrival {
 export class Hooks {
   readonly #shell: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #output: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #secret: string;
+  readonly #print: (bytes: Bytes) => void;
+  #heard: Bytes = new Uint8Array(0);
 
-  private constructor(shell: Deno.ChildProcess) {
+  private constructor(shell: Deno.ChildProcess, secret: string, print: (bytes: Bytes) => void) {
     this.#shell = shell;
+    this.#secret = secret;
+    this.#print = print;
     this.#input = shell.stdin.getWriter();
+    this.#output = shell.stdout.getReader();
+    shell.unref();
   }
 
   /**
-   * Starts the shell; `command` is a line for it. Null where there is none. Must come before
-   * `giveUpPrograms`.
+   * Starts the shell; `command` is a line for it, and what that prints goes to `print`. Null where
+   * there is none. Must come before `giveUpPrograms`.
    */
-  static start(command: string): Hooks | null {
-    const shell = startShell(HOOKS, [command], "inherit");
-    return shell && new Hooks(shell);
+  static start(command: string, print: (bytes: Bytes) => void): Hooks | null {
+    const secret = toHex(random(16));
+    const shell = startShell(HOOKS, [command, secret]);
+    return shell && new Hooks(shell, secret, print);
   }
 
-  /** Has the command run for a message, after those before it. */
-  async run(arrival: Arrival): Promise<void> {
-    await this.#tell("exec", arrival);
+  /** Runs the command for a message and waits until it ends; its exit code. Throws `file-io`. */
+  async run(arrival: Arrival): Promise<number> {
+    return Number(await this.#ask("exec", arrival));
   }
 
-  /** Has the desktop say that a message came. */
-  async notify(arrival: Arrival): Promise<void> {
+  /**
+   * Has the desktop say that a message came. Where there is none: whether the terminal may know the
+   * sequence for it, or only a bell. Throws `file-io`.
+   */
+  async notify(arrival: Arrival): Promise<"shown" | "sequence" | "bell"> {
     // Desktops may take the text for markup.
     const subject = arrival.subject.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
-    await this.#tell("notify", { ...arrival, subject });
+    const answer = await this.#ask("notify", { ...arrival, subject });
+    return answer === "shown" || answer === "sequence" ? answer : "bell";
   }
 
-  /** Waits until all commands have ended. Never throws. */
+  /** Ends the shell. Never throws. */
   async close(): Promise<void> {
     await this.#input.close().catch(() => {});
+    await this.#output.cancel().catch(() => {});
     await this.#shell.status;
   }
 
-  async #tell(request: string, { id, from, subject }: Arrival): Promise<void> {
+  async #ask(request: string, { id, from, subject }: Arrival): Promise<string> {
     const lines = [request, id, from, subject].map((line) => printable(line));
     try {
       await this.#input.write(utf8(`${lines.join("\n")}\n`));
+      return await this.#answer();
     } catch (cause) {
-      throw new SealpostError("file-io", "the shell for --exec has ended; start watch again", {
-        cause,
-      });
+      if (isSealpostError(cause)) throw cause;
+      throw gone(cause);
     }
   }
+
+  /** Passes on what is printed until the answer comes. */
+  async #answer(): Promise<string> {
+    const mark = utf8(`\n${this.#secret} `);
+    for (;;) {
+      const at = indexOf(this.#heard, mark);
+      const end = at < 0 ? -1 : this.#heard.indexOf(LF, at + mark.length);
+      if (end >= 0) {
+        this.#print(this.#heard.slice(0, at));
+        const answer = fromUtf8(this.#heard.slice(at + mark.length, end));
+        this.#heard = this.#heard.slice(end + 1);
+        return answer;
+      }
+      // What may be the beginning of an answer is kept back.
+      const sure = at < 0 ? Math.max(0, this.#heard.length - mark.length) : at;
+      if (sure > 0) this.#print(this.#heard.slice(0, sure));
+      this.#heard = this.#heard.slice(sure);
+      const { done, value } = await this.#output.read();
+      if (done) throw gone();
+      this.#heard = concat(this.#heard, value);
+    }
+  }
+}
+
+const LF = 0x0a;
+
+function gone(cause?: unknown): SealpostError {
+  return new SealpostError("file-io", "the shell for programs has ended; start watch again", {
+    cause,
+  });
+}
+
+/** Where `part` begins in `bytes`; -1 if it is not in there. */
+function indexOf(bytes: Bytes, part: Bytes): number {
+  const [first = 0] = part;
+  for (let at = bytes.indexOf(first); at >= 0; at = bytes.indexOf(first, at + 1)) {
+    if (equal(bytes.subarray(at, at + part.length), part)) return at;
+  }
+  return -1;
 }

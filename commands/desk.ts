@@ -111,4 +111,43 @@ export const DESK_COMMANDS = [
     ],
     environment: ENVIRONMENT,
   },
+  {
+    name: "watch",
+    summary: "tell of new messages as they come",
+    description: [
+      "Prints a line for each message that comes, until it is stopped. When the connection is lost " +
+      "it is made again, and what came meanwhile is told of, as is what came since the last watch; " +
+      "the first one begins with what comes from then on. No message is missed or told of twice.",
+      "--exec runs a line of shell for each, one after the other, with SEALPOST_ID, SEALPOST_FROM " +
+      'and SEALPOST_SUBJECT in the environment: write them in quotes, as in "$SEALPOST_ID". A ' +
+      "message counts as told of when the command has ended.",
+      "On a terminal the desktop says that mail came (notify-send), or else the terminal.",
+      "--json: a line for each message, the object that inbox gives.",
+      TICKET,
+    ],
+    positionals: [],
+    options: [
+      { name: "exec", value: "COMMAND", help: "run a line of shell for each message" },
+      { name: "folder", value: "FOLDER", default: "inbox", help: "inbox, sent, archive or trash" },
+      { name: "once", help: "end after one message" },
+      {
+        name: "count",
+        value: "N",
+        kind: "integer",
+        min: 1,
+        max: 1_000_000,
+        help: "end after N messages",
+      },
+      { name: "from-now", help: "pass over what came since the last watch" },
+      { name: "no-notify", help: "no notification by the desktop or the terminal" },
+      ...COMMON,
+    ],
+    refused: REFUSED,
+    examples: [
+      { line: "watch", what: "in a terminal that stays open" },
+      { line: "watch --once --json", what: "wait for the next message, in a script" },
+      { line: "watch --exec ./incoming.sh", what: "for each message, with its id in SEALPOST_ID" },
+    ],
+    environment: ENVIRONMENT,
+  },
 ] as const satisfies readonly Command[];

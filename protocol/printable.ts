@@ -38,11 +38,11 @@ export function printable(text: string, options: { lines?: boolean } = {}): stri
 }
 
 /**
- * `value` as indented JSON that is safe to show on a terminal: what {@linkcode printable} looks at is
+ * `value` as JSON, indented or, with 0, in one line, that is safe to show on a terminal: what {@linkcode printable} looks at is
  * escaped as JSON escapes, so that a program reads the same value.
  */
-export function printableJson(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(
+export function printableJson(value: unknown, indent = 2): string {
+  return JSON.stringify(value, null, indent).replace(
     /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu,
     (character) => character === "\n" ? character : unicodeEscapes(character),
   );

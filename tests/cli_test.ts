@@ -288,7 +288,7 @@ Deno.test("every command has a task, and no task has more rights than it needs",
   const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
   const local = /^(serve|user|sessions|stats|queue|reload)$/;
   // Those that have an editor, a pager, or a command of the person's; see THREAT_MODEL.md.
-  const starters = new Set(["connect", "send", "read", "reply", "forward", "drafts"]);
+  const starters = new Set(["connect", "send", "read", "reply", "forward", "drafts", "watch"]);
   const mail = new Set(["connect", ...CLIENT_COMMANDS.map(({ name }) => name.split(" ", 1)[0])]);
   assertEquals(await permissionsOf("completions"), ["--allow-env=SEALPOST_DEBUG"]);
   assertEquals(await permissionsOf("man"), ["--allow-run=sh", "--allow-env=SEALPOST_DEBUG"]);

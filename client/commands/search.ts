@@ -38,8 +38,8 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
     ...(options.since === undefined ? {} : { since: parseSince(options.since) }),
   };
   await withMail(options, async ({ mail, terminal, json, printJson }) => {
-    await mail.sync();
-    while (await mail.fetchOlder());
+    await mail.refresh();
+    while (mail.line.online && await mail.fetchOlder());
     let result = await look(mail, query, where);
     let large = 0;
     if (options.fetch && result.unindexed.length > 0) {
@@ -65,7 +65,7 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
     function print(line: string): void {
       terminal.print(terminal.interactive ? fit(line, terminal.columns()) : line);
     }
-  });
+  }, "offline");
 }
 
 async function look(mail: Mail, query: string, options: SearchOptions): Promise<SearchResult> {

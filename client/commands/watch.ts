@@ -1,0 +1,173 @@
+import { SealpostError } from "../../crypto/error.ts";
+import { utf8 } from "../../crypto/bytes.ts";
+import { printable, printableJson } from "../../protocol/printable.ts";
+import { Arrivals } from "../arrivals.ts";
+import { isLost, type LineState } from "../line.ts";
+import { type Item, openItem } from "../list.ts";
+import { shortId } from "../message_ids.ts";
+import type { Hooks } from "../programs.ts";
+import { findProfile, requireAddress } from "../profile.ts";
+import { openMail, openPerson } from "../session.ts";
+import { listingLine } from "../show.ts";
+import { openTerminal, type Terminal } from "../terminal.ts";
+import { type CommonOptions, toJson } from "./common.ts";
+import { parseFolder } from "./inbox.ts";
+
+/** What `watch` was given. */
+export interface WatchOptions extends CommonOptions {
+  readonly folder: string;
+  /** After so many messages it ends; 0: never. */
+  readonly count: number;
+  /** Whether what came before now is passed over. */
+  readonly fromNow: boolean;
+  /** Whether a command was given, which `hooks` runs for each message. */
+  readonly exec: boolean;
+  /** Whether the desktop, or the terminal, is to say that a message came. */
+  readonly notify: boolean;
+  readonly hooks: Hooks | null;
+}
+
+/** Characters of a title in a notification. */
+const MAX_SHOWN = 100;
+
+/** The `watch` command: tells of each message as it comes, until it is stopped. */
+export async function watch(options: WatchOptions): Promise<void> {
+  const folder = parseFolder(options.folder);
+  const { hooks } = options;
+  if (options.exec && !hooks) {
+    throw new SealpostError("usage", "--exec needs a shell (sh), which is not to be had here");
+  }
+  const terminal = openTerminal();
+  const profile = await findProfile({
+    ...(options.dir === undefined ? {} : { dir: options.dir }),
+    ...(options.server === undefined ? {} : { server: options.server }),
+  });
+  const person = await openPerson(terminal, profile.dir, profile.name);
+  const bell = new Bell();
+  const mail = await openMail({
+    terminal,
+    address: requireAddress(profile),
+    name: profile.name,
+    dir: profile.dir,
+    person,
+    useTicket: true,
+    cache: !options.noCache && profile.config.cache !== false,
+    reconnect: true,
+    offline: "allowed",
+    onMail: () => bell.ring(),
+    announce: (line) => terminal.complain(line),
+    ...(options.passwordFile === undefined ? {} : { passwordFile: options.passwordFile }),
+  });
+  using stop = new Stop(() => bell.ring());
+  try {
+    tellState(terminal, mail.line.state);
+    mail.line.onState((state) => {
+      tellState(terminal, state);
+      bell.ring();
+    });
+    const arrivals = await Arrivals.load(person.state, folder, options.fromNow);
+    let told = 0;
+    while (stop.code === null) {
+      if (mail.line.online) {
+        try {
+          if (!mail.line.online) continue;
+          for (const cached of await arrivals.fetch(mail)) {
+            await tell(terminal, options, await openItem(mail.unsealer, cached));
+            await arrivals.told(mail, cached.entry.uid);
+            if (++told === options.count) return;
+            if (stop.code !== null) break;
+          }
+        } catch (error) {
+          // The line tells why, and rings when it is back.
+          if (!isLost(error)) throw error;
+        }
+      } else if (mail.line.state.kind === "offline" && mail.line.state.retryAt === Infinity) {
+        await mail.line.connected();
+      }
+      if (stop.code === null) await bell.rung();
+    }
+  } finally {
+    await mail.close();
+    await hooks?.close();
+  }
+  Deno.exitCode = stop.code;
+}
+
+/** Tells of one message in every way that was asked for. */
+async function tell(terminal: Terminal, options: WatchOptions, item: Item): Promise<void> {
+  const { hooks } = options;
+  const id = item.entry.header.slice(1, 17);
+  const { from, date, title } = listingLine(item);
+  if (options.json) terminal.print(printableJson(toJson(item), 0));
+  else terminal.print(`${shortId(id)}  ${from}  ${date}  ${title}`);
+  const { summary } = item.opened ?? {};
+  const arrival = {
+    id: toJson(item).id,
+    from: summary?.from.name ?? "",
+    subject: summary?.subject ?? "",
+  };
+  if (options.notify) await notify(terminal, hooks, arrival);
+  if (!options.exec || !hooks) return;
+  const code = await hooks.run(arrival);
+  if (code !== 0) terminal.complain(`The command for ${shortId(id)} ended with code ${code}.`);
+}
+
+async function notify(
+  terminal: Terminal,
+  hooks: Hooks | null,
+  arrival: Parameters<Hooks["notify"]>[0],
+): Promise<void> {
+  const how = await hooks?.notify(arrival) ?? "bell";
+  if (how === "shown") return;
+  const text = printable(`Mail from ${arrival.from}: ${arrival.subject}`).slice(0, MAX_SHOWN);
+  // OSC 9, which terminals that do not know it pass over, and the bell.
+  terminal.writeBytes(utf8(how === "sequence" ? `\x1b]9;${text}\x07\x07` : "\x07"));
+}
+
+function tellState(terminal: Terminal, state: LineState): void {
+  if (state.kind !== "offline" || state.retryAt === Infinity) return;
+  const seconds = Math.max(1, Math.round((state.retryAt - Date.now()) / 1000));
+  terminal.complain(printable(`Offline: ${state.why}; trying again in ${seconds} s.`));
+}
+
+/** Something that wakes whoever waits for it; a ring that nobody waits for is kept. */
+class Bell {
+  #rings = Promise.withResolvers<void>();
+
+  ring(): void {
+    this.#rings.resolve();
+  }
+
+  async rung(): Promise<void> {
+    await this.#rings.promise;
+    this.#rings = Promise.withResolvers();
+  }
+}
+
+/** The signals by which a person, or the system, ends a command that would go on for ever. */
+class Stop implements Disposable {
+  /** The exit code that says so; null as long as nobody wants it to end. */
+  code: number | null = null;
+  readonly #listeners: (readonly [Deno.Signal, () => void])[] = [];
+
+  constructor(tell: () => void) {
+    for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]] as const) {
+      const listener = () => {
+        // A second time it need not be finished properly.
+        if (this.code !== null) Deno.exit(this.code);
+        this.code = 128 + number;
+        tell();
+      };
+      try {
+        Deno.addSignalListener(signal, listener);
+        this.#listeners.push([signal, listener]);
+      } catch {
+        // A system without that signal.
+      }
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
+  }
+}
