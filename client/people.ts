@@ -235,10 +235,10 @@ export class People {
     const pin = this.#pins.get(name);
     this.#faults.delete(name);
     if (!pin || equal(pin.fp, offered.fp)) return;
-    const links = await this.#chain(name, pin.fp);
-    const first = links[0];
-    if (!first) return;
     try {
+      const links = await this.#chain(name, pin.fp);
+      const first = links[0];
+      if (!first) return;
       const seq = pin.seq ?? decodeCertificate(first.certificate).seq - 1;
       const followed = await followChain(
         { name, serverFps: this.#serverFps, retired: pin.former.map(({ fp }) => fp) },

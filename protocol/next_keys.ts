@@ -46,17 +46,25 @@ export class NextKeys implements Disposable {
     identity: NewIdentity,
     passphrase?: Bytes,
   ): Promise<NextKeys> {
+    if (await NextKeys.waiting(dir, name)) {
+      throw new SealpostError("file-exists", `${nextPrivate(dir, name)} is already there`);
+    }
+    const [pem, bundle] = [await identityToPem(identity, passphrase), bundleToPem(identity.bundle)];
     // The public one first: where the private one is, so is the public one.
-    await writeFileAtomic(nextPublic(dir, name), bundleToPem(identity.bundle), { mode: 0o644 });
-    const pem = await identityToPem(identity, passphrase);
+    await writeFileAtomic(nextPublic(dir, name), bundle, { mode: 0o644 });
     await writeFileAtomic(nextPrivate(dir, name), pem, { mode: 0o600, overwrite: false });
     const keys = await NextKeys.take(dir, name);
-    // Another process may have found them in the moment before.
-    if (keys && await isThere(nextPrivate(dir, name)) && await keys.#text() === pem) return keys;
+    // Another process may have been at it in the moments before.
+    const isThere = async (path: string, text: string) => {
+      return await readPem(path).catch(() => null) === text;
+    };
+    const own = keys !== null && await isThere(nextPrivate(dir, name), pem);
+    if (own && await isThere(nextPublic(dir, name), bundle)) return keys;
+    if (own) await keys.discard();
     keys?.[Symbol.dispose]();
     throw new SealpostError(
       "busy",
-      "another client of this user looked at the new keys in the wrong moment; nothing was " +
+      "another client of this user changed keys, or looked at them, in the same moment; nothing was " +
         "changed, try again",
     );
   }

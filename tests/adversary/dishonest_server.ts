@@ -342,6 +342,8 @@ export async function logOnTo(
     newPassword: () => Promise.reject(new Error("no new password is expected")),
   });
   const cache = options.cache ?? true;
-  const mail = await Mail.open(name, identity, Line.over(link, hello), state, retired, cache);
+  const line = Line.over(link, hello);
+  const fps = [server.identity.bundle.fp];
+  const mail = await Mail.open(name, identity, line, state, retired, cache, fps);
   return { mail, link, state, [Symbol.asyncDispose]: () => mail.close() };
 }

@@ -5,6 +5,7 @@ import { OF_KEEPING } from "./of_keeping.ts";
 import { OF_MESSAGES } from "./of_messages.ts";
 import { OF_READING } from "./of_reading.ts";
 import { OF_RECORDS } from "./of_records.ts";
+import { OF_ROTATION } from "./of_rotation.ts";
 import { OF_SERVER } from "./of_server.ts";
 
 /** The breakages, none of which may survive the tests. */
@@ -16,6 +17,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...OF_READING,
   ...OF_SERVER,
   ...OF_KEEPING,
+  ...OF_ROTATION,
 ];
 
 /** Tests of one file; with `filter`, a pattern, only those with such a name. */
@@ -68,7 +70,13 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/people.ts": ["vectors/messages"],
   "client/unseal.ts": ["vectors/messages"],
   "server/session.ts": [{ file: "adversary/malicious_client", filter: "/ids that belong/" }],
-  "client/pins.ts": ["client/pins"],
+  "protocol/rotation.ts": ["vectors/rotation", "protocol/rotation"],
+  "protocol/next_keys.ts": ["protocol/next_keys"],
+  "server/rotation.ts": ["server/rotation"],
+  "server/login.ts": ["server/rotation"],
+  "server/answers.ts": ["server/rotation"],
+  "client/outbox.ts": ["client/outbox"],
+  "client/pins.ts": ["client/pins", "adversary/rotation"],
   "client/mailbox_memory.ts": ["client/mailbox_memory"],
   "client/attachments.ts": ["client/attachments"],
   "client/parse.ts": ["client/parse"],
@@ -79,6 +87,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "server/wire.ts": ["server/gate"],
   "server/statements.ts": [{ file: "server/sqlite_store", filter: "/a key is bound once/" }],
   "server/sqlite_store.ts": [
+    { file: "server/sqlite_store", filter: "/left for another/" },
     { file: "adversary/malicious_client", filter: "/no key to what was stored/" },
   ],
   "server/body_files.ts": [{ file: "server/sqlite_store", filter: "/owner alone/" }],

@@ -1,0 +1,117 @@
+import { type Mutant, one } from "./mutant.ts";
+
+const ROTATION = "protocol/rotation.ts";
+const SERVER = "server/rotation.ts";
+const STORE = "server/sqlite_store.ts";
+
+/** Breakages of certificates by which one key takes the place of another. */
+export const OF_ROTATION: readonly Mutant[] = [
+  one(
+    "the old key need not have signed a certificate",
+    ROTATION,
+    "if (!await verify(from.ed25519Key, certificate.signatureOld, message)) {",
+    "if (!from.ed25519Key) {",
+  ),
+  one(
+    "the new key need not have signed a certificate",
+    ROTATION,
+    "if (!await verify(to.ed25519Key, certificate.signatureNew, message)) {",
+    "if (!to.ed25519Key) {",
+  ),
+  one(
+    "a certificate may be about other keys",
+    ROTATION,
+    "if (!equal(certificate.fpOld, from.fp) || !equal(certificate.fpNew, to.fp)) {",
+    "if (!from.fp || !to.fp) {",
+  ),
+  one(
+    "a step of a chain may be left out",
+    ROTATION,
+    "if (certificate.seq !== now.seq + 1) {",
+    "if (certificate.seq <= now.seq) {",
+  ),
+  one(
+    "a certificate for another name is followed",
+    ROTATION,
+    "if (certificate.name !== name) throw",
+    "if (!certificate.name) throw",
+  ),
+  one(
+    "a certificate for another server is followed",
+    ROTATION,
+    "if (!serverFps.some((fp) => equal(fp, certificate.serverFp))) throw",
+    "if (serverFps.length > 99) throw",
+  ),
+  one(
+    "a key that was left may come back",
+    ROTATION,
+    "if (gone.some((fp) => equal(fp, certificate.fpNew))) {",
+    "if (gone.length > 999) {",
+  ),
+  one(
+    "what was verified of a key goes over to its successor",
+    "client/pins.ts",
+    "pins.set(name, { ...newPin(name, now.bundle, now.seq), former });",
+    "pins.set(name, { ...newPin(name, now.bundle, now.seq), former, verified: pin?.verified ?? null });",
+  ),
+  one(
+    "a session that began with a ticket may change the key",
+    "server/login.ts",
+    "    exporter: null,",
+    "    exporter,",
+  ),
+  one(
+    "the server takes a new key without a proof",
+    SERVER,
+    "if (!equal(offer.proof, proof)) {",
+    "if (!offer.proof) {",
+  ),
+  one(
+    "the server takes a certificate for another server",
+    SERVER,
+    "if (!equal(certificate.serverFp, this.#context.serverFp)) throw",
+    "if (!certificate.serverFp) throw",
+  ),
+  one(
+    "the server takes a certificate of any time",
+    SERVER,
+    "if (Math.abs(Date.now() - certificate.time) > ROTATION_SLACK) {",
+    "if (Math.abs(Date.now() - certificate.time) > 1e15) {",
+  ),
+  one(
+    "the server takes a key that was somebody's",
+    STORE,
+    'if (this.#sql.usedKey.get(fpNew) !== undefined) return "used";',
+    "void fpNew;",
+  ),
+  one(
+    "a key that was left can be bound again",
+    STORE,
+    'if (this.#sql.successor.get(fp) !== undefined) return "retired";',
+    "void fp;",
+  ),
+  one(
+    "tickets outlive the key they were issued to",
+    STORE,
+    '      this.#sql.dropTickets.run(name);\n      return "rotated";',
+    '      return "rotated";',
+  ),
+  one(
+    "sessions under the old key go on",
+    "server/answers.ts",
+    'return asker.endAll("your key was replaced by a new one");',
+    "return;",
+  ),
+  one(
+    "a message that was sealed anew goes out twice",
+    "client/outbox.ts",
+    "for (const one of waiting) if (replaced.has(one.request.id)) await one.remove();",
+    "replaced.clear();",
+  ),
+  one(
+    "new keys that another client is settling are settled again",
+    "protocol/next_keys.ts",
+    "if (await lock.tryLock(true)) return new NextKeys(dir, name, lock);",
+    "return new NextKeys(dir, name, lock);",
+  ),
+];
