@@ -112,7 +112,8 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
       });
     }
     case "connect": {
-      await openTools(false);
+      const atTerminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+      const tools = await openTools(atTerminal && !given.flag("menu"));
       const { connect } = await import("./client/connect.ts");
       return await connect({
         ...given.pick({
@@ -121,6 +122,7 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
           passwordFile: "password-file",
         }),
         menu: given.flag("menu"),
+        tools,
       });
     }
     case "setup":

@@ -7,6 +7,7 @@ import { isDumb } from "./display.ts";
 import { clientFolder } from "./folder.ts";
 import { Menu } from "./menu.ts";
 import { findProfile, type Profile } from "./profile.ts";
+import type { Tools } from "./programs.ts";
 import { openMail } from "./session.ts";
 import { handedOver, openTerminal, type Terminal } from "./terminal.ts";
 import type { Started } from "./tui/start.ts";
@@ -24,6 +25,8 @@ export interface ConnectOptions {
   readonly passwordFile?: string;
   /** Whether it is the numbered menu at a terminal too. */
   readonly menu: boolean;
+  /** The person's editor; null where there is none. */
+  readonly tools: Tools | null;
 }
 
 /**
@@ -64,6 +67,7 @@ export async function connect(options: ConnectOptions): Promise<void> {
       const { startTui } = await import("./tui/start.ts");
       full = startTui(mail, {
         files: downloads ?? join(dir, "files"),
+        tools: options.tools,
         account: `${name}@${formatAddress(address)}`,
       });
       await full.run();

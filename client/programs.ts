@@ -23,6 +23,9 @@ while IFS= read -r request; do
       IFS= read -r file || exit
       (eval "\${VISUAL:-$EDITOR} \\"\\$file\\"") </dev/tty >/dev/tty 2>&1
       echo "$?" ;;
+    suspend)
+      kill -TSTP 0
+      echo yes ;;
     pager)
       pager=\${PAGER-less}
       case $pager in '' | cat) echo no; continue ;; esac
@@ -114,6 +117,14 @@ export class Tools {
   static start(): Tools | null {
     const shell = startShell(TOOLS, []);
     return shell && new Tools(shell);
+  }
+
+  /**
+   * Suspends this process and all that belong to it at its terminal, as Ctrl-Z does, until the person
+   * goes on with them.
+   */
+  async suspend(): Promise<void> {
+    await this.#ask("suspend");
   }
 
   /** Whether VISUAL or EDITOR says what the editor is. */

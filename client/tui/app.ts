@@ -3,6 +3,7 @@ import { printable } from "../../protocol/printable.ts";
 import type { MailEvent } from "../../protocol/request.ts";
 import { isLost } from "../line.ts";
 import type { Mail } from "../mail.ts";
+import type { Tools } from "../programs.ts";
 import { drawProgressOn } from "../progress.ts";
 import { barRows, type Connection, hintBar, type Message, messageLine, topBar } from "./chrome.ts";
 import { Display, type DisplayIo, type Key } from "./display.ts";
@@ -45,6 +46,8 @@ export interface AppParts {
   readonly signs: Signs;
   /** Where attachments are saved. */
   readonly files: string;
+  /** The person's editor; null where there is none. */
+  readonly tools: Tools | null;
   /** Whose mail of which server it is, for the bar at the top. */
   readonly account: string;
 }
@@ -55,6 +58,7 @@ export class App implements Host {
   readonly mailbox: Mailbox;
   readonly files: string;
   readonly signs: Signs;
+  readonly tools: Tools | null;
   readonly #account: string;
   readonly #display: Display;
   readonly #list: ListScreen;
@@ -69,8 +73,11 @@ export class App implements Host {
   #clock: ReturnType<typeof setInterval> | undefined;
   #catchingUp: Promise<void> | null = null;
   #left = false;
+  /** Whether another program has the terminal: Ctrl-C is meant for that one. */
+  #lent = false;
 
-  constructor({ mail, io, theme, signs, files, account }: AppParts) {
+  constructor({ mail, io, theme, signs, files, tools, account }: AppParts) {
+    this.tools = tools;
     this.mail = mail;
     this.files = files;
     this.signs = signs;
@@ -208,6 +215,10 @@ export class App implements Host {
     this.refresh();
   }
 
+  local(): Promise<void> {
+    return this.#list.local();
+  }
+
   input(label: string, options: InputOptions = {}): Promise<string | null> {
     return this.#ask(label, null, options);
   }
@@ -225,6 +236,15 @@ export class App implements Host {
     work().catch((error) => {
       if (!this.#left) this.fail(error);
     }).finally(() => this.refresh());
+  }
+
+  async lend(work: () => Promise<void>): Promise<void> {
+    this.#lent = true;
+    try {
+      await this.#display.lend(work);
+    } finally {
+      this.#lent = false;
+    }
   }
 
   async quit(): Promise<void> {
@@ -400,6 +420,8 @@ export class App implements Host {
       default: {
         const doing = attempt(() => screen.act(action));
         this.background(() => doing);
+        // No key may be read while an editor has the terminal.
+        if (action === "editor") return doing.catch(() => {});
       }
     }
   }
@@ -438,11 +460,9 @@ export class App implements Host {
   }
 
   async #suspend(): Promise<void> {
-    if (Deno.build.os === "windows") {
-      return this.say("This system cannot suspend a program.");
-    }
-    // The whole group, as the terminal itself would: a task runner waits for this process.
-    await this.#display.lend(() => Deno.kill(0, "SIGTSTP"));
+    const { tools } = this;
+    if (!tools) return this.say("Here the program cannot be suspended.");
+    await this.#display.lend(() => tools.suspend());
   }
 
   async #rescue(): Promise<void> {
@@ -458,6 +478,7 @@ export class App implements Host {
     const taken: (() => void)[] = [];
     for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]] as const) {
       const listener = () => {
+        if (this.#lent && signal === "SIGINT") return;
         this.#rescue().catch(() => {}).finally(() => {
           this.#display.stop();
           Deno.exit(128 + number);

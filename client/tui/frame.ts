@@ -7,10 +7,12 @@ export type Look =
   | "strong"
   | "dim"
   | "cursor"
+  | "cursor-strong"
   | "good"
   | "warning"
   | "bad"
   | "accent"
+  | "code"
   | "quote"
   | "quote-deep";
 
@@ -85,9 +87,11 @@ export function right(text: string, columns: number): string {
   return " ".repeat(Math.max(0, columns - displayWidth(cut))) + cut;
 }
 
-/** All of `spans` in one look. */
-export function all(spans: Line, look: Look): Line {
-  return spans.map(({ text }) => ({ text, look }));
+/** `spans` as the line that the cursor is on; what is strong stays so. */
+export function chosen(spans: Line): Line {
+  return spans.map(({ text, look }) => {
+    return { text, look: look === "strong" ? "cursor-strong" : "cursor" };
+  });
 }
 
 /** The text of a line, as tests and searches see it. */

@@ -6,6 +6,7 @@ export type Mode =
   | "folders"
   | "contacts"
   | "attachments"
+  | "verify"
   | "help";
 
 /** What a key makes the program do. */
@@ -19,6 +20,7 @@ export type Action =
   | "compose"
   | "contacts"
   | "delete"
+  | "differs"
   | "down"
   | "editor"
   | "flag"
@@ -52,13 +54,16 @@ export type Action =
   | "refresh"
   | "reply"
   | "reply-all"
+  | "same"
   | "save"
   | "save-all"
+  | "scan"
   | "search"
   | "send"
   | "suspend"
   | "tag"
   | "top"
+  | "trust"
   | "undelete"
   | "unread"
   | "untag"
@@ -180,7 +185,16 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
   contacts: [
     bind("enter, m", "compose", "write to the contact", "write"),
     bind("v", "verify", "compare the safety number and mark the key as verified", "verify"),
+    bind("t", "trust", "take the key that the server offers now in the place of the known one"),
     ...MOVING,
+    ...ALWAYS,
+    bind("q, escape, left", "back", "back", "back"),
+    bind("ctrl+c", "quit", "quit"),
+  ],
+  verify: [
+    bind("y", "same", "the other side sees the same number", "same"),
+    bind("n", "differs", "the other side sees another number", "differs"),
+    bind("s", "scan", "compare with what the other side's code says", "scan"),
     ...ALWAYS,
     bind("q, escape, left", "back", "back", "back"),
     bind("ctrl+c", "quit", "quit"),

@@ -1,5 +1,5 @@
 import { displayWidth, fit } from "../../protocol/printable.ts";
-import { all, fill, type Line, type Look, right, type Size, type Span, span } from "./frame.ts";
+import { chosen, fill, type Line, type Look, right, type Size, type Span, span } from "./frame.ts";
 import { type ListModel, scrolled } from "./list_model.ts";
 import { type Row, shortDate, shortSize } from "./rows.ts";
 import type { Signs } from "./signs.ts";
@@ -40,7 +40,7 @@ export function viewList(view: ListView, { columns, rows }: Size): {
   };
   const lines = shown.map(({ key, row }, i) => {
     const line = viewRow(row, view, key, columns, { ...widths, when: dates[i] ?? "" });
-    return key === list.cursor ? all(line, "cursor") : line;
+    return key === list.cursor ? chosen(line) : line;
   });
   return { lines, list };
 }

@@ -1,4 +1,5 @@
 import type { Mail } from "../mail.ts";
+import type { Tools } from "../programs.ts";
 import type { Key } from "./display.ts";
 import type { Line, Size, Spot } from "./frame.ts";
 import type { Action, Mode } from "./keys.ts";
@@ -52,6 +53,8 @@ export interface Host {
   /** Where attachments are saved, and looked for. */
   readonly files: string;
   readonly signs: Signs;
+  /** The person's editor; null where there is none. */
+  readonly tools: Tools | null;
   /** Draws what changed. */
   refresh(): void;
   /** Says something in the line at the bottom. */
@@ -61,6 +64,8 @@ export interface Host {
   open(screen: Screen): void;
   /** Leaves `screen`, which may lie under others. */
   leave(screen: Screen): void;
+  /** The drafts or the outbox have changed. */
+  local(): Promise<void>;
   /** Asks for a line; null if the person leaves the question. */
   input(label: string, options?: InputOptions): Promise<string | null>;
   /** Asks a question that one of the letters of `keys` answers; null if the person leaves it. */
@@ -69,6 +74,11 @@ export interface Host {
   find(words: string): Promise<readonly number[]>;
   /** Does something that may take long, with its errors told. */
   background(work: () => Promise<void>): void;
+  /**
+   * Gives the terminal to a program while `work` lasts. Only while the action "editor" is handled:
+   * from then on nobody else reads the keys.
+   */
+  lend(work: () => Promise<void>): Promise<void>;
   /** Ends the program. */
   quit(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import type { MailEvent } from "../../protocol/request.ts";
 import { showsColours, showsUnicode } from "../display.ts";
 import type { Mail } from "../mail.ts";
+import type { Tools } from "../programs.ts";
 import { App } from "./app.ts";
 import { systemDisplay } from "./display.ts";
 import { signsFor } from "./signs.ts";
@@ -12,6 +13,8 @@ export interface StartOptions {
   readonly files: string;
   /** Whose mail of which server it is. */
   readonly account: string;
+  /** The person's editor; null where there is none. */
+  readonly tools: Tools | null;
 }
 
 /** The full-screen program before it has the terminal. */
@@ -25,7 +28,7 @@ export interface Started {
 }
 
 /** Makes the full-screen program for `mail`. */
-export function startTui(mail: Mail, { files, account }: StartOptions): Started {
+export function startTui(mail: Mail, { files, account, tools }: StartOptions): Started {
   const app = new App({
     mail,
     io: systemDisplay(),
@@ -33,6 +36,7 @@ export function startTui(mail: Mail, { files, account }: StartOptions): Started 
     signs: signsFor(showsUnicode()),
     files,
     account,
+    tools,
   });
   return {
     notice: (event) => app.notice(event),

@@ -5,19 +5,22 @@ export type Theme = Readonly<Record<Look, string>>;
 
 /**
  * Looks that work on a light and on a dark background: the terminal's own two colours, bold, dim and
- * reverse, and of the 16 colours of its palette those that are readable on both. Never a background
- * colour.
+ * reverse, and of the 16 colours of its palette those that are readable on both. No background
+ * colour but that of a code.
  */
 export const COLOURED: Theme = {
   plain: "",
-  bar: "7",
+  bar: "1;4",
   strong: "1",
   dim: "2",
   cursor: "7",
+  "cursor-strong": "1;7",
   good: "32",
   warning: "1;35",
   bad: "1;31",
   accent: "1;34",
+  // Black on white, whatever the palette: it is for a camera.
+  code: "38;5;16;48;5;231",
   quote: "36",
   "quote-deep": "35",
 };
@@ -25,14 +28,16 @@ export const COLOURED: Theme = {
 /** Looks without any colour, for NO_COLOR (https://no-color.org). */
 export const PLAIN: Theme = {
   plain: "",
-  bar: "7",
+  bar: "1;4",
   strong: "1",
   dim: "2",
   cursor: "7",
+  "cursor-strong": "1;7",
   good: "",
   warning: "1",
   bad: "1",
   accent: "1",
+  code: "7",
   quote: "2",
   "quote-deep": "2",
 };

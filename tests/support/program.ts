@@ -212,7 +212,8 @@ export class ServerProcess {
 
   /** Starts `serve` for the folder `server` in `cwd`, on a free port of 127.0.0.1. */
   static async start(options: StartOptions, args: readonly string[] = []): Promise<ServerProcess> {
-    const program = Program.start(["serve", "--listen", "127.0.0.1:0", ...args], {
+    const listen = args.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"];
+    const program = Program.start(["serve", ...listen, ...args], {
       ...options,
       // As in the task `serve`: the memory of a password check goes back to the system.
       env: { MALLOC_MMAP_THRESHOLD_: "1048576", ...options.env },

@@ -6,7 +6,7 @@ import { printable } from "../../../protocol/printable.ts";
 import { safeName, saveAttachment } from "../../attachments.ts";
 import { parseMessage } from "../../parse.ts";
 import { completePath, pathIn } from "../complete.ts";
-import { all, fill, type Line, right, type Size, span } from "../frame.ts";
+import { chosen, fill, type Line, right, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { EMPTY_LIST, moveBy, moveTo, scrolled, withKeys } from "../list_model.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
@@ -45,7 +45,7 @@ export class AttachmentsScreen implements Screen {
         ...fill([span(` ${right(key, 3)}  `, "dim"), span(one?.name ?? "")], columns - size.length),
         span(size),
       ];
-      return key === cursor ? all(line, "cursor") : line;
+      return key === cursor ? chosen(line) : line;
     });
     return { lines };
   }

@@ -6,12 +6,13 @@ import { printable } from "../../../protocol/printable.ts";
 import { attachmentFromFile } from "../../attachments.ts";
 import { base64LinesSize } from "../../base64_lines.ts";
 import { emptyDraft, type Written } from "../../drafts.ts";
+import { formatLetter, parseLetter } from "../../letter.ts";
 import { formatSize } from "../../progress.ts";
 import { sendDraft } from "../../send_draft.ts";
 import { verification } from "../../verification.ts";
 import { Writing } from "../../writing.ts";
 import { mentionsAttachment } from "../answers.ts";
-import { commonStart, completePath, nameAt, pathIn } from "../complete.ts";
+import { commonStart, completePath, nameAt } from "../complete.ts";
 import {
   type Attached,
   attached,
@@ -101,7 +102,7 @@ export class ComposeScreen implements Screen {
       case "cancel":
         return this.#cancel();
       case "editor":
-        return this.#host.say("There is no $EDITOR to be started here.");
+        return this.#edit();
     }
   }
 
@@ -189,7 +190,7 @@ export class ComposeScreen implements Screen {
 
   async #attach(): Promise<void> {
     const answer = await this.#host.input("Attach file:", {
-      value: pathIn(this.#host.files, ""),
+      value: `${this.#host.files}/`,
       complete: completePath,
     });
     if (answer === null || answer.trim() === "") return;
@@ -207,6 +208,47 @@ export class ComposeScreen implements Screen {
     }
     this.#set(composition);
     this.#host.say(`Attached ${printable(name)}, ${formatSize(size)}`, "good");
+  }
+
+  /** Has the text written in the person's editor, headers and all. */
+  async #edit(): Promise<void> {
+    const { tools, mail } = this.#host;
+    if (!tools || !await tools.hasEditor()) {
+      return this.#host.say("Neither VISUAL nor EDITOR says what your editor is.");
+    }
+    this.#writing.set(writtenIn(this.#composition));
+    const before = formatLetter(this.#writing.draft);
+    using desk = await mail.drafts.lay(this.#writing.draft.id, before);
+    try {
+      await this.#host.lend(() => tools.edit(desk.path));
+    } finally {
+      // Whatever the editor came to: what it wrote is what counts.
+      const letter = await desk.read() ?? before;
+      if (letter !== before) {
+        this.#take(letter);
+        await this.#writing.keep();
+      }
+      await desk.clear();
+    }
+  }
+
+  /** Takes over a letter; all of it as the text if its headers cannot be read. */
+  #take(letter: string): void {
+    let parts: Partial<Written>;
+    try {
+      parts = parseLetter(letter);
+    } catch (error) {
+      parts = { text: letter };
+      this.#host.fail(error);
+    }
+    this.#writing.set(parts);
+    const { draft } = this.#writing;
+    const attachments = draft.attachments.map((path) => {
+      const known = this.#composition.attachments.find((one) => one.path === path);
+      return known ?? { path, name: basename(path), size: 0 };
+    });
+    this.#composition = { ...compositionOf(draft, attachments), focus: "text" };
+    this.#looked = this.#lookAt(attachments);
   }
 
   async #postpone(): Promise<void> {
@@ -302,5 +344,7 @@ async function send(host: Host, draft: Written, to: string): Promise<void> {
         { cause: error },
       ),
     );
+  } finally {
+    await host.local();
   }
 }

@@ -1,13 +1,15 @@
+import { equal } from "../../../crypto/bytes.ts";
 import { formatFingerprint } from "../../../crypto/identity.ts";
 import { emptyDraft } from "../../drafts.ts";
 import { formatTime } from "../../show.ts";
 import { verification } from "../../verification.ts";
-import { all, fill, type Line, type Size, span } from "../frame.ts";
+import { chosen, fill, type Line, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { EMPTY_LIST, moveBy, moveTo, scrolled, withKeys } from "../list_model.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
 import { movement } from "../scroller.ts";
 import { ComposeScreen } from "./compose.ts";
+import { VerifyScreen } from "./verify.ts";
 
 /** The people whose keys are known, and how far these were verified. */
 export class ContactsScreen implements Screen {
@@ -54,7 +56,7 @@ export class ContactsScreen implements Screen {
         span(name.padEnd(20), verified ? "plain" : "strong"),
         span(` ${words}`, mark === "!" ? "bad" : verified ? "good" : "dim"),
       ], columns);
-      return name === cursor ? all(line, "cursor") : line;
+      return name === cursor ? chosen(line) : line;
     });
     return { lines: [...lines, ...below > 0 ? this.#details(columns, rows - lines.length) : []] };
   }
@@ -77,7 +79,10 @@ export class ContactsScreen implements Screen {
         if (name === null) return;
         return this.#host.open(new ComposeScreen(this.#host, { ...emptyDraft(), to: [name] }));
       case "verify":
-        if (name !== null) return this.#verify(name);
+        if (name !== null) this.#verify(name);
+        return;
+      case "trust":
+        if (name !== null) return this.#trust(name);
     }
   }
 
@@ -89,12 +94,12 @@ export class ContactsScreen implements Screen {
     if (!pin) return [];
     const lines: Line[] = [
       [],
-      [span(" Key        ", "accent"), span(formatFingerprint(pin.fp))],
-      [span(" Known since ", "accent"), span(formatTime(pin.firstSeen))],
+      [span(" Key          ", "accent"), span(formatFingerprint(pin.fp))],
+      [span(" Known since  ", "accent"), span(formatTime(pin.firstSeen))],
     ];
     if (pin.offered) {
       lines.push([
-        span(" Offered    ", "bad"),
+        span(" Offered      ", "bad"),
         span(formatFingerprint(pin.offered.fp), "bad"),
       ]);
     }
@@ -104,22 +109,30 @@ export class ContactsScreen implements Screen {
     );
   }
 
-  async #verify(name: string): Promise<void> {
+  #verify(name: string): void {
     const pin = this.#host.mail.people.pins.get(name);
-    if (!pin) return;
+    if (pin) this.#host.open(new VerifyScreen(this.#host, pin));
+  }
+
+  /** Takes the key that the server offers now, if the person knows that it is the right one. */
+  async #trust(name: string): Promise<void> {
+    const { people } = this.#host.mail;
+    const bundle = (await people.offered([name])).get(name);
+    const pin = people.pins.get(name);
+    if (!bundle || !pin) return;
+    if (equal(bundle.fp, pin.fp)) {
+      return this.#host.say(`The server offers the key of ${name} that you know.`);
+    }
     const answer = await this.#host.choose(
-      `Read it to ${name} over another way: ${formatFingerprint(pin.fp)}. Is it the same? (y/n)`,
+      `Known of ${name} is ${formatFingerprint(pin.fp)}, offered ${
+        formatFingerprint(bundle.fp)
+      }. ` +
+        `Either ${name} has made new keys, or somebody is between you. Does ${name} say, in person ` +
+        "or by telephone, that the offered one is right? (y/n)",
       "yn",
     );
-    if (answer === "y") {
-      await this.#host.mail.people.pins.verify(name, pin.fp, "in-person");
-      this.#host.say(`The key of ${name} is verified.`, "good");
-    } else if (answer === "n") {
-      await this.#host.mail.people.pins.doubt(name);
-      this.#host.say(
-        `Do not write to ${name} before you both know why the two differ; ask whoever runs the server.`,
-        "error",
-      );
-    }
+    if (answer !== "y") return this.#host.say(`The known key of ${name} stays.`);
+    await people.pins.replace(name, bundle);
+    this.#host.say(`The new key of ${name} is in use; v compares it and marks it.`, "good");
   }
 }

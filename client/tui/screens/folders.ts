@@ -1,4 +1,4 @@
-import { all, fill, type Line, right, type Size, span } from "../frame.ts";
+import { chosen, fill, type Line, right, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { EMPTY_LIST, moveBy, moveTo, withKeys } from "../list_model.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
@@ -32,7 +32,7 @@ export class FoldersScreen implements Screen {
         span(right(String(total), 8)),
         span(unread > 0 ? `  ${unread} new` : "", "accent"),
       ], columns);
-      return place === this.#list.cursor ? all(line, "cursor") : line;
+      return place === this.#list.cursor ? chosen(line) : line;
     });
     return { lines };
   }

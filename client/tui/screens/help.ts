@@ -10,12 +10,21 @@ const TITLES: Readonly<Record<Mode, string>> = {
   folders: "The folders",
   contacts: "The contacts",
   attachments: "The attachments of a message",
+  verify: "A safety number",
   help: "This help",
 };
 
 /** The help on the keys: those of the screen it was called from first. */
 export function helpLines(mode: Mode, columns: number): Line[] {
-  const modes: Mode[] = ["list", "reader", "compose", "folders", "contacts", "attachments"];
+  const modes: Mode[] = [
+    "list",
+    "reader",
+    "compose",
+    "folders",
+    "contacts",
+    "verify",
+    "attachments",
+  ];
   const out: Line[] = [];
   for (const one of [mode, ...modes.filter((other) => other !== mode)]) {
     out.push([span(` ${TITLES[one]}`, "strong")]);

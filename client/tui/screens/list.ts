@@ -5,7 +5,7 @@ import type { DeliverRequest } from "../../../protocol/request.ts";
 import type { Draft } from "../../drafts.ts";
 import type { Item } from "../../list.ts";
 import { forwardOf, replyTo } from "../answers.ts";
-import type { Size } from "../frame.ts";
+import { type Line, right, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { cursorIndex, EMPTY_LIST, moveBy, moveTo, withKeys } from "../list_model.ts";
 import { viewList } from "../list_view.ts";
@@ -18,6 +18,10 @@ import { ComposeScreen } from "./compose.ts";
 import { ContactsScreen } from "./contacts.ts";
 import { FoldersScreen } from "./folders.ts";
 import { ReaderScreen } from "./reader.ts";
+
+/** Columns from which the folders stand beside the list, and what they take. */
+const WIDE = 110;
+const SIDE = 22;
 
 /** What a list can show: a folder of the mailbox, or what is only here. */
 export type Place = Folder | "drafts" | "outbox";
@@ -71,6 +75,7 @@ export class ListScreen implements Screen {
 
   show(size: Size): Shown {
     this.#rows = size.rows;
+    const side = size.columns >= WIDE ? this.#side(size.rows) : null;
     const { lines, list } = viewList({
       list: this.#list,
       tagged: this.#tagged,
@@ -78,12 +83,27 @@ export class ListScreen implements Screen {
       empty: this.#empty(),
       signs: this.#host.signs,
       now: Date.now(),
-    }, size);
+    }, { columns: size.columns - (side ? SIDE + 1 : 0), rows: size.rows });
     this.#list = list;
     this.#host.mailbox.want(
       list.keys.slice(list.top, list.top + size.rows).flatMap((key) => uidOf(key) ?? []),
     );
-    return { lines };
+    if (!side) return { lines };
+    return {
+      lines: side.map((left, i) => [...left, span(this.#host.signs.bar, "dim"), ...lines[i] ?? []]),
+    };
+  }
+
+  /** The folders, beside the list where there is room for them. */
+  #side(rows: number): Line[] {
+    const out: Line[] = PLACES.map((place, i) => {
+      const { total, unread } = this.counts(place);
+      const count = unread > 0 ? `${unread}/${total}` : total > 0 ? String(total) : "";
+      const look = place === this.#place ? "cursor" : unread > 0 ? "strong" : "plain";
+      return [span(` ${i + 1} ${placeName(place).padEnd(8)}${right(count, SIDE - 12)} `, look)];
+    });
+    while (out.length < rows) out.push([span(" ".repeat(SIDE))]);
+    return out.slice(0, rows);
   }
 
   changed(): void {
