@@ -101,7 +101,7 @@ function hex(...parts: readonly number[]): `#${string}` {
 
 /**
  * The cells with every `from` replaced by `to`. The column after the next gap of two or more blanks
- * stays where it was.
+ * stays where it was, and the end of the line if there is a gap before.
  */
 export function replaced(line: readonly Cell[], from: string, to: string): Cell[] {
   const text = line.map(({ character }) => character).join("");
@@ -114,6 +114,16 @@ export function replaced(line: readonly Cell[], from: string, to: string): Cell[
     return character === " " && rest[i + 1]?.character === " ";
   });
   const more = from.length - to.length;
+  const before = text.slice(0, at).lastIndexOf("  ");
+  if (gap < 0 && before >= 0 && more > 0) {
+    // What stands at the right edge stays there.
+    const blanks = Array.from({ length: more }, () => ({
+      character: " ",
+      style: line[before]?.style ?? PLAIN,
+    }));
+    const moved = [...line.slice(0, before), ...blanks, ...line.slice(before, at)];
+    return [...moved, ...[...to].map((character) => ({ character, style })), ...rest];
+  }
   const blanks = gap >= 0 && more > 0
     ? Array.from({ length: more }, () => ({ character: " ", style: rest[gap]?.style ?? PLAIN }))
     : [];

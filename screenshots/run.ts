@@ -174,7 +174,46 @@ async function verify(): Promise<void> {
   await screen.enter("sealpost keys verify bob");
   await screen.shows(")");
   await take(screen, "verify", "sealpost keys verify: the safety number and its code");
-  await screen.press("C-c");
+  await screen.enter("yes");
+  await screen.shows("\n$");
+}
+
+/** The full-screen program, from the list over a message and an answer to the contacts. */
+async function mailProgram(): Promise<void> {
+  await using screen = await stage("alice");
+  await screen.enter("sealpost connect");
+  await screen.shows("Welcome to Sealpost", "anywhere");
+  await screen.shows("Results and the scan", "anywhere");
+  await screen.press("Home");
+  await take(screen, "list", "sealpost connect: the messages of a folder");
+  await screen.press("Enter");
+  await screen.shows("Line 14 is the one", "anywhere");
+  await take(screen, "reader", "sealpost connect: a message");
+  await screen.press("r");
+  await screen.shows("Re: Results and the scan", "anywhere");
+  await screen.type("Dear Bob, thank you! I agree about line 14.");
+  await screen.shows("I agree about line 14.", "anywhere");
+  await take(screen, "compose", "sealpost connect: an answer");
+  await screen.press("C-x");
+  await screen.shows("Sent to bob", "anywhere");
+  await screen.press("q");
+  await screen.shows("Welcome to Sealpost", "anywhere");
+  await screen.press("C");
+  await screen.shows("carol", "anywhere");
+  await take(screen, "contacts", "sealpost connect: contacts, and whether their keys are verified");
+  await screen.press("q");
+  await screen.shows("Welcome to Sealpost", "anywhere");
+  await screen.press("?");
+  await screen.shows("to the next new message", "anywhere");
+  await take(screen, "help", "sealpost connect: what the keys do");
+}
+
+/** The same on a wide terminal. */
+async function wide(): Promise<void> {
+  await using screen = await stage("alice", 120, 30);
+  await screen.enter("sealpost connect");
+  await screen.shows("Welcome to Sealpost", "anywhere");
+  await take(screen, "wide", "sealpost connect on a wide terminal");
 }
 
 let server: Deno.ChildProcess | null = null;
@@ -186,6 +225,14 @@ try {
   for (const name of ["bob", "carol"]) await joinGroup(name);
   await correspond();
   await Deno.writeTextFile(join(home("alice"), "letter.txt"), "Thank you!\n");
+  const listed: { short: string; subject: string }[] = JSON.parse(
+    await as("alice", ["inbox", "--json"]),
+  );
+  for (const { short, subject } of listed) {
+    if (/Ward|Welcome/.test(subject)) await as("alice", ["mark", short, "--set", "seen"]);
+  }
+  await mailProgram();
+  await wide();
   await commands();
   await verify();
 } finally {

@@ -41,7 +41,8 @@ export async function firstLogin(
       person: keys.person,
       useTicket,
       cache: true,
-      announce: () => say(`Your account is bound to your keys: with others nobody is ${name}.`),
+      announce: () =>
+        say("Your account is bound to your keys: from now on the password alone opens nothing."),
       password: async () => encodePassword(await password()),
       newPassword: async () => chosen = await newPassword(place, keys, passwords.own, oneTime),
     });
