@@ -135,6 +135,10 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
     case "delete":
     case "mark":
     case "status":
+    case "outbox":
+    case "outbox show":
+    case "outbox flush":
+    case "outbox discard":
     case "drafts":
     case "drafts show":
     case "drafts edit":
@@ -304,6 +308,21 @@ async function useMail(name: MailCommand, given: Arguments): Promise<void> {
       });
     case "status":
       return await (await import("./client/commands/status.ts")).status(common);
+    case "outbox":
+      return await (await import("./client/commands/outbox.ts")).listOutbox(common);
+    case "outbox flush":
+      return await (await import("./client/commands/outbox.ts")).flushOutbox(common);
+    case "outbox show":
+      return await (await import("./client/commands/outbox.ts")).showWaiting({
+        ...common,
+        id: given.text("ID"),
+      });
+    case "outbox discard":
+      return await (await import("./client/commands/outbox.ts")).discardWaiting({
+        ...common,
+        id: given.text("ID"),
+        yes: given.flag("yes"),
+      });
     case "drafts":
       return await (await import("./client/commands/drafts.ts")).listDrafts(common);
     case "drafts show":

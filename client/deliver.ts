@@ -67,6 +67,7 @@ export async function deliverWaiting(
         `${why}; the message is kept sealed in the outbox and goes out with your next connection`,
         { cause: error },
       );
+      await waiting.note(why).catch(() => {});
       return { id, at: null, waits };
     }
     if (isSealpostError(error, "key-changed")) {
@@ -74,11 +75,15 @@ export async function deliverWaiting(
       if (again) {
         return await deliverWaiting(line, again, onRefusal, reseal, onProgress, reseals - 1);
       }
-      if (onRefusal === "set-aside") throw error;
+      if (onRefusal === "set-aside") {
+        await waiting.note(error.message).catch(() => {});
+        throw error;
+      }
     }
+    const why = error instanceof Error ? error.message : String(error);
     if (onRefusal === "remove") await waiting.remove();
-    else if (onRefusal === "set-aside") await waiting.setAside();
-    else await onRefusal().then(() => waiting.remove(), () => waiting.setAside());
+    else if (onRefusal === "set-aside") await waiting.setAside(why);
+    else await onRefusal().then(() => waiting.remove(), () => waiting.setAside(why));
     throw error;
   }
 }

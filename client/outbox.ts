@@ -29,13 +29,19 @@ export interface Waiting {
   /** Forgets it: it was acknowledged, or whoever sends it knows that it was refused. */
   remove(): Promise<void>;
   /** Keeps it, and never sends it again: it was refused for good while nobody watched. */
-  setAside(): Promise<void>;
+  setAside(why: string): Promise<void>;
+  /** Why it was not sent, in one line; null before the first attempt. */
+  readonly why: string | null;
+  /** Notes why it was not sent. */
+  note(why: string): Promise<void>;
 }
 
 const schema = v.object({
   request: deliverSchema,
   /** The id of the message that this one was made of, which must not be sent any more. */
   replaces: v.optional(deliverSchema.entries.id),
+  /** Why it was not sent, for a person. */
+  why: v.optional(v.string()),
 });
 
 /**
@@ -136,8 +142,8 @@ export class Outbox {
         unknown.push(this.#path(id));
         continue;
       }
-      const { request, replaces } = parseJson(schema, fromUtf8(meta));
-      waiting.push(this.#waiting(request, false));
+      const { request, replaces, why } = parseJson(schema, fromUtf8(meta));
+      waiting.push(this.#waiting(request, false, why));
       if (replaces !== undefined) replaced.add(replaces);
     }
     // Left by a crash between the two.
@@ -145,21 +151,55 @@ export class Outbox {
     return { waiting: waiting.filter(({ request: { id } }) => !replaced.has(id)), unknown };
   }
 
+  /** What was refused for good and is kept, oldest first. It is never sent again. */
+  async listRefused(): Promise<Waiting[]> {
+    const ids: string[] = [];
+    for await (const item of Deno.readDir(this.#folder)) {
+      const [, id] = /^(.*)\.sealed\.refused$/.exec(item.name) ?? [];
+      if (id !== undefined) ids.push(id);
+    }
+    const refused: Waiting[] = [];
+    for (const id of ids.sort()) {
+      const meta = await this.#state.read(metaName(id));
+      if (!meta) continue;
+      const { request, why } = parseJson(schema, fromUtf8(meta));
+      refused.push(this.#waiting(request, false, why, `${this.#path(id)}${REFUSED}`));
+    }
+    return refused;
+  }
+
   #path(id: string): string {
     return join(this.#folder, `${id}${SUFFIX}`);
   }
 
-  #waiting(request: DeliverRequest, fresh: boolean): Waiting {
-    const path = this.#path(request.id);
+  #waiting(
+    request: DeliverRequest,
+    fresh: boolean,
+    why: string | null = null,
+    path = this.#path(request.id),
+  ): Waiting {
+    const note = async (why: string) => {
+      await this.#state.update(metaName(request.id), (meta) => {
+        // It may have gone out over another connection meanwhile.
+        const before = meta && parseJson(schema, fromUtf8(meta));
+        return {
+          data: before && before.why !== why ? utf8(JSON.stringify({ ...before, why })) : null,
+          result: undefined,
+        };
+      });
+    };
     return {
       request,
       fresh,
+      why,
+      note,
       bytes: (offset) => readPieces(path, offset),
       remove: async () => {
         await Deno.remove(path).catch(() => {});
         await this.#state.remove(metaName(request.id));
       },
-      setAside: async () => {
+      setAside: async (why) => {
+        await note(why);
         try {
           await Deno.rename(path, `${path}${REFUSED}`);
         } catch (error) {

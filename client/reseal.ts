@@ -37,16 +37,10 @@ export async function sealedBy(waiting: Waiting): Promise<Bytes> {
 }
 
 /**
- * Seals a waiting message again, for the keys that its recipients have now and under the own present key:
- * it is opened with the stanza of one's own copy, verified to its last byte, and gets a new id and a new
- * file key. All else in it stays. What it is made of is there until `use` is done. Throws what `find`
- * throws, `format`, `authentication`, `disk-full`, `file-io`.
+ * What a waiting message says of itself, opened with the stanza of one's own copy. Throws `format`,
+ * `authentication`, `file-io`.
  */
-export async function reseal<T>(
-  waiting: Waiting,
-  { self, find, tempFolder }: Resealing,
-  use: (sealed: Sealed) => Promise<T>,
-): Promise<T> {
+export async function openWaiting(waiting: Waiting, self: Self) {
   const { envelope, body } = await readEnvelope(waiting);
   const header = decodeHeader(envelope.header);
   const sender = await ownIdentity(self, header.senderFp);
@@ -62,6 +56,24 @@ export async function reseal<T>(
     throw new SealpostError("authentication", "a waiting message of somebody else");
   }
   const bcc = envelope.note ? (await openNote(envelope.note, envelope.header, sender)).bcc : [];
+  return { envelope, body, sender, fileKey, opened, summary, bcc };
+}
+
+/**
+ * Seals a waiting message again, for the keys that its recipients have now and under the own present key:
+ * it is opened with the stanza of one's own copy, verified to its last byte, and gets a new id and a new
+ * file key. All else in it stays. What it is made of is there until `use` is done. Throws what `find`
+ * throws, `format`, `authentication`, `disk-full`, `file-io`.
+ */
+export async function reseal<T>(
+  waiting: Waiting,
+  { self, find, tempFolder }: Resealing,
+  use: (sealed: Sealed) => Promise<T>,
+): Promise<T> {
+  const { envelope, body, sender, fileKey, opened, summary, bcc } = await openWaiting(
+    waiting,
+    self,
+  );
   const message = new TemporaryMessage(tempFolder);
   try {
     await openBody(
@@ -90,7 +102,7 @@ export async function reseal<T>(
       attachmentCount: summary.attachmentCount,
       composed: {
         size: summary.size,
-        stream: () => renamed(message.stream(), formatMessageId(header.id), formatMessageId(id)),
+        stream: () => renamed(message.stream(), waiting.request.id, formatMessageId(id)),
       },
       ...summary.inReplyTo === undefined ? {} : { inReplyTo: summary.inReplyTo },
     }, self.identity);

@@ -3,6 +3,7 @@ import { ACCOUNT_COMMANDS } from "./account.ts";
 import { DESK_COMMANDS } from "./desk.ts";
 import { KEYS_COMMANDS } from "./keys.ts";
 import { MAIL_COMMANDS } from "./mail.ts";
+import { OUTBOX_COMMANDS } from "./outbox.ts";
 import { ROTATION_COMMANDS } from "./rotation.ts";
 import { SETUP_COMMANDS } from "./setup.ts";
 
@@ -10,6 +11,7 @@ import { SETUP_COMMANDS } from "./setup.ts";
 export const CLIENT_COMMANDS = [
   ...SETUP_COMMANDS,
   ...MAIL_COMMANDS,
+  ...OUTBOX_COMMANDS,
   ...DESK_COMMANDS,
   ...KEYS_COMMANDS,
   ...ROTATION_COMMANDS,

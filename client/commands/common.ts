@@ -3,6 +3,7 @@ import { printable, printableJson } from "../../protocol/printable.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { type Drafts, shortDraftId } from "../drafts.ts";
+import { isLost } from "../line.ts";
 import { type Item, openItem } from "../list.ts";
 import type { Mail, Sent, Stale } from "../mail.ts";
 import { findMessage, shortId } from "../message_ids.ts";
@@ -21,12 +22,20 @@ export interface CommonOptions {
   readonly json: boolean;
 }
 
+/** What became of what waited in the outbox: how many went out, and why others did not. */
+export interface Flushed {
+  readonly sent: number;
+  readonly refused: readonly string[];
+}
+
 /** What a command works with. */
 export interface Context {
   readonly terminal: Terminal;
   readonly profile: Profile;
   readonly mail: Mail;
   readonly json: boolean;
+  /** What became of what had waited in the outbox. */
+  readonly flushed: Flushed;
   /** Prints one JSON value for programs. */
   readonly printJson: (value: unknown) => void;
 }
@@ -60,21 +69,32 @@ export async function withMail<T>(
   try {
     mail.onStale = tellStale(terminal);
     announceRecovered(terminal, mail.drafts);
-    if (mail.line.online) {
-      const { refused } = await mail.flushOutbox();
-      for (const line of refused) {
-        terminal.complain(printable(`a waiting message was not sent, ${line}`));
-      }
+    const flushed = await flush(mail, offline !== undefined);
+    for (const line of flushed.refused) {
+      terminal.complain(printable(`a waiting message was not sent, ${line}`));
     }
     return await work({
       terminal,
       profile,
       mail,
+      flushed,
       json: options.json,
       printJson: (value) => terminal.print(printableJson(value)),
     });
   } finally {
     await mail.close();
+  }
+}
+
+/** Sends what waits; what is wanted without a server too does not fail by this. */
+async function flush(mail: Mail, offline: boolean): Promise<Flushed> {
+  const nothing = { sent: 0, refused: [] };
+  if (!mail.line.online) return nothing;
+  try {
+    return await mail.flushOutbox();
+  } catch (error) {
+    if (!offline || !isLost(error)) throw error;
+    return nothing;
   }
 }
 

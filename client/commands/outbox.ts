@@ -1,0 +1,226 @@
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { fit, printable, printableJson } from "../../protocol/printable.ts";
+import { messageIdTime, parseMessageId } from "../../protocol/uuid.ts";
+import { shortId } from "../message_ids.ts";
+import { Outbox, type Waiting } from "../outbox.ts";
+import type { Self } from "../people.ts";
+import { findProfile } from "../profile.ts";
+import { formatSize } from "../progress.ts";
+import { openWaiting } from "../reseal.ts";
+import { openPerson } from "../session.ts";
+import { formatTime, isoTime } from "../show.ts";
+import { openTerminal, type Terminal } from "../terminal.ts";
+import { type CommonOptions, withMail } from "./common.ts";
+
+/** What a command on one message of the outbox was given. */
+export interface OutboxOptions extends CommonOptions {
+  readonly id: string;
+}
+
+/** A message of the outbox as it is listed. */
+interface Row {
+  readonly waiting: Waiting;
+  readonly refused: boolean;
+  /** Null if one's own copy of it does not open. */
+  readonly subject: string | null;
+  readonly to: readonly string[];
+  readonly cc: readonly string[];
+  readonly bcc: readonly string[];
+}
+
+/** What the commands work with, without a server. */
+interface Context {
+  readonly terminal: Terminal;
+  readonly name: string;
+  readonly self: Self;
+  readonly outbox: Outbox;
+  readonly printJson: (value: unknown) => void;
+}
+
+async function withOutbox(
+  options: CommonOptions,
+  work: (context: Context) => Promise<void>,
+): Promise<void> {
+  const terminal = openTerminal();
+  const { dir, name } = await findProfile({
+    ...(options.dir === undefined ? {} : { dir: options.dir }),
+    ...(options.server === undefined ? {} : { server: options.server }),
+  });
+  const { identity, retired, state } = await openPerson(terminal, dir, name);
+  await work({
+    terminal,
+    name,
+    self: { name, identity, retired },
+    outbox: await Outbox.open(state),
+    printJson: (value) => terminal.print(printableJson(value)),
+  });
+}
+
+/** The `outbox` command: what waits to be sent, and what was refused for good. */
+export async function listOutbox(options: CommonOptions): Promise<void> {
+  await withOutbox(options, async (context) => {
+    const { terminal, name, printJson } = context;
+    const { rows, unknown } = await readRows(context);
+    for (const path of unknown) {
+      terminal.complain(printable(`${path}: where it was to go is not known any more`));
+    }
+    if (options.json) return printJson(rows.map((row) => toJson(row, name)));
+    if (rows.length === 0) return terminal.print("Nothing waits to be sent.");
+    const shown = rows.map((row) => ({
+      id: shortOf(row.waiting),
+      to: recipients(row),
+      size: formatSize(row.waiting.request.size),
+      date: formatTime(since(row.waiting)),
+      why: `${titleOf(row)}: ${whyOf(row)}`,
+    }));
+    const to = Math.min(30, Math.max(2, ...shown.map((row) => row.to.length)));
+    const head = { id: "ID", to: "To", size: "Size", date: "Since", why: "Title, and why" };
+    for (const row of [head, ...shown]) {
+      const who = fit(row.to, to, { pad: true });
+      const line = `${row.id.padEnd(8)}  ${who}  ${row.size.padEnd(8)}  ${
+        row.date.padEnd(16)
+      }  ${row.why}`;
+      terminal.print(terminal.interactive ? fit(line, terminal.columns()) : line);
+    }
+  });
+}
+
+/** The `outbox show` command. */
+export async function showWaiting(options: OutboxOptions): Promise<void> {
+  await withOutbox(options, async (context) => {
+    const { terminal, name, printJson } = context;
+    const row = find((await readRows(context)).rows, options.id);
+    if (options.json) return printJson(toJson(row, name));
+    const { request } = row.waiting;
+    terminal.print(`Id: ${request.id}`);
+    terminal.print(`To: ${row.to.join("; ")}`);
+    if (row.cc.length > 0) terminal.print(`Cc: ${row.cc.join("; ")}`);
+    if (row.bcc.length > 0) terminal.print(`Bcc: ${row.bcc.join("; ")}`);
+    terminal.print(`Title: ${titleOf(row)}`);
+    terminal.print(`Size: ${formatSize(request.size)}, sealed`);
+    terminal.print(`Since: ${formatTime(since(row.waiting))}`);
+    terminal.print(`${row.refused ? "Refused" : "Waits"}: ${whyOf(row)}`);
+  });
+}
+
+/** The `outbox discard` command: throws a message away that was not sent. */
+export async function discardWaiting(
+  options: OutboxOptions & { readonly yes: boolean },
+): Promise<void> {
+  await withOutbox(options, async (context) => {
+    const { terminal, printJson } = context;
+    const row = find((await readRows(context)).rows, options.id);
+    if (!options.yes) {
+      if (!terminal.interactive) {
+        throw new SealpostError("usage", "outbox discard needs --yes where nobody can be asked");
+      }
+      const what = `"${titleOf(row)}" to ${recipients(row)}`;
+      const answer = await terminal.ask(`Throw ${what} away for good? (y/N) `);
+      if (!/^y(es)?$/i.test(answer?.trim() ?? "")) {
+        throw new SealpostError("cancelled", "nothing was thrown away");
+      }
+    }
+    await row.waiting.remove();
+    if (options.json) printJson({ discarded: row.waiting.request.id });
+    else terminal.print("The message is gone; it will not be sent.");
+  });
+}
+
+/** The `outbox flush` command: sends what waits. Its exit code is 75 if something still does. */
+export async function flushOutbox(options: CommonOptions): Promise<void> {
+  await withMail(options, async ({ mail, terminal, json, printJson, flushed }) => {
+    const waiting = (await mail.waiting()).map(({ id }) => id);
+    if (json) printJson({ sent: flushed.sent, waiting });
+    else {
+      const count = flushed.sent === 1 ? "1 message" : `${flushed.sent} messages`;
+      terminal.print(
+        `${count} sent${waiting.length > 0 ? `; ${waiting.length} still waiting` : ""}.`,
+      );
+    }
+    if (flushed.refused.length > 0 || waiting.length > 0) Deno.exitCode = 75;
+  });
+}
+
+async function readRows(
+  { outbox, self }: Context,
+): Promise<{ rows: Row[]; unknown: readonly string[] }> {
+  const { waiting, unknown } = await outbox.list();
+  const refused = await outbox.listRefused();
+  const rows: Row[] = [];
+  for (const one of [...waiting, ...refused]) {
+    rows.push({ waiting: one, refused: refused.includes(one), ...await open(one, self) });
+  }
+  return { rows, unknown };
+}
+
+async function open(waiting: Waiting, self: Self) {
+  const names = (people: readonly { readonly name: string }[]) => people.map(({ name }) => name);
+  try {
+    const { summary, bcc } = await openWaiting(waiting, self);
+    return {
+      subject: summary.subject,
+      to: names(summary.to),
+      cc: names(summary.cc),
+      bcc: names(bcc),
+    };
+  } catch (error) {
+    if (!isSealpostError(error)) throw error;
+    return { subject: null, to: names(waiting.request.recipients), cc: [], bcc: [] };
+  }
+}
+
+/** The one message that `id`, a whole id or a beginning of one, names. */
+function find(rows: readonly Row[], id: string): Row {
+  const wanted = id.trim().toLowerCase();
+  const fits = rows.filter(({ waiting }) => {
+    return shortOf(waiting).startsWith(wanted) || waiting.request.id.startsWith(wanted);
+  });
+  const [row] = fits;
+  if (wanted.length < 4 || !row) {
+    throw new SealpostError(
+      "no-such-message",
+      `there is no message ${JSON.stringify(wanted.slice(0, 40))} in the outbox; "outbox" shows ` +
+        "the ids, of which the first 4 characters are enough",
+    );
+  }
+  if (fits.length === 1) return row;
+  const some = fits.slice(0, 5).map(({ waiting }) => shortOf(waiting)).join(", ");
+  throw new SealpostError("usage", `several messages begin with ${wanted}: ${some}; write more`);
+}
+
+function shortOf({ request }: Waiting): string {
+  return shortId(parseMessageId(request.id));
+}
+
+/** When it was sealed, milliseconds since 1970. */
+function since({ request }: Waiting): number {
+  return messageIdTime(parseMessageId(request.id));
+}
+
+function recipients({ to, cc, bcc }: Row): string {
+  return [...to, ...cc, ...bcc].join(", ");
+}
+
+function titleOf({ subject }: Row): string {
+  return subject === null ? "(unknown)" : printable(subject) || "(no title)";
+}
+
+function whyOf({ waiting, refused }: Row): string {
+  return printable(waiting.why ?? (refused ? "the server refused it" : "it was not tried yet"));
+}
+
+function toJson({ waiting, refused, subject, to, cc, bcc }: Row, name: string) {
+  return {
+    id: waiting.request.id,
+    short: shortOf(waiting),
+    from: name,
+    to,
+    cc,
+    bcc,
+    subject,
+    date: isoTime(since(waiting)),
+    size: waiting.request.size,
+    state: refused ? "refused" : "waiting",
+    why: waiting.why,
+  };
+}
