@@ -19,6 +19,7 @@ import { sendDraft } from "./send_draft.ts";
 import { formatTime, headerLines, listingLine, saveAttachments, titleOf } from "./show.ts";
 import type { Terminal } from "./terminal.ts";
 import type { Opened } from "./unseal.ts";
+import { verification } from "./verification.ts";
 import { whileWriting, type Writing } from "./writing.ts";
 
 const MENU = `
@@ -385,7 +386,9 @@ export class Menu {
       return;
     }
     this.#terminal.print(
-      `Key of ${name}:  ${formatFingerprint(pin.fp)} (known since ${formatTime(pin.firstSeen)})`,
+      `Key of ${name}:  ${formatFingerprint(pin.fp)} (known since ${formatTime(pin.firstSeen)}${
+        pin.verified ? `, ${verification({ ...pin, offered: null }).words}` : ""
+      })`,
     );
     if (equal(pin.fp, bundle.fp)) return;
     this.#terminal.print(`The server offers another one now: ${formatFingerprint(bundle.fp)}`);

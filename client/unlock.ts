@@ -17,7 +17,7 @@ import {
   publicKeyPath,
   requirePrivate,
 } from "../protocol/key_files.ts";
-import { keepUnlocked, loadUnlocked } from "./unlocked.ts";
+import { forgetUnlocked, keepUnlocked, loadUnlocked } from "./unlocked.ts";
 
 /** Shortest and longest time for which keys are kept without their passphrase, milliseconds. */
 const LIFE = { min: 60_000, max: 7 * 86_400_000 };
@@ -86,7 +86,9 @@ export async function openUnlocked(
   await requirePrivate(privatePath);
   const { fp } = await loadBundle(publicPath);
   const own = kept.find(({ bundle }) => equal(bundle.fp, fp));
-  return own ? [own, ...kept.filter((other) => other !== own)] : null;
+  if (own) return [own, ...kept.filter((other) => other !== own)];
+  await forgetUnlocked(dir, name);
+  return null;
 }
 
 /** The retired keys that this passphrase opens. */
