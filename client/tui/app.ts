@@ -123,6 +123,10 @@ export class App implements Host {
       if (kind === "online") this.background(() => this.#catchUp());
       this.refresh();
     });
+    this.mail.people.onRotated = ({ name, wasVerified }) => {
+      const next = wasVerified ? `; it is not verified yet: keys verify ${name}` : "";
+      this.say(`${name} has a new key, which the old one has signed${next}.`);
+    };
     this.#clock = setInterval(() => {
       if (this.mail.line.state.kind !== "online") this.refresh();
     }, 1000);

@@ -223,6 +223,17 @@ Deno.test("a chain is not rolled back, replayed, or branched once it was followe
   });
 });
 
+Deno.test("a key that a person took is followed from there on, whatever its number", async () => {
+  await inWorld(async ({ bob, told, offer, link }) => {
+    await bob.mail.people.pins.replace("carol", second.bundle);
+    offer(third, await link(second, third, 7));
+    await bob.mail.send(DRAFT);
+    assertEquals(told.length, 1);
+    const pin = bob.mail.people.pins.get("carol");
+    assertEquals([pin?.fp, pin?.seq], [third.bundle.fp, 7]);
+  });
+});
+
 /** A message to bob under one of carol's keys. */
 async function letter(server: DishonestServer, by: Identity, title: string, receivedAt: number) {
   const bob = await identityOf("bob");

@@ -11,6 +11,10 @@ import {
   forgetPkcs8,
   formatFingerprint,
   generateIdentity,
+  identityFromPem,
+  identityToPem,
+  isEncryptedPem,
+  newIdentityFromPem,
   shortFingerprint,
 } from "../../crypto/identity.ts";
 import { parseAddress } from "../../protocol/address.ts";
@@ -44,9 +48,14 @@ class Place implements AsyncDisposable {
 
   /** Runs a command in somebody's folder, with the permissions of its task. */
   run(name: string, ...args: string[]): Promise<Outcome> {
+    return this.runWith({}, name, ...args);
+  }
+
+  /** The same, with more in its environment. */
+  runWith(env: Record<string, string>, name: string, ...args: string[]): Promise<Outcome> {
     return sealpost(args, {
       cwd: join(this.dir, name),
-      env: { SEALPOST_PASSWORD: passwordOf(name) },
+      env: { SEALPOST_PASSWORD: passwordOf(name), ...env },
     });
   }
 
@@ -233,5 +242,32 @@ Deno.test("a change of keys that is broken off anywhere is finished or taken bac
     const { key } = await status();
     assertEquals([key, await present()], [before, before]);
     assertEquals(place.keys("alice").filter((file) => next.includes(file)), []);
+  });
+
+  await t.step("a key with a passphrase: the new one has it too", async () => {
+    const path = join(dir, "alice_private.pem");
+    const passphrase = utf8("correct horse");
+    const open = await newIdentityFromPem(Deno.readTextFileSync(path));
+    Deno.writeTextFileSync(path, await identityToPem(open, passphrase));
+    const env = { SEALPOST_PASSPHRASE: "correct horse" };
+    const before = await present();
+    assertEquals((await place.run("alice", "keys", "rotate")).code, 77);
+    const said = ok(await place.runWith(env, "alice", "keys", "rotate"));
+    const after = await present();
+    assert(before !== after);
+    for (const fp of [before, after]) assertStringIncludes(said, fp);
+    const pem = Deno.readTextFileSync(path);
+    assertEquals(isEncryptedPem(pem), true);
+    assertEquals(formatFingerprint((await identityFromPem(pem, passphrase)).bundle.fp), after);
+    const { key } = JSON.parse(ok(await place.runWith(env, "alice", "status", "--json")));
+    assertEquals(key, after);
+  });
+
+  await t.step("a refusal leaves the keys as they were", async () => {
+    const env = { SEALPOST_PASSPHRASE: "correct horse", SEALPOST_PASSWORD: "wrong" };
+    const before = place.keys("alice");
+    const outcome = await place.runWith(env, "alice", "keys", "rotate");
+    assertEquals(outcome.code, 77, outcome.stderr);
+    assertEquals(place.keys("alice"), before);
   });
 });
