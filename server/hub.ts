@@ -1,3 +1,4 @@
+import type { Goodbye } from "../protocol/goodbye.ts";
 import type { Placed } from "./store.ts";
 
 /** A logged-in connection, as the others see it. */
@@ -20,6 +21,8 @@ export interface Member {
   notify(placed: Placed): void;
   /** Ends the connection with a goodbye. */
   end(reason: string): Promise<void>;
+  /** Takes no more requests, and ends it when those in progress are answered, or out of patience. */
+  finish(goodbye: Goodbye, patience: number): Promise<void>;
 }
 
 /** Who is logged in now. */
@@ -80,6 +83,12 @@ export class Hub {
     for (const one of placed) {
       for (const member of this.#members.get(one.account) ?? []) member.notify(one);
     }
+  }
+
+  /** Ends the sessions of a user, each after what it is doing now; at the most `patience` milliseconds. */
+  async finishAll(name: string, reason: string, patience: number): Promise<void> {
+    const members = [...this.#members.get(name) ?? []];
+    await Promise.all(members.map((member) => member.finish({ reason }, patience)));
   }
 
   /** Ends the sessions for which `keep` says no. */

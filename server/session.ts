@@ -53,6 +53,8 @@ interface Job {
 const MAX_HELD = 1024 * 1024;
 /** A request takes about as many times its size in memory, between its arrival and its answer. */
 const PARSED = 4;
+/** How long the requests in progress of a session that must end may take, milliseconds. */
+const LAST_REQUESTS = 5000;
 /** A client that asks too fast is told so no more often than this, milliseconds. */
 const TELL_EVERY = 10_000;
 
@@ -455,9 +457,10 @@ export class Session implements Member {
       adopt: (credential) => this.#credential = credential,
       keyChange: this.#keyChange,
       logOutEverywhere: () => logOutEverywhere(this, this.#context),
-      // Not waited for: this session's own end comes after what it is doing now.
+      // Not waited for: this session's own end comes after what it is doing now. An upload that is
+      // stored in this moment is still acknowledged, so that nobody sends it again under another key.
       endAll: (reason) => {
-        this.#context.hub.endAll(({ name }) => name !== this.name, reason).catch(() => {});
+        this.#context.hub.finishAll(this.name, reason, LAST_REQUESTS).catch(() => {});
       },
       respond: (response) => this.#respond(job, response),
       stream: (data) => this.#stream(job, data),
