@@ -60,11 +60,3 @@ function prefixed(prefix: string, subject: string): string {
     : `${prefix} ${subject}`;
   return [...whole].slice(0, MAX_TITLE).join("");
 }
-
-/** Whether a text that a person wrote speaks of something attached; quoted lines do not count. */
-export function mentionsAttachment(text: string): boolean {
-  const own = text.split(/^-{5,} Forwarded message -{5,}$/m)[0]?.split("\n")
-    .filter((line) => !line.startsWith(">")).join("\n") ?? "";
-  return /\b(attach(ed|ing|ment|ments)?|enclosed?|enclosure|anhang|anhänge|angehängt|beigefügt|anbei|ci-joint|pi[eè]ces? jointes?|adjunt[oa]s?|allegat[oi])\b/iu
-    .test(own);
-}

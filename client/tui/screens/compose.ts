@@ -6,12 +6,12 @@ import { printable } from "../../../protocol/printable.ts";
 import { attachmentFromFile } from "../../attachments.ts";
 import { base64LinesSize } from "../../base64_lines.ts";
 import { emptyDraft, type Written } from "../../drafts.ts";
+import { mentionsAttachment } from "../../mentions.ts";
 import { formatLetter, parseLetter } from "../../letter.ts";
 import { formatSize } from "../../progress.ts";
 import { sendDraft } from "../../send_draft.ts";
 import { verification } from "../../verification.ts";
 import { Writing } from "../../writing.ts";
-import { mentionsAttachment } from "../answers.ts";
 import { commonStart, completePath, nameAt } from "../complete.ts";
 import {
   type Attached,
@@ -320,8 +320,9 @@ export class ComposeScreen implements Screen {
       }
     }
     const carries = written.attachments.length > 0 || this.#writing.draft.forwards !== undefined;
-    if (carries || !mentionsAttachment(written.text)) return true;
-    const question = "The text speaks of an attachment, but there is none. Send it? (y/n)";
+    const word = carries ? null : mentionsAttachment(written.text);
+    if (word === null) return true;
+    const question = `The text says "${printable(word)}", but nothing is attached. Send it? (y/n)`;
     return await this.#host.choose(question, "yn") === "y";
   }
 }
