@@ -1,5 +1,6 @@
 import type { CLIENT_COMMANDS } from "./commands/client.ts";
 import { type CommandName, COMMANDS } from "./commands.ts";
+import { ABOUT, SECTIONS } from "./commands/sections.ts";
 import { SealpostError } from "./crypto/error.ts";
 import { runProgram } from "./protocol/failure.ts";
 import { commandHelp, groupHelp, programHelp } from "./protocol/help.ts";
@@ -518,7 +519,7 @@ function showHelp(words: readonly string[]): void {
   const own = group.find((command) => command.name === name);
   console.log(
     name === undefined
-      ? programHelp(PROGRAM, PROGRAM_VERSION, COMMANDS)
+      ? programHelp(PROGRAM, PROGRAM_VERSION, COMMANDS, SECTIONS, ABOUT)
       : group.length > 0
       ? [...own ? [commandHelp(PROGRAM, own)] : [], groupHelp(PROGRAM, group)].join("\n")
       : commandHelp(PROGRAM, findCommand(words).command),

@@ -4,23 +4,38 @@ import type { Command, Option } from "./options.ts";
 /** Columns of all help. */
 export const WIDTH = 80;
 
-/** The help of the program as a whole. `program` is how it was started, like `sealpost`. */
+/** A heading of the program's help, and the first words of the commands under it. */
+export interface Section {
+  readonly title: string;
+  readonly words: readonly string[];
+}
+
+/**
+ * The help of the program as a whole. `program` is how it was started, like `sealpost`; `about` says
+ * what commands of two words are about that share the first.
+ */
 export function programHelp(
   program: string,
   version: string,
   commands: readonly Command[],
+  sections: readonly Section[],
+  about: Readonly<Record<string, string>>,
 ): string {
+  const line = (word: string): readonly [string, string] => {
+    const own = commands.find(({ name }) => name === word);
+    const more = commands.flatMap(({ name }) =>
+      name.startsWith(`${word} `) ? name.slice(word.length + 1) : []
+    );
+    const summary = own?.summary ?? about[word] ?? "show this, or what one command does";
+    return [word, more.length === 0 ? summary : `${summary}: ${word} ${more.join(", ")}`];
+  };
+  const width = Math.max(...sections.flatMap(({ words }) => words.map((word) => word.length)));
   return [
     `Sealpost ${version}: private mail for a small group, sealed end to end.`,
     "",
     `Usage: ${program} COMMAND [OPTIONS]`,
     "",
-    "Commands:",
-    ...table([
-      ...commands.map((command) => [command.name, command.summary] as const),
-      ["help [COMMAND]", "show this, or what one command does"],
-    ]),
-    "",
+    ...sections.flatMap(({ title, words }) => [`${title}:`, ...table(words.map(line), width), ""]),
     "Options:",
     ...table([["-h, --help", "show help"], ["--version", "show the version"]]),
     "",
@@ -93,9 +108,9 @@ export function optionHelp(option: Option): string {
   return option.default === undefined ? option.help : `${option.help} (default: ${option.default})`;
 }
 
-/** Rows of two columns, the second wrapped and aligned. */
-function table(rows: readonly (readonly [string, string])[]): string[] {
-  const column = Math.max(...rows.map(([name]) => name.length)) + 4;
+/** Rows of two columns, the first of at least `width`, the second wrapped and aligned. */
+function table(rows: readonly (readonly [string, string])[], width = 0): string[] {
+  const column = Math.max(width, ...rows.map(([name]) => name.length)) + 4;
   const lines: string[] = [];
   for (const [name, text] of rows) {
     for (const [i, line] of wrap(text, WIDTH - column).entries()) {

@@ -4,6 +4,7 @@ import { join } from "@std/path";
 import { CLIENT_COMMANDS } from "../commands/client.ts";
 import { SHELL_COMMANDS } from "../commands/shell.ts";
 import { COMMANDS } from "../commands.ts";
+import { ABOUT, SECTIONS } from "../commands/sections.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { RSA_BITS } from "../crypto/rsa.ts";
 import { EXIT_CODES, exitCodeFor } from "../protocol/exit_codes.ts";
@@ -132,9 +133,12 @@ Deno.test("a misspelled word is told from another word", () => {
 });
 
 Deno.test("help shows everything that the table has, within 80 columns", () => {
-  const all = programHelp("sealpost", PROGRAM_VERSION, COMMANDS);
+  const all = programHelp("sealpost", PROGRAM_VERSION, COMMANDS, SECTIONS, ABOUT);
   for (const command of COMMANDS) {
-    assertStringIncludes(all, `  ${command.name} `);
+    const [word, second] = command.name.split(" ");
+    const line = new RegExp(`^  ${word} .*(\\n {6,}.*)*`, "m").exec(all)?.[0] ?? "";
+    if (second === undefined) assertStringIncludes(line, command.summary);
+    else assertMatch(line, new RegExp(`[ ,:]${second}(,|$)`, "m"));
     const help = commandHelp("sealpost", command);
     for (const { name } of command.options) assertStringIncludes(help, `--${name}`);
     for (const { line } of command.examples) assertStringIncludes(help, `sealpost ${line}`);
@@ -142,6 +146,15 @@ Deno.test("help shows everything that the table has, within 80 columns", () => {
   }
   for (const { code } of EXIT_CODES) assertMatch(all, new RegExp(`^  ${code} `, "m"));
   for (const line of all.split("\n")) assert(line.length <= 80, line);
+});
+
+Deno.test("every command stands under one heading of help, and nothing else does", () => {
+  const words = [...new Set([...COMMANDS.map(({ name }) => name.split(" ")[0]), "help"])].sort();
+  assertEquals(SECTIONS.flatMap((section): readonly string[] => section.words).sort(), words);
+  for (const word of Object.keys(ABOUT)) {
+    assert(COMMANDS.some(({ name }) => name.startsWith(`${word} `)));
+    assert(COMMANDS.every(({ name }) => name !== word));
+  }
 });
 
 Deno.test("every example in help is taken by its command", () => {

@@ -1,0 +1,50 @@
+/** The headings under which help lists commands, each by the first word of its name. */
+export const SECTIONS = [
+  { title: "Start here", words: ["setup", "connect"] },
+  {
+    title: "Mail",
+    words: [
+      "inbox",
+      "read",
+      "send",
+      "reply",
+      "forward",
+      "search",
+      "watch",
+      "move",
+      "delete",
+      "mark",
+      "drafts",
+      "outbox",
+      "status",
+    ],
+  },
+  {
+    title: "Keys, and whom to trust",
+    words: ["keys", "passwd", "unlock", "lock", "logout"],
+  },
+  {
+    title: "A server",
+    words: [
+      "keygen",
+      "serve",
+      "user",
+      "sessions",
+      "stats",
+      "queue",
+      "reload",
+      "fsck",
+      "backup",
+      "restore",
+    ],
+  },
+  { title: "Folders beside a server", words: ["client", "pubkey", "clean", "cleanall"] },
+  { title: "This program", words: ["completions", "man", "help"] },
+] as const;
+
+/** What the commands are about that share a first word, where none has that word alone. */
+export const ABOUT: Readonly<Record<string, string>> = {
+  keys: "your key, and those of others",
+  sessions: "who is logged in",
+  user: "who may log in",
+};
