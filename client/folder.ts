@@ -20,6 +20,6 @@ export async function clientFolder(name: string, given: string | undefined): Pro
   throw new SealpostError(
     "file-missing",
     `there are no keys for ${name} in ${base === "." ? "this folder" : base}; make them with ` +
-      `"${PROGRAM} keygen ${name}", or name their folder with --dir`,
+      `"${PROGRAM} setup" or "${PROGRAM} keygen ${name}", or name their folder with --dir`,
   );
 }

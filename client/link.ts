@@ -68,7 +68,9 @@ export interface Channel {
 /** Requests and their answers over a logged-in connection. */
 export class Link implements Channel {
   readonly #connection: Connection;
-  readonly #onEvent: (event: Event) => void;
+  readonly #onEvent: (event: Event) => void | Promise<void>;
+  /** What became of the events so far. */
+  #told: Promise<unknown> = Promise.resolve();
   readonly #patience: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pending: Pending[] = [];
@@ -81,12 +83,13 @@ export class Link implements Channel {
   readonly ended: Promise<SealpostError>;
 
   /**
-   * `onEvent` is told what the server says without being asked. The connection ends with `timeout`
-   * if what was asked makes no progress for `patience` milliseconds.
+   * `onEvent` is told what the server says without being asked; a goodbye waits for what it returns.
+   * The connection ends with `timeout` if what was asked makes no progress for `patience`
+   * milliseconds.
    */
   constructor(
     connection: Connection,
-    onEvent: (event: Event) => void = () => {},
+    onEvent: (event: Event) => void | Promise<void> = () => {},
     patience = PATIENCE,
   ) {
     this.#connection = connection;
@@ -121,6 +124,13 @@ export class Link implements Channel {
     clearTimeout(this.#timer);
     await this.#connection.close();
     await this.#reading;
+    // A ticket that just came is to be there for the next program.
+    await this.#told;
+  }
+
+  #tell(event: Event): void {
+    const told = this.#onEvent(event);
+    if (told) this.#told = Promise.allSettled([this.#told, told]);
   }
 
   async #request<O extends Op>(
@@ -238,7 +248,7 @@ export class Link implements Channel {
   async #take(frame: Frame): Promise<void> {
     if (frame.kind === Kind.event) {
       const event = decodeEvent(frame.payload);
-      if (event) this.#onEvent(event);
+      if (event) this.#tell(event);
       return;
     }
     const pending = this.#pending[0];

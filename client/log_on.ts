@@ -101,9 +101,10 @@ function ready(connected: Connected, tickets: Tickets, options: LogOnOptions, re
   let due = resumed;
   const link = new Link(connected.connection, (event) => {
     if (event.event !== "ticket") return options.onMail?.(event);
-    // A ticket that cannot be kept costs a password the next time, and nothing now.
-    if (due) keep(tickets, connected, event).catch(() => {});
+    if (!due) return;
     due = false;
+    // A ticket that cannot be kept costs a password the next time, and nothing now.
+    return keep(tickets, connected, event).catch(() => {});
   });
   return { link, hello: connected.hello, exporter: connected.exporter };
 }

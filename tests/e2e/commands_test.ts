@@ -129,6 +129,10 @@ Deno.test("after a login the commands need no password, and a wrong one is not a
     ok(await as("alice", ["status"]));
     const status = JSON.parse(ok(await as("alice", ["status", "--json"], { password: null })));
     assertEquals(status.name, "alice");
+    // Neither after a command that fails: what it was given for the next time is kept.
+    const failed = await as("alice", ["send", "-t", "nobody"], { password: null, input: "x" });
+    assertEquals(failed.code, 67, failed.stderr);
+    ok(await as("alice", ["status"], { password: null }));
   });
 });
 
