@@ -158,7 +158,10 @@ class LineTerminal implements Terminal {
       let lines: string[] = [];
       let size = 0;
       const undotted = (line: string) => /^\.{2,}$/.test(line) ? line.slice(1) : line;
-      const typing = (line: string) => onText(() => [...lines, undotted(line)].join("\n"));
+      const typing = (line: string) => {
+        const rest = line === "" ? [] : [undotted(line)];
+        onText(() => [...lines, ...rest].join("\n"));
+      };
       let line = await this.#line("", typing);
       if (line === null) return null;
       for (; line !== null && line !== "."; line = await this.#line("", typing)) {
