@@ -4,5 +4,6 @@
 import "./malicious_client/logins.ts";
 import "./malicious_client/requests.ts";
 import "./malicious_client/uploads.ts";
+import "./malicious_client/partials.ts";
 import "./malicious_client/frames.ts";
 import "./malicious_client/floods.ts";

@@ -1,5 +1,6 @@
 // A client that has logged in and takes what it can: room, memory and time.
 
+import { join } from "@std/path";
 import { assert, assertEquals } from "@std/assert";
 import { type Bytes, concat, random } from "../../../crypto/bytes.ts";
 import { encodeEnvelope } from "../../../protocol/envelope.ts";
@@ -10,6 +11,9 @@ import { FULL } from "../arena.ts";
 import { attack } from "./attack.ts";
 import { Intruder, rawFrame } from "../intruder.ts";
 import { bytesOf, deliver, uploadOf } from "../mail.ts";
+import { MAX_PARTIALS, UPLOADS_NAME } from "../../../server/partial_uploads.ts";
+import { filesBelow } from "../../support/search.ts";
+import { waitFor } from "../../support/wait.ts";
 import type { Siege } from "../siege.ts";
 
 /** A message of `size` sealed bytes of noise behind a true envelope, which the server cannot tell. */
@@ -42,16 +46,20 @@ function full(frame: Bytes): Bytes {
 attack(
   "a hundred uploads at once that never finish keep nobody else from sending, and go without a trace",
   async (siege) => {
+    const unfinished = async () => {
+      const names = await filesBelow(join(siege.arena.group.path("server"), "mail", UPLOADS_NAME));
+      return names.filter((name) => name.endsWith(".body"));
+    };
     const memory: number[] = [];
     for (let round = 0; round < (FULL ? 6 : 2); round++) {
       const sessions: Intruder[] = [];
       for (const name of ["alice", "bob"]) {
         const chain = await siege.chain(name);
-        const upload = await bulk(siege, name, 1 << 20);
         for (let i = 0; i < 50; i++) {
           const session = await chain.next();
           sessions.push(session);
-          const { request, envelope, body } = upload;
+          // Another message each: of one and the same only one upload goes on at a time.
+          const { request, envelope, body } = await bulk(siege, name, 1 << 20);
           const id = await session.request(request);
           // The envelope and enough of the body that a file is made for it; then nothing.
           const data = concat(encodeEnvelope(envelope), body.subarray(0, 300_000));
@@ -61,8 +69,8 @@ attack(
         }
       }
       // A user's share of the memory for uploads is 16 MiB: so many are under way, the others wait.
-      const { bodies } = await siege.kept();
-      assert(bodies.length > 0 && bodies.length <= 32, `${bodies.length} files`);
+      const bodies = (await unfinished()).length;
+      assert(bodies > 0 && bodies <= 32 + 2 * MAX_PARTIALS, `${bodies} files`);
       await siege.othersGoOn();
       for (const [i, { wire }] of sessions.entries()) {
         // Half of them say that they send no more, half are just gone.
@@ -73,6 +81,10 @@ attack(
       for (const { wire } of sessions) await siege.arena.ended(wire);
       for (const { wire } of sessions) wire.close();
       await siege.unharmed({ tickets: true });
+      // Of what broke off, what a user may have of it is left, in nobody's sight.
+      await waitFor("the others to go", async () => {
+        return (await unfinished()).length <= 2 * MAX_PARTIALS ? true : null;
+      });
       memory.push(await siege.arena.memory());
     }
     // The room is there again.

@@ -40,7 +40,15 @@ const folder: Place = { at: ["folder"], takes: isOneOf(FOLDERS), optional: true 
 /** A request of each kind with every member that it may have, and what each may be. */
 const REQUESTS: Readonly<Record<Request["op"], { example: Request; places: readonly Place[] }>> = {
   deliver: {
-    example: { op: "deliver", id: ID, size: 1, recipients: [{ name: "x", fp: FP }], copy: false },
+    example: {
+      op: "deliver",
+      id: ID,
+      size: 1,
+      recipients: [{ name: "x", fp: FP }],
+      copy: false,
+      offset: 1,
+      digest: FP,
+    },
     places: [
       op,
       { at: ["id"], takes: isNothingElse },
@@ -50,6 +58,8 @@ const REQUESTS: Readonly<Record<Request["op"], { example: Request; places: reado
       { at: ["recipients", 0, "name"], takes: isName },
       { at: ["recipients", 0, "fp"], takes: isNothingElse },
       { at: ["copy"], takes: isBoolean },
+      { at: ["offset"], takes: isCount, optional: true },
+      { at: ["digest"], takes: isNothingElse, optional: true },
     ],
   },
   upload: {
