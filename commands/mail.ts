@@ -20,6 +20,10 @@ export const MAIL_COMMANDS = [
     description: [
       "Sends one message and prints its id. At a terminal it is written in your editor, or typed; " +
       "what you write is kept as a draft (see drafts) until it is in the outbox.",
+      "Without the server the message waits in the outbox, sealed, and goes out with your next " +
+      "connection: its id is printed all the same, and the exit code is 75, so that a program " +
+      "sees that it has not gone out, and that it must not be sent again.",
+      "--json: an object with id and waiting (true if it is in the outbox).",
       TICKET,
     ],
     positionals: [],
