@@ -16,6 +16,7 @@ import { openSqliteStore } from "../server/sqlite_store.ts";
 import { ServerProcess } from "../tests/support/program.ts";
 import { type Person, preseal, type Presealed, RawSession } from "../tests/support/raw_session.ts";
 import { makeServerFolder } from "../tests/support/server_folder.ts";
+import { searchKept } from "./searching.ts";
 import { percentile, Served, time } from "./serving.ts";
 
 const RUNS = 3;
@@ -468,6 +469,17 @@ async function resting(): Promise<void> {
   await Promise.all(sessions.map((session) => session.close()));
 }
 
+async function searching(): Promise<void> {
+  const results = await searchKept(10_000, 2000, RUNS);
+  const ms = median(results.map(({ search }) => search));
+  const inMemory = median(results.map(({ inMemory }) => inMemory));
+  row(
+    "a search in 10000 messages of 2 KB",
+    `${ms.toFixed(0)} ms`,
+    `${ratio(ms, inMemory)} the same in memory (${inMemory.toFixed(0)} ms)`,
+  );
+}
+
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   handshakes,
   deliveries,
@@ -476,6 +488,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   bulk,
   crossing,
   resting,
+  searching,
 };
 const wanted = Deno.args.length > 0 ? Deno.args : Object.keys(PARTS);
 for (const name of wanted) {

@@ -229,15 +229,16 @@ export class Cache {
   /** What is kept of messages for searching, newest first; null for those of which nothing is. */
   async texts(query: CacheQuery): Promise<{ uid: number; text: Bytes | null }[]> {
     const { folder, before = Number.MAX_SAFE_INTEGER, limit } = query;
-    const rows = this.#all(
-      "SELECT uid, record.sealed FROM entry LEFT JOIN record " +
-        "ON kind = 'text' AND key = CAST(uid AS BLOB) " +
-        "WHERE uid < ? AND folder BETWEEN ? AND ? ORDER BY uid DESC LIMIT ?",
-      before,
-      folder === null ? 0 : FOLDERS.indexOf(folder),
-      folder === null ? FOLDERS.length : FOLDERS.indexOf(folder),
-      limit,
-    );
+    const select = "SELECT uid, record.sealed FROM entry LEFT JOIN record " +
+      "ON kind = 'text' AND key = CAST(uid AS BLOB) WHERE uid < ?";
+    const rows = folder === null
+      ? this.#all(`${select} ORDER BY uid DESC LIMIT ?`, before, limit)
+      : this.#all(
+        `${select} AND folder = ? ORDER BY uid DESC LIMIT ?`,
+        before,
+        FOLDERS.indexOf(folder),
+        limit,
+      );
     return await Promise.all(rows.map(async ({ uid, sealed }) => ({
       uid: Number(uid),
       text: sealed === null ? null : await this.#open("text", u(Number(uid)), bytesOf(sealed)),

@@ -64,7 +64,10 @@ export async function listCached(
 }
 
 /** Opens one entry; the reason if it does not open. */
-export async function openItem(unsealer: Unsealer, cached: CachedEntry): Promise<Item> {
+export async function openItem(
+  unsealer: Pick<Unsealer, "open">,
+  cached: CachedEntry,
+): Promise<Item> {
   const { entry, duplicate } = cached;
   try {
     return { entry, opened: await unsealer.open(entry), problem: null, duplicate };

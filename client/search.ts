@@ -83,7 +83,7 @@ export async function indexText(cache: Cache, opened: Opened, shown: Shown): Pro
 /** Looks in everything that the cache has. Opens what was never opened. */
 export async function search(
   cache: Cache,
-  unsealer: Unsealer,
+  unsealer: Pick<Unsealer, "open">,
   terms: readonly string[],
   options: SearchOptions,
 ): Promise<SearchResult> {
@@ -115,7 +115,7 @@ export async function search(
 /** What is known of a message without its body; null if it does not open. */
 async function indexHeaders(
   cache: Cache,
-  unsealer: Unsealer,
+  unsealer: Pick<Unsealer, "open">,
   uid: number,
 ): Promise<Indexed | null> {
   const cached = await cache.entry(uid);
