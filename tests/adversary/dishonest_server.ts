@@ -264,6 +264,8 @@ export class DishonestServer implements AsyncDisposable {
         return await talk.respond({ ok: true });
       case "logout":
         return await talk.respond({ ok: true, sessions: 0, tickets: 0 });
+      case "upload":
+        return await talk.respond({ ok: true, offset: 0 });
       case "rotations":
         return await talk.respond({ ok: true, links: this.chains.get(request.name) ?? [] });
       case "rotate-begin":
