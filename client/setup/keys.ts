@@ -10,6 +10,7 @@ import {
   saveIdentityFiles,
   savePublicKey,
 } from "../../protocol/key_files.ts";
+import { PROGRAM } from "../../protocol/program.ts";
 import { makeIdentity } from "../../protocol/make_identity.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../../protocol/secret_input.ts";
 import { askPassphrase, openPerson, type Person } from "../session.ts";
@@ -88,8 +89,9 @@ async function choosePassphrase(
   if (!terminal.interactive) return null;
   say();
   say("Your keys are made on this machine and stay on it. A passphrase keeps them shut for");
-  say("whoever copies your files; you are asked for it when Sealpost starts. Press Enter for");
-  say("none. It must not be your password, which the server sees when you log in.");
+  say("whoever copies your files; you are asked for it when Sealpost starts, or once in some");
+  say(`hours with "${PROGRAM} unlock". Press Enter for none. It must not be your password,`);
+  say("which the server sees when you log in.");
   for (;;) {
     const first = await terminal.askSecret("Passphrase (Enter for none): ");
     if (first === null) throw new SealpostError("cancelled", "the input has ended");
