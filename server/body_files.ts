@@ -140,9 +140,26 @@ export class BodyFiles {
    */
   async adopt(path: string): Promise<string> {
     const name = toHex(random(16));
-    await Deno.rename(path, this.#temp(name));
+    try {
+      await Deno.rename(path, this.#temp(name));
+    } catch (error) {
+      // Whoever runs the server may have put the bodies on a disk of their own.
+      if (!(error instanceof Error && "code" in error && error.code === "EXDEV")) throw error;
+      await this.#copy(path, this.#temp(name));
+    }
     this.#finished.add(name);
     return name;
+  }
+
+  async #copy(from: string, to: string): Promise<void> {
+    try {
+      await Deno.copyFile(from, to);
+      using file = await Deno.open(to, { read: true, write: true });
+      await this.#disk.syncFile(file);
+    } catch (error) {
+      await removeQuietly(to);
+      throw error;
+    }
   }
 
   /** Removes an adopted body, unless a delivery has taken it. */

@@ -83,7 +83,9 @@ function attachment(size: number): AttachmentSource {
 
 async function send(from: Session, subject: string, size = 0): Promise<void> {
   const attachments = size === 0 ? [] : [attachment(size)];
-  await from.mail.send({ to: ["bob"], subject, text: `${subject}\n`, attachments });
+  const text = `${subject}\n`;
+  const { waits } = await from.mail.send({ to: ["bob"], subject, text, attachments });
+  if (waits) throw waits;
 }
 
 async function refused(code: ErrorCode, work: () => Promise<unknown>): Promise<string> {
