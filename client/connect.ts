@@ -36,7 +36,7 @@ export interface ConnectOptions {
  */
 export async function connect(options: ConnectOptions): Promise<void> {
   let full: Started | null = null;
-  const terminal = handedOver(openTerminal(), () => full?.askSecret ?? null);
+  const terminal = handedOver(openTerminal(), () => full);
   const { address, name, dir } = await whoAndWhere(terminal, options);
   // A password that is needed again can be asked for only while no other question is.
   let asking = false;

@@ -75,26 +75,37 @@ export function openTerminal(io: TerminalIo = systemIo()): Terminal {
   return new LineTerminal(io);
 }
 
+/** Who has the whole terminal, and so asks and tells in the place of a {@linkcode Terminal}. */
+export interface WholeScreen {
+  askSecret(prompt: string): Promise<Bytes | null>;
+  say(line: string): void;
+}
+
 /**
- * `terminal`, whose questions for secrets go to `ask` once that is there: while the whole terminal
- * is in use, nothing else may read or write it.
+ * `terminal`, whose questions for secrets and whose lines go to `whole` once that is there: while the
+ * whole terminal is in use, nothing else may read or write it.
  */
-export function handedOver(
-  terminal: Terminal,
-  ask: () => Terminal["askSecret"] | null,
-): Terminal {
+export function handedOver(terminal: Terminal, whole: () => WholeScreen | null): Terminal {
   return {
     interactive: terminal.interactive,
     columns: () => terminal.columns(),
     rows: () => terminal.rows(),
     ask: (prompt) => terminal.ask(prompt),
-    askSecret: (prompt) => (ask() ?? ((text: string) => terminal.askSecret(text)))(prompt),
+    askSecret: (prompt) => (whole() ?? terminal).askSecret(prompt),
     askText: (prompt, onText) => terminal.askText(prompt, onText),
     askBlock: (prompt, isWhole) => terminal.askBlock(prompt, isWhole),
     readRest: () => terminal.readRest(),
     writeBytes: (bytes) => terminal.writeBytes(bytes),
-    print: (line) => terminal.print(line),
-    complain: (line) => terminal.complain(line),
+    print: (line) => {
+      const screen = whole();
+      if (screen) screen.say(line ?? "");
+      else terminal.print(line);
+    },
+    complain: (line) => {
+      const screen = whole();
+      if (screen) screen.say(line);
+      else terminal.complain(line);
+    },
   };
 }
 

@@ -321,7 +321,7 @@ export class App implements Host {
     const question = this.#questions[0];
     const most = Math.max(1, Math.min(5, rows - 4));
     if (question) {
-      const above = wrapText(question.text, columns - 2);
+      const above = wrapText(question.text, columns - 3);
       if (question.keys === null) {
         const { line, cursor } = messageLine({
           kind: "input",
@@ -336,7 +336,7 @@ export class App implements Host {
       const before = above.slice(0, -1).slice(1 - most);
       return {
         lines: [
-          ...most > 1 ? before.map((text) => fill([span(text, "strong")], columns)) : [],
+          ...most > 1 ? before.map((text) => fill([span(` ${text}`, "strong")], columns)) : [],
           last.line,
         ],
         cursor: last.cursor,
@@ -353,8 +353,8 @@ export class App implements Host {
       return { lines: [fill([], columns)], cursor: null };
     }
     const look = message.kind === "error" ? "bad" : message.kind === "good" ? "good" : "plain";
-    const lines = wrapText(message.text, columns - 1).slice(0, most);
-    return { lines: lines.map((text) => fill(line(text, look), columns)), cursor: null };
+    const lines = wrapText(message.text, columns - 2).slice(0, most);
+    return { lines: lines.map((text) => fill(line(` ${text}`, look), columns)), cursor: null };
   }
 
   /** Why there is no connection, where nothing else is to be said. */

@@ -62,22 +62,22 @@ export function messageLine(
   if (!message) return { line: fill([], columns), cursor: null };
   switch (message.kind) {
     case "info":
-      return { line: fill([span(message.text)], columns), cursor: null };
+      return { line: fill([span(` ${message.text}`)], columns), cursor: null };
     case "good":
-      return { line: fill([span(message.text, "good")], columns), cursor: null };
+      return { line: fill([span(` ${message.text}`, "good")], columns), cursor: null };
     case "error":
-      return { line: fill([span(message.text, "bad")], columns), cursor: null };
+      return { line: fill([span(` ${message.text}`, "bad")], columns), cursor: null };
     case "progress":
-      return { line: fill([span(message.text, "accent")], columns), cursor: null };
+      return { line: fill([span(` ${message.text}`, "accent")], columns), cursor: null };
     case "question": {
-      const text = fit(message.text, columns - 1);
+      const text = ` ${fit(message.text, Math.max(1, columns - 2))}`;
       return {
         line: fill([span(text, "strong")], columns),
         cursor: Math.min(columns - 1, displayWidth(text) + 1),
       };
     }
     case "input": {
-      const label = fit(message.label, Math.max(8, Math.floor(columns / 2)));
+      const label = ` ${fit(message.label, Math.max(8, Math.floor(columns / 2)))}`;
       const room = Math.max(1, columns - displayWidth(label) - 1);
       const { text, column } = message.hidden
         ? { text: "", column: 0 }

@@ -2,6 +2,7 @@ import type { MailEvent } from "../../protocol/request.ts";
 import { showsColours, showsUnicode } from "../display.ts";
 import type { Mail } from "../mail.ts";
 import type { Tools } from "../programs.ts";
+import type { WholeScreen } from "../terminal.ts";
 import { App } from "./app.ts";
 import { systemDisplay } from "./display.ts";
 import { signsFor } from "./signs.ts";
@@ -18,13 +19,11 @@ export interface StartOptions {
 }
 
 /** The full-screen program before it has the terminal. */
-export interface Started {
+export interface Started extends WholeScreen {
   /** Called when the server says that something came. */
   notice(event: MailEvent): void;
   /** Runs until the person ends it. */
   run(): Promise<void>;
-  /** Asks for a secret, which is not shown; null if the person leaves the question. */
-  askSecret(prompt: string): Promise<Uint8Array<ArrayBuffer> | null>;
 }
 
 /** Makes the full-screen program for `mail`. */
@@ -41,6 +40,7 @@ export function startTui(mail: Mail, { files, account, tools }: StartOptions): S
   return {
     notice: (event) => app.notice(event),
     run: () => app.run(),
+    say: (line) => app.say(line),
     askSecret: async (prompt) => {
       const typed = await app.input(prompt, { hidden: true });
       return typed === null ? null : new TextEncoder().encode(typed.normalize("NFC"));
