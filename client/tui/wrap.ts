@@ -29,7 +29,8 @@ export function wrapPieces(
   let at = 0;
   for (const grapheme of graphemes(text)) {
     const wide = displayWidth(show(grapheme));
-    if (grapheme !== " " && used + wide > width && at > start) {
+    // What is left after a break at a space may still be too long.
+    while (grapheme !== " " && used + wide > width && at > start) {
       const end = chance > start ? chance : at;
       used = chance > start ? used - chanceUsed : 0;
       pieces.push({ start, end });

@@ -41,6 +41,7 @@ Deno.test("a text is wrapped at spaces, and long words where they must", () => {
   assertEquals(wrapText("one two three", 8), ["one two", "three"]);
   assertEquals(wrapText("abcdefghij", 4), ["abcd", "efgh", "ij"]);
   assertEquals(wrapText("日本語テキスト", 5), ["日本", "語テ", "キス", "ト"]);
+  assertEquals(wrapText(" 日a🙂", 4), ["", "日a", "🙂"]);
   assertEquals(wrapText("", 5), [""]);
   assertEquals(expandTabs("a\tb\t日\tc"), "a       b       日      c");
 });
