@@ -58,20 +58,39 @@ function byteLength(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 
+/** What is to become of a file that has the name of one that is saved. */
+export type Taken = "overwrite" | "rename" | "skip";
+
 /**
  * Saves `content` in `folder` as a new file (mode 0600) and returns its path: `name` made safe, or
  * `name (2)` and so on if there is one. Never overwrites and never follows a symbolic link in the
  * folder. The file has its name only when it is whole and on the disk; what goes wrong before that
  * leaves nothing.
  *
+ * If there is one of its name and `decide` is given, it says what to do: `overwrite` puts the whole new
+ * file in the place of a file (never of a folder, nor through a link), `skip` saves nothing, and null is
+ * returned.
+ *
  * Throws `file-missing` (no such folder), `file-exists` (ten thousand such names), `disk-full`,
  * `file-io`, and what `content` throws.
  */
+export function saveAttachment(
+  folder: string,
+  name: string,
+  content: AsyncIterable<Bytes>,
+): Promise<string>;
+export function saveAttachment(
+  folder: string,
+  name: string,
+  content: AsyncIterable<Bytes>,
+  decide?: (path: string) => Promise<Taken>,
+): Promise<string | null>;
 export async function saveAttachment(
   folder: string,
   name: string,
   content: AsyncIterable<Bytes>,
-): Promise<string> {
+  decide: (path: string) => Promise<Taken> = () => Promise.resolve("rename"),
+): Promise<string | null> {
   const temp = join(folder, `.sealpost-${toHex(random(8))}.part`);
   try {
     // createNew is O_EXCL: it refuses a symbolic link, also a dangling one.
@@ -83,7 +102,7 @@ export async function saveAttachment(
       } finally {
         file.close();
       }
-      const path = await giveName(temp, folder, safeName(name));
+      const path = await giveName(temp, folder, safeName(name), decide);
       await syncFolder(folder);
       return path;
     } finally {
@@ -95,12 +114,24 @@ export async function saveAttachment(
 }
 
 /** Gives the file `temp` the first free one of the names after `name`, and returns its path. */
-async function giveName(temp: string, folder: string, name: string): Promise<string> {
+async function giveName(
+  temp: string,
+  folder: string,
+  name: string,
+  decide: (path: string) => Promise<Taken>,
+): Promise<string | null> {
   const dot = name.lastIndexOf(".");
   const [stem, extension] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ""];
   for (let i = 1; i <= MAX_TRIES; i++) {
     const path = join(folder, i === 1 ? name : `${stem} (${i})${extension}`);
     if (await take(temp, path)) return path;
+    if (i > 1) continue;
+    const decision = await decide(path);
+    if (decision === "skip") return null;
+    if (decision === "overwrite" && (await Deno.lstat(path)).isFile) {
+      await Deno.rename(temp, path);
+      return path;
+    }
   }
   throw new SealpostError(
     "file-exists",

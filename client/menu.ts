@@ -16,7 +16,14 @@ import type { Item } from "./list.ts";
 import type { Mail } from "./mail.ts";
 import { askForForgotten } from "./mentions.ts";
 import { sendDraft } from "./send_draft.ts";
-import { formatTime, headerLines, listingLine, saveAttachments, titleOf } from "./show.ts";
+import {
+  askWhenTaken,
+  formatTime,
+  headerLines,
+  listingLine,
+  saveAttachments,
+  titleOf,
+} from "./show.ts";
 import type { Terminal } from "./terminal.ts";
 import type { Opened } from "./unseal.ts";
 import { verification } from "./verification.ts";
@@ -328,7 +335,9 @@ export class Menu {
       }
       if (await this.#yes(`Would you like to save them to ${FILES}/? (Y/N) `)) {
         await Deno.mkdir(this.#files, { recursive: true });
-        for (const path of await saveAttachments(message, this.#files)) {
+        for (
+          const path of await saveAttachments(message, this.#files, askWhenTaken(this.#terminal))
+        ) {
           this.#terminal.print(`Saved ${path}`);
         }
       }

@@ -31,6 +31,8 @@ export class Progress {
   readonly #output: ProgressOutput;
   readonly #start: number;
   #drawn: number | null = null;
+  /** What was done before this attempt. */
+  #base: number | null = null;
 
   /** `total` is in units. */
   constructor(label: string, total: number, unit: Unit = "bytes", output = usual) {
@@ -47,6 +49,8 @@ export class Progress {
     if (!this.#output.terminal) return;
     const now = this.#output.now();
     const soon = now - this.#start < PATIENCE;
+    // So much at once is what an earlier attempt brought.
+    this.#base ??= soon && done > this.#total / 20 ? done : 0;
     if (soon || (this.#drawn !== null && now - this.#drawn < INTERVAL)) return;
     this.#drawn = now;
     this.#output.write(`\r${this.#line(done, now - this.#start)}\x1b[K`);
@@ -61,7 +65,8 @@ export class Progress {
   #line(done: number, elapsed: number): string {
     const share = this.#total > 0 ? Math.min(1, done / this.#total) : 0;
     const filled = Math.floor(share * BAR);
-    const rate = done / (elapsed / 1000);
+    // What an earlier attempt brought took no time of this one.
+    const rate = Math.max(0, done - (this.#base ?? 0)) / (elapsed / 1000);
     const amount = (units: number) => this.#unit === "bytes" ? formatSize(units) : `${units}`;
     const parts = [
       `[${"#".repeat(filled)}${"-".repeat(BAR - filled)}]`,

@@ -1,10 +1,11 @@
 import type { Bytes } from "../crypto/bytes.ts";
 import { printable } from "../protocol/printable.ts";
 import type { Person } from "../protocol/summary.ts";
-import { saveAttachment } from "./attachments.ts";
+import { saveAttachment, type Taken } from "./attachments.ts";
 import type { Item } from "./list.ts";
 import { type ParsedMessage, parseMessage } from "./parse.ts";
 import { formatSize } from "./progress.ts";
+import type { Terminal } from "./terminal.ts";
 import type { TemporaryMessage } from "./temporary_message.ts";
 import { formatTime } from "./time.ts";
 import type { Opened } from "./unseal.ts";
@@ -123,14 +124,32 @@ export async function readForDisplay(message: TemporaryMessage): Promise<Shown> 
 export async function saveAttachments(
   message: TemporaryMessage,
   folder: string,
+  decide?: (path: string) => Promise<Taken>,
 ): Promise<string[]> {
   const paths: string[] = [];
   await parseMessage(message.stream(), {
     attachment: async ({ name }, content) => {
-      paths.push(await saveAttachment(folder, name, content));
+      const path = await saveAttachment(folder, name, content, decide);
+      if (path !== null) paths.push(path);
     },
   });
   return paths;
+}
+
+/** Asks a person what to do with a file that is there; where nobody can be asked, nothing is. */
+export function askWhenTaken(
+  terminal: Terminal,
+): ((path: string) => Promise<Taken>) | undefined {
+  if (!terminal.interactive) return undefined;
+  return async (path) => {
+    for (;;) {
+      const question = `${printable(path)} is there already: overwrite, rename or skip? (o/R/s) `;
+      const answer = (await terminal.ask(question))?.trim().toLowerCase() ?? "s";
+      const found = (["overwrite", "rename", "skip"] as const)
+        .find((word) => word.startsWith(answer || "r"));
+      if (found) return found;
+    }
+  };
 }
 
 async function drain(content: AsyncIterable<Bytes>): Promise<void> {

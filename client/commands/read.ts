@@ -4,7 +4,7 @@ import { displayWidth } from "../../protocol/printable.ts";
 import { isLost } from "../line.ts";
 import { parseMessage } from "../parse.ts";
 import type { Tools } from "../programs.ts";
-import { headerLines, isoTime, saveAttachments, senderNote } from "../show.ts";
+import { askWhenTaken, headerLines, isoTime, saveAttachments, senderNote } from "../show.ts";
 import type { Terminal } from "../terminal.ts";
 import { type CommonOptions, openMessage, withMail } from "./common.ts";
 
@@ -50,7 +50,8 @@ export async function read(options: ReadOptions): Promise<void> {
         const bcc = await mail.unsealer.blindCopied(opened);
         const saved = options.save === undefined
           ? []
-          : await saveTo(options.save, () => saveAttachments(message, options.save ?? "."));
+          : await saveTo(options.save, () =>
+            saveAttachments(message, options.save ?? ".", askWhenTaken(terminal)));
         if (json) {
           const { summary } = opened;
           printJson({

@@ -3,7 +3,12 @@ import { basename, join } from "@std/path";
 import fc from "fast-check";
 import { utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
-import { attachmentFromFile, safeName, saveAttachment } from "../../client/attachments.ts";
+import {
+  attachmentFromFile,
+  safeName,
+  saveAttachment,
+  type Taken,
+} from "../../client/attachments.ts";
 import { symlink } from "../support/command.ts";
 import { collect, stream } from "./mail.ts";
 
@@ -196,5 +201,23 @@ Deno.test("what cannot be sent is refused with the reason", async () => {
     const directory = await assertRejects(() => attachmentFromFile(folder), SealpostError);
     assertEquals(directory.code, "file-io");
     assertMatch(directory.message, /is a folder/);
+  });
+});
+
+Deno.test("a file that is there is overwritten only if somebody says so, and a link never", async () => {
+  await inFolder(async (folder) => {
+    const save = (text: string, decision: Taken) => {
+      return saveAttachment(folder, "a.txt", stream(text), () => Promise.resolve(decision));
+    };
+    const read = (name: string) => Deno.readTextFile(join(folder, name));
+    assertEquals(await save("first", "skip"), join(folder, "a.txt"));
+    assertEquals(await save("second", "skip"), null);
+    assertEquals(await save("third", "rename"), join(folder, "a (2).txt"));
+    assertEquals([await read("a.txt"), await read("a (2).txt")], ["first", "third"]);
+    assertEquals(await save("fourth", "overwrite"), join(folder, "a.txt"));
+    assertEquals(await read("a.txt"), "fourth");
+    await Deno.remove(join(folder, "a.txt"));
+    await Deno.mkdir(join(folder, "a.txt"));
+    assertEquals(await save("fifth", "overwrite"), join(folder, "a (3).txt"));
   });
 });

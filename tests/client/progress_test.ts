@@ -87,3 +87,14 @@ Deno.test("sizes and durations are for people", () => {
     "1:02:05",
   ]);
 });
+
+Deno.test("the rate is that of this attempt, not of what an earlier one brought", () => {
+  const { out, written, clock } = output();
+  const progress = new Progress("Sending", 4 * 1024 * 1024, "bytes", out);
+  progress.update(2 * 1024 * 1024);
+  clock.now = 2000;
+  progress.update(3 * 1024 * 1024);
+  assertEquals(written, [
+    "\rSending [###############-----]   75%  3.0 MiB of 4.0 MiB  512 KiB/s  2 s left\x1b[K",
+  ]);
+});
