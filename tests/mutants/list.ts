@@ -3,6 +3,7 @@ import { OF_CRYPTO } from "./of_crypto.ts";
 import { OF_HANDSHAKE } from "./of_handshake.ts";
 import { OF_KEEPING } from "./of_keeping.ts";
 import { OF_MESSAGES } from "./of_messages.ts";
+import { OF_PEOPLE } from "./of_people.ts";
 import { OF_READING } from "./of_reading.ts";
 import { OF_RECORDS } from "./of_records.ts";
 import { OF_ROTATION } from "./of_rotation.ts";
@@ -18,6 +19,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...OF_SERVER,
   ...OF_KEEPING,
   ...OF_ROTATION,
+  ...OF_PEOPLE,
 ];
 
 /** Tests of one file; with `filter`, a pattern, only those with such a name. */
@@ -29,6 +31,11 @@ export interface Tests {
 
 /** Tests that look at a file first of all; a mutant in it most likely falls to one of these. */
 export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
+  "crypto/safety_number.ts": ["crypto/safety_number"],
+  "protocol/contact_card.ts": ["protocol/contact_card"],
+  "client/verification.ts": ["client/pins"],
+  "client/unlocked.ts": ["client/unlocked"],
+  "server/log_out.ts": ["server/log_out"],
   "crypto/aes_gcm.ts": ["crypto/aes_gcm", "crypto/strictness"],
   "crypto/bytes.ts": ["crypto/bytes"],
   "crypto/hash.ts": ["crypto/hash", "vectors/kem"],
