@@ -7,6 +7,7 @@ import { SIZE_A, SIZE_B, SIZE_C, SIZE_D, SIZE_E } from "../protocol/handshake.ts
 import { RECORD_HEADER } from "../protocol/record.ts";
 import { requestSchema, responses, VERDICT_SIZE, WIRE_ERRORS } from "../protocol/request.ts";
 import { SIZE_R1, SIZE_R2 } from "../protocol/resumption.ts";
+import { parseLife } from "../client/unlock.ts";
 import { MAX_CERTIFICATE } from "../protocol/rotation.ts";
 import { MAX_STANZA, MIN_STANZA } from "../protocol/stanza.ts";
 import { MAX_NOTE, MAX_SUMMARY } from "../protocol/summary.ts";
@@ -152,6 +153,11 @@ async function limits(): Promise<Record<string, readonly string[]>> {
       await at("protocol/rotation.ts", "ROTATION_SLACK", MINUTE),
       await at("server/rotation.ts", "MAX_A_DAY"),
     ],
+    "keys without their passphrase": [
+      figure(parseLife("1m") / MINUTE),
+      figure(parseLife("7d") / DAY),
+    ],
+    "text of a contact": [await at("protocol/contact_card.ts", "MAX_CARD_TEXT")],
     "entries in one `list`": ["200"],
     "age of an id; ahead": [await of("MAX_ID_AGE", DAY), await of("MAX_ID_AHEAD", MINUTE)],
     "memory of ids": [await of("ID_MEMORY", DAY)],
