@@ -460,6 +460,6 @@ Deno.test("a parser that fails for one input in ten thousand is noticed, and so 
       ([a, b]: Bytes) => a === 0x80 && b === 0x7f ? new Uint8Array(20_000) : null,
       ([a, b]: Bytes) => a === 0x80 && b === 0x7f ? Promise.reject(new Error("later")) : null,
     ]
-  ) await assertRejects(() => tryParser({ ...failing, read }));
+  ) await assertRejects(() => tryParser({ ...failing, read }, 100_000));
   await assertRejects(() => tryParser({ name: "takes all", seeds, read: () => null }));
 });

@@ -101,7 +101,7 @@ Deno.test("the server's folder and log hold no password, title, text or attachme
   await relay.lines[0]?.carried("up", 700_000);
   const arriving = await waitFor("a file that arrives", async () => {
     const files = await filesBelow(server);
-    return files.some((path) => path.startsWith("mail/bodies/tmp/")) ? files : null;
+    return files.some((path) => /^mail\/uploads\/.*\.body$/.test(path)) ? files : null;
   });
   assert(arriving.includes("mail/sealpost.db-wal"), `${arriving}`);
   await nothingIn(server);
