@@ -23,12 +23,14 @@ export interface Draft {
   readonly forwards?: string;
   /** Whether `text` is a letter as it was left in an editor, whose headers could not be read. */
   readonly unread?: boolean;
+  /** The id of the message that was last made of it: where that is in the outbox, the draft is done with. */
+  readonly sentAs?: string;
   /** Milliseconds since 1970. */
   readonly savedAt: number;
 }
 
 /** What is saved; {@linkcode Drafts.save} adds the time. */
-export type Written = Omit<Draft, "savedAt">;
+export type Written = Omit<Draft, "savedAt" | "sentAs">;
 
 /** The drafts that there are, the latest first, and what could not be read. */
 export interface DraftList {
@@ -55,6 +57,7 @@ const schema = v.object({
   answers: v.exactOptional(v.string()),
   forwards: v.exactOptional(v.string()),
   unread: v.exactOptional(v.boolean()),
+  sentAs: v.exactOptional(v.string()),
   savedAt: v.number(),
 });
 
@@ -100,10 +103,35 @@ export class Drafts {
 
   /** Keeps a draft, durably, in the place of what was saved under its id. Throws `disk-full`, `file-io`. */
   async save(draft: Written): Promise<Draft> {
-    const saved = { ...draft, savedAt: Date.now() };
+    // Another text than the one that went out is a draft of its own.
+    const { sentAs: _, ...written }: Written & Pick<Draft, "sentAs"> = draft;
+    const saved = { ...written, savedAt: Date.now() };
     const text = JSON.stringify({ version: 1, ...saved });
     await this.#state.write(PREFIX + draft.id, utf8(text));
     return saved;
+  }
+
+  /**
+   * Notes, durably, as which message a saved draft is about to be put into the outbox; nothing if it
+   * was not saved. Throws `disk-full`, `file-io`.
+   */
+  async sending(id: string, message: string): Promise<void> {
+    const saved = await this.#read(PREFIX + id);
+    if (saved === null) return;
+    await this.#state.write(
+      PREFIX + id,
+      utf8(JSON.stringify({ version: 1, ...saved, sentAs: message })),
+    );
+  }
+
+  /**
+   * Removes the drafts whose message `isOut` knows: a crash came between the outbox and their
+   * removal. Throws `file-io`.
+   */
+  async dropSent(isOut: (message: string) => boolean | Promise<boolean>): Promise<void> {
+    for (const { id, sentAs } of (await this.list()).drafts) {
+      if (sentAs !== undefined && await isOut(sentAs)) await this.remove(id);
+    }
   }
 
   /** All drafts. One that is damaged hides no other. */

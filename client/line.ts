@@ -93,6 +93,8 @@ export class Line implements Channel {
   #failures = 0;
   #since = 0;
   #closed = false;
+  /** Whether the connection began with a ticket, which is spent. */
+  #resumed = false;
 
   private constructor(options: LineOptions) {
     this.#options = options;
@@ -201,7 +203,7 @@ export class Line implements Channel {
     await this.#dialing?.catch(() => {});
     const link = this.#link;
     this.#link = null;
-    await link?.close();
+    await (this.#resumed ? link?.closeWithTicket() : link?.close());
     this.#become({ kind: "offline", why: "the connection is closed", retryAt: Infinity });
     this.#listeners.clear();
   }
@@ -217,8 +219,9 @@ export class Line implements Channel {
     return new SealpostError("offline", `there is no connection to the server: ${why}`);
   }
 
-  #take({ link, hello }: Dialed): void {
+  #take({ link, hello, resumed }: Dialed): void {
     this.#link = link;
+    this.#resumed = resumed;
     this.#hello = hello;
     this.#since = performance.now();
     this.#become({ kind: "online" });

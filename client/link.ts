@@ -23,6 +23,9 @@ const EMPTY = new Uint8Array(0);
 /** How long a server may leave what it was asked without any progress, milliseconds. */
 const PATIENCE = 300_000;
 
+/** How long a goodbye waits for the ticket of a session that asked nothing, milliseconds. */
+const TICKET_WAIT = 2000;
+
 /** What may still be on its way when data is not wanted any more, bytes: buffers of both systems. */
 const MAX_DRAINED = 32 * 1024 * 1024;
 
@@ -115,6 +118,19 @@ export class Link implements Channel {
     onProgress: (done: number) => void = () => {},
   ): Promise<Response<"deliver">> {
     return (await this.#request<"deliver">(request, { sealed, onProgress })).response;
+  }
+
+  /** As {@linkcode Link.close}, once the next ticket came: the server gives it with its first answer. */
+  async closeWithTicket(): Promise<void> {
+    if (this.#nextId === 1 && !this.#ended) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const late = new Promise<void>((resolve) => timer = setTimeout(resolve, TICKET_WAIT));
+      // Without it the password is asked for the next time, and that is all.
+      const asked = this.ask({ op: "whoami" }).then(() => {}, () => {});
+      await Promise.race([asked, late]);
+      clearTimeout(timer);
+    }
+    await this.close();
   }
 
   async close(): Promise<void> {

@@ -38,6 +38,8 @@ export interface Outgoing {
   readonly attachments: readonly AttachmentSource[];
   /** The message this one answers. */
   readonly answers?: Opened;
+  /** Called before the message goes into the outbox, with its id. */
+  readonly onSealed?: (id: string) => Promise<void>;
   /** Called when the message is in the outbox, durably: from then on it is not lost. */
   readonly onKept?: () => Promise<void>;
   /** Called before a message that was refused for good leaves the outbox. */
@@ -127,7 +129,7 @@ export class Mail {
     const outbox = await Outbox.open(state);
     const drafts = await Drafts.open(state);
     const remembered = await rememberedHello(state, line);
-    return new Mail(self, line, remembered, {
+    const mail = new Mail(self, line, remembered, {
       people,
       unsealer,
       cache,
@@ -136,6 +138,8 @@ export class Mail {
       memory,
       outbox,
     });
+    await mail.#dropSentDrafts();
+    return mail;
   }
 
   get name(): string {
@@ -186,6 +190,16 @@ export class Mail {
   /** What waits in the outbox. */
   async waiting(): Promise<DeliverRequest[]> {
     return (await this.#outbox.list()).waiting.map(({ request }) => request);
+  }
+
+  /** What waits in the outbox, and what was refused for good and is kept there. */
+  async unsent(): Promise<{ waiting: Waiting; refused: boolean }[]> {
+    const { waiting } = await this.#outbox.list();
+    const refused = await this.#outbox.listRefused();
+    return [
+      ...waiting.map((one) => ({ waiting: one, refused: false })),
+      ...refused.map((one) => ({ waiting: one, refused: true })),
+    ];
   }
 
   /**
@@ -261,6 +275,7 @@ export class Mail {
       ...(answered === undefined ? {} : { inReplyTo: answered }),
     }, this.identity);
     const { size } = sealed.request;
+    await outgoing.onSealed?.(sealed.request.id);
     const waiting = await withProgress("Sealing", size, (tell) => this.#outbox.add(sealed, tell));
     await outgoing.onKept?.();
     try {
@@ -283,11 +298,30 @@ export class Mail {
     }
   }
 
+  /** Forgets the drafts that a crash left although their messages are on their way or sent. */
+  async #dropSentDrafts(): Promise<void> {
+    await this.drafts.dropSent(async (message) => {
+      if (await this.#outbox.has(message)) return true;
+      return this.cache.ids().some(({ id, folder }) => {
+        return folder === "sent" && formatMessageId(id) === message;
+      });
+    });
+  }
+
+  /** Throws a message away that waits, or was refused. No error if it went out meanwhile. */
+  async discardUnsent(id: string): Promise<void> {
+    for (const { waiting } of await this.unsent()) {
+      if (waiting.request.id === id) await waiting.remove();
+    }
+  }
+
   /**
    * Sends what waits from earlier. Returns how many went out, and the refusals. Throws if the
    * connection fails, or there is none.
    */
   async flushOutbox(): Promise<{ sent: number; refused: string[] }> {
+    // What leaves the outbox says no more that its draft is done with.
+    await this.#dropSentDrafts();
     const refused: string[] = [];
     let sent = 0;
     const { waiting: messages, unknown } = await this.#outbox.list();

@@ -124,6 +124,11 @@ export class Outbox {
     return this.#waiting(request, true);
   }
 
+  /** Whether a message waits, or was refused and is kept. */
+  async has(id: string): Promise<boolean> {
+    return await exists(this.#path(id)) || await exists(`${this.#path(id)}${REFUSED}`);
+  }
+
   /**
    * What still waits from earlier, oldest first, and the files of which it is not known where they
    * were to go: they stay.

@@ -51,6 +51,7 @@ export async function sendDraft(
     text,
     attachments: [...forwarded.sources, ...own],
     ...(answers === null ? {} : { answers }),
+    onSealed: (message) => mail.drafts.sending(id, message),
     onKept: async () => {
       watcher.inOutbox?.(true);
       await mail.drafts.remove(id);

@@ -447,14 +447,16 @@ function systemIo(): TerminalIo {
   };
 }
 
-/** Writes all of `bytes` before it returns. Ends the process if nobody reads them any more. */
+/**
+ * Writes all of `bytes` before it returns. Throws `Deno.errors.BrokenPipe` if nobody reads them any
+ * more: what the command has open is closed, then it ends as if SIGPIPE had ended it.
+ */
 function writeAll(stream: { writeSync(bytes: Uint8Array): number }, bytes: Bytes): void {
   for (let at = 0; at < bytes.length;) {
     try {
       at += stream.writeSync(bytes.subarray(at));
     } catch (error) {
-      // As if SIGPIPE had ended it, which the runtime ignores.
-      if (error instanceof Deno.errors.BrokenPipe) Deno.exit(141);
+      if (error instanceof Deno.errors.BrokenPipe) throw error;
       // The stream is shared with a process that made it non-blocking.
       if (!(error instanceof Deno.errors.WouldBlock)) {
         throw wrapFileError(error, "write the output");

@@ -3,6 +3,7 @@ import { fit, printable, printableJson } from "../../protocol/printable.ts";
 import { type Draft, Drafts, shortDraftId } from "../drafts.ts";
 import { editDraft } from "../edit_draft.ts";
 import { formatLetter } from "../letter.ts";
+import { Outbox } from "../outbox.ts";
 import type { Tools } from "../programs.ts";
 import { sendDraft } from "../send_draft.ts";
 import { openPerson } from "../session.ts";
@@ -36,6 +37,8 @@ async function withDrafts(
   });
   const { state } = await openPerson(terminal, profile.dir, profile.name);
   const drafts = await Drafts.open(state);
+  const outbox = await Outbox.open(state);
+  await drafts.dropSent((message) => outbox.has(message));
   announceRecovered(terminal, drafts);
   const printJson = (value: unknown) => terminal.print(printableJson(value));
   await work({ terminal, profile, drafts, printJson });

@@ -67,6 +67,8 @@ export class App implements Host {
   readonly #ended = Promise.withResolvers<void>();
   #message: { readonly message: Message; readonly since: number } | null = null;
   #progress: string | null = null;
+  /** When the last key was pressed. */
+  #pressed = 0;
   #first: string | null = null;
   #firstTimer: ReturnType<typeof setTimeout> | undefined;
   #gathering: ReturnType<typeof setTimeout> | undefined;
@@ -205,6 +207,7 @@ export class App implements Host {
   }
 
   open(screen: Screen): void {
+    this.#settle();
     this.#screens.push(screen);
     this.refresh();
   }
@@ -212,11 +215,20 @@ export class App implements Host {
   leave(screen: Screen): void {
     const at = this.#screens.indexOf(screen);
     if (at > 0) this.#screens.splice(at, 1);
+    this.#settle();
     this.background(async () => {
       await screen.close?.();
       await this.#list.local();
     });
     this.refresh();
+  }
+
+  /** What was said of another screen, before the key that left it, does not stand on this one. */
+  #settle(): void {
+    const { message, since } = this.#message ?? {};
+    if (message?.kind !== "error" && since !== undefined && since < this.#pressed) {
+      this.#message = null;
+    }
   }
 
   local(): Promise<void> {
@@ -365,6 +377,7 @@ export class App implements Host {
   }
 
   #key(key: Key): void | Promise<void> {
+    this.#pressed = performance.now();
     const { message, since } = this.#message ?? {};
     if (message && since !== undefined && message.kind in SEEN) {
       const kind = message.kind === "error" ? "error" : "info";

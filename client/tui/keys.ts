@@ -109,7 +109,7 @@ const ANSWERING: readonly Binding[] = [
 ];
 
 const SORTING: readonly Binding[] = [
-  bind("d, delete", "delete", "delete: to Trash, and in Trash for good", "delete"),
+  bind("d, delete", "delete", "delete: to Trash; in Trash, Drafts and Outbox for good", "delete"),
   bind("u", "undelete", "undelete: from Trash or Archive back to the inbox"),
   bind("a", "archive", "archive", "archive"),
   bind("M", "move", "move to another folder"),

@@ -50,6 +50,28 @@ Deno.test("a draft is there for the next client, and gone when it is removed", a
   });
 });
 
+Deno.test("a draft whose message is on its way is dropped, and one that was changed since is not", async () => {
+  await withState(async (state, again) => {
+    const drafts = await Drafts.open(state);
+    const [out, changed, held] = [
+      await drafts.save(draft()),
+      await drafts.save(draft()),
+      await drafts.save(draft()),
+    ];
+    for (const { id } of [out, changed, held]) await drafts.sending(id, `message of ${id}`);
+    const loaded = await drafts.load(changed.id);
+    assertEquals(loaded.sentAs, `message of ${changed.id}`);
+    await drafts.save({ ...loaded, text: "another text" });
+    const next = await Drafts.open(await again());
+    await next.dropSent((message) => message !== `message of ${held.id}`);
+    const left = (await next.list()).drafts.map(({ id }) => id);
+    assertEquals(new Set(left), new Set([changed.id, held.id]));
+    // What was never saved is not made a draft by being sent.
+    await drafts.sending("0123456789abcdef", "message");
+    await assertRefusedAsync("no-such-message", () => drafts.load("0123456789abcdef"));
+  });
+});
+
 Deno.test("a draft is named by a beginning of its id that no other has", async () => {
   await withState(async (state) => {
     const drafts = await Drafts.open(state);

@@ -1,9 +1,17 @@
 // Without a server: what was fetched can be read, and what is written waits and goes out once.
 
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { emptyDraft } from "../../client/drafts.ts";
 import { sealpost } from "../support/command.ts";
 import { Group } from "../support/group.ts";
 import { passwordOf } from "../support/program.ts";
+import { openSession } from "../support/session.ts";
 
 const NOW = /^offline, as of \d{4}-\d\d-\d\d \d\d:\d\d \(.*nobody listens there.*\)\n$/;
 
@@ -108,4 +116,33 @@ Deno.test("without a server mail can be read and written; it goes out exactly on
     const ids = JSON.parse(stdout).map(({ id }: { id: string }) => id);
     assertEquals(ids.filter((id: string) => id === waiting).length, 1);
   });
+});
+
+Deno.test("a crash between the outbox and the removal of its draft leaves the message once", async () => {
+  await using group = await Group.start(["alice", "bob"]);
+  const { address } = group.server;
+  const bob = await openSession(group.dir, "bob", address);
+  await bob.mail.close();
+  const parts = { to: ["bob"], subject: "once", text: "x", attachments: [] };
+  {
+    const { mail } = await openSession(group.dir, "alice", address);
+    const { id } = await mail.drafts.save({ ...emptyDraft(), ...parts });
+    await assertRejects(() =>
+      mail.send({
+        ...parts,
+        onSealed: (message) => mail.drafts.sending(id, message),
+        onKept: () => Promise.reject(new Error("the process ends here")),
+      })
+    );
+    assertEquals((await mail.drafts.list()).drafts.length, 1);
+    await mail.close();
+  }
+  const { mail } = await openSession(group.dir, "alice", address);
+  assertEquals([(await mail.drafts.list()).drafts, (await mail.waiting()).length], [[], 1]);
+  assertEquals(await mail.flushOutbox(), { sent: 1, refused: [] });
+  await mail.close();
+  const again = await openSession(group.dir, "bob", address);
+  await again.mail.sync();
+  assertEquals((await again.mail.list({ folder: "inbox", limit: 10 })).length, 1);
+  await again.mail.close();
 });

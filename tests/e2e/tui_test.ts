@@ -263,17 +263,34 @@ testUnless(missing, "on the whole screen nothing is lost and nothing is obeyed",
       await alice.type("from afar");
       await alice.press("Enter", "C-x");
       await alice.see("waits, sealed, in the Outbox (6)");
+      await alice.press("m");
+      await alice.see("Subject:");
+      await alice.type("bob");
+      await alice.press("Enter", "Enter", "Enter");
+      await alice.type("thought better of");
+      await alice.press("Enter", "C-x");
+      await alice.see("waits, sealed, in the Outbox (6)");
+      await alice.press("6");
+      await alice.see("Outbox  2");
+      await alice.press("G", "d");
+      await alice.see("Throw this message away for good");
+      await alice.type("y");
+      await alice.see("it will not be sent");
+      await alice.press("?");
+      const help = await alice.see("The list of messages");
+      assert(!help.includes("it will not be sent"));
+      await alice.press("q");
+      await alice.see("Outbox  1");
       await group.restart(["--listen", address]);
       await alice.see(`alice@${address}`);
       await alice.press("6");
       await alice.see("There is nothing here.");
-      assertStringIncludes(
-        (await run(["inbox", "--server", `bob@${address}`, "--dir", "."], {
-          cwd: group.path("bob"),
-          env: { SEALPOST_PASSWORD: passwordOf("bob") },
-        })).stdout,
-        "from afar",
-      );
+      const { stdout } = await run(["inbox", "--server", `bob@${address}`, "--dir", "."], {
+        cwd: group.path("bob"),
+        env: { SEALPOST_PASSWORD: passwordOf("bob") },
+      });
+      assertStringIncludes(stdout, "from afar");
+      assert(!stdout.includes("thought better of"));
     });
   } finally {
     await alice[Symbol.asyncDispose]();

@@ -1,9 +1,9 @@
 import { fromBase64 } from "../../../crypto/bytes.ts";
 import type { Folder } from "../../../protocol/entry.ts";
 import { printable } from "../../../protocol/printable.ts";
-import type { DeliverRequest } from "../../../protocol/request.ts";
 import type { Draft } from "../../drafts.ts";
 import type { Item } from "../../list.ts";
+import type { Waiting } from "../../outbox.ts";
 import { forwardOf, replyTo } from "../answers.ts";
 import { type Line, right, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
@@ -26,6 +26,12 @@ const SIDE = 22;
 /** What a list can show: a folder of the mailbox, or what is only here. */
 export type Place = Folder | "drafts" | "outbox";
 
+/** A message of the outbox. */
+interface Unsent {
+  readonly waiting: Waiting;
+  readonly refused: boolean;
+}
+
 /** All of them, in the order of their numbers on the keyboard. */
 export const PLACES: readonly Place[] = ["inbox", "sent", "archive", "trash", "drafts", "outbox"];
 
@@ -47,7 +53,7 @@ export class ListScreen implements Screen {
   /** Where the cursor was in each place. */
   readonly #cursors = new Map<Place, string>();
   #drafts: readonly Draft[] = [];
-  #outbox: readonly DeliverRequest[] = [];
+  #outbox: readonly Unsent[] = [];
   #version = -1;
 
   constructor(host: Host) {
@@ -113,7 +119,7 @@ export class ListScreen implements Screen {
   /** Reads anew what is only on this disk. */
   async local(): Promise<void> {
     this.#drafts = (await this.#host.mail.drafts.list()).drafts;
-    this.#outbox = await this.#host.mail.waiting();
+    this.#outbox = await this.#host.mail.unsent();
     this.#update();
     this.#host.refresh();
   }
@@ -222,7 +228,7 @@ export class ListScreen implements Screen {
   #keys(): string[] {
     const place = this.#place;
     if (place === "drafts") return this.#drafts.map(({ id }) => `d${id}`);
-    if (place === "outbox") return this.#outbox.map(({ id }) => `o${id}`);
+    if (place === "outbox") return this.#outbox.map(keyOf);
     const found = this.#found?.uids;
     const places = found ? this.#host.mailbox.all() : this.#host.mailbox.places(place);
     const keys: string[] = [];
@@ -244,7 +250,7 @@ export class ListScreen implements Screen {
     }
     const draft = this.#drafts.find(({ id }) => `d${id}` === key);
     if (draft) return draftRow(draft);
-    const waiting = this.#outbox.find(({ id }) => `o${id}` === key);
+    const waiting = this.#outbox.find((one) => keyOf(one) === key);
     return waiting ? outboxRow(waiting, this.#host.mail.name) : null;
   }
 
@@ -256,7 +262,12 @@ export class ListScreen implements Screen {
       return this.#host.open(new ComposeScreen(this.#host, draft));
     }
     if (key.startsWith("o")) {
-      return this.#host.say("It is sealed and waits for the connection; ^R sends it now.");
+      const unsent = this.#outbox.find((one) => keyOf(one) === key);
+      return this.#host.say(
+        unsent?.refused
+          ? `It was refused and is not sent again; d throws it away. ${whyOf(unsent)}`
+          : `It is sealed and waits; ^R sends it now, d throws it away. ${whyOf(unsent)}`,
+      );
     }
     const item = await this.current();
     if (item) this.#host.open(new ReaderScreen(this.#host, this, item));
@@ -338,7 +349,10 @@ export class ListScreen implements Screen {
   async #sort(action: Action): Promise<void> {
     const key = this.#list.cursor;
     if (action === "delete" && key?.startsWith("d")) return await this.#discard(key.slice(1));
-    if (key?.startsWith("o")) return this.#host.say("A message that waits cannot be changed here.");
+    if (key?.startsWith("o")) {
+      if (action === "delete") return await this.#discardUnsent(key.slice(1));
+      return this.#host.say("A message that waits can be thrown away with d, and no more.");
+    }
     if (await sort(this.#host, action, await this.#chosen())) this.#tagged.clear();
   }
 
@@ -347,6 +361,14 @@ export class ListScreen implements Screen {
     await this.#host.mail.drafts.remove(id);
     await this.local();
     this.#host.say("The draft is gone.");
+  }
+
+  async #discardUnsent(id: string): Promise<void> {
+    const question = "Throw this message away for good, without sending it? (y/n)";
+    if (await this.#host.choose(question, "yn") !== "y") return;
+    await this.#host.mail.discardUnsent(id);
+    await this.local();
+    this.#host.say("The message is gone; it will not be sent.");
   }
 
   #step(by: number): void {
@@ -406,13 +428,23 @@ function draftRow(draft: Draft): Row {
   };
 }
 
-/** A message that waits is sealed: only what the server is to know of it is known here too. */
-function outboxRow({ id, size, recipients }: DeliverRequest, me: string): Row {
+function keyOf({ waiting }: Unsent): string {
+  return `o${waiting.request.id}`;
+}
+
+function whyOf(unsent: Unsent | undefined): string {
+  const why = unsent?.waiting.why;
+  return why ? `(${printable(why)})` : "";
+}
+
+/** A message that waits is sealed: only what the server is to know of it is shown. */
+function outboxRow({ waiting, refused }: Unsent, me: string): Row {
+  const { id, size, recipients } = waiting.request;
   const to = recipients.map(({ name }) => name).filter((name) => name !== me);
   return {
     ...PLAIN,
     who: `To ${to.join(", ") || me}`,
-    subject: "(sealed; it waits for the connection)",
+    subject: refused ? "(refused; it is not sent again)" : "(sealed; it waits for the connection)",
     // The id begins with the time, in milliseconds.
     date: parseInt(id.slice(0, 8) + id.slice(9, 13), 16),
     size,
