@@ -1,5 +1,5 @@
 import type { Command } from "../protocol/options.ts";
-import { COMMON, EDITOR, ENVIRONMENT, REFUSED, TICKET } from "./shared.ts";
+import { COMMON, EDITOR, ENVIRONMENT, LIMIT, REFUSED, SINCE, TICKET } from "./shared.ts";
 
 const DRAFT = {
   name: "ID",
@@ -85,21 +85,8 @@ export const DESK_COMMANDS = [
     ],
     options: [
       { name: "from", value: "NAME", help: "only what NAME has sent" },
-      {
-        name: "since",
-        value: "DATE",
-        help: "only those since 2026-11-22, or of the last 12h, 7d, 2w",
-      },
-      {
-        name: "limit",
-        short: "n",
-        value: "N",
-        kind: "integer",
-        min: 1,
-        max: 100_000,
-        default: "50",
-        help: "how many at the most",
-      },
+      SINCE,
+      LIMIT,
       { name: "folder", value: "FOLDER", help: "only inbox, sent, archive or trash" },
       { name: "fetch", help: "get the texts that were never opened, and search them too" },
       ...COMMON,

@@ -7,7 +7,9 @@ import {
   FILE,
   ID,
   IDS,
+  LIMIT,
   REFUSED,
+  SINCE,
   TICKET,
   TO,
 } from "./shared.ts";
@@ -51,21 +53,8 @@ export const MAIL_COMMANDS = [
     options: [
       { name: "unread", short: "u", help: "only those that were not read" },
       { name: "from", value: "NAME", help: "only those from NAME" },
-      {
-        name: "since",
-        value: "DATE",
-        help: "only those since 2026-11-22, or of the last 12h, 7d, 2w",
-      },
-      {
-        name: "limit",
-        short: "n",
-        value: "N",
-        kind: "integer",
-        min: 1,
-        max: 100_000,
-        default: "50",
-        help: "how many at the most",
-      },
+      SINCE,
+      LIMIT,
       { name: "folder", value: "FOLDER", default: "inbox", help: "inbox, sent, archive or trash" },
       ...COMMON,
     ],

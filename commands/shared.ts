@@ -74,3 +74,18 @@ export const IDS = {
 export const TICKET =
   "After one login with the password a ticket takes its place for 24 hours, so that the next " +
   "commands need none.";
+export const SINCE = {
+  name: "since",
+  value: "DATE",
+  help: "only those since 2026-11-22, or of the last 12h, 7d, 2w",
+} as const;
+export const LIMIT = {
+  name: "limit",
+  short: "n",
+  value: "N",
+  kind: "integer",
+  min: 1,
+  max: 100_000,
+  default: "50",
+  help: "how many at the most",
+} as const;
