@@ -173,10 +173,10 @@ async function addExampleUsers(dir: string, hints: string[]): Promise<Written[]>
   const users = { client1: randomPassword(), client2: randomPassword() };
   await writeFileAtomic(path, JSON.stringify(users, null, 2) + "\n", { overwrite: false });
   hints.push(
-    `Put your group's names into ${path}, and copy the passwords before the server starts:`,
-    "it replaces them by hashes.",
-    `Or take the two out (${PROGRAM} user remove client1), and invite people once the server runs:`,
-    `${PROGRAM} user add NAME --invite`,
+    `Put your group's names into ${path}, and copy the passwords`,
+    "before the server starts: it replaces them by hashes.",
+    `Or take the two out (${PROGRAM} user remove client1), and invite people`,
+    `once the server runs: ${PROGRAM} user add NAME --invite`,
   );
   const note = "client1 and client2, with random passwords";
   return [{ role: "user_pass", path, note }];

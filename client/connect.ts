@@ -2,6 +2,7 @@ import { join } from "@std/path";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { type Address, formatAddress, parseAddress } from "../protocol/address.ts";
 import { parseName } from "../protocol/name.ts";
+import { PROGRAM } from "../protocol/program.ts";
 import { readConfig } from "./config.ts";
 import { isDumb } from "./display.ts";
 import { clientFolder } from "./folder.ts";
@@ -93,6 +94,11 @@ async function whoAndWhere(
   if (terminal.interactive && target === undefined) {
     const profile = await knownProfile(dir);
     if (profile?.address) return { ...profile, address: profile.address };
+    if (profile === null) {
+      terminal.print(
+        `Nothing here says who you are. With an invitation: Ctrl-C, then "${PROGRAM} setup".`,
+      );
+    }
   }
   const { user, host } = splitTarget(target);
   const address = parseAddress(host ?? await answer(terminal, "Enter the server IP or name: "));

@@ -236,7 +236,11 @@ export async function firstPassword(options: SessionOptions): Promise<Bytes> {
   if (terminal.interactive && options.offline) (await connectSocket(address)).close();
   const typed = await terminal.askSecret("Enter your password: ");
   if (typed === null) {
-    throw new SealpostError("usage", "the input ended before the login; nothing was done");
+    throw new SealpostError(
+      "usage",
+      "the input ended before the login; nothing was done: without a person, give the password " +
+        "with --password-file or SEALPOST_PASSWORD",
+    );
   }
   return bounded(typed);
 }
@@ -256,6 +260,7 @@ export async function askPassphrase(
 ): Promise<Bytes | null> {
   const fixed = passphraseFromEnvironment();
   if (fixed !== null) return attempt === 1 ? passphraseBytes(fixed) : null;
+  if (attempt > 1) terminal.complain("That passphrase does not open it.");
   return await terminal.askSecret(`Passphrase of the private key of ${name}: `);
 }
 

@@ -1,6 +1,7 @@
 import { type Bytes, concat, fromUtf8, utf8, wipe } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import { wrapFileError } from "../protocol/atomic_file.ts";
+import { breakLines } from "../protocol/printable.ts";
 import { EscapeSequences, KEYS, LineEditor, type Outcome } from "./line_editor.ts";
 
 /** Longest line, and longest text of several lines, bytes. */
@@ -51,9 +52,12 @@ export interface Terminal {
   readRest(): Promise<string>;
   /** Writes bytes to standard output as they are: for what is not meant for a terminal. */
   writeBytes(bytes: Bytes): void;
-  /** Writes a line to standard output. What comes from others was made printable before. */
+  /**
+   * Writes a line to standard output; to a terminal in lines that fit, broken at spaces. What comes
+   * from others was made printable before.
+   */
   print(line?: string): void;
-  /** Writes a line to standard error. */
+  /** Writes a line to standard error, in the same way. */
   complain(line: string): void;
 }
 
@@ -61,6 +65,7 @@ export interface Terminal {
 export interface TerminalIo {
   readonly inputIsTerminal: boolean;
   readonly outputIsTerminal: boolean;
+  readonly errorIsTerminal: boolean;
   /** Reads into `buffer`; null at the end of the input. */
   read(buffer: Bytes): Promise<number | null>;
   /** Whether keys come as they are pressed and are not shown. */
@@ -132,11 +137,15 @@ class LineTerminal implements Terminal {
   }
 
   print(line = ""): void {
-    this.#io.write("output", utf8(`${line}\n`));
+    this.#writeLine("output", this.#io.outputIsTerminal, line);
   }
 
   complain(line: string): void {
-    this.#io.write("error", utf8(`${line}\n`));
+    this.#writeLine("error", this.#io.errorIsTerminal, line);
+  }
+
+  #writeLine(stream: "output" | "error", isTerminal: boolean, line: string): void {
+    this.#io.write(stream, utf8(`${isTerminal ? breakLines(line, this.columns()) : line}\n`));
   }
 
   writeBytes(bytes: Bytes): void {
@@ -426,6 +435,7 @@ function systemIo(): TerminalIo {
   return {
     inputIsTerminal: Deno.stdin.isTerminal(),
     outputIsTerminal: Deno.stdout.isTerminal(),
+    errorIsTerminal: Deno.stderr.isTerminal(),
     read: (buffer) => Deno.stdin.read(buffer),
     // Not `cbreak`, which Windows does not have; so Ctrl-C comes as a byte.
     setRaw: (raw) => Deno.stdin.setRaw(raw),

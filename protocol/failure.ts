@@ -73,8 +73,19 @@ async function fail(error: unknown): Promise<never> {
       lines: ["sealpost: a part of this program is missing; install it again"],
     };
   }
-  for (const line of failure.lines) console.error(line);
+  for (const line of failure.lines) console.error(await fitting(line));
   Deno.exit(failure.exitCode);
+}
+
+/** `line` as a terminal shows it without breaking words; as it is, where nobody looks at it. */
+async function fitting(line: string): Promise<string> {
+  if (!Deno.stderr.isTerminal()) return line;
+  try {
+    const { breakLines } = await import("./printable.ts");
+    return breakLines(line, Deno.consoleSize().columns);
+  } catch {
+    return line;
+  }
 }
 
 function wantsDebug(): boolean {

@@ -221,6 +221,13 @@ function allValues(option: Option, given: unknown): string[] {
   return values.map((value) => oneValue(option, [value]) ?? "");
 }
 
+function lacking(command: string, name: string): SealpostError {
+  const what = name.includes("|")
+    ? `one of ${name.split("|").join(", ")}`
+    : `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`;
+  return new SealpostError("usage", `${command} needs ${what}; see --help`);
+}
+
 function placePositionals(
   command: Command,
   given: readonly string[],
@@ -231,14 +238,14 @@ function placePositionals(
     if (positional.rest) {
       lists.set(positional.name, given.slice(i));
       if (positional.required && given.length <= i) {
-        throw new SealpostError("usage", `${command.name} needs a ${positional.name}; see --help`);
+        throw lacking(command.name, positional.name);
       }
       return;
     }
     const value = given[i];
     if (value !== undefined && value !== "") into.set(positional.name, value);
     else if (positional.required) {
-      throw new SealpostError("usage", `${command.name} needs a ${positional.name}; see --help`);
+      throw lacking(command.name, positional.name);
     }
   }
   const extra = given[command.positionals.length];

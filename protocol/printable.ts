@@ -175,3 +175,32 @@ export function fit(text: string, columns: number, options: { pad?: boolean } = 
   }
   return options.pad ? out + " ".repeat(Math.max(0, columns - width)) : out;
 }
+
+/**
+ * `text`, already {@linkcode printable}, with line ends in the place of spaces, so that its lines
+ * have at most `columns` of a terminal, which would break them within words. The spaces at the
+ * beginning of a line stand before what goes on, too; a word that is longer is left to the terminal,
+ * and so is a line that sets colours.
+ */
+export function breakLines(text: string, columns: number): string {
+  return text.split("\n").map((line) => breakLine(line, columns)).join("\n");
+}
+
+function breakLine(text: string, columns: number): string {
+  if (text.includes("\x1b") || displayWidth(text) <= columns) return text;
+  const indent = /^ */.exec(text)?.[0] ?? "";
+  const lines: string[] = [];
+  let line = indent;
+  let width = indent.length;
+  for (const word of text.slice(indent.length).split(" ")) {
+    const more = displayWidth(word);
+    if (line !== indent && width + 1 + more > columns) {
+      lines.push(line.trimEnd());
+      [line, width] = [indent, indent.length];
+    }
+    const space = line === indent ? "" : " ";
+    line += space + word;
+    width += space.length + more;
+  }
+  return [...lines, line].join("\n");
+}

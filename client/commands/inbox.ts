@@ -53,19 +53,27 @@ export async function inbox(options: InboxOptions): Promise<void> {
       const mark = unicode ? known.mark : plainMark(known);
       return {
         id: shortId(item.entry.header.slice(1, 17)),
-        from: `${from} ${mark}`.trimEnd(),
+        who: folder === "sent" ? recipients(item) : `${from} ${mark}`.trimEnd(),
         ...line,
       };
     });
-    const who = Math.max(4, ...rows.map((row) => row.from.length));
+    const who = Math.max(4, ...rows.map((row) => row.who.length));
     const when = Math.max(4, ...rows.map((row) => row.date.length));
-    for (const row of [{ id: "ID", from: "From", date: "Date", title: "Title" }, ...rows]) {
-      const line = `${row.id.padEnd(8)}  ${row.from.padEnd(who)}  ${
+    const whose = folder === "sent" ? "To" : "From";
+    for (const row of [{ id: "ID", who: whose, date: "Date", title: "Title" }, ...rows]) {
+      const line = `${row.id.padEnd(8)}  ${row.who.padEnd(who)}  ${
         row.date.padEnd(when)
       }  ${row.title}`;
       terminal.print(terminal.interactive ? fit(line, terminal.columns()) : line);
     }
   }, "offline");
+}
+
+/** Whom a sent message went to, blind copies aside; `-` for nobody, `?` if it did not open. */
+function recipients({ opened }: Item): string {
+  if (!opened) return "?";
+  const { to, cc } = opened.summary;
+  return [...to, ...cc].map(({ name }) => name).join(",") || "-";
 }
 
 /** Throws `usage` for what is no folder. */

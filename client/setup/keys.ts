@@ -88,10 +88,12 @@ async function choosePassphrase(
   if (fixed !== null) return passphraseBytes(fixed);
   if (!terminal.interactive) return null;
   say();
-  say("Your keys are made on this machine and stay on it. A passphrase keeps them shut for");
-  say("whoever copies your files; you are asked for it when Sealpost starts, or once in some");
-  say(`hours with "${PROGRAM} unlock". Press Enter for none. It must not be your password,`);
-  say("which the server sees when you log in.");
+  say(
+    "Your keys are made on this machine and stay on it. A passphrase keeps them shut for whoever " +
+      "copies your files; you are asked for it when Sealpost starts, or once in some hours with " +
+      `"${PROGRAM} unlock". Press Enter for none. It must not be your password, which the server ` +
+      "sees when you log in.",
+  );
   for (;;) {
     const first = await terminal.askSecret("Passphrase (Enter for none): ");
     if (first === null) throw new SealpostError("cancelled", "the input has ended");

@@ -9,8 +9,9 @@ import type { State } from "../state.ts";
 const FILE = "setup";
 
 const TEXT = [
-  "This message was sealed on your machine, stored by the server, which cannot read it, fetched",
-  "again, opened with your keys, and its signature was verified. So everything works.",
+  "This message was sealed on your machine, stored by the server, which",
+  "cannot read it, fetched again, opened with your keys, and its signature",
+  "was verified. So everything works.",
   "",
   `  ${PROGRAM} inbox                        what has come`,
   `  ${PROGRAM} send -t NAME -s "A title"    write to somebody`,

@@ -208,8 +208,9 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
     bind("ctrl+c", "quit", "quit"),
   ],
   help: [
+    bind("space, pageDown, ctrl+f", "page-down", "a page down", "more"),
     bind("q, escape, ?, f1, left", "back", "back", "back"),
-    ...MOVING,
+    ...MOVING.filter(({ action }) => action !== "page-down"),
     bind("ctrl+c", "quit", "quit"),
   ],
 };

@@ -6,6 +6,7 @@ import { openTerminal } from "../../client/terminal.ts";
 export class FakeIo implements TerminalIo {
   readonly inputIsTerminal: boolean;
   readonly outputIsTerminal: boolean;
+  readonly errorIsTerminal: boolean;
   /** How the terminal was switched. */
   readonly raw: boolean[] = [];
   readonly #input: Bytes[];
@@ -19,6 +20,7 @@ export class FakeIo implements TerminalIo {
     this.#input = input.map((piece) => typeof piece === "string" ? utf8(piece) : piece);
     this.inputIsTerminal = options.terminal ?? false;
     this.outputIsTerminal = options.outputIsTerminal ?? this.inputIsTerminal;
+    this.errorIsTerminal = this.inputIsTerminal;
   }
 
   read(buffer: Bytes): Promise<number | null> {

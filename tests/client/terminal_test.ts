@@ -171,3 +171,15 @@ Deno.test("what is printed and what is complained of go to their streams", () =>
   terminal.complain("error");
   assertEquals([io.output, io.errors], ["out\n\n", "error\n"]);
 });
+
+Deno.test("a long line fits a terminal, and goes through a pipe as it is", () => {
+  const line = `${"word ".repeat(20)}end`;
+  const broken = `${"word ".repeat(16).trimEnd()}\n${"word ".repeat(4)}end\n`;
+  for (const isTerminal of [true, false]) {
+    const io = new FakeIo([], { terminal: isTerminal });
+    const terminal = openTerminal(io);
+    terminal.print(line);
+    terminal.complain(line);
+    assertEquals([io.output, io.errors], Array(2).fill(isTerminal ? broken : `${line}\n`));
+  }
+});

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { displayWidth, fit, graphemes, printable } from "../../protocol/printable.ts";
+import { breakLines, displayWidth, fit, graphemes, printable } from "../../protocol/printable.ts";
 
 Deno.test("ordinary text of any script is shown as it is", () => {
   for (
@@ -143,4 +143,22 @@ Deno.test("graphemes together are the text", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
     assertEquals([...graphemes(text)].join(""), text);
   }));
+});
+
+Deno.test("a line that is too long for a terminal is broken at spaces, with its indentation", () => {
+  assertEquals(breakLines("one two three", 13), "one two three");
+  assertEquals(breakLines("one two three", 12), "one two\nthree");
+  assertEquals(breakLines("  one two\nthree four", 7), "  one\n  two\nthree\nfour");
+  assertEquals(breakLines("incomprehensible one", 5), "incomprehensible\none");
+  assertEquals(breakLines("漢字 漢字", 8), "漢字\n漢字");
+  assertEquals(breakLines("\x1b[1mone\x1b[0m two", 5), "\x1b[1mone\x1b[0m two");
+  fc.assert(
+    fc.property(fc.lorem({ maxCount: 30 }), fc.integer({ min: 1, max: 40 }), (text, columns) => {
+      const broken = breakLines(text, columns);
+      assertEquals(broken.replaceAll("\n", " "), text);
+      for (const line of broken.split("\n")) {
+        assert(line.length <= columns || !line.includes(" "));
+      }
+    }),
+  );
 });

@@ -31,7 +31,10 @@ export function helpLines(mode: Mode, columns: number): Line[] {
     for (const { keys, help } of KEY_TABLE[one]) {
       if (help !== "") out.push(row(keys.map(keyName).join(", "), help));
     }
-    if (one === "compose") { for (const [keys, help] of TEXT_KEYS) out.push(row(keys, help)); }
+    if (one === "compose") {
+      for (const [keys, help] of TEXT_KEYS) out.push(row(keys, help));
+      out.push(row("NAME ?", "no key of that name is known here yet"));
+    }
     out.push([]);
   }
   out.push([span(" A question or a line of input", "strong")]);
