@@ -491,7 +491,7 @@ function findCommand(args: readonly string[]) {
       "usage",
       next === undefined || next.startsWith("-")
         ? `${name} needs one of ${known.join(", ")}; ${PROGRAM} help ${name} says what they do`
-        : `there is no ${name} ${JSON.stringify(next)}${hint(nearest(next, known))}`,
+        : `there is no command ${JSON.stringify(`${name} ${next}`)}${hint(nearest(next, known))}`,
     );
   }
   const kind = name.startsWith("-") ? "option" : "command";

@@ -89,6 +89,7 @@ Deno.test("what the table does not know is refused in one line that helps", () =
     ["--help takes no value", "clean", "--help=1"],
     ["needs a NAME", "keygen"],
     ["needs a NAME", "keygen", ""],
+    ["needs an ID", "read"],
     ['does not know what to do with "b"', "keygen", "a", "b"],
     ["whole number from 2048 to 4096", "keygen", "a", "--bits", "1024"],
     ["whole number from 2048 to 4096", "keygen", "a", "--bits", "3e3"],

@@ -8,7 +8,8 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { emptyDraft } from "../../client/drafts.ts";
-import { sealpost } from "../support/command.ts";
+import { buildFor, sealpost } from "../support/command.ts";
+import { Commanding } from "../support/commanding.ts";
 import { Group } from "../support/group.ts";
 import { passwordOf } from "../support/program.ts";
 import { openSession } from "../support/session.ts";
@@ -145,4 +146,23 @@ Deno.test("a crash between the outbox and the removal of its draft leaves the me
   await again.mail.sync();
   assertEquals((await again.mail.list({ folder: "inbox", limit: 10 })).length, 1);
   await again.mail.close();
+});
+
+Deno.test("a command that asks nothing of the server, or whose reader goes away, keeps its ticket", async () => {
+  await using people = await Commanding.start(["alice"]);
+  const unasked = { password: null };
+  await people.ok("alice", ["outbox", "flush"], unasked);
+  await people.ok("alice", ["outbox", "flush"], unasked);
+  const { command, args } = await buildFor(["status"]);
+  const child = new Deno.Command(command, {
+    args: [...args, "status"],
+    cwd: people.group.path("alice"),
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  await child.stdout.cancel();
+  const stderr = await new Response(child.stderr).text();
+  assertEquals([(await child.status).code, stderr], [141, ""]);
+  await people.ok("alice", ["status"], unasked);
 });

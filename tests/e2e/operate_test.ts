@@ -96,7 +96,7 @@ Deno.test("users are managed while no server runs", async () => {
   assertStringIncludes(short.stderr, "8 characters or more");
   assertStringIncludes(none.stderr, "--generate, --invite, or --password-stdin");
   assertStringIncludes(sessions.stderr, "no server is running in server");
-  assertMatch(unknown.stderr, /there is no user "frobnicate"/);
+  assertMatch(unknown.stderr, /there is no command "user frobnicate"/);
 
   const typed = await place.run(["user", "passwd", "alice", "--password-stdin"], "typed in a pipe");
   assertEquals([typed.code, typed.stdout], [0, ""], typed.stderr);
