@@ -62,7 +62,12 @@ export async function runProgram(main: () => Promise<void>): Promise<void> {
   }
 }
 
+let failing = false;
+
 async function fail(error: unknown): Promise<never> {
+  // What fails while a failure is told would be told in the same way, for ever.
+  if (failing) Deno.exit(exitCodeFor("internal"));
+  failing = true;
   let failure: Failure;
   try {
     failure = await describeFailure(error, wantsDebug());

@@ -44,7 +44,8 @@ export class Screen implements AsyncDisposable {
       PATH: Deno.env.get("PATH"),
       HOME: Deno.env.get("HOME"),
     };
-    const colours: Record<string, string> = options.colours ? {} : { NO_COLOR: "1" };
+    // Whoever runs the tests may have set it.
+    const colours = { NO_COLOR: options.colours ? "" : "1" };
     const variables = { PATH, HOME, LANG: "C.UTF-8", ...colours, ...options.env };
     const given = Object.entries(variables).map(([name, value]) => `${name}=${quote(value)}`).join(
       " ",
