@@ -136,7 +136,9 @@ async function lifeOf(dir: string, name: string): Promise<number | null> {
  * stops it.
  */
 export async function openMail(options: SessionOptions): Promise<Mail> {
-  const { terminal, address, name, dir } = options;
+  const { terminal, address, name, dir, passwordFile } = options;
+  // Also when a ticket does without it: a script is to fail on the day it is written, not later.
+  if (passwordFile !== undefined) await requirePrivate(passwordFile);
   const person = options.person ?? await openPerson(terminal, dir, name);
   const server = await pinnedServer(terminal, dir, address);
   const whole = { ...options, person };
@@ -228,12 +230,15 @@ async function settleAndOpen(
   }
 }
 
-/** The password for the first connection. Where it is typed, not before somebody answers there. */
+/**
+ * The password for the first connection. Where it is typed, and there is something to do without the
+ * server, not before somebody answers there: throws `unreachable` or `timeout` instead.
+ */
 export async function firstPassword(options: SessionOptions): Promise<Bytes> {
   const { terminal, passwordFile, address } = options;
   const given = await givenPassword(passwordFile);
   if (given !== null) return bounded(given);
-  if (terminal.interactive && options.offline) (await connectSocket(address)).close();
+  if (options.offline) (await connectSocket(address)).close();
   const typed = await terminal.askSecret("Enter your password: ");
   if (typed === null) {
     throw new SealpostError(

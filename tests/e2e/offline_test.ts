@@ -38,6 +38,9 @@ Deno.test("without a server mail can be read and written; it goes out exactly on
   const shown = await online("alice", ["read", first]);
   const listed = await online("alice", ["inbox", "--json"]);
   await online("alice", ["send", "-t", "bob"], "so that his key is known\n");
+  // A ticket makes the password needless today, and the mistake is one all the same.
+  const wrong = await command("alice", ["inbox", "--password-file", "nowhere.txt"]);
+  assertEquals([wrong.code, wrong.stdout], [66, ""], wrong.stderr);
   group.server.program.kill("SIGKILL");
   await group.server.program.finish();
 
@@ -52,6 +55,14 @@ Deno.test("without a server mail can be read and written; it goes out exactly on
       assertMatch(read.stderr, NOW);
     },
   );
+
+  await t.step("nobody is asked for a password that nobody could check", async () => {
+    const cwd = group.path("alice");
+    assertEquals((await sealpost(["logout", "--server", `alice@${address}`], { cwd })).code, 0);
+    const read = await sealpost(["read", first, "--server", `alice@${address}`], { cwd });
+    assertEquals([read.code, read.stdout], [0, shown], read.stderr);
+    assertMatch(read.stderr, NOW);
+  });
 
   await t.step(
     "what was not fetched, and what changes the mailbox, is refused in a line",
