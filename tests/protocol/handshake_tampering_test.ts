@@ -4,6 +4,7 @@ import { isSealpostError } from "../../crypto/error.ts";
 import { SIZE_A, SIZE_B, SIZE_C, SIZE_D, SIZE_E } from "../../protocol/handshake.ts";
 import { assertRefusedAsync, flip } from "../crypto/support.ts";
 import { identityOf } from "../support/identities.ts";
+import { positionsIn, upTo } from "../support/positions.ts";
 import { type Ends, ends, HELLO, loginOf } from "./handshaking.ts";
 
 // The smallest keys: what is flipped is the same, and every flip costs a private operation.
@@ -24,8 +25,6 @@ async function forEach(
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
-const every = (size: number) => Array.from({ length: size }, (_, i) => i);
-
 /** `message` with one bit flipped in its byte at `position`: another bit in each next byte. */
 const damaged = (message: Bytes, position: number) => flip(message, position, position % 8);
 
@@ -43,8 +42,8 @@ Deno.test("a bit flipped in A is refused by the server, or makes the client refu
   const near = bounds.flatMap((at) => [at - 2, at - 1, at, at + 1]);
   const positions = new Set([
     ...near.filter((at) => at >= 0 && at < SIZE_A),
-    ...every(35),
-    ...every(SIZE_A).filter((at) => at % 7 === 0),
+    ...upTo(35),
+    ...upTo(SIZE_A).filter((at) => at % 7 === 0),
   ]);
   const sides = { client: 0, server: 0 };
   await forEach([...positions], async (position) => {
@@ -70,7 +69,7 @@ Deno.test("a bit flipped in A is refused by the server, or makes the client refu
 
 Deno.test("a bit flipped anywhere in B makes the client refuse it and send nothing", async () => {
   let refused = 0;
-  await forEach(every(SIZE_B), async (position) => {
+  await forEach(positionsIn(SIZE_B), async (position) => {
     const at = await ends(alice, server);
     await at.server.readA(await at.client.writeA());
     const b = damaged(await at.server.writeB(HELLO), position);
@@ -78,24 +77,24 @@ Deno.test("a bit flipped anywhere in B makes the client refuse it and send nothi
     await assertRefusedAsync("internal", () => at.client.writeC(loginOf()));
     refused++;
   });
-  assertEquals(refused, SIZE_B);
+  assertEquals(refused, positionsIn(SIZE_B).length);
 });
 
 Deno.test("a bit flipped anywhere in C makes the server refuse it and answer nothing", async () => {
   let refused = 0;
-  await forEach(every(SIZE_C), async (position) => {
+  await forEach(positionsIn(SIZE_C), async (position) => {
     const at = await begun();
     const c = damaged(await at.client.writeC(loginOf()), position);
     await assertRefusedAsync("authentication", () => at.server.readC(c));
     await assertRefusedAsync("internal", () => at.server.writeD());
     refused++;
   });
-  assertEquals(refused, SIZE_C);
+  assertEquals(refused, positionsIn(SIZE_C).length);
 });
 
 Deno.test("a bit flipped anywhere in D makes the client refuse it and sign nothing", async () => {
   let refused = 0;
-  await forEach(every(SIZE_D), async (position) => {
+  await forEach(positionsIn(SIZE_D), async (position) => {
     const at = await begun();
     await at.server.readC(await at.client.writeC(loginOf()));
     const d = damaged(await at.server.writeD(), position);
@@ -103,12 +102,12 @@ Deno.test("a bit flipped anywhere in D makes the client refuse it and sign nothi
     await assertRefusedAsync("internal", () => at.client.writeE());
     refused++;
   });
-  assertEquals(refused, SIZE_D);
+  assertEquals(refused, positionsIn(SIZE_D).length);
 });
 
 Deno.test("a bit flipped anywhere in E makes the server refuse it and split no keys", async () => {
   let refused = 0;
-  await forEach(every(SIZE_E), async (position) => {
+  await forEach(upTo(SIZE_E), async (position) => {
     const at = await begun();
     await at.server.readC(await at.client.writeC(loginOf()));
     await at.client.readD(await at.server.writeD());

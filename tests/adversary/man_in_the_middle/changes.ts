@@ -1,7 +1,7 @@
 // Somebody between client and server who changes what passes. The server is a process of its own, the
 // client the modules of the program, and a relay between them is the man in the middle.
 //
-// That a bit flipped in any byte of B, C, D and E is refused is tested over bytes, every position, in
+// That a bit flipped in any byte of B, C, D and E is refused is tested over bytes (all, in .ci/run) in
 // tests/protocol/handshake_tampering_test.ts. Here every field and a sample of its bytes go over the
 // network, to see what that does to server and client; with SEALPOST_ADVERSARY=full every byte does.
 
