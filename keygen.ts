@@ -1,7 +1,7 @@
 import { isSealpostError, SealpostError } from "./crypto/error.ts";
 import { bundleToPem, formatFingerprint } from "./crypto/identity.ts";
 import { RSA_BITS } from "./crypto/rsa.ts";
-import { writeFileAtomic } from "./protocol/atomic_file.ts";
+import { writeFileAtomic } from "./files/atomic_file.ts";
 import {
   ensurePrivateDir,
   isThere,
@@ -13,18 +13,18 @@ import {
   saveIdentityFiles,
   savePublicKey,
   SERVER_NAME,
-} from "./protocol/key_files.ts";
-import { makeIdentity } from "./protocol/make_identity.ts";
+} from "./files/key_files.ts";
+import { makeIdentity } from "./cli/make_identity.ts";
 import { parseName } from "./protocol/name.ts";
-import { PROGRAM } from "./protocol/program.ts";
-import { randomPassword } from "./protocol/random_password.ts";
+import { PROGRAM } from "./cli/program.ts";
+import { randomPassword } from "./crypto/random_password.ts";
 import {
   passphraseBytes,
   passphraseFromEnvironment,
   passphraseOf,
   readInputLine,
   readSecret,
-} from "./protocol/secret_input.ts";
+} from "./cli/secret_input.ts";
 import { join } from "@std/path";
 
 /** What `keygen` is asked to do. */

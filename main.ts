@@ -1,13 +1,13 @@
 import type { CLIENT_COMMANDS } from "./commands/client.ts";
-import { type CommandName, COMMANDS } from "./commands.ts";
+import { type CommandName, COMMANDS } from "./commands/table.ts";
 import { ABOUT, SECTIONS } from "./commands/sections.ts";
 import { SealpostError } from "./crypto/error.ts";
-import { runProgram } from "./protocol/failure.ts";
-import { commandHelp, groupHelp, programHelp } from "./protocol/help.ts";
-import { type Arguments, hint, nearest, parseCommand } from "./protocol/options.ts";
-import type { Hooks, Tools } from "./client/programs.ts";
-import { PROGRAM, PROGRAM_VERSION } from "./protocol/program.ts";
-import { giveUpPrograms } from "./protocol/run_right.ts";
+import { runProgram } from "./cli/failure.ts";
+import { commandHelp, groupHelp, programHelp } from "./cli/help.ts";
+import { type Arguments, hint, nearest, parseCommand } from "./cli/options.ts";
+import type { Hooks, Tools } from "./client/terminal/programs.ts";
+import { PROGRAM, PROGRAM_VERSION } from "./cli/program.ts";
+import { giveUpPrograms } from "./cli/run_right.ts";
 
 /** The name of the executable: what completions and the manual are for. */
 const NAME = "sealpost";
@@ -38,13 +38,13 @@ async function run(args: readonly string[]): Promise<void> {
 
 /** What is started when mail comes; `command` is a line of shell. */
 async function openHooks(command: string): Promise<Hooks | null> {
-  const { Hooks } = await import("./client/programs.ts");
+  const { Hooks } = await import("./client/terminal/programs.ts");
   return Hooks.start(command, (bytes) => {
     for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
   });
 }
 
-/** The commands that start programs of the person's choice, by the shells of client/programs.ts. */
+/** The commands that start programs of the person's choice, by the shells of client/terminal/programs.ts. */
 const STARTERS: readonly CommandName[] = [
   "connect",
   "send",
@@ -60,7 +60,7 @@ const STARTERS: readonly CommandName[] = [
  * A person's editor and pager, where a person is. From then on this process can start no program.
  */
 async function openTools(wanted: boolean): Promise<Tools | null> {
-  const tools = wanted ? (await import("./client/programs.ts")).Tools.start() : null;
+  const tools = wanted ? (await import("./client/terminal/programs.ts")).Tools.start() : null;
   giveUpPrograms();
   return tools;
 }
@@ -70,8 +70,8 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
   switch (name) {
     case "serve": {
       const { serve } = await import("./server/serve.ts");
-      const { SETTING_OPTIONS } = await import("./server/settings_table.ts");
-      const { findServerFolder } = await import("./protocol/key_files.ts");
+      const { SETTING_OPTIONS } = await import("./server/settings/settings_table.ts");
+      const { findServerFolder } = await import("./files/key_files.ts");
       return await serve({
         dir: given.optional("dir") ?? await findServerFolder(),
         flags: given.given(SETTING_OPTIONS.map(({ name }) => name)),
@@ -82,8 +82,8 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
       });
     }
     case "fsck": {
-      const { fsck } = await import("./server/fsck.ts");
-      const { findServerFolder } = await import("./protocol/key_files.ts");
+      const { fsck } = await import("./server/maintenance/fsck.ts");
+      const { findServerFolder } = await import("./files/key_files.ts");
       return await fsck({
         dir: given.optional("dir") ?? await findServerFolder(),
         repair: given.flag("repair"),
@@ -91,8 +91,8 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
       });
     }
     case "backup": {
-      const { backup } = await import("./server/backup.ts");
-      const { findServerFolder } = await import("./protocol/key_files.ts");
+      const { backup } = await import("./server/maintenance/backup.ts");
+      const { findServerFolder } = await import("./files/key_files.ts");
       return await backup({
         dir: given.optional("dir") ?? await findServerFolder(),
         into: given.text("DIR"),
@@ -102,7 +102,7 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
       });
     }
     case "restore": {
-      const { restore } = await import("./server/restore.ts");
+      const { restore } = await import("./server/maintenance/restore.ts");
       return await restore({
         from: given.text("DIR"),
         dir: given.text("dir"),
@@ -186,13 +186,13 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
       });
     }
     case "completions": {
-      const { completionScript, SHELLS } = await import("./protocol/completions.ts");
+      const { completionScript, SHELLS } = await import("./cli/completions.ts");
       const shell = SHELLS.find((shell) => shell === given.text("bash|zsh|fish"));
       if (shell !== undefined) return printText(completionScript(shell, NAME, COMMANDS));
       throw new SealpostError("usage", `there are completions for ${SHELLS.join(", ")}`);
     }
     case "man": {
-      const { manPage, manText } = await import("./protocol/man_page.ts");
+      const { manPage, manText } = await import("./cli/man_page.ts");
       const readable = Deno.stdout.isTerminal() && !given.flag("troff");
       const tools = await openTools(readable);
       const text = (readable ? manText : manPage)(NAME, PROGRAM_VERSION, COMMANDS);
@@ -200,13 +200,13 @@ async function dispatch(name: CommandName, given: Arguments): Promise<void> {
       return await tools?.close();
     }
     case "client":
-      return await (await import("./workspace.ts")).makeClient(given.text("NAME"));
+      return await (await import("./commands/workspace.ts")).makeClient(given.text("NAME"));
     case "pubkey":
-      return await (await import("./workspace.ts")).copyPublicKey(given.text("NAME"));
+      return await (await import("./commands/workspace.ts")).copyPublicKey(given.text("NAME"));
     case "clean":
-      return await (await import("./workspace.ts")).clean({ yes: given.flag("yes") });
+      return await (await import("./commands/workspace.ts")).clean({ yes: given.flag("yes") });
     case "cleanall":
-      return await (await import("./workspace.ts")).cleanAll({ yes: given.flag("yes") });
+      return await (await import("./commands/workspace.ts")).cleanAll({ yes: given.flag("yes") });
   }
   return await operate(name, given);
 }
@@ -431,7 +431,7 @@ type OperatorCommand = Extract<
 
 /** The commands on a server's users and on a running server. */
 async function operate(name: OperatorCommand, given: Arguments): Promise<void> {
-  const command = await import("./server/operate.ts");
+  const command = await import("./server/control/operate.ts");
   const options = { dir: given.optional("dir"), json: given.flag("json") };
   const user = () => ({ ...options, name: given.text("NAME") });
   const password = () => ({

@@ -6,7 +6,7 @@
 
 import { DEFAULT_ARGON2 } from "../crypto/argon2.ts";
 import { generateIdentity } from "../crypto/identity.ts";
-import { loadBundle } from "../protocol/key_files.ts";
+import { loadBundle } from "../files/key_files.ts";
 import { passwordOf, ROOT } from "../tests/support/program.ts";
 import { preseal, type Presealed, RawSession } from "../tests/support/raw_session.ts";
 import { inPercentiles, Served, time } from "./serving.ts";

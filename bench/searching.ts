@@ -1,9 +1,9 @@
 // A search through what a client keeps of 10,000 messages, which finds nothing: it looks at all.
 
-import { Cache } from "../client/cache.ts";
-import { fold } from "../client/fold.ts";
-import { search } from "../client/search.ts";
-import { State } from "../client/state.ts";
+import { Cache } from "../client/state/cache.ts";
+import { fold } from "../client/mailbox/fold.ts";
+import { search } from "../client/mailbox/search.ts";
+import { State } from "../client/state/state.ts";
 import { random, utf8 } from "../crypto/bytes.ts";
 import { generateIdentity } from "../crypto/identity.ts";
 import { encodeHeader } from "../protocol/header.ts";

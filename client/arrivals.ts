@@ -2,9 +2,9 @@ import * as v from "valibot";
 import { fromUtf8, utf8 } from "../crypto/bytes.ts";
 import type { Folder } from "../protocol/entry.ts";
 import { parseJson } from "../protocol/schema.ts";
-import type { CachedEntry } from "./cache.ts";
+import type { CachedEntry } from "./state/cache.ts";
 import type { Mail } from "./mail.ts";
-import type { State } from "./state.ts";
+import type { State } from "./state/state.ts";
 
 /** Entries that are looked at at a time. */
 const PAGE = 200;

@@ -2,15 +2,15 @@ import { join } from "@std/path";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { type Address, formatAddress, parseAddress } from "../protocol/address.ts";
 import { parseName } from "../protocol/name.ts";
-import { PROGRAM } from "../protocol/program.ts";
-import { readConfig } from "./config.ts";
-import { isDumb } from "./display.ts";
-import { clientFolder } from "./folder.ts";
+import { PROGRAM } from "../cli/program.ts";
+import { readConfig } from "./state/config.ts";
+import { isDumb } from "./terminal/display.ts";
+import { clientFolder } from "./state/folder.ts";
 import { Menu } from "./menu.ts";
-import { findProfile, type Profile } from "./profile.ts";
-import type { Tools } from "./programs.ts";
+import { findProfile, type Profile } from "./state/profile.ts";
+import type { Tools } from "./terminal/programs.ts";
 import { openMail } from "./session.ts";
-import { handedOver, openTerminal, type Terminal } from "./terminal.ts";
+import { handedOver, openTerminal, type Terminal } from "./terminal/terminal.ts";
 import type { Started } from "./tui/start.ts";
 
 /** What the `connect` command was given; it asks for the rest. */

@@ -6,27 +6,33 @@ import { decodeHello, encodeHello, type Hello } from "../protocol/hello.ts";
 import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
 import type { DeliverRequest } from "../protocol/request.ts";
 import { formatMessageId, newMessageId } from "../protocol/uuid.ts";
-import { type AttachmentSource, composeMessage } from "./compose.ts";
-import { Bodies } from "./bodies.ts";
-import { Cache } from "./cache.ts";
-import { deliverWaiting } from "./deliver.ts";
-import { Drafts } from "./drafts.ts";
-import { isLost, type Line } from "./line.ts";
-import { type Item, listCached, type ListOptions } from "./list.ts";
-import { MailboxMemory } from "./mailbox_memory.ts";
-import { Outbox, type Waiting } from "./outbox.ts";
-import { People, type Self } from "./people.ts";
-import { Pins } from "./pins.ts";
-import { formatSize, Progress } from "./progress.ts";
-import { reseal, sealedBy } from "./reseal.ts";
-import type { RetiredKeys } from "./retired_keys.ts";
-import { sealLetter } from "./seal.ts";
-import { indexText, parseQuery, search, type SearchOptions, type SearchResult } from "./search.ts";
-import { readForDisplay, type Shown } from "./show.ts";
-import type { State } from "./state.ts";
-import { fetchOlder, sync, type Synced } from "./sync.ts";
-import type { TemporaryMessage } from "./temporary_message.ts";
-import { type Opened, Unsealer } from "./unseal.ts";
+import { type AttachmentSource, composeMessage } from "./message/compose.ts";
+import { Bodies } from "./state/bodies.ts";
+import { Cache } from "./state/cache.ts";
+import { deliverWaiting } from "./mailbox/deliver.ts";
+import { Drafts } from "./state/drafts.ts";
+import { isLost, type Line } from "./connection/reconnecting_connection.ts";
+import { type Item, listCached, type ListOptions } from "./mailbox/list.ts";
+import { MailboxMemory } from "./state/mailbox_memory.ts";
+import { Outbox, type Waiting } from "./state/outbox.ts";
+import { People, type Self } from "./trust/people.ts";
+import { Pins } from "./state/pins.ts";
+import { formatSize, Progress } from "./terminal/progress.ts";
+import { reseal, sealedBy } from "./message/reseal.ts";
+import type { RetiredKeys } from "./state/retired_keys.ts";
+import { sealLetter } from "./message/seal.ts";
+import {
+  indexText,
+  parseQuery,
+  search,
+  type SearchOptions,
+  type SearchResult,
+} from "./mailbox/search.ts";
+import { readForDisplay, type Shown } from "./mailbox/show.ts";
+import type { State } from "./state/state.ts";
+import { fetchOlder, sync, type Synced } from "./mailbox/sync.ts";
+import type { TemporaryMessage } from "./message/temporary_message.ts";
+import { type Opened, Unsealer } from "./message/unseal.ts";
 
 /** What a person wants to send. Names are canonical. */
 export interface Outgoing {

@@ -2,19 +2,19 @@ import { isAbsolute, join, resolve } from "@std/path";
 import { equal } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { formatFingerprint } from "../crypto/identity.ts";
-import { exitCodeFor } from "../protocol/exit_codes.ts";
+import { exitCodeFor } from "../cli/exit_codes.ts";
 import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
 import { parseName } from "../protocol/name.ts";
-import { printable } from "../protocol/printable.ts";
+import { printable } from "../cli/printable.ts";
 import type { MailEvent } from "../protocol/request.ts";
 import { formatMessageId } from "../protocol/uuid.ts";
-import { readFileBounded } from "../protocol/atomic_file.ts";
+import { readFileBounded } from "../files/atomic_file.ts";
 import { fromUtf8 } from "../crypto/bytes.ts";
-import { attachmentFromFile } from "./attachments.ts";
-import { emptyDraft, type Written } from "./drafts.ts";
-import type { Item } from "./list.ts";
+import { attachmentFromFile } from "./message/attachments.ts";
+import { emptyDraft, type Written } from "./state/drafts.ts";
+import type { Item } from "./mailbox/list.ts";
 import type { Mail } from "./mail.ts";
-import { askForForgotten } from "./mentions.ts";
+import { askForForgotten } from "./terminal/mentions.ts";
 import { sendDraft } from "./send_draft.ts";
 import {
   askWhenTaken,
@@ -23,11 +23,11 @@ import {
   listingLine,
   saveAttachments,
   titleOf,
-} from "./show.ts";
-import type { Terminal } from "./terminal.ts";
-import type { Opened } from "./unseal.ts";
-import { verification } from "./verification.ts";
-import { whileWriting, type Writing } from "./writing.ts";
+} from "./mailbox/show.ts";
+import type { Terminal } from "./terminal/terminal.ts";
+import type { Opened } from "./message/unseal.ts";
+import { verification } from "./trust/verification.ts";
+import { whileWriting, type Writing } from "./terminal/writing.ts";
 
 const MENU = `
 Select the operation:

@@ -1,11 +1,11 @@
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
-import { attachmentFromFile, saveAttachment } from "./attachments.ts";
+import { attachmentFromFile, saveAttachment } from "./message/attachments.ts";
 import { openMessage } from "./commands/common.ts";
-import type { AttachmentSource } from "./compose.ts";
-import { shortDraftId, type Written } from "./drafts.ts";
+import type { AttachmentSource } from "./message/compose.ts";
+import { shortDraftId, type Written } from "./state/drafts.ts";
 import type { Mail, Sent } from "./mail.ts";
-import { parseMessage } from "./parse.ts";
-import type { TemporaryMessage } from "./temporary_message.ts";
+import { parseMessage } from "./message/parse.ts";
+import type { TemporaryMessage } from "./message/temporary_message.ts";
 
 /** Whom {@linkcode sendDraft} tells what it does. */
 export interface DraftWatcher {

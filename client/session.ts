@@ -4,32 +4,32 @@ import { type Bytes, fromUtf8, wipe } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { type Bundle, bundleToPem, formatFingerprint, type Identity } from "../crypto/identity.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
-import { readFileBounded, writeFileAtomic } from "../protocol/atomic_file.ts";
+import { readFileBounded, writeFileAtomic } from "../files/atomic_file.ts";
 import {
   hasPassphrase,
   loadBundle,
   loadIdentity,
   requirePrivate,
   SERVER_NAME,
-} from "../protocol/key_files.ts";
+} from "../files/key_files.ts";
 import { MAX_PASSWORD, MIN_PASSWORD } from "../protocol/limits.ts";
 import { encodePassword } from "../protocol/login.ts";
-import { NextKeys } from "../protocol/next_keys.ts";
+import { NextKeys } from "../files/next_keys.ts";
 import type { MailEvent } from "../protocol/request.ts";
 import { connectSocket } from "../protocol/socket.ts";
-import { passphraseBytes, passphraseFromEnvironment } from "../protocol/secret_input.ts";
-import { Line } from "./line.ts";
-import { CONFIG_FILE, readConfig } from "./config.ts";
-import { askForBundle } from "./login.ts";
-import { logOn } from "./log_on.ts";
+import { passphraseBytes, passphraseFromEnvironment } from "../cli/secret_input.ts";
+import { Line } from "./connection/reconnecting_connection.ts";
+import { CONFIG_FILE, readConfig } from "./state/config.ts";
+import { askForBundle } from "./connection/login.ts";
+import { logOn } from "./connection/log_on.ts";
 import { Mail } from "./mail.ts";
-import { rotatedText } from "./people.ts";
-import { RetiredKeys } from "./retired_keys.ts";
-import { completeKeys, remembered, settleKeys } from "./settle_keys.ts";
-import { State } from "./state.ts";
-import type { Terminal } from "./terminal.ts";
-import { openUnlocked, parseLife, unlockKeys } from "./unlock.ts";
-import { runtimeFolder } from "./unlocked.ts";
+import { rotatedText } from "./trust/people.ts";
+import { RetiredKeys } from "./state/retired_keys.ts";
+import { completeKeys, remembered, settleKeys } from "./state/settle_keys.ts";
+import { State } from "./state/state.ts";
+import type { Terminal } from "./terminal/terminal.ts";
+import { openUnlocked, parseLife, unlockKeys } from "./state/unlock.ts";
+import { runtimeFolder } from "./state/unlocked.ts";
 
 /** Who logs on, where, and with what. */
 export interface SessionOptions {

@@ -1,4 +1,4 @@
-import type { Command } from "../protocol/options.ts";
+import type { Command } from "../cli/options.ts";
 import { DIR, ENVIRONMENT, JSON_OUTPUT, PASSWORD_FILE, REFUSED, SERVER } from "./shared.ts";
 
 const REMOTE = [DIR, SERVER, PASSWORD_FILE, JSON_OUTPUT] as const;

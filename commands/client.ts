@@ -1,4 +1,4 @@
-import type { Command } from "../protocol/options.ts";
+import type { Command } from "../cli/options.ts";
 import { ACCOUNT_COMMANDS } from "./account.ts";
 import { DESK_COMMANDS } from "./desk.ts";
 import { KEYS_COMMANDS } from "./keys.ts";

@@ -1,4 +1,4 @@
-import type { Command } from "../protocol/options.ts";
+import type { Command } from "../cli/options.ts";
 import { COMMON, EDITOR, ENVIRONMENT, LIMIT, REFUSED, SINCE, TICKET } from "./shared.ts";
 
 const DRAFT = {

@@ -1,4 +1,4 @@
-import type { Command } from "../protocol/options.ts";
+import type { Command } from "../cli/options.ts";
 import {
   ATTACH,
   COMMON,

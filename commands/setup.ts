@@ -1,4 +1,4 @@
-import type { Command } from "../protocol/options.ts";
+import type { Command } from "../cli/options.ts";
 import { COMMON, REFUSED } from "./shared.ts";
 
 /** The commands that somebody begins with. */

@@ -1,4 +1,4 @@
-import type { Command } from "../protocol/options.ts";
+import type { Command } from "../cli/options.ts";
 
 /** The commands that make the program at home on a machine. */
 export const SHELL_COMMANDS = [

@@ -28,18 +28,18 @@ import { padTo } from "../protocol/login.ts";
 import type { SplitKeys } from "../protocol/noise.ts";
 import { inWords, RefusedError } from "../protocol/refused.ts";
 import { encodeJson, LOGIN_REFUSED, type Verdict, VERDICT_SIZE } from "../protocol/request.ts";
-import type { AuditLog } from "./audit.ts";
-import type { GateEntry } from "./gate.ts";
-import type { Guesses } from "./guesses.ts";
-import type { Log } from "./log.ts";
-import type { LoginOutcome, Observer } from "./observe.ts";
-import type { Offence, Penalties } from "./penalties.ts";
-import type { Semaphore } from "./semaphore.ts";
-import type { Store } from "./store.ts";
-import type { Tickets } from "./tickets.ts";
-import { turnAway } from "./turn_away.ts";
-import type { Users } from "./users.ts";
-import type { Wire } from "./wire.ts";
+import type { AuditLog } from "./observe/audit.ts";
+import type { GateEntry } from "./admission/gate.ts";
+import type { Guesses } from "./admission/login_throttle.ts";
+import type { Log } from "./observe/log.ts";
+import type { LoginOutcome, Observer } from "./observe/observe.ts";
+import type { Offence, Penalties } from "./admission/penalties.ts";
+import type { Semaphore } from "./admission/semaphore.ts";
+import type { Store } from "./store/store.ts";
+import type { Tickets } from "./accounts/tickets.ts";
+import { turnAway } from "./admission/reject_connection.ts";
+import type { Users } from "./accounts/users.ts";
+import type { Wire } from "./admission/wire.ts";
 
 /** What deciding on a login needs. */
 export interface LoginContext {

@@ -2,13 +2,13 @@ import { join } from "@std/path";
 import { nativeArgon2 } from "../crypto/argon2.ts";
 import { fromUtf8, utf8 } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
-import { readFileBounded } from "../protocol/atomic_file.ts";
-import { loadIdentity } from "../protocol/key_files.ts";
-import { readEnvironment } from "./environment.ts";
-import { stderrLog } from "./log.ts";
+import { readFileBounded } from "../files/atomic_file.ts";
+import { loadIdentity } from "../files/key_files.ts";
+import { readEnvironment } from "./settings/environment.ts";
+import { stderrLog } from "./observe/log.ts";
 import { startServer } from "./server.ts";
-import { LiveSettings, showSettings } from "./settings.ts";
-import { parseUserFile } from "./user_file.ts";
+import { LiveSettings, showSettings } from "./settings/settings.ts";
+import { parseUserFile } from "./accounts/user_file.ts";
 
 /** What the `serve` command was given. */
 export interface ServeOptions {

@@ -18,19 +18,19 @@ import {
   WIRE_ERRORS,
   type WireError,
 } from "../protocol/request.ts";
-import { answer, type AnswerContext, mustChange } from "./answers.ts";
-import { deliver, type Delivered } from "./deliver.ts";
-import type { Hub, Member } from "./hub.ts";
-import type { InFlight } from "./in_flight.ts";
-import { logOutEverywhere } from "./log_out.ts";
+import { answer, type AnswerContext, mustChange } from "./requests/answers.ts";
+import { deliver, type Delivered } from "./requests/deliver.ts";
+import type { Hub, Member } from "./accounts/session_registry.ts";
+import type { InFlight } from "./admission/in_flight.ts";
+import { logOutEverywhere } from "./requests/log_out.ts";
 import type { LoggedIn } from "./login.ts";
-import type { Observer } from "./observe.ts";
-import { Bucket, type Buckets } from "./rates.ts";
-import { KeyChange } from "./rotation.ts";
-import type { Values } from "./setting_values.ts";
-import type { SettingName } from "./settings_table.ts";
-import type { Placed } from "./store.ts";
-import type { Wire } from "./wire.ts";
+import type { Observer } from "./observe/observe.ts";
+import { Bucket, type Buckets } from "./admission/rates.ts";
+import { KeyChange } from "./requests/rotation.ts";
+import type { Values } from "./settings/setting_values.ts";
+import type { SettingName } from "./settings/settings_table.ts";
+import type { Placed } from "./store/store.ts";
+import type { Wire } from "./admission/wire.ts";
 import { Handoff } from "../protocol/handoff.ts";
 
 /** What every session shares. */

@@ -8,7 +8,7 @@ import {
 import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { bundleFromPem, generateIdentity, type NewIdentity } from "../crypto/identity.ts";
-import { exitCodeFor } from "../protocol/exit_codes.ts";
+import { exitCodeFor } from "../cli/exit_codes.ts";
 import {
   findServerFolder,
   loadBundle,
@@ -16,8 +16,8 @@ import {
   privateKeyPath,
   publicKeyPath,
   saveIdentityFiles,
-} from "../protocol/key_files.ts";
-import { passphraseBytes } from "../protocol/secret_input.ts";
+} from "../files/key_files.ts";
+import { passphraseBytes } from "../cli/secret_input.ts";
 import { assertRefused, assertRefusedAsync, testUnless } from "./crypto/support.ts";
 import { inFolder, sealpost, shell } from "./support/command.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { COMMANDS } from "../commands.ts";
-import { parseCommand } from "../protocol/options.ts";
+import { COMMANDS } from "../commands/table.ts";
+import { parseCommand } from "../cli/options.ts";
 import { parseInvitation } from "../protocol/invitation.ts";
 import { ROOT } from "./support/program.ts";
 

@@ -7,11 +7,11 @@ import { SIZE_A, SIZE_B, SIZE_C, SIZE_D, SIZE_E } from "../protocol/handshake.ts
 import { RECORD_HEADER } from "../protocol/record.ts";
 import { requestSchema, responses, VERDICT_SIZE, WIRE_ERRORS } from "../protocol/request.ts";
 import { SIZE_R1, SIZE_R2 } from "../protocol/resumption.ts";
-import { parseLife } from "../client/unlock.ts";
+import { parseLife } from "../client/state/unlock.ts";
 import { MAX_CERTIFICATE } from "../protocol/rotation.ts";
 import { MAX_STANZA, MIN_STANZA } from "../protocol/stanza.ts";
 import { MAX_NOTE, MAX_SUMMARY } from "../protocol/summary.ts";
-import { SETTINGS } from "../server/settings_table.ts";
+import { SETTINGS } from "../server/settings/settings_table.ts";
 import { ROOT } from "./support/program.ts";
 
 // docs/PROTOCOL.md and the code say the same of everything that stands in a table: what the one has
@@ -89,20 +89,22 @@ async function limits(): Promise<Record<string, readonly string[]>> {
   return {
     "time that a client may take before the verdict": [setting("login-timeout").slice(0, -1)],
     "patience: for the verdict; for any progress of what was asked": [
-      await at("client/login.ts", "LOGIN_TIMEOUT", SECOND),
-      await at("client/link.ts", "PATIENCE", SECOND),
+      await at("client/connection/login.ts", "LOGIN_TIMEOUT", SECOND),
+      await at("client/connection/link.ts", "PATIENCE", SECOND),
     ],
     "data that still comes after a client's `cancel`": [
-      await at("client/link.ts", "MAX_DRAINED", MIB),
+      await at("client/connection/link.ts", "MAX_DRAINED", MIB),
     ],
     "entries and what was opened, kept on a client's disk": [
-      await at("client/cache.ts", "MAX_FILE", GIB),
+      await at("client/state/cache.ts", "MAX_FILE", GIB),
     ],
-    "sealed bodies, kept on a client's disk": [await at("client/bodies.ts", "MAX_BODIES", MIB)],
+    "sealed bodies, kept on a client's disk": [
+      await at("client/state/bodies.ts", "MAX_BODIES", MIB),
+    ],
     "prefix; A; B; C; D; E; R1; R2": sizes,
     "life of a ticket; since the last full login": [
-      await at("server/tickets.ts", "TICKET_LIFE", 60 * MINUTE),
-      await at("server/tickets.ts", "MAX_SINCE_FULL", DAY),
+      await at("server/accounts/tickets.ts", "TICKET_LIFE", 60 * MINUTE),
+      await at("server/accounts/tickets.ts", "MAX_SINCE_FULL", DAY),
     ],
     "connections, queues, rates, quotas, penalties": [],
     "failures for a name from one source": [
@@ -141,7 +143,7 @@ async function limits(): Promise<Record<string, readonly string[]>> {
     ],
     "subject": [await of("MAX_TITLE")],
     "typed or loaded text": [await of("MAX_TEXT")],
-    "attachments": [await at("client/compose.ts", "MAX_ATTACHMENTS")],
+    "attachments": [await at("client/message/compose.ts", "MAX_ATTACHMENTS")],
     "names in one `keys`": [await of("MAX_KEYS")],
     "UIDs in one `flag` or `remove`": [await of("MAX_UIDS")],
     "certificate; links in one `rotations`; in a chain": [
@@ -151,7 +153,7 @@ async function limits(): Promise<Record<string, readonly string[]>> {
     ],
     "time of a certificate; rotations of an account in a day": [
       await at("protocol/rotation.ts", "ROTATION_SLACK", MINUTE),
-      await at("server/rotation.ts", "MAX_A_DAY"),
+      await at("server/requests/rotation.ts", "MAX_A_DAY"),
     ],
     "keys without their passphrase": [
       figure(parseLife("1m") / MINUTE),
@@ -163,9 +165,9 @@ async function limits(): Promise<Record<string, readonly string[]>> {
     "memory of ids": [await of("ID_MEMORY", DAY)],
     "uploads that broke off: age; of one sender": [
       await of("MAX_PARTIAL_AGE", DAY),
-      await at("server/partial_uploads.ts", "MAX_PARTIALS"),
+      await at("server/store/partial_uploads.ts", "MAX_PARTIALS"),
     ],
-    "downloads that broke off: age": [await at("client/bodies.ts", "MAX_PARTIAL_AGE", DAY)],
+    "downloads that broke off: age": [await at("client/state/bodies.ts", "MAX_PARTIAL_AGE", DAY)],
     "MIME when reading: header of a part, all headers, depth, parts, text": await parseLimits(),
   };
 }
@@ -173,7 +175,7 @@ async function limits(): Promise<Record<string, readonly string[]>> {
 /** What a MIME message may ask of a reader. */
 async function parseLimits(): Promise<string[]> {
   const { PARSE_LIMITS: { header, headers, depth, parts, text } } = await import(
-    "../client/parse.ts"
+    "../client/message/parse.ts"
   );
   return [header / KIB, headers / MIB, depth, parts, text / MIB].map(String);
 }

@@ -3,9 +3,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { dirname, join } from "@std/path";
-import { COMMANDS } from "../commands.ts";
-import { EXIT_CODES } from "../protocol/exit_codes.ts";
-import { parseCommand } from "../protocol/options.ts";
+import { COMMANDS } from "../commands/table.ts";
+import { EXIT_CODES } from "../cli/exit_codes.ts";
+import { parseCommand } from "../cli/options.ts";
 import { ROOT } from "./support/program.ts";
 
 const DOCUMENTS = ["README.md", "docs/USING.md"];

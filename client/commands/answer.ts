@@ -1,12 +1,12 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { MAX_TITLE } from "../../protocol/limits.ts";
-import { printable } from "../../protocol/printable.ts";
+import { printable } from "../../cli/printable.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
-import { emptyDraft } from "../drafts.ts";
+import { emptyDraft } from "../state/drafts.ts";
 import type { Mail } from "../mail.ts";
-import type { Tools } from "../programs.ts";
-import { formatTime } from "../show.ts";
-import type { Opened } from "../unseal.ts";
+import type { Tools } from "../terminal/programs.ts";
+import { formatTime } from "../mailbox/show.ts";
+import type { Opened } from "../message/unseal.ts";
 import { type CommonOptions, openMessage, withMail } from "./common.ts";
 import { names } from "./send.ts";
 import { attachedPaths, writeAndSend } from "./write.ts";

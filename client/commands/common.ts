@@ -1,17 +1,17 @@
-import { exitCodeFor } from "../../protocol/exit_codes.ts";
-import { printable, printableJson } from "../../protocol/printable.ts";
+import { exitCodeFor } from "../../cli/exit_codes.ts";
+import { printable, printableJson } from "../../cli/printable.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
-import { type Drafts, shortDraftId } from "../drafts.ts";
-import { isLost } from "../line.ts";
-import { type Item, openItem } from "../list.ts";
+import { type Drafts, shortDraftId } from "../state/drafts.ts";
+import { isLost } from "../connection/reconnecting_connection.ts";
+import { type Item, openItem } from "../mailbox/list.ts";
 import type { Mail, Sent, Stale } from "../mail.ts";
-import { findMessage, shortId } from "../message_ids.ts";
-import { findProfile, type Profile, requireAddress } from "../profile.ts";
+import { findMessage, shortId } from "../mailbox/message_ids.ts";
+import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
 import { openMail } from "../session.ts";
-import { formatTime, isoTime } from "../show.ts";
-import { openTerminal, type Terminal } from "../terminal.ts";
-import type { Opened } from "../unseal.ts";
+import { formatTime, isoTime } from "../mailbox/show.ts";
+import { openTerminal, type Terminal } from "../terminal/terminal.ts";
+import type { Opened } from "../message/unseal.ts";
 
 /** What every command of the client takes. */
 export interface CommonOptions {

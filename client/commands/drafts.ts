@@ -1,16 +1,16 @@
 import { SealpostError } from "../../crypto/error.ts";
-import { fit, printable, printableJson } from "../../protocol/printable.ts";
-import { type Draft, Drafts, shortDraftId } from "../drafts.ts";
-import { editDraft } from "../edit_draft.ts";
-import { formatLetter } from "../letter.ts";
-import { Outbox } from "../outbox.ts";
-import type { Tools } from "../programs.ts";
+import { fit, printable, printableJson } from "../../cli/printable.ts";
+import { type Draft, Drafts, shortDraftId } from "../state/drafts.ts";
+import { editDraft } from "../terminal/edit_draft.ts";
+import { formatLetter } from "../state/letter.ts";
+import { Outbox } from "../state/outbox.ts";
+import type { Tools } from "../terminal/programs.ts";
 import { sendDraft } from "../send_draft.ts";
 import { openPerson } from "../session.ts";
-import { formatTime, isoTime } from "../show.ts";
-import { openTerminal, type Terminal } from "../terminal.ts";
-import { Writing } from "../writing.ts";
-import { findProfile, type Profile } from "../profile.ts";
+import { formatTime, isoTime } from "../mailbox/show.ts";
+import { openTerminal, type Terminal } from "../terminal/terminal.ts";
+import { Writing } from "../terminal/writing.ts";
+import { findProfile, type Profile } from "../state/profile.ts";
 import { announceRecovered, type CommonOptions, tellSent, withMail } from "./common.ts";
 
 /** What a command on one draft was given. */

@@ -1,12 +1,12 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { type Folder, FOLDERS } from "../../protocol/entry.ts";
 import { parseName } from "../../protocol/name.ts";
-import { fit } from "../../protocol/printable.ts";
-import type { Item } from "../list.ts";
-import { shortId } from "../message_ids.ts";
-import { showsUnicode } from "../display.ts";
-import { listingLine } from "../show.ts";
-import { plainMark, UNVERIFIED } from "../verification.ts";
+import { fit } from "../../cli/printable.ts";
+import type { Item } from "../mailbox/list.ts";
+import { shortId } from "../mailbox/message_ids.ts";
+import { showsUnicode } from "../terminal/display.ts";
+import { listingLine } from "../mailbox/show.ts";
+import { plainMark, UNVERIFIED } from "../trust/verification.ts";
 import { type CommonOptions, toJson, withMail } from "./common.ts";
 
 /** What `inbox` was given. */

@@ -2,15 +2,15 @@ import type { Bytes } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { parseName } from "../../protocol/name.ts";
-import { printableJson } from "../../protocol/printable.ts";
-import { PROGRAM } from "../../protocol/program.ts";
+import { printableJson } from "../../cli/printable.ts";
+import { PROGRAM } from "../../cli/program.ts";
 import type { Mail } from "../mail.ts";
-import { type Pin, Pins } from "../pins.ts";
-import { findProfile, type Profile, requireAddress } from "../profile.ts";
+import { type Pin, Pins } from "../state/pins.ts";
+import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
 import { openMail, openPerson, type Person } from "../session.ts";
-import { isoTime } from "../show.ts";
-import { openTerminal, type Terminal } from "../terminal.ts";
-import { lookalikes, verification } from "../verification.ts";
+import { isoTime } from "../mailbox/show.ts";
+import { openTerminal, type Terminal } from "../terminal/terminal.ts";
+import { lookalikes, verification } from "../trust/verification.ts";
 
 /** What every command about keys takes. */
 export interface KeyOptions {

@@ -3,12 +3,12 @@ import { equal, fromUtf8, utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { formatAddress } from "../../protocol/address.ts";
-import { readFileBounded, writeFileAtomic } from "../../protocol/atomic_file.ts";
+import { readFileBounded, writeFileAtomic } from "../../files/atomic_file.ts";
 import { formatContactCard, MAX_CARD_TEXT, parseContactCard } from "../../protocol/contact_card.ts";
-import { loadBundle, SERVER_NAME } from "../../protocol/key_files.ts";
-import { PROGRAM } from "../../protocol/program.ts";
-import { requireAddress } from "../profile.ts";
-import { lookalikes, verification } from "../verification.ts";
+import { loadBundle, SERVER_NAME } from "../../files/key_files.ts";
+import { PROGRAM } from "../../cli/program.ts";
+import { requireAddress } from "../state/profile.ts";
+import { lookalikes, verification } from "../trust/verification.ts";
 import {
   type KeyOptions,
   type Keyring,

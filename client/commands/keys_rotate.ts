@@ -8,17 +8,17 @@ import {
   isEncryptedPem,
   shortFingerprint,
 } from "../../crypto/identity.ts";
-import { readFileBounded } from "../../protocol/atomic_file.ts";
-import { loadPrivateKey, privateKeyPath } from "../../protocol/key_files.ts";
-import { makeIdentity } from "../../protocol/make_identity.ts";
-import { NextKeys } from "../../protocol/next_keys.ts";
-import { printable, printableJson } from "../../protocol/printable.ts";
-import { passphraseBytes, passphraseFromEnvironment } from "../../protocol/secret_input.ts";
-import { Line } from "../line.ts";
-import { type LoggedOn, logOn } from "../log_on.ts";
+import { readFileBounded } from "../../files/atomic_file.ts";
+import { loadPrivateKey, privateKeyPath } from "../../files/key_files.ts";
+import { makeIdentity } from "../../cli/make_identity.ts";
+import { NextKeys } from "../../files/next_keys.ts";
+import { printable, printableJson } from "../../cli/printable.ts";
+import { passphraseBytes, passphraseFromEnvironment } from "../../cli/secret_input.ts";
+import { Line } from "../connection/reconnecting_connection.ts";
+import { type LoggedOn, logOn } from "../connection/log_on.ts";
 import { Mail } from "../mail.ts";
-import { findProfile, type Profile, requireAddress } from "../profile.ts";
-import { rotateKey } from "../rotate.ts";
+import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
+import { rotateKey } from "../connection/rotate.ts";
 import {
   askNewPassword,
   askPassphrase,
@@ -28,10 +28,10 @@ import {
   type Person,
   pinnedServer,
 } from "../session.ts";
-import { State } from "../state.ts";
-import { openTerminal, type Terminal } from "../terminal.ts";
-import { Tickets } from "../tickets.ts";
-import { forgetUnlocked } from "../unlocked.ts";
+import { State } from "../state/state.ts";
+import { openTerminal, type Terminal } from "../terminal/terminal.ts";
+import { Tickets } from "../state/tickets.ts";
+import { forgetUnlocked } from "../state/unlocked.ts";
 
 /** With these the server has said that it did not take the new key. */
 const REFUSALS = ["format", "key-changed", "limit", "login-refused"] as const;

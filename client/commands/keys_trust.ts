@@ -1,9 +1,9 @@
 import { equal } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint, parseFingerprint } from "../../crypto/identity.ts";
-import { PROGRAM } from "../../protocol/program.ts";
-import { formatTime } from "../show.ts";
-import { verification } from "../verification.ts";
+import { PROGRAM } from "../../cli/program.ts";
+import { formatTime } from "../mailbox/show.ts";
+import { verification } from "../trust/verification.ts";
 import {
   grouped,
   type KeyOptions,

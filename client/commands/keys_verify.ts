@@ -1,12 +1,12 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { matches, type SafetyNumber, safetyNumber } from "../../crypto/safety_number.ts";
-import { PROGRAM } from "../../protocol/program.ts";
-import { showsColours, showsUnicode } from "../display.ts";
-import type { Pin } from "../pins.ts";
-import { qrLines, type QrStyle } from "../qr_code.ts";
-import { formatTime } from "../show.ts";
-import { lookalikes, verification } from "../verification.ts";
+import { PROGRAM } from "../../cli/program.ts";
+import { showsColours, showsUnicode } from "../terminal/display.ts";
+import type { Pin } from "../state/pins.ts";
+import { qrLines, type QrStyle } from "../trust/qr_code.ts";
+import { formatTime } from "../mailbox/show.ts";
+import { lookalikes, verification } from "../trust/verification.ts";
 import {
   type KeyOptions,
   type Keyring,

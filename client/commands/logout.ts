@@ -1,8 +1,8 @@
-import { printableJson } from "../../protocol/printable.ts";
-import { findProfile, requireAddress } from "../profile.ts";
+import { printableJson } from "../../cli/printable.ts";
+import { findProfile, requireAddress } from "../state/profile.ts";
 import { openMail } from "../session.ts";
-import { openTerminal } from "../terminal.ts";
-import { Tickets } from "../tickets.ts";
+import { openTerminal } from "../terminal/terminal.ts";
+import { Tickets } from "../state/tickets.ts";
 import { type KeyOptions, placeOf } from "./keyring.ts";
 
 /** What `logout` was given. */

@@ -1,6 +1,6 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { type Flag, FLAGS } from "../../protocol/entry.ts";
-import { printable } from "../../protocol/printable.ts";
+import { printable } from "../../cli/printable.ts";
 import { type CommonOptions, findItem, withMail } from "./common.ts";
 import { parseFolder } from "./inbox.ts";
 

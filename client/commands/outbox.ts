@@ -1,15 +1,15 @@
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
-import { fit, printable, printableJson } from "../../protocol/printable.ts";
+import { fit, printable, printableJson } from "../../cli/printable.ts";
 import { messageIdTime, parseMessageId } from "../../protocol/uuid.ts";
-import { shortId } from "../message_ids.ts";
-import { Outbox, type Waiting } from "../outbox.ts";
-import type { Self } from "../people.ts";
-import { findProfile } from "../profile.ts";
-import { formatSize } from "../progress.ts";
-import { openWaiting } from "../reseal.ts";
+import { shortId } from "../mailbox/message_ids.ts";
+import { Outbox, type Waiting } from "../state/outbox.ts";
+import type { Self } from "../trust/people.ts";
+import { findProfile } from "../state/profile.ts";
+import { formatSize } from "../terminal/progress.ts";
+import { openWaiting } from "../message/reseal.ts";
 import { openPerson } from "../session.ts";
-import { formatTime, isoTime } from "../show.ts";
-import { openTerminal, type Terminal } from "../terminal.ts";
+import { formatTime, isoTime } from "../mailbox/show.ts";
+import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { type CommonOptions, withMail } from "./common.ts";
 
 /** What a command on one message of the outbox was given. */

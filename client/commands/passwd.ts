@@ -1,15 +1,15 @@
 import { type Bytes, fromUtf8, wipe } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
-import { isPassphrase } from "../../protocol/key_files.ts";
+import { isPassphrase } from "../../files/key_files.ts";
 import { MAX_PASSWORD } from "../../protocol/limits.ts";
 import { encodePassword } from "../../protocol/login.ts";
-import { printableJson } from "../../protocol/printable.ts";
-import { passphraseBytes, readInputLine } from "../../protocol/secret_input.ts";
+import { printableJson } from "../../cli/printable.ts";
+import { passphraseBytes, readInputLine } from "../../cli/secret_input.ts";
 import type { Mail } from "../mail.ts";
-import { findProfile, requireAddress } from "../profile.ts";
+import { findProfile, requireAddress } from "../state/profile.ts";
 import { askNewPassword, givenPassword, openMail, openPerson } from "../session.ts";
-import { openTerminal, type Terminal } from "../terminal.ts";
-import { Tickets } from "../tickets.ts";
+import { openTerminal, type Terminal } from "../terminal/terminal.ts";
+import { Tickets } from "../state/tickets.ts";
 import { type KeyOptions, placeOf } from "./keyring.ts";
 
 /** What `passwd` was given. */

@@ -1,11 +1,17 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
-import { displayWidth } from "../../protocol/printable.ts";
-import { isLost } from "../line.ts";
-import { parseMessage } from "../parse.ts";
-import type { Tools } from "../programs.ts";
-import { askWhenTaken, headerLines, isoTime, saveAttachments, senderNote } from "../show.ts";
-import type { Terminal } from "../terminal.ts";
+import { displayWidth } from "../../cli/printable.ts";
+import { isLost } from "../connection/reconnecting_connection.ts";
+import { parseMessage } from "../message/parse.ts";
+import type { Tools } from "../terminal/programs.ts";
+import {
+  askWhenTaken,
+  headerLines,
+  isoTime,
+  saveAttachments,
+  senderNote,
+} from "../mailbox/show.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 import { type CommonOptions, openMessage, withMail } from "./common.ts";
 
 /** What `read` was given. */

@@ -1,13 +1,13 @@
 import { type ErrorCode, isSealpostError } from "../../crypto/error.ts";
 import { parseName } from "../../protocol/name.ts";
-import { fit, printable } from "../../protocol/printable.ts";
+import { fit, printable } from "../../cli/printable.ts";
 import type { Mail } from "../mail.ts";
-import { shortId } from "../message_ids.ts";
-import { Progress } from "../progress.ts";
-import type { Found, SearchOptions, SearchResult } from "../search.ts";
-import { listingLine } from "../show.ts";
-import { openItem } from "../list.ts";
-import type { Opened } from "../unseal.ts";
+import { shortId } from "../mailbox/message_ids.ts";
+import { Progress } from "../terminal/progress.ts";
+import type { Found, SearchOptions, SearchResult } from "../mailbox/search.ts";
+import { listingLine } from "../mailbox/show.ts";
+import { openItem } from "../mailbox/list.ts";
+import type { Opened } from "../message/unseal.ts";
 import { type CommonOptions, toJson, withMail } from "./common.ts";
 import { parseFolder, parseSince } from "./inbox.ts";
 

@@ -1,7 +1,7 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { parseName } from "../../protocol/name.ts";
-import { emptyDraft } from "../drafts.ts";
-import type { Tools } from "../programs.ts";
+import { emptyDraft } from "../state/drafts.ts";
+import type { Tools } from "../terminal/programs.ts";
 import { type CommonOptions, withMail } from "./common.ts";
 import { attachedPaths, writeAndSend } from "./write.ts";
 

@@ -2,11 +2,11 @@ import { fromUtf8, wipe } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
-import { loadBundle, publicKeyPath, SERVER_NAME } from "../../protocol/key_files.ts";
+import { loadBundle, publicKeyPath, SERVER_NAME } from "../../files/key_files.ts";
 import { MIN_PASSWORD } from "../../protocol/limits.ts";
 import { parseName } from "../../protocol/name.ts";
-import { printableJson } from "../../protocol/printable.ts";
-import { PROGRAM } from "../../protocol/program.ts";
+import { printableJson } from "../../cli/printable.ts";
+import { PROGRAM } from "../../cli/program.ts";
 import { givenPassword } from "../session.ts";
 import { chooseFolder, findEarlier, furnish, nextCommands, shown } from "../setup/folder.ts";
 import { openKeys } from "../setup/keys.ts";
@@ -22,7 +22,7 @@ import {
   readInvitation,
   sentence,
 } from "../setup/who.ts";
-import { openTerminal, type Terminal } from "../terminal.ts";
+import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 
 /** What `setup` was given. */
 export interface SetupOptions {

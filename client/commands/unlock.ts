@@ -1,13 +1,13 @@
 import { SealpostError } from "../../crypto/error.ts";
-import { hasPassphrase } from "../../protocol/key_files.ts";
-import { printableJson } from "../../protocol/printable.ts";
-import { PROGRAM } from "../../protocol/program.ts";
-import { findProfile } from "../profile.ts";
+import { hasPassphrase } from "../../files/key_files.ts";
+import { printableJson } from "../../cli/printable.ts";
+import { PROGRAM } from "../../cli/program.ts";
+import { findProfile } from "../state/profile.ts";
 import { askPassphrase } from "../session.ts";
-import { formatTime, isoTime } from "../show.ts";
-import { openTerminal } from "../terminal.ts";
-import { parseLife, unlockKeys } from "../unlock.ts";
-import { forgetUnlocked, noRuntimeFolder, runtimeFolder } from "../unlocked.ts";
+import { formatTime, isoTime } from "../mailbox/show.ts";
+import { openTerminal } from "../terminal/terminal.ts";
+import { parseLife, unlockKeys } from "../state/unlock.ts";
+import { forgetUnlocked, noRuntimeFolder, runtimeFolder } from "../state/unlocked.ts";
 import { type KeyOptions, placeOf } from "./keyring.ts";
 
 /** The `unlock` command: keeps the private key without its passphrase for a while. */

@@ -1,15 +1,15 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { utf8 } from "../../crypto/bytes.ts";
-import { printable, printableJson } from "../../protocol/printable.ts";
+import { printable, printableJson } from "../../cli/printable.ts";
 import { Arrivals } from "../arrivals.ts";
-import { isLost, type LineState } from "../line.ts";
-import { type Item, openItem } from "../list.ts";
-import { shortId } from "../message_ids.ts";
-import type { Hooks } from "../programs.ts";
-import { findProfile, requireAddress } from "../profile.ts";
+import { isLost, type LineState } from "../connection/reconnecting_connection.ts";
+import { type Item, openItem } from "../mailbox/list.ts";
+import { shortId } from "../mailbox/message_ids.ts";
+import type { Hooks } from "../terminal/programs.ts";
+import { findProfile, requireAddress } from "../state/profile.ts";
 import { openMail, openPerson } from "../session.ts";
-import { listingLine } from "../show.ts";
-import { openTerminal, type Terminal } from "../terminal.ts";
+import { listingLine } from "../mailbox/show.ts";
+import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { type CommonOptions, toJson } from "./common.ts";
 import { parseFolder } from "./inbox.ts";
 

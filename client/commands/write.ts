@@ -1,17 +1,17 @@
 import { resolve } from "@std/path";
 import { fromUtf8 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
-import { readFileBounded } from "../../protocol/atomic_file.ts";
+import { readFileBounded } from "../../files/atomic_file.ts";
 import { MAX_TEXT } from "../../protocol/limits.ts";
-import { printable } from "../../protocol/printable.ts";
-import { attachmentFromFile } from "../attachments.ts";
-import type { Written } from "../drafts.ts";
-import { editDraft } from "../edit_draft.ts";
-import type { Tools } from "../programs.ts";
-import { askForForgotten } from "../mentions.ts";
+import { printable } from "../../cli/printable.ts";
+import { attachmentFromFile } from "../message/attachments.ts";
+import type { Written } from "../state/drafts.ts";
+import { editDraft } from "../terminal/edit_draft.ts";
+import type { Tools } from "../terminal/programs.ts";
+import { askForForgotten } from "../terminal/mentions.ts";
 import { sendDraft } from "../send_draft.ts";
-import type { TemporaryMessage } from "../temporary_message.ts";
-import { whileWriting, type Writing } from "../writing.ts";
+import type { TemporaryMessage } from "../message/temporary_message.ts";
+import { whileWriting, type Writing } from "../terminal/writing.ts";
 import { type Context, tellSent } from "./common.ts";
 
 /** Where the text of a message comes from. */

@@ -4,18 +4,18 @@ import type { Bundle } from "../../crypto/identity.ts";
 import { bundleToPem } from "../../crypto/identity.ts";
 import { equal } from "../../crypto/bytes.ts";
 import { type Address, formatAddress } from "../../protocol/address.ts";
-import { writeFileAtomic } from "../../protocol/atomic_file.ts";
+import { writeFileAtomic } from "../../files/atomic_file.ts";
 import {
   ensurePrivateDir,
   isThere,
   loadBundle,
   publicKeyPath,
   SERVER_NAME,
-} from "../../protocol/key_files.ts";
-import { PROGRAM } from "../../protocol/program.ts";
-import { CONFIG_FILE, readConfig } from "../config.ts";
-import { keysIn, usualFolder } from "../profile.ts";
-import type { Terminal } from "../terminal.ts";
+} from "../../files/key_files.ts";
+import { PROGRAM } from "../../cli/program.ts";
+import { CONFIG_FILE, readConfig } from "../state/config.ts";
+import { keysIn, usualFolder } from "../state/profile.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 import { typed } from "./who.ts";
 
 /** What a folder says of an earlier setup, finished or not. */

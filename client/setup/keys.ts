@@ -9,12 +9,12 @@ import {
   publicKeyPath,
   saveIdentityFiles,
   savePublicKey,
-} from "../../protocol/key_files.ts";
-import { PROGRAM } from "../../protocol/program.ts";
-import { makeIdentity } from "../../protocol/make_identity.ts";
-import { passphraseBytes, passphraseFromEnvironment } from "../../protocol/secret_input.ts";
+} from "../../files/key_files.ts";
+import { PROGRAM } from "../../cli/program.ts";
+import { makeIdentity } from "../../cli/make_identity.ts";
+import { passphraseBytes, passphraseFromEnvironment } from "../../cli/secret_input.ts";
 import { askPassphrase, openPerson, type Person } from "../session.ts";
-import type { Terminal } from "../terminal.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 import { shown } from "./folder.ts";
 
 /** What a setup works with. */

@@ -3,8 +3,8 @@ import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { type Bundle, formatFingerprint } from "../../crypto/identity.ts";
 import { type Address, formatAddress } from "../../protocol/address.ts";
 import { parseFingerprint } from "../../protocol/invitation.ts";
-import { askForBundle } from "../login.ts";
-import type { Terminal } from "../terminal.ts";
+import { askForBundle } from "../connection/login.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 import { places, typed } from "./who.ts";
 
 /** A server that answered, and whose key is the right one. */

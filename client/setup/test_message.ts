@@ -1,10 +1,10 @@
 import { fromUtf8, utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
-import { PROGRAM } from "../../protocol/program.ts";
+import { PROGRAM } from "../../cli/program.ts";
 import { openMessage } from "../commands/common.ts";
 import type { Mail } from "../mail.ts";
-import { readForDisplay } from "../show.ts";
-import type { State } from "../state.ts";
+import { readForDisplay } from "../mailbox/show.ts";
+import type { State } from "../state/state.ts";
 
 const FILE = "setup";
 

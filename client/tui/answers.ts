@@ -1,9 +1,9 @@
 import { MAX_TITLE } from "../../protocol/limits.ts";
-import { printable } from "../../protocol/printable.ts";
+import { printable } from "../../cli/printable.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
-import { emptyDraft, type Written } from "../drafts.ts";
-import { formatTime } from "../show.ts";
-import type { Opened } from "../unseal.ts";
+import { emptyDraft, type Written } from "../state/drafts.ts";
+import { formatTime } from "../mailbox/show.ts";
+import type { Opened } from "../message/unseal.ts";
 
 /** A reply to `opened`, with its text quoted. `all`: to everybody it went to as well. */
 export function replyTo(opened: Opened, text: string, me: string, all: boolean): Written {

@@ -1,10 +1,10 @@
 import { isSealpostError } from "../../crypto/error.ts";
-import { printable } from "../../protocol/printable.ts";
+import { printable } from "../../cli/printable.ts";
 import type { MailEvent } from "../../protocol/request.ts";
-import { isLost } from "../line.ts";
+import { isLost } from "../connection/reconnecting_connection.ts";
 import type { Mail } from "../mail.ts";
-import type { Tools } from "../programs.ts";
-import { drawProgressOn } from "../progress.ts";
+import type { Tools } from "../terminal/programs.ts";
+import { drawProgressOn } from "../terminal/progress.ts";
 import { barRows, type Connection, hintBar, type Message, messageLine, topBar } from "./chrome.ts";
 import { Display, type DisplayIo, type Key } from "./display.ts";
 import { fill, type Frame, type Line, line, type Size, span } from "./frame.ts";

@@ -1,4 +1,4 @@
-import { displayWidth, fit } from "../../protocol/printable.ts";
+import { displayWidth, fit } from "../../cli/printable.ts";
 import { fill, type Line, type Size, type Span, span, spread, widthOf } from "./frame.ts";
 import { hints, type Mode } from "./keys.ts";
 import { type LineInput, window } from "./line_input.ts";

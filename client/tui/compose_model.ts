@@ -1,4 +1,4 @@
-import type { Written } from "../drafts.ts";
+import type { Written } from "../state/drafts.ts";
 import { namesIn } from "./complete.ts";
 import { editLine, inputOf, insert, type LineInput } from "./line_input.ts";
 import { areaOf, editArea, type TextArea, textIn, type as typeText } from "./text_area.ts";

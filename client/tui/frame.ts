@@ -1,4 +1,4 @@
-import { displayWidth, fit, graphemes } from "../../protocol/printable.ts";
+import { displayWidth, fit, graphemes } from "../../cli/printable.ts";
 
 /** How a span looks. What a terminal makes of each is in `theme.ts`. */
 export type Look =

@@ -1,4 +1,4 @@
-import { displayWidth, graphemes, printable } from "../../protocol/printable.ts";
+import { displayWidth, graphemes, printable } from "../../cli/printable.ts";
 
 /** One line that is being typed. */
 export interface LineInput {

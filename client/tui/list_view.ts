@@ -1,4 +1,4 @@
-import { displayWidth, fit } from "../../protocol/printable.ts";
+import { displayWidth, fit } from "../../cli/printable.ts";
 import { chosen, fill, type Line, type Look, right, type Size, type Span, span } from "./frame.ts";
 import { type ListModel, scrolled } from "./list_model.ts";
 import { type Row, shortDate, shortSize } from "./rows.ts";

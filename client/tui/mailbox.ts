@@ -1,6 +1,6 @@
 import { isSealpostError } from "../../crypto/error.ts";
 import { type Flag, type Folder, FOLDERS } from "../../protocol/entry.ts";
-import { type Item, openItem } from "../list.ts";
+import { type Item, openItem } from "../mailbox/list.ts";
 import type { Mail } from "../mail.ts";
 
 /** One message of the mailbox, whether it was opened or not. */

@@ -1,6 +1,6 @@
-import { printable } from "../../protocol/printable.ts";
-import type { Item } from "../list.ts";
-import { titleOf } from "../show.ts";
+import { printable } from "../../cli/printable.ts";
+import type { Item } from "../mailbox/list.ts";
+import { titleOf } from "../mailbox/show.ts";
 
 /** One line of a list of messages, safe to print. */
 export interface Row {

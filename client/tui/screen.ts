@@ -1,5 +1,5 @@
 import type { Mail } from "../mail.ts";
-import type { Tools } from "../programs.ts";
+import type { Tools } from "../terminal/programs.ts";
 import type { Key } from "./display.ts";
 import type { Line, Size, Spot } from "./frame.ts";
 import type { Action, Mode } from "./keys.ts";

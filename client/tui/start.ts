@@ -1,8 +1,8 @@
 import type { MailEvent } from "../../protocol/request.ts";
-import { showsColours, showsUnicode } from "../display.ts";
+import { showsColours, showsUnicode } from "../terminal/display.ts";
 import type { Mail } from "../mail.ts";
-import type { Tools } from "../programs.ts";
-import type { WholeScreen } from "../terminal.ts";
+import type { Tools } from "../terminal/programs.ts";
+import type { WholeScreen } from "../terminal/terminal.ts";
 import { App } from "./app.ts";
 import { systemDisplay } from "./display.ts";
 import { signsFor } from "./signs.ts";

@@ -1,4 +1,4 @@
-import { displayWidth, graphemes } from "../../protocol/printable.ts";
+import { displayWidth, graphemes } from "../../cli/printable.ts";
 import { after, before, cleaned, shownCharacter, wordAfter, wordBefore } from "./line_input.ts";
 import { type Piece, wrapPieces } from "./wrap.ts";
 

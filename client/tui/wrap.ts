@@ -1,4 +1,4 @@
-import { displayWidth, graphemes } from "../../protocol/printable.ts";
+import { displayWidth, graphemes } from "../../cli/printable.ts";
 
 /** A piece of a line, by positions in its text. */
 export interface Piece {

@@ -1,14 +1,19 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
-import { PROGRAM, PROGRAM_VERSION } from "../../protocol/program.ts";
+import { PROGRAM, PROGRAM_VERSION } from "../../cli/program.ts";
 import { within } from "../../protocol/timer.ts";
-import type { AuditAction, AuditLog, AuditOrigin } from "../audit.ts";
-import type { Hub, Member } from "../hub.ts";
-import { peerFields } from "../log.ts";
-import type { Levels, Observer } from "../observe.ts";
-import type { Store } from "../store.ts";
-import { formatUserState, isUserState, parseUserState, type UserState } from "../user_state.ts";
-import type { Users } from "../users.ts";
+import type { AuditAction, AuditLog, AuditOrigin } from "../observe/audit.ts";
+import type { Hub, Member } from "../accounts/session_registry.ts";
+import { peerFields } from "../observe/log.ts";
+import type { Levels, Observer } from "../observe/observe.ts";
+import type { Store } from "../store/store.ts";
+import {
+  formatUserState,
+  isUserState,
+  parseUserState,
+  type UserState,
+} from "../accounts/user_state.ts";
+import type { Users } from "../accounts/users.ts";
 import type {
   ControlOp,
   ControlRequest,

@@ -3,7 +3,7 @@ import { type Bytes, concat, fromUtf8, utf8 } from "../../crypto/bytes.ts";
 import { type ErrorCode, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import type { ByteStream } from "../../protocol/byte_stream.ts";
 import { nameField, parseJson } from "../../protocol/schema.ts";
-import { parseUserState } from "../user_state.ts";
+import { parseUserState } from "../accounts/user_state.ts";
 
 // Operators' commands on a running server, over a socket in its folder: a connection carries one
 // request and its answer, each a line of JSON.

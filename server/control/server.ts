@@ -1,10 +1,10 @@
 import type { Bytes } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
-import { wrapFileError } from "../../protocol/atomic_file.ts";
+import { wrapFileError } from "../../files/atomic_file.ts";
 import type { ByteStream } from "../../protocol/byte_stream.ts";
 import { listenLocal, type LocalListener } from "../../protocol/socket.ts";
 import { within } from "../../protocol/timer.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../observe/log.ts";
 import type { Operations } from "./operations.ts";
 import { CONTROL_FOLDER, controlPath } from "./path.ts";
 import { decodeRequest, encodeAnswer, MAX_REQUEST, readLine } from "./protocol.ts";

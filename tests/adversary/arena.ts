@@ -1,10 +1,10 @@
 import { concat } from "../../crypto/bytes.ts";
 import { isSealpostError } from "../../crypto/error.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
-import { type LoggedIn, logIn } from "../../client/login.ts";
+import { type LoggedIn, logIn } from "../../client/connection/login.ts";
 import { type Address, parseAddress } from "../../protocol/address.ts";
-import { type ExitCode, exitCodeFor } from "../../protocol/exit_codes.ts";
-import { loadBundle, loadIdentity } from "../../protocol/key_files.ts";
+import { type ExitCode, exitCodeFor } from "../../cli/exit_codes.ts";
+import { loadBundle, loadIdentity } from "../../files/key_files.ts";
 import { encodePassword, type Login } from "../../protocol/login.ts";
 import { Group } from "../support/group.ts";
 import { passwordOf } from "../support/program.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Bytes, concat, equal, readU32, toBase64, utf8 } from "../../crypto/bytes.ts";
-import type { LoggedIn } from "../../client/login.ts";
-import { Link } from "../../client/link.ts";
+import type { LoggedIn } from "../../client/connection/login.ts";
+import { Link } from "../../client/connection/link.ts";
 import type { Identity } from "../../crypto/identity.ts";
 import { decodeEntry, type Entry } from "../../protocol/entry.ts";
 import { encodeEnvelope } from "../../protocol/envelope.ts";

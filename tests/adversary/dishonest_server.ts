@@ -1,9 +1,9 @@
-import { RetiredKeys } from "../../client/retired_keys.ts";
-import { logOn } from "../../client/log_on.ts";
-import { Line } from "../../client/line.ts";
-import type { Link } from "../../client/link.ts";
+import { RetiredKeys } from "../../client/state/retired_keys.ts";
+import { logOn } from "../../client/connection/log_on.ts";
+import { Line } from "../../client/connection/reconnecting_connection.ts";
+import type { Link } from "../../client/connection/link.ts";
 import { Mail } from "../../client/mail.ts";
-import { State } from "../../client/state.ts";
+import { State } from "../../client/state/state.ts";
 import { type Bytes, concat, lp, toBase64, utf8 } from "../../crypto/bytes.ts";
 import { type Bundle, encodeBundle, type Identity } from "../../crypto/identity.ts";
 import { parseAddress } from "../../protocol/address.ts";

@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { safeName } from "../../client/attachments.ts";
-import { htmlToText } from "../../client/html_text.ts";
-import { messageIds, nameOf } from "../../client/mail_names.ts";
-import { parseMessage } from "../../client/parse.ts";
-import { transferDecoder } from "../../client/transfer_decoding.ts";
+import { safeName } from "../../client/message/attachments.ts";
+import { htmlToText } from "../../client/message/html_text.ts";
+import { messageIds, nameOf } from "../../client/message/mail_names.ts";
+import { parseMessage } from "../../client/message/parse.ts";
+import { transferDecoder } from "../../client/message/transfer_decoding.ts";
 import { type Bytes, concat, utf8 } from "../../crypto/bytes.ts";
 import {
   decodeAnswer,
@@ -11,10 +11,10 @@ import {
   encodeAnswer,
   encodeRequest,
 } from "../../server/control/protocol.ts";
-import { formatIp, parseIp, parseNetblock } from "../../server/netblock.ts";
-import { parseSettingsFile } from "../../server/settings_file.ts";
-import { parseUserFile } from "../../server/user_file.ts";
-import { formatUserState, parseUserState } from "../../server/user_state.ts";
+import { formatIp, parseIp, parseNetblock } from "../../server/settings/netblock.ts";
+import { parseSettingsFile } from "../../server/settings/settings_file.ts";
+import { parseUserFile } from "../../server/accounts/user_file.ts";
+import { formatUserState, parseUserState } from "../../server/accounts/user_state.ts";
 import { fuzz, type Random } from "./fuzz.ts";
 
 // The parsers of what the operator writes, and of the mail that was unsealed.

@@ -1,12 +1,12 @@
 import { join } from "@std/path";
-import type { Link } from "../../client/link.ts";
+import type { Link } from "../../client/connection/link.ts";
 import { concat, toBase64 } from "../../crypto/bytes.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
 import { encodeEnvelope } from "../../protocol/envelope.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
-import { logTo } from "../../server/log.ts";
+import { logTo } from "../../server/observe/log.ts";
 import { type Server, startServer } from "../../server/server.ts";
-import { LiveSettings } from "../../server/settings.ts";
+import { LiveSettings } from "../../server/settings/settings.ts";
 import { identityOf } from "../support/identities.ts";
 import { passwordOf } from "../support/program.ts";
 import { pieces, type SealedParts } from "../support/sealed.ts";

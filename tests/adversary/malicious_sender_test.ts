@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import type { Item } from "../../client/list.ts";
-import { safeName } from "../../client/attachments.ts";
-import { PARSE_LIMITS } from "../../client/parse.ts";
+import type { Item } from "../../client/mailbox/list.ts";
+import { safeName } from "../../client/message/attachments.ts";
+import { PARSE_LIMITS } from "../../client/message/parse.ts";
 import {
   dateLine,
   headerLines,
@@ -11,7 +11,7 @@ import {
   readForDisplay,
   saveAttachments,
   type Shown,
-} from "../../client/show.ts";
+} from "../../client/mailbox/show.ts";
 import { aesSeal } from "../../crypto/aes_gcm.ts";
 import { type Bytes, concat, lp, random, toBase64, u64, utf8 } from "../../crypto/bytes.ts";
 import { sign } from "../../crypto/ed25519.ts";
@@ -574,7 +574,7 @@ attack("what the summary says of attachments is not what is shown of them", asyn
 
 attack("an id that another used before does not take its place", async (world) => {
   const { alice, bob } = world.clients;
-  const { findMessage } = await import("../../client/message_ids.ts");
+  const { findMessage } = await import("../../client/mailbox/message_ids.ts");
   const { id } = await alice.mail.send({
     to: ["bob", "mallory"],
     subject: "the first",

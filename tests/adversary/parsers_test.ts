@@ -19,7 +19,7 @@ import { parseInvitation } from "../../protocol/invitation.ts";
 import { decodeLogin, padTo } from "../../protocol/login.ts";
 import { isName, parseName } from "../../protocol/name.ts";
 import { readNotNow } from "../../protocol/plaintext.ts";
-import { displayWidth, fit, printable, visible } from "../../protocol/printable.ts";
+import { displayWidth, fit, printable, visible } from "../../cli/printable.ts";
 import { MAX_RECORD, MIN_RECORD, recordLength } from "../../protocol/record.ts";
 import {
   decodeEvent,

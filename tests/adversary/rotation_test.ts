@@ -1,7 +1,7 @@
 // What a server that lies about rotations, alone or with a stolen key, makes of a client.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { Rotated } from "../../client/people.ts";
+import type { Rotated } from "../../client/trust/people.ts";
 import { type Bytes, equal, toBase64, utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { encodeBundle, formatFingerprint, type Identity } from "../../crypto/identity.ts";

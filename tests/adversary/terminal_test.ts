@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { toBase64, utf8 } from "../../crypto/bytes.ts";
 import { generateIdentity } from "../../crypto/identity.ts";
-import { saveIdentityFiles, savePublicKey } from "../../protocol/key_files.ts";
+import { saveIdentityFiles, savePublicKey } from "../../files/key_files.ts";
 import { sealpost } from "../support/command.ts";
 import { CHOICE, reading } from "../support/group.ts";
 import { identityOf } from "../support/identities.ts";

@@ -1,6 +1,10 @@
 import { type Bytes, concat, fromUtf8, utf8 } from "../../crypto/bytes.ts";
-import type { AttachmentSource, Composed, Draft } from "../../client/compose.ts";
-import { type AttachmentPart, type ParsedMessage, parseMessage } from "../../client/parse.ts";
+import type { AttachmentSource, Composed, Draft } from "../../client/message/compose.ts";
+import {
+  type AttachmentPart,
+  type ParsedMessage,
+  parseMessage,
+} from "../../client/message/parse.ts";
 
 /** A draft from alice to bob with what a test is about in it. */
 export function draft(parts: Partial<Draft> = {}): Draft {

@@ -1,6 +1,6 @@
 import { type Bytes, concat, utf8 } from "../../crypto/bytes.ts";
-import type { Terminal, TerminalIo } from "../../client/terminal.ts";
-import { openTerminal } from "../../client/terminal.ts";
+import type { Terminal, TerminalIo } from "../../client/terminal/terminal.ts";
+import { openTerminal } from "../../client/terminal/terminal.ts";
 
 /** A terminal or pipe whose input is given piece by piece, as a system would hand it over. */
 export class FakeIo implements TerminalIo {

@@ -3,8 +3,8 @@ import { join } from "@std/path";
 import { type Bytes, random } from "../../crypto/bytes.ts";
 import { isSealpostError } from "../../crypto/error.ts";
 import type { Identity } from "../../crypto/identity.ts";
-import { loadIdentity } from "../../protocol/key_files.ts";
-import { checkStore } from "../../server/fsck.ts";
+import { loadIdentity } from "../../files/key_files.ts";
+import { checkStore } from "../../server/maintenance/fsck.ts";
 import {
   type Copy,
   fetchBody,

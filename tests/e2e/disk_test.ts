@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import type { AttachmentSource } from "../../client/compose.ts";
+import type { AttachmentSource } from "../../client/message/compose.ts";
 import { random } from "../../crypto/bytes.ts";
 import { type ErrorCode, SealpostError } from "../../crypto/error.ts";
-import { checkStore } from "../../server/fsck.ts";
+import { checkStore } from "../../server/maintenance/fsck.ts";
 import { shell } from "../support/command.ts";
 import { FROM_SOURCE, makeGroup, run, ServerProcess } from "../support/program.ts";
 import { openSession, type Session } from "../support/session.ts";

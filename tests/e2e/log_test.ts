@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { loadBundle } from "../../protocol/key_files.ts";
+import { loadBundle } from "../../files/key_files.ts";
 import { parseAddress } from "../../protocol/address.ts";
 import { assertCode } from "../server/store_contract.ts";
 import { connectAs } from "../support/operator.ts";

@@ -7,7 +7,7 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { emptyDraft } from "../../client/drafts.ts";
+import { emptyDraft } from "../../client/state/drafts.ts";
 import { buildFor, sealpost } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
 import { Group } from "../support/group.ts";

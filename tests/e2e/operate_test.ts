@@ -6,7 +6,7 @@ import { toHex } from "../../crypto/bytes.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { isPhc } from "../../crypto/phc.ts";
 import { parseInvitation } from "../../protocol/invitation.ts";
-import { loadBundle } from "../../protocol/key_files.ts";
+import { loadBundle } from "../../files/key_files.ts";
 import { assertCode } from "../server/store_contract.ts";
 import { identityOf } from "../support/identities.ts";
 import { connectAs, withControl } from "../support/operator.ts";

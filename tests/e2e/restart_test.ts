@@ -5,7 +5,7 @@ import { join } from "@std/path";
 import { toHex } from "../../crypto/bytes.ts";
 import { isSealpostError } from "../../crypto/error.ts";
 import { RefusedError } from "../../protocol/refused.ts";
-import { openSqliteStore } from "../../server/sqlite_store.ts";
+import { openSqliteStore } from "../../server/store/sqlite_store.ts";
 import { Program } from "../support/program.ts";
 import {
   type KeptTicket,

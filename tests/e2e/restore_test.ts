@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import { attachmentFromFile } from "../../client/attachments.ts";
-import type { Item } from "../../client/list.ts";
+import { attachmentFromFile } from "../../client/message/attachments.ts";
+import type { Item } from "../../client/mailbox/list.ts";
 import { SealpostError } from "../../crypto/error.ts";
-import { checkStore } from "../../server/fsck.ts";
+import { checkStore } from "../../server/maintenance/fsck.ts";
 import { makeGroup, run, ServerProcess } from "../support/program.ts";
 import { openSession, type Session } from "../support/session.ts";
 

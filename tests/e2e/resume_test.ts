@@ -2,8 +2,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import type { AttachmentSource } from "../../client/compose.ts";
-import { parseMessage } from "../../client/parse.ts";
+import type { AttachmentSource } from "../../client/message/compose.ts";
+import { parseMessage } from "../../client/message/parse.ts";
 import { type Bytes, concat } from "../../crypto/bytes.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { Group } from "../support/group.ts";

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { messageText } from "../support/message_text.ts";
-import { logOn } from "../../client/log_on.ts";
-import type { Rotated } from "../../client/people.ts";
-import { rotateKey } from "../../client/rotate.ts";
-import { State } from "../../client/state.ts";
+import { logOn } from "../../client/connection/log_on.ts";
+import type { Rotated } from "../../client/trust/people.ts";
+import { rotateKey } from "../../client/connection/rotate.ts";
+import { State } from "../../client/state/state.ts";
 import { equal, utf8 } from "../../crypto/bytes.ts";
 import {
   bundleToPem,
@@ -18,8 +18,8 @@ import {
   shortFingerprint,
 } from "../../crypto/identity.ts";
 import { parseAddress } from "../../protocol/address.ts";
-import { loadBundle, loadIdentity } from "../../protocol/key_files.ts";
-import { NextKeys } from "../../protocol/next_keys.ts";
+import { loadBundle, loadIdentity } from "../../files/key_files.ts";
+import { NextKeys } from "../../files/next_keys.ts";
 import { sealpost } from "../support/command.ts";
 import { makeGroup, type Outcome, passwordOf, ServerProcess } from "../support/program.ts";
 import { openSession, type Session } from "../support/session.ts";

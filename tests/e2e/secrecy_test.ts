@@ -1,7 +1,7 @@
 // The server's files, searched in every byte for what it must not be able to tell.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { composeMessage } from "../../client/compose.ts";
+import { composeMessage } from "../../client/message/compose.ts";
 import { CHOICE, ended, Group, reading, sending, SENT, textsIn } from "../support/group.ts";
 import { passwordOf } from "../support/program.ts";
 import { Relay } from "../support/relay.ts";

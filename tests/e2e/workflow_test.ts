@@ -24,7 +24,7 @@ async function commandOf(task: string): Promise<string> {
 }
 
 Deno.test("the demo shows two people writing to each other, and ends well", async () => {
-  assertStringIncludes(await commandOf("demo"), " demo.ts");
+  assertStringIncludes(await commandOf("demo"), " tools/demo.ts");
   await inFolder(async (folder) => {
     const { code, stdout, stderr } = await run([], {
       cwd: ROOT,
@@ -33,7 +33,7 @@ Deno.test("the demo shows two people writing to each other, and ends well", asyn
         command: FROM_SOURCE.command,
         args: [
           ...["run", "--no-prompt", "--quiet", "--allow-read=.", `--allow-write=${folder}`],
-          ...[`--allow-run=${Deno.execPath()}`, "demo.ts"],
+          ...[`--allow-run=${Deno.execPath()}`, "tools/demo.ts"],
         ],
       },
     });

@@ -1,50 +1,50 @@
 import { both, type Mutant, one } from "./mutant.ts";
 
-const PINS = "client/pins.ts";
-const MEMORY = "client/mailbox_memory.ts";
-const ATTACHMENTS = "client/attachments.ts";
+const PINS = "client/state/pins.ts";
+const MEMORY = "client/state/mailbox_memory.ts";
+const ATTACHMENTS = "client/message/attachments.ts";
 
 /** Breakages of what a server keeps, and of whom it lets in. */
 const server: readonly Mutant[] = [
   one(
     "wrong guesses are not counted",
-    "server/guesses.ts",
+    "server/admission/login_throttle.ts",
     "count.failures < maxGuesses",
     "count.failures < 2 ** 31",
   ),
   one(
     "an account that has a key takes another",
-    "server/statements.ts",
+    "server/store/statements.ts",
     "    WHERE name = ? AND fp IS NULL`,",
     "    WHERE name = ?`,",
   ),
   one(
     "other bytes under an id that was used are taken for the same",
-    "server/sqlite_store.ts",
+    "server/store/sqlite_store.ts",
     "return equal(known.digest, digest) ? {",
     "return known ? {",
   ),
   one(
     "connections that are not logged in make no room",
-    "server/gate.ts",
+    "server/admission/gate.ts",
     "    if (this.#strangers.size >= settings.maxUnauthenticated) this.#dropOldest();\n",
     "",
   ),
   one(
     "a client that lets the server wait is not closed",
-    "server/wire.ts",
+    "server/admission/wire.ts",
     "      this.#late = true;\n      this.#stream.close();\n",
     "      this.#late = true;\n",
   ),
   one(
     "stored bodies can be read by others",
-    "server/body_files.ts",
+    "server/store/body_files.ts",
     "createNew: true, mode: 0o600",
     "createNew: true, mode: 0o644",
   ),
   one(
     "tickets come back from a backup",
-    "server/restore.ts",
+    "server/maintenance/restore.ts",
     'db.exec("DELETE FROM ticket; COMMIT");',
     'db.exec("COMMIT");',
   ),
@@ -54,7 +54,7 @@ const server: readonly Mutant[] = [
 const client: readonly Mutant[] = [
   one(
     "a private key that others can read is used",
-    "protocol/key_files.ts",
+    "files/key_files.ts",
     "(mode & 0o077) === 0",
     "(mode & 0o077) >= 0",
   ),
@@ -108,13 +108,13 @@ const client: readonly Mutant[] = [
   ),
   one(
     "a message may have a million parts",
-    "client/parse.ts",
+    "client/message/parse.ts",
     "  parts: 1000,",
     "  parts: 1_000_000,",
   ),
   both(
     "what a client keeps is not bound to its file",
-    "client/state.ts",
+    "client/state/state.ts",
     ["await aesSeal(this.#key, nonce, data, utf8(name))", "await aesSeal(this.#key, nonce, data)"],
     ["sealed.slice(1 + NONCE_SIZE), utf8(file))", "sealed.slice(1 + NONCE_SIZE))"],
   ),

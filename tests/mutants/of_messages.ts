@@ -274,7 +274,7 @@ const layouts: readonly Mutant[] = [
   ),
   one(
     "text from others may turn the direction of the line",
-    "protocol/printable.ts",
+    "cli/printable.ts",
     "const SUSPECT = /[\\p{Cc}\\p{Cf}",
     "const SUSPECT = /[\\p{Cc}",
   ),

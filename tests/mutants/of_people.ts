@@ -2,7 +2,7 @@ import { type Mutant, one } from "./mutant.ts";
 
 const NUMBER = "crypto/safety_number.ts";
 const CARD = "protocol/contact_card.ts";
-const UNLOCKED = "client/unlocked.ts";
+const UNLOCKED = "client/state/unlocked.ts";
 
 /** Breakages of how people make sure of keys, and of what is kept of one's own. */
 export const OF_PEOPLE: readonly Mutant[] = [
@@ -20,19 +20,19 @@ export const OF_PEOPLE: readonly Mutant[] = [
   ),
   one(
     "a verification is kept with a new key",
-    "client/pins.ts",
+    "client/state/pins.ts",
     "      pins.set(name, { ...newPin(name, bundle), former });\n",
     "      pins.set(name, { ...newPin(name, bundle), former, verified: old?.verified ?? null });\n",
   ),
   one(
     "a name is verified with whatever key",
-    "client/pins.ts",
+    "client/state/pins.ts",
     "      if (!equal(pin.fp, fp)) throw keyChanged(pin, fp);\n",
     "",
   ),
   one(
     "a mark stays while another key is offered",
-    "client/verification.ts",
+    "client/trust/verification.ts",
     "  if (pin?.offered) {",
     "  if (pin?.offered && !pin.verified) {",
   ),
@@ -62,7 +62,7 @@ export const OF_PEOPLE: readonly Mutant[] = [
   ),
   one(
     "tickets outlive a logout from everywhere",
-    "server/log_out.ts",
+    "server/requests/log_out.ts",
     "    tickets = await store.dropTickets(name);",
     "    tickets = 0;",
   ),

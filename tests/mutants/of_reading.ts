@@ -1,7 +1,7 @@
 import { type Mutant, one } from "./mutant.ts";
 
-const UNSEAL = "client/unseal.ts";
-const PEOPLE = "client/people.ts";
+const UNSEAL = "client/message/unseal.ts";
+const PEOPLE = "client/trust/people.ts";
 
 /** Breakages of what a client does before it shows a message. */
 export const OF_READING: readonly Mutant[] = [

@@ -1,8 +1,8 @@
 import { type Mutant, one } from "./mutant.ts";
 
 const ROTATION = "protocol/rotation.ts";
-const SERVER = "server/rotation.ts";
-const STORE = "server/sqlite_store.ts";
+const SERVER = "server/requests/rotation.ts";
+const STORE = "server/store/sqlite_store.ts";
 
 /** Breakages of certificates by which one key takes the place of another. */
 export const OF_ROTATION: readonly Mutant[] = [
@@ -50,7 +50,7 @@ export const OF_ROTATION: readonly Mutant[] = [
   ),
   one(
     "what was verified of a key goes over to its successor",
-    "client/pins.ts",
+    "client/state/pins.ts",
     "pins.set(name, { ...newPin(name, now.bundle, now.seq), former });",
     "pins.set(name, { ...newPin(name, now.bundle, now.seq), former, verified: pin?.verified ?? null });",
   ),
@@ -98,19 +98,19 @@ export const OF_ROTATION: readonly Mutant[] = [
   ),
   one(
     "sessions under the old key go on",
-    "server/answers.ts",
+    "server/requests/answers.ts",
     'return asker.endAll("your key was replaced by a new one");',
     "return;",
   ),
   one(
     "a message that was sealed anew goes out twice",
-    "client/outbox.ts",
+    "client/state/outbox.ts",
     "for (const one of waiting) if (replaced.has(one.request.id)) await one.remove();",
     "replaced.clear();",
   ),
   one(
     "new keys that another client is settling are settled again",
-    "protocol/next_keys.ts",
+    "files/next_keys.ts",
     "if (await lock.tryLock(true)) return new NextKeys(dir, name, lock);",
     "return new NextKeys(dir, name, lock);",
   ),

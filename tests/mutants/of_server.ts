@@ -1,7 +1,7 @@
 import { type Mutant, one } from "./mutant.ts";
 
 const SESSION = "server/session.ts";
-const DELIVER = "server/deliver.ts";
+const DELIVER = "server/requests/deliver.ts";
 
 /** Breakages of what the server demands of a client that is logged in. */
 export const OF_SERVER: readonly Mutant[] = [

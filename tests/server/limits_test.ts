@@ -5,7 +5,7 @@ import { Kind } from "../../protocol/frame.ts";
 import { readNotNow } from "../../protocol/plaintext.ts";
 import { RefusedError } from "../../protocol/refused.ts";
 import { encodeJson } from "../../protocol/request.ts";
-import { openSqliteStore } from "../../server/sqlite_store.ts";
+import { openSqliteStore } from "../../server/store/sqlite_store.ts";
 import { preseal, RawSession } from "../support/raw_session.ts";
 import { makeServerFolder } from "../support/server_folder.ts";
 import { Serving } from "../support/serving.ts";

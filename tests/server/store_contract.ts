@@ -14,7 +14,7 @@ import type {
   Placed,
   Store,
   StoredBody,
-} from "../../server/store.ts";
+} from "../../server/store/store.ts";
 
 /** A place for one store, which can be opened, closed, and opened again. */
 export interface StorePlace {

@@ -3,9 +3,9 @@ import { DatabaseSync } from "node:sqlite";
 import { type Bytes, concat } from "../../crypto/bytes.ts";
 import { encodeBundle, type Identity } from "../../crypto/identity.ts";
 import { sha256 } from "../../crypto/hash.ts";
-import { DATABASE_NAME } from "../../server/database.ts";
-import { openSqliteStore } from "../../server/sqlite_store.ts";
-import type { Delivery, Store } from "../../server/store.ts";
+import { DATABASE_NAME } from "../../server/store/database.ts";
+import { openSqliteStore } from "../../server/store/sqlite_store.ts";
+import type { Delivery, Store } from "../../server/store/store.ts";
 import { identityOf } from "./identities.ts";
 import { sealMessage } from "./sealed.ts";
 

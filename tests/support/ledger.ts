@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
-import { composeMessage } from "../../client/compose.ts";
-import type { Link } from "../../client/link.ts";
-import { sealLetter } from "../../client/seal.ts";
+import { composeMessage } from "../../client/message/compose.ts";
+import type { Link } from "../../client/connection/link.ts";
+import { sealLetter } from "../../client/message/seal.ts";
 import { type Bytes, concat, readU32, toHex } from "../../crypto/bytes.ts";
 import type { Identity } from "../../crypto/identity.ts";
 import { decodeEntry, type Entry, type Folder } from "../../protocol/entry.ts";

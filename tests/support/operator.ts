@@ -1,6 +1,6 @@
 import { join } from "@std/path";
-import { Link } from "../../client/link.ts";
-import { logIn } from "../../client/login.ts";
+import { Link } from "../../client/connection/link.ts";
+import { logIn } from "../../client/connection/login.ts";
 import { utf8 } from "../../crypto/bytes.ts";
 import type { Bundle } from "../../crypto/identity.ts";
 import { parseAddress } from "../../protocol/address.ts";

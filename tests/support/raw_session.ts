@@ -1,8 +1,13 @@
 import { type Bytes, concat, fromHex, toHex, utf8 } from "../../crypto/bytes.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
-import { Link } from "../../client/link.ts";
-import { type Connected, type LoggedIn, logIn, resumeLogin } from "../../client/login.ts";
-import { sealLetter } from "../../client/seal.ts";
+import { Link } from "../../client/connection/link.ts";
+import {
+  type Connected,
+  type LoggedIn,
+  logIn,
+  resumeLogin,
+} from "../../client/connection/login.ts";
+import { sealLetter } from "../../client/message/seal.ts";
 import { parseAddress } from "../../protocol/address.ts";
 import type { Connection } from "../../protocol/connection.ts";
 import type { DeliverRequest, Event } from "../../protocol/request.ts";

@@ -3,7 +3,7 @@ import type { Argon2Params } from "../../crypto/argon2.ts";
 import { utf8 } from "../../crypto/bytes.ts";
 import type { Bundle } from "../../crypto/identity.ts";
 import { hashPassword } from "../../crypto/phc.ts";
-import { loadBundle, saveIdentityFiles } from "../../protocol/key_files.ts";
+import { loadBundle, saveIdentityFiles } from "../../files/key_files.ts";
 import { generateIdentity, type NewIdentity } from "../../crypto/identity.ts";
 import { identityOf } from "./identities.ts";
 import { passwordOf } from "./program.ts";

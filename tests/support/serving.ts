@@ -1,8 +1,8 @@
 import type { Connection } from "../../protocol/connection.ts";
-import { loadIdentity } from "../../protocol/key_files.ts";
-import { type LogLine, logTo } from "../../server/log.ts";
+import { loadIdentity } from "../../files/key_files.ts";
+import { type LogLine, logTo } from "../../server/observe/log.ts";
 import { type Server, startServer } from "../../server/server.ts";
-import { LiveSettings } from "../../server/settings.ts";
+import { LiveSettings } from "../../server/settings/settings.ts";
 import { connectAs, type KeptTicket, type Person, RawSession } from "./raw_session.ts";
 import { makeServerFolder, type ServerFolder, type ServerFolderOptions } from "./server_folder.ts";
 

@@ -1,13 +1,13 @@
 import { join } from "@std/path";
-import { logOn } from "../../client/log_on.ts";
-import { type Dialed, Line } from "../../client/line.ts";
-import type { Link } from "../../client/link.ts";
+import { logOn } from "../../client/connection/log_on.ts";
+import { type Dialed, Line } from "../../client/connection/reconnecting_connection.ts";
+import type { Link } from "../../client/connection/link.ts";
 import { Mail } from "../../client/mail.ts";
-import { RetiredKeys } from "../../client/retired_keys.ts";
-import { State } from "../../client/state.ts";
+import { RetiredKeys } from "../../client/state/retired_keys.ts";
+import { State } from "../../client/state/state.ts";
 import { utf8 } from "../../crypto/bytes.ts";
 import { parseAddress } from "../../protocol/address.ts";
-import { loadBundle, loadIdentity } from "../../protocol/key_files.ts";
+import { loadBundle, loadIdentity } from "../../files/key_files.ts";
 import { passwordOf } from "./program.ts";
 
 /** A client in this process: the modules of the program, without its menu. */

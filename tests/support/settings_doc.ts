@@ -1,4 +1,4 @@
-import { GROUPS, type Setting, SETTINGS } from "../../server/settings_table.ts";
+import { GROUPS, type Setting, SETTINGS } from "../../server/settings/settings_table.ts";
 
 // The tables of settings in docs/OPERATING.md, from the table that the server has. To write them again:
 //

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { type Letter, sealLetter } from "../../client/seal.ts";
+import { type Letter, sealLetter } from "../../client/message/seal.ts";
 import { type Bytes, concat, fromHex, toHex } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { sealBody, sealedBodySize } from "../../protocol/body.ts";

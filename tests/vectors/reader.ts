@@ -1,10 +1,10 @@
-import { Cache } from "../../client/cache.ts";
-import { Link } from "../../client/link.ts";
-import { People } from "../../client/people.ts";
-import { Pins } from "../../client/pins.ts";
-import { RetiredKeys } from "../../client/retired_keys.ts";
-import { State } from "../../client/state.ts";
-import { type Opened, Unsealer } from "../../client/unseal.ts";
+import { Cache } from "../../client/state/cache.ts";
+import { Link } from "../../client/connection/link.ts";
+import { People } from "../../client/trust/people.ts";
+import { Pins } from "../../client/state/pins.ts";
+import { RetiredKeys } from "../../client/state/retired_keys.ts";
+import { State } from "../../client/state/state.ts";
+import { type Opened, Unsealer } from "../../client/message/unseal.ts";
 import { type Bytes, concat, lp } from "../../crypto/bytes.ts";
 import { ExactReader } from "../../protocol/byte_stream.ts";
 import { Connection } from "../../protocol/connection.ts";

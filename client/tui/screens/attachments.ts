@@ -1,10 +1,10 @@
 import { basename, dirname, join } from "@std/path";
 import { exists } from "@std/fs";
 import { SealpostError } from "../../../crypto/error.ts";
-import { wrapFileError } from "../../../protocol/atomic_file.ts";
-import { printable } from "../../../protocol/printable.ts";
-import { safeName, saveAttachment } from "../../attachments.ts";
-import { parseMessage } from "../../parse.ts";
+import { wrapFileError } from "../../../files/atomic_file.ts";
+import { printable } from "../../../cli/printable.ts";
+import { safeName, saveAttachment } from "../../message/attachments.ts";
+import { parseMessage } from "../../message/parse.ts";
 import { completePath, pathIn } from "../complete.ts";
 import { chosen, fill, type Line, right, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";

@@ -2,16 +2,16 @@ import { basename, resolve } from "@std/path";
 import { isSealpostError, SealpostError } from "../../../crypto/error.ts";
 import { MAX_TITLE } from "../../../protocol/limits.ts";
 import { parseName } from "../../../protocol/name.ts";
-import { printable } from "../../../protocol/printable.ts";
-import { attachmentFromFile } from "../../attachments.ts";
-import { base64LinesSize } from "../../base64_lines.ts";
-import { emptyDraft, type Written } from "../../drafts.ts";
-import { mentionsAttachment } from "../../mentions.ts";
-import { formatLetter, parseLetter } from "../../letter.ts";
-import { formatSize } from "../../progress.ts";
+import { printable } from "../../../cli/printable.ts";
+import { attachmentFromFile } from "../../message/attachments.ts";
+import { base64LinesSize } from "../../message/base64_lines.ts";
+import { emptyDraft, type Written } from "../../state/drafts.ts";
+import { mentionsAttachment } from "../../terminal/mentions.ts";
+import { formatLetter, parseLetter } from "../../state/letter.ts";
+import { formatSize } from "../../terminal/progress.ts";
 import { sendDraft } from "../../send_draft.ts";
-import { verification } from "../../verification.ts";
-import { Writing } from "../../writing.ts";
+import { verification } from "../../trust/verification.ts";
+import { Writing } from "../../terminal/writing.ts";
 import { commonStart, completePath, nameAt } from "../complete.ts";
 import {
   type Attached,

@@ -1,8 +1,8 @@
 import { equal } from "../../../crypto/bytes.ts";
 import { formatFingerprint } from "../../../crypto/identity.ts";
-import { emptyDraft } from "../../drafts.ts";
-import { formatTime } from "../../show.ts";
-import { verification } from "../../verification.ts";
+import { emptyDraft } from "../../state/drafts.ts";
+import { formatTime } from "../../mailbox/show.ts";
+import { verification } from "../../trust/verification.ts";
 import { chosen, fill, type Line, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { EMPTY_LIST, moveBy, moveTo, scrolled, withKeys } from "../list_model.ts";

@@ -1,8 +1,8 @@
 import { formatFingerprint } from "../../../crypto/identity.ts";
 import { matches, type SafetyNumber, safetyNumber } from "../../../crypto/safety_number.ts";
-import type { Pin } from "../../pins.ts";
-import { qrLines } from "../../qr_code.ts";
-import { lookalikes, verification } from "../../verification.ts";
+import type { Pin } from "../../state/pins.ts";
+import { qrLines } from "../../trust/qr_code.ts";
+import { lookalikes, verification } from "../../trust/verification.ts";
 import { fill, type Line, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import type { Host, Screen, Shown } from "../screen.ts";

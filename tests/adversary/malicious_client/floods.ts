@@ -11,7 +11,7 @@ import { FULL } from "../arena.ts";
 import { attack } from "./attack.ts";
 import { Intruder, rawFrame } from "../intruder.ts";
 import { bytesOf, deliver, uploadOf } from "../mail.ts";
-import { MAX_PARTIALS, UPLOADS_NAME } from "../../../server/partial_uploads.ts";
+import { MAX_PARTIALS, UPLOADS_NAME } from "../../../server/store/partial_uploads.ts";
 import { filesBelow } from "../../support/search.ts";
 import { waitFor } from "../../support/wait.ts";
 import type { Siege } from "../siege.ts";

@@ -5,7 +5,7 @@ import { join } from "@std/path";
 import { type Bytes, random, toBase64 } from "../../../crypto/bytes.ts";
 import { sha256 } from "../../../crypto/hash.ts";
 import { Kind, MAX_DATA } from "../../../protocol/frame.ts";
-import { MAX_PARTIALS, UPLOADS_NAME } from "../../../server/partial_uploads.ts";
+import { MAX_PARTIALS, UPLOADS_NAME } from "../../../server/store/partial_uploads.ts";
 import { filesBelow } from "../../support/search.ts";
 import { waitFor } from "../../support/wait.ts";
 import { rawFrame } from "../intruder.ts";

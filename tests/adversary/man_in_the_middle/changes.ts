@@ -6,8 +6,8 @@
 // network, to see what that does to server and client; with SEALPOST_ADVERSARY=full every byte does.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { Link } from "../../../client/link.ts";
-import { logIn, resumeLogin } from "../../../client/login.ts";
+import { Link } from "../../../client/connection/link.ts";
+import { logIn, resumeLogin } from "../../../client/connection/login.ts";
 import { concat, fromHex } from "../../../crypto/bytes.ts";
 import { checkMlKemPublic } from "../../../crypto/ml_kem.ts";
 import type { Address } from "../../../protocol/address.ts";

@@ -2,8 +2,8 @@
 // keys of his own, or with a word about versions that nobody has proven.
 
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { Link } from "../../../client/link.ts";
-import { logIn, resumeLogin } from "../../../client/login.ts";
+import { Link } from "../../../client/connection/link.ts";
+import { logIn, resumeLogin } from "../../../client/connection/login.ts";
 import { type Bytes, concat, random, utf8 } from "../../../crypto/bytes.ts";
 import type { Address } from "../../../protocol/address.ts";
 import { ServerHandshake, SIZE_A, SIZE_B } from "../../../protocol/handshake.ts";

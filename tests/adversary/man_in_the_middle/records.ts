@@ -1,7 +1,7 @@
 // Records that are none: of every length that is out of bounds, and of others whose bytes nobody sealed.
 
 import { assertEquals } from "@std/assert";
-import { Link } from "../../../client/link.ts";
+import { Link } from "../../../client/connection/link.ts";
 import { type Bytes, concat, random } from "../../../crypto/bytes.ts";
 import { MAX_RECORD, MIN_RECORD } from "../../../protocol/record.ts";
 import { type End, endOf, FULL } from "../arena.ts";

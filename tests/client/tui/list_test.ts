@@ -11,7 +11,7 @@ import {
 import { viewList } from "../../../client/tui/list_view.ts";
 import { type Row, shortDate, shortSize } from "../../../client/tui/rows.ts";
 import { signsFor } from "../../../client/tui/signs.ts";
-import { displayWidth } from "../../../protocol/printable.ts";
+import { displayWidth } from "../../../cli/printable.ts";
 
 const keys = (n: number, from = 0) => Array.from({ length: n }, (_, i) => `m${n + from - i}`);
 

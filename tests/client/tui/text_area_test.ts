@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { displayWidth } from "../../../protocol/printable.ts";
+import { displayWidth } from "../../../cli/printable.ts";
 import {
   areaOf,
   editArea,

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { displayWidth } from "../../../protocol/printable.ts";
+import { displayWidth } from "../../../cli/printable.ts";
 import { hintBar, messageLine, topBar } from "../../../client/tui/chrome.ts";
 import { commonStart, completePath, nameAt, namesIn } from "../../../client/tui/complete.ts";
 import {
@@ -17,7 +17,7 @@ import { layOut } from "../../../client/tui/reader_view.ts";
 import { signsFor } from "../../../client/tui/signs.ts";
 import { COLOURED, paint, PLAIN } from "../../../client/tui/theme.ts";
 import { expandTabs, wrapText } from "../../../client/tui/wrap.ts";
-import { emptyDraft } from "../../../client/drafts.ts";
+import { emptyDraft } from "../../../client/state/drafts.ts";
 
 Deno.test("a line is cut and split by columns, never within a character", () => {
   const line = [span("日本", "strong"), span("é🙂x")];

@@ -1,0 +1,344 @@
+import type { Bytes } from "../../crypto/bytes.ts";
+import { SealpostError } from "../../crypto/error.ts";
+import type { Connection } from "../../protocol/connection.ts";
+import { type Frame, Kind, MAX_DATA } from "../../protocol/frame.ts";
+import { decodeGoodbye } from "../../protocol/goodbye.ts";
+import { Handoff } from "../../protocol/handoff.ts";
+import { MAX_OUTSTANDING } from "../../protocol/limits.ts";
+import { printable } from "../../cli/printable.ts";
+import { RefusedError } from "../../protocol/refused.ts";
+import {
+  decodeEvent,
+  decodeResponse,
+  type DeliverRequest,
+  encodeJson,
+  type Event,
+  type Op,
+  type Request,
+  type Response,
+} from "../../protocol/request.ts";
+
+const EMPTY = new Uint8Array(0);
+
+/** How long a server may leave what it was asked without any progress, milliseconds. */
+const PATIENCE = 300_000;
+
+/** How long a goodbye waits for the ticket of a session that asked nothing, milliseconds. */
+const TICKET_WAIT = 2000;
+
+/** What may still be on its way when data is not wanted any more, bytes: buffers of both systems. */
+const MAX_DRAINED = 32 * 1024 * 1024;
+
+/** A request that waits for its response, and after that for its data. */
+interface Pending {
+  readonly id: number;
+  readonly op: Op;
+  readonly data: Handoff;
+  readonly settle: (payload: Bytes) => void;
+  readonly fail: (error: SealpostError) => void;
+  answered: boolean;
+  /** Whether the rest of the data is not wanted, and how much of that came, bytes. */
+  cancelled: boolean;
+  drained: number;
+}
+
+/** The response to a request, and the data that follows it. */
+export interface Answer<O extends Op> {
+  readonly response: Response<O>;
+  /** The data; whoever does not read all of it calls {@linkcode Answer.cancel}. */
+  readonly data: AsyncIterable<Bytes>;
+  cancel(): Promise<void>;
+}
+
+/** What carries requests to a server: one connection, or a line that replaces a lost one. */
+export interface Channel {
+  /** Asks, and gives the response. Throws what the server refused with, or `connection-lost`. */
+  ask<O extends Exclude<Op, "deliver" | "list" | "fetch">>(
+    request: Request & { op: O },
+  ): Promise<Response<O>>;
+  /** Asks for something that is answered with data. */
+  stream<O extends "list" | "fetch">(request: Request & { op: O }): Promise<Answer<O>>;
+  /** Uploads `sealed`, `request.size` bytes. `onProgress` is told how many bytes are on their way. */
+  deliver(
+    request: DeliverRequest,
+    sealed: AsyncIterable<Bytes>,
+    onProgress?: (done: number) => void,
+  ): Promise<Response<"deliver">>;
+  /** Says goodbye. Never throws. */
+  close(): Promise<void>;
+}
+
+/** Requests and their answers over a logged-in connection. */
+export class Link implements Channel {
+  readonly #connection: Connection;
+  readonly #onEvent: (event: Event) => void | Promise<void>;
+  /** What became of the events so far. */
+  #told: Promise<unknown> = Promise.resolve();
+  readonly #patience: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #pending: Pending[] = [];
+  #nextId = 1;
+  #ended: SealpostError | null = null;
+  /** Requests are written one after the other: the data of one follows it directly. */
+  #turn: Promise<unknown> = Promise.resolve();
+  readonly #reading: Promise<void>;
+  /** Resolves, with the reason, when no request can be made any more. */
+  readonly ended: Promise<SealpostError>;
+
+  /**
+   * `onEvent` is told what the server says without being asked; a goodbye waits for what it returns.
+   * The connection ends with `timeout` if what was asked makes no progress for `patience`
+   * milliseconds.
+   */
+  constructor(
+    connection: Connection,
+    onEvent: (event: Event) => void | Promise<void> = () => {},
+    patience = PATIENCE,
+  ) {
+    this.#connection = connection;
+    this.#onEvent = onEvent;
+    this.#patience = patience;
+    this.#reading = this.#read();
+    this.ended = this.#reading.then(() => this.#ended ?? closed());
+  }
+
+  async ask<O extends Exclude<Op, "deliver" | "list" | "fetch">>(
+    request: Request & { op: O },
+  ): Promise<Response<O>> {
+    return (await this.#request<O>(request, null)).response;
+  }
+
+  stream<O extends "list" | "fetch">(request: Request & { op: O }): Promise<Answer<O>> {
+    return this.#request<O>(request, null);
+  }
+
+  async deliver(
+    request: DeliverRequest,
+    sealed: AsyncIterable<Bytes>,
+    onProgress: (done: number) => void = () => {},
+  ): Promise<Response<"deliver">> {
+    return (await this.#request<"deliver">(request, { sealed, onProgress })).response;
+  }
+
+  /** As {@linkcode Link.close}, once the next ticket came: the server gives it with its first answer. */
+  async closeWithTicket(): Promise<void> {
+    if (this.#nextId === 1 && !this.#ended) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const late = new Promise<void>((resolve) => timer = setTimeout(resolve, TICKET_WAIT));
+      // Without it the password is asked for the next time, and that is all.
+      const asked = this.ask({ op: "whoami" }).then(() => {}, () => {});
+      await Promise.race([asked, late]);
+      clearTimeout(timer);
+    }
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    this.#ended ??= closed();
+    // Whoever left data unread must not keep the goodbye waiting.
+    for (const { data } of this.#pending) data.fail(this.#ended);
+    clearTimeout(this.#timer);
+    await this.#connection.close();
+    await this.#reading;
+    // A ticket that just came is to be there for the next program.
+    await this.#told;
+  }
+
+  #tell(event: Event): void {
+    const told = this.#onEvent(event);
+    if (told) this.#told = Promise.allSettled([this.#told, told]);
+  }
+
+  async #request<O extends Op>(
+    request: Request & { op: O },
+    upload: { sealed: AsyncIterable<Bytes>; onProgress: (done: number) => void } | null,
+  ): Promise<Answer<O>> {
+    const previous = this.#turn;
+    let done = () => {};
+    this.#turn = new Promise<void>((resolve) => done = resolve);
+    await previous;
+    let pending: Pending;
+    let payload: Promise<Bytes>;
+    let complete = true;
+    try {
+      if (this.#ended) throw this.#ended;
+      if (this.#pending.length >= MAX_OUTSTANDING) {
+        throw new SealpostError("busy", "too many requests at once");
+      }
+      const id = this.#nextId++;
+      let settle: Pending["settle"] = () => {};
+      let fail: Pending["fail"] = () => {};
+      payload = new Promise<Bytes>((resolve, reject) => {
+        settle = resolve;
+        fail = reject;
+      });
+      payload.catch(() => {});
+      pending = {
+        id,
+        op: request.op,
+        data: new Handoff(),
+        settle,
+        fail,
+        answered: false,
+        cancelled: false,
+        drained: 0,
+      };
+      this.#pending.push(pending);
+      this.#watch();
+      await this.#connection.send({ kind: Kind.request, id, payload: encodeJson(request) });
+      if (upload) complete = await this.#upload(pending, upload.sealed, upload.onProgress);
+    } finally {
+      done();
+    }
+    const response = decodeResponse<O>(request.op, await payload);
+    if (!complete) {
+      throw new SealpostError("protocol", "the server took a message before it had all of it");
+    }
+    return {
+      response,
+      data: pending.data,
+      cancel: async () => {
+        pending.cancelled = true;
+        pending.data.discard();
+        if (this.#pending.includes(pending) && this.#connection.open) {
+          await this.#connection.send({ kind: Kind.cancel, id: pending.id, payload: EMPTY });
+        }
+      },
+    };
+  }
+
+  /** Sends the data of an upload; stops, and returns false, as soon as the server has refused it. */
+  async #upload(
+    pending: Pending,
+    sealed: AsyncIterable<Bytes>,
+    onProgress: (done: number) => void,
+  ): Promise<boolean> {
+    const { id } = pending;
+    let sent = 0;
+    let complete = false;
+    try {
+      for await (const piece of sealed) {
+        for (let at = 0; at < piece.length && !pending.answered; at += MAX_DATA) {
+          const payload = piece.slice(at, at + MAX_DATA);
+          await this.#connection.send({ kind: Kind.data, id, payload });
+          this.#watch();
+          sent += payload.length;
+          onProgress(sent);
+        }
+        if (pending.answered) break;
+      }
+      complete = !pending.answered;
+    } finally {
+      const kind = complete ? Kind.end : Kind.cancel;
+      if (this.#connection.open) await this.#connection.send({ kind, id, payload: EMPTY });
+    }
+    return complete;
+  }
+
+  /** Starts to count anew how long the server leaves unanswered what it was asked. */
+  #watch(): void {
+    clearTimeout(this.#timer);
+    if (this.#pending.length === 0) return;
+    this.#timer = setTimeout(() => {
+      this.#connection.abort(
+        new SealpostError(
+          "timeout",
+          `the server has not answered for ${this.#patience / 1000} s; connect again`,
+        ),
+      );
+    }, this.#patience);
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for (;;) {
+        const frame = await this.#connection.receive();
+        if (!frame) return this.#end(farewell(this.#connection.goodbye));
+        await this.#take(frame);
+      }
+    } catch (error) {
+      this.#end(this.#connection.abort(error));
+    }
+  }
+
+  async #take(frame: Frame): Promise<void> {
+    if (frame.kind === Kind.event) {
+      const event = decodeEvent(frame.payload);
+      if (event) this.#tell(event);
+      return;
+    }
+    const pending = this.#pending[0];
+    if (!pending || pending.id !== frame.id) {
+      throw new SealpostError("protocol", "the server answers what was not asked");
+    }
+    // The time that this side takes to use what came is not the server's.
+    clearTimeout(this.#timer);
+    await this.#takeAnswer(pending, frame);
+    this.#watch();
+  }
+
+  async #takeAnswer(pending: Pending, frame: Frame): Promise<void> {
+    const finish = () => this.#pending.shift();
+    switch (frame.kind) {
+      case Kind.response:
+        if (pending.answered) throw new SealpostError("protocol", "the server answers twice");
+        pending.answered = true;
+        if (!followedByData(pending.op, frame.payload)) finish();
+        return pending.settle(frame.payload);
+      case Kind.data:
+        if (!pending.answered) throw new SealpostError("protocol", "data before its response");
+        if (pending.cancelled) pending.drained += frame.payload.length;
+        if (pending.drained > MAX_DRAINED) {
+          throw new SealpostError("protocol", "the server does not stop sending");
+        }
+        return await pending.data.push(frame.payload);
+      case Kind.end:
+        if (!pending.answered) throw new SealpostError("protocol", "an end before its response");
+        finish();
+        return pending.data.end();
+      case Kind.cancel:
+        if (!pending.answered) throw new SealpostError("protocol", "a cancel before its response");
+        finish();
+        return pending.data.fail(
+          new SealpostError("cancelled", "the server broke the transfer off; try again"),
+        );
+      default:
+        throw new SealpostError("protocol", `a frame of kind ${frame.kind} from the server`);
+    }
+  }
+
+  #end(error: SealpostError): void {
+    this.#ended ??= error;
+    clearTimeout(this.#timer);
+    for (const pending of this.#pending.splice(0)) {
+      pending.fail(error);
+      pending.data.fail(error);
+    }
+  }
+}
+
+function closed(): SealpostError {
+  return new SealpostError("connection-lost", "the connection is closed");
+}
+
+/** Only what a listing or a fetch grants comes with data. */
+function followedByData(op: Op, payload: Bytes): boolean {
+  if (op !== "list" && op !== "fetch") return false;
+  try {
+    decodeResponse(op, payload);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The error of a connection that the server ended with a goodbye, with the reason it gave. */
+function farewell(payload: Bytes | null): SealpostError {
+  const goodbye = payload && decodeGoodbye(payload);
+  const why = goodbye ? `: ${printable(goodbye.reason)}` : "";
+  return new RefusedError(
+    "connection-lost",
+    `the server ended the connection${why}`,
+    goodbye?.reconnect ? { retryAfter: goodbye.after ?? 0 } : {},
+  );
+}

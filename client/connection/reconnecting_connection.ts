@@ -1,0 +1,300 @@
+import type { Bytes } from "../../crypto/bytes.ts";
+import { type ErrorCode, isSealpostError, SealpostError } from "../../crypto/error.ts";
+import type { Hello } from "../../protocol/hello.ts";
+import { RefusedError } from "../../protocol/refused.ts";
+import type { DeliverRequest, Op, Request, Response } from "../../protocol/request.ts";
+import { sleep } from "../../protocol/timer.ts";
+import type { Answer, Channel, Link } from "./link.ts";
+
+/** How a line stands. */
+export type LineState =
+  | { readonly kind: "online" }
+  | { readonly kind: "connecting" }
+  | {
+    readonly kind: "offline";
+    /** In one line, for a person; what the server said in it is printable. */
+    readonly why: string;
+    /** When it dials next by itself, milliseconds since 1970; Infinity if it does not. */
+    readonly retryAt: number;
+  };
+
+/** A connection that was made: what {@linkcode Line} needs of it. */
+export interface Dialed {
+  readonly link: Link;
+  readonly hello: Hello;
+  /** Whether a ticket took the place of the password. */
+  readonly resumed: boolean;
+}
+
+/** How a line behaves. */
+export interface LineOptions {
+  /** Makes a connection. Throws why it could not. `again`: there was one before. */
+  readonly dial: (again: boolean) => Promise<Dialed>;
+  /** Whether it dials again by itself for as long as it is open. */
+  readonly reconnect?: boolean;
+  /** How often what a lost connection broke off is tried over a new one. Default: never. */
+  readonly retries?: number;
+  /** Whether a line without a connection is better than none. */
+  readonly offline?: boolean;
+  /** The wait before the first attempt to dial again, and the longest, milliseconds. */
+  readonly pace?: { readonly first: number; readonly most: number };
+}
+
+const PACE = { first: 1000, most: 60_000 };
+/** A connection that lived so long was a good one: the waits start anew, milliseconds. */
+const SETTLED = 30_000;
+/** Waits before a retry of what a lost connection broke off, milliseconds. */
+const RETRY_AFTER = [250, 1500];
+/** The longest that a retry waits because the server asks for it, seconds. */
+const MAX_RETRY_WAIT = 5;
+
+/** With these, another attempt without the person would end in the same way. */
+const FINAL: readonly ErrorCode[] = [
+  "cancelled",
+  "config",
+  "login-refused",
+  "passphrase",
+  "server-identity",
+  "usage",
+  "version",
+];
+
+/** With these, the server could not be reached or asked to come later; all else is about the login. */
+const AWAY: readonly ErrorCode[] = ["busy", "connection-lost", "timeout", "unreachable"];
+
+/** Whether a connection failed because the server is not there, now. */
+export function isAway(error: unknown): boolean {
+  return isSealpostError(error, ...AWAY);
+}
+
+/** Whether `error` says that there is no connection, or that it went away. */
+export function isLost(error: unknown): boolean {
+  return isSealpostError(error, "connection-lost", "offline");
+}
+
+/**
+ * The connection to a server as the rest of the client sees it: a {@linkcode Link} for now, or none,
+ * or, later, another one. Requests that were on their way when the connection was lost fail with
+ * `connection-lost`; without a connection they fail at once, with `offline` or, on a line that dials
+ * no more by itself, with what ended it.
+ */
+export class Line implements Channel {
+  readonly #options: LineOptions;
+  readonly #pace: { readonly first: number; readonly most: number };
+  readonly #listeners = new Set<(state: LineState) => void>();
+  #link: Link | null = null;
+  #hello: Hello | null = null;
+  /** Why the last connection ended. */
+  #ended: SealpostError | null = null;
+  #state: LineState = { kind: "connecting" };
+  #dialing: Promise<void> | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Attempts that failed since the last good connection. */
+  #failures = 0;
+  #since = 0;
+  #closed = false;
+  /** Whether the connection began with a ticket, which is spent. */
+  #resumed = false;
+
+  private constructor(options: LineOptions) {
+    this.#options = options;
+    this.#pace = options.pace ?? PACE;
+  }
+
+  /** A line over a link that is there; when that is lost there is no other. */
+  static over(link: Link, hello: Hello): Line {
+    const line = new Line({ dial: () => Promise.reject(closed()) });
+    line.#take({ link, hello, resumed: false });
+    return line;
+  }
+
+  /** Dials. Throws what `dial` throws, unless the server is away and `offline` is allowed. */
+  static async open(options: LineOptions): Promise<Line> {
+    const line = new Line(options);
+    try {
+      line.#take(await options.dial(false));
+    } catch (error) {
+      if (!options.offline || !isSealpostError(error) || !isAway(error)) throw error;
+      line.#lose(error);
+    }
+    return line;
+  }
+
+  get state(): LineState {
+    return this.#state;
+  }
+
+  get online(): boolean {
+    return this.#state.kind === "online";
+  }
+
+  /** What the server said of itself last; null if it was not reached yet. */
+  get hello(): Hello | null {
+    return this.#hello;
+  }
+
+  /** Tells `callback` of every change from now on; returns how to stop that. */
+  onState(callback: (state: LineState) => void): () => void {
+    this.#listeners.add(callback);
+    return () => this.#listeners.delete(callback);
+  }
+
+  /** Dials now if there is no connection. Throws why there is none. */
+  async connect(): Promise<void> {
+    if (this.#link) return;
+    if (this.#closed) throw closed();
+    clearTimeout(this.#timer);
+    await (this.#dialing ??= this.#redial().finally(() => this.#dialing = null));
+  }
+
+  /** Resolves when there is a connection. Throws if there will be none without the person. */
+  async connected(): Promise<void> {
+    while (!this.#link) {
+      if (this.#state.kind === "offline" && this.#state.retryAt === Infinity) {
+        throw this.#offline();
+      }
+      const changed = Promise.withResolvers<void>();
+      const stop = this.onState(() => changed.resolve());
+      await changed.promise;
+      stop();
+    }
+  }
+
+  /**
+   * Runs `work`, and again over a new connection if the one it used was lost, as often as the line
+   * retries. `work` must be safe to repeat. Throws what it throws.
+   */
+  async again<T>(work: () => Promise<T>): Promise<T> {
+    for (let tries = 0;; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isSealpostError(error, "connection-lost") || !await this.#restored(error, tries)) {
+          throw error;
+        }
+      }
+    }
+  }
+
+  async ask<O extends Exclude<Op, "deliver" | "list" | "fetch">>(
+    request: Request & { op: O },
+  ): Promise<Response<O>> {
+    // Whether a change of password was heard cannot be known.
+    if (request.op === "passwd") return await this.#present().ask<O>(request);
+    return await this.again(async () => await this.#present().ask<O>(request));
+  }
+
+  async stream<O extends "list" | "fetch">(request: Request & { op: O }): Promise<Answer<O>> {
+    return await this.#present().stream<O>(request);
+  }
+
+  async deliver(
+    request: DeliverRequest,
+    sealed: AsyncIterable<Bytes>,
+    onProgress?: (done: number) => void,
+  ): Promise<Response<"deliver">> {
+    return await this.#present().deliver(request, sealed, onProgress);
+  }
+
+  /** Says goodbye, and dials no more. Never throws. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#dialing?.catch(() => {});
+    const link = this.#link;
+    this.#link = null;
+    await (this.#resumed ? link?.closeWithTicket() : link?.close());
+    this.#become({ kind: "offline", why: "the connection is closed", retryAt: Infinity });
+    this.#listeners.clear();
+  }
+
+  #present(): Link {
+    if (this.#link) return this.#link;
+    // Without another one to come it is the end of this one that is told.
+    throw this.#options.reconnect ? this.#offline() : this.#ended ?? this.#offline();
+  }
+
+  #offline(): SealpostError {
+    const why = this.#state.kind === "offline" ? this.#state.why : "the connection is being made";
+    return new SealpostError("offline", `there is no connection to the server: ${why}`);
+  }
+
+  #take({ link, hello, resumed }: Dialed): void {
+    this.#link = link;
+    this.#resumed = resumed;
+    this.#hello = hello;
+    this.#since = performance.now();
+    this.#become({ kind: "online" });
+    link.ended.then((why) => {
+      if (this.#link !== link) return;
+      this.#link = null;
+      this.#ended = why;
+      if (performance.now() - this.#since > SETTLED) this.#failures = 0;
+      this.#lose(why);
+    });
+  }
+
+  /** There is no connection, for `error`; the next attempt is put on the clock. */
+  #lose(error: SealpostError): void {
+    clearTimeout(this.#timer);
+    const wait = this.#options.reconnect && !FINAL.includes(error.code) && !this.#closed
+      ? this.#wait(error)
+      : Infinity;
+    this.#become({ kind: "offline", why: error.message, retryAt: Date.now() + wait });
+    if (wait === Infinity) return;
+    this.#timer = setTimeout(() => this.connect().catch(() => {}), wait);
+  }
+
+  /** 1, 2, 4 … 60 s, each up to a quarter more or less; never less than the server asked for. */
+  #wait(error: SealpostError): number {
+    const { first, most } = this.#pace;
+    const usual = Math.min(most, first * 2 ** Math.min(this.#failures++, 30));
+    return usual * (0.75 + Math.random() / 2) + afterOf(error) * 1000;
+  }
+
+  async #redial(): Promise<void> {
+    this.#become({ kind: "connecting" });
+    try {
+      const dialed = await this.#options.dial(true);
+      if (this.#closed) {
+        await dialed.link.close();
+        throw closed();
+      }
+      this.#take(dialed);
+    } catch (error) {
+      const why = isSealpostError(error)
+        ? error
+        : new SealpostError("internal", "the connection could not be made", { cause: error });
+      this.#lose(why);
+      throw why;
+    }
+  }
+
+  /** Whether there is a connection again, after attempt number `tries` was lost with `error`. */
+  async #restored(error: SealpostError, tries: number): Promise<boolean> {
+    const { retries = 0 } = this.#options;
+    if (this.#closed || tries >= retries || afterOf(error) > MAX_RETRY_WAIT) return false;
+    const wait = RETRY_AFTER[Math.min(tries, RETRY_AFTER.length - 1)] ?? 0;
+    await sleep(afterOf(error) * 1000 + wait * (0.75 + Math.random() / 2));
+    try {
+      await this.connect();
+      return true;
+    } catch {
+      // The first loss says what happened; a second attempt may still succeed.
+      return await this.#restored(error, tries + 1);
+    }
+  }
+
+  #become(state: LineState): void {
+    this.#state = state;
+    for (const listener of [...this.#listeners]) listener(state);
+  }
+}
+
+function afterOf(error: SealpostError): number {
+  return error instanceof RefusedError ? error.retryAfter ?? 0 : 0;
+}
+
+function closed(): SealpostError {
+  return new SealpostError("connection-lost", "the connection is closed");
+}

@@ -1,0 +1,151 @@
+import { createHash } from "node:crypto";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { MAX_DATA } from "../../protocol/frame.ts";
+import { rechunk } from "../../protocol/body.ts";
+import type { Line } from "../connection/reconnecting_connection.ts";
+import type { Waiting } from "../state/outbox.ts";
+
+/** Below this size, bytes, a message is sent anew rather than asked for what is there of it. */
+const MIN_RESUMED = 256 * 1024;
+
+/** How sending one message ended. */
+export interface Attempt {
+  /** The id under which it went out, or waits. */
+  readonly id: string;
+  /** When the server stored it, milliseconds since 1970; null while it waits. */
+  readonly at: number | null;
+  /** Why it stays in the outbox; null if it does not. */
+  readonly waits: SealpostError | null;
+}
+
+/**
+ * What becomes of a message that is refused for good. A function keeps what it was made of before it
+ * is removed; if that throws, it is set aside.
+ */
+export type OnRefusal = "remove" | "set-aside" | (() => Promise<void>);
+
+/**
+ * Gives the same message sealed for the keys that its recipients have now, in the place of the one that
+ * waited; null if it cannot be.
+ */
+export type Reseal = (waiting: Waiting) => Promise<Waiting | null>;
+
+/** How often a message is sealed again because a key changed, in one attempt to send it. */
+const MAX_RESEALS = 3;
+
+/**
+ * Sends a waiting message and forgets it once the server has acknowledged it. After a refusal that
+ * may pass (`busy`, `disk-full`, `file-io`, `quota`, `internal`), after a lost connection and without
+ * one, the message stays in the outbox. Where a recipient's key has changed it is sealed again, if
+ * `reseal` can. Any other refusal is thrown, and the message treated as `onRefusal` says; one that is
+ * to be set aside because a key changed waits instead, for a person to decide on that key.
+ */
+export async function deliverWaiting(
+  line: Line,
+  waiting: Waiting,
+  onRefusal: OnRefusal,
+  reseal: Reseal,
+  onProgress: (done: number) => void = () => {},
+  reseals = MAX_RESEALS,
+): Promise<Attempt> {
+  const { id } = waiting.request;
+  let first = waiting.fresh || waiting.request.size < MIN_RESUMED;
+  try {
+    // Safe to repeat: the same bytes under the same id arrive once.
+    const answer = await line.again(async () => {
+      if (!first) return await goOn(line, waiting, onProgress);
+      first = waiting.request.size < MIN_RESUMED;
+      return await send(line, waiting, onProgress);
+    });
+    await waiting.remove();
+    return { id, at: answer.at, waits: null };
+  } catch (error) {
+    if (mayPass(error)) {
+      const why = error instanceof Error ? error.message : String(error);
+      const waits = new SealpostError(
+        isSealpostError(error) ? error.code : "connection-lost",
+        `${why}; the message is kept sealed in the outbox and goes out with your next connection`,
+        { cause: error },
+      );
+      await waiting.note(why).catch(() => {});
+      return { id, at: null, waits };
+    }
+    if (isSealpostError(error, "key-changed")) {
+      const again = reseals > 0 ? await reseal(waiting) : null;
+      if (again) {
+        return await deliverWaiting(line, again, onRefusal, reseal, onProgress, reseals - 1);
+      }
+      if (onRefusal === "set-aside") {
+        await waiting.note(error.message).catch(() => {});
+        throw error;
+      }
+    }
+    const why = error instanceof Error ? error.message : String(error);
+    if (onRefusal === "remove") await waiting.remove();
+    else if (onRefusal === "set-aside") await waiting.setAside(why);
+    else await onRefusal().then(() => waiting.remove(), () => waiting.setAside(why));
+    throw error;
+  }
+}
+
+function send(line: Line, waiting: Waiting, onProgress: (done: number) => void) {
+  return line.deliver(waiting.request, rechunk(waiting.bytes(), MAX_DATA), onProgress);
+}
+
+/** Sends what the server does not have yet of a message that may have been on its way before. */
+async function goOn(
+  line: Line,
+  waiting: Waiting,
+  onProgress: (done: number) => void,
+): Promise<{ readonly at: number }> {
+  const { id, size } = waiting.request;
+  const hash = createHash("sha256");
+  for await (const piece of waiting.bytes()) hash.update(piece);
+  const digest = hash.digest("base64");
+  const { offset, at } = await whatIsThere(line, { id, size, digest });
+  if (at !== undefined) return { at };
+  if (offset === 0) return await send(line, waiting, onProgress);
+  try {
+    onProgress(offset);
+    return await line.deliver(
+      { ...waiting.request, offset, digest },
+      rechunk(waiting.bytes(offset), MAX_DATA),
+      (done) => onProgress(offset + done),
+    );
+  } catch (error) {
+    // What was there is gone, or is damaged.
+    if (!isSealpostError(error, "cancelled")) throw error;
+    return await send(line, waiting, onProgress);
+  }
+}
+
+async function whatIsThere(
+  line: Line,
+  message: { readonly id: string; readonly size: number; readonly digest: string },
+): Promise<{ readonly offset: number; readonly at?: number | undefined }> {
+  try {
+    const { offset, at } = await line.ask({ op: "upload", ...message });
+    return { offset: offset <= message.size ? offset : 0, at };
+  } catch (error) {
+    // A server that does not know the question takes the message from its beginning.
+    if (isSealpostError(error, "format")) return { offset: 0 };
+    throw error;
+  }
+}
+
+/** Whether the same message may be accepted another time. */
+function mayPass(error: unknown): boolean {
+  return !isSealpostError(error) || isSealpostError(
+    error,
+    "busy",
+    "connection-lost",
+    "disk-full",
+    "file-io",
+    "internal",
+    "offline",
+    "quota",
+    "timeout",
+    "authentication",
+    "protocol",
+  );
+}

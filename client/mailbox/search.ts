@@ -1,0 +1,185 @@
+import * as v from "valibot";
+import { fromUtf8, utf8 } from "../../crypto/bytes.ts";
+import { SealpostError } from "../../crypto/error.ts";
+import type { Folder } from "../../protocol/entry.ts";
+import { parseJson } from "../../protocol/schema.ts";
+import type { Cache } from "../state/cache.ts";
+import { collapse, fold, locate } from "./fold.ts";
+import { type Item, openItem } from "./list.ts";
+import type { Shown } from "./show.ts";
+import type { Opened, Unsealer } from "../message/unseal.ts";
+
+/** Messages that are looked at at a time. */
+const BATCH = 200;
+/** Characters of a text that are kept for searching. */
+const MAX_INDEXED = 200_000;
+/** Characters of a text that are shown before and after what was found. */
+const CONTEXT = 40;
+
+/** The parts of a message in which words are looked for, in the order in which they are shown. */
+export type Field = "subject" | "from" | "to" | "attachment" | "text";
+
+/** Where a search looks. */
+export interface SearchOptions {
+  /** Null for all folders. */
+  readonly folder: Folder | null;
+  /** Most messages that are given back. */
+  readonly limit: number;
+  /** Only what this user has sent. */
+  readonly from?: string;
+  /** Only what came at this time or later, milliseconds since 1970. */
+  readonly since?: number;
+  /** Told how many messages were looked at, of how many. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** What was found in one message. None of the texts is printable yet. */
+export interface Found {
+  readonly item: Item;
+  readonly field: Field;
+  readonly before: string;
+  readonly match: string;
+  readonly after: string;
+}
+
+/** What a search has found, newest first. */
+export interface SearchResult {
+  readonly found: readonly Found[];
+  /** How many messages fit, with those that are over the limit. */
+  readonly matches: number;
+  /** UIDs of messages that fit the options and whose text was never opened here, newest first. */
+  readonly unindexed: readonly number[];
+}
+
+/** What is kept of a message to be searched; without `text` if that was never opened. */
+const schema = v.object({
+  received: v.number(),
+  from: v.string(),
+  to: v.array(v.string()),
+  subject: v.string(),
+  attachments: v.array(v.string()),
+  text: v.exactOptional(v.string()),
+});
+type Indexed = v.InferOutput<typeof schema>;
+
+/**
+ * What is looked for, folded: words, each of which must be somewhere in a message, and phrases in
+ * double quotes. Throws `usage` if that is nothing.
+ */
+export function parseQuery(text: string): string[] {
+  const terms = [...text.matchAll(/"([^"]*)"?|[^\s"]+/g)]
+    .map(([whole, phrase]) => collapse(fold(phrase ?? whole)).trim())
+    .filter((term) => term !== "");
+  if (terms.length > 0) return [...new Set(terms)];
+  throw new SealpostError("usage", "a search needs words to look for");
+}
+
+/** Keeps the text of a message, as it is shown, to be searched. */
+export async function indexText(cache: Cache, opened: Opened, shown: Shown): Promise<void> {
+  const names = shown.attachments.map(({ name }) => name);
+  await put(cache, opened, { ...headersOf(opened), attachments: names, text: shown.text });
+}
+
+/** Looks in everything that the cache has. Opens what was never opened. */
+export async function search(
+  cache: Cache,
+  unsealer: Pick<Unsealer, "open">,
+  terms: readonly string[],
+  options: SearchOptions,
+): Promise<SearchResult> {
+  const { folder, limit, from, since = 0 } = options;
+  const total = cache.count(folder);
+  const found: Found[] = [];
+  const unindexed: number[] = [];
+  let [matches, done, before] = [0, 0, Number.MAX_SAFE_INTEGER];
+  for (;;) {
+    const rows = await cache.texts({ folder, before, limit: BATCH });
+    for (const { uid, text } of rows) {
+      before = uid;
+      const indexed = text === null
+        ? await indexHeaders(cache, unsealer, uid)
+        : parseJson(schema, fromUtf8(text));
+      options.onProgress?.(++done, total);
+      if (indexed === null || indexed.received < since) continue;
+      if (from !== undefined && indexed.from !== from) continue;
+      if (indexed.text === undefined) unindexed.push(uid);
+      const place = match(indexed, terms);
+      if (place === null || ++matches > limit) continue;
+      const cached = await cache.entry(uid);
+      if (cached) found.push({ item: await openItem(unsealer, cached), ...place });
+    }
+    if (rows.length < BATCH) return { found, matches, unindexed };
+  }
+}
+
+/** What is known of a message without its body; null if it does not open. */
+async function indexHeaders(
+  cache: Cache,
+  unsealer: Pick<Unsealer, "open">,
+  uid: number,
+): Promise<Indexed | null> {
+  const cached = await cache.entry(uid);
+  const opened = cached && (await openItem(unsealer, cached)).opened;
+  if (!opened) return null;
+  const indexed = headersOf(opened);
+  await put(cache, opened, indexed);
+  return indexed;
+}
+
+function headersOf({ entry, summary }: Opened): Indexed {
+  return {
+    received: entry.receivedAt,
+    from: summary.from.name,
+    to: [...summary.to, ...summary.cc].map(({ name }) => name),
+    subject: summary.subject,
+    attachments: summary.attachments.map(({ name }) => name),
+  };
+}
+
+async function put(cache: Cache, { entry }: Opened, indexed: Indexed): Promise<void> {
+  const text = indexed.text?.slice(0, MAX_INDEXED);
+  const kept = text === undefined ? indexed : { ...indexed, text };
+  await cache.putText(entry.uid, utf8(JSON.stringify(kept)));
+}
+
+/** Where the first of `terms` is that is only in one place; null unless all of them are somewhere. */
+function match(indexed: Indexed, terms: readonly string[]): Omit<Found, "item"> | null {
+  const phrases = terms.some((term) => term.includes(" "));
+  const prepared = (text: string) => phrases ? collapse(fold(text)) : fold(text);
+  const fields: (readonly [Field, string, string])[] = [
+    ["subject", indexed.subject],
+    ["from", indexed.from],
+    ...indexed.to.map((name) => ["to", name] as const),
+    ...indexed.attachments.map((name) => ["attachment", name] as const),
+    ...indexed.text === undefined ? [] : [["text", indexed.text] as const],
+  ].map(([field, text]) => [field as Field, text, prepared(text)]);
+  let last: (typeof fields)[number] | undefined;
+  let lastTerm = "";
+  for (const term of terms) {
+    const place = fields.find(([, , folded]) => folded.includes(term));
+    if (place === undefined) return null;
+    // What is deepest in the message says most about why it was found.
+    if (last === undefined || fields.indexOf(place) > fields.indexOf(last)) {
+      last = place;
+      lastTerm = term;
+    }
+  }
+  if (last === undefined) return null;
+  const [field, text] = last;
+  const { from, to } = locate(text, lastTerm) ?? { from: 0, to: 0 };
+  return { field, ...context(text, from, to) };
+}
+
+/** What was found, with the whole words around it, on one line. */
+function context(text: string, from: number, to: number) {
+  const head = text.slice(Math.max(0, from - CONTEXT), from);
+  const tail = text.slice(to, to + CONTEXT);
+  const before = from > CONTEXT ? `…${head.replace(/^\S*\s/, "")}` : head;
+  const after = to + CONTEXT < text.length ? `${tail.replace(/\s\S*$/, "")}…` : tail;
+  const line = (part: string) => part.replace(/\s+/g, " ").toWellFormed();
+  return {
+    before: line(before).trimStart(),
+    match: line(text.slice(from, to)),
+    after: line(after).trimEnd(),
+  };
+}

@@ -1,0 +1,157 @@
+import type { Bytes } from "../../crypto/bytes.ts";
+import { printable } from "../../cli/printable.ts";
+import type { Person } from "../../protocol/summary.ts";
+import { saveAttachment, type Taken } from "../message/attachments.ts";
+import type { Item } from "./list.ts";
+import { type ParsedMessage, parseMessage } from "../message/parse.ts";
+import { formatSize } from "../terminal/progress.ts";
+import type { Terminal } from "../terminal/terminal.ts";
+import type { TemporaryMessage } from "../message/temporary_message.ts";
+import { formatTime } from "../terminal/time.ts";
+import type { Opened } from "../message/unseal.ts";
+import { lookalikes } from "../trust/verification.ts";
+
+export { formatTime, isoTime } from "../terminal/time.ts";
+
+const DAY = 86_400_000;
+
+/** The date of a message; with its arrival if the two are over a day apart. */
+export function dateLine(opened: Opened): string {
+  const { date } = opened.summary;
+  const { receivedAt } = opened.entry;
+  return Math.abs(date - receivedAt) <= DAY
+    ? formatTime(date)
+    : `${formatTime(date)} (arrived ${formatTime(receivedAt)})`;
+}
+
+/** What an entry is called, safe to print: its title, or why it has none to show. */
+export function titleOf({ opened, problem }: Item): string {
+  if (!opened) return `[cannot be opened: ${printable(problem ?? "")}]`;
+  return printable(opened.summary.subject) || "(no title)";
+}
+
+/** The columns of a listing for one entry, safe to print. */
+export function listingLine(item: Item): { from: string; date: string; title: string } {
+  const { opened, entry } = item;
+  if (!opened) {
+    return {
+      from: "?",
+      date: formatTime(entry.receivedAt),
+      title: titleOf(item),
+    };
+  }
+  const { summary } = opened;
+  const marks = [
+    entry.flags.includes("seen") ? "" : "[new] ",
+    item.duplicate ? "[duplicate] " : "",
+  ].join("");
+  const clip = summary.attachmentCount > 0 ? ` [${summary.attachmentCount} attached]` : "";
+  return {
+    from: summary.from.name,
+    date: dateLine(opened),
+    title: `${marks}${titleOf(item)}${clip}`,
+  };
+}
+
+/**
+ * The lines above a message's text. All of them come from the summary that the sender signed,
+ * never from the headers inside the message. `ofSender` says what is known of the sender's key.
+ */
+export function headerLines(
+  opened: Opened,
+  blindCopied: readonly Person[],
+  ofSender = "",
+): string[] {
+  const { summary } = opened;
+  const names = (people: readonly Person[]) => people.map(({ name }) => name).join("; ");
+  const lines = [
+    `From: ${summary.from.name}${ofSender && ` (${ofSender})`}`,
+    `To: ${names(summary.to)}`,
+  ];
+  if (summary.cc.length > 0) lines.push(`Cc: ${names(summary.cc)}`);
+  if (blindCopied.length > 0) lines.push(`Bcc: ${names(blindCopied)}`);
+  lines.push(
+    `Date: ${dateLine(opened)}`,
+    `Title: ${printable(summary.subject)}`,
+    `Content length: ${summary.size}`,
+  );
+  return lines;
+}
+
+/**
+ * What is known of the key of a message's sender, in words; empty for oneself. `names` are those of
+ * everybody who is known: a sender who could be taken for one of them is told from that one.
+ */
+export function senderNote(opened: Opened, names: readonly string[]): string {
+  const { verification: { state, verified, words }, summary: { from } } = opened;
+  if (state === "own") return "";
+  const alike = verified ? [] : lookalikes(from.name, names);
+  return alike.length === 0 ? words : `${words}; this is not ${alike.join(", nor ")}`;
+}
+
+/** An attachment as it is listed below a text. */
+export interface ShownAttachment {
+  readonly index: number;
+  /** Safe to print. */
+  readonly name: string;
+  readonly size: string;
+}
+
+/** A message's text, safe to print, and what is attached. */
+export interface Shown {
+  readonly text: string;
+  readonly truncated: boolean;
+  readonly attachments: readonly ShownAttachment[];
+}
+
+/** Reads a verified message for display. Throws `limit` or `format` if it is not sensible MIME. */
+export async function readForDisplay(message: TemporaryMessage): Promise<Shown> {
+  const parsed: ParsedMessage = await parseMessage(message.stream(), {
+    attachment: (_part, content) => drain(content),
+  });
+  return {
+    text: printable(parsed.text, { lines: true }),
+    truncated: parsed.truncated,
+    attachments: parsed.attachments.map(({ index, name, size }) => ({
+      index,
+      name: printable(name),
+      size: formatSize(size),
+    })),
+  };
+}
+
+/** Saves every attachment of a verified message in `folder`; the paths, in order. */
+export async function saveAttachments(
+  message: TemporaryMessage,
+  folder: string,
+  decide?: (path: string) => Promise<Taken>,
+): Promise<string[]> {
+  const paths: string[] = [];
+  await parseMessage(message.stream(), {
+    attachment: async ({ name }, content) => {
+      const path = await saveAttachment(folder, name, content, decide);
+      if (path !== null) paths.push(path);
+    },
+  });
+  return paths;
+}
+
+/** Asks a person what to do with a file that is there; where nobody can be asked, nothing is. */
+export function askWhenTaken(
+  terminal: Terminal,
+): ((path: string) => Promise<Taken>) | undefined {
+  if (!terminal.interactive) return undefined;
+  return async (path) => {
+    for (;;) {
+      const question = `${printable(path)} is there already: overwrite, rename or skip? (o/R/s) `;
+      const answer = (await terminal.ask(question))?.trim().toLowerCase() ?? "s";
+      const found = (["overwrite", "rename", "skip"] as const)
+        .find((word) => word.startsWith(answer || "r"));
+      if (found) return found;
+    }
+  };
+}
+
+async function drain(content: AsyncIterable<Bytes>): Promise<void> {
+  for await (const _ of content);
+}

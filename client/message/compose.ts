@@ -1,0 +1,184 @@
+import { type Bytes, random, toBase64, toHex } from "../../crypto/bytes.ts";
+import { SealpostError } from "../../crypto/error.ts";
+import { wrapFileError } from "../../files/atomic_file.ts";
+import { printable } from "../../cli/printable.ts";
+import { Base64Lines, base64LinesSize } from "./base64_lines.ts";
+import { addressOf, messageIdHeader } from "./mail_names.ts";
+
+/** Most attachments of one message, so that it stays within what `parseMessage` takes. */
+export const MAX_ATTACHMENTS = 500;
+
+/** Most ids in a References header: the first, which names the thread, and the latest. */
+const MAX_REFERENCES = 50;
+
+/** A file to send. */
+export interface AttachmentSource {
+  /** The name that the recipient sees. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** The content from its beginning; may be called again for another attempt to send. */
+  open(): Promise<ReadableStream<Bytes>>;
+}
+
+/** A message before it is composed. Names are canonical names of users. */
+export interface Draft {
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly cc?: readonly string[];
+  readonly subject: string;
+  /** Lines end with LF or CRLF. */
+  readonly text: string;
+  readonly date: Date;
+  /** The text form of the message id. */
+  readonly messageId: string;
+  /** As {@linkcode ParsedHeaders.messageId} gives it. */
+  readonly inReplyTo?: string;
+  /** As {@linkcode ParsedHeaders.references} gives them, oldest first. */
+  readonly references?: readonly string[];
+  readonly attachments: readonly AttachmentSource[];
+}
+
+/** A composed message (RFC 5322 and MIME). */
+export interface Composed {
+  /** Exact size of what `stream` gives, bytes. */
+  readonly size: number;
+  /**
+   * The message. Each call gives the same bytes again, as long as the files stay the same. Throws
+   * `file-io` if a file has another size now than it had, or cannot be read.
+   */
+  stream(): AsyncIterable<Bytes>;
+}
+
+/**
+ * Composes `draft` as RFC 5322 and MIME, UTF-8. Text and attachments are in base64, so that the
+ * text comes out exactly as it went in, whatever its lines look like, and so that the size is known
+ * before any file is read: the library writes the message with a marker in the place of each
+ * attachment, and `stream` puts the base64 of the files there. There is never a Bcc header.
+ *
+ * Throws `format` if a name or id is not one, `limit` for more than 500 attachments.
+ */
+export async function composeMessage(draft: Draft): Promise<Composed> {
+  const { attachments } = draft;
+  if (attachments.length > MAX_ATTACHMENTS) {
+    throw new SealpostError("limit", `a message has at most ${MAX_ATTACHMENTS} attachments`);
+  }
+  // Base64 of 48 random bytes: one line, and in no other place of the message.
+  const markers = attachments.map(() => toBase64(random(48)));
+  const pieces = split(await skeleton(draft, markers), markers);
+  let size = 0;
+  for (const piece of pieces) size += piece.length;
+  for (const attachment of attachments) size += base64LinesSize(attachment.size);
+  return {
+    size,
+    async *stream() {
+      for (const [i, piece] of pieces.entries()) {
+        yield piece;
+        const attachment = attachments[i];
+        if (attachment !== undefined) yield* encode(attachment);
+      }
+    },
+  };
+}
+
+/** The whole message, with `markers` in the place of the base64 of its attachments. */
+async function skeleton(draft: Draft, markers: readonly string[]): Promise<Bytes> {
+  // Loaded when the first message is written, to keep the start of the program short.
+  const [{ default: MailComposer }, mime] = await Promise.all([
+    import("nodemailer/mail-composer"),
+    import("nodemailer/mime-funcs"),
+  ]);
+  const references = draft.references ?? [];
+  const composer = new MailComposer({
+    from: mailbox(draft.from),
+    to: draft.to.map(mailbox),
+    cc: (draft.cc ?? []).map(mailbox),
+    date: draft.date,
+    messageId: messageIdHeader(draft.messageId),
+    inReplyTo: draft.inReplyTo === undefined ? undefined : messageIdHeader(draft.inReplyTo),
+    references: references.length <= MAX_REFERENCES
+      ? references.map(messageIdHeader)
+      : [...references.slice(0, 1), ...references.slice(1 - MAX_REFERENCES)].map(messageIdHeader),
+    headers: draft.subject === ""
+      ? []
+      : [{ key: "Subject", value: subjectHeader(draft.subject.toWellFormed(), mime.encodeWord) }],
+    text: draft.text === "" ? "" : {
+      content: draft.text.toWellFormed().replace(/\r?\n/g, "\r\n"),
+      contentTransferEncoding: "base64",
+    },
+    attachments: draft.attachments.map(({ name }, i) => ({
+      filename: name.toWellFormed(),
+      content: markers[i],
+      encoding: "base64",
+      contentType: attachmentType(mime.detectMimeType(name)),
+      contentDisposition: "attachment",
+      contentTransferEncoding: "base64",
+    })),
+    baseBoundary: toHex(random(16)),
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  return new Uint8Array(await composer.compile().build());
+}
+
+function mailbox(name: string): { name: string; address: string } {
+  return { name: "", address: addressOf(name) };
+}
+
+/**
+ * An unstructured header is read with encoded words decoded, folds removed and its ends trimmed;
+ * whatever would not come out of that as it went in is written as encoded words (RFC 2047).
+ */
+function subjectHeader(
+  subject: string,
+  encodeWord: (text: string, encoding: "B", maxLength: number) => string,
+): { prepared: boolean; foldLines: boolean; value: string } {
+  const plain = /^[!-~]+(?: [!-~]+)*$/.test(subject) && !subject.includes("=?");
+  // Encoded words end at spaces only, where the library folds.
+  const value = plain ? subject : encodeWord(subject, "B", 52);
+  return { prepared: true, foldLines: true, value };
+}
+
+/** A message or multipart must not be in base64 (RFC 2046, section 5.2.1), so it is just a file. */
+function attachmentType(detected: string): string {
+  return /^(?:message|multipart)\//i.test(detected) ? "application/octet-stream" : detected;
+}
+
+/** The pieces of `message` between `markers`, which are there once each and in this order. */
+function split(message: Bytes, markers: readonly string[]): Bytes[] {
+  const text = new TextDecoder("latin1").decode(message);
+  const pieces: Bytes[] = [];
+  let from = 0;
+  for (const marker of markers) {
+    const at = text.indexOf(marker, from);
+    if (at < 0) throw new SealpostError("internal", "an attachment has no place in the message");
+    pieces.push(message.subarray(from, at));
+    from = at + marker.length;
+  }
+  pieces.push(message.subarray(from));
+  return pieces;
+}
+
+/** The base64 of the content of `source`. */
+async function* encode(source: AttachmentSource): AsyncGenerator<Bytes> {
+  const encoder = new Base64Lines();
+  let size = 0;
+  try {
+    for await (const chunk of await source.open()) {
+      size += chunk.length;
+      if (size > source.size) throw changed(source);
+      yield encoder.update(chunk);
+    }
+  } catch (error) {
+    throw wrapFileError(error, `read ${printable(source.name)}`);
+  }
+  if (size !== source.size) throw changed(source);
+  yield encoder.finish();
+}
+
+function changed(source: AttachmentSource): SealpostError {
+  return new SealpostError(
+    "file-io",
+    `${printable(source.name)} changed while it was being sent; send the message again`,
+  );
+}

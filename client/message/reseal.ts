@@ -1,0 +1,169 @@
+import { type Bytes, concat, equal, fromBase64, utf8 } from "../../crypto/bytes.ts";
+import { SealpostError } from "../../crypto/error.ts";
+import type { Identity } from "../../crypto/identity.ts";
+import { openBody } from "../../protocol/body.ts";
+import { type Envelope, EnvelopeReader } from "../../protocol/envelope.ts";
+import { checkCommitment } from "../../protocol/file_key.ts";
+import { decodeHeader } from "../../protocol/header.ts";
+import { openNote } from "../../protocol/note.ts";
+import { openStanza, stanzaFp, verifyStanza } from "../../protocol/stanza.ts";
+import { openSummary, type Person, verifySummary } from "../../protocol/summary.ts";
+import { formatMessageId, newMessageId } from "../../protocol/uuid.ts";
+import type { Waiting } from "../state/outbox.ts";
+import type { Known, Self } from "../trust/people.ts";
+import { type Sealed, sealLetter } from "./seal.ts";
+import { TemporaryMessage } from "./temporary_message.ts";
+
+/** Where the message's own id stands in it: in one of the headers at its beginning, bytes. */
+const HEADERS = 16_384;
+
+/** What resealing needs. */
+export interface Resealing {
+  readonly self: Self;
+  /** The keys of people as they are now. */
+  readonly find: (names: readonly string[]) => Promise<readonly Known[]>;
+  /** A folder for temporary files that nobody else can read. */
+  readonly tempFolder: string;
+}
+
+/** The fingerprint of the key under which a waiting message was sealed. Throws `format`, `file-io`. */
+export async function sealedBy(waiting: Waiting): Promise<Bytes> {
+  const reader = new EnvelopeReader();
+  for await (const piece of waiting.bytes()) {
+    reader.push(piece);
+    if (reader.header) return reader.header.senderFp;
+  }
+  throw new SealpostError("format", "half a sealed message");
+}
+
+/**
+ * What a waiting message says of itself, opened with the stanza of one's own copy. Throws `format`,
+ * `authentication`, `file-io`.
+ */
+export async function openWaiting(waiting: Waiting, self: Self) {
+  const { envelope, body } = await readEnvelope(waiting);
+  const header = decodeHeader(envelope.header);
+  const sender = await ownIdentity(self, header.senderFp);
+  const stanza = envelope.stanzas.find((one) => equal(stanzaFp(one), header.senderFp));
+  if (!stanza) throw new SealpostError("format", "a waiting message without a copy for oneself");
+  const { fileKey, signature } = await openStanza(sender, stanza, envelope.header);
+  await verifyStanza(sender.bundle, signature, envelope.header, header.senderFp);
+  await checkCommitment(fileKey, header.commitment);
+  const opened = await openSummary(envelope.summary, fileKey, envelope.header);
+  await verifySummary(sender.bundle, opened, envelope.header);
+  const { summary } = opened;
+  if (summary.from.name !== self.name || !equal(fromBase64(summary.from.fp), header.senderFp)) {
+    throw new SealpostError("authentication", "a waiting message of somebody else");
+  }
+  const bcc = envelope.note ? (await openNote(envelope.note, envelope.header, sender)).bcc : [];
+  return { envelope, body, sender, fileKey, opened, summary, bcc };
+}
+
+/**
+ * Seals a waiting message again, for the keys that its recipients have now and under the own present key:
+ * it is opened with the stanza of one's own copy, verified to its last byte, and gets a new id and a new
+ * file key. All else in it stays. What it is made of is there until `use` is done. Throws what `find`
+ * throws, `format`, `authentication`, `disk-full`, `file-io`.
+ */
+export async function reseal<T>(
+  waiting: Waiting,
+  { self, find, tempFolder }: Resealing,
+  use: (sealed: Sealed) => Promise<T>,
+): Promise<T> {
+  const { envelope, body, sender, fileKey, opened, summary, bcc } = await openWaiting(
+    waiting,
+    self,
+  );
+  const message = new TemporaryMessage(tempFolder);
+  try {
+    await openBody(
+      { fileKey, header: envelope.header, summaryHash: opened.hash },
+      sender.bundle,
+      envelope.bodySize,
+      body,
+      (part) => message.write(part),
+    );
+    await message.verified(summary.size);
+    const known = new Map(
+      (await find([...summary.to, ...summary.cc, ...bcc].map(({ name }) => name)))
+        .map((one) => [one.name, one]),
+    );
+    const pick = (people: readonly Person[]) => people.flatMap(({ name }) => known.get(name) ?? []);
+    const id = newMessageId();
+    const sealed = await sealLetter({
+      id,
+      from: self.name,
+      to: pick(summary.to),
+      cc: pick(summary.cc),
+      bcc: pick(bcc),
+      subject: summary.subject,
+      date: summary.date,
+      attachments: summary.attachments,
+      attachmentCount: summary.attachmentCount,
+      composed: {
+        size: summary.size,
+        stream: () => renamed(message.stream(), waiting.request.id, formatMessageId(id)),
+      },
+      ...summary.inReplyTo === undefined ? {} : { inReplyTo: summary.inReplyTo },
+    }, self.identity);
+    return await use(sealed);
+  } finally {
+    await message.dispose();
+  }
+}
+
+async function ownIdentity({ identity, retired }: Self, fp: Bytes): Promise<Identity> {
+  if (equal(identity.bundle.fp, fp)) return identity;
+  const former = await retired.find(fp);
+  if (former) return former;
+  throw new SealpostError("format", "a waiting message under a key that is not here");
+}
+
+async function readEnvelope(
+  waiting: Waiting,
+): Promise<{ readonly envelope: Envelope; readonly body: AsyncIterable<Bytes> }> {
+  const reader = new EnvelopeReader();
+  const pieces = waiting.bytes()[Symbol.asyncIterator]();
+  for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
+    const whole = reader.push(next.value);
+    if (!whole) continue;
+    const body = async function* (): AsyncGenerator<Bytes, void, undefined> {
+      if (whole.rest.length > 0) yield whole.rest;
+      for (let more = await pieces.next(); !more.done; more = await pieces.next()) yield more.value;
+    };
+    return { envelope: whole.envelope, body: body() };
+  }
+  throw new SealpostError("format", "half a sealed message");
+}
+
+/** The message with the first occurrence of its id in its headers replaced by one as long. */
+async function* renamed(
+  message: AsyncIterable<Bytes>,
+  from: string,
+  to: string,
+): AsyncGenerator<Bytes, void, undefined> {
+  let head: Bytes | null = new Uint8Array(0);
+  for await (const piece of message) {
+    if (head === null) {
+      yield piece;
+      continue;
+    }
+    head = concat(head, piece);
+    if (head.length < HEADERS) continue;
+    yield replaceFirst(head, from, to);
+    head = null;
+  }
+  if (head !== null && head.length > 0) yield replaceFirst(head, from, to);
+}
+
+function replaceFirst(bytes: Bytes, from: string, to: string): Bytes {
+  const wanted = utf8(from);
+  const end = Math.min(bytes.length, HEADERS) - wanted.length;
+  for (let at = 0; at <= end; at++) {
+    if (!wanted.every((byte, i) => bytes[at + i] === byte)) continue;
+    const out = bytes.slice();
+    out.set(utf8(to), at);
+    return out;
+  }
+  return bytes;
+}

@@ -1,0 +1,114 @@
+import { type Bytes, random, toBase64, wipe } from "../../crypto/bytes.ts";
+import { SealpostError } from "../../crypto/error.ts";
+import type { Identity } from "../../crypto/identity.ts";
+import { sealBody, sealedBodySize } from "../../protocol/body.ts";
+import { encodeEnvelope } from "../../protocol/envelope.ts";
+import { commit, FILE_KEY_SIZE } from "../../protocol/file_key.ts";
+import { encodeHeader } from "../../protocol/header.ts";
+import { MAX_STANZAS } from "../../protocol/limits.ts";
+import { sealNote } from "../../protocol/note.ts";
+import type { DeliverRequest } from "../../protocol/request.ts";
+import { sealStanza } from "../../protocol/stanza.ts";
+import { type Person, sealSummary, type Summary } from "../../protocol/summary.ts";
+import { formatMessageId } from "../../protocol/uuid.ts";
+import type { Composed } from "./compose.ts";
+import type { Known } from "../trust/people.ts";
+
+/** A composed message and everybody it goes to, with their keys. */
+export interface Letter {
+  /** UUIDv7, 16 bytes. */
+  readonly id: Bytes;
+  readonly from: string;
+  readonly to: readonly Known[];
+  readonly cc: readonly Known[];
+  readonly bcc: readonly Known[];
+  readonly subject: string;
+  /** Milliseconds since 1970. */
+  readonly date: number;
+  readonly attachments: readonly { readonly name: string; readonly size: number }[];
+  /** How many attachments there are, if not all of them are named. */
+  readonly attachmentCount?: number;
+  /** The id of the message it answers. */
+  readonly inReplyTo?: string;
+  readonly composed: Composed;
+}
+
+/** A sealed message: what to ask the server, and the bytes that follow. */
+export interface Sealed {
+  readonly request: DeliverRequest;
+  /** Exactly `request.size` bytes; can be read once. */
+  readonly bytes: AsyncIterable<Bytes>;
+}
+
+/**
+ * Seals a letter once for all its recipients and for the sender's own Sent copy. Throws `limit`
+ * for more than 256 distinct keys, and what composing throws while `bytes` are read.
+ */
+export async function sealLetter(letter: Letter, sender: Identity): Promise<Sealed> {
+  const recipients = distinct([...letter.to, ...letter.cc, ...letter.bcc]);
+  const keys = new Map([...recipients, self(letter.from, sender)].map((known) => {
+    return [toBase64(known.bundle.fp), known.bundle];
+  }));
+  if (keys.size > MAX_STANZAS) {
+    throw new SealpostError("limit", `a message goes to at most ${MAX_STANZAS - 1} recipients`);
+  }
+  const fileKey = random(FILE_KEY_SIZE);
+  const header = encodeHeader({
+    id: letter.id,
+    senderFp: sender.bundle.fp,
+    commitment: await commit(fileKey),
+  });
+  const summary = await sealSummary(summarize(letter, sender), fileKey, header, sender);
+  const note = await sealNote({ bcc: letter.bcc.map(person) }, header, sender);
+  const stanzas = await Promise.all(
+    [...keys.values()].map((bundle) => sealStanza(bundle, fileKey, header, sender)),
+  );
+  const bodySize = sealedBodySize(letter.composed.size);
+  const envelope = encodeEnvelope({ header, stanzas, summary: summary.box, note, bodySize });
+  const context = { fileKey, header, summaryHash: summary.hash };
+  const bytes = async function* (): AsyncGenerator<Bytes, void, undefined> {
+    try {
+      yield envelope;
+      yield* sealBody(context, sender, letter.composed.size, letter.composed.stream());
+    } finally {
+      wipe(fileKey);
+    }
+  };
+  return {
+    request: {
+      op: "deliver",
+      id: formatMessageId(letter.id),
+      size: envelope.length + bodySize,
+      recipients: recipients.map(person),
+      copy: true,
+    },
+    bytes: bytes(),
+  };
+}
+
+function person(known: Known): Person {
+  return { name: known.name, fp: toBase64(known.bundle.fp) };
+}
+
+function self(name: string, sender: Identity): Known {
+  return { name, bundle: sender.bundle, fresh: false };
+}
+
+/** Everybody once, however often they are named. */
+function distinct(people: readonly Known[]): Known[] {
+  return [...new Map(people.map((known) => [known.name, known])).values()];
+}
+
+function summarize(letter: Letter, sender: Identity): Summary {
+  return {
+    from: person(self(letter.from, sender)),
+    to: distinct(letter.to).map(person),
+    cc: distinct(letter.cc).map(person),
+    subject: letter.subject,
+    date: letter.date,
+    size: letter.composed.size,
+    attachmentCount: letter.attachmentCount ?? letter.attachments.length,
+    attachments: letter.attachments.map(({ name, size }) => ({ name, size })),
+    ...(letter.inReplyTo === undefined ? {} : { inReplyTo: letter.inReplyTo }),
+  };
+}

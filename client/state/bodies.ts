@@ -1,0 +1,196 @@
+import { join } from "@std/path";
+import { type Bytes, toHex } from "../../crypto/bytes.ts";
+import { sha256 } from "../../crypto/hash.ts";
+import { wrapFileError, writeAll } from "../../files/atomic_file.ts";
+import type { Entry } from "../../protocol/entry.ts";
+import type { State } from "./state.ts";
+
+const FOLDER = "bodies";
+const PARTIAL = ".partial";
+const PIECE = 65_536;
+
+/** What all bodies that are kept may come to, bytes; those that were read longest ago go first. */
+export const MAX_BODIES = 512 * 1024 * 1024;
+
+/** Age at which a download that broke off is given up, milliseconds. */
+const MAX_PARTIAL_AGE = 7 * 86_400_000;
+
+/**
+ * The bodies of messages that were fetched, each in a file as the server has it: sealed under the
+ * file key of its message, which is kept sealed for the user's identity. So what is here is verified
+ * again, to its last byte, whenever it is read, and says nothing to anybody else.
+ *
+ * A file has the name of its message while it is whole, and `.partial` behind it while it is fetched;
+ * what a broken connection, or a crash, left of it is where the next attempt goes on.
+ */
+export class Bodies {
+  readonly #folder: string;
+  readonly #limit: number;
+
+  private constructor(folder: string, limit: number) {
+    this.#folder = folder;
+    this.#limit = limit;
+  }
+
+  /** Opens the folder, or makes it, and removes downloads that were given up. Throws `file-io`. */
+  static async open(state: State, limit = MAX_BODIES): Promise<Bodies> {
+    const folder = state.path(FOLDER);
+    try {
+      await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+      for await (const { name } of Deno.readDir(folder)) {
+        if (!name.endsWith(PARTIAL)) continue;
+        const path = join(folder, name);
+        const { mtime } = await Deno.lstat(path).catch(() => ({ mtime: null }));
+        if (mtime !== null && Date.now() - mtime.getTime() > MAX_PARTIAL_AGE) {
+          await Deno.remove(path).catch(() => {});
+        }
+      }
+    } catch (error) {
+      throw wrapFileError(error, `use ${folder}`);
+    }
+    return new Bodies(folder, limit);
+  }
+
+  /** The sealed body of an entry; null if it is not here in full. */
+  async read(entry: Entry): Promise<AsyncIterable<Bytes> | null> {
+    const path = await this.#path(entry);
+    const info = await Deno.stat(path).catch(() => null);
+    if (info?.size !== entry.bodySize) return null;
+    // What was read last is kept longest.
+    await Deno.utime(path, new Date(), new Date()).catch(() => {});
+    return readFrom(path);
+  }
+
+  /** Forgets the body of an entry, or what there is of it. */
+  async drop(entry: Pick<Entry, "header">): Promise<void> {
+    const path = await this.#path(entry);
+    for (const one of [path, path + PARTIAL]) await Deno.remove(one).catch(() => {});
+  }
+
+  /**
+   * Room for a body that is fetched, with what an earlier attempt left; null where it cannot be kept:
+   * another client of the user fetches it now, or the disk refuses.
+   */
+  async fetching(entry: Entry): Promise<PartialBody | null> {
+    const path = await this.#path(entry);
+    try {
+      const file = await Deno.open(path + PARTIAL, {
+        create: true,
+        read: true,
+        write: true,
+        mode: 0o600,
+      });
+      if (!await file.tryLock(true)) {
+        file.close();
+        return null;
+      }
+      const { size } = await file.stat();
+      const there = size <= entry.bodySize ? size : 0;
+      await file.truncate(there);
+      await file.seek(there, Deno.SeekMode.Start);
+      return new PartialBody(path, file, there, () => this.#makeRoom(path));
+    } catch {
+      return null;
+    }
+  }
+
+  /** Removes bodies until all together are within the limit; `newest` alone if it is too large. */
+  async #makeRoom(newest: string): Promise<void> {
+    const all: { path: string; size: number; at: number }[] = [];
+    for await (const { name } of Deno.readDir(this.#folder)) {
+      const path = join(this.#folder, name);
+      const info = await Deno.lstat(path).catch(() => null);
+      if (!info || name.endsWith(PARTIAL)) continue;
+      // One that takes most of the room is not worth the loss of all others.
+      const size = path === newest && info.size > this.#limit / 4 ? Infinity : info.size;
+      all.push({ path, size, at: path === newest ? Infinity : info.mtime?.getTime() ?? 0 });
+    }
+    let room = this.#limit;
+    for (const { path, size } of all.sort((a, b) => b.at - a.at)) {
+      if (size <= room) room -= size;
+      else await Deno.remove(path).catch(() => {});
+    }
+  }
+
+  async #path({ header }: Pick<Entry, "header">): Promise<string> {
+    return join(this.#folder, toHex((await sha256(header)).slice(0, 16)));
+  }
+}
+
+/** A body while it is fetched. A disk that refuses ends only the keeping. */
+export class PartialBody {
+  readonly #path: string;
+  #file: Deno.FsFile | null;
+  readonly #makeRoom: () => Promise<void>;
+
+  /** `there`: the bytes that an earlier attempt left. */
+  constructor(
+    path: string,
+    file: Deno.FsFile,
+    readonly there: number,
+    makeRoom: () => Promise<void>,
+  ) {
+    this.#path = path;
+    this.#file = file;
+    this.#makeRoom = makeRoom;
+  }
+
+  /** The bytes that are there. */
+  async *left(): AsyncGenerator<Bytes, void, undefined> {
+    let left = this.there;
+    for await (const piece of readFrom(this.#path + PARTIAL)) {
+      if (piece.length >= left) return yield piece.subarray(0, left);
+      left -= piece.length;
+      yield piece;
+    }
+  }
+
+  /** Takes what came next. */
+  async append(piece: Bytes): Promise<void> {
+    if (!this.#file) return;
+    try {
+      await writeAll(this.#file, piece);
+    } catch {
+      await this.drop();
+    }
+  }
+
+  /** All of it is there and has verified: it is kept. */
+  async keep(): Promise<void> {
+    if (!this.#file) return;
+    this.#close();
+    try {
+      await Deno.rename(this.#path + PARTIAL, this.#path);
+      await this.#makeRoom();
+    } catch {
+      await Deno.remove(this.#path + PARTIAL).catch(() => {});
+    }
+  }
+
+  /** Leaves what is there for another attempt. */
+  leave(): void {
+    this.#close();
+  }
+
+  /** Forgets what is there. */
+  async drop(): Promise<void> {
+    this.#close();
+    await Deno.remove(this.#path + PARTIAL).catch(() => {});
+  }
+
+  #close(): void {
+    // The lock goes with the file.
+    this.#file?.close();
+    this.#file = null;
+  }
+}
+
+async function* readFrom(path: string): AsyncGenerator<Bytes, void, undefined> {
+  using file = await Deno.open(path);
+  for (;;) {
+    const buffer = new Uint8Array(PIECE);
+    const n = await file.read(buffer);
+    if (n === null) return;
+    yield buffer.subarray(0, n);
+  }
+}

@@ -1,0 +1,379 @@
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { type Bytes, concat, toHex, utf8 } from "../../crypto/bytes.ts";
+import { SealpostError } from "../../crypto/error.ts";
+import { wrapFileError } from "../../files/atomic_file.ts";
+import {
+  decodeEntry,
+  encodeEntry,
+  type Entry,
+  type Flag,
+  flagBits,
+  flagsOf,
+  type Folder,
+  FOLDERS,
+} from "../../protocol/entry.ts";
+import { HEADER_SIZE } from "../../protocol/header.ts";
+import type { State } from "./state.ts";
+
+const FILE = "cache.db";
+const SCHEMA_VERSION = 1;
+/** Sizes from which a cache is full, bytes: some 250,000 messages in a file. */
+const MAX_FILE = 1024 * 1024 * 1024;
+const MAX_MEMORY = 256 * 1024 * 1024;
+
+const SCHEMA = `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE entry (
+    uid INTEGER PRIMARY KEY,
+    id BLOB NOT NULL,
+    folder INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    duplicate INTEGER NOT NULL,
+    sealed BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX entry_folder ON entry (folder, uid);
+  CREATE INDEX entry_id ON entry (id);
+  CREATE TABLE record (kind TEXT NOT NULL, key BLOB NOT NULL, sealed BLOB NOT NULL,
+    PRIMARY KEY (kind, key)) STRICT, WITHOUT ROWID;
+  PRAGMA user_version = ${SCHEMA_VERSION};
+`;
+
+/** What of a mailbox has been fetched: everything with a UID from `bottom` to `top`. */
+export interface Fetched {
+  readonly epoch: string;
+  /** 1 when everything down to the first message is there. */
+  readonly bottom: number;
+  /** 0 when nothing is there. */
+  readonly top: number;
+}
+
+const NOTHING: Fetched = { epoch: "", bottom: 1, top: 0 };
+
+/** An entry as the cache has it. */
+export interface CachedEntry {
+  readonly entry: Entry;
+  /** The same message, or another one with its id, was there under another UID before. */
+  readonly duplicate: boolean;
+}
+
+/** Which entries of the cache to give. */
+export interface CacheQuery {
+  readonly folder: Folder | null;
+  /** Only UIDs below this. */
+  readonly before?: number;
+  readonly limit: number;
+}
+
+/** Kinds of records beside the entries: what was opened, and what is searched, by its UID. */
+export type RecordKind = "opened" | "text";
+
+/**
+ * What a client has fetched of its mailbox: entries, what it opened, texts to search. Every row is
+ * sealed like the other files of the state; in the clear are only message ids, UIDs, folders and
+ * flags, all of which the server has too. A cache can be lost: everything in it is on the server.
+ */
+export class Cache {
+  readonly #db: DatabaseSync;
+  readonly #state: State;
+  readonly #statements = new Map<string, StatementSync>();
+
+  readonly #limit: number;
+
+  private constructor(db: DatabaseSync, state: State, limit: number) {
+    this.#db = db;
+    this.#state = state;
+    this.#limit = limit;
+  }
+
+  /**
+   * Opens the cache of a user; with `keep` false one that lives in memory only. A file that is
+   * damaged, or of another version, is made anew. It is full from `limit` bytes on. Throws `file-io`,
+   * `disk-full`.
+   */
+  static open(state: State, keep: boolean, limit = keep ? MAX_FILE : MAX_MEMORY): Cache {
+    const path = keep ? state.path(FILE) : ":memory:";
+    try {
+      return new Cache(openDatabase(path), state, limit);
+    } catch (error) {
+      if (!keep) throw wrapFileError(error, "open a cache in memory");
+    }
+    try {
+      for (const suffix of ["", "-wal", "-shm"]) removeIfThere(path + suffix);
+      return new Cache(openDatabase(path), state, limit);
+    } catch (error) {
+      throw wrapFileError(error, `make ${path}`);
+    }
+  }
+
+  /** Whether nothing older is to be fetched into it. */
+  get full(): boolean {
+    const pages = Number(this.#get("PRAGMA page_count")?.page_count);
+    return pages * Number(this.#get("PRAGMA page_size")?.page_size) >= this.#limit;
+  }
+
+  fetched(): Fetched {
+    const row = this.#get("SELECT value FROM meta WHERE name = 'fetched'");
+    if (typeof row?.value !== "string") return NOTHING;
+    const [epoch = "", bottom, top] = row.value.split(" ");
+    return { epoch, bottom: Number(bottom), top: Number(top) };
+  }
+
+  /** When the cache was as new as the server, milliseconds since 1970; null if it never was. */
+  get synced(): number | null {
+    const row = this.#get("SELECT value FROM meta WHERE name = 'synced'");
+    return typeof row?.value === "string" ? Number(row.value) : null;
+  }
+
+  setSynced(at: number): void {
+    this.#run("INSERT OR REPLACE INTO meta (name, value) VALUES ('synced', ?)", String(at));
+  }
+
+  /** Forgets all entries if the mailbox is another one now. */
+  startEpoch(epoch: string): void {
+    if (this.fetched().epoch === epoch) return;
+    this.#run("DELETE FROM entry");
+    this.#run("DELETE FROM record WHERE kind = 'text'");
+    this.#setFetched({ ...NOTHING, epoch });
+  }
+
+  /**
+   * Keeps entries, and notes that everything within `fetched` is there. `duplicates`: the UIDs of
+   * those that are copies of others.
+   */
+  async put(
+    entries: readonly Entry[],
+    fetched: Fetched,
+    duplicates: ReadonlySet<number>,
+  ): Promise<void> {
+    const rows = await Promise.all(entries.map(async (entry) => ({
+      entry,
+      sealed: await this.#seal("entry", u(entry.uid), encodeEntry(entry)),
+    })));
+    this.#db.exec("BEGIN");
+    try {
+      for (const { entry, sealed } of rows) {
+        this.#run(
+          "INSERT OR REPLACE INTO entry (uid, id, folder, flags, duplicate, sealed) " +
+            "VALUES (?, ?, ?, ?, ?, ?)",
+          entry.uid,
+          idOf(entry),
+          FOLDERS.indexOf(entry.folder),
+          flagBits(entry.flags),
+          duplicates.has(entry.uid) ? 1 : 0,
+          sealed,
+        );
+      }
+      this.#setFetched(fetched);
+      this.#db.exec("COMMIT");
+    } catch (error) {
+      this.#db.exec("ROLLBACK");
+      throw wrapFileError(error, "write to the cache");
+    }
+  }
+
+  /** Entries, newest first. */
+  async list(query: CacheQuery): Promise<CachedEntry[]> {
+    const { folder, before = Number.MAX_SAFE_INTEGER, limit } = query;
+    const rows = folder === null
+      ? this.#all("SELECT * FROM entry WHERE uid < ? ORDER BY uid DESC LIMIT ?", before, limit)
+      : this.#all(
+        "SELECT * FROM entry WHERE folder = ? AND uid < ? ORDER BY uid DESC LIMIT ?",
+        FOLDERS.indexOf(folder),
+        before,
+        limit,
+      );
+    return await Promise.all(rows.map((row) => this.#entry(row)));
+  }
+
+  async entry(uid: number): Promise<CachedEntry | null> {
+    const row = this.#get("SELECT * FROM entry WHERE uid = ?", uid);
+    return row ? await this.#entry(row) : null;
+  }
+
+  /** Ids and UIDs of everything that is there, newest first. */
+  ids(): { uid: number; id: Bytes; folder: Folder; flags: Flag[] }[] {
+    return this.#all("SELECT uid, id, folder, flags FROM entry ORDER BY uid DESC").map((row) => ({
+      uid: Number(row.uid),
+      id: bytesOf(row.id),
+      folder: folderOf(row.folder),
+      flags: flagsOf(Number(row.flags)),
+    }));
+  }
+
+  /** Notes flags and folder as the server has them. */
+  setPlace(uid: number, folder: Folder, flags: readonly Flag[]): void {
+    this.#run(
+      "UPDATE entry SET folder = ?, flags = ? WHERE uid = ?",
+      FOLDERS.indexOf(folder),
+      flagBits(flags),
+      uid,
+    );
+  }
+
+  /** Forgets entries that are gone from the server. */
+  drop(uids: readonly number[]): void {
+    for (const uid of uids) {
+      this.#run("DELETE FROM entry WHERE uid = ?", uid);
+      this.#run("DELETE FROM record WHERE kind = 'text' AND key = ?", u(uid));
+    }
+  }
+
+  /** How many entries there are in a folder, or in all. */
+  count(folder: Folder | null): number {
+    const row = folder === null
+      ? this.#get("SELECT count(*) AS n FROM entry")
+      : this.#get("SELECT count(*) AS n FROM entry WHERE folder = ?", FOLDERS.indexOf(folder));
+    return Number(row?.n);
+  }
+
+  /** What is kept of messages for searching, newest first; null for those of which nothing is. */
+  async texts(query: CacheQuery): Promise<{ uid: number; text: Bytes | null }[]> {
+    const { folder, before = Number.MAX_SAFE_INTEGER, limit } = query;
+    const select = "SELECT uid, record.sealed FROM entry LEFT JOIN record " +
+      "ON kind = 'text' AND key = CAST(uid AS BLOB) WHERE uid < ?";
+    const rows = folder === null
+      ? this.#all(`${select} ORDER BY uid DESC LIMIT ?`, before, limit)
+      : this.#all(
+        `${select} AND folder = ? ORDER BY uid DESC LIMIT ?`,
+        before,
+        FOLDERS.indexOf(folder),
+        limit,
+      );
+    return await Promise.all(rows.map(async ({ uid, sealed }) => ({
+      uid: Number(uid),
+      text: sealed === null ? null : await this.#open("text", u(Number(uid)), bytesOf(sealed)),
+    })));
+  }
+
+  /** Keeps what is to be searched of the message `uid`, unless the cache is full. */
+  async putText(uid: number, text: Bytes): Promise<void> {
+    if (!this.full) await this.putRecord("text", u(uid), text);
+  }
+
+  /** A record; null if there is none. */
+  async record(kind: RecordKind, key: Bytes): Promise<Bytes | null> {
+    const row = this.#get("SELECT sealed FROM record WHERE kind = ? AND key = ?", kind, key);
+    return row ? await this.#open(kind, key, bytesOf(row.sealed)) : null;
+  }
+
+  async putRecord(kind: RecordKind, key: Bytes, data: Bytes): Promise<void> {
+    const sealed = await this.#seal(kind, key, data);
+    this.#run(
+      "INSERT OR REPLACE INTO record (kind, key, sealed) VALUES (?, ?, ?)",
+      kind,
+      key,
+      sealed,
+    );
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  async #entry(row: Row): Promise<CachedEntry> {
+    const uid = Number(row.uid);
+    const entry = decodeEntry(await this.#open("entry", u(uid), bytesOf(row.sealed)));
+    return {
+      entry: { ...entry, folder: folderOf(row.folder), flags: flagsOf(Number(row.flags)) },
+      duplicate: row.duplicate === 1,
+    };
+  }
+
+  #seal(kind: string, key: Bytes, data: Bytes): Promise<Bytes> {
+    return this.#state.seal(context(kind, key), data);
+  }
+
+  async #open(kind: string, key: Bytes, sealed: Bytes): Promise<Bytes> {
+    const data = await this.#state.open(context(kind, key), sealed);
+    if (data) return data;
+    throw new SealpostError(
+      "authentication",
+      `${this.#state.path(FILE)} was damaged or altered; remove it, it will be made anew`,
+    );
+  }
+
+  #setFetched({ epoch, bottom, top }: Fetched): void {
+    this.#run(
+      "INSERT OR REPLACE INTO meta (name, value) VALUES ('fetched', ?)",
+      `${epoch} ${bottom} ${top}`,
+    );
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #run(sql: string, ...values: Value[]): void {
+    try {
+      this.#statement(sql).run(...values);
+    } catch (error) {
+      throw wrapFileError(error, "write to the cache");
+    }
+  }
+
+  #get(sql: string, ...values: Value[]): Row | undefined {
+    return this.#statement(sql).get(...values);
+  }
+
+  #all(sql: string, ...values: Value[]): Row[] {
+    return this.#statement(sql).all(...values);
+  }
+}
+
+type Value = string | number | Bytes;
+type Row = Readonly<Record<string, unknown>>;
+
+function openDatabase(path: string): DatabaseSync {
+  const db = new DatabaseSync(path);
+  try {
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000");
+    const version = db.prepare("PRAGMA user_version").get()?.user_version;
+    if (version === 0) db.exec(`BEGIN; ${SCHEMA} COMMIT`);
+    else if (version !== SCHEMA_VERSION) throw new SealpostError("format", "another version");
+    if (path !== ":memory:" && Deno.build.os !== "windows") Deno.chmodSync(path, 0o600);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function context(kind: string, key: Bytes): string {
+  return `cache ${kind} ${toHex(key)}`;
+}
+
+function u(uid: number): Bytes {
+  return utf8(String(uid));
+}
+
+/** The message id in an entry's fixed header. */
+function idOf(entry: Entry): Bytes {
+  if (entry.header.length !== HEADER_SIZE) {
+    throw new SealpostError("format", "an entry without a header");
+  }
+  return entry.header.slice(1, 17);
+}
+
+function bytesOf(value: unknown): Bytes {
+  if (value instanceof Uint8Array) return concat(value);
+  throw new SealpostError("format", "a column of another type");
+}
+
+function folderOf(value: unknown): Folder {
+  const folder = FOLDERS[Number(value)];
+  if (folder) return folder;
+  throw new SealpostError("format", "an entry in an unknown folder");
+}

@@ -1,0 +1,317 @@
+import * as v from "valibot";
+import { type Bytes, equal, fromBase64, fromUtf8, toBase64, utf8 } from "../../crypto/bytes.ts";
+import { SealpostError } from "../../crypto/error.ts";
+import { type Bundle, encodeBundle, formatFingerprint } from "../../crypto/identity.ts";
+import { PROGRAM } from "../../cli/program.ts";
+import { type Left, ROTATION_SLACK, type Standing } from "../../protocol/rotation.ts";
+import { fingerprintField, nameField, parseJson } from "../../protocol/schema.ts";
+import type { State } from "./state.ts";
+
+/** A correspondent whose key is known. */
+export interface Pin {
+  readonly name: string;
+  /** The fingerprint, 32 bytes. */
+  readonly fp: Bytes;
+  /** The bundle, encoded by `encodeBundle`. */
+  readonly bundle: Bytes;
+  /** When it was pinned, milliseconds since 1970. */
+  readonly firstSeen: number;
+  /** How many rotations led to it; null if that was not known when it was pinned. */
+  readonly seq: number | null;
+  /** How and when the person made sure that it is the right one; null if not yet. */
+  readonly verified: Verified | null;
+  /** Another key that the server offers now, and since when that is known; null if none. */
+  readonly offered: Offered | null;
+  /** Keys that were pinned for this name before: old mail is still theirs. Latest last. */
+  readonly former: readonly FormerKey[];
+}
+
+/** That a person has made sure of a key. No server has a part in it. */
+export interface Verified {
+  /** Compared by the two people, or taken from a file that came another way. */
+  readonly how: "in-person" | "by-file";
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** A key that is offered in the place of the pinned one. */
+export interface Offered {
+  /** The fingerprint, 32 bytes. */
+  readonly fp: Bytes;
+  /** When it was seen first, milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** A key that was replaced. */
+export interface FormerKey {
+  readonly fp: Bytes;
+  readonly bundle: Bytes;
+  /** When it was replaced, milliseconds since 1970: what arrived later is not its. */
+  readonly until: number;
+}
+
+/** Where a chain of certificates led that has verified. */
+export interface Followed {
+  /** The keys that were left, in their order. */
+  readonly left: readonly Left[];
+  readonly now: Standing;
+}
+
+const FILE = "pins";
+
+const time = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+const schema = v.object({
+  version: v.literal(1),
+  pins: v.array(v.object({
+    name: nameField,
+    fp: fingerprintField,
+    bundle: v.string(),
+    firstSeen: time,
+    seq: v.optional(time),
+    /** What versions before 1.1 have: whether it was compared. */
+    compared: v.boolean(),
+    verified: v.optional(v.object({ how: v.picklist(["in-person", "by-file"]), at: time })),
+    offered: v.optional(v.object({ fp: fingerprintField, since: time })),
+    former: v.array(v.object({ fp: fingerprintField, bundle: v.string(), until: time })),
+  })),
+});
+
+/**
+ * The keys of correspondents as they were at first use. One name has one key and one key one name.
+ * Every change is made to what the file holds at that moment, so that clients of the same user that
+ * run at the same time keep each other's pins.
+ */
+export class Pins {
+  readonly #state: State;
+  #pins: ReadonlyMap<string, Pin>;
+
+  private constructor(state: State, pins: ReadonlyMap<string, Pin>) {
+    this.#state = state;
+    this.#pins = pins;
+  }
+
+  /** Throws `format` or `authentication` if the file is damaged, and `file-io`. */
+  static async load(state: State): Promise<Pins> {
+    return new Pins(state, decode(await state.read(FILE)));
+  }
+
+  get(name: string): Pin | null {
+    return this.#pins.get(name) ?? null;
+  }
+
+  byFp(fp: Bytes): Pin | null {
+    return find(this.#pins, fp);
+  }
+
+  /** All pins, by name. */
+  all(): Pin[] {
+    return [...this.#pins.values()].sort((a, b) => a.name < b.name ? -1 : 1);
+  }
+
+  /**
+   * Pins `bundle` for `name` if no key is pinned (`new`), or finds it pinned (`same`). `seq` is how many
+   * rotations led to it, if that is known. Throws `key-changed` if another key is pinned for `name`, or
+   * this key for another name; then nothing changes.
+   */
+  trustOnFirstUse(
+    name: string,
+    bundle: Bundle,
+    seq: number | null = null,
+  ): Promise<"new" | "same"> {
+    return this.#change((pins) => {
+      const pin = pins.get(name);
+      if (pin !== undefined) {
+        if (!equal(pin.fp, bundle.fp)) throw keyChanged(pin, bundle.fp);
+        return "same";
+      }
+      const other = find(pins, bundle.fp);
+      if (other !== null) throw taken(other, name);
+      pins.set(name, newPin(name, bundle, seq));
+      return "new";
+    });
+  }
+
+  /**
+   * Pins `bundle` for `name` in the place of what was pinned; the person has decided so. Throws
+   * `key-changed` if it is pinned for another name.
+   */
+  replace(name: string, bundle: Bundle): Promise<void> {
+    return this.#change((pins) => {
+      const other = find(pins, bundle.fp);
+      if (other !== null && other.name !== name) throw taken(other, name);
+      const old = pins.get(name);
+      const until = Date.now();
+      const former = old ? [...old.former, { fp: old.fp, bundle: old.bundle, until }] : [];
+      pins.set(name, { ...newPin(name, bundle), former });
+    });
+  }
+
+  /**
+   * Puts the key to which a chain led in the place of the pinned one, where that chain began; for
+   * somebody unknown it is pinned with those that were left. Returns false, and changes nothing, if the
+   * pin is another one by now. What was verified is not any more. Throws `key-changed` if the key is
+   * pinned for another name.
+   */
+  follow(name: string, { left, now }: Followed): Promise<boolean> {
+    return this.#change((pins) => {
+      const pin = pins.get(name);
+      const start = left[0];
+      if (pin && !(start && equal(pin.fp, start.bundle.fp))) return false;
+      const other = find(pins, now.bundle.fp);
+      if (other !== null && other.name !== name) throw taken(other, name);
+      const gone = left.map(({ bundle, time }) => {
+        return { fp: bundle.fp, bundle: encodeBundle(bundle), until: time + ROTATION_SLACK };
+      });
+      const former = [...pin?.former ?? [], ...gone];
+      pins.set(name, { ...newPin(name, now.bundle, now.seq), former });
+      return true;
+    });
+  }
+
+  /**
+   * Remembers that the person made sure of the key `fp` of `name`, which must be the pinned one:
+   * `key-changed` otherwise. A comparison in person is not replaced by a file.
+   */
+  verify(name: string, fp: Bytes, how: Verified["how"]): Promise<void> {
+    return this.#change((pins) => {
+      const pin = pins.get(name);
+      if (!pin) throw new SealpostError("no-key", `no key of ${name} is known`);
+      if (!equal(pin.fp, fp)) throw keyChanged(pin, fp);
+      if (how === "by-file" && pin.verified?.how === "in-person") return;
+      pins.set(name, { ...pin, verified: { how, at: Date.now() } });
+    });
+  }
+
+  /** Takes back that the key of `name` was verified: the two turned out not to be the same. */
+  doubt(name: string): Promise<void> {
+    return this.#change((pins) => {
+      const pin = pins.get(name);
+      if (pin) pins.set(name, { ...pin, verified: null });
+    });
+  }
+
+  /**
+   * Remembers which keys the server offers now for names that are pinned: another one marks the name
+   * as changed, the pinned one takes the mark away. Pins and verifications stay.
+   */
+  async noteOffered(offers: Iterable<readonly [name: string, bundle: Bundle]>): Promise<void> {
+    const changed = (pins: ReadonlyMap<string, Pin>) =>
+      [...offers].flatMap(([name, { fp }]) => {
+        const pin = pins.get(name);
+        if (!pin) return [];
+        const before = pin.offered;
+        const other = !equal(pin.fp, fp);
+        if (other ? before && equal(before.fp, fp) : before === null) return [];
+        return [{ ...pin, offered: other ? { fp, since: Date.now() } : null }];
+      });
+    if (changed(this.#pins).length === 0) return;
+    await this.#change((pins) => {
+      for (const pin of changed(pins)) pins.set(pin.name, pin);
+    });
+  }
+
+  async #change<T>(change: (pins: Map<string, Pin>) => T): Promise<T> {
+    return await this.#state.update(FILE, (current) => {
+      const pins = decode(current);
+      const before = current === null ? null : encode(pins);
+      const result = change(pins);
+      this.#pins = pins;
+      const after = encode(pins);
+      const unchanged = before !== null && equal(before, after);
+      return { data: unchanged ? null : after, result };
+    });
+  }
+}
+
+function newPin(name: string, bundle: Bundle, seq: number | null = null): Pin {
+  const { fp } = bundle;
+  return {
+    name,
+    fp,
+    bundle: encodeBundle(bundle),
+    firstSeen: Date.now(),
+    seq,
+    verified: null,
+    offered: null,
+    former: [],
+  };
+}
+
+function find(pins: ReadonlyMap<string, Pin>, fp: Bytes): Pin | null {
+  for (const pin of pins.values()) if (equal(pin.fp, fp)) return pin;
+  return null;
+}
+
+/** JSON, as docs/PROTOCOL.md 16.2 says. */
+function encode(pins: ReadonlyMap<string, Pin>): Bytes {
+  const all = [...pins.values()].map(({ verified, offered, seq, ...pin }) => ({
+    ...pin,
+    ...seq === null ? {} : { seq },
+    fp: toBase64(pin.fp),
+    bundle: toBase64(pin.bundle),
+    compared: verified?.how === "in-person",
+    ...verified ? { verified } : {},
+    ...offered ? { offered: { ...offered, fp: toBase64(offered.fp) } } : {},
+    former: pin.former.map(({ fp, bundle, until }) => {
+      return { fp: toBase64(fp), bundle: toBase64(bundle), until };
+    }),
+  }));
+  return utf8(JSON.stringify({ version: 1, pins: all }));
+}
+
+function decode(bytes: Bytes | null): Map<string, Pin> {
+  const pins = new Map<string, Pin>();
+  if (bytes === null) return pins;
+  const all = parseJson(schema, fromUtf8(bytes)).pins;
+  for (const { compared, verified, offered, seq = null, ...pin } of all) {
+    const earlier = compared ? { how: "in-person" as const, at: pin.firstSeen } : null;
+    pins.set(pin.name, {
+      ...pin,
+      seq,
+      verified: verified ?? earlier,
+      offered: offered ? { fp: fromBase64(offered.fp), since: offered.since } : null,
+      fp: fromBase64(pin.fp),
+      bundle: fromBase64(pin.bundle),
+      former: pin.former.map(({ fp, bundle, until }) => {
+        return { fp: fromBase64(fp), bundle: fromBase64(bundle), until };
+      }),
+    });
+  }
+  return pins;
+}
+
+/**
+ * The error of a key that is not the one pinned; `why` says what is wrong with its certificates, if there
+ * are any.
+ */
+export function keyChanged(pin: Pin, offered: Bytes, why?: string): SealpostError {
+  const { name } = pin;
+  const how = pin.verified ? "known and verified since" : "known since";
+  const since = pin.offered && equal(pin.offered.fp, offered)
+    ? `offered since ${dateOf(pin.offered.since)}`
+    : "offered";
+  const certificates = why === undefined
+    ? "without a certificate by the one you know"
+    : `with certificates that do not hold (${why})`;
+  return new SealpostError(
+    "key-changed",
+    `the key of ${name} is not the one you know: ${how} ${dateOf(pin.firstSeen)} is ` +
+      `${formatFingerprint(pin.fp)}, ${since} is ${formatFingerprint(offered)}, ${certificates}; ` +
+      `nothing was sent or opened. Ask ${name} in person or by phone which is right ` +
+      `("${PROGRAM} keys show ${name}" and "keys verify ${name}" say what to compare); ` +
+      `"${PROGRAM} keys trust ${name}" or menu item 8 takes the new one`,
+  );
+}
+
+function dateOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}
+
+function taken(pin: Pin, name: string): SealpostError {
+  return new SealpostError(
+    "key-changed",
+    `the key offered for ${name} is the one you know of ${pin.name} ` +
+      `(${formatFingerprint(pin.fp)}); ask both, and whoever runs the server, before you go on`,
+  );
+}

@@ -1,0 +1,87 @@
+import { join } from "@std/path";
+import { type Bytes, equal, wipe } from "../../crypto/bytes.ts";
+import { SealpostError } from "../../crypto/error.ts";
+import {
+  type Identity,
+  identityFromPem,
+  isEncryptedPem,
+  shortFingerprint,
+} from "../../crypto/identity.ts";
+import { readFileBounded, wrapFileError } from "../../files/atomic_file.ts";
+
+const MAX_KEY_FILE = 65_536;
+
+/**
+ * The private keys that one user had before: `NAME_private.<short fp>.pem`, which `keygen --force`
+ * leaves beside the new ones so that old mail can still be read. Each is loaded when it is needed.
+ */
+export class RetiredKeys {
+  readonly #dir: string;
+  readonly #name: string;
+  readonly #askPassphrase: (path: string) => Promise<Bytes | null>;
+  readonly #loaded = new Map<string, Identity>();
+
+  constructor(
+    dir: string,
+    name: string,
+    askPassphrase: (path: string) => Promise<Bytes | null>,
+    /** Those of them, maybe, that are open already. */
+    open: readonly Identity[] = [],
+  ) {
+    this.#dir = dir;
+    this.#name = name;
+    this.#askPassphrase = askPassphrase;
+    for (const identity of open) this.#loaded.set(this.#fileOf(identity.bundle.fp), identity);
+  }
+
+  /** The identity with this fingerprint; null if it was never here. Throws `passphrase`, `key-format`. */
+  async find(fp: Bytes): Promise<Identity | null> {
+    const file = this.#fileOf(fp);
+    if (!(await this.#files()).includes(file)) return null;
+    const identity = await this.#load(file);
+    return equal(identity.bundle.fp, fp) ? identity : null;
+  }
+
+  /** All of them. Throws as {@linkcode RetiredKeys.find} does. */
+  async all(): Promise<Identity[]> {
+    const out: Identity[] = [];
+    for (const file of await this.#files()) out.push(await this.#load(file));
+    return out;
+  }
+
+  #fileOf(fp: Bytes): string {
+    return `${this.#name}_private.${shortFingerprint(fp)}.pem`;
+  }
+
+  async #files(): Promise<string[]> {
+    const start = `${this.#name}_private.`;
+    const out: string[] = [];
+    try {
+      for await (const { name, isFile } of Deno.readDir(this.#dir)) {
+        const rest = name.startsWith(start) ? name.slice(start.length) : "";
+        if (isFile && /^[0-9a-f]{8,}\.pem$/.test(rest)) out.push(name);
+      }
+    } catch (error) {
+      throw wrapFileError(error, `read ${this.#dir}`);
+    }
+    return out.sort();
+  }
+
+  async #load(file: string): Promise<Identity> {
+    const known = this.#loaded.get(file);
+    if (known) return known;
+    const path = join(this.#dir, file);
+    const pem = new TextDecoder().decode(await readFileBounded(path, MAX_KEY_FILE));
+    const passphrase = isEncryptedPem(pem) ? await this.#askPassphrase(path) : null;
+    if (isEncryptedPem(pem) && passphrase === null) {
+      throw new SealpostError(
+        "passphrase",
+        `${path} has a passphrase, which is needed to read old mail`,
+      );
+    }
+    const identity = await identityFromPem(pem, passphrase ?? undefined);
+    if (passphrase) wipe(passphrase);
+    this.#loaded.set(file, identity);
+    return identity;
+  }
+}

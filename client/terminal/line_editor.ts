@@ -1,0 +1,232 @@
+import { displayWidth, graphemes, printable } from "../../cli/printable.ts";
+
+/** How a line ended: Enter, Ctrl-D on an empty line, Ctrl-C. */
+export type Outcome = "line" | "end" | "interrupt";
+
+export const KEYS = {
+  interrupt: 0x03,
+  end: 0x04,
+  backspace: 0x08,
+  tab: 0x09,
+  newline: 0x0a,
+  enter: 0x0d,
+  kill: 0x15,
+  eraseWord: 0x17,
+  escape: 0x1b,
+  delete: 0x7f,
+} as const;
+
+const TAB_STOP = 8;
+/** Most terminals wait in the last column for the next character; this makes them go on. */
+const GO_ON = " \r";
+
+/** Recognizes the escape sequences that keys such as the arrows send (CSI and SS3, ECMA-48). */
+export class EscapeSequences {
+  #state: "none" | "escape" | "sequence" = "none";
+
+  /** Whether `byte` belongs to a sequence, so is not typed text. */
+  takes(byte: number): boolean {
+    switch (this.#state) {
+      case "none":
+        if (byte === KEYS.escape) this.#state = "escape";
+        break;
+      case "escape":
+        // `[` or `O`; whatever else follows Escape is taken as typed.
+        if (byte !== KEYS.escape) {
+          this.#state = byte === 0x5b || byte === 0x4f ? "sequence" : "none";
+        }
+        break;
+      case "sequence":
+        if (byte < 0x20) this.#state = "none";
+        else if (byte >= 0x40 && byte <= 0x7e) {
+          this.#state = "none";
+          return true;
+        }
+    }
+    return this.#state !== "none";
+  }
+}
+
+/** A place on the terminal, counted from the beginning of the prompt. */
+interface Place {
+  readonly row: number;
+  readonly column: number;
+}
+
+const START: Place = { row: 0, column: 0 };
+
+/**
+ * One line being typed on a terminal in raw mode, at its end: Backspace, Ctrl-U (all), Ctrl-W (a
+ * word), Enter, Ctrl-D, Ctrl-C; other keys are ignored. There is no limit such as the 4096 bytes of
+ * a terminal that edits lines itself. Keys go in as bytes, what the terminal is to show comes out as
+ * text, so this can be tested without one.
+ */
+export class LineEditor {
+  readonly #prompt: string;
+  readonly #columns: () => number;
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  #text = "";
+  #place: Place;
+  #echo = "";
+  readonly #escapes = new EscapeSequences();
+  #outcome: Outcome | null = null;
+
+  /** `prompt` was written already. `columns` is the width of the terminal, which may change. */
+  constructor(prompt: string, columns: () => number) {
+    // What is before the last line of a prompt is never written again.
+    this.#prompt = prompt.slice(prompt.lastIndexOf("\n") + 1);
+    this.#columns = columns;
+    const { shown, place } = this.#layout(this.#prompt, START);
+    this.#place = place;
+    // The prompt is on the terminal already, but for this where it ends in the last column.
+    if (shown.endsWith(GO_ON)) this.#echo = GO_ON;
+  }
+
+  get text(): string {
+    return this.#text;
+  }
+
+  /** Null while the line goes on. */
+  get outcome(): Outcome | null {
+    return this.#outcome;
+  }
+
+  /** Takes keys until the line ends; returns how many bytes were taken. */
+  feed(bytes: Uint8Array): number {
+    let from = 0;
+    while (from < bytes.length && this.#outcome === null) {
+      const byte = bytes[from] ?? 0;
+      if (this.#escapes.takes(byte)) {
+        from++;
+        continue;
+      }
+      if (isControl(byte)) {
+        from++;
+        this.#key(byte);
+        continue;
+      }
+      let to = from;
+      while (to < bytes.length && !isControl(bytes[to] ?? 0)) to++;
+      this.#append(this.#decoder.decode(bytes.subarray(from, to), { stream: true }));
+      from = to;
+    }
+    return from;
+  }
+
+  /** What the terminal is to be sent now. */
+  takeEcho(): string {
+    const echo = this.#echo;
+    this.#echo = "";
+    return echo;
+  }
+
+  #key(key: number): void {
+    // A character that was cut off by a key never gets its other bytes.
+    const rest = this.#decoder.decode();
+    if (rest !== "") this.#append(rest);
+    switch (key) {
+      case KEYS.enter:
+      case KEYS.newline:
+        return this.#finish("line", "");
+      case KEYS.interrupt:
+        return this.#finish("interrupt", "^C");
+      case KEYS.end:
+        if (this.#text === "") this.#finish("end", "");
+        return;
+      case KEYS.backspace:
+      case KEYS.delete:
+        return this.#erase(lastGrapheme(this.#text).length);
+      case KEYS.eraseWord:
+        return this.#erase(/\S*\s*$/.exec(this.#text.slice(-1000))?.[0].length ?? 0);
+      case KEYS.kill:
+        return this.#kill();
+      case KEYS.tab:
+        return this.#append("\t");
+    }
+  }
+
+  #finish(outcome: Outcome, mark: string): void {
+    this.#outcome = outcome;
+    this.#echo += `${mark}\r\n`;
+  }
+
+  #append(text: string): void {
+    this.#text += text;
+    const { shown, place } = this.#layout(text, this.#place);
+    this.#echo += shown;
+    this.#place = place;
+  }
+
+  #erase(units: number): void {
+    if (units === 0) return;
+    this.#text = this.#text.slice(0, this.#text.length - units);
+    const prompt = this.#layout(this.#prompt, START).place;
+    this.#moveTo(this.#layout(this.#text, prompt).place);
+  }
+
+  #kill(): void {
+    this.#text = "";
+    this.#moveTo(START);
+    const { shown, place } = this.#layout(this.#prompt, START);
+    this.#echo += shown;
+    this.#place = place;
+  }
+
+  /** Goes back to `place` and clears what is after it. */
+  #moveTo(place: Place): void {
+    const up = this.#place.row - place.row;
+    if (up > 0) this.#echo += `\x1b[${up}A`;
+    this.#echo += "\r";
+    if (place.column > 0) this.#echo += `\x1b[${place.column}C`;
+    this.#echo += "\x1b[J";
+    this.#place = place;
+  }
+
+  /** How `text` is written from `from` on, and where that ends. */
+  #layout(text: string, from: Place): { shown: string; place: Place } {
+    const columns = Math.max(2, this.#columns());
+    let { row, column } = from;
+    let shown = "";
+    const put = (piece: string, width: number) => {
+      if (column + width > columns) {
+        row++;
+        column = 0;
+      }
+      shown += piece;
+      column += width;
+      if (column === columns) {
+        shown += GO_ON;
+        row++;
+        column = 0;
+      }
+    };
+    for (const grapheme of clusters(text)) {
+      if (grapheme === "\t") {
+        for (let n = TAB_STOP - column % TAB_STOP; n > 0; n--) put(" ", 1);
+        continue;
+      }
+      const safe = printable(grapheme);
+      // What is spelled out is longer than one character and may be cut at the end of a row.
+      if (safe === grapheme) put(safe, displayWidth(safe));
+      else for (const character of clusters(safe)) put(character, displayWidth(character));
+    }
+    return { shown, place: { row, column } };
+  }
+}
+
+function isControl(byte: number): boolean {
+  return byte < 0x20 || byte === KEYS.delete;
+}
+
+/** The grapheme clusters of `text`; quickly where it is ASCII. */
+function clusters(text: string): Iterable<string> {
+  return /^[\t -~]*$/.test(text) ? text : graphemes(text);
+}
+
+function lastGrapheme(text: string): string {
+  // No cluster that anybody types is longer; a hostile one is erased in parts.
+  const tail = text.slice(-64);
+  let last = "";
+  for (const grapheme of clusters(tail)) last = grapheme;
+  return last;
+}

@@ -1,0 +1,95 @@
+import { SealpostError } from "../../crypto/error.ts";
+import { printable } from "../../cli/printable.ts";
+import type { Terminal } from "./terminal.ts";
+
+/**
+ * Words by which a text says that something comes with it, folded to lower case: English, German,
+ * French, Spanish, Italian, Portuguese, Dutch, Czech and Polish. Each is matched from the beginning of a word; one that
+ * ends with `*` may go on.
+ */
+const WORDS = [
+  "attached",
+  "attachment*",
+  "i attach",
+  "we attach",
+  "attaching",
+  "enclosed",
+  "enclosure*",
+  "angehängt*",
+  "angehaengt*",
+  "anhang",
+  "anhänge*",
+  "im anhang",
+  "anbei",
+  "beigefügt*",
+  "beigefuegt*",
+  "beiliegend*",
+  "ci-joint*",
+  "pièce jointe",
+  "pièces jointes",
+  "piece jointe",
+  "pieces jointes",
+  "en annexe",
+  "adjunto*",
+  "adjunta*",
+  "adjuntamos",
+  "in allegato",
+  "allegato",
+  "allegata",
+  "allegati",
+  "allego",
+  "alleghiamo",
+  "em anexo",
+  "anexo*",
+  "segue anexo",
+  "bijlage*",
+  "bijgevoegd*",
+  "v příloze",
+  "příloha",
+  "přílohu",
+  "w załączniku",
+  "załącznik*",
+] as const;
+
+const LETTER = "\\p{L}\\p{N}_";
+const PATTERN = new RegExp(
+  `(?<![${LETTER}])(?:${
+    WORDS.map((word) => word.endsWith("*") ? `${word.slice(0, -1)}[${LETTER}]*` : word).join("|")
+  })(?![${LETTER}])`,
+  "iu",
+);
+
+/** Longest text that is looked at, UTF-16 units: what people write themselves is shorter. */
+const MAX_LOOKED_AT = 200_000;
+
+/**
+ * The word by which `text` says that something is attached, as it stands there; null if it says
+ * nothing of the kind. What is quoted (`> …`), and everything from the line on that begins a forwarded
+ * message or a signature, was written before and does not count.
+ */
+export function mentionsAttachment(text: string): string | null {
+  const own: string[] = [];
+  for (const line of text.slice(0, MAX_LOOKED_AT).normalize("NFC").split("\n")) {
+    if (/^-- $|^-{5,} ?(?:Forwarded|Original) message/i.test(line)) break;
+    if (!line.startsWith(">")) own.push(line);
+  }
+  // Words may be parted by the end of a line.
+  return PATTERN.exec(own.join(" ").replace(/\s+/g, " "))?.[0] ?? null;
+}
+
+/**
+ * Asks a person whose text speaks of an attachment and who attaches none; where nobody can be asked
+ * it is said on standard error. Throws `cancelled` if it was forgotten.
+ */
+export async function askForForgotten(
+  terminal: Terminal,
+  { text, attachments }: { readonly text: string; readonly attachments: readonly unknown[] },
+): Promise<void> {
+  const word = attachments.length > 0 ? null : mentionsAttachment(text);
+  if (word === null) return;
+  const what = `The text says "${printable(word)}", but nothing is attached.`;
+  if (!terminal.interactive) return terminal.complain(`note: ${what}`);
+  const answer = await terminal.ask(`${what} Send it all the same? (Y/N) `);
+  if (/^y(es)?$/i.test(answer?.trim() ?? "")) return;
+  throw new SealpostError("cancelled", "nothing was sent; attach the file and send again");
+}

@@ -1,0 +1,308 @@
+import { type Bytes, concat, equal, fromUtf8, random, toHex, utf8 } from "../../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { printable } from "../../cli/printable.ts";
+import { mayStartPrograms } from "../../cli/run_right.ts";
+
+// The programs of a person's choice that this one uses: editor, pager, what watch runs. They are
+// started by small shells, which are started before anything is read that somebody else wrote; then
+// this process gives up the right to start any. So whoever takes it over through a hostile message
+// finds no such right, and the shells do only what is written below.
+
+/**
+ * Reads requests, a line each, and answers in a line. Editors and pagers have no business with
+ * passwords. Ctrl-C is for the program that runs, not for the shell: a signal that is caught, unlike
+ * one that is ignored, is a usual one to its children.
+ */
+const TOOLS = `unset SEALPOST_PASSWORD SEALPOST_PASSPHRASE
+trap : INT
+while IFS= read -r request; do
+  case $request in
+    editor)
+      if [ -n "\${VISUAL:-$EDITOR}" ]; then echo yes; else echo no; fi ;;
+    edit)
+      IFS= read -r file || exit
+      (eval "\${VISUAL:-$EDITOR} \\"\\$file\\"") </dev/tty >/dev/tty 2>&1
+      echo "$?" ;;
+    suspend)
+      kill -TSTP 0
+      echo yes ;;
+    pager)
+      pager=\${PAGER-less}
+      case $pager in '' | cat) echo no; continue ;; esac
+      command -v "\${pager%% *}" >/dev/null 2>&1 || { echo no; continue; }
+      echo yes
+      export LESS="\${LESS-FX}" LESSCHARSET="\${LESSCHARSET-utf-8}"
+      (eval "$pager") >/dev/tty
+      exit ;;
+  esac
+done`;
+
+/**
+ * Reads requests about messages, four lines each: what is wanted, id, sender, title. What the command
+ * prints goes through; an answer is a line that begins with a word that only this process knows.
+ */
+const HOOKS = `command=$1
+secret=$2
+set --
+trap : INT
+while IFS= read -r request && IFS= read -r SEALPOST_ID && IFS= read -r SEALPOST_FROM &&
+  IFS= read -r SEALPOST_SUBJECT; do
+  answer=done
+  case $request in
+    exec)
+      export SEALPOST_ID SEALPOST_FROM SEALPOST_SUBJECT
+      (unset secret; eval "$command") </dev/null
+      answer=$? ;;
+    notify)
+      if [ -n "$DISPLAY$WAYLAND_DISPLAY$DBUS_SESSION_BUS_ADDRESS" ] &&
+        notify-send -a Sealpost -- "Mail from $SEALPOST_FROM" "$SEALPOST_SUBJECT" \\
+          </dev/null >/dev/null 2>&1; then answer=shown
+      else case $TERM in
+        xterm* | tmux* | screen* | rxvt* | wezterm* | foot* | alacritty* | *kitty* | ghostty*)
+          answer=sequence ;;
+        *) answer=bell ;;
+      esac; fi ;;
+  esac
+  echo
+  echo "$secret $answer"
+done`;
+
+/** A shell, or null where there is none or this process may not start one. */
+function startShell(script: string, args: readonly string[]): Deno.ChildProcess | null {
+  if (Deno.build.os === "windows" || !mayStartPrograms()) return null;
+  try {
+    return new Deno.Command("sh", {
+      args: ["-c", script, "sh", ...args],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+/**
+ * Runs `work`, while a program has the terminal. Ctrl-C is meant for that program, and would else
+ * end this one.
+ */
+async function besideProgram<T>(work: () => Promise<T>): Promise<T> {
+  const ignore = () => {};
+  Deno.addSignalListener("SIGINT", ignore);
+  try {
+    return await work();
+  } finally {
+    Deno.removeSignalListener("SIGINT", ignore);
+  }
+}
+
+/** A person's editor and pager, on the terminal of this process. */
+export class Tools {
+  readonly #shell: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #output: ReadableStreamDefaultReader<Uint8Array>;
+  #heard = "";
+  #paging = false;
+
+  private constructor(shell: Deno.ChildProcess) {
+    this.#shell = shell;
+    this.#input = shell.stdin.getWriter();
+    this.#output = shell.stdout.getReader();
+    // Nothing waits for a shell that nobody asks.
+    shell.unref();
+  }
+
+  /** Starts the shell for both; null where there is none. Must come before `giveUpPrograms`. */
+  static start(): Tools | null {
+    const shell = startShell(TOOLS, []);
+    return shell && new Tools(shell);
+  }
+
+  /**
+   * Suspends this process and all that belong to it at its terminal, as Ctrl-Z does, until the person
+   * goes on with them.
+   */
+  async suspend(): Promise<void> {
+    await this.#ask("suspend");
+  }
+
+  /** Whether VISUAL or EDITOR says what the editor is. */
+  async hasEditor(): Promise<boolean> {
+    return await this.#ask("editor") === "yes";
+  }
+
+  /**
+   * Opens the file at `path` in the person's editor and waits until that ends. Throws `file-io` if it
+   * does not start or ends with an error.
+   */
+  async edit(path: string): Promise<void> {
+    if (/[\r\n]/.test(path)) {
+      throw new SealpostError("file-io", "the path of your folder has a line end; rename it");
+    }
+    const code = await besideProgram(() => this.#ask(`edit\n${path}`));
+    if (code === "0") return;
+    throw new SealpostError(
+      "file-io",
+      code === "127" || code === "126"
+        ? "your editor cannot be started; set VISUAL or EDITOR to one that is there"
+        : `your editor ended with an error (code ${code ?? "unknown"})`,
+    );
+  }
+
+  /**
+   * Shows a text, which must be safe to print, in the person's pager and waits until that ends.
+   * False if there is none, and then nothing was shown. Can be called once.
+   */
+  async page(text: string): Promise<boolean> {
+    if (this.#paging || await this.#ask("pager") !== "yes") return false;
+    this.#paging = true;
+    return await besideProgram(async () => {
+      try {
+        await this.#input.write(utf8(text));
+        await this.#input.close();
+      } catch {
+        // Whoever has read enough leaves the rest.
+      }
+      const { code } = await this.#shell.status;
+      return code !== 126 && code !== 127;
+    });
+  }
+
+  /** Ends the shell. Never throws. */
+  async close(): Promise<void> {
+    await this.#input.close().catch(() => {});
+    await this.#shell.status;
+    await this.#output.cancel().catch(() => {});
+  }
+
+  /** The answer to a request; null if the shell has ended. */
+  async #ask(request: string): Promise<string | null> {
+    try {
+      await this.#input.write(utf8(`${request}\n`));
+      for (;;) {
+        const end = this.#heard.indexOf("\n");
+        if (end >= 0) {
+          const answer = this.#heard.slice(0, end);
+          this.#heard = this.#heard.slice(end + 1);
+          return answer;
+        }
+        const { done, value } = await this.#output.read();
+        if (done) return null;
+        this.#heard += new TextDecoder().decode(value);
+      }
+    } catch {
+      return null;
+    }
+  }
+}
+
+/** A message that came, for the programs that are told of it. */
+export interface Arrival {
+  readonly id: string;
+  readonly from: string;
+  /** As it was written: it is made safe here. */
+  readonly subject: string;
+}
+
+/** What is started when mail comes: a command of the person's, and the desktop's notifications. */
+export class Hooks {
+  readonly #shell: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #output: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #secret: string;
+  readonly #print: (bytes: Bytes) => void;
+  #heard: Bytes = new Uint8Array(0);
+
+  private constructor(shell: Deno.ChildProcess, secret: string, print: (bytes: Bytes) => void) {
+    this.#shell = shell;
+    this.#secret = secret;
+    this.#print = print;
+    this.#input = shell.stdin.getWriter();
+    this.#output = shell.stdout.getReader();
+    shell.unref();
+  }
+
+  /**
+   * Starts the shell; `command` is a line for it, and what that prints goes to `print`. Null where
+   * there is none. Must come before `giveUpPrograms`.
+   */
+  static start(command: string, print: (bytes: Bytes) => void): Hooks | null {
+    const secret = toHex(random(16));
+    const shell = startShell(HOOKS, [command, secret]);
+    return shell && new Hooks(shell, secret, print);
+  }
+
+  /** Runs the command for a message and waits until it ends; its exit code. Throws `file-io`. */
+  async run(arrival: Arrival): Promise<number> {
+    return Number(await this.#ask("exec", arrival));
+  }
+
+  /**
+   * Has the desktop say that a message came. Where there is none: whether the terminal may know the
+   * sequence for it, or only a bell. Throws `file-io`.
+   */
+  async notify(arrival: Arrival): Promise<"shown" | "sequence" | "bell"> {
+    // Desktops may take the text for markup.
+    const subject = arrival.subject.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
+    const answer = await this.#ask("notify", { ...arrival, subject });
+    return answer === "shown" || answer === "sequence" ? answer : "bell";
+  }
+
+  /** Ends the shell. Never throws. */
+  async close(): Promise<void> {
+    await this.#input.close().catch(() => {});
+    await this.#output.cancel().catch(() => {});
+    await this.#shell.status;
+  }
+
+  async #ask(request: string, { id, from, subject }: Arrival): Promise<string> {
+    const lines = [request, id, from, subject].map((line) => printable(line));
+    try {
+      await this.#input.write(utf8(`${lines.join("\n")}\n`));
+      return await this.#answer();
+    } catch (cause) {
+      if (isSealpostError(cause)) throw cause;
+      throw gone(cause);
+    }
+  }
+
+  /** Passes on what is printed until the answer comes. */
+  async #answer(): Promise<string> {
+    const mark = utf8(`\n${this.#secret} `);
+    for (;;) {
+      const at = indexOf(this.#heard, mark);
+      const end = at < 0 ? -1 : this.#heard.indexOf(LF, at + mark.length);
+      if (end >= 0) {
+        this.#print(this.#heard.slice(0, at));
+        const answer = fromUtf8(this.#heard.slice(at + mark.length, end));
+        this.#heard = this.#heard.slice(end + 1);
+        return answer;
+      }
+      // What may be the beginning of an answer is kept back.
+      const sure = at < 0 ? Math.max(0, this.#heard.length - mark.length) : at;
+      if (sure > 0) this.#print(this.#heard.slice(0, sure));
+      this.#heard = this.#heard.slice(sure);
+      const { done, value } = await this.#output.read();
+      if (done) throw gone();
+      this.#heard = concat(this.#heard, value);
+    }
+  }
+}
+
+const LF = 0x0a;
+
+function gone(cause?: unknown): SealpostError {
+  return new SealpostError("file-io", "the shell for programs has ended; start watch again", {
+    cause,
+  });
+}
+
+/** Where `part` begins in `bytes`; -1 if it is not in there. */
+function indexOf(bytes: Bytes, part: Bytes): number {
+  const [first = 0] = part;
+  for (let at = bytes.indexOf(first); at >= 0; at = bytes.indexOf(first, at + 1)) {
+    if (equal(bytes.subarray(at, at + part.length), part)) return at;
+  }
+  return -1;
+}

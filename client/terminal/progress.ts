@@ -1,0 +1,135 @@
+import { utf8 } from "../../crypto/bytes.ts";
+import { fit } from "../../cli/printable.ts";
+
+/** How long something may take without a bar, milliseconds. */
+const PATIENCE = 1000;
+/** Least time between two drawings, milliseconds. */
+const INTERVAL = 100;
+const BAR = 20;
+
+/** What is counted. */
+export type Unit = "bytes" | "messages";
+
+/** Where a bar is drawn and what time it is there. */
+export interface ProgressOutput {
+  /** Whether anybody sees it; nothing is written otherwise. */
+  readonly terminal: boolean;
+  columns(): number;
+  write(text: string): void;
+  /** Milliseconds. */
+  now(): number;
+}
+
+/**
+ * A bar on one line of standard error, for what takes over a second: how much is done, how fast, and
+ * how long the rest will take. Off a terminal it stays quiet.
+ */
+export class Progress {
+  readonly #label: string;
+  #total: number;
+  readonly #unit: Unit;
+  readonly #output: ProgressOutput;
+  readonly #start: number;
+  #drawn: number | null = null;
+  /** What was done before this attempt. */
+  #base: number | null = null;
+
+  /** `total` is in units. */
+  constructor(label: string, total: number, unit: Unit = "bytes", output = usual) {
+    this.#label = label;
+    this.#total = total;
+    this.#unit = unit;
+    this.#output = output;
+    this.#start = output.now();
+  }
+
+  /** `done` units are done, of `total` if that is known better now. */
+  update(done: number, total: number = this.#total): void {
+    this.#total = total;
+    if (!this.#output.terminal) return;
+    const now = this.#output.now();
+    const soon = now - this.#start < PATIENCE;
+    // So much at once is what an earlier attempt brought.
+    this.#base ??= soon && done > this.#total / 20 ? done : 0;
+    if (soon || (this.#drawn !== null && now - this.#drawn < INTERVAL)) return;
+    this.#drawn = now;
+    this.#output.write(`\r${this.#line(done, now - this.#start)}\x1b[K`);
+  }
+
+  /** Clears the line. */
+  finish(): void {
+    if (this.#drawn !== null) this.#output.write("\r\x1b[K");
+    this.#drawn = null;
+  }
+
+  #line(done: number, elapsed: number): string {
+    const share = this.#total > 0 ? Math.min(1, done / this.#total) : 0;
+    const filled = Math.floor(share * BAR);
+    // What an earlier attempt brought took no time of this one.
+    const rate = Math.max(0, done - (this.#base ?? 0)) / (elapsed / 1000);
+    const amount = (units: number) => this.#unit === "bytes" ? formatSize(units) : `${units}`;
+    const parts = [
+      `[${"#".repeat(filled)}${"-".repeat(BAR - filled)}]`,
+      `${Math.floor(share * 100)}%`.padStart(4),
+      `${amount(done)} of ${amount(this.#total)}`,
+    ];
+    if (rate > 0) {
+      parts.push(`${amount(Math.round(rate))}/s`);
+      parts.push(`${formatDuration((this.#total - done) / rate)} left`);
+    }
+    // In the last column some terminals would go on to the next line.
+    return fit(`${this.#label} ${parts.join("  ")}`, this.#output.columns() - 1);
+  }
+}
+
+const standardError: ProgressOutput = {
+  get terminal() {
+    return Deno.stderr.isTerminal();
+  },
+  columns: () => {
+    try {
+      return Deno.consoleSize().columns;
+    } catch {
+      return 80;
+    }
+  },
+  write: (text) => {
+    try {
+      Deno.stderr.writeSync(utf8(text));
+    } catch {
+      // Nobody sees it any more; what it tells of goes on.
+    }
+  },
+  now: () => performance.now(),
+};
+
+let usual = standardError;
+
+/** Has bars drawn by `output` from now on; null for standard error again. */
+export function drawProgressOn(output: ProgressOutput | null): void {
+  usual = output ?? standardError;
+}
+
+/** `bytes` for people: `999 bytes`, `1.0 KiB`, `12 MiB`. */
+export function formatSize(bytes: number): string {
+  if (bytes < 1024) return bytes === 1 ? "1 byte" : `${bytes} bytes`;
+  const units = ["KiB", "MiB", "GiB", "TiB"];
+  let size = bytes / 1024;
+  let unit = 0;
+  // What would be rounded to 1024 is one of the next unit.
+  while (size >= 1023.5 && unit < units.length - 1) {
+    size /= 1024;
+    unit++;
+  }
+  return `${size < 9.95 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`;
+}
+
+/** `seconds` for people: `5 s`, `2:05`, `1:02:05`. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.ceil(seconds));
+  if (whole < 60) return `${whole} s`;
+  const two = (n: number) => `${n}`.padStart(2, "0");
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes}:${two(whole % 60)}`;
+  return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}`;
+}

@@ -1,0 +1,331 @@
+import { type Bytes, equal, fromBase64, toBase64 } from "../../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import {
+  type Bundle,
+  decodeBundle,
+  formatFingerprint,
+  type Identity,
+} from "../../crypto/identity.ts";
+import { MAX_KEYS } from "../../protocol/limits.ts";
+import {
+  decodeCertificate,
+  followChain,
+  type Link as ChainLink,
+  MAX_CHAIN,
+  MAX_LINKS,
+  ROTATION_SLACK,
+  type Standing,
+} from "../../protocol/rotation.ts";
+import type { Channel } from "../connection/link.ts";
+import { keyChanged, type Pin, type Pins } from "../state/pins.ts";
+import type { RetiredKeys } from "../state/retired_keys.ts";
+import { OWN, UNVERIFIED, type Verification, verification } from "./verification.ts";
+
+/** Somebody whose key is known. */
+export interface Known {
+  readonly name: string;
+  readonly bundle: Bundle;
+  /** Whether the key was pinned just now, at first use. */
+  readonly fresh: boolean;
+}
+
+/** Whose mail it is. */
+export interface Self {
+  readonly name: string;
+  readonly identity: Identity;
+  readonly retired: RetiredKeys;
+}
+
+/** A key that took the place of another. */
+export interface Rotated {
+  readonly name: string;
+  readonly from: Bytes;
+  readonly to: Bytes;
+  /** Whether the old one had been verified by the person. */
+  readonly wasVerified: boolean;
+}
+
+/**
+ * The keys of correspondents: pinned at first use, never replaced in silence, and never without either
+ * certificates that lead from the pinned one or a person's word.
+ */
+export class People {
+  readonly #link: Channel;
+  readonly #pins: Pins;
+  readonly #self: Self;
+  readonly #bundles = new Map<string, Bundle>();
+  /** What is wrong with the certificates of somebody's new key, by name. */
+  readonly #faults = new Map<string, string>();
+  /** Keys of senders that were asked about already, in vain. */
+  readonly #asked = new Set<string>();
+  readonly #serverFps: readonly Bytes[];
+  /** Told of every key that took the place of a pinned one because certificates say so. */
+  onRotated: (change: Rotated) => void = () => {};
+
+  /** `serverFps` are the fingerprints of the server's keys that certificates may name. */
+  constructor(link: Channel, pins: Pins, self: Self, serverFps: readonly Bytes[]) {
+    this.#serverFps = serverFps;
+    this.#link = link;
+    this.#pins = pins;
+    this.#self = self;
+  }
+
+  get pins(): Pins {
+    return this.#pins;
+  }
+
+  /**
+   * The pinned keys of `names`, asking the server for those that are not pinned yet. Throws
+   * `no-such-user` or `no-key` with the name.
+   */
+  async find(names: readonly string[]): Promise<Known[]> {
+    const unknown = [...new Set(names)].filter((name) => this.#known(name) === null);
+    const offered = await this.#standings(unknown);
+    const fresh = new Set<string>();
+    for (const [name, { bundle, seq }] of offered) {
+      if (await this.#pins.trustOnFirstUse(name, bundle, seq) === "new") fresh.add(name);
+      this.#bundles.set(name, bundle);
+    }
+    return await Promise.all(names.map(async (name) => {
+      return { name, bundle: await this.#bundle(name), fresh: fresh.has(name) };
+    }));
+  }
+
+  /**
+   * The bundle of `name` whose fingerprint is `fp`: the pinned one, one that was pinned before (for
+   * what arrived by then), or for somebody unknown the one that the server offers, which `pin` then
+   * pins; nothing is pinned before the caller has verified what made it ask. Throws `key-changed`
+   * if it is none of these, `no-such-user`, `no-key`.
+   */
+  async sender(
+    name: string,
+    fp: Bytes,
+    arrived: number,
+  ): Promise<{ bundle: Bundle; pin: () => Promise<void> }> {
+    const settled = { pin: () => Promise.resolve() };
+    if (name === this.#self.name) {
+      const own = equal(this.#self.identity.bundle.fp, fp)
+        ? this.#self.identity
+        : await this.#self.retired.find(fp);
+      if (own) return { bundle: own.bundle, ...settled };
+      throw strange(name, fp, this.#self.identity.bundle.fp);
+    }
+    const known = await this.#pinned(name, fp, arrived);
+    if (known) return { bundle: known, ...settled };
+    const asked = `${name} ${toBase64(fp)}`;
+    const before = this.#pins.get(name);
+    if (before && this.#asked.has(asked)) throw strange(name, fp, before.fp);
+    const now = (await this.#reachable([name], before !== null)).get(name);
+    if (before) {
+      // The key may have been rotated since it was pinned.
+      const bundle = await this.#pinned(name, fp, arrived);
+      if (bundle) return { bundle, ...settled };
+      if (now) this.#asked.add(asked);
+      throw strange(name, fp, this.#pins.get(name)?.fp ?? before.fp);
+    }
+    if (!now) throw strange(name, fp, fp);
+    if (equal(now.bundle.fp, fp)) {
+      return {
+        bundle: now.bundle,
+        pin: async () => {
+          await this.#pins.trustOnFirstUse(name, now.bundle, now.seq);
+        },
+      };
+    }
+    return await this.#formerSender(name, fp, arrived, now);
+  }
+
+  /** The key `fp` of `name`, if it is pinned, or was when something arrived. */
+  async #pinned(name: string, fp: Bytes, arrived: number): Promise<Bundle | null> {
+    const pin = this.#pins.get(name);
+    if (!pin) return null;
+    if (equal(pin.fp, fp)) return await this.#bundle(name);
+    const former = pin.former.find((key) => equal(key.fp, fp) && arrived <= key.until);
+    return former ? await decodeBundle(former.bundle) : null;
+  }
+
+  /** Somebody unknown, who wrote with a key that was left since for the one that is offered. */
+  async #formerSender(
+    name: string,
+    fp: Bytes,
+    arrived: number,
+    now: Standing,
+  ): Promise<{ bundle: Bundle; pin: () => Promise<void> }> {
+    const links = await this.#chain(name, fp);
+    const first = links[0];
+    if (first) {
+      const bundle = await decodeBundle(first.bundle);
+      const start = { bundle, seq: decodeCertificate(first.certificate).seq - 1 };
+      const whose = { name, serverFps: this.#serverFps, retired: [] };
+      const followed = await followChain(whose, start, links, now.bundle);
+      const until = (followed.left[0]?.time ?? 0) + ROTATION_SLACK;
+      if (equal(bundle.fp, fp) && arrived <= until) {
+        return {
+          bundle,
+          pin: async () => {
+            await this.#pins.follow(name, followed);
+          },
+        };
+      }
+    }
+    throw strange(name, fp, now.bundle.fp);
+  }
+
+  /** How far `fp` is known to be the key of `name`. A key that was replaced is not verified. */
+  verification(name: string, fp: Bytes): Verification {
+    if (name === this.#self.name) return OWN;
+    const pin = this.#pins.get(name);
+    return pin && equal(pin.fp, fp) ? verification(pin) : UNVERIFIED;
+  }
+
+  /**
+   * What the server says the keys of `names` are now. Nothing new is pinned by this; where another key
+   * than the pinned one is offered, it takes its place if certificates lead from the pinned one to it,
+   * and else that it is offered is remembered.
+   */
+  async offered(names: readonly string[]): Promise<Map<string, Bundle>> {
+    const standings = await this.#standings(names);
+    return new Map([...standings].map(([name, { bundle }]) => [name, bundle]));
+  }
+
+  /** The error for the key `offered` of somebody who has another one pinned. */
+  changed(pin: Pin, offered: Bytes): SealpostError {
+    return keyChanged(this.#pins.get(pin.name) ?? pin, offered, this.#faults.get(pin.name));
+  }
+
+  /** As `#standings`; nothing, if that is `enough` and the server is away or knows no such key. */
+  async #reachable(names: readonly string[], enough: boolean): Promise<Map<string, Standing>> {
+    try {
+      return await this.#standings(names);
+    } catch (error) {
+      const nothing = isSealpostError(
+        error,
+        "offline",
+        "connection-lost",
+        "no-such-user",
+        "no-key",
+      );
+      if (enough && nothing) return new Map();
+      throw error;
+    }
+  }
+
+  async #standings(names: readonly string[]): Promise<Map<string, Standing>> {
+    const out = new Map<string, Standing>();
+    for (let i = 0; i < names.length; i += MAX_KEYS) {
+      const asked = names.slice(i, i + MAX_KEYS);
+      const { keys } = await this.#ask(asked);
+      for (const name of asked) {
+        const key = keys.find((key) => key.name === name);
+        if (!key || key.state === "unknown") {
+          throw new SealpostError("no-such-user", `there is no user ${name} on this server`);
+        }
+        if (key.state === "no-key") {
+          throw new SealpostError(
+            "no-key",
+            `${name} has never connected, so there is no key to seal with yet; ` +
+              `ask ${name} to connect once, then send again`,
+          );
+        }
+        out.set(name, { bundle: await decodeBundle(fromBase64(key.bundle)), seq: key.seq ?? 0 });
+      }
+    }
+    for (const [name, { bundle }] of out) await this.#follow(name, bundle);
+    await this.#pins.noteOffered([...out].map(([name, { bundle }]) => [name, bundle] as const));
+    return out;
+  }
+
+  /** Goes from the pinned key of `name` to `offered`, if certificates lead there. */
+  async #follow(name: string, offered: Bundle): Promise<void> {
+    const pin = this.#pins.get(name);
+    this.#faults.delete(name);
+    if (!pin || equal(pin.fp, offered.fp)) return;
+    try {
+      const links = await this.#chain(name, pin.fp);
+      const first = links[0];
+      if (!first) return;
+      const seq = pin.seq ?? decodeCertificate(first.certificate).seq - 1;
+      const followed = await followChain(
+        { name, serverFps: this.#serverFps, retired: pin.former.map(({ fp }) => fp) },
+        { bundle: await decodeBundle(pin.bundle), seq },
+        links,
+        offered,
+      );
+      if (!await this.#pins.follow(name, followed)) return;
+    } catch (error) {
+      if (!isSealpostError(error, "authentication", "format", "key-format", "limit")) throw error;
+      this.#faults.set(name, error.message);
+      return;
+    }
+    const { fp: from, verified } = pin;
+    this.onRotated({ name, from, to: offered.fp, wasVerified: verified !== null });
+  }
+
+  /** The certificates since the key `since` of `name`, as the server has them. */
+  async #chain(name: string, since: Bytes): Promise<ChainLink[]> {
+    const out: ChainLink[] = [];
+    for (let at = since; out.length <= MAX_CHAIN;) {
+      const request = { op: "rotations" as const, name, since: toBase64(at) };
+      const { links } = await this.#link.ask(request);
+      const page = links.map(({ certificate, bundle }) => {
+        return { certificate: fromBase64(certificate), bundle: fromBase64(bundle) };
+      });
+      out.push(...page);
+      const last = page.at(-1);
+      if (!last || page.length < MAX_LINKS) break;
+      at = decodeCertificate(last.certificate).fpNew;
+    }
+    return out;
+  }
+
+  async #ask(names: string[]) {
+    try {
+      return await this.#link.ask({ op: "keys", names });
+    } catch (error) {
+      if (!isSealpostError(error, "offline")) throw error;
+      const who = names.length === 1
+        ? `the key of ${names[0]} is`
+        : `keys of ${names.join(", ")} are`;
+      throw new SealpostError("offline", `${who} not known here yet, and ${error.message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** The pin of `name`; for oneself, the own key. Null if there is none. */
+  #known(name: string): Uint8Array | null {
+    return name === this.#self.name
+      ? this.#self.identity.bundle.fp
+      : this.#pins.get(name)?.fp ?? null;
+  }
+
+  async #bundle(name: string): Promise<Bundle> {
+    if (name === this.#self.name) return this.#self.identity.bundle;
+    const cached = this.#bundles.get(name);
+    const pin = this.#pins.get(name);
+    if (!pin) throw new SealpostError("internal", "a correspondent without a pin");
+    if (cached && equal(cached.fp, pin.fp)) return cached;
+    const bundle = await decodeBundle(pin.bundle);
+    this.#bundles.set(name, bundle);
+    return bundle;
+  }
+}
+
+/** In a sentence for a person, that somebody's key was replaced, and what to do. */
+export function rotatedText({ name, from, to, wasVerified }: Rotated): string {
+  const next = wasVerified
+    ? `; you had verified the old one: compare the new one with "keys verify ${name}"`
+    : "";
+  return `${name} has a new key, and the old one has signed that: ${
+    formatFingerprint(to)
+  } in the ` +
+    `place of ${formatFingerprint(from)}${next}.`;
+}
+
+function strange(name: string, fp: Bytes, known: Bytes): SealpostError {
+  return new SealpostError(
+    "key-changed",
+    `it claims to be from ${name} but has the key ${formatFingerprint(fp)}; the key known for ` +
+      `${name} is ${formatFingerprint(known)}`,
+  );
+}

@@ -1,0 +1,131 @@
+import { type AesKey, aesOpen, aesSeal, importAesKey } from "../../crypto/aes_gcm.ts";
+import { type Bytes, concat, equal, lp, random, utf8, wipe } from "../../crypto/bytes.ts";
+import { isSealpostError } from "../../crypto/error.ts";
+import { hkdf, sha256 } from "../../crypto/hash.ts";
+import type { Identity } from "../../crypto/identity.ts";
+import { TICKET_ID_SIZE, TICKET_LABEL } from "../../protocol/resumption.ts";
+import type { Account, Store } from "../store/store.ts";
+import type { Users } from "./users.ts";
+
+const NONCE_SIZE = 12;
+
+/** A ticket is good for this long, milliseconds (24 h). */
+export const TICKET_LIFE = 86_400_000;
+/** No ticket outlives the last full handshake by more than this, milliseconds (7 days). */
+export const MAX_SINCE_FULL = 7 * 86_400_000;
+
+/** Who a session belongs to, for the ticket that continues it. */
+export interface TicketHolder {
+  readonly name: string;
+  readonly fp: Bytes;
+  /** When the password and all keys were last proven, milliseconds since 1970. */
+  readonly fullAt: number;
+  readonly exporter: (label: string, context: Bytes) => Promise<Bytes>;
+}
+
+/** A ticket that a client may resume with. */
+export interface FoundTicket {
+  readonly account: Account;
+  readonly fullAt: number;
+  readonly psk: Bytes;
+}
+
+/**
+ * Resumption tickets. A ticket's key is stored wrapped under a key that is derived from the server's
+ * private key, so that a stolen database alone resumes nothing; and with a digest of the password's
+ * hash, so that a new password ends every ticket.
+ */
+export class Tickets {
+  readonly #store: Store;
+  readonly #users: Users;
+  readonly #wrap: AesKey;
+
+  private constructor(store: Store, users: Users, wrap: AesKey) {
+    this.#store = store;
+    this.#users = users;
+    this.#wrap = wrap;
+  }
+
+  static async open(store: Store, users: Users, identity: Identity): Promise<Tickets> {
+    const raw = await hkdf(identity.mlkemSeed, new Uint8Array(0), "sealpost/1 ticket wrap", 32);
+    try {
+      return new Tickets(store, users, await importAesKey(raw));
+    } finally {
+      wipe(raw);
+    }
+  }
+
+  /**
+   * Issues a ticket for a session; null if it would be dead at once (seven days after the last full
+   * handshake, or because the user is gone), and if the disk takes no writes.
+   */
+  async issue(
+    holder: TicketHolder,
+    now = Date.now(),
+  ): Promise<{ id: Bytes; expires: number } | null> {
+    const expires = Math.min(now + TICKET_LIFE, holder.fullAt + MAX_SINCE_FULL);
+    const credential = await this.#credential(holder.name);
+    if (expires <= now || !credential) return null;
+    const id = random(TICKET_ID_SIZE);
+    const psk = await holder.exporter(TICKET_LABEL, id);
+    const nonce = random(NONCE_SIZE);
+    const box = await aesSeal(this.#wrap, nonce, psk, context(id, holder));
+    wipe(psk);
+    try {
+      await this.#store.saveTicket({
+        id,
+        account: holder.name,
+        fp: holder.fp,
+        credential,
+        wrapped: concat(nonce, box),
+        fullAt: holder.fullAt,
+        expires,
+      });
+    } catch (error) {
+      // Mail can be read although nothing can be written: the next login takes the password.
+      if (isSealpostError(error, "disk-full", "file-io")) return null;
+      throw error;
+    }
+    return { id, expires };
+  }
+
+  /** The live ticket with this id; null if there is none, whatever the reason. */
+  async find(id: Bytes, now = Date.now()): Promise<FoundTicket | null> {
+    const ticket = await this.#store.ticket(id);
+    if (!ticket || ticket.expires <= now) return null;
+    const account = await this.#store.account(ticket.account);
+    const credential = await this.#credential(ticket.account);
+    if (
+      !account?.fp || !account.bundle || !equal(account.fp, ticket.fp) || !credential ||
+      !equal(credential, ticket.credential)
+    ) return null;
+    const nonce = ticket.wrapped.slice(0, NONCE_SIZE);
+    const box = ticket.wrapped.slice(NONCE_SIZE);
+    const holder = { name: ticket.account, fp: ticket.fp };
+    try {
+      const psk = await aesOpen(this.#wrap, nonce, box, context(id, holder));
+      return { account, fullAt: ticket.fullAt, psk };
+    } catch (error) {
+      // Wrapped before the server's keys were changed.
+      if (isSealpostError(error, "authentication")) return null;
+      throw error;
+    }
+  }
+
+  /** Consumes a ticket: true for one caller only. */
+  take(id: Bytes): Promise<boolean> {
+    return this.#store.takeTicket(id);
+  }
+
+  /** A digest of what the file says of the password; null for somebody who is not in it. */
+  async #credential(name: string): Promise<Bytes | null> {
+    const phc = this.#users.credential(name);
+    return phc === null
+      ? null
+      : (await sha256(utf8("sealpost/1 credential"), utf8(phc))).slice(0, 16);
+  }
+}
+
+function context(id: Bytes, holder: { readonly name: string; readonly fp: Bytes }): Bytes {
+  return concat(id, lp(utf8(holder.name)), holder.fp);
+}

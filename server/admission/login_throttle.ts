@@ -1,0 +1,55 @@
+import type { Values } from "../settings/setting_values.ts";
+
+/** More than this many (name, source) pairs are not remembered; the oldest go first. */
+const CAPACITY = 100_000;
+
+interface Count {
+  failures: number;
+  since: number;
+}
+
+/**
+ * Counts wrong guesses by name **and** source, so that somebody who guesses is stopped and nobody
+ * can lock another's name out. It counts names that do not exist like those that do.
+ */
+export class Guesses {
+  readonly #counts = new Map<string, Count>();
+  readonly #settings: () => Values;
+  readonly #now: () => number;
+
+  /** `now`: milliseconds of a clock that never goes back. */
+  constructor(settings: () => Values, now: () => number = () => performance.now()) {
+    this.#settings = settings;
+    this.#now = now;
+  }
+
+  /** Seconds until `name` may be tried again from `source`; 0 if it may be tried now. */
+  blockedFor(name: string, source: string): number {
+    const { maxGuesses, guessWindow } = this.#settings();
+    const count = this.#counts.get(`${name} ${source}`);
+    if (!count || count.failures < maxGuesses) return 0;
+    return Math.max(0, Math.ceil((count.since + guessWindow - this.#now()) / 1000));
+  }
+
+  failed(name: string, source: string): void {
+    const key = `${name} ${source}`;
+    const now = this.#now();
+    const old = this.#counts.get(key);
+    const count = old && now - old.since < this.#settings().guessWindow
+      ? old
+      : { failures: 0, since: now };
+    count.failures++;
+    this.#counts.delete(key);
+    this.#counts.set(key, count);
+    if (this.#counts.size > CAPACITY) {
+      for (const oldest of this.#counts.keys()) {
+        this.#counts.delete(oldest);
+        break;
+      }
+    }
+  }
+
+  succeeded(name: string, source: string): void {
+    this.#counts.delete(`${name} ${source}`);
+  }
+}

@@ -1,0 +1,372 @@
+import { wipe } from "../../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { formatFingerprint } from "../../crypto/identity.ts";
+import { hashPassword } from "../../crypto/phc.ts";
+import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
+import { formatInvitation, MAX_SERVERS } from "../../protocol/invitation.ts";
+import { findServerFolder, loadBundle, publicKeyPath, SERVER_NAME } from "../../files/key_files.ts";
+import { MAX_PASSWORD, MIN_PASSWORD } from "../../protocol/limits.ts";
+import { encodePassword } from "../../protocol/login.ts";
+import { parseName } from "../../protocol/name.ts";
+import { PROGRAM } from "../../cli/program.ts";
+import { randomPassword } from "../../crypto/random_password.ts";
+import { readInputLine, readSecret } from "../../cli/secret_input.ts";
+import { AuditLog } from "../observe/audit.ts";
+import { callControl } from "./client.ts";
+import { Operations } from "./operations.ts";
+import {
+  type Caller,
+  type ControlOp,
+  type ControlRequest,
+  type ControlResult,
+  decodeAnswer,
+  encodeAnswer,
+} from "./protocol.ts";
+import { stderrLog } from "../observe/log.ts";
+import { describeStats, listSessions, listUsers, quantity, shownTime } from "./report.ts";
+import { loadSettings } from "../settings/settings.ts";
+import { openSqliteStore } from "../store/sqlite_store.ts";
+import { formatUserState } from "../accounts/user_state.ts";
+import { Users } from "../accounts/users.ts";
+import { join } from "@std/path";
+
+const DAY = 86_400_000;
+
+/** What every operator's command takes. */
+export interface OperateOptions {
+  /** The server's folder; default: as `serve` finds it. */
+  readonly dir: string | undefined;
+  /** Whether to print what the server answered as JSON. */
+  readonly json: boolean;
+}
+
+/** What a command about one user takes. */
+export interface UserOptions extends OperateOptions {
+  readonly name: string;
+}
+
+/** How a user gets a password. */
+export interface PasswordOptions extends UserOptions {
+  readonly passwordStdin: boolean;
+  readonly generate: boolean;
+  readonly invite: boolean;
+  /** Days until the one-time password of an invitation ends. */
+  readonly days: number;
+  /** Where people reach the server, `HOST[:PORT]`, separated by commas; for an invitation. */
+  readonly address: string | undefined;
+}
+
+/** `user add` and `user passwd`. */
+export async function setPassword(
+  op: "user-add" | "user-passwd",
+  options: PasswordOptions,
+): Promise<void> {
+  const name = userName(options.name);
+  requireOneWay(options);
+  const dir = await folderOf(options);
+  const servers = options.invite ? await serversFor(dir, options.address) : [];
+  const expires = options.invite
+    ? Math.floor((Date.now() + options.days * DAY) / 1000) * 1000
+    : null;
+  const { password, shown } = newPassword(name, options);
+  const bytes = encodePassword(password);
+  const phc = await hashPassword(bytes);
+  wipe(bytes);
+  const credential = formatUserState({ phc, disabled: false, expires });
+  const { user, ...rest } = await perform(dir, op, { op, by: caller(), name, credential });
+  const invitation = expires === null ? null : formatInvitation({
+    name,
+    servers,
+    fp: (await loadBundle(publicKeyPath(dir, SERVER_NAME))).fp,
+    password,
+    expires,
+  });
+  if (options.json) {
+    return printJson({
+      user,
+      ...rest,
+      ...shown ? { password } : {},
+      ...invitation === null ? {} : { invitation },
+    });
+  }
+  console.error(
+    "ended" in rest ? `${name} has a new password${alsoEnded(rest.ended)}.` : `Added ${name}.`,
+  );
+  if ("existed" in rest && rest.existed) {
+    console.error(
+      user.key === null
+        ? `Mail of an earlier user ${name} is still there; \`${PROGRAM} user remove ${name} ` +
+          "--purge` removes it."
+        : `An earlier user ${name} left mail, and the account is bound to the key ${user.key}; ` +
+          `for somebody else, \`${PROGRAM} user remove ${name} --purge\` and add ${name} again.`,
+    );
+  }
+  if (invitation !== null) {
+    console.log(invitation.trimEnd());
+    console.error(
+      `Good until ${shownTime(expires)}. Send it so that nobody else reads it: whoever uses it ` +
+        `first is ${name}.`,
+    );
+  } else if (shown) {
+    console.log(password);
+  }
+}
+
+/** `user disable` and `user enable`. */
+export async function setAble(
+  op: "user-disable" | "user-enable",
+  options: UserOptions,
+): Promise<void> {
+  const name = userName(options.name);
+  const dir = await folderOf(options);
+  const result = await perform(dir, op, { op, by: caller(), name });
+  if (options.json) return printJson(result);
+  console.log(
+    op === "user-disable"
+      ? `${name} is disabled${alsoEnded(result.ended)}. Mail to ${name} is still taken.`
+      : `${name} is enabled.`,
+  );
+}
+
+/** `user unbind`. */
+export async function unbind(options: UserOptions): Promise<void> {
+  const name = userName(options.name);
+  const dir = await folderOf(options);
+  const result = await perform(dir, "user-unbind", { op: "user-unbind", by: caller(), name });
+  if (options.json) return printJson(result);
+  if (result.key === null) return console.log(`${name} is bound to no key.`);
+  console.log(`${name} is released from the key ${result.key}${alsoEnded(result.ended)}.`);
+  console.log("The next login with the right password binds the key that it brings.");
+  console.log(
+    `If somebody else may know the password: ${PROGRAM} user passwd ${name} --invite`,
+  );
+}
+
+/** `user remove`. */
+export async function remove(
+  options: UserOptions & { readonly purge: boolean; readonly yes: boolean },
+): Promise<void> {
+  const { purge } = options;
+  const name = userName(options.name);
+  const dir = await folderOf(options);
+  if (purge && !options.yes) {
+    Deno.stderr.writeSync(
+      new TextEncoder().encode(`Remove ${name} with all mail and the key, for good? [y/N] `),
+    );
+    if (!/^\s*y(es)?\s*$/i.test(readInputLine() ?? "")) {
+      throw new SealpostError("cancelled", "nothing was removed");
+    }
+  }
+  const request = { op: "user-remove", by: caller(), name, purge } as const;
+  const result = await perform(dir, "user-remove", request);
+  if (options.json) return printJson(result);
+  console.log(
+    result.purged === null
+      ? `${name} is removed${alsoEnded(result.ended)}; mail and key stay, in case ${name} is back.`
+      : `${name} is removed${alsoEnded(result.ended)}, with ${quantity(result.purged, "message")}.`,
+  );
+}
+
+/** `user list`. */
+export async function showUsers(options: OperateOptions): Promise<void> {
+  const dir = await folderOf(options);
+  const result = await perform(dir, "user-list", { op: "user-list", by: caller() });
+  if (options.json) return printJson(result);
+  console.log(result.users.length === 0 ? "There are no users." : listUsers(result.users));
+}
+
+/** `sessions list`. */
+export async function showSessions(options: OperateOptions): Promise<void> {
+  const dir = await folderOf(options);
+  const result = await perform(dir, "sessions-list", { op: "sessions-list", by: caller() });
+  if (options.json) return printJson(result);
+  console.log(
+    result.sessions.length === 0 ? "Nobody is logged in." : listSessions(result.sessions),
+  );
+}
+
+/** `sessions end`: those of a user, or the one with a number. */
+export async function endSessions(
+  options: OperateOptions & { readonly who: string },
+): Promise<void> {
+  // A name may be a number too; `#7` is the session for sure.
+  const id = /^#(\d{1,15})$/.exec(options.who)?.[1];
+  const who = id === undefined ? userName(options.who) : Number(id);
+  const dir = await folderOf(options);
+  const result = await perform(dir, "sessions-end", { op: "sessions-end", by: caller(), who });
+  if (options.json) return printJson(result);
+  console.log(`Ended ${quantity(result.ended, "session")}.`);
+}
+
+/** `stats`. */
+export async function showStats(options: OperateOptions): Promise<void> {
+  const dir = await folderOf(options);
+  const result = await perform(dir, "stats", { op: "stats", by: caller() });
+  if (options.json) return printJson(result);
+  console.log(describeStats(result));
+}
+
+/** `reload`. */
+export async function reload(options: OperateOptions): Promise<void> {
+  const dir = await folderOf(options);
+  const result = await perform(dir, "reload", { op: "reload", by: caller() });
+  if (options.json) return printJson(result);
+  console.log(`Read again; there are ${quantity(result.users, "user")}.`);
+  for (const { name, from, to } of result.applied) console.log(`  ${name}: ${from} -> ${to}`);
+  for (const { name, to } of result.waiting) {
+    console.log(`  ${name} will be ${to} after a restart`);
+  }
+}
+
+async function folderOf({ dir }: OperateOptions): Promise<string> {
+  return dir ?? await findServerFolder();
+}
+
+/**
+ * Has the running server do what is asked. Where none runs, what is about users is done to its folder
+ * directly, under the store's lock.
+ */
+async function perform<O extends ControlOp>(
+  dir: string,
+  op: O,
+  request: ControlRequest & { readonly op: O },
+): Promise<ControlResult<O>> {
+  try {
+    return await callControl(dir, op, request);
+  } catch (error) {
+    if (!isSealpostError(error, "unreachable")) throw error;
+    if (op.startsWith("user-") || op === "server-info") return await offline(dir, op, request);
+    throw new SealpostError(
+      "unreachable",
+      `no server is running in ${dir}; this command needs one`,
+      { cause: error },
+    );
+  }
+}
+
+async function offline<O extends ControlOp>(
+  dir: string,
+  op: O,
+  request: ControlRequest,
+): Promise<ControlResult<O>> {
+  const bundle = await loadBundle(publicKeyPath(dir, SERVER_NAME));
+  const { publicAddress } = (await loadSettings(dir)).values;
+  const log = stderrLog({ level: "warn" });
+  const store = await openSqliteStore(join(dir, "mail")).catch((error) => {
+    if (!isSealpostError(error, "busy")) throw error;
+    throw new SealpostError(
+      "busy",
+      `a server runs in ${dir}, but its control socket does not answer; its log says why ` +
+        "(on Windows there is none: stop the server for this)",
+      { cause: error },
+    );
+  });
+  try {
+    const users = await Users.open(join(dir, "user_pass.json"), {
+      onProblem: (message) => log.warn("user_pass.json", { problem: message }),
+    });
+    try {
+      const operations = new Operations({
+        users,
+        store,
+        audit: new AuditLog(dir, log),
+        server: {
+          addresses: publicAddress.map(formatAddress),
+          fingerprint: formatFingerprint(bundle.fp),
+        },
+        running: null,
+      });
+      return decodeAnswer(op, encodeAnswer({ result: await operations.run(request) }));
+    } finally {
+      users.close();
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+/** The user's name in its canonical form. Throws `usage`. */
+function userName(text: string): string {
+  try {
+    return parseName(text);
+  } catch (cause) {
+    if (!isSealpostError(cause, "format")) throw cause;
+    throw new SealpostError("usage", `${JSON.stringify(text)} is no name: ${cause.message}`, {
+      cause,
+    });
+  }
+}
+
+function requireOneWay({ passwordStdin, generate, invite, address }: PasswordOptions): void {
+  if ([passwordStdin, generate, invite].filter((way) => way).length > 1) {
+    throw new SealpostError(
+      "usage",
+      "--password-stdin, --generate and --invite are three ways to one password; give one of them",
+    );
+  }
+  if (address !== undefined && !invite) {
+    throw new SealpostError("usage", "--address is for an invitation; add --invite");
+  }
+}
+
+function newPassword(
+  name: string,
+  { passwordStdin, generate, invite }: PasswordOptions,
+): { readonly password: string; readonly shown: boolean } {
+  if (generate || invite) return { password: randomPassword(), shown: generate };
+  const terminal = Deno.stdin.isTerminal();
+  if (!passwordStdin && !terminal) {
+    throw new SealpostError(
+      "usage",
+      "no password: use --generate, --invite, or --password-stdin with one line piped in",
+    );
+  }
+  const password = terminal ? readSecret(`New password of ${name}: `) : readInputLine();
+  if (password === null || password === "") {
+    throw new SealpostError("cancelled", "no password was given; nothing was changed");
+  }
+  if ([...password].length < MIN_PASSWORD || encodePassword(password).length > MAX_PASSWORD) {
+    throw new SealpostError(
+      "usage",
+      `a password has ${MIN_PASSWORD} characters or more, and at most ${MAX_PASSWORD} bytes`,
+    );
+  }
+  if (terminal && readSecret("Once more: ") !== password) {
+    throw new SealpostError("cancelled", "the two are not the same; nothing was changed");
+  }
+  return { password, shown: false };
+}
+
+async function serversFor(dir: string, address: string | undefined): Promise<Address[]> {
+  const info = await perform(dir, "server-info", { op: "server-info", by: caller() });
+  const given = address?.split(",") ?? info.addresses;
+  if (given.length === 0 || given.length > MAX_SERVERS) {
+    throw new SealpostError(
+      "usage",
+      `say where people reach the server: --address HOST[:PORT], up to ${MAX_SERVERS} of them ` +
+        "with commas between",
+    );
+  }
+  return given.map((one) => parseAddress(one));
+}
+
+/** Who runs this command, for the audit log. */
+function caller(): Caller {
+  const operator = ["SUDO_USER", "USER"].map(variable).find((value) => value !== undefined);
+  return operator === undefined
+    ? { pid: Deno.pid }
+    : { pid: Deno.pid, operator: operator.slice(0, 64) };
+}
+
+function variable(name: string): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  return state === "granted" ? Deno.env.get(name) || undefined : undefined;
+}
+
+function alsoEnded(ended: number): string {
+  return ended === 0 ? "" : `, and ${quantity(ended, "session")} ended`;
+}
+
+function printJson(value: unknown): void {
+  console.log(JSON.stringify(value, null, 2));
+}

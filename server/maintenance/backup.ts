@@ -1,0 +1,420 @@
+import { syncFolder, wrapFileError, writeFileAtomic } from "../../files/atomic_file.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { isThere } from "../../files/key_files.ts";
+import { printable } from "../../cli/printable.ts";
+import { PROGRAM_VERSION } from "../../cli/program.ts";
+import { bodyPath, isBodyName, TEMP_NAME } from "../store/body_files.ts";
+import {
+  BODIES_NAME,
+  DATABASE_NAME,
+  requireStore,
+  schemaVersion,
+  wrapSqliteError,
+} from "../store/database.ts";
+import { Findings } from "./findings.ts";
+import { pinBodies } from "../store/pin.ts";
+import { checkRows, type Counts } from "./row_check.ts";
+import {
+  bodyName,
+  copyDurably,
+  digestFile,
+  formatSums,
+  isKeyFile,
+  listSnapshots,
+  type Manifest,
+  MANIFEST_NAME,
+  PARTIAL,
+  readSnapshot,
+  SETTINGS_NAME,
+  snapshotName,
+  SUMS_NAME,
+} from "./snapshot.ts";
+import { integer, text } from "../store/statements.ts";
+import { createHash } from "node:crypto";
+import { backup as copyDatabase, DatabaseSync } from "node:sqlite";
+import { dirname, join, resolve } from "@std/path";
+
+/** How a backup is made. */
+export interface BackupOptions {
+  /** The server's folder. */
+  readonly dir: string;
+  /** The folder of backups. */
+  readonly into: string;
+  /** Whether the server's keys and `user_pass.json` go with it. */
+  readonly keys: boolean;
+  /** How many snapshots stay, the new one included. */
+  readonly keep: number;
+}
+
+/** What was done. */
+export interface BackupReport {
+  readonly snapshot: string;
+  readonly manifest: Manifest;
+  /** Bodies that were not in the folder of backups before. */
+  readonly added: number;
+  /** Snapshots that were removed. */
+  readonly removed: readonly string[];
+  /** What is damaged in the store that was backed up. */
+  readonly damage: readonly string[];
+}
+
+/**
+ * Makes a snapshot of the store of the server in `dir`, which may be serving, in the folder `into`:
+ * the database as it is at one moment, and every body that it names. Bodies that are in `into`
+ * already are not read again; on the same file system new ones are hard links.
+ *
+ * A snapshot is complete when its folder loses the end `.partial`: that is the last step, with
+ * everything durable before it. Then snapshots beyond `keep` are removed, the oldest first, unless
+ * the new one has damage.
+ *
+ * Throws `file-missing` (no store, or no keys), `busy` (another backup is being made there),
+ * `format` (a snapshot that stays is damaged), `disk-full`, `file-io`.
+ */
+export async function makeBackup(options: BackupOptions): Promise<BackupReport> {
+  const { into } = options;
+  const store = join(options.dir, "mail");
+  await requireSource(store, into);
+  await makePrivate(into);
+  using _lock = await lockBackups(into);
+  const before = await listSnapshots(into);
+  for (const name of before.partial) await removeFolder(join(into, name));
+
+  const at = Date.now();
+  const name = snapshotName(at);
+  const folder = join(into, name + PARTIAL);
+  await makePrivate(folder);
+  const findings = new Findings();
+  const sums = new Map<string, string>();
+  const { copy, bodies } = await copyStore(store, into, folder, before.complete.at(-1), findings);
+  sums.set(`${name}/${DATABASE_NAME}`, (await digestFile(join(folder, DATABASE_NAME))).sum);
+  for (const [path, sum] of bodies.sums) sums.set(path, sum);
+  for (const file of await filesBeside(options)) {
+    const { sum } = await copyDurably(join(options.dir, file), join(folder, file));
+    sums.set(`${name}/${file}`, sum);
+  }
+
+  const list = formatSums(sums, name);
+  const { named, ...counts } = copy;
+  const manifest: Manifest = {
+    format: "sealpost backup",
+    version: 1,
+    program: PROGRAM_VERSION,
+    at,
+    ...counts,
+    bodies: named.size,
+    bodyBytes: bodies.bytes,
+    keys: options.keys,
+    damaged: findings.damaged,
+    sums: createHash("sha256").update(list).digest("hex"),
+  };
+  await writeFileAtomic(join(folder, SUMS_NAME), list);
+  await writeFileAtomic(join(folder, MANIFEST_NAME), `${JSON.stringify(manifest, null, 2)}\n`);
+  await rename(folder, join(into, name));
+
+  const all = [...before.complete, name];
+  const stay = findings.damaged > 0 ? all.length : Math.min(options.keep, all.length);
+  const removed = all.slice(0, all.length - stay);
+  await prune(into, removed, all.slice(all.length - stay));
+  return {
+    snapshot: name,
+    manifest,
+    added: bodies.added,
+    removed,
+    damage: findings.list().filter(({ severity }) => severity === "damage").map(({ what }) => what),
+  };
+}
+
+async function requireSource(store: string, into: string): Promise<void> {
+  if (!await isThere(join(store, DATABASE_NAME))) {
+    throw new SealpostError("file-missing", `there is no store in ${store} to back up`);
+  }
+  if (`${resolve(into)}/`.replaceAll("\\", "/").startsWith(`${resolve(store)}/`)) {
+    throw new SealpostError("usage", `${into} is in the store itself; a backup goes elsewhere`);
+  }
+}
+
+/** Makes `folder` and its parents (0700), durably, unless it is there. */
+async function makePrivate(folder: string): Promise<void> {
+  if (await isThere(folder)) return;
+  const parent = dirname(folder);
+  if (parent !== folder) await makePrivate(parent);
+  try {
+    await Deno.mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    throw wrapFileError(error, `make the folder ${folder}`);
+  }
+  await syncFolder(parent);
+}
+
+async function lockBackups(into: string): Promise<Disposable> {
+  const path = join(into, "lock");
+  let lock: Deno.FsFile | undefined;
+  try {
+    lock = await Deno.open(path, { write: true, create: true, mode: 0o600 });
+    const held = lock;
+    if (await lock.tryLock(true)) return { [Symbol.dispose]: () => held.close() };
+  } catch (error) {
+    lock?.close();
+    throw wrapFileError(error, `lock ${path}`);
+  }
+  lock.close();
+  throw new SealpostError("busy", `another backup is being made in ${into}`);
+}
+
+/** What the copy of a database says. */
+interface Copy extends Omit<Counts, "bytes"> {
+  readonly schema: number;
+  /** The size of each body in a file, by its name. */
+  readonly named: ReadonlyMap<string, number>;
+}
+
+interface CopiedBodies {
+  readonly sums: ReadonlyMap<string, string>;
+  readonly added: number;
+  readonly bytes: number;
+}
+
+/**
+ * Copies the database to the snapshot in `folder`, and the bodies that it names into `into`. The
+ * server removes no body meanwhile: the pin is taken first.
+ */
+async function copyStore(
+  store: string,
+  into: string,
+  folder: string,
+  previous: string | undefined,
+  findings: Findings,
+): Promise<{ copy: Copy; bodies: CopiedBodies }> {
+  using _pin = await pinBodies(store);
+  const path = join(folder, DATABASE_NAME);
+  await copyDatabaseFile(join(store, DATABASE_NAME), path);
+  const copy = await checkCopy(path, findings);
+  const known = await knownSums(into, previous);
+  const bodies = await copyBodies(join(store, BODIES_NAME), into, copy.named, known, findings);
+  return { copy, bodies };
+}
+
+/** The checksums of the snapshot before; none if it cannot be trusted, and then all is read again. */
+async function knownSums(
+  into: string,
+  previous: string | undefined,
+): Promise<ReadonlyMap<string, string>> {
+  if (previous === undefined) return new Map();
+  try {
+    return (await readSnapshot(into, previous)).sums;
+  } catch (error) {
+    if (isSealpostError(error, "format", "version", "file-missing")) return new Map();
+    throw error;
+  }
+}
+
+/** Copies a database, also while another process writes to it: as it is at one moment. */
+async function copyDatabaseFile(from: string, to: string): Promise<void> {
+  let source: DatabaseSync | undefined;
+  try {
+    // SQLite would make it with the mode of any file.
+    (await Deno.open(to, { write: true, createNew: true, mode: 0o600 })).close();
+    source = new DatabaseSync(from, { readOnly: true });
+    source.exec("PRAGMA busy_timeout = 2000");
+    requireStore(source, from);
+    // All pages in one step, which is one transaction: with several, every commit would start it anew.
+    await copyDatabase(source, to, { rate: -1 });
+  } catch (error) {
+    throw wrapSqliteError(wrapIfSystem(error, to), from);
+  } finally {
+    if (source?.isOpen) source.close();
+  }
+}
+
+function wrapIfSystem(error: unknown, path: string): unknown {
+  return error instanceof Error && "errcode" in error
+    ? error
+    : wrapFileError(error, `write ${path}`);
+}
+
+/** Makes the copy of a database one file that is durable, and checks its rows. */
+async function checkCopy(path: string, findings: Findings): Promise<Copy> {
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path);
+    db.exec("PRAGMA journal_mode = DELETE; PRAGMA temp_store = MEMORY");
+    const schema = schemaVersion(db);
+    const { accounts, messages, entries } = await checkRows(db, findings);
+    const sql = "SELECT body_file, body_size FROM message WHERE body_file IS NOT NULL ORDER BY 1";
+    const named = new Map<string, number>();
+    for (const row of db.prepare(sql).iterate()) {
+      const name = text(row, "body_file");
+      if (isBodyName(name)) named.set(name, integer(row, "body_size"));
+    }
+    db.close();
+    using file = await Deno.open(path, { read: true, write: true });
+    await file.sync();
+    return { schema, accounts, messages, entries, named };
+  } catch (error) {
+    throw wrapSqliteError(wrapIfSystem(error, path), path);
+  } finally {
+    if (db?.isOpen) db.close();
+  }
+}
+
+/** `known` has checksums of bodies that are in `into` already. */
+async function copyBodies(
+  from: string,
+  into: string,
+  named: ReadonlyMap<string, number>,
+  known: ReadonlyMap<string, string>,
+  findings: Findings,
+): Promise<CopiedBodies> {
+  const root = join(into, BODIES_NAME);
+  await makePrivate(join(root, TEMP_NAME));
+  const touched = new Set<string>();
+  const sums = new Map<string, string>();
+  let added = 0;
+  let bytes = 0;
+  for (const [name, size] of named) {
+    const path = bodyPath(name);
+    const to = join(root, path);
+    let sum = await sumThere(to, size, known.get(bodyName(name)));
+    if (sum === null) {
+      await makePrivate(dirname(to));
+      touched.add(dirname(to));
+      const digest = await copyBody(join(from, path), to, join(root, TEMP_NAME, name));
+      if (digest?.size !== size) {
+        findings.damage("body", `${join(from, path)} is ${digest ? "of another size" : "missing"}`);
+      }
+      if (digest === null) continue;
+      sum = digest.sum;
+      added++;
+    }
+    sums.set(bodyName(name), sum);
+    bytes += size;
+  }
+  for (const folder of touched) await syncFolder(folder);
+  return { sums, added, bytes };
+}
+
+/** The checksum of the file `path` if it is there with `size` bytes, else null. */
+async function sumThere(
+  path: string,
+  size: number,
+  known: string | undefined,
+): Promise<string | null> {
+  let there: Deno.FileInfo;
+  try {
+    there = await Deno.stat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw wrapFileError(error, `look at ${path}`);
+  }
+  if (there.size === size) return known ?? (await digestFile(path)).sum;
+  await Deno.remove(path);
+  return null;
+}
+
+/** Puts a body at `to`, whole or not at all; null if there is none at `from`. */
+async function copyBody(from: string, to: string, temp: string) {
+  try {
+    try {
+      // What has a body's name never changes, so that both may be the same file.
+      await Deno.link(from, to);
+      return await digestFile(to);
+    } catch (error) {
+      if (isSealpostError(error)) throw error;
+    }
+    await Deno.remove(temp).catch(() => {});
+    const digest = await copyDurably(from, temp);
+    await rename(temp, to);
+    return digest;
+  } catch (error) {
+    if (isSealpostError(error, "file-missing") && !await isThere(from)) return null;
+    throw error;
+  }
+}
+
+/** Renames, and makes the new name durable. */
+async function rename(from: string, to: string): Promise<void> {
+  try {
+    await syncFolder(dirname(from));
+    await Deno.rename(from, to);
+  } catch (error) {
+    throw wrapFileError(error, `rename ${from}`);
+  }
+  await syncFolder(dirname(to));
+}
+
+/** What is copied of the server's folder besides the store. */
+async function filesBeside({ dir, keys }: BackupOptions): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(dir)) {
+      if (!isDirectory && (name === SETTINGS_NAME || (keys && isKeyFile(name)))) names.push(name);
+    }
+  } catch (error) {
+    throw wrapFileError(error, `read ${dir}`);
+  }
+  if (keys && !names.includes("server_private.pem")) {
+    throw new SealpostError("file-missing", `there are no keys in ${dir} to back up`);
+  }
+  return names.sort();
+}
+
+/** Removes `snapshots`, and bodies that none of those that `stay` names. */
+async function prune(
+  into: string,
+  snapshots: readonly string[],
+  stay: readonly string[],
+): Promise<void> {
+  if (snapshots.length === 0) return;
+  const named = new Set<string>();
+  for (const name of stay) {
+    for (const path of (await readSnapshot(into, name)).sums.keys()) named.add(path);
+  }
+  for (const name of snapshots) {
+    await rename(join(into, name), join(into, name + PARTIAL));
+    await removeFolder(join(into, name + PARTIAL));
+  }
+  const root = join(into, BODIES_NAME);
+  try {
+    for await (const shard of Deno.readDir(root)) {
+      if (!shard.isDirectory) continue;
+      for await (const { name } of Deno.readDir(join(root, shard.name))) {
+        if (isBodyName(name) && !named.has(bodyName(name))) {
+          await Deno.remove(join(root, shard.name, name));
+        }
+      }
+    }
+  } catch (error) {
+    throw wrapFileError(error, `remove what no backup needs from ${root}`);
+  }
+}
+
+async function removeFolder(folder: string): Promise<void> {
+  try {
+    await Deno.remove(folder, { recursive: true });
+  } catch (error) {
+    throw wrapFileError(error, `remove ${folder}`);
+  }
+}
+
+/** The `backup` command. Throws `format` if the store is damaged, after the backup is complete. */
+export async function backup(options: BackupOptions & { readonly json: boolean }): Promise<void> {
+  const report = await makeBackup(options);
+  const { manifest, snapshot, added, removed, damage } = report;
+  if (options.json) console.log(JSON.stringify(report, null, 2));
+  else {
+    const say = (line: string) => console.log(printable(line));
+    say(
+      `${join(options.into, snapshot)}: ${manifest.accounts} accounts, ${manifest.messages} ` +
+        `messages, ${manifest.bodies} bodies in files of ${manifest.bodyBytes} bytes, ${added} of ` +
+        "them new here",
+    );
+    for (const name of removed) say(`removed ${name}: ${options.keep} are kept`);
+    for (const what of damage) say(`damage: ${what}`);
+    if (!manifest.keys) say("without the server's keys and user_pass.json: see backup --help");
+  }
+  if (manifest.damaged === 0) return;
+  throw new SealpostError(
+    "format",
+    `the backup ${snapshot} is complete, but the store is damaged; older backups were kept`,
+  );
+}

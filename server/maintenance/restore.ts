@@ -1,0 +1,303 @@
+import { random, toHex } from "../../crypto/bytes.ts";
+import { SealpostError } from "../../crypto/error.ts";
+import { syncFolder, wrapFileError } from "../../files/atomic_file.ts";
+import { ensurePrivateDir, isThere } from "../../files/key_files.ts";
+import { printable } from "../../cli/printable.ts";
+import { isBodyName } from "../store/body_files.ts";
+import {
+  BODIES_NAME,
+  DATABASE_NAME,
+  LOCK_NAME,
+  lockStore,
+  openDatabase,
+  RESTORING,
+  wrapSqliteError,
+} from "../store/database.ts";
+import { checkStore, damagedStore, describeReport, type Report } from "./fsck.ts";
+import { PIN_NAME } from "../store/pin.ts";
+import {
+  copyDurably,
+  digestFile,
+  isKeyFile,
+  listSnapshots,
+  type Manifest,
+  readSnapshot,
+  SETTINGS_NAME,
+  type Snapshot,
+  snapshotName,
+} from "./snapshot.ts";
+import { blob, integer, text } from "../store/statements.ts";
+import { DatabaseSync } from "node:sqlite";
+import { basename, dirname, join } from "@std/path";
+
+/** How a backup is put back. */
+export interface RestoreOptions {
+  /** The folder of backups. */
+  readonly from: string;
+  /** The server's folder, made if it is not there. */
+  readonly dir: string;
+  /** Which snapshot; the newest if not given. */
+  readonly snapshot?: string;
+  /** Whether to put aside a store that is there, and to take a snapshot of a damaged store. */
+  readonly force: boolean;
+  /** Whether every mailbox is to be another one for its clients. */
+  readonly newEpochs: boolean;
+}
+
+/** What was done. */
+export interface RestoreReport {
+  readonly snapshot: string;
+  readonly manifest: Manifest;
+  /** Where the store that was there is now; null if there was none. */
+  readonly aside: string | null;
+  /** Files of the server's folder that were put back, and those that were there and stay. */
+  readonly files: readonly string[];
+  readonly kept: readonly string[];
+  /** Mailboxes that are others now, so that clients tell their users. */
+  readonly renewed: readonly string[];
+  readonly check: Report;
+}
+
+/**
+ * Puts a snapshot back as the store of the server in `dir`. Every file is compared with its checksum
+ * while it is copied, the schema is brought forward, and the whole is checked as by `fsck`, before it
+ * takes the place of what is there; until then nothing of that is changed. Keys, passwords and
+ * settings of the snapshot are put back where there are none.
+ *
+ * Clients refuse a mailbox whose next UID goes back, and another message under a UID they know. What
+ * was stored after the snapshot had UIDs that would be given again; so every mailbox goes on from the
+ * present time in milliseconds, which no UID of an ordinary mailbox and none since an earlier restore
+ * has reached. A mailbox that was made anew since the snapshot (the store that is put aside says so,
+ * or `newEpochs`) gets an epoch that it never had. Resumption tickets go: one that was used since
+ * must not work again.
+ *
+ * Throws `file-missing` (no snapshot), `file-exists` (a store is there, without `force`), `busy` (a
+ * server uses it), `format` (the snapshot is damaged, or, without `force`, the store in it was),
+ * `version`, `config`, `disk-full`, `file-io`.
+ */
+export async function restoreBackup(options: RestoreOptions): Promise<RestoreReport> {
+  const { dir, force } = options;
+  const snapshot = await chooseSnapshot(options);
+  const store = join(dir, "mail");
+  const staging = store + RESTORING;
+  await ensurePrivateDir(dir);
+  const used = await isUsed(store);
+  if (used && !force) {
+    throw new SealpostError(
+      "file-exists",
+      `there is a store in ${store} already; restore to another --dir, or put it aside with --force`,
+    );
+  }
+  const lock = await isThere(store) ? await lockStore(store) : undefined;
+  if (lock === null) {
+    throw new SealpostError("busy", `a server uses the store ${store}; stop it first`);
+  }
+  try {
+    await Deno.remove(staging, { recursive: true }).catch(() => {});
+    await copySnapshot(options.from, snapshot, staging);
+    const renewed = await goOn(staging, used ? mailboxesIn(store) : new Map(), options.newEpochs);
+    const check = { ...await checkStore(staging), store };
+    if (check.damaged > 0 && !force) {
+      throw new SealpostError(
+        "format",
+        `the store in ${snapshot.folder} was damaged when it was backed up: ${check.damaged} ` +
+          "things are not as they should be; use another --snapshot, or take it as it is with --force",
+      );
+    }
+    const { files, kept } = await putBack(snapshot, dir);
+    if (Deno.build.os === "windows") lock?.close();
+    const aside = await swap(store, staging, used);
+    return {
+      snapshot: snapshot.name,
+      manifest: snapshot.manifest,
+      aside,
+      files,
+      kept,
+      renewed,
+      check,
+    };
+  } catch (error) {
+    await Deno.remove(staging, { recursive: true }).catch(() => {});
+    throw error;
+  } finally {
+    if (lock && Deno.build.os !== "windows") lock.close();
+  }
+}
+
+async function chooseSnapshot({ from, snapshot }: RestoreOptions): Promise<Snapshot> {
+  const { complete } = await listSnapshots(from);
+  const name = snapshot ?? complete.at(-1);
+  if (name === undefined || !complete.includes(name)) {
+    const there = complete.length === 0 ? "none" : complete.join(", ");
+    throw new SealpostError(
+      "file-missing",
+      `there is no complete snapshot${
+        snapshot ? ` ${snapshot}` : ""
+      } in ${from}; there is ${there}`,
+    );
+  }
+  return await readSnapshot(from, name);
+}
+
+/** Whether more is in the folder of a store than the locks that looking at it leaves. */
+async function isUsed(store: string): Promise<boolean> {
+  if (!await isThere(store)) return false;
+  try {
+    for await (const { name } of Deno.readDir(store)) {
+      if (name !== LOCK_NAME && name !== PIN_NAME) return true;
+    }
+    return false;
+  } catch (error) {
+    throw wrapFileError(error, `read ${store}`);
+  }
+}
+
+/**
+ * Copies database and bodies, each compared with its checksum, and makes all of it durable. The other
+ * files are compared only: see {@linkcode putBack}.
+ */
+async function copySnapshot(from: string, snapshot: Snapshot, staging: string): Promise<void> {
+  const folders = new Set([staging, join(staging, BODIES_NAME)]);
+  const copies: [from: string, to: string, sum: string][] = [];
+  for (const [path, sum] of snapshot.sums) {
+    if (path === `${snapshot.name}/${DATABASE_NAME}`) {
+      copies.push([join(from, path), join(staging, DATABASE_NAME), sum]);
+    } else if (isBodyName(basename(path))) {
+      folders.add(join(staging, dirname(path)));
+      copies.push([join(from, path), join(staging, path), sum]);
+    } else requireSum(join(from, path), (await digestFile(join(from, path))).sum, sum);
+  }
+  try {
+    for (const folder of folders) await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw wrapFileError(error, `make ${staging}`);
+  }
+  for (const [source, to, sum] of copies) await copyChecked(source, to, sum);
+  for (const folder of [...folders].reverse()) await syncFolder(folder);
+}
+
+async function copyChecked(from: string, to: string, sum: string): Promise<void> {
+  requireSum(from, (await copyDurably(from, to)).sum, sum);
+}
+
+function requireSum(from: string, is: string, shouldBe: string): void {
+  if (is === shouldBe) return;
+  throw new SealpostError(
+    "format",
+    `${from} is not what was backed up: its checksum is another; use another snapshot`,
+  );
+}
+
+/** What a mailbox has come to in the store that is replaced. */
+interface Mailbox {
+  readonly epoch: string;
+  readonly nextUid: number;
+}
+
+/** The mailboxes in a store; none if it is too damaged to tell. */
+function mailboxesIn(store: string): Map<string, Mailbox> {
+  const found = new Map<string, Mailbox>();
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(join(store, DATABASE_NAME), { readOnly: true });
+    for (const row of db.prepare("SELECT name, epoch, next_uid FROM account").iterate()) {
+      const epoch = toHex(blob(row, "epoch"));
+      found.set(text(row, "name"), { epoch, nextUid: integer(row, "next_uid") });
+    }
+  } catch {
+    // The time of day serves as well; `newEpochs` is for the rest.
+  } finally {
+    if (db?.isOpen) db.close();
+  }
+  return found;
+}
+
+/** Makes the restored store one that clients take for what comes after all they have seen. */
+async function goOn(
+  staging: string,
+  replaced: ReadonlyMap<string, Mailbox>,
+  newEpochs: boolean,
+): Promise<string[]> {
+  const { db, path, close } = await openDatabase(staging);
+  const renewed: string[] = [];
+  try {
+    db.exec("BEGIN IMMEDIATE");
+    const now = Date.now();
+    const accounts = db.prepare("SELECT name, epoch, next_uid FROM account").all();
+    const set = db.prepare("UPDATE account SET next_uid = ?, epoch = ? WHERE name = ?");
+    for (const row of accounts) {
+      const name = text(row, "name");
+      const before = replaced.get(name);
+      const epoch = blob(row, "epoch");
+      const other = newEpochs || (before !== undefined && before.epoch !== toHex(epoch));
+      if (other) renewed.push(name);
+      const nextUid = Math.max(now, integer(row, "next_uid"), before?.nextUid ?? 0);
+      set.run(nextUid, other ? random(8) : epoch, name);
+    }
+    db.exec("DELETE FROM ticket; COMMIT");
+  } catch (error) {
+    throw wrapSqliteError(error, path);
+  } finally {
+    close();
+  }
+  return renewed;
+}
+
+/** Puts keys, passwords and settings back that are not there. */
+async function putBack(snapshot: Snapshot, dir: string) {
+  const files: string[] = [];
+  const kept: string[] = [];
+  for (const [path, sum] of snapshot.sums) {
+    const name = basename(path);
+    if (path !== `${snapshot.name}/${name}`) continue;
+    if (!isKeyFile(name) && name !== SETTINGS_NAME) continue;
+    if (await isThere(join(dir, name))) kept.push(name);
+    else {
+      await copyChecked(join(snapshot.folder, name), join(dir, name), sum);
+      files.push(name);
+    }
+  }
+  if (files.length > 0) await syncFolder(dir);
+  return { files, kept };
+}
+
+/** Puts what is at `store` aside and `staging` in its place. */
+async function swap(store: string, staging: string, used: boolean): Promise<string | null> {
+  const aside = used ? `${store}.before-${snapshotName(Date.now())}` : null;
+  try {
+    if (aside !== null) await Deno.rename(store, aside);
+    else if (await isThere(store)) await Deno.remove(store, { recursive: true });
+    await Deno.rename(staging, store);
+  } catch (error) {
+    throw wrapFileError(error, `put the restored store at ${store}`);
+  }
+  await syncFolder(dirname(store));
+  return aside;
+}
+
+/** The `restore` command. Throws `format` if what was restored with `force` is damaged. */
+export async function restore(options: RestoreOptions & { readonly json: boolean }): Promise<void> {
+  const report = await restoreBackup(options);
+  const { manifest, aside, files, kept, renewed, check, snapshot } = report;
+  if (options.json) console.log(JSON.stringify(report, null, 2));
+  else {
+    const say = (line: string) => console.log(printable(line));
+    const until = new Date(manifest.at).toISOString().replace(/\.\d+Z$/, "Z");
+    say(`restored ${join(options.from, snapshot)}`);
+    for (const line of describeReport(check)) say(line);
+    if (aside !== null) say(`what was there is in ${aside}`);
+    if (files.length > 0) say(`put back in ${options.dir}: ${files.join(", ")}`);
+    if (kept.length > 0) say(`not touched, as they are there: ${kept.join(", ")}`);
+    if (!manifest.keys) {
+      say(
+        `the server's keys and user_pass.json are not in this backup: ${options.dir} must have those ` +
+          "that clients know",
+      );
+    }
+    if (renewed.length > 0) {
+      say(`clients will say that these mailboxes were made anew: ${renewed.join(", ")}`);
+    }
+    say(`mail and changes after ${until} are not in it: tell the users`);
+  }
+  if (check.damaged > 0) throw damagedStore(check);
+}

@@ -1,0 +1,311 @@
+import type { Bytes } from "../../crypto/bytes.ts";
+import { equal } from "../../crypto/bytes.ts";
+import { SealpostError } from "../../crypto/error.ts";
+import { decodeBundle, formatFingerprint } from "../../crypto/identity.ts";
+import { padme } from "../../crypto/padme.ts";
+import { CHUNK, SEALED_CHUNK } from "../../crypto/stream.ts";
+import { FLAGS, FOLDERS } from "../../protocol/entry.ts";
+import { decodeHeader } from "../../protocol/header.ts";
+import { printable } from "../../cli/printable.ts";
+import { decodeCertificate, verifyCertificate } from "../../protocol/rotation.ts";
+import { checkStanza } from "../../protocol/stanza.ts";
+import { BUCKETS, MAX_NOTE, MAX_SUMMARY } from "../../protocol/summary.ts";
+import { formatMessageId } from "../../protocol/uuid.ts";
+import { isBodyName } from "../store/body_files.ts";
+import { schemaVersion } from "../store/database.ts";
+import type { Findings } from "./findings.ts";
+import { MIGRATIONS } from "../store/schema.sql.ts";
+import { blob, integer, nullable, type Row, text } from "../store/statements.ts";
+import { DatabaseSync } from "node:sqlite";
+
+/** Problems that SQLite names before it stops looking. */
+const MAX_PROBLEMS = 20;
+
+/** Sizes that a sealed part has beyond its padded text: a signature and a tag, or a tag alone. */
+const SUMMARY_OVERHEAD = 64 + 16;
+const NOTE_OVERHEAD = 16;
+const MIN_BODY = 4096;
+
+/** What a store holds. */
+export interface Counts {
+  readonly accounts: number;
+  readonly messages: number;
+  readonly entries: number;
+  /** Bytes that the mailboxes count, so a message to two people twice. */
+  readonly bytes: number;
+}
+
+/** What the entries say that the counters of each account should be. */
+const COUNTED = `SELECT a.id, a.name, a.next_uid, a.entries, a.unseen, a.bytes,
+    count(e.uid) AS real_entries,
+    coalesce(sum(e.folder = 0 AND e.flags & 1 = 0), 0) AS real_unseen,
+    coalesce(sum(e.bytes), 0) AS real_bytes,
+    coalesce(max(e.uid), 0) AS last_uid
+  FROM account AS a LEFT JOIN entry AS e ON e.account_id = a.id GROUP BY a.id`;
+
+const ENTRIES =
+  `SELECT a.name, e.uid, e.message_id, e.folder, e.flags, e.received_at, e.bytes, e.stanza,
+    length(e.note) AS note, length(m.header) + length(m.summary) + m.body_size AS shared
+  FROM entry AS e LEFT JOIN account AS a ON a.id = e.account_id
+    LEFT JOIN message AS m ON m.id = e.message_id`;
+
+const MESSAGES = "SELECT id, header, body_size, body_file, length(summary) AS summary FROM message";
+
+const UNREACHABLE = `SELECT id, header FROM message AS m
+  WHERE NOT EXISTS (SELECT 1 FROM entry WHERE message_id = m.id)`;
+
+// 1-based: the id is in bytes 2 to 17 of the header, the sender's fingerprint in 18 to 49.
+const TWICE = `SELECT min(id) AS id, header FROM message
+  GROUP BY substr(header, 1, 49) HAVING count(*) > 1`;
+
+// Ids are forgotten from the oldest on: whoever is not older than the oldest one known is known.
+const FORGOTTEN = `SELECT m.id, m.header FROM message AS m
+  WHERE (SELECT min(received_at) FROM entry WHERE message_id = m.id)
+      >= (SELECT min(at) FROM delivered_id)
+    AND NOT EXISTS (SELECT 1 FROM delivered_id
+      WHERE sender_fp = substr(m.header, 18, 32) AND message_id = substr(m.header, 2, 16))`;
+
+/** Mends what {@linkcode checkRows} finds of the kinds `counter` and `next-uid`. */
+export const MEND_COUNTERS = `
+  UPDATE account SET entries = c.real_entries, unseen = c.real_unseen, bytes = c.real_bytes,
+      next_uid = max(account.next_uid, c.last_uid + 1)
+    FROM (${COUNTED}) AS c WHERE c.id = account.id`;
+
+/**
+ * Checks everything that the rows of a store say about themselves and each other, down to the layout
+ * of what is sealed in them, and SQLite's own structures. Reads in one transaction if one is open on
+ * `db`. A check that the damage itself prevents is reported as damage.
+ */
+export async function checkRows(db: DatabaseSync, findings: Findings): Promise<Counts> {
+  const attempt = async (what: string, check: () => void | Promise<void>) => {
+    try {
+      await check();
+    } catch (error) {
+      if (error instanceof SealpostError && error.code !== "internal") throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      findings.damage("database", `${what} cannot be checked: ${printable(why)}`);
+    }
+  };
+  let counts: Counts = { accounts: 0, messages: 0, entries: 0, bytes: 0 };
+  await attempt("the database", () => checkDatabase(db, findings));
+  await attempt("the schema", () => checkSchema(db, findings));
+  await attempt("the messages", () => checkMessages(db, findings));
+  await attempt("the entries", () => checkEntries(db, findings));
+  await attempt("the accounts", async () => {
+    counts = await checkAccounts(db, findings);
+  });
+  await attempt("the rotations", () => checkRotations(db, findings));
+  await attempt("the ids", () => {
+    for (const row of db.prepare(FORGOTTEN).iterate()) {
+      findings.damage("delivered", `the id of ${messageName(row)} is not remembered`);
+    }
+  });
+  return counts;
+}
+
+function checkDatabase(db: DatabaseSync, findings: Findings): void {
+  for (const row of db.prepare(`PRAGMA integrity_check(${MAX_PROBLEMS})`).iterate()) {
+    const problem = text(row, "integrity_check");
+    if (problem !== "ok") findings.damage("database", printable(problem));
+  }
+  for (const row of db.prepare("PRAGMA foreign_key_check").iterate()) {
+    findings.damage(
+      "database",
+      `row ${row["rowid"]} of ${row["table"]} refers to no row of ${row["parent"]}`,
+    );
+  }
+}
+
+/** Compares tables and indexes with those that the migrations make. */
+function checkSchema(db: DatabaseSync, findings: Findings): void {
+  const version = schemaVersion(db);
+  const fresh = new DatabaseSync(":memory:");
+  try {
+    for (const step of MIGRATIONS.slice(0, version)) fresh.exec(step);
+    const there = schemaOf(db);
+    for (const [name, sql] of schemaOf(fresh)) {
+      const found = there.get(name);
+      if (found === undefined) findings.damage("schema", `the ${name} is missing`);
+      else if (found !== sql) findings.damage("schema", `the ${name} is another than it should be`);
+    }
+  } finally {
+    fresh.close();
+  }
+  if (version < MIGRATIONS.length) {
+    findings.note(
+      "schema",
+      `schema ${version}, which the next start brings to ${MIGRATIONS.length}`,
+    );
+  }
+}
+
+function schemaOf(db: DatabaseSync): Map<string, string> {
+  const rows = db.prepare("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL").all();
+  return new Map(
+    rows.map((row) => [`${text(row, "type")} ${text(row, "name")}`, text(row, "sql")]),
+  );
+}
+
+function checkMessages(db: DatabaseSync, findings: Findings): void {
+  for (const row of db.prepare(MESSAGES).iterate()) {
+    const name = messageName(row);
+    const problem = problemOf(() => decodeHeader(blob(row, "header")));
+    if (problem !== null) findings.damage("message", `${name}: ${problem}`);
+    const file = nullable(row, "body_file", text);
+    if (file !== null && !isBodyName(file)) {
+      findings.damage("message", `${name} names a file that no body has`);
+    }
+    const summary = integer(row, "summary");
+    if (summary < 1 || summary > MAX_SUMMARY) {
+      findings.damage("message", `${name}: a summary of ${summary} bytes`);
+    } else if (!BUCKETS.some((bucket) => bucket + SUMMARY_OVERHEAD === summary)) {
+      findings.note("unusual", `${name} was sent with a summary of an impossible size`);
+    }
+    if (!isSealedBodySize(integer(row, "body_size"))) {
+      findings.note("unusual", `${name} was sent with a body of an impossible size`);
+    }
+  }
+  for (const row of db.prepare(UNREACHABLE).iterate()) {
+    findings.damage("message", `${messageName(row)} is in no mailbox`);
+  }
+  for (const row of db.prepare(TWICE).iterate()) {
+    findings.damage("message", `${messageName(row)} is there twice`);
+  }
+}
+
+/** Whether a sealed body can have `size` bytes: whole chunks and a last one, of a padded length. */
+function isSealedBodySize(size: number): boolean {
+  const chunks = Math.ceil(size / SEALED_CHUNK);
+  const padded = size - chunks * (SEALED_CHUNK - CHUNK);
+  return padded >= MIN_BODY && Math.ceil(padded / CHUNK) === chunks && padme(padded) === padded;
+}
+
+function checkEntries(db: DatabaseSync, findings: Findings): void {
+  for (const row of db.prepare(ENTRIES).iterate()) {
+    const uid = integer(row, "uid");
+    const name = `${nullable(row, "name", text) ?? "an unknown account"}/${uid}`;
+    const shared = nullable(row, "shared", integer);
+    if (shared === null) {
+      findings.damage("entry", `${name} has no message`);
+      continue;
+    }
+    const stanza = blob(row, "stanza");
+    const problem = problemOf(() => checkStanza(stanza));
+    if (problem !== null) findings.damage("entry", `${name}: ${problem}`);
+    const note = nullable(row, "note", integer);
+    if (note !== null && (note < 1 || note > MAX_NOTE)) {
+      findings.damage("entry", `${name}: a note of ${note} bytes`);
+    } else if (note !== null && !BUCKETS.some((bucket) => bucket + NOTE_OVERHEAD === note)) {
+      findings.note("unusual", `${name} was sent with a note of an impossible size`);
+    }
+    const folder = integer(row, "folder");
+    const flags = integer(row, "flags");
+    if (FOLDERS[folder] === undefined || flags < 0 || flags >= 1 << FLAGS.length) {
+      findings.damage("entry", `${name}: no folder ${folder} with flags ${flags}`);
+    }
+    if (integer(row, "bytes") !== shared + stanza.length + (note ?? 0)) {
+      findings.damage("entry", `${name} counts for another number of bytes than it has`);
+    }
+  }
+}
+
+async function checkAccounts(db: DatabaseSync, findings: Findings): Promise<Counts> {
+  const counts = { accounts: 0, messages: 0, entries: 0, bytes: 0 };
+  for (const row of db.prepare(COUNTED).iterate()) {
+    const name = text(row, "name");
+    counts.accounts++;
+    counts.entries += integer(row, "real_entries");
+    counts.bytes += integer(row, "real_bytes");
+    for (const counter of ["entries", "unseen", "bytes"]) {
+      const [said, real] = [integer(row, counter), integer(row, `real_${counter}`)];
+      if (said !== real) findings.damage("counter", `${name}: ${counter} is ${said}, not ${real}`);
+    }
+    if (integer(row, "next_uid") <= integer(row, "last_uid")) {
+      findings.damage("next-uid", `${name}: the next UID, ${row["next_uid"]}, is taken`);
+    }
+  }
+  const keys = db.prepare("SELECT name, fp, bundle FROM account WHERE bundle IS NOT NULL").all();
+  for (const row of keys) {
+    const fp = blob(row, "fp");
+    const problem = await keyProblem(fp, blob(row, "bundle"));
+    if (problem !== null) findings.damage("account", `the key of ${text(row, "name")}: ${problem}`);
+  }
+  const messages = db.prepare("SELECT count(*) AS n FROM message").get();
+  return { ...counts, messages: messages === undefined ? 0 : integer(messages, "n") };
+}
+
+async function keyProblem(fp: Bytes, bundle: Bytes): Promise<string | null> {
+  try {
+    return equal((await decodeBundle(bundle)).fp, fp)
+      ? null
+      : `it does not have the fingerprint ${formatFingerprint(fp)}`;
+  } catch (error) {
+    if (!(error instanceof SealpostError)) throw error;
+    return error.message;
+  }
+}
+
+/** The version of the schema that has rotations. */
+const WITH_ROTATIONS = 4;
+
+// The one before it, if there is one, has the number before.
+const ROTATIONS =
+  `SELECT r.fp_old, r.fp_new, r.seq, r.certificate, r.bundle_old, r.bundle_new, a.name,
+    r.seq = p.seq + 1 AS follows,
+    EXISTS (SELECT 1 FROM account WHERE fp = r.fp_old) AS bound
+  FROM rotation AS r JOIN account AS a ON a.id = r.account_id
+    LEFT JOIN rotation AS p ON p.fp_new = r.fp_old AND p.account_id = r.account_id`;
+
+/** Checks that every certificate is what its row says, and that both keys have signed it. */
+async function checkRotations(db: DatabaseSync, findings: Findings): Promise<void> {
+  if (schemaVersion(db) < WITH_ROTATIONS) return;
+  for (const row of db.prepare(ROTATIONS).all()) {
+    const problem = await rotationProblem(row);
+    if (problem === null) continue;
+    const which = formatFingerprint(blob(row, "fp_old"));
+    findings.damage("rotation", `the rotation of ${text(row, "name")} from ${which}: ${problem}`);
+  }
+}
+
+async function rotationProblem(row: Row): Promise<string | null> {
+  try {
+    const certificate = decodeCertificate(blob(row, "certificate"));
+    const [from, to] = [
+      await decodeBundle(blob(row, "bundle_old")),
+      await decodeBundle(blob(row, "bundle_new")),
+    ];
+    await verifyCertificate(certificate, from, to);
+    const { name, seq, fpOld, fpNew } = certificate;
+    if (
+      name !== text(row, "name") || seq !== integer(row, "seq") ||
+      !equal(fpOld, blob(row, "fp_old")) || !equal(fpNew, blob(row, "fp_new"))
+    ) return "its certificate says something else";
+    if ((nullable(row, "follows", integer) ?? Number(seq === 1)) !== 1) {
+      return "it does not follow the one before it";
+    }
+    if (integer(row, "bound") === 1) return "the key that was left is bound";
+    return null;
+  } catch (error) {
+    if (!(error instanceof SealpostError)) throw error;
+    return error.message;
+  }
+}
+
+/** The message that `check` throws; null if it throws none. */
+function problemOf(check: () => void): string | null {
+  try {
+    check();
+    return null;
+  } catch (error) {
+    if (!(error instanceof SealpostError)) throw error;
+    return error.message;
+  }
+}
+
+/** A message by its id if its header says one, else by its row. */
+function messageName(row: Row): string {
+  const header = blob(row, "header");
+  return problemOf(() => decodeHeader(header)) === null
+    ? `message ${formatMessageId(header.subarray(1, 17))}`
+    : `message in row ${integer(row, "id")}`;
+}

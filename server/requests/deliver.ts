@@ -1,0 +1,331 @@
+import { createHash } from "node:crypto";
+import { type Bytes, equal, fromBase64, toHex } from "../../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { sealedBodySize } from "../../protocol/body.ts";
+import {
+  encodeEnvelope,
+  type Envelope,
+  EnvelopeReader,
+  MAX_ENVELOPE,
+} from "../../protocol/envelope.ts";
+import { ID_MEMORY, MAX_ID_AGE, MAX_ID_AHEAD } from "../../protocol/limits.ts";
+import { formatSize } from "../../cli/options.ts";
+import { RefusedError } from "../../protocol/refused.ts";
+import type { DeliverRequest } from "../../protocol/request.ts";
+import { stanzaFp } from "../../protocol/stanza.ts";
+import { messageIdTime, parseMessageId } from "../../protocol/uuid.ts";
+import type { BodySink, Copy, Placed, Store } from "../store/store.ts";
+
+/** Who sends, and within which limits. */
+export interface DeliverContext {
+  readonly store: Store;
+  readonly sender: { readonly name: string; readonly fp: Bytes };
+  /** Whether a name may get mail: it stands in user_pass.json. */
+  readonly isUser: (name: string) => boolean;
+  readonly maxMessage: number;
+  readonly maxRecipients: number;
+  /** What a mailbox may come to, bytes; Infinity if there is no quota. */
+  readonly quota: number;
+  /** What unfinished uploads of the sender may come to, bytes; 0 if none is kept. */
+  readonly partialUploads: number;
+  /** Counts a message of the sender. Throws a {@linkcode RefusedError} if he sends too many. */
+  readonly charge: () => void;
+}
+
+/** What a delivery came to. */
+export interface Delivered {
+  readonly at: number;
+  /** The same bytes had been stored under this id before. */
+  readonly again: boolean;
+  readonly placed: readonly Placed[];
+}
+
+interface Recipient {
+  readonly name: string;
+  readonly fp: Bytes;
+}
+
+/**
+ * Stores an uploaded message for all its recipients or for none. Names, keys, sizes and room are
+ * checked before any of its bulk is taken from `data`; what is left of that when this throws is the
+ * caller's to drain. A message that was stored before, and is sent again because its answer was lost,
+ * counts for no limit.
+ *
+ * An upload whose connection is lost is kept as far as it came. One that goes on after `offset` bytes
+ * is hashed from its first byte, and must have the announced digest: `cancelled` says that it cannot go
+ * on, and must be sent from its beginning.
+ *
+ * Throws `no-such-user`, `no-key`, `key-changed`, `too-large`, `limit`, `quota`, `busy`, `format`,
+ * `cancelled`, `id-conflict`, `disk-full`, `file-io`, and what `data` throws.
+ */
+export async function deliver(
+  request: DeliverRequest,
+  data: AsyncIterable<Bytes>,
+  context: DeliverContext,
+): Promise<Delivered> {
+  const id = parseMessageId(request.id);
+  checkTime(id);
+  const recipients = request.recipients.map(({ name, fp }) => ({ name, fp: fromBase64(fp) }));
+  // A retry gets its first answer even if a recipient's key has changed since.
+  const before = await context.store.delivered(context.sender.fp, id);
+  if (!before) await checkRecipients(recipients, context);
+  const announced = continuation(request);
+  checkSize(request.size, context.maxMessage);
+  if (!before) context.charge();
+
+  const hash = createHash("sha256");
+  const reader = new EnvelopeReader();
+  let envelope: Envelope | null = null;
+  let placing: Copy[] = [];
+  let sink: BodySink | null = null;
+  let received = 0;
+  const upload = { senderFp: context.sender.fp, messageId: id, size: request.size };
+  const start = async (whole: Envelope): Promise<void> => {
+    checkEnvelope(whole, id, request, recipients, context);
+    placing = copies(whole, recipients, request.copy, context.sender);
+    if (!before) await checkRoom(whole, placing, context);
+  };
+  try {
+    if (announced) {
+      const resumed = await context.store.resumeBody(
+        upload,
+        announced.offset,
+        context.partialUploads,
+      );
+      if (!resumed) throw cannotGoOn();
+      sink = resumed.sink;
+      hash.update(resumed.envelope);
+      envelope = parse(reader, resumed.envelope)?.envelope ?? null;
+      if (!envelope) throw cannotGoOn();
+      await start(envelope);
+      for await (const piece of resumed.there) hash.update(piece);
+      received = announced.offset;
+    }
+    for await (const piece of data) {
+      received += piece.length;
+      if (received > request.size) throw wrongSize();
+      hash.update(piece);
+      if (sink) {
+        await sink.write(piece);
+        continue;
+      }
+      const whole = parse(reader, piece);
+      if (!whole) continue;
+      envelope = whole.envelope;
+      await start(envelope);
+      sink = await context.store.openBody(envelope.bodySize, {
+        id: upload,
+        envelope: encodeEnvelope(envelope),
+        limit: context.partialUploads,
+      });
+      if (whole.rest.length > 0) await sink.write(whole.rest);
+    }
+    if (!envelope || !sink || received !== request.size) throw wrongSize();
+    const digest = new Uint8Array(hash.digest());
+    if (announced && !equal(digest, announced.digest)) throw cannotGoOn();
+    const body = await sink.finish();
+    const outcome = await context.store.deliver({
+      senderFp: context.sender.fp,
+      messageId: id,
+      digest,
+      header: envelope.header,
+      summary: envelope.summary,
+      body,
+      copies: placing,
+      receivedAt: Date.now(),
+      quota: context.quota,
+    });
+    if (outcome.kind === "conflict") {
+      throw new SealpostError("id-conflict", "another message was sent under this id before");
+    }
+    return outcome.kind === "already"
+      ? { at: outcome.at, again: true, placed: [] }
+      : { at: outcome.at, again: false, placed: outcome.placed };
+  } catch (error) {
+    if (isSealpostError(error, "connection-lost")) await sink?.suspend();
+    else await sink?.abort();
+    const full = error instanceof RefusedError && error.code === "quota" ? error.about : undefined;
+    throw full === undefined ? error : noRoom(full, context);
+  }
+}
+
+/** The envelope once it is whole. A layout of another version cannot be read here: `format`. */
+function parse(reader: EnvelopeReader, piece: Bytes): ReturnType<EnvelopeReader["push"]> {
+  try {
+    return reader.push(piece);
+  } catch (cause) {
+    if (!isSealpostError(cause, "version")) throw cause;
+    throw new SealpostError(
+      "format",
+      "a sealed message of a version that this server does not take",
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** Where an upload goes on, and what it must come to; null for one from its beginning. */
+function continuation(
+  { offset, digest, size }: DeliverRequest,
+): { readonly offset: number; readonly digest: Bytes } | null {
+  if (offset === undefined && digest === undefined) return null;
+  if (offset === undefined || digest === undefined || offset > size) {
+    throw new SealpostError("format", "an upload goes on with an offset within it and a digest");
+  }
+  return { offset, digest: fromBase64(digest) };
+}
+
+function cannotGoOn(): SealpostError {
+  return new SealpostError(
+    "cancelled",
+    "this upload cannot go on where it broke off; send it from its beginning",
+  );
+}
+
+function wrongSize(): SealpostError {
+  return new SealpostError("format", "the upload does not have the size it was announced with");
+}
+
+/** Ids older than the memory of ids, less a day, could be stored twice. */
+function checkTime(id: Bytes): void {
+  const age = Date.now() - messageIdTime(id);
+  if (age > Math.min(MAX_ID_AGE, ID_MEMORY) || age < -MAX_ID_AHEAD) {
+    throw new SealpostError(
+      "limit",
+      "the message's id is from another time than the server's clock shows; " +
+        "check this computer's date and send it again",
+    );
+  }
+}
+
+async function checkRecipients(
+  recipients: readonly Recipient[],
+  context: DeliverContext,
+): Promise<void> {
+  if (recipients.length > context.maxRecipients) {
+    throw new RefusedError(
+      "limit",
+      `${recipients.length} recipients; this server takes ${context.maxRecipients} for one ` +
+        "message (max-recipients); send it in parts",
+      { limit: "max-recipients" },
+    );
+  }
+  if (new Set(recipients.map(({ name }) => name)).size !== recipients.length) {
+    throw new SealpostError("format", "a recipient is named twice");
+  }
+  for (const { name, fp } of recipients) {
+    const account = context.isUser(name) ? await context.store.account(name) : null;
+    if (!account) throw new SealpostError("no-such-user", `there is no user ${name}`);
+    if (!account.fp) {
+      throw new SealpostError(
+        "no-key",
+        `${name} has never connected, so there is no key to seal with yet`,
+      );
+    }
+    if (!equal(account.fp, fp)) {
+      throw new RefusedError("key-changed", `${name} has another key than the one you sealed to`, {
+        about: name,
+      });
+    }
+  }
+}
+
+function checkSize(size: number, maxMessage: number): void {
+  if (size > MAX_ENVELOPE + sealedBodySize(maxMessage)) throw tooLarge(maxMessage);
+}
+
+function tooLarge(maxMessage: number): SealpostError {
+  return new RefusedError(
+    "too-large",
+    `this server takes messages of up to ${formatSize(maxMessage)} (max-message)`,
+    { limit: "max-message" },
+  );
+}
+
+/** Whether every mailbox has room, before the bulk comes; the transaction checks it again. */
+async function checkRoom(
+  envelope: Envelope,
+  placing: readonly Copy[],
+  context: DeliverContext,
+): Promise<void> {
+  if (context.quota === Infinity) return;
+  const shared = envelope.header.length + envelope.summary.length + envelope.bodySize;
+  const needed = new Map<string, number>();
+  for (const { account, stanza, note } of placing) {
+    const bytes = shared + stanza.length + (note?.length ?? 0);
+    needed.set(account, (needed.get(account) ?? 0) + bytes);
+  }
+  for (const [account, bytes] of needed) {
+    const { bytes: stored } = await context.store.usage(account);
+    if (stored + bytes > context.quota) throw noRoom(account, context);
+  }
+}
+
+function noRoom(account: string, { sender, quota }: DeliverContext): RefusedError {
+  const whose = account === sender.name
+    ? `your own mailbox has no room for a copy (quota: ${formatSize(quota)}); remove what you do ` +
+      "not need, then send again"
+    : `the mailbox of ${account} has no room for this message (quota), so nobody got it; ` +
+      `${account} must remove something first`;
+  return new RefusedError("quota", whose, { limit: "quota", about: account });
+}
+
+/** What the upload itself says must be what the request said. */
+function checkEnvelope(
+  envelope: Envelope,
+  id: Bytes,
+  request: DeliverRequest,
+  recipients: readonly Recipient[],
+  context: DeliverContext,
+): void {
+  if (!equal(envelope.header.subarray(1, 17), id)) {
+    throw new SealpostError("format", "the message has another id than the request");
+  }
+  if (!equal(envelope.header.subarray(17, 49), context.sender.fp)) {
+    throw new SealpostError("format", "the message names another sender's key");
+  }
+  if (envelope.bodySize > sealedBodySize(context.maxMessage)) throw tooLarge(context.maxMessage);
+  if (encodeEnvelope(envelope).length + envelope.bodySize !== request.size) throw wrongSize();
+  if (request.copy !== (envelope.note !== null)) {
+    throw new SealpostError("format", "a note without a Sent copy, or the other way round");
+  }
+  const wanted = new Set(recipients.map(({ fp }) => toHex(fp)));
+  if (request.copy) wanted.add(toHex(context.sender.fp));
+  const given = envelope.stanzas.map((stanza) => toHex(stanzaFp(stanza)));
+  if (given.length !== wanted.size || given.some((fp) => !wanted.has(fp))) {
+    throw new SealpostError("format", "the stanzas are not those of the recipients");
+  }
+}
+
+/** Each mailbox gets its own stanza and nobody else's; the note goes with the Sent copy. */
+function copies(
+  envelope: Envelope,
+  recipients: readonly Recipient[],
+  copy: boolean,
+  sender: DeliverContext["sender"],
+): Copy[] {
+  const stanzas = new Map(envelope.stanzas.map((stanza) => [toHex(stanzaFp(stanza)), stanza]));
+  const stanzaOf = (fp: Bytes) => {
+    const stanza = stanzas.get(toHex(fp));
+    if (!stanza) throw new SealpostError("internal", "a recipient without a stanza");
+    return stanza;
+  };
+  const out: Copy[] = recipients.map(({ name, fp }) => ({
+    account: name,
+    folder: "inbox",
+    flags: [],
+    stanza: stanzaOf(fp),
+    note: null,
+  }));
+  if (copy) {
+    out.push({
+      account: sender.name,
+      folder: "sent",
+      flags: ["seen"],
+      stanza: stanzaOf(sender.fp),
+      note: envelope.note,
+    });
+  }
+  return out;
+}

@@ -1,0 +1,288 @@
+import { SealpostError } from "../../crypto/error.ts";
+import { syncFolder, wrapFileError } from "../../files/atomic_file.ts";
+import { APPLICATION_ID, MIGRATIONS } from "./schema.sql.ts";
+import { exists } from "@std/fs";
+import { dirname, join } from "@std/path";
+import { DatabaseSync } from "node:sqlite";
+
+/** Name of the database in a store's folder. */
+export const DATABASE_NAME = "sealpost.db";
+
+/** Name of the file whose lock says that a server uses the store. */
+export const LOCK_NAME = "sealpost.lock";
+
+/** Name of the folder of bodies beside the database. */
+export const BODIES_NAME = "bodies";
+
+/** Ends the name of the folder in which a restored store is made, beside the one it will replace. */
+export const RESTORING = ".restoring";
+
+/** An open database and the lock that keeps other servers out. */
+export interface Database {
+  readonly db: DatabaseSync;
+  /** The database's file. */
+  readonly path: string;
+  close(): void;
+}
+
+/**
+ * Opens the database in `folder` for this process alone, and makes both if they are not there: the
+ * folder 0700, its files 0600 where the system has modes. An older schema is brought to this one.
+ *
+ * The lock is on an empty file of its own, so that a backup can read the database meanwhile; the
+ * system drops it when the process ends, however it ends.
+ *
+ * Throws `busy` (another process has it), `config` (not a store, a newer schema, or half a restore),
+ * `disk-full` or `file-io`.
+ */
+export async function openDatabase(folder: string): Promise<Database> {
+  const lock = await takeLock(folder);
+  const path = join(folder, DATABASE_NAME);
+  let db: DatabaseSync | undefined;
+  try {
+    await requireDatabase(folder, path);
+    await makePrivate(folder, path);
+    db = new DatabaseSync(path);
+    requireStore(db, path);
+    configure(db, path);
+    migrate(db, path);
+    await syncFolder(folder);
+    const opened = db;
+    return {
+      db: opened,
+      path,
+      close() {
+        try {
+          opened.close();
+        } finally {
+          lock.close();
+        }
+      },
+    };
+  } catch (error) {
+    if (db?.isOpen) db.close();
+    lock.close();
+    throw wrapSqliteError(error, path);
+  }
+}
+
+async function takeLock(folder: string): Promise<Deno.FsFile> {
+  try {
+    if (!await exists(folder) && await exists(folder + RESTORING)) {
+      throw new SealpostError(
+        "config",
+        `a restore to ${folder} was broken off; do it again, or remove ${folder + RESTORING} to ` +
+          "start with an empty store",
+      );
+    }
+    await makeFolder(folder);
+  } catch (error) {
+    throw wrapFileError(error, `open the store ${folder}`);
+  }
+  const lock = await lockStore(folder);
+  if (lock) return lock;
+  throw new SealpostError("busy", `another server uses the store ${folder}; stop that one first`);
+}
+
+/** Makes `folder` and its parents where they are missing, and each name durable in its parent. */
+async function makeFolder(folder: string): Promise<void> {
+  if (await exists(folder)) return;
+  const parent = dirname(folder);
+  if (parent !== folder) await makeFolder(parent);
+  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  await syncFolder(parent);
+}
+
+/**
+ * Takes the lock of the store in `folder`, which is there, for this process, until the file is
+ * closed; null if another has it. Throws `file-io`, `disk-full`.
+ */
+export async function lockStore(folder: string): Promise<Deno.FsFile | null> {
+  const path = join(folder, LOCK_NAME);
+  let lock: Deno.FsFile | undefined;
+  try {
+    lock = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+    if (await lock.tryLock(true)) return lock;
+  } catch (error) {
+    lock?.close();
+    throw wrapFileError(error, `lock ${path}`);
+  }
+  lock.close();
+  return null;
+}
+
+/**
+ * A store whose database is gone is not a new store: an empty one in its place would take the bodies
+ * that are there for left over, and remove them. Throws `file-io`.
+ */
+async function requireDatabase(folder: string, path: string): Promise<void> {
+  if (await exists(path) && (await Deno.stat(path)).size > 0) return;
+  const bodies = join(folder, BODIES_NAME);
+  if (!await exists(bodies)) return;
+  for await (const { name, isDirectory } of Deno.readDir(bodies)) {
+    if (!isDirectory || name === "tmp") continue;
+    for await (const _ of Deno.readDir(join(bodies, name))) {
+      throw new SealpostError(
+        "file-io",
+        `${path} is missing or empty although ${bodies} has mail; restore a backup, ` +
+          "or put the database back",
+      );
+    }
+  }
+}
+
+/** SQLite gives the files beside the database the mode that the database has. */
+async function makePrivate(folder: string, path: string): Promise<void> {
+  try {
+    (await Deno.open(path, { write: true, create: true, mode: 0o600 })).close();
+    if (Deno.build.os === "windows") return;
+    if (await isExposed(folder)) await Deno.chmod(folder, 0o700);
+    for await (const { name, isFile } of Deno.readDir(folder)) {
+      if (!isFile || !name.startsWith(DATABASE_NAME)) continue;
+      if (await isExposed(join(folder, name))) await Deno.chmod(join(folder, name), 0o600);
+    }
+  } catch (error) {
+    throw wrapFileError(error, `open the store ${folder}`);
+  }
+}
+
+/** Whether others than its owner can use what is at `path`. */
+async function isExposed(path: string): Promise<boolean> {
+  const { mode } = await Deno.stat(path);
+  return mode !== null && (mode & 0o077) !== 0;
+}
+
+/**
+ * Throws `config` unless `db` is a store, or empty, and of a version that this program knows. Changes
+ * nothing.
+ */
+export function requireStore(db: DatabaseSync, path: string): void {
+  const id = pragma(db, "application_id");
+  const tables = db.prepare("SELECT count(*) AS value FROM sqlite_schema").get()?.["value"];
+  if (id !== APPLICATION_ID && (id !== 0 || tables !== 0)) {
+    throw new SealpostError("config", `${path} is a database of another program`);
+  }
+  const version = schemaVersion(db);
+  if (version > MIGRATIONS.length) {
+    throw new SealpostError(
+      "config",
+      `${path} was written by a newer Sealpost (schema ${version}, this one knows ` +
+        `${MIGRATIONS.length}); use that one`,
+    );
+  }
+}
+
+function configure(db: DatabaseSync, path: string): void {
+  if (pragma(db, "journal_mode = WAL") !== "wal") {
+    throw new SealpostError("file-io", `${path}: this file system has no shared memory for SQLite`);
+  }
+  // A commit is acknowledged when its frames are on the disk; macOS needs fullfsync for that.
+  db.exec(`
+    PRAGMA synchronous = FULL;
+    PRAGMA fullfsync = ON;
+    PRAGMA checkpoint_fullfsync = ON;
+    PRAGMA foreign_keys = ON;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA busy_timeout = 2000;
+    PRAGMA cache_size = -16384;
+    PRAGMA journal_size_limit = 67108864;
+  `);
+}
+
+/** Brings the schema forward, a version at a time; one that fails leaves the version before it. */
+function migrate(db: DatabaseSync, path: string): void {
+  for (let version = schemaVersion(db); version < MIGRATIONS.length; version++) {
+    db.exec("BEGIN IMMEDIATE");
+    try {
+      db.exec(MIGRATIONS[version] ?? "");
+      db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${version + 1}`);
+      db.exec("COMMIT");
+    } catch (error) {
+      if (db.isTransaction) db.exec("ROLLBACK");
+      const wrapped = wrapSqliteError(error, path);
+      if (wrapped.code !== "internal") throw wrapped;
+      throw new SealpostError(
+        "config",
+        `${path} has schema ${version}, cannot be brought forward, and is left as it was; ` +
+          "use the version of Sealpost that wrote it, and report this",
+        { cause: error },
+      );
+    }
+  }
+}
+
+/** The version of the schema of `db`. */
+export function schemaVersion(db: DatabaseSync): number {
+  return Number(pragma(db, "user_version"));
+}
+
+function pragma(db: DatabaseSync, text: string): unknown {
+  return Object.values(db.prepare(`PRAGMA ${text}`).get() ?? {})[0];
+}
+
+// Result codes of https://www.sqlite.org/rescode.html; the low byte is the primary code.
+const BUSY = 5;
+const LOCKED = 6;
+const IOERR = 10;
+const CORRUPT = 11;
+const FULL = 13;
+const CANTOPEN = 14;
+const NOTADB = 26;
+const IOERR_SHMSIZE = 10 | (19 << 8);
+
+/**
+ * Whether a transaction that failed with `error` may be on the disk all the same: its frames were
+ * written, and what failed was to make them durable, or the index of the log. They are overwritten by
+ * the next commit; a crash before that brings the transaction back.
+ */
+export function mayHaveCommitted(error: unknown): boolean {
+  return primaryCode(error) === IOERR;
+}
+
+/** Whether `error` says that a database is damaged, or is none. */
+export function saysDamaged(error: unknown): boolean {
+  return [CORRUPT, NOTADB].includes(primaryCode(error));
+}
+
+/** The primary result code of SQLite in `error` or what caused it; NaN if there is none. */
+function primaryCode(error: unknown): number {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ("errcode" in at) return Number(at.errcode) & 0xff;
+  }
+  return NaN;
+}
+
+/**
+ * What SQLite threw about the database `path`, as a SealpostError: `disk-full`, `file-io` (also a
+ * damaged database), `busy` (another program holds it), else `internal`. A SealpostError is returned
+ * as it is.
+ */
+export function wrapSqliteError(error: unknown, path: string): SealpostError {
+  if (error instanceof SealpostError) return error;
+  const cause = { cause: error };
+  const code = error instanceof Error && "errcode" in error ? Number(error.errcode) : NaN;
+  // Growing the shared memory beside the database fails like this for want of space only.
+  if (code === IOERR_SHMSIZE) {
+    return new SealpostError("disk-full", `${path}: no space left on the disk`, cause);
+  }
+  switch (code & 0xff) {
+    case FULL:
+      return new SealpostError("disk-full", `${path}: no space left on the disk`, cause);
+    case BUSY:
+    case LOCKED:
+      return new SealpostError("busy", `${path} is held by another program; try again`, cause);
+    case CORRUPT:
+    case NOTADB:
+      return new SealpostError(
+        "file-io",
+        `${path} is damaged; put a backup in its place`,
+        cause,
+      );
+    case IOERR:
+    case CANTOPEN:
+      return new SealpostError("file-io", `${path}: the system refused to read or write it`, cause);
+    default:
+      return new SealpostError("internal", `an unexpected error of the database ${path}`, cause);
+  }
+}

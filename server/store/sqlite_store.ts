@@ -1,0 +1,592 @@
+import { type Bytes, equal, random } from "../../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { flagBits, flagsOf, FOLDERS } from "../../protocol/entry.ts";
+import { RefusedError } from "../../protocol/refused.ts";
+import { BodyFiles } from "./body_files.ts";
+import { memoryChunks } from "./body_reader.ts";
+import { PartialUploads } from "./partial_uploads.ts";
+import { MemorySink } from "./body_sink.ts";
+import { CommitQueue } from "./commit_queue.ts";
+import { type Database, mayHaveCommitted, openDatabase, wrapSqliteError } from "./database.ts";
+import { type Disk, SYSTEM_DISK } from "./disk.ts";
+import {
+  blob,
+  integer,
+  nullable,
+  prepareStatements,
+  type Row,
+  type Statements,
+  text,
+} from "./statements.ts";
+import type {
+  Account,
+  BindOutcome,
+  BodySink,
+  CommitReport,
+  Copy,
+  DeliverOutcome,
+  Delivery,
+  Entry,
+  Expiring,
+  FlagChange,
+  KeptRotation,
+  KeyRotation,
+  ListQuery,
+  Placed,
+  ResumedBody,
+  RotateOutcome,
+  Store,
+  StoreStats,
+  Ticket,
+  UploadId,
+  UploadStart,
+} from "./store.ts";
+import { join } from "@std/path";
+
+/** Bodies up to this size are in the database, larger ones in files beside it, bytes. */
+export const INLINE_MAX = 256 * 1024;
+
+/** Most entries that one `list` gives. */
+const MAX_LIST = 1000;
+
+/** Ids forgotten in one transaction, so that other writes get between. */
+const FORGET_AT_ONCE = 1000;
+
+/** Entries that expire in one transaction. */
+const EXPIRE_AT_ONCE = 200;
+
+/** Files named in an error. */
+const MAX_NAMED = 3;
+
+const SEEN = flagBits(["seen"]);
+const INBOX = FOLDERS.indexOf("inbox");
+
+/** How a store is opened. */
+export interface StoreOptions {
+  /** Told of every commit, also of those that failed. */
+  readonly onCommit?: (report: CommitReport) => void;
+  /** Default: {@linkcode SYSTEM_DISK}. */
+  readonly disk?: Disk;
+}
+
+/**
+ * Opens the store in `folder`, for this process alone, and makes it if it is not there: the database
+ * `sealpost.db`, and `bodies/` for what is too large for it ({@linkcode BodyFiles}). What a crash left
+ * half-done is removed.
+ *
+ * Throws `busy` (another server uses it), `config` (not a store, or from a newer version), `disk-full`,
+ * or `file-io` (the system refused, or the store is damaged: bodies that it names are missing).
+ */
+export async function openSqliteStore(
+  folder: string,
+  options: StoreOptions = {},
+): Promise<Store> {
+  const database = await openDatabase(folder);
+  try {
+    const files = await BodyFiles.open(folder, options.disk ?? SYSTEM_DISK);
+    const uploads = await PartialUploads.open(folder, options.disk ?? SYSTEM_DISK, files);
+    const statements = prepareStatements(database.db);
+    const missing = await files.sweep((shard) =>
+      new Set(
+        statements.bodyFiles.all(shard, `${shard}g`).map((row) => text(row, "body_file")),
+      )
+    );
+    if (missing.length > 0) throw damaged(folder, missing);
+    return new SqliteStore(database, files, uploads, statements, options);
+  } catch (error) {
+    database.close();
+    throw wrapSqliteError(error, database.path);
+  }
+}
+
+function damaged(folder: string, missing: readonly string[]): SealpostError {
+  const named = missing.slice(0, MAX_NAMED).map((name) => `${name.slice(0, 2)}/${name}`);
+  if (missing.length > named.length) named.push(`${missing.length - named.length} more`);
+  return new SealpostError(
+    "file-io",
+    `the store ${folder} is damaged: restore from a backup what is missing in ` +
+      `${join(folder, "bodies")}: ${named.join(", ")}`,
+  );
+}
+
+/**
+ * The store on SQLite. Reads run at once, writes through the {@linkcode CommitQueue}; as a transaction
+ * runs without giving up the thread, reads see committed rows only.
+ */
+class SqliteStore implements Store {
+  readonly #database: Database;
+  readonly #files: BodyFiles;
+  readonly #uploads: PartialUploads;
+  readonly #sql: Statements;
+  readonly #queue: CommitQueue;
+  /** Files of deliveries and removals whose COMMIT failed in a way that may have reached the disk. */
+  #doubtful: string[] = [];
+
+  constructor(
+    database: Database,
+    files: BodyFiles,
+    uploads: PartialUploads,
+    statements: Statements,
+    { onCommit, disk = SYSTEM_DISK }: StoreOptions,
+  ) {
+    this.#database = database;
+    this.#files = files;
+    this.#uploads = uploads;
+    this.#sql = statements;
+    this.#queue = new CommitQueue(
+      database.db,
+      disk,
+      (error) => wrapSqliteError(error, database.path),
+      onCommit,
+    );
+  }
+
+  ensureAccounts(names: readonly string[]): Promise<void> {
+    return this.#write(0, () => {
+      for (const name of names) this.#sql.addAccount.run(name, random(8));
+    });
+  }
+
+  account(name: string): Promise<Account | null> {
+    return this.#read(() => accountOf(this.#sql.account.get(name)));
+  }
+
+  accountByFp(fp: Bytes): Promise<Account | null> {
+    return this.#read(() => accountOf(this.#sql.accountByFp.get(fp)));
+  }
+
+  bindKey(name: string, fp: Bytes, bundle: Bytes, at: number): Promise<BindOutcome> {
+    return this.#write(bundle.length, () => {
+      // The update ignores a conflict of any kind; only that of two accounts is meant to.
+      if (fp.length !== 32) throw new RangeError("a fingerprint has 32 bytes");
+      if (this.#sql.successor.get(fp) !== undefined) return "retired";
+      if (this.#sql.bindKey.run(fp, bundle, at, name).changes === 1) return "bound";
+      const account = accountOf(this.#sql.account.get(name));
+      if (account === null) return "unknown";
+      if (account.fp === null) return "taken";
+      return equal(account.fp, fp) ? "same" : "other-key";
+    });
+  }
+
+  unbindKey(name: string): Promise<Bytes | null> {
+    return this.#write(0, () => {
+      const account = accountOf(this.#sql.account.get(name));
+      if (account === null) throw noSuchUser(name);
+      this.#sql.dropTickets.run(name);
+      this.#sql.addUnbound.run(Date.now(), name);
+      this.#sql.unbindKey.run(name);
+      return account.fp;
+    });
+  }
+
+  rotateKey(rotation: KeyRotation): Promise<RotateOutcome> {
+    const { name, fpOld, fpNew, bundleOld, bundleNew, seq, certificate, at } = rotation;
+    return this.#write(bundleOld.length + bundleNew.length, () => {
+      const account = accountOf(this.#sql.account.get(name));
+      if (account === null || account.fp === null || !equal(account.fp, fpOld)) return "other-key";
+      if (seq !== account.seq + 1 || this.#sql.successor.get(fpOld) !== undefined) {
+        return "other-key";
+      }
+      if (this.#sql.usedKey.get(fpNew) !== undefined) return "used";
+      this.#sql.rotateKey.run(fpNew, bundleNew, at, name, fpOld);
+      const id = this.#accountId(name);
+      this.#sql.addRotation.run(fpOld, fpNew, id, seq, at, certificate, bundleOld, bundleNew);
+      this.#sql.dropTickets.run(name);
+      return "rotated";
+    });
+  }
+
+  rotations(name: string, from: Bytes, limit: number): Promise<readonly KeptRotation[]> {
+    return this.#read(() => {
+      const found: KeptRotation[] = [];
+      for (let at = from; found.length < limit;) {
+        const row = this.#sql.rotation.get(at, name);
+        if (row === undefined) break;
+        const fpNew = blob(row, "fp_new");
+        found.push({
+          fpNew,
+          certificate: blob(row, "certificate"),
+          bundle: blob(row, "bundle_old"),
+        });
+        at = fpNew;
+      }
+      return found;
+    });
+  }
+
+  countRotations(name: string, after: number): Promise<number> {
+    return this.#read(() => integer(this.#sql.rotationsSince.get(name, after) ?? {}, "n"));
+  }
+
+  async openBody(size: number, upload?: UploadStart): Promise<BodySink> {
+    if (!Number.isSafeInteger(size) || size < 0) throw new RangeError("not a size");
+    if (size <= INLINE_MAX) return new MemorySink(size);
+    return upload !== undefined && upload.limit > 0
+      ? await this.#uploads.create(size, upload)
+      : await this.#files.create(size);
+  }
+
+  uploaded(id: UploadId): Promise<number> {
+    return this.#uploads.offset(id);
+  }
+
+  resumeBody(id: UploadId, offset: number, limit: number): Promise<ResumedBody | null> {
+    return this.#uploads.resume(id, offset, limit);
+  }
+
+  dropUploads(before: number, limit: number): Promise<number> {
+    return this.#uploads.expire(before, limit);
+  }
+
+  delivered(senderFp: Bytes, messageId: Bytes): Promise<{ digest: Bytes; at: number } | null> {
+    return this.#read(() => this.#delivered(senderFp, messageId));
+  }
+
+  async deliver(delivery: Delivery): Promise<DeliverOutcome> {
+    const { inline, file } = delivery.body;
+    if (file !== null) {
+      this.#files.claim(file);
+      await this.#files.place(file);
+    }
+    try {
+      const outcome = await this.#write(inline?.length ?? 0, () => this.#deliver(delivery));
+      if (file !== null && outcome.kind !== "stored") await this.#files.discard(file);
+      return outcome;
+    } catch (error) {
+      if (file !== null) {
+        // Until another commit has taken its place in the log, a crash could bring the row back, and
+        // the row needs its file.
+        if (mayHaveCommitted(error)) this.#doubtful.push(file);
+        else await this.#files.discard(file);
+      }
+      throw error;
+    }
+  }
+
+  list(account: string, query: ListQuery): Promise<readonly Entry[]> {
+    const { folder, after = 0, before = Number.MAX_SAFE_INTEGER, ascending = false, limit } = query;
+    return this.#read(() => {
+      if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIST) {
+        throw new RangeError("the limit of a list is 1 to 1000");
+      }
+      const id = this.#accountId(account);
+      const sql = this.#sql;
+      const rows = folder === undefined
+        ? (ascending ? sql.oldest : sql.newest).all(id, after, before, limit)
+        : (ascending ? sql.oldestIn : sql.newestIn)
+          .all(id, after, before, FOLDERS.indexOf(folder), limit);
+      return rows.map(entryOf);
+    });
+  }
+
+  entry(account: string, uid: number): Promise<Entry | null> {
+    return this.#read(() => {
+      const row = this.#sql.entry.get(this.#accountId(account), uid);
+      return row === undefined ? null : entryOf(row);
+    });
+  }
+
+  readBody(account: string, uid: number, offset = 0): Promise<AsyncIterable<Bytes> | null> {
+    return this.#read(() => {
+      if (!Number.isSafeInteger(offset) || offset < 0) throw new RangeError("not an offset");
+      const row = this.#sql.bodyOf.get(this.#accountId(account), uid);
+      if (row === undefined) return null;
+      const file = nullable(row, "body_file", text);
+      return file === null
+        ? memoryChunks(blob(row, "body"), offset)
+        : this.#readFile(file, integer(row, "body_size"), offset);
+    });
+  }
+
+  flag(
+    account: string,
+    uids: readonly number[],
+    change: FlagChange,
+  ): Promise<readonly number[]> {
+    const set = flagBits(change.set);
+    const clear = flagBits(change.clear);
+    const place = change.folder === undefined ? null : FOLDERS.indexOf(change.folder);
+    const at = change.at ?? Date.now();
+    return this.#write(0, () => {
+      const id = this.#accountId(account);
+      const found: number[] = [];
+      let unseen = 0;
+      for (const uid of new Set(uids)) {
+        const row = this.#sql.flagsOf.get(id, uid);
+        if (row === undefined) continue;
+        found.push(uid);
+        const old = { folder: integer(row, "folder"), flags: integer(row, "flags") };
+        const now = { folder: place ?? old.folder, flags: old.flags & ~clear | set };
+        if (now.folder === old.folder && now.flags === old.flags) continue;
+        this.#sql.setFlags.run(now.folder, now.flags, at, id, uid);
+        unseen += unseenOf(now.folder, now.flags) - unseenOf(old.folder, old.flags);
+      }
+      if (unseen !== 0) this.#sql.addUnseen.run(unseen, id);
+      return found;
+    });
+  }
+
+  remove(account: string, uids: readonly number[]): Promise<readonly number[]> {
+    return this.#removing((files) => this.#remove(account, uids, files));
+  }
+
+  async expire(what: Expiring, before: number): Promise<number> {
+    const expired = what === "trash" ? this.#sql.expiredTrash : this.#sql.expiredRead;
+    let count = 0;
+    for (;;) {
+      const n = await this.#removing((files) => {
+        const rows = expired.all(before, EXPIRE_AT_ONCE);
+        for (const row of rows) this.#remove(text(row, "name"), [integer(row, "uid")], files);
+        return rows.length;
+      });
+      count += n;
+      if (n < EXPIRE_AT_ONCE) return count;
+    }
+  }
+
+  usage(account: string): Promise<{ entries: number; unseen: number; bytes: number }> {
+    return this.#read(() => {
+      const row = this.#sql.usage.get(account);
+      if (row === undefined) throw noSuchUser(account);
+      return {
+        entries: integer(row, "entries"),
+        unseen: integer(row, "unseen"),
+        bytes: integer(row, "bytes"),
+      };
+    });
+  }
+
+  async forgetDelivered(before: number): Promise<number> {
+    let forgotten = 0;
+    for (;;) {
+      const n = await this.#write(
+        0,
+        () => Number(this.#sql.forgetDelivered.run(before, FORGET_AT_ONCE).changes),
+      );
+      forgotten += n;
+      if (n < FORGET_AT_ONCE) return forgotten;
+    }
+  }
+
+  saveTicket(ticket: Ticket): Promise<void> {
+    const { id, account, fp, credential, wrapped, fullAt, expires } = ticket;
+    return this.#write(wrapped.length, () => {
+      const { changes } = this.#sql.addTicket
+        .run(id, fp, credential, wrapped, fullAt, expires, account);
+      if (changes !== 1) throw noSuchUser(account);
+    });
+  }
+
+  ticket(id: Bytes): Promise<Ticket | null> {
+    return this.#read(() => ticketOf(this.#sql.ticket.get(id)));
+  }
+
+  takeTicket(id: Bytes): Promise<boolean> {
+    return this.#write(0, () => this.#sql.takeTicket.run(id).changes === 1);
+  }
+
+  dropTickets(account: string): Promise<number> {
+    return this.#write(0, () => Number(this.#sql.dropTickets.run(account).changes));
+  }
+
+  dropExpiredTickets(before: number): Promise<number> {
+    return this.#write(0, () => Number(this.#sql.dropExpiredTickets.run(before).changes));
+  }
+
+  stats(): Promise<StoreStats> {
+    return this.#read(() => {
+      const row = this.#sql.stats.get() ?? {};
+      return {
+        accounts: integer(row, "accounts"),
+        bound: integer(row, "bound"),
+        entries: integer(row, "entries"),
+        bytes: integer(row, "bytes"),
+        database: integer(row, "database"),
+        tickets: integer(row, "tickets"),
+        waiting: this.#queue.waiting,
+      };
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.close();
+    await this.#uploads.close();
+    await this.#files.close();
+    if (!this.#database.db.isOpen) return;
+    try {
+      this.#database.close();
+    } catch (error) {
+      throw wrapSqliteError(error, this.#database.path);
+    }
+  }
+
+  async *#readFile(file: string, size: number, offset: number): AsyncGenerator<Bytes> {
+    try {
+      yield* this.#files.read(file, size, offset);
+    } catch (error) {
+      if (!isSealpostError(error, "file-missing")) throw error;
+      const named = await this.#read(() => this.#sql.bodyFiles.get(file, `${file}g`));
+      throw named === undefined
+        ? new SealpostError("no-such-message", "the message was removed", { cause: error })
+        : new SealpostError("file-io", `the store is damaged: ${error.message}`, { cause: error });
+    }
+  }
+
+  /** Runs `read` now; what it throws rejects the promise. */
+  // deno-lint-ignore require-await -- so that a throw becomes a rejection
+  async #read<T>(read: () => T): Promise<T> {
+    try {
+      if (!this.#database.db.isOpen) throw new SealpostError("busy", "the store is closed");
+      return read();
+    } catch (error) {
+      throw wrapSqliteError(error, this.#database.path);
+    }
+  }
+
+  async #write<T>(bytes: number, write: () => T): Promise<T> {
+    const value = await this.#queue.run(bytes, write);
+    for (const file of this.#doubtful.splice(0)) {
+      const named = await this.#read(() => this.#sql.bodyFiles.get(file, `${file}g`));
+      if (named === undefined) await this.#files.remove(file);
+    }
+    return value;
+  }
+
+  /** Runs a `write` that removes messages; the files that it adds to its argument go after it. */
+  async #removing<T>(write: (files: string[]) => T): Promise<T> {
+    const files: string[] = [];
+    try {
+      const value = await this.#write(0, () => write(files));
+      for (const file of files) await this.#files.remove(file);
+      return value;
+    } catch (error) {
+      if (mayHaveCommitted(error)) this.#doubtful.push(...files);
+      throw error;
+    }
+  }
+
+  #accountId(account: string): number {
+    const row = this.#sql.accountId.get(account);
+    if (row === undefined) throw noSuchUser(account);
+    return integer(row, "id");
+  }
+
+  #delivered(senderFp: Bytes, messageId: Bytes): { digest: Bytes; at: number } | null {
+    const row = this.#sql.delivered.get(senderFp, messageId);
+    return row === undefined ? null : { digest: blob(row, "digest"), at: integer(row, "at") };
+  }
+
+  #deliver(delivery: Delivery): DeliverOutcome {
+    const { senderFp, messageId, digest, header, summary, body, receivedAt: at } = delivery;
+    const known = this.#delivered(senderFp, messageId);
+    if (known !== null) {
+      return equal(known.digest, digest) ? { kind: "already", at: known.at } : { kind: "conflict" };
+    }
+    if (delivery.copies.length === 0) throw new RangeError("a delivery without copies");
+    const message = this.#sql.addMessage
+      .run(body.size, body.file, header, summary, body.inline).lastInsertRowid;
+    const shared = header.length + summary.length + body.size;
+    const quota = delivery.quota ?? Infinity;
+    const placed = delivery.copies.map((copy) => this.#place(copy, message, shared, at, quota));
+    this.#sql.addDelivered.run(senderFp, messageId, digest, at);
+    return { kind: "stored", at, placed };
+  }
+
+  #place(
+    copy: Copy,
+    message: number | bigint,
+    shared: number,
+    at: number,
+    quota: number,
+  ): Placed {
+    const { account, stanza, note } = copy;
+    const folder = FOLDERS.indexOf(copy.folder);
+    const flags = flagBits(copy.flags);
+    const bytes = shared + stanza.length + (note?.length ?? 0);
+    const row = this.#sql.takeUid.get(unseenOf(folder, flags), bytes, account);
+    if (row === undefined) throw noSuchUser(account);
+    if (integer(row, "bytes") > quota) throw noRoom(account);
+    const uid = integer(row, "uid");
+    this.#sql.addEntry
+      .run(integer(row, "id"), uid, message, folder, flags, at, bytes, stanza, note);
+    return { account, folder: copy.folder, uid };
+  }
+
+  /** Adds the names of the files that no row has any more to `files`. */
+  #remove(account: string, uids: readonly number[], files: string[]): number[] {
+    const id = this.#accountId(account);
+    const removed: number[] = [];
+    let unseen = 0;
+    let bytes = 0;
+    for (const uid of new Set(uids)) {
+      const row = this.#sql.removeEntry.get(id, uid);
+      if (row === undefined) continue;
+      removed.push(uid);
+      unseen += unseenOf(integer(row, "folder"), integer(row, "flags"));
+      bytes += integer(row, "bytes");
+      const gone = this.#sql.removeMessage.get(integer(row, "message_id"));
+      const file = gone === undefined ? null : nullable(gone, "body_file", text);
+      if (file !== null) files.push(file);
+    }
+    if (removed.length > 0) this.#sql.subtractUsage.run(removed.length, unseen, bytes, id);
+    return removed;
+  }
+}
+
+function unseenOf(folder: number, flags: number): number {
+  return folder === INBOX && (flags & SEEN) === 0 ? 1 : 0;
+}
+
+function noSuchUser(name: string): SealpostError {
+  return new SealpostError("no-such-user", `there is no user ${name}`);
+}
+
+function noRoom(account: string): RefusedError {
+  return new RefusedError(
+    "quota",
+    `the mailbox of ${account} has no room for this message`,
+    { limit: "quota", about: account },
+  );
+}
+
+function accountOf(row: Row | undefined): Account | null {
+  if (row === undefined) return null;
+  return {
+    name: text(row, "name"),
+    fp: nullable(row, "fp", blob),
+    bundle: nullable(row, "bundle", blob),
+    boundAt: nullable(row, "bound_at", integer),
+    epoch: blob(row, "epoch"),
+    nextUid: integer(row, "next_uid"),
+    seq: integer(row, "seq"),
+  };
+}
+
+function ticketOf(row: Row | undefined): Ticket | null {
+  if (row === undefined) return null;
+  return {
+    id: blob(row, "id"),
+    account: text(row, "name"),
+    fp: blob(row, "fp"),
+    credential: blob(row, "credential"),
+    wrapped: blob(row, "wrapped"),
+    fullAt: integer(row, "full_at"),
+    expires: integer(row, "expires"),
+  };
+}
+
+function entryOf(row: Row): Entry {
+  const folder = FOLDERS[integer(row, "folder")];
+  if (folder === undefined) throw new SealpostError("internal", "an entry in an unknown folder");
+  return {
+    uid: integer(row, "uid"),
+    folder,
+    flags: flagsOf(integer(row, "flags")),
+    receivedAt: integer(row, "received_at"),
+    header: blob(row, "header"),
+    stanza: blob(row, "stanza"),
+    summary: blob(row, "summary"),
+    note: nullable(row, "note", blob),
+    bodySize: integer(row, "body_size"),
+  };
+}

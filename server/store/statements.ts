@@ -1,0 +1,149 @@
+import type { Bytes } from "../../crypto/bytes.ts";
+import { SealpostError } from "../../crypto/error.ts";
+import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
+
+const ACCOUNT = `SELECT name, fp, bundle, bound_at, epoch, next_uid,
+  coalesce((SELECT seq FROM rotation WHERE fp_new = account.fp AND account_id = account.id), 0)
+  AS seq FROM account`;
+
+// CROSS JOIN fixes the order: entries by their index, then each one's message.
+const ENTRY = `
+  SELECT e.uid, e.folder, e.flags, e.received_at, m.header, e.stanza, m.summary, e.note, m.body_size
+  FROM entry AS e CROSS JOIN message AS m ON m.id = e.message_id
+  WHERE e.account_id = ?`;
+const RANGE = "AND e.uid > ? AND e.uid < ?";
+
+/** Every statement of the store on its rows. None of them reads more rows than it answers with. */
+export const SQL = {
+  addAccount: "INSERT INTO account (name, epoch) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+  account: `${ACCOUNT} WHERE name = ?`,
+  accountByFp: `${ACCOUNT} WHERE fp = ?`,
+  accountId: "SELECT id FROM account WHERE name = ?",
+  bindKey: `UPDATE OR IGNORE account SET fp = ?, bundle = ?, bound_at = ?
+    WHERE name = ? AND fp IS NULL`,
+  successor: "SELECT fp_new FROM rotation WHERE fp_old = ?",
+  rotateKey: `UPDATE account SET fp = ?, bundle = ?, bound_at = ? WHERE name = ? AND fp = ?`,
+  addRotation: `INSERT INTO rotation
+    (fp_old, fp_new, account_id, seq, at, certificate, bundle_old, bundle_new)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  /** Whether a key was ever anybody's: bound, left, led to, or taken away. */
+  usedKey: `SELECT 1 WHERE EXISTS (SELECT 1 FROM account WHERE fp = ?1)
+    OR EXISTS (SELECT 1 FROM rotation WHERE fp_old = ?1)
+    OR EXISTS (SELECT 1 FROM rotation WHERE fp_new = ?1)
+    OR EXISTS (SELECT 1 FROM unbound_key WHERE fp = ?1)`,
+  rotationsSince: `SELECT count(*) AS n FROM rotation
+    WHERE account_id = (SELECT id FROM account WHERE name = ?) AND at > ?`,
+  rotation: `SELECT r.fp_new, r.certificate, r.bundle_old
+    FROM rotation AS r CROSS JOIN account AS a ON a.id = r.account_id
+    WHERE r.fp_old = ? AND a.name = ?`,
+  addUnbound: `INSERT OR REPLACE INTO unbound_key (fp, account_id, at)
+    SELECT fp, id, ? FROM account WHERE name = ? AND fp IS NOT NULL`,
+  unbindKey: `UPDATE account SET fp = NULL, bundle = NULL, bound_at = NULL WHERE name = ?`,
+  usage: "SELECT entries, unseen, bytes FROM account WHERE name = ?",
+
+  delivered: "SELECT digest, at FROM delivered_id WHERE sender_fp = ? AND message_id = ?",
+  addDelivered: "INSERT INTO delivered_id (sender_fp, message_id, digest, at) VALUES (?, ?, ?, ?)",
+  forgetDelivered: `DELETE FROM delivered_id WHERE (sender_fp, message_id) IN
+    (SELECT sender_fp, message_id FROM delivered_id WHERE at < ? LIMIT ?)`,
+
+  addMessage: `INSERT INTO message (body_size, body_file, header, summary, body)
+    VALUES (?, ?, ?, ?, ?)`,
+  takeUid: `UPDATE account SET next_uid = next_uid + 1, entries = entries + 1,
+    unseen = unseen + ?, bytes = bytes + ? WHERE name = ?
+    RETURNING id, next_uid - 1 AS uid, bytes`,
+  addEntry: `INSERT INTO entry
+    (account_id, uid, message_id, folder, flags, received_at, changed_at, bytes, stanza, note)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9)`,
+
+  entry: `${ENTRY} AND e.uid = ?`,
+  newest: `${ENTRY} ${RANGE} ORDER BY e.uid DESC LIMIT ?`,
+  oldest: `${ENTRY} ${RANGE} ORDER BY e.uid LIMIT ?`,
+  newestIn: `${ENTRY} ${RANGE} AND e.folder = ? ORDER BY e.uid DESC LIMIT ?`,
+  oldestIn: `${ENTRY} ${RANGE} AND e.folder = ? ORDER BY e.uid LIMIT ?`,
+  bodyOf: `SELECT m.body_size, m.body_file, m.body
+    FROM entry AS e CROSS JOIN message AS m ON m.id = e.message_id
+    WHERE e.account_id = ? AND e.uid = ?`,
+
+  flagsOf: "SELECT folder, flags FROM entry WHERE account_id = ? AND uid = ?",
+  setFlags: `UPDATE entry SET folder = ?, flags = ?, changed_at = ?
+    WHERE account_id = ? AND uid = ?`,
+  addUnseen: "UPDATE account SET unseen = unseen + ? WHERE id = ?",
+
+  removeEntry: `DELETE FROM entry WHERE account_id = ? AND uid = ?
+    RETURNING message_id, folder, flags, bytes`,
+  removeMessage: `DELETE FROM message WHERE id = ?1 AND NOT EXISTS
+    (SELECT 1 FROM entry WHERE message_id = ?1) RETURNING body_file`,
+  subtractUsage: `UPDATE account SET entries = entries - ?, unseen = unseen - ?, bytes = bytes - ?
+    WHERE id = ?`,
+  // The conditions are those of the indexes; CROSS JOIN fixes the order.
+  expiredTrash: `SELECT a.name, e.uid FROM entry AS e INDEXED BY entry_trash
+    CROSS JOIN account AS a ON a.id = e.account_id
+    WHERE e.folder = 3 AND e.changed_at < ? ORDER BY e.changed_at LIMIT ?`,
+  expiredRead: `SELECT a.name, e.uid FROM entry AS e INDEXED BY entry_read
+    CROSS JOIN account AS a ON a.id = e.account_id
+    WHERE e.folder = 0 AND e.flags & 5 = 1 AND e.changed_at < ? ORDER BY e.changed_at LIMIT ?`,
+
+  addTicket: `INSERT INTO ticket (id, account_id, fp, credential, wrapped, full_at, expires)
+    SELECT ?, id, ?, ?, ?, ?, ? FROM account WHERE name = ?`,
+  ticket: `SELECT t.id, a.name, t.fp, t.credential, t.wrapped, t.full_at, t.expires
+    FROM ticket AS t CROSS JOIN account AS a ON a.id = t.account_id WHERE t.id = ?`,
+  takeTicket: "DELETE FROM ticket WHERE id = ?",
+  dropTickets: `DELETE FROM ticket WHERE account_id =
+    (SELECT id FROM account WHERE name = ?)`,
+  dropExpiredTickets: "DELETE FROM ticket WHERE expires < ?",
+
+  stats: `SELECT count(*) AS accounts, count(fp) AS bound, total(entries) AS entries,
+    total(bytes) AS bytes, (SELECT count(*) FROM ticket) AS tickets,
+    (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) AS database
+    FROM account`,
+
+  bodyFiles: "SELECT body_file FROM message WHERE body_file >= ? AND body_file < ?",
+} as const;
+
+/** The statements, compiled once for a connection. */
+export type Statements = { readonly [name in keyof typeof SQL]: StatementSync };
+
+/** Compiles all statements. Throws what SQLite throws if the schema is another one. */
+export function prepareStatements(db: DatabaseSync): Statements {
+  const names = Object.keys(SQL) as (keyof typeof SQL)[];
+  return Object.fromEntries(names.map((name) => [name, db.prepare(SQL[name])])) as Statements;
+}
+
+/** A row as SQLite gives it. */
+export type Row = Readonly<Record<string, SQLOutputValue>>;
+
+/** The integer in column `name`. Throws `internal` if it is none. */
+export function integer(row: Row, name: string): number {
+  const value = row[name];
+  if (typeof value !== "number") throw mistyped(name);
+  return value;
+}
+
+/** The text in column `name`. Throws `internal` if it is none. */
+export function text(row: Row, name: string): string {
+  const value = row[name];
+  if (typeof value !== "string") throw mistyped(name);
+  return value;
+}
+
+/** The bytes in column `name`. Throws `internal` if it has none. */
+export function blob(row: Row, name: string): Bytes {
+  const value = row[name];
+  if (!(value instanceof Uint8Array) || !(value.buffer instanceof ArrayBuffer)) {
+    throw mistyped(name);
+  }
+  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+}
+
+/** What `read` gives for column `name`, or null if that is null. */
+export function nullable<T>(
+  row: Row,
+  name: string,
+  read: (row: Row, name: string) => T,
+): T | null {
+  return row[name] === null ? null : read(row, name);
+}
+
+function mistyped(name: string): SealpostError {
+  return new SealpostError("internal", `the database has another type in the column ${name}`);
+}

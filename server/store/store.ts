@@ -1,0 +1,328 @@
+import type { Bytes } from "../../crypto/bytes.ts";
+import type { SealpostError } from "../../crypto/error.ts";
+import type { Entry, Flag, Folder } from "../../protocol/entry.ts";
+
+export type { Entry, Flag, Folder };
+
+/** What the store knows of one user. Passwords are elsewhere (user_pass.json). */
+export interface Account {
+  readonly name: string;
+  /** Fingerprint of the bound key, 32 bytes; null before the first connection. */
+  readonly fp: Bytes | null;
+  /** The bound bundle, encoded by `encodeBundle`; null before the first connection. */
+  readonly bundle: Bytes | null;
+  /** When the key was bound, milliseconds since 1970; null before that. */
+  readonly boundAt: number | null;
+  /** How many rotations led to the bound key. */
+  readonly seq: number;
+  /** Changes if the mailbox is ever made anew, so that its UIDs start over: 8 random bytes. */
+  readonly epoch: Bytes;
+  /** The UID that the next entry gets; UIDs start at 1 and only grow. */
+  readonly nextUid: number;
+}
+
+/**
+ * `bound`: had no key, has this one now. `same`: this key was bound before. `other-key`: another
+ * key is bound. `taken`: another account has this key. `retired`: the key was left for another by a
+ * rotation. `unknown`: no such account.
+ */
+export type BindOutcome = "bound" | "same" | "other-key" | "taken" | "retired" | "unknown";
+
+/** A key that takes the place of another, with all that says so. */
+export interface KeyRotation {
+  readonly name: string;
+  readonly fpOld: Bytes;
+  readonly fpNew: Bytes;
+  readonly bundleOld: Bytes;
+  readonly bundleNew: Bytes;
+  readonly seq: number;
+  readonly certificate: Bytes;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/**
+ * `rotated`: the new key is bound now. `other-key`: the old one is not the account's, or `seq` is not
+ * one more than its. `used`: the new key is or was somebody's.
+ */
+export type RotateOutcome = "rotated" | "other-key" | "used";
+
+/** A rotation as it is kept: the certificate, and the bundle of the key that was left. */
+export interface KeptRotation {
+  readonly fpNew: Bytes;
+  readonly certificate: Bytes;
+  readonly bundle: Bytes;
+}
+
+/** A body while it arrives. Nothing of it is visible before the delivery is committed. */
+export interface BodySink {
+  /**
+   * Takes the next bytes; the promise is the back-pressure, and `chunk` may be reused after it. One
+   * call at a time. Throws `limit` for more than was announced, `disk-full` or `file-io`; whatever
+   * it throws, the body is given up and nothing of it is left.
+   */
+  write(chunk: Bytes): Promise<void>;
+  /**
+   * Makes what was written durable and returns the handle for {@linkcode Store.deliver}. Throws
+   * `format` for less than was announced, `disk-full` or `file-io`; the body is given up then.
+   */
+  finish(): Promise<StoredBody>;
+  /**
+   * Forgets what was written. Safe to call at any time, also after `finish`; without effect on what
+   * a delivery has taken over.
+   */
+  abort(): Promise<void>;
+  /**
+   * Keeps what was written for {@linkcode Store.resumeBody} if the body was opened as part of an
+   * upload, else as {@linkcode BodySink.abort}. Never rejects.
+   */
+  suspend(): Promise<void>;
+}
+
+/** Which upload bytes belong to: nobody can go on with one under another of these. */
+export interface UploadId {
+  /** The fingerprint of the session's key, 32 bytes. */
+  readonly senderFp: Bytes;
+  /** 16 bytes. */
+  readonly messageId: Bytes;
+  /** Bytes of the whole upload, as announced. */
+  readonly size: number;
+}
+
+/** What makes a body one that can be continued when its upload breaks off. */
+export interface UploadStart {
+  readonly id: UploadId;
+  /** All bytes of the upload before the body. */
+  readonly envelope: Bytes;
+  /** What broken uploads of this sender may come to, bytes; the oldest go first. */
+  readonly limit: number;
+}
+
+/** An upload that goes on. */
+export interface ResumedBody {
+  /** All bytes of the upload before the body. */
+  readonly envelope: Bytes;
+  /** The bytes of the body that are there, to be hashed before more is written. */
+  readonly there: AsyncIterable<Bytes>;
+  /** For the rest of the body. */
+  readonly sink: BodySink;
+}
+
+/** A finished body that no delivery has taken yet: in memory if small, else the name of a file. */
+export interface StoredBody {
+  readonly size: number;
+  readonly inline: Bytes | null;
+  readonly file: string | null;
+}
+
+/** One mailbox's copy of a message. */
+export interface Copy {
+  readonly account: string;
+  readonly folder: Folder;
+  /** Set at once: the sender's own Sent copy is `seen`. */
+  readonly flags: readonly Flag[];
+  readonly stanza: Bytes;
+  /** The blob that only the sender's copy has (the list of Bcc, sealed to the sender), else null. */
+  readonly note: Bytes | null;
+}
+
+/** Everything that is committed, together or not at all, for one `deliver`. */
+export interface Delivery {
+  readonly senderFp: Bytes;
+  /** 16 bytes, a UUIDv7. */
+  readonly messageId: Bytes;
+  /** SHA-256 of the whole sealed message as it was uploaded. */
+  readonly digest: Bytes;
+  readonly header: Bytes;
+  readonly summary: Bytes;
+  readonly body: StoredBody;
+  readonly copies: readonly Copy[];
+  /** Milliseconds since 1970. */
+  readonly receivedAt: number;
+  /** What a mailbox may hold in all when its copies are in it, bytes; as much as it likes if not given. */
+  readonly quota?: number;
+}
+
+/** Where a copy went. */
+export interface Placed {
+  readonly account: string;
+  readonly folder: Folder;
+  readonly uid: number;
+}
+
+/**
+ * `stored`: committed now. `already`: the same digest was committed before; `at` is what it was
+ * received at then. `conflict`: the id was used for another digest.
+ */
+export type DeliverOutcome =
+  | { readonly kind: "stored"; readonly at: number; readonly placed: readonly Placed[] }
+  | { readonly kind: "already"; readonly at: number }
+  | { readonly kind: "conflict" };
+
+/** Which entries to list. Newest (highest UID) first unless `ascending`. */
+export interface ListQuery {
+  readonly folder?: Folder;
+  /** Only UIDs greater than this. */
+  readonly after?: number;
+  /** Only UIDs smaller than this. */
+  readonly before?: number;
+  readonly ascending?: boolean;
+  /** 1 to 1000. */
+  readonly limit: number;
+}
+
+/** A change of flags and, if `folder` is given, of place. A flag in both `set` and `clear` is set. */
+export interface FlagChange {
+  readonly set: readonly Flag[];
+  readonly clear: readonly Flag[];
+  readonly folder?: Folder;
+  /** When, milliseconds since 1970; now if not given. What is changed by it expires from then on. */
+  readonly at?: number;
+}
+
+/**
+ * What can expire. `trash`: everything in Trash. `read`: what is in the inbox, `seen` and not
+ * `flagged`; the other folders are where people put what they keep.
+ */
+export type Expiring = "trash" | "read";
+
+/** A resumption ticket as it is kept: its key is wrapped under a key that the store does not have. */
+export interface Ticket {
+  /** 16 bytes. */
+  readonly id: Bytes;
+  readonly account: string;
+  /** Fingerprint of the key that the session had proven. */
+  readonly fp: Bytes;
+  /** Digest of what stood for the password when the ticket was issued, 16 bytes. */
+  readonly credential: Bytes;
+  readonly wrapped: Bytes;
+  /** When password and keys were last proven in full, milliseconds since 1970. */
+  readonly fullAt: number;
+  /** When it ends, milliseconds since 1970. */
+  readonly expires: number;
+}
+
+/** What the store holds, in all. */
+export interface StoreStats {
+  readonly accounts: number;
+  /** Accounts with a bound key. */
+  readonly bound: number;
+  readonly entries: number;
+  /** What the entries count for, bytes: a message counts in every mailbox that has it. */
+  readonly bytes: number;
+  /** Size of the database without the files beside it, bytes. */
+  readonly database: number;
+  readonly tickets: number;
+  /** Writes that wait for their commit. */
+  readonly waiting: number;
+}
+
+/** A commit that was tried: how many writes it took, in how many milliseconds, and if it failed. */
+export interface CommitReport {
+  readonly writes: number;
+  readonly ms: number;
+  readonly failed: SealpostError | null;
+}
+
+/**
+ * Accounts, mailboxes and messages, kept for good. Every promise of a write resolves only after
+ * the write is committed to disk; a rejected one left nothing. Implementations pass the contract
+ * tests in `tests/server/store_contract.ts`.
+ *
+ * Names are canonical when they get here; what is asked about a mailbox that does not exist throws
+ * `no-such-user`. All methods throw `disk-full` or `file-io` when the disk refuses; the store stays
+ * usable for reads after that, and for writes once there is room again. After `close` they throw
+ * `busy`.
+ */
+export interface Store {
+  /** Makes accounts for those of `names` that have none. */
+  ensureAccounts(names: readonly string[]): Promise<void>;
+  account(name: string): Promise<Account | null>;
+  /** The account to which the key with this fingerprint is bound. */
+  accountByFp(fp: Bytes): Promise<Account | null>;
+  /** Binds by one conditional update (`fp IS NULL`, fingerprints unique). */
+  bindKey(name: string, fp: Bytes, bundle: Bytes, at: number): Promise<BindOutcome>;
+  /**
+   * Takes the key of an account away, and its tickets with it, so that the next login binds another.
+   * No rotation leads to that key again; the certificates that led to it stay. Returns the fingerprint
+   * it had, or null. Throws `no-such-user`.
+   */
+  unbindKey(name: string): Promise<Bytes | null>;
+  /** Puts a new key in the place of another, and drops the account's tickets, in one transaction. */
+  rotateKey(rotation: KeyRotation): Promise<RotateOutcome>;
+  /** The rotations of an account since the key `from`, oldest first, at most `limit`. */
+  rotations(name: string, from: Bytes, limit: number): Promise<readonly KeptRotation[]>;
+  /** How many rotations an account has had since `after`, milliseconds since 1970. */
+  countRotations(name: string, after: number): Promise<number>;
+
+  /**
+   * Room for a body of exactly `size` bytes. With `upload`, a large one can be continued after it
+   * broke off; an earlier part of the same upload is forgotten.
+   */
+  openBody(size: number, upload?: UploadStart): Promise<BodySink>;
+  /**
+   * How many bytes of an upload that broke off are safe on the disk, from its first: they survive any
+   * crash. 0 if there are none. One that still goes on elsewhere is ended there.
+   */
+  uploaded(id: UploadId): Promise<number>;
+  /**
+   * Goes on with an upload after its first `offset` bytes; what was there beyond is cut off. Null if
+   * that much is not there, or `offset` is within the envelope. `limit` as in
+   * {@linkcode UploadStart}.
+   */
+  resumeBody(id: UploadId, offset: number, limit: number): Promise<ResumedBody | null>;
+  /**
+   * Forgets uploads that broke off before `before` (milliseconds since 1970), and the oldest of each
+   * sender who has more than `limit` bytes of them. Returns how many.
+   */
+  dropUploads(before: number, limit: number): Promise<number>;
+  /** The answer already given for this id, if there is one: checked before bulk is taken. */
+  delivered(senderFp: Bytes, messageId: Bytes): Promise<{ digest: Bytes; at: number } | null>;
+  /**
+   * Stores a message with all its copies in one transaction; an account may get several. Takes over
+   * `body`: it is gone if the outcome is not `stored` or the promise rejects. Throws `no-such-user`
+   * if an account of `copies` does not exist, and a `RefusedError` with the code `quota` that is
+   * `about` the first account without room.
+   */
+  deliver(delivery: Delivery): Promise<DeliverOutcome>;
+
+  list(account: string, query: ListQuery): Promise<readonly Entry[]>;
+  entry(account: string, uid: number): Promise<Entry | null>;
+  /**
+   * The sealed body from byte `offset` on, in chunks of at most 64 KiB; null if there is no such
+   * entry. Nothing is held until the first chunk is asked for, so it need not be iterated. If the
+   * message is removed before that, asking may throw `no-such-message`; a reading that has begun
+   * gets every byte.
+   */
+  readBody(account: string, uid: number, offset?: number): Promise<AsyncIterable<Bytes> | null>;
+  /** Returns the UIDs that exist: each is now as asked, whether or not it was before. */
+  flag(account: string, uids: readonly number[], change: FlagChange): Promise<readonly number[]>;
+  /**
+   * Removes entries for good; a message without entries goes with its body. The memory of its id
+   * stays. Returns the UIDs that existed.
+   */
+  remove(account: string, uids: readonly number[]): Promise<readonly number[]>;
+  /**
+   * Removes, as {@linkcode Store.remove} does, what can expire and has changed neither folder nor flags
+   * since `before` (milliseconds since 1970). Returns how many.
+   */
+  expire(what: Expiring, before: number): Promise<number>;
+  /** Entries and stored bytes of one mailbox, for quota and `whoami`; `unseen` counts the inbox. */
+  usage(account: string): Promise<{ entries: number; unseen: number; bytes: number }>;
+  /** Forgets ids of deliveries older than `before` (milliseconds since 1970). Returns how many. */
+  forgetDelivered(before: number): Promise<number>;
+
+  /** Throws `no-such-user`. */
+  saveTicket(ticket: Ticket): Promise<void>;
+  ticket(id: Bytes): Promise<Ticket | null>;
+  /** Deletes a ticket in one step: true for the one caller that found it there. */
+  takeTicket(id: Bytes): Promise<boolean>;
+  /** Deletes all tickets of an account. Returns how many. */
+  dropTickets(account: string): Promise<number>;
+  /** Deletes tickets that ended before `before` (milliseconds since 1970). Returns how many. */
+  dropExpiredTickets(before: number): Promise<number>;
+
+  stats(): Promise<StoreStats>;
+
+  close(): Promise<void>;
+}

@@ -1,0 +1,56 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { resolve } from "@std/path";
+import { formatLetter, parseLetter } from "../../../client/state/letter.ts";
+import { assertRefused } from "../../crypto/support.ts";
+
+const LETTER = {
+  to: ["bob", "carol"],
+  cc: [],
+  bcc: ["dave"],
+  subject: "Grüße: 1, 2; 3",
+  text: "Dear Bob,\n\nTo: nobody\n\n  indented  \nlast",
+  attachments: ["/a b/c.pdf", "/x,y;z"],
+};
+
+Deno.test("a letter comes out of an editor as it went in", () => {
+  assertEquals(parseLetter(formatLetter(LETTER)), LETTER);
+  const empty = { to: [], cc: [], bcc: [], subject: "", text: "", attachments: [] };
+  assertEquals(parseLetter(formatLetter(empty)), empty);
+  assertEquals(parseLetter(""), empty);
+});
+
+Deno.test("headers may stand in any order, several times and with the line ends of Windows", () => {
+  const letter = parseLetter(
+    "\ufeffsubject: x\r\nTO: bob;carol\r\nTo: bob, dave\r\nAttach: scan.bin\r\n\r\none\r\n\r\ntwo\r\n",
+  );
+  assertEquals(letter, {
+    to: ["bob", "carol", "dave"],
+    cc: [],
+    bcc: [],
+    subject: "x",
+    text: "one\n\ntwo",
+    attachments: [resolve("scan.bin")],
+  });
+});
+
+Deno.test("what is no header is refused with the number of its line", () => {
+  for (
+    const [letter, line, why] of [
+      ["Dear Bob,\n\ntext", 1, "none of To"],
+      ["To: bob\nDear Bob,\n\ntext", 2, "none of To"],
+      ["To: bob\n folded\n\ntext", 2, "none of To"],
+      ["To: bob\nSubjekt: x\n\ntext", 2, "none of To"],
+      ["To: bob\nCc: not a name\n\ntext", 2, "name"],
+      ["Subject: a\nSubject: b\n\ntext", 2, "two subjects"],
+    ] as const
+  ) {
+    const error = assertRefused("format", () => parseLetter(letter));
+    assertMatch(error.message, new RegExp(`^line ${line} of the letter: .*${why}`));
+  }
+  const long = `To: bob\nSubject: ${"x".repeat(101)}\n\ntext`;
+  assertMatch(assertRefused("limit", () => parseLetter(long)).message, /^line 2/);
+});
+
+Deno.test("a path with a line end is not written into a letter", () => {
+  assertRefused("format", () => formatLetter({ ...LETTER, attachments: ["/a\nTo: eve"] }));
+});

@@ -1,0 +1,94 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { Outbox } from "../../../client/state/outbox.ts";
+import { State } from "../../../client/state/state.ts";
+import { type Bytes, toBase64, utf8 } from "../../../crypto/bytes.ts";
+import { SealpostError } from "../../../crypto/error.ts";
+import { formatMessageId, newMessageId } from "../../../protocol/uuid.ts";
+import { inFolder } from "../../support/command.ts";
+import { identityOf } from "../../support/identities.ts";
+
+/** A message that counts as sealed. */
+function sealed(text: string) {
+  const bytes = utf8(text);
+  const request = {
+    op: "deliver" as const,
+    id: formatMessageId(newMessageId()),
+    size: bytes.length,
+    recipients: [{ name: "bob", fp: toBase64(new Uint8Array(32)) }],
+    copy: true,
+  };
+  const stream = async function* (): AsyncGenerator<Bytes, void, undefined> {
+    yield await Promise.resolve(bytes);
+  };
+  return { request, bytes: stream() };
+}
+
+async function inOutbox(
+  work: (open: () => Promise<Outbox>, folder: string) => Promise<void>,
+): Promise<void> {
+  await inFolder(async (dir) => {
+    const identity = await identityOf("alice");
+    const folder = join(dir, ".sealpost", "alice");
+    await work(async () => Outbox.open(await State.open(dir, "alice", identity)), folder);
+  });
+}
+
+async function textsIn(outbox: Outbox): Promise<string[]> {
+  const texts: string[] = [];
+  for (const waiting of (await outbox.list()).waiting) {
+    let text = "";
+    for await (const piece of waiting.bytes()) text += new TextDecoder().decode(piece);
+    texts.push(text);
+  }
+  return texts;
+}
+
+Deno.test("a message that was made of a waiting one takes its place", async () => {
+  await inOutbox(async (open) => {
+    const outbox = await open();
+    const old = await outbox.add(sealed("old"));
+    await outbox.add(sealed("other"));
+    await outbox.add(sealed("new"), () => {}, old);
+    assertEquals((await textsIn(await open())).sort(), ["new", "other"]);
+    assertEquals((await (await open()).list()).unknown, []);
+  });
+});
+
+Deno.test("a crash between the two leaves one of them, and the old one does not come back", async () => {
+  await inOutbox(async (open, folder) => {
+    const outbox = await open();
+    const old = await outbox.add(sealed("old"));
+    const { id } = old.request;
+    const files = [`outbox-${id}`, join("outbox", `${id}.sealed`)].map((file) => {
+      return { path: join(folder, file), data: Deno.readFileSync(join(folder, file)) };
+    });
+    await outbox.add(sealed("new"), () => {}, old);
+    for (const { path, data } of files) Deno.writeFileSync(path, data);
+    assertEquals(await textsIn(await open()), ["new"]);
+    assertEquals(await textsIn(await open()), ["new"]);
+    // Nor does it when the new one has gone out.
+    for (const waiting of (await outbox.list()).waiting) await waiting.remove();
+    assertEquals(await textsIn(await open()), []);
+  });
+});
+
+Deno.test("of two clients that seal a waiting message again one does", async () => {
+  await inOutbox(async (open) => {
+    const [one, two] = [await open(), await open()];
+    const old = await one.add(sealed("old"));
+    const outcomes = await Promise.allSettled([
+      one.add(sealed("first"), () => {}, old),
+      two.add(sealed("second"), () => {}, old),
+    ]);
+    assertEquals(outcomes.filter(({ status }) => status === "fulfilled").length, 1);
+    assertEquals((await textsIn(one)).length, 1);
+    const error = await assertRejects(
+      () => two.add(sealed("third"), () => {}, old),
+      SealpostError,
+    );
+    assertEquals(error.code, "cancelled");
+    assertEquals((await textsIn(one)).length, 1);
+    assertEquals((await two.list()).unknown, []);
+  });
+});
