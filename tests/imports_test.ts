@@ -1,28 +1,47 @@
 import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl, join, relative, toFileUrl } from "@std/path";
 
-/** The folders and files at the top, and what each may import besides itself. */
-const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  "std": [],
-  "crypto": ["std"],
-  "protocol": ["crypto", "std", "deno.json"],
-  "client": ["protocol", "crypto", "std"],
-  "server": ["protocol", "crypto", "std"],
-  "keygen.ts": ["protocol", "crypto", "std"],
-  "commands/workspace.ts": ["keygen.ts", "server", "protocol", "crypto", "std"],
-  "commands": ["protocol"],
-  "commands/table.ts": ["commands", "server", "protocol"],
-  "main.ts": [
-    "commands",
-    "commands/table.ts",
-    "keygen.ts",
-    "commands/workspace.ts",
-    "client",
-    "server",
-    "protocol",
-    "crypto",
+/**
+ * The rooms of the top folder, from the highest down. A room imports from itself and from what is
+ * on a lower line; rooms on one line know nothing of each other.
+ */
+const TOP: readonly (readonly string[])[] = [
+  ["main.ts"],
+  ["commands"],
+  ["client", "server", "keygen.ts"],
+  ["files"],
+  ["cli"],
+  ["protocol"],
+  ["crypto"],
+  ["std", "deno.json"],
+];
+
+/** `commands/` alone stands above keygen.ts and both sides; the inner rooms of each, likewise. */
+const INSIDE: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  client: [
+    ["commands", "connect.ts", "bridge", "web"],
+    ["menu.ts", "tui", "setup"],
+    ["session.ts", "send_draft.ts", "arrivals.ts"],
+    ["mail.ts"],
+    ["mailbox"],
+    ["message"],
+    ["trust"],
+    ["terminal", "connection"],
+    ["state"],
+  ],
+  server: [
+    ["serve.ts"],
+    ["server.ts"],
+    ["session.ts"],
+    ["login.ts"],
+    ["requests", "control", "maintenance"],
+    ["accounts", "admission", "observe"],
+    ["store", "settings"],
   ],
 };
+
+/** The files that may open or accept connections. */
+const SOCKET_FILES: readonly string[] = ["protocol/socket.ts"];
 
 interface Arrow {
   readonly specifier: string;
@@ -50,31 +69,78 @@ async function graphOf(file: string): Promise<Graph> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-/** Every import in `graph` that the house does not allow, as `FILE imports SPECIFIER`. */
+/** The files of the project in `graph`, each with the files of the project that it imports. */
+function filesOf(graph: Graph, root: string): Map<string, string[]> {
+  const files = new Map<string, string[]>();
+  for (const { specifier, dependencies } of graph.modules) {
+    const file = pathOf(specifier, root);
+    if (file === null) continue;
+    const targets = (dependencies ?? []).flatMap(({ code, type }) => [code, type])
+      .map((to) => to?.specifier === undefined ? null : pathOf(to.specifier, root));
+    files.set(file, [...new Set(targets.filter((to) => to !== null))]);
+  }
+  return files;
+}
+
+/** A module's path below `root`; null for what is not of the project. */
+function pathOf(specifier: string, root: string): string | null {
+  if (!specifier.startsWith("file:")) return null;
+  const path = relative(root, fromFileUrl(specifier)).replaceAll("\\", "/");
+  return path.startsWith("../") ? null : path;
+}
+
+/** Whether `order` lets the room `from` import from the room `into`. */
+function goesDown(order: readonly (readonly string[])[], from: string, into: string): boolean {
+  if (from === into) return true;
+  const lineOf = (room: string) => order.findIndex((line) => line.includes(room));
+  return lineOf(from) >= 0 && lineOf(from) < lineOf(into);
+}
+
+/** Every import that goes up or across, as `FILE imports FILE`, and every one from jsr: or https:. */
 function forbidden(graph: Graph, root: string): string[] {
   const found: string[] = [];
-  for (const module of graph.modules) {
-    if (module.error !== undefined) found.push(`${shown(module.specifier, root)}: ${module.error}`);
-    const from = part(module.specifier, root);
-    if (from === null) continue;
-    for (const { specifier, code, type } of module.dependencies ?? []) {
-      const remote = /^(jsr|https?):/.test(specifier);
-      const targets = [code?.specifier, type?.specifier].filter((to) => to !== undefined);
-      const wrong = targets.some((to) => {
-        const into = part(to, root);
-        return into !== null && into !== from && !MAY_IMPORT[from]?.includes(into);
-      });
-      if (remote || wrong) found.push(`${shown(module.specifier, root)} imports ${specifier}`);
+  for (const { specifier, error, dependencies } of graph.modules) {
+    const file = pathOf(specifier, root);
+    if (error !== undefined) found.push(`${file ?? specifier}: ${error}`);
+    if (file === null) continue;
+    for (const { specifier } of dependencies ?? []) {
+      if (/^(jsr|https?):/.test(specifier)) found.push(`${file} imports ${specifier}`);
+    }
+  }
+  for (const [file, targets] of filesOf(graph, root)) {
+    const [from = "", fromInner = ""] = file.split("/");
+    for (const target of targets) {
+      const [into = "", intoInner = ""] = target.split("/");
+      const inside = INSIDE[from];
+      const allowed = from !== into
+        ? goesDown(TOP, from, into)
+        : inside === undefined || goesDown(inside, fromInner, intoInner);
+      if (!allowed) found.push(`${file} imports ${target}`);
     }
   }
   return found.sort();
 }
 
-/** The top-level folder or file that a module of the project is in; null for all other modules. */
-function part(specifier: string, root: string): string | null {
-  if (!specifier.startsWith("file:")) return null;
-  const path = relative(root, fromFileUrl(specifier)).replaceAll("\\", "/");
-  return path.startsWith("../") ? null : path.split("/")[0] ?? null;
+/** The circles of files, each as its files in alphabetical order. */
+function circles(files: ReadonlyMap<string, readonly string[]>): string[][] {
+  const reached = new Map<string, Set<string>>();
+  for (const start of files.keys()) {
+    const seen = new Set<string>();
+    const open = [...files.get(start) ?? []];
+    for (let file = open.pop(); file !== undefined; file = open.pop()) {
+      if (seen.has(file)) continue;
+      seen.add(file);
+      open.push(...files.get(file) ?? []);
+    }
+    reached.set(start, seen);
+  }
+  const found = new Map<string, string[]>();
+  for (const [file, seen] of reached) {
+    if (!seen.has(file)) continue;
+    const circle = [...seen].filter((other) => reached.get(other)?.has(file)).sort();
+    found.set(circle.join(), circle);
+  }
+  return [...found.values()].sort();
 }
 
 /** The source files in a folder and its subfolders, as paths from the root. */
@@ -85,9 +151,7 @@ async function* sourcesIn(folder: string): AsyncGenerator<string> {
   }
 }
 
-function shown(specifier: string, root: string): string {
-  return specifier.replace(toFileUrl(root).href.replace(/\/?$/, "/"), "");
-}
+const SOURCES = ["client", "server", "commands", "files", "cli", "protocol", "crypto"];
 
 Deno.test("imports go down only, and none comes from jsr: or https:", async () => {
   const graph = await graphOf(join(ROOT, "main.ts"));
@@ -95,21 +159,24 @@ Deno.test("imports go down only, and none comes from jsr: or https:", async () =
   assertEquals(forbidden(graph, ROOT), []);
 });
 
+Deno.test("no files import each other in a circle", async () => {
+  assertEquals(circles(filesOf(await graphOf(join(ROOT, "main.ts")), ROOT)), []);
+});
+
 Deno.test("every source file is reached from main.ts", async () => {
-  const graph = await graphOf(join(ROOT, "main.ts"));
-  const reached = new Set(graph.modules.map(({ specifier }) => shown(specifier, ROOT)));
+  const reached = filesOf(await graphOf(join(ROOT, "main.ts")), ROOT);
   const orphans: string[] = [];
-  for (const folder of ["client", "crypto", "protocol", "server"]) {
+  for (const folder of SOURCES) {
     for await (const path of sourcesIn(folder)) {
-      if (!reached.has(path)) orphans.push(path);
+      if (!reached.has(path) && !path.endsWith(".d.ts")) orphans.push(path);
     }
   }
   assertEquals(orphans.sort(), []);
 });
 
-Deno.test("only protocol/socket.ts touches a socket, and crypto/ touches no file", async () => {
+Deno.test("only the named files touch a socket, and crypto/ touches no file", async () => {
   const found: string[] = [];
-  for (const folder of ["client", "crypto", "protocol", "server"]) {
+  for (const folder of SOURCES) {
     for await (const path of sourcesIn(folder)) {
       const text = await Deno.readTextFile(join(ROOT, path));
       const socket =
@@ -118,17 +185,32 @@ Deno.test("only protocol/socket.ts touches a socket, and crypto/ touches no file
       if (folder === "crypto" && /\bDeno\.\w+|"node:fs/.test(text)) found.push(path);
     }
   }
-  assertEquals(found, ["protocol/socket.ts"]);
+  assertEquals(found.sort(), SOCKET_FILES);
 });
 
-Deno.test("an import that goes up, across or out is noticed", async () => {
+Deno.test("an import that goes up, across, in a circle or out is noticed", async () => {
   const root = await Deno.makeTempDir();
   try {
     const files: Record<string, string> = {
-      "main.ts": 'import "./client/a.ts"; import "./server/a.ts"; import "./keygen.ts";',
-      "keygen.ts": 'await import("./client/a.ts");',
-      "client/a.ts": 'import "../server/a.ts"; import "../crypto/a.ts";',
-      "server/a.ts": 'import type { A } from "../client/a.ts"; export type B = A;',
+      "main.ts": 'import "./commands/a.ts";',
+      "commands/a.ts": 'import "../client/mail.ts"; import "../server/serve.ts"; ' +
+        'await import("../keygen.ts");',
+      "keygen.ts": 'await import("./client/mail.ts");',
+      "client/mail.ts": 'import "../server/store/a.ts"; import "../crypto/a.ts"; ' +
+        'import "./state/a.ts"; import "./mailbox/a.ts";',
+      "client/mailbox/a.ts": 'import "./b.ts";',
+      "client/mailbox/b.ts": 'import "./c.ts";',
+      "client/mailbox/c.ts": 'import "./a.ts";',
+      "client/state/a.ts": 'import "../terminal/a.ts";',
+      "client/terminal/a.ts": 'import "../connection/a.ts";',
+      "client/connection/a.ts": "",
+      "server/serve.ts": 'import "./store/a.ts"; import "../files/a.ts";',
+      "server/store/a.ts": 'import type { A } from "../../client/mail.ts"; export type B = A; ' +
+        'import "../requests/a.ts";',
+      "server/requests/a.ts": "",
+      "files/a.ts": 'import "../cli/a.ts"; import "../commands/a.ts";',
+      "cli/a.ts": 'import "../files/b.ts";',
+      "files/b.ts": "",
       "crypto/a.ts": 'import "../protocol/a.ts";',
       "protocol/a.ts": 'import "../main.ts"; import "https://example.com/a.ts"; import "jsr:@a/b";',
     };
@@ -136,17 +218,25 @@ Deno.test("an import that goes up, across or out is noticed", async () => {
       await Deno.mkdir(join(root, name, ".."), { recursive: true });
       await Deno.writeTextFile(join(root, name), text);
     }
-    const found = forbidden(await graphOf(join(root, "main.ts")), root);
-    const imports = found.filter((line) => line.includes(" imports "));
+    const graph = await graphOf(join(root, "main.ts"));
+    const imports = forbidden(graph, root).filter((line) => line.includes(" imports "));
     assertEquals(imports, [
-      "client/a.ts imports ../server/a.ts",
-      "crypto/a.ts imports ../protocol/a.ts",
-      "keygen.ts imports ./client/a.ts",
-      "protocol/a.ts imports ../main.ts",
+      "cli/a.ts imports files/b.ts",
+      "client/mail.ts imports server/store/a.ts",
+      "client/state/a.ts imports client/terminal/a.ts",
+      "client/terminal/a.ts imports client/connection/a.ts",
+      "crypto/a.ts imports protocol/a.ts",
+      "files/a.ts imports commands/a.ts",
+      "keygen.ts imports client/mail.ts",
       "protocol/a.ts imports https://example.com/a.ts",
       "protocol/a.ts imports jsr:@a/b",
-      "server/a.ts imports ../client/a.ts",
+      "protocol/a.ts imports main.ts",
+      "server/store/a.ts imports client/mail.ts",
+      "server/store/a.ts imports server/requests/a.ts",
     ]);
+    assert(
+      circles(filesOf(graph, root)).some((circle) => circle.includes("client/mailbox/a.ts")),
+    );
   } finally {
     await Deno.remove(root, { recursive: true });
   }
