@@ -12,7 +12,8 @@ import { Cache } from "./state/cache.ts";
 import { deliverWaiting } from "./mailbox/deliver.ts";
 import { Drafts } from "./state/drafts.ts";
 import { isLost, type Line } from "./connection/reconnecting_connection.ts";
-import { type Item, listCached, type ListOptions } from "./mailbox/list.ts";
+import { type Item, listCached, type ListOptions, openItem } from "./mailbox/list.ts";
+import { findMessage } from "./mailbox/message_ids.ts";
 import { MailboxMemory } from "./state/mailbox_memory.ts";
 import { Outbox, type Waiting } from "./state/outbox.ts";
 import { People, type Self } from "./trust/people.ts";
@@ -225,6 +226,34 @@ export class Mail {
     } finally {
       progress.finish();
     }
+  }
+
+  /**
+   * The entry that `id` names, a whole id or a beginning of one, opened if it opens. Fetches what is
+   * new first, and older pages as far as it must. Throws `no-such-message`, `usage` if several
+   * messages fit.
+   */
+  async findItem(id: string): Promise<Item> {
+    await this.refresh();
+    for (;;) {
+      try {
+        const cached = await this.cache.entry(findMessage(this.cache, id));
+        if (cached) return await openItem(this.unsealer, cached);
+        throw new SealpostError("no-such-message", "that message is not in your mailbox any more");
+      } catch (error) {
+        if (!isSealpostError(error, "no-such-message") || !await this.fetchOlder()) throw error;
+      }
+    }
+  }
+
+  /**
+   * The message that `id` names, opened. Throws what {@linkcode Mail.findItem} throws, and
+   * `authentication` if the message does not open.
+   */
+  async openMessage(id: string): Promise<Opened> {
+    const { opened, problem } = await this.findItem(id);
+    if (opened) return opened;
+    throw new SealpostError("authentication", `this message cannot be opened: ${problem}`);
   }
 
   /**

@@ -1,6 +1,5 @@
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { attachmentFromFile, saveAttachment } from "./message/attachments.ts";
-import { openMessage } from "./commands/common.ts";
 import type { AttachmentSource } from "./message/compose.ts";
 import { shortDraftId, type Written } from "./state/drafts.ts";
 import type { Mail, Sent } from "./mail.ts";
@@ -65,7 +64,7 @@ export async function sendDraft(
 
 async function findAnswered(mail: Mail, id: string) {
   try {
-    return await openMessage(mail, id);
+    return await mail.openMessage(id);
   } catch (error) {
     if (isSealpostError(error, "no-such-message")) return null;
     throw error;
@@ -81,7 +80,7 @@ async function forwardedBy(
   if (draft.forwards === undefined) {
     return { sources: [], [Symbol.asyncDispose]: () => Promise.resolve() };
   }
-  const message = fetched ?? await mail.fetch(await openMessage(mail, draft.forwards));
+  const message = fetched ?? await mail.fetch(await mail.openMessage(draft.forwards));
   const folder = await Deno.makeTempDir({ dir: mail.tempFolder() });
   const dispose = () => Deno.remove(folder, { recursive: true }).catch(() => {});
   try {

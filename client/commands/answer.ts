@@ -7,7 +7,7 @@ import type { Mail } from "../mail.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { formatTime } from "../mailbox/show.ts";
 import type { Opened } from "../message/unseal.ts";
-import { type CommonOptions, openMessage, withMail } from "./common.ts";
+import { type CommonOptions, withMail } from "./common.ts";
 import { names } from "./send.ts";
 import { attachedPaths, writeAndSend } from "./write.ts";
 
@@ -35,7 +35,7 @@ export async function reply(options: ReplyOptions): Promise<void> {
   const attachments = await attachedPaths(options.attach);
   await withMail(options, async (context) => {
     const { mail } = context;
-    const answers = await openMessage(mail, options.id);
+    const answers = await mail.openMessage(options.id);
     const { from, to, cc, subject } = answers.summary;
     const others = (people: readonly { name: string }[]) => {
       return people.map(({ name }) => name).filter((name) => name !== mail.name);
@@ -69,7 +69,7 @@ export async function forward(options: ForwardOptions): Promise<void> {
   const attachments = await attachedPaths(options.attach);
   await withMail(options, async (context) => {
     const { mail } = context;
-    const opened = await openMessage(mail, options.id);
+    const opened = await mail.openMessage(options.id);
     await mail.people.find(to);
     const draft = {
       ...emptyDraft(),

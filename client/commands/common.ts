@@ -1,17 +1,15 @@
 import { exitCodeFor } from "../../cli/exit_codes.ts";
 import { printable, printableJson } from "../../cli/printable.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
-import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { type Drafts, shortDraftId } from "../state/drafts.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
-import { type Item, openItem } from "../mailbox/list.ts";
+import type { Item } from "../mailbox/list.ts";
 import type { Mail, Sent, Stale } from "../mail.ts";
-import { findMessage, shortId } from "../mailbox/message_ids.ts";
+import { shortId } from "../mailbox/message_ids.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
 import { openMail } from "../session.ts";
 import { formatTime, isoTime } from "../mailbox/show.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
-import type { Opened } from "../message/unseal.ts";
 
 /** What every command of the client takes. */
 export interface CommonOptions {
@@ -130,27 +128,6 @@ export function tellSent(
   if (waits === null) return;
   terminal.complain(printable(waits.message));
   Deno.exitCode = waits.code === "offline" ? 75 : exitCodeFor(waits.code);
-}
-
-/** The message that `id` names, opened. Throws `no-such-message`, or why it does not open. */
-export async function openMessage(mail: Mail, id: string): Promise<Opened> {
-  const item = await findItem(mail, id);
-  if (item.opened) return item.opened;
-  throw new SealpostError("authentication", `this message cannot be opened: ${item.problem}`);
-}
-
-/** The entry that `id` names, opened if it opens. Looks at older messages as far as it must. */
-export async function findItem(mail: Mail, id: string): Promise<Item> {
-  await mail.refresh();
-  for (;;) {
-    try {
-      const cached = await mail.cache.entry(findMessage(mail.cache, id));
-      if (cached) return await openItem(mail.unsealer, cached);
-      throw new SealpostError("no-such-message", "that message is not in your mailbox any more");
-    } catch (error) {
-      if (!isSealpostError(error, "no-such-message") || !await mail.fetchOlder()) throw error;
-    }
-  }
 }
 
 /** A message as every `--json` list shows it. */

@@ -1,7 +1,8 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { type Flag, FLAGS } from "../../protocol/entry.ts";
 import { printable } from "../../cli/printable.ts";
-import { type CommonOptions, findItem, withMail } from "./common.ts";
+import type { Mail } from "../mail.ts";
+import { type CommonOptions, withMail } from "./common.ts";
 import { parseFolder } from "./inbox.ts";
 
 /** What a command on several messages was given. */
@@ -72,11 +73,11 @@ export async function mark(
 }
 
 async function findAll(
-  mail: Parameters<typeof findItem>[0],
+  mail: Mail,
   ids: readonly string[],
 ): Promise<number[]> {
   const uids = new Set<number>();
-  for (const id of ids) uids.add((await findItem(mail, id)).entry.uid);
+  for (const id of ids) uids.add((await mail.findItem(id)).entry.uid);
   return [...uids];
 }
 

@@ -12,7 +12,7 @@ import {
   senderNote,
 } from "../mailbox/show.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { type CommonOptions, openMessage, withMail } from "./common.ts";
+import { type CommonOptions, withMail } from "./common.ts";
 
 /** What `read` was given. */
 export interface ReadOptions extends CommonOptions {
@@ -33,7 +33,7 @@ export interface ReadOptions extends CommonOptions {
 export async function read(options: ReadOptions): Promise<void> {
   await withMail(options, async (context) => {
     const { mail, terminal, json, printJson } = context;
-    const opened = await openMessage(mail, options.id);
+    const opened = await mail.openMessage(options.id);
     const lines: string[] = [];
     const message = await mail.fetch(opened);
     try {

@@ -1,7 +1,6 @@
 import { fromUtf8, utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { PROGRAM } from "../../cli/program.ts";
-import { openMessage } from "../commands/common.ts";
 import type { Mail } from "../mail.ts";
 import { readForDisplay } from "../mailbox/show.ts";
 import type { State } from "../state/state.ts";
@@ -37,7 +36,7 @@ export async function sendTestMessage(mail: Mail, state: State): Promise<string 
     text: TEXT,
     attachments: [],
   });
-  const message = await mail.fetch(await openMessage(mail, id));
+  const message = await mail.fetch(await mail.openMessage(id));
   try {
     const { text } = await readForDisplay(message);
     if (text.trimEnd() !== TEXT) {
