@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { fromFileUrl, join, relative, toFileUrl } from "@std/path";
+import { fromFileUrl, join, relative } from "@std/path";
 
 /**
  * The rooms of the top folder, from the highest down. A room imports from itself and from what is
