@@ -5,17 +5,34 @@ import { MUTANTS } from "./mutants/list.ts";
 const ROOT = fromFileUrl(new URL("../", import.meta.url));
 const document = await Deno.readTextFile(join(ROOT, "docs", "ASSURANCE.md"));
 
-/** The cells of the rows of all tables in the part of the document under `heading`. */
-function rowsUnder(heading: string): string[][] {
+/** The part of the document under `heading`, without its title. */
+function sectionOf(heading: string): string {
   const [, part = ""] = document.split(`\n## ${heading}\n`);
-  const [own = ""] = part.split("\n## ");
-  return own.split("\n").filter((line) => /^\| (?!where|breakage)/.test(line)).map((line) => {
-    return line.slice(2, -2).split(" | ");
-  });
+  return part.split("\n## ")[0] ?? "";
 }
 
-const guarantees = rowsUnder("Guarantees");
-const breakages = rowsUnder("Breakages");
+/** A guarantee, the sections it is given in, and the list under it. */
+interface Guarantee {
+  readonly text: string;
+  readonly where: string;
+  readonly heldBy: readonly string[];
+  readonly tried: readonly string[];
+}
+
+const guarantees = [...sectionOf("Guarantees").matchAll(/^\*\*(.+)\*\* \((.+)\)\n((?:- .+\n?)+)/gm)]
+  .map(([, text = "", where = "", list = ""]): Guarantee => {
+    const lines = list.trimEnd().split("\n");
+    const after = (word: string) =>
+      lines.filter((line) => line.startsWith(word)).map((line) => line.slice(word.length));
+    const [heldBy, tried] = [after("- held by "), after("- tried: ")];
+    assertEquals(heldBy.length + tried.length, lines.length, text);
+    return { text, where, heldBy, tried };
+  });
+
+/** Each breakage of the last run: its name, the files that it changes, the test that noticed it. */
+const breakages = [
+  ...sectionOf("Breakages").matchAll(/^- \*\*(.+)\*\*, in (.+): noticed by\n {2}(.+)$/gm),
+].map(([, name = "", files = "", test = ""]) => ({ name, files, test }));
 
 /** Asserts that there is a test of this name in this file, written as `` `FILE`: NAME ``. */
 async function assertTest(reference: string): Promise<void> {
@@ -56,23 +73,24 @@ function templates(source: string): RegExp[] {
 
 Deno.test("every guarantee names where it is given and tests that are there", async () => {
   assert(guarantees.length >= 60, `${guarantees.length} guarantees`);
-  for (const [where = "", guarantee = "", tests = "", mutants] of guarantees) {
-    assert(/\b[PT]\b/.test(where) && guarantee !== "" && mutants !== undefined, guarantee);
-    for (const reference of tests.split("<br>")) await assertTest(reference);
+  for (const { text, where, heldBy } of guarantees) {
+    assert(/\b[PT]\b/.test(where) && heldBy.length > 0, text);
+    for (const reference of heldBy) await assertTest(reference);
   }
+  const bold = sectionOf("Guarantees").split("\n").filter((line) => line.startsWith("**"));
+  assertEquals(bold.length, guarantees.length, "a guarantee that is not written like the others");
 });
 
 Deno.test("every breakage belongs to one guarantee", () => {
-  const named = guarantees.flatMap(([, , , mutants = ""]) => mutants.split("<br>"))
-    .filter((name) => name !== "–");
+  const named = guarantees.flatMap(({ tried }) => tried);
   assertEquals(named.toSorted(), MUTANTS.map(({ name }) => name).toSorted());
 });
 
 Deno.test("in the last run every breakage was noticed, by a test that is there", async () => {
-  assertEquals(breakages.map(([name]) => name), MUTANTS.map(({ name }) => name));
+  assertEquals(breakages.map(({ name }) => name), MUTANTS.map(({ name }) => name));
   const sources = await allSources();
   const made = sources.flatMap(templates);
-  for (const [name, files = "", reference = ""] of breakages) {
+  for (const { name, files, test: reference } of breakages) {
     const changed = MUTANTS.find((mutant) => mutant.name === name)?.changes ?? [];
     for (const { file } of changed) assert(files.includes(`\`${file}\``), name);
     // What ran is named, which is a name that is put together here and there, or in another file.

@@ -148,15 +148,13 @@ async function fate(copy: Copy, mutant: Mutant): Promise<Outcome> {
   return { mutant, killer };
 }
 
-/** The table of the document, a row for each mutant. */
-function table(outcomes: readonly Outcome[]): string {
-  const rows = outcomes.map(({ mutant, killer }) => {
+/** The list of the document, an item for each mutant. */
+function list(outcomes: readonly Outcome[]): string {
+  return outcomes.map(({ mutant, killer }) => {
     const files = [...new Set(mutant.changes.map(({ file }) => `\`${file}\``))].join(", ");
-    return `| ${mutant.name} | ${files} | ${
-      killer ? `\`${killer.file}\`: ${killer.test}` : "**survived**"
-    } |`;
-  });
-  return ["| breakage | in | noticed by |", "|---|---|---|", ...rows].join("\n");
+    const test = killer ? `\`${killer.file}\`: ${killer.test}` : "nothing";
+    return `- **${mutant.name}**, in ${files}: noticed by\n  ${test}`;
+  }).join("\n");
 }
 
 async function writeDocument(outcomes: readonly Outcome[]): Promise<void> {
@@ -171,7 +169,7 @@ async function writeDocument(outcomes: readonly Outcome[]): Promise<void> {
   const summary = `${date}, Deno ${Deno.version.deno}: ${counts}.`;
   await Deno.writeTextFile(
     DOCUMENT,
-    `${text.slice(0, at)}${summary}\n\n${table(outcomes)}\n${text.slice(text.indexOf(end))}`,
+    `${text.slice(0, at)}${summary}\n\n${list(outcomes)}\n${text.slice(text.indexOf(end))}`,
   );
 }
 
