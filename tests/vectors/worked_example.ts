@@ -20,7 +20,7 @@ import { recordByHand } from "./record_by_hand.ts";
 import { numberOf, rsaPkcs8 } from "./rsa_by_hand.ts";
 import { exported } from "./transcript.ts";
 
-/** Named values of the worked example: section 21 of docs/PROTOCOL.md. */
+/** Named values of the worked example: section 20 of docs/PROTOCOL.md. */
 export type Values = ReadonlyMap<string, Bytes>;
 
 /** What is given; every other value follows. Those in quotes there are text. */
