@@ -8,7 +8,7 @@ import { DEFAULT_ARGON2 } from "../crypto/argon2.ts";
 import { importAesKey } from "../crypto/aes_gcm.ts";
 import { type Bytes, random } from "../crypto/bytes.ts";
 import { generateIdentity } from "../crypto/identity.ts";
-import { sealLetter } from "../client/message/seal.ts";
+import { sealMessage } from "../client/message/seal.ts";
 import { openBody, sealBody, sealedBodySize } from "../protocol/body.ts";
 import { encodeHeader } from "../protocol/header.ts";
 import { newMessageId } from "../protocol/uuid.ts";
@@ -367,7 +367,7 @@ async function bulk(): Promise<void> {
   const piece = new Uint8Array(65_536).fill(120);
   const sender = served.person("alice");
   const reader = served.person("bob");
-  const sealed = await sealLetter({
+  const sealed = await sealMessage({
     id: newMessageId(),
     from: sender.name,
     to: [{ name: reader.name, bundle: reader.identity.bundle, fresh: false }],

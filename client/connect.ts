@@ -78,7 +78,7 @@ export async function connect(options: ConnectOptions): Promise<void> {
     }
     menu = new Menu(terminal, mail, dir, async () => {
       asking = true;
-      await mail.line.connect().finally(() => asking = false);
+      await mail.connection.connect().finally(() => asking = false);
     });
     await menu.run();
   } finally {

@@ -11,7 +11,7 @@ import { Bodies } from "./state/bodies.ts";
 import { Cache } from "./state/cache.ts";
 import { deliverWaiting } from "./mailbox/deliver.ts";
 import { Drafts } from "./state/drafts.ts";
-import { isLost, type Line } from "./connection/reconnecting_connection.ts";
+import { isLost, type ReconnectingConnection } from "./connection/reconnecting_connection.ts";
 import { type Item, listCached, type ListOptions, openItem } from "./mailbox/list.ts";
 import { findMessage } from "./mailbox/message_ids.ts";
 import { MailboxMemory } from "./state/mailbox_memory.ts";
@@ -21,7 +21,7 @@ import { Pins } from "./state/pins.ts";
 import { formatSize, Progress } from "./terminal/progress.ts";
 import { reseal, sealedBy } from "./message/reseal.ts";
 import type { RetiredKeys } from "./state/retired_keys.ts";
-import { sealLetter } from "./message/seal.ts";
+import { sealMessage } from "./message/seal.ts";
 import {
   indexText,
   parseQuery,
@@ -29,7 +29,7 @@ import {
   type SearchOptions,
   type SearchResult,
 } from "./mailbox/search.ts";
-import { readForDisplay, type Shown } from "./mailbox/show.ts";
+import { type DisplayedMessage, readForDisplay } from "./mailbox/show.ts";
 import type { State } from "./state/state.ts";
 import { fetchOlder, sync, type Synced } from "./mailbox/sync.ts";
 import type { TemporaryMessage } from "./message/temporary_message.ts";
@@ -73,7 +73,7 @@ export interface Stale {
 
 const SERVER = "server";
 
-/** One person's mail over one line: what was fetched is there without a connection too. */
+/** One person's mail over one connection: what was fetched is there without a connection too. */
 export class Mail {
   readonly people: People;
   readonly unsealer: Unsealer;
@@ -89,7 +89,7 @@ export class Mail {
 
   private constructor(
     self: Self,
-    readonly line: Line,
+    readonly connection: ReconnectingConnection,
     hello: Hello | null,
     parts: {
       people: People;
@@ -116,14 +116,14 @@ export class Mail {
   static async open(
     name: string,
     identity: Identity,
-    line: Line,
+    connection: ReconnectingConnection,
     state: State,
     retired: RetiredKeys,
     keepCache = true,
     serverFps: readonly Bytes[] = [],
   ): Promise<Mail> {
     const self = { name, identity, retired };
-    const people = new People(line, await Pins.load(state), self, serverFps);
+    const people = new People(connection, await Pins.load(state), self, serverFps);
     const cache = Cache.open(state, keepCache);
     const unsealer = new Unsealer(
       self,
@@ -135,8 +135,8 @@ export class Mail {
     const memory = await MailboxMemory.load(state);
     const outbox = await Outbox.open(state);
     const drafts = await Drafts.open(state);
-    const remembered = await rememberedHello(state, line);
-    const mail = new Mail(self, line, remembered, {
+    const remembered = await rememberedHello(state, connection);
+    const mail = new Mail(self, connection, remembered, {
       people,
       unsealer,
       cache,
@@ -159,12 +159,14 @@ export class Mail {
 
   /** What the server said of itself last, maybe long ago; null if it was never reached. */
   get hello(): Hello | null {
-    return this.line.hello ?? this.#remembered;
+    return this.connection.hello ?? this.#remembered;
   }
 
   /** Fetches what is new, and what has changed among the newest messages. */
   async sync(): Promise<Synced> {
-    const synced = await this.line.again(() => sync(this.line, this.cache, this.#memory));
+    const synced = await this.connection.again(() =>
+      sync(this.connection, this.cache, this.#memory)
+    );
     this.cache.setSynced(Date.now());
     return synced;
   }
@@ -186,7 +188,7 @@ export class Mail {
 
   /** Fetches a page of what is older than the cache reaches; false when there is nothing older. */
   fetchOlder(): Promise<boolean> {
-    return this.line.again(() => fetchOlder(this.line, this.cache, this.#memory));
+    return this.connection.again(() => fetchOlder(this.connection, this.cache, this.#memory));
   }
 
   /** A folder for temporary files that nobody else can read. */
@@ -220,7 +222,7 @@ export class Mail {
         this.cache,
         this.unsealer,
         options,
-        async () => this.line.online && await this.fetchOlder(),
+        async () => this.connection.online && await this.fetchOlder(),
         (done) => progress.update(done),
       );
     } finally {
@@ -297,7 +299,7 @@ export class Mail {
           `this server takes ${formatSize(maxMessage)}`,
       );
     }
-    const sealed = await sealLetter({
+    const sealed = await sealMessage({
       id,
       from: this.name,
       to: pick(to),
@@ -316,7 +318,7 @@ export class Mail {
     try {
       const sent = await withProgress("Sending", size, (tell) => {
         const onRefused = outgoing.onRefused ?? "remove";
-        return deliverWaiting(this.line, waiting, onRefused, (one) => this.#renew(one), tell);
+        return deliverWaiting(this.connection, waiting, onRefused, (one) => this.#renew(one), tell);
       });
       if (sent.waits) return sent;
       try {
@@ -367,7 +369,13 @@ export class Mail {
         const former = !equal(await sealedBy(waiting), this.identity.bundle.fp);
         const present = former ? await this.#reseal(waiting) : waiting;
         const { waits } = await withProgress("Sending", present.request.size, (tell) => {
-          return deliverWaiting(this.line, present, "set-aside", (one) => this.#renew(one), tell);
+          return deliverWaiting(
+            this.connection,
+            present,
+            "set-aside",
+            (one) => this.#renew(one),
+            tell,
+          );
         });
         if (waits) throw waits;
         sent++;
@@ -387,12 +395,12 @@ export class Mail {
   /** Fetches and verifies a message; the caller disposes of it. */
   fetch(opened: Opened): Promise<TemporaryMessage> {
     return withProgress("Receiving", opened.entry.bodySize, (tell) => {
-      return this.line.again(() => this.unsealer.fetch(this.line, opened, tell));
+      return this.connection.again(() => this.unsealer.fetch(this.connection, opened, tell));
     });
   }
 
   /** What a fetched message is shown as; its text is found by searches from then on. */
-  async show(opened: Opened, message: TemporaryMessage): Promise<Shown> {
+  async show(opened: Opened, message: TemporaryMessage): Promise<DisplayedMessage> {
     const shown = await readForDisplay(message);
     await indexText(this.cache, opened, shown);
     return shown;
@@ -410,7 +418,7 @@ export class Mail {
     clear: readonly Flag[] = [],
     folder?: Folder,
   ): Promise<void> {
-    const changed = await this.line.ask({
+    const changed = await this.connection.ask({
       op: "flag",
       uids: [...uids],
       set: [...set],
@@ -428,13 +436,13 @@ export class Mail {
 
   /** Ends the connection with a goodbye. Never throws. */
   async close(): Promise<void> {
-    await this.line.close();
+    await this.connection.close();
     this.cache.close();
   }
 
   /** Removes messages from the own mailbox for good. */
   async remove(uids: readonly number[]): Promise<void> {
-    await this.line.ask({ op: "remove", uids: [...uids] });
+    await this.connection.ask({ op: "remove", uids: [...uids] });
     for (const uid of uids) {
       const cached = await this.cache.entry(uid);
       if (cached) await this.unsealer.forget(cached.entry);
@@ -487,10 +495,13 @@ export class Mail {
  * What the server said of itself when it was reached last: limits are checked against it where there
  * is no connection.
  */
-async function rememberedHello(state: State, line: Line): Promise<Hello | null> {
+async function rememberedHello(
+  state: State,
+  connection: ReconnectingConnection,
+): Promise<Hello | null> {
   const bytes = await state.read(SERVER);
   const before = bytes && decodeHello(bytes);
-  const { hello } = line;
+  const { hello } = connection;
   if (!hello) return before;
   const now = encodeHello(hello);
   if (!bytes || !equal(bytes, now)) await state.write(SERVER, now);

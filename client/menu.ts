@@ -75,7 +75,7 @@ export class Menu {
 
   /** Runs until the person ends it, or the input does. Throws what ends the connection. */
   async run(): Promise<void> {
-    if (this.#mail.line.online) await this.#flushOutbox();
+    if (this.#mail.connection.online) await this.#flushOutbox();
     for (;;) {
       await this.#tellState();
       if (this.#arrived > 0) {
@@ -95,7 +95,7 @@ export class Menu {
   /** Says, once each, that the connection is gone, and that it is back. */
   async #tellState(): Promise<void> {
     if (!this.#terminal.interactive) return;
-    const { state } = this.#mail.line;
+    const { state } = this.#mail.connection;
     if (state.kind === "online") {
       if (this.#told === null) return;
       this.#told = null;
@@ -113,7 +113,7 @@ export class Menu {
 
   /** With a person there, what was chosen is also the wish to be connected. */
   async #reconnect(): Promise<void> {
-    if (!this.#terminal.interactive || this.#mail.line.online) return;
+    if (!this.#terminal.interactive || this.#mail.connection.online) return;
     await this.#connect().catch(() => {});
     await this.#tellState();
   }

@@ -18,12 +18,13 @@ import { NextKeys } from "../files/next_keys.ts";
 import type { MailEvent } from "../protocol/request.ts";
 import { connectSocket } from "../protocol/socket.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../cli/secret_input.ts";
-import { Line } from "./connection/reconnecting_connection.ts";
+import { ReconnectingConnection } from "./connection/reconnecting_connection.ts";
 import { CONFIG_FILE, readConfig } from "./state/config.ts";
 import { askForBundle } from "./connection/login.ts";
 import { logOn } from "./connection/log_on.ts";
 import { Mail } from "./mail.ts";
 import { rotatedText } from "./trust/people.ts";
+import type { LocalUser } from "./state/local_user.ts";
 import { RetiredKeys } from "./state/retired_keys.ts";
 import { completeKeys, remembered, settleKeys } from "./state/settle_keys.ts";
 import { State } from "./state/state.ts";
@@ -53,36 +54,29 @@ export interface SessionOptions {
   readonly offline?: "allowed";
   /**
    * Asks for the password when a connection is made again and no ticket is left; null where it
-   * cannot be asked for now. Without this a line that needs it stays offline.
+   * cannot be asked for now. Without this a connection that needs it stays lost.
    */
   readonly askPassword?: () => Promise<Bytes | null>;
   /** Told, in a sentence, that this login bound the account to the key. */
   readonly announce: (line: string) => void;
   /** Keys and state, if they are open already. */
-  readonly person?: Person;
+  readonly person?: LocalUser;
   /** How the password is come by, if not from a file, the environment or a question; it is wiped. */
   readonly password?: () => Promise<Bytes>;
   /** How the own password in the place of a one-time one is come by, if not by asking. */
   readonly newPassword?: () => Promise<string>;
 }
 
-/** Somebody's keys and state, before any connection. */
-export interface Person {
-  readonly identity: Identity;
-  readonly retired: RetiredKeys;
-  readonly state: State;
-}
-
 /**
  * Loads the keys and the state of a user; `passphrase` is asked as by `loadIdentity`. Throws what
  * `loadIdentity` and `State.open` throw.
  */
-export async function openPerson(
+export async function openLocalUser(
   terminal: Terminal,
   dir: string,
   name: string,
   passphrase?: (attempt: number) => Promise<Bytes | null>,
-): Promise<Person> {
+): Promise<LocalUser> {
   await completeKeys(dir, name);
   const [identity, ...others] = await openKeys(terminal, dir, name, passphrase);
   const retired = new RetiredKeys(dir, name, (path) => askRetired(terminal, path), others);
@@ -139,7 +133,7 @@ export async function openMail(options: SessionOptions): Promise<Mail> {
   const { terminal, address, name, dir, passwordFile } = options;
   // Also when a ticket does without it: a script is to fail on the day it is written, not later.
   if (passwordFile !== undefined) await requirePrivate(passwordFile);
-  const person = options.person ?? await openPerson(terminal, dir, name);
+  const person = options.person ?? await openLocalUser(terminal, dir, name);
   const server = await pinnedServer(terminal, dir, address);
   const whole = { ...options, person };
   return await NextKeys.waiting(dir, name)
@@ -148,7 +142,7 @@ export async function openMail(options: SessionOptions): Promise<Mail> {
 }
 
 async function openSettled(
-  options: SessionOptions & { readonly person: Person },
+  options: SessionOptions & { readonly person: LocalUser },
   server: Bundle,
 ): Promise<Mail> {
   const { terminal, address, name, person: { identity, retired, state } } = options;
@@ -173,11 +167,11 @@ async function openSettled(
       );
     }
     // The next ticket comes after the first request: without it, the next time needs a password.
-    if (again && dialed.resumed) await dialed.link.ask({ op: "whoami" });
+    if (again && dialed.resumed) await dialed.session.ask({ op: "whoami" });
     return dialed;
   };
   const { reconnect = false, retries = 0 } = options;
-  const line = await Line.open({
+  const connection = await ReconnectingConnection.open({
     dial,
     reconnect,
     retries,
@@ -185,11 +179,11 @@ async function openSettled(
   });
   try {
     const { cache } = options;
-    const mail = await Mail.open(name, identity, line, state, retired, cache, [server.fp]);
+    const mail = await Mail.open(name, identity, connection, state, retired, cache, [server.fp]);
     mail.people.onRotated = (change) => options.announce(rotatedText(change));
     return mail;
   } catch (error) {
-    await line.close();
+    await connection.close();
     throw error;
   }
 }
@@ -197,7 +191,7 @@ async function openSettled(
 /** {@linkcode openMail}, once it is clear what became of a change of keys that was broken off. */
 async function settleAndOpen(
   options: SessionOptions,
-  person: Person,
+  person: LocalUser,
   server: Bundle,
 ): Promise<Mail> {
   const { terminal, address, dir, name, announce } = options;
@@ -210,7 +204,7 @@ async function settleAndOpen(
       announce,
       passphrase: (path) => askRetired(terminal, path),
       logIn: async (identity, state) => {
-        const { link } = await logOn({
+        const { session } = await logOn({
           address,
           server,
           name,
@@ -220,7 +214,7 @@ async function settleAndOpen(
           password: password.get,
           newPassword: options.newPassword ?? (() => askNewPassword(terminal)),
         });
-        await link.close();
+        await session.close();
       },
     });
     // What another client of this user is settling is its own.

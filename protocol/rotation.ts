@@ -126,7 +126,7 @@ export async function verifyCertificate(
 }
 
 /** One link of a chain as a server gives it: a certificate, and the bundle that it leads away from. */
-export interface Link {
+export interface ChainLink {
   readonly certificate: Bytes;
   readonly bundle: Bytes;
 }
@@ -161,7 +161,7 @@ export interface ChainOf {
 export async function followChain(
   { name, serverFps, retired }: ChainOf,
   start: Standing,
-  links: readonly Link[],
+  links: readonly ChainLink[],
   end: Bundle,
 ): Promise<{ readonly left: readonly Left[]; readonly now: Standing }> {
   if (links.length > MAX_CHAIN) {

@@ -90,10 +90,10 @@ async function limits(): Promise<Record<string, readonly string[]>> {
     "time that a client may take before the verdict": [setting("login-timeout").slice(0, -1)],
     "patience: for the verdict; for any progress of what was asked": [
       await at("client/connection/login.ts", "LOGIN_TIMEOUT", SECOND),
-      await at("client/connection/link.ts", "PATIENCE", SECOND),
+      await at("client/connection/client_session.ts", "PATIENCE", SECOND),
     ],
     "data that still comes after a client's `cancel`": [
-      await at("client/connection/link.ts", "MAX_DRAINED", MIB),
+      await at("client/connection/client_session.ts", "MAX_DRAINED", MIB),
     ],
     "entries and what was opened, kept on a client's disk": [
       await at("client/state/cache.ts", "MAX_FILE", GIB),

@@ -87,7 +87,7 @@ export async function withMail<T>(
 /** Sends what waits; what is wanted without a server too does not fail by this. */
 async function flush(mail: Mail, offline: boolean): Promise<Flushed> {
   const nothing = { sent: 0, refused: [] };
-  if (!mail.line.online) return nothing;
+  if (!mail.connection.online) return nothing;
   try {
     return await mail.flushOutbox();
   } catch (error) {

@@ -6,7 +6,7 @@ import { formatLetter } from "../state/letter.ts";
 import { Outbox } from "../state/outbox.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { sendDraft } from "../send_draft.ts";
-import { openPerson } from "../session.ts";
+import { openLocalUser } from "../session.ts";
 import { formatTime, isoTime } from "../mailbox/show.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { Writing } from "../terminal/writing.ts";
@@ -35,7 +35,7 @@ async function withDrafts(
     ...(options.dir === undefined ? {} : { dir: options.dir }),
     ...(options.server === undefined ? {} : { server: options.server }),
   });
-  const { state } = await openPerson(terminal, profile.dir, profile.name);
+  const { state } = await openLocalUser(terminal, profile.dir, profile.name);
   const drafts = await Drafts.open(state);
   const outbox = await Outbox.open(state);
   await drafts.dropSent((message) => outbox.has(message));

@@ -7,7 +7,8 @@ import { PROGRAM } from "../../cli/program.ts";
 import type { Mail } from "../mail.ts";
 import { type Pin, Pins } from "../state/pins.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
-import { openMail, openPerson, type Person } from "../session.ts";
+import { openLocalUser, openMail } from "../session.ts";
+import type { LocalUser } from "../state/local_user.ts";
 import { isoTime } from "../mailbox/show.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { lookalikes, verification } from "../trust/verification.ts";
@@ -24,7 +25,7 @@ export interface KeyOptions {
 export interface Keyring {
   readonly terminal: Terminal;
   readonly profile: Profile;
-  readonly person: Person;
+  readonly person: LocalUser;
   readonly pins: Pins;
   /** Prints one JSON value for programs. */
   readonly printJson: (value: unknown) => void;
@@ -34,7 +35,7 @@ export interface Keyring {
 export async function openKeyring(options: KeyOptions): Promise<Keyring> {
   const terminal = openTerminal();
   const profile = await findProfile(placeOf(options));
-  const person = await openPerson(terminal, profile.dir, profile.name);
+  const person = await openLocalUser(terminal, profile.dir, profile.name);
   return {
     terminal,
     profile,

@@ -14,7 +14,7 @@ import { makeIdentity } from "../../cli/make_identity.ts";
 import { NextKeys } from "../../files/next_keys.ts";
 import { printable, printableJson } from "../../cli/printable.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../../cli/secret_input.ts";
-import { Line } from "../connection/reconnecting_connection.ts";
+import { ReconnectingConnection } from "../connection/reconnecting_connection.ts";
 import { type LoggedOn, logOn } from "../connection/log_on.ts";
 import { Mail } from "../mail.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
@@ -23,14 +23,14 @@ import {
   askNewPassword,
   askPassphrase,
   firstPassword,
+  openLocalUser,
   openMail,
-  openPerson,
-  type Person,
   pinnedServer,
 } from "../session.ts";
+import type { LocalUser } from "../state/local_user.ts";
 import { State } from "../state/state.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
-import { Tickets } from "../state/tickets.ts";
+import { TicketStore } from "../state/ticket_store.ts";
 import { forgetUnlocked } from "../state/unlocked.ts";
 
 /** With these the server has said that it did not take the new key. */
@@ -77,7 +77,7 @@ export async function rotateKeys(options: RotateOptions): Promise<void> {
       );
     }
   }
-  const person = await openPerson(terminal, dir, name);
+  const person = await openLocalUser(terminal, dir, name);
   const server = await pinnedServer(terminal, dir, address);
   const passphrase = await passphraseFor(options, terminal, dir, name);
   try {
@@ -92,7 +92,7 @@ export async function rotateKeys(options: RotateOptions): Promise<void> {
       newPassword: () => askNewPassword(terminal),
     });
     const next = await change(loggedOn, person, { ...session, server, passphrase });
-    await new Tickets(next.state, server.fp).clear();
+    await new TicketStore(next.state, server.fp).clear();
     await forgetUnlocked(dir, name);
     report(options, terminal, profile, person.identity, next.identity);
   } finally {
@@ -111,13 +111,13 @@ interface Change {
 
 /** Everything between the login with the old key and the end of its session. */
 async function change(
-  { link, hello, exporter }: LoggedOn,
-  person: Person,
+  { session, hello, exporter }: LoggedOn,
+  person: LocalUser,
   { terminal, dir, name, cache, server, passphrase }: Change,
-): Promise<Pick<Person, "identity" | "state">> {
+): Promise<Pick<LocalUser, "identity" | "state">> {
   const { identity, state, retired } = person;
-  const line = Line.over(link, hello);
-  const mail = await Mail.open(name, identity, line, state, retired, cache, [server.fp]);
+  const connection = ReconnectingConnection.over(session, hello);
+  const mail = await Mail.open(name, identity, connection, state, retired, cache, [server.fp]);
   try {
     // What waits is sealed under the old key, under which nothing is taken afterwards.
     for (const one of (await mail.flushOutbox()).refused) {
@@ -128,7 +128,7 @@ async function change(
     const next: Identity = forgetPkcs8(made);
     try {
       await state.handOver(next);
-      await rotateKey({ link, exporter, name, serverFp: server.fp }, identity, next);
+      await rotateKey({ session, exporter, name, serverFp: server.fp }, identity, next);
     } catch (error) {
       if (!isSealpostError(error, ...REFUSALS)) throw uncertain(error);
       await keys.discard();

@@ -104,7 +104,7 @@ async function different(
   { pins }: Keyring,
   { name, fp }: Pin,
 ): Promise<SealpostError> {
-  await pins.doubt(name);
+  await pins.revokeVerification(name);
   return new SealpostError(
     "key-changed",
     `the numbers differ: the key known here for ${name}, ${

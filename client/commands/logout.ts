@@ -2,7 +2,7 @@ import { printableJson } from "../../cli/printable.ts";
 import { findProfile, requireAddress } from "../state/profile.ts";
 import { openMail } from "../session.ts";
 import { openTerminal } from "../terminal/terminal.ts";
-import { Tickets } from "../state/tickets.ts";
+import { TicketStore } from "../state/ticket_store.ts";
 import { type KeyOptions, placeOf } from "./keyring.ts";
 
 /** What `logout` was given. */
@@ -29,13 +29,13 @@ export async function logout(options: LogoutOptions): Promise<void> {
       ...options.passwordFile === undefined ? {} : { passwordFile: options.passwordFile },
     });
     try {
-      const { sessions, tickets } = await mail.line.ask({ op: "logout", everywhere: true });
+      const { sessions, tickets } = await mail.connection.ask({ op: "logout", everywhere: true });
       ended = { sessions, tickets };
     } finally {
       await mail.close();
     }
   }
-  const forgotten = await Tickets.forget(dir, name);
+  const forgotten = await TicketStore.forget(dir, name);
   if (options.json) {
     return terminal.print(printableJson({ ticketForgotten: forgotten, everywhere: ended }));
   }

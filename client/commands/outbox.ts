@@ -7,7 +7,7 @@ import type { Self } from "../trust/people.ts";
 import { findProfile } from "../state/profile.ts";
 import { formatSize } from "../terminal/progress.ts";
 import { openWaiting } from "../message/reseal.ts";
-import { openPerson } from "../session.ts";
+import { openLocalUser } from "../session.ts";
 import { formatTime, isoTime } from "../mailbox/show.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { type CommonOptions, withMail } from "./common.ts";
@@ -46,7 +46,7 @@ async function withOutbox(
     ...(options.dir === undefined ? {} : { dir: options.dir }),
     ...(options.server === undefined ? {} : { server: options.server }),
   });
-  const { identity, retired, state } = await openPerson(terminal, dir, name);
+  const { identity, retired, state } = await openLocalUser(terminal, dir, name);
   await work({
     terminal,
     name,

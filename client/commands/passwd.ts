@@ -7,9 +7,9 @@ import { printableJson } from "../../cli/printable.ts";
 import { passphraseBytes, readInputLine } from "../../cli/secret_input.ts";
 import type { Mail } from "../mail.ts";
 import { findProfile, requireAddress } from "../state/profile.ts";
-import { askNewPassword, givenPassword, openMail, openPerson } from "../session.ts";
+import { askNewPassword, givenPassword, openLocalUser, openMail } from "../session.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
-import { Tickets } from "../state/tickets.ts";
+import { TicketStore } from "../state/ticket_store.ts";
 import { type KeyOptions, placeOf } from "./keyring.ts";
 
 /** What `passwd` was given. */
@@ -31,7 +31,7 @@ export async function passwd(options: PasswdOptions): Promise<void> {
   const { dir, name } = profile;
   // Before the keys are opened: a passphrase that is asked for must not be taken from these lines.
   const lines = options.passwordStdin ? readTwoLines() : null;
-  const person = await openPerson(terminal, dir, name);
+  const person = await openLocalUser(terminal, dir, name);
   const old = lines?.old ?? await oldPassword(terminal, options.passwordFile);
   const problem = async (password: string) =>
     await isPassphrase(dir, name, passphraseBytes(password))
@@ -65,7 +65,7 @@ export async function passwd(options: PasswdOptions): Promise<void> {
     wipe(old);
   }
   // All tickets ended with the old password.
-  await Tickets.forget(dir, name);
+  await TicketStore.forget(dir, name);
   const ticket = await renew(log, chosen ?? "", terminal);
   if (options.json) return terminal.print(printableJson({ changed: true, ticket }));
   terminal.print("Your password is changed. Your other sessions have ended.");
@@ -75,7 +75,7 @@ export async function passwd(options: PasswdOptions): Promise<void> {
 }
 
 async function change(mail: Mail, old: string, next: string): Promise<void> {
-  await mail.line.ask({ op: "passwd", old, new: next });
+  await mail.connection.ask({ op: "passwd", old, new: next });
 }
 
 /** Logs in with the new password, which leaves a ticket. Whether that went well. */

@@ -39,7 +39,7 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
   };
   await withMail(options, async ({ mail, terminal, json, printJson }) => {
     await mail.refresh();
-    while (mail.line.online && await mail.fetchOlder());
+    while (mail.connection.online && await mail.fetchOlder());
     let result = await look(mail, query, where);
     let large = 0;
     if (options.fetch && result.unindexed.length > 0) {

@@ -8,7 +8,13 @@ import { parseName } from "../../protocol/name.ts";
 import { printableJson } from "../../cli/printable.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { givenPassword } from "../session.ts";
-import { chooseFolder, findEarlier, furnish, nextCommands, shown } from "../setup/folder.ts";
+import {
+  chooseFolder,
+  createClientFolder,
+  findEarlier,
+  nextCommands,
+  shown,
+} from "../setup/folder.ts";
 import { openKeys } from "../setup/keys.ts";
 import { firstLogin, requireOther } from "../setup/login.ts";
 import { findServer } from "../setup/server.ts";
@@ -161,7 +167,7 @@ async function begin(
   if (newcomer.fp !== null) say("The server answers, and its key is the right one.");
   const name = newcomer.name ?? await askName(terminal);
   const dir = await chooseFolder(terminal, name, options.dir);
-  await furnish(dir, name, address, bundle);
+  await createClientFolder(dir, name, address, bundle);
   return { dir, name, address, oneTime: newcomer.password };
 }
 

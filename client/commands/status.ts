@@ -6,7 +6,7 @@ import { type CommonOptions, withMail } from "./common.ts";
 /** The `status` command: who one is, where, and how the mailbox stands. */
 export async function status(options: CommonOptions): Promise<void> {
   await withMail(options, async ({ mail, profile, json, printJson, terminal }) => {
-    const account = await mail.line.ask({ op: "whoami" });
+    const account = await mail.connection.ask({ op: "whoami" });
     const waiting = await mail.waiting();
     const fields = {
       name: mail.name,

@@ -2,12 +2,12 @@ import { SealpostError } from "../../crypto/error.ts";
 import { utf8 } from "../../crypto/bytes.ts";
 import { printable, printableJson } from "../../cli/printable.ts";
 import { Arrivals } from "../arrivals.ts";
-import { isLost, type LineState } from "../connection/reconnecting_connection.ts";
+import { type ConnectionState, isLost } from "../connection/reconnecting_connection.ts";
 import { type Item, openItem } from "../mailbox/list.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import type { Hooks } from "../terminal/programs.ts";
 import { findProfile, requireAddress } from "../state/profile.ts";
-import { openMail, openPerson } from "../session.ts";
+import { openLocalUser, openMail } from "../session.ts";
 import { listingLine } from "../mailbox/show.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { type CommonOptions, toJson } from "./common.ts";
@@ -42,7 +42,7 @@ export async function watch(options: WatchOptions): Promise<void> {
     ...(options.dir === undefined ? {} : { dir: options.dir }),
     ...(options.server === undefined ? {} : { server: options.server }),
   });
-  const person = await openPerson(terminal, profile.dir, profile.name);
+  const person = await openLocalUser(terminal, profile.dir, profile.name);
   const bell = new Bell();
   const mail = await openMail({
     terminal,
@@ -60,17 +60,17 @@ export async function watch(options: WatchOptions): Promise<void> {
   });
   using stop = new Stop(() => bell.ring());
   try {
-    tellState(terminal, mail.line.state);
-    mail.line.onState((state) => {
+    tellState(terminal, mail.connection.state);
+    mail.connection.onState((state) => {
       tellState(terminal, state);
       bell.ring();
     });
     const arrivals = await Arrivals.load(person.state, folder, options.fromNow);
     let told = 0;
     while (stop.code === null) {
-      if (mail.line.online) {
+      if (mail.connection.online) {
         try {
-          if (!mail.line.online) continue;
+          if (!mail.connection.online) continue;
           for (const cached of await arrivals.fetch(mail)) {
             await tell(terminal, options, await openItem(mail.unsealer, cached));
             await arrivals.told(mail, cached.entry.uid);
@@ -78,11 +78,13 @@ export async function watch(options: WatchOptions): Promise<void> {
             if (stop.code !== null) break;
           }
         } catch (error) {
-          // The line tells why, and rings when it is back.
+          // The connection says why, and announces its return.
           if (!isLost(error)) throw error;
         }
-      } else if (mail.line.state.kind === "offline" && mail.line.state.retryAt === Infinity) {
-        await mail.line.connected();
+      } else if (
+        mail.connection.state.kind === "offline" && mail.connection.state.retryAt === Infinity
+      ) {
+        await mail.connection.connected();
       }
       if (stop.code === null) await bell.rung();
     }
@@ -124,7 +126,7 @@ async function notify(
   terminal.writeBytes(utf8(how === "sequence" ? `\x1b]9;${text}\x07\x07` : "\x07"));
 }
 
-function tellState(terminal: Terminal, state: LineState): void {
+function tellState(terminal: Terminal, state: ConnectionState): void {
   if (state.kind !== "offline" || state.retryAt === Infinity) return;
   const seconds = Math.max(1, Math.round((state.retryAt - Date.now()) / 1000));
   terminal.complain(printable(`Offline: ${state.why}; trying again in ${seconds} s.`));

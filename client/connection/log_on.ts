@@ -5,10 +5,10 @@ import type { Hello } from "../../protocol/hello.ts";
 import { PROGRAM_VERSION } from "../../cli/program.ts";
 import type { MailEvent } from "../../protocol/request.ts";
 import { TICKET_LABEL } from "../../protocol/resumption.ts";
-import { Link } from "./link.ts";
+import { ClientSession } from "./client_session.ts";
 import { type Connected, logIn, resumeLogin } from "./login.ts";
 import type { State } from "../state/state.ts";
-import { Tickets } from "../state/tickets.ts";
+import { TicketStore } from "../state/ticket_store.ts";
 
 /** Who logs on, where, and how. */
 export interface LogOnOptions {
@@ -28,7 +28,7 @@ export interface LogOnOptions {
 
 /** A session that is ready for requests. */
 export interface LoggedOn {
-  readonly link: Link;
+  readonly session: ClientSession;
   readonly hello: Hello;
   /** Whether this login bound the account to the key. */
   readonly bound: boolean;
@@ -42,7 +42,7 @@ export interface LoggedOn {
  * the ticket for the next time. Throws what {@linkcode logIn} throws.
  */
 export async function logOn(options: LogOnOptions): Promise<LoggedOn> {
-  const tickets = new Tickets(options.state, options.server.fp);
+  const tickets = new TicketStore(options.state, options.server.fp);
   const resumed = options.useTicket ? await resume(options, tickets) : null;
   if (resumed) {
     return { ...ready(resumed, tickets, options, true), bound: false, resumed: true };
@@ -55,10 +55,10 @@ export async function logOn(options: LogOnOptions): Promise<LoggedOn> {
       client: `sealpost/${PROGRAM_VERSION}`,
     });
     const { ticket, bound, change } = loggedIn.verdict;
-    const session = ready(loggedIn, tickets, options, false);
-    if (change) await changePassword(session.link, fromUtf8(password), options.newPassword);
+    const logged = ready(loggedIn, tickets, options, false);
+    if (change) await changePassword(logged.session, fromUtf8(password), options.newPassword);
     else if (ticket) await keep(tickets, loggedIn, ticket);
-    return { ...session, bound, resumed: false };
+    return { ...logged, bound, resumed: false };
   } finally {
     wipe(password);
   }
@@ -66,19 +66,19 @@ export async function logOn(options: LogOnOptions): Promise<LoggedOn> {
 
 /** Until a one-time password is changed, the server answers nothing else. */
 async function changePassword(
-  link: Link,
+  session: ClientSession,
   old: string,
   ask: LogOnOptions["newPassword"],
 ): Promise<void> {
   try {
-    await link.ask({ op: "passwd", old, new: await ask() });
+    await session.ask({ op: "passwd", old, new: await ask() });
   } catch (error) {
-    await link.close();
+    await session.close();
     throw error;
   }
 }
 
-async function resume(options: LogOnOptions, tickets: Tickets): Promise<Connected | null> {
+async function resume(options: LogOnOptions, tickets: TicketStore): Promise<Connected | null> {
   if (!await tickets.any()) return null;
   const { address, name, identity, server } = options;
   const psks: Bytes[] = [];
@@ -96,26 +96,31 @@ async function resume(options: LogOnOptions, tickets: Tickets): Promise<Connecte
   }
 }
 
-function ready(connected: Connected, tickets: Tickets, options: LogOnOptions, resumed: boolean) {
+function ready(
+  connected: Connected,
+  tickets: TicketStore,
+  options: LogOnOptions,
+  resumed: boolean,
+) {
   // One, in a session that was resumed: each that is kept is a write to the disk.
   let due = resumed;
-  const link = new Link(connected.connection, (event) => {
+  const session = new ClientSession(connected.connection, (event) => {
     if (event.event !== "ticket") return options.onMail?.(event);
     if (!due) return;
     due = false;
     // A ticket that cannot be kept costs a password the next time, and nothing now.
     return keep(tickets, connected, event).catch(() => {});
   });
-  return { link, hello: connected.hello, exporter: connected.exporter };
+  return { session, hello: connected.hello, exporter: connected.exporter };
 }
 
 async function keep(
-  tickets: Tickets,
-  session: Connected,
+  tickets: TicketStore,
+  connected: Connected,
   ticket: { readonly id: string; readonly expires: number },
 ): Promise<void> {
   const id = fromHex(ticket.id);
-  const psk = await session.exporter(TICKET_LABEL, id);
+  const psk = await connected.exporter(TICKET_LABEL, id);
   await tickets.put({ id, psk, expires: ticket.expires });
   wipe(psk);
 }

@@ -34,7 +34,7 @@ export interface Connected {
 }
 
 /** An accepted login. */
-export interface LoggedIn extends Connected {
+export interface AcceptedLogin extends Connected {
   readonly verdict: Verdict & { readonly ok: true };
 }
 
@@ -81,7 +81,7 @@ export async function logIn(
   identity: Identity,
   login: Login,
   timeout = LOGIN_TIMEOUT,
-): Promise<LoggedIn> {
+): Promise<AcceptedLogin> {
   const grid = await Grid.measure(identity, GRID_SAMPLES);
   return await withStream(address, timeout, async (stream) => {
     const reader = new ExactReader(stream);

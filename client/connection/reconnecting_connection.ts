@@ -4,10 +4,10 @@ import type { Hello } from "../../protocol/hello.ts";
 import { RefusedError } from "../../protocol/refused.ts";
 import type { DeliverRequest, Op, Request, Response } from "../../protocol/request.ts";
 import { sleep } from "../../protocol/timer.ts";
-import type { Answer, Channel, Link } from "./link.ts";
+import type { Answer, Channel, ClientSession } from "./client_session.ts";
 
-/** How a line stands. */
-export type LineState =
+/** The state of a {@linkcode ReconnectingConnection}. */
+export type ConnectionState =
   | { readonly kind: "online" }
   | { readonly kind: "connecting" }
   | {
@@ -18,23 +18,23 @@ export type LineState =
     readonly retryAt: number;
   };
 
-/** A connection that was made: what {@linkcode Line} needs of it. */
+/** A connection that was made: what {@linkcode ReconnectingConnection} needs of it. */
 export interface Dialed {
-  readonly link: Link;
+  readonly session: ClientSession;
   readonly hello: Hello;
   /** Whether a ticket took the place of the password. */
   readonly resumed: boolean;
 }
 
-/** How a line behaves. */
-export interface LineOptions {
+/** How a {@linkcode ReconnectingConnection} behaves. */
+export interface ReconnectOptions {
   /** Makes a connection. Throws why it could not. `again`: there was one before. */
   readonly dial: (again: boolean) => Promise<Dialed>;
   /** Whether it dials again by itself for as long as it is open. */
   readonly reconnect?: boolean;
   /** How often what a lost connection broke off is tried over a new one. Default: never. */
   readonly retries?: number;
-  /** Whether a line without a connection is better than none. */
+  /** Whether to go on without a connection if the server is away. */
   readonly offline?: boolean;
   /** The wait before the first attempt to dial again, and the longest, milliseconds. */
   readonly pace?: { readonly first: number; readonly most: number };
@@ -73,20 +73,20 @@ export function isLost(error: unknown): boolean {
 }
 
 /**
- * The connection to a server as the rest of the client sees it: a {@linkcode Link} for now, or none,
+ * The connection to a server as the rest of the client sees it: a {@linkcode ClientSession} for now, or none,
  * or, later, another one. Requests that were on their way when the connection was lost fail with
- * `connection-lost`; without a connection they fail at once, with `offline` or, on a line that dials
+ * `connection-lost`; without a connection they fail at once, with `offline` or, where it dials
  * no more by itself, with what ended it.
  */
-export class Line implements Channel {
-  readonly #options: LineOptions;
+export class ReconnectingConnection implements Channel {
+  readonly #options: ReconnectOptions;
   readonly #pace: { readonly first: number; readonly most: number };
-  readonly #listeners = new Set<(state: LineState) => void>();
-  #link: Link | null = null;
+  readonly #listeners = new Set<(state: ConnectionState) => void>();
+  #session: ClientSession | null = null;
   #hello: Hello | null = null;
   /** Why the last connection ended. */
   #ended: SealpostError | null = null;
-  #state: LineState = { kind: "connecting" };
+  #state: ConnectionState = { kind: "connecting" };
   #dialing: Promise<void> | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Attempts that failed since the last good connection. */
@@ -96,31 +96,31 @@ export class Line implements Channel {
   /** Whether the connection began with a ticket, which is spent. */
   #resumed = false;
 
-  private constructor(options: LineOptions) {
+  private constructor(options: ReconnectOptions) {
     this.#options = options;
     this.#pace = options.pace ?? PACE;
   }
 
-  /** A line over a link that is there; when that is lost there is no other. */
-  static over(link: Link, hello: Hello): Line {
-    const line = new Line({ dial: () => Promise.reject(closed()) });
-    line.#take({ link, hello, resumed: false });
-    return line;
+  /** Wraps an established session; when that is lost there is no other. */
+  static over(session: ClientSession, hello: Hello): ReconnectingConnection {
+    const connection = new ReconnectingConnection({ dial: () => Promise.reject(closed()) });
+    connection.#take({ session, hello, resumed: false });
+    return connection;
   }
 
   /** Dials. Throws what `dial` throws, unless the server is away and `offline` is allowed. */
-  static async open(options: LineOptions): Promise<Line> {
-    const line = new Line(options);
+  static async open(options: ReconnectOptions): Promise<ReconnectingConnection> {
+    const connection = new ReconnectingConnection(options);
     try {
-      line.#take(await options.dial(false));
+      connection.#take(await options.dial(false));
     } catch (error) {
       if (!options.offline || !isSealpostError(error) || !isAway(error)) throw error;
-      line.#lose(error);
+      connection.#lose(error);
     }
-    return line;
+    return connection;
   }
 
-  get state(): LineState {
+  get state(): ConnectionState {
     return this.#state;
   }
 
@@ -134,14 +134,14 @@ export class Line implements Channel {
   }
 
   /** Tells `callback` of every change from now on; returns how to stop that. */
-  onState(callback: (state: LineState) => void): () => void {
+  onState(callback: (state: ConnectionState) => void): () => void {
     this.#listeners.add(callback);
     return () => this.#listeners.delete(callback);
   }
 
   /** Dials now if there is no connection. Throws why there is none. */
   async connect(): Promise<void> {
-    if (this.#link) return;
+    if (this.#session) return;
     if (this.#closed) throw closed();
     clearTimeout(this.#timer);
     await (this.#dialing ??= this.#redial().finally(() => this.#dialing = null));
@@ -149,7 +149,7 @@ export class Line implements Channel {
 
   /** Resolves when there is a connection. Throws if there will be none without the person. */
   async connected(): Promise<void> {
-    while (!this.#link) {
+    while (!this.#session) {
       if (this.#state.kind === "offline" && this.#state.retryAt === Infinity) {
         throw this.#offline();
       }
@@ -161,7 +161,7 @@ export class Line implements Channel {
   }
 
   /**
-   * Runs `work`, and again over a new connection if the one it used was lost, as often as the line
+   * Runs `work`, and again over a new connection if the one it used was lost, as often as it
    * retries. `work` must be safe to repeat. Throws what it throws.
    */
   async again<T>(work: () => Promise<T>): Promise<T> {
@@ -201,15 +201,15 @@ export class Line implements Channel {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#dialing?.catch(() => {});
-    const link = this.#link;
-    this.#link = null;
-    await (this.#resumed ? link?.closeWithTicket() : link?.close());
+    const session = this.#session;
+    this.#session = null;
+    await (this.#resumed ? session?.closeWithTicket() : session?.close());
     this.#become({ kind: "offline", why: "the connection is closed", retryAt: Infinity });
     this.#listeners.clear();
   }
 
-  #present(): Link {
-    if (this.#link) return this.#link;
+  #present(): ClientSession {
+    if (this.#session) return this.#session;
     // Without another one to come it is the end of this one that is told.
     throw this.#options.reconnect ? this.#offline() : this.#ended ?? this.#offline();
   }
@@ -219,15 +219,15 @@ export class Line implements Channel {
     return new SealpostError("offline", `there is no connection to the server: ${why}`);
   }
 
-  #take({ link, hello, resumed }: Dialed): void {
-    this.#link = link;
+  #take({ session, hello, resumed }: Dialed): void {
+    this.#session = session;
     this.#resumed = resumed;
     this.#hello = hello;
     this.#since = performance.now();
     this.#become({ kind: "online" });
-    link.ended.then((why) => {
-      if (this.#link !== link) return;
-      this.#link = null;
+    session.ended.then((why) => {
+      if (this.#session !== session) return;
+      this.#session = null;
       this.#ended = why;
       if (performance.now() - this.#since > SETTLED) this.#failures = 0;
       this.#lose(why);
@@ -257,7 +257,7 @@ export class Line implements Channel {
     try {
       const dialed = await this.#options.dial(true);
       if (this.#closed) {
-        await dialed.link.close();
+        await dialed.session.close();
         throw closed();
       }
       this.#take(dialed);
@@ -285,7 +285,7 @@ export class Line implements Channel {
     }
   }
 
-  #become(state: LineState): void {
+  #become(state: ConnectionState): void {
     this.#state = state;
     for (const listener of [...this.#listeners]) listener(state);
   }

@@ -3,14 +3,14 @@ import { encodeBundle, type Identity } from "../../crypto/identity.ts";
 import { decapsulate } from "../../crypto/kem.ts";
 import { Grid } from "../../protocol/deadline.ts";
 import { certify, rotationProof } from "../../protocol/rotation.ts";
-import type { Link } from "./link.ts";
+import type { ClientSession } from "./client_session.ts";
 
 /** Decapsulations that are timed before the one that is answered: see {@linkcode Grid}. */
 const GRID_SAMPLES = 6;
 
 /** A session that began with the password, and whose it is. */
 export interface RotationSession {
-  readonly link: Pick<Link, "ask">;
+  readonly session: Pick<ClientSession, "ask">;
   readonly exporter: (label: string, context: Bytes) => Promise<Bytes>;
   readonly name: string;
   /** The fingerprint of the server's key. */
@@ -24,15 +24,15 @@ export interface RotationSession {
  * `login-refused` (a session that began with a ticket), `key-changed`, `limit`, `format`.
  */
 export async function rotateKey(
-  { link, exporter, name, serverFp }: RotationSession,
+  { session, exporter, name, serverFp }: RotationSession,
   from: Identity,
   to: Identity,
 ): Promise<void> {
-  const { seq = 0 } = await link.ask({ op: "whoami" });
+  const { seq = 0 } = await session.ask({ op: "whoami" });
   const time = Date.now();
   const certificate = await certify({ name, serverFp, seq: seq + 1, time }, from, to);
   const grid = await Grid.measure(to, GRID_SAMPLES);
-  const asked = await link.ask({
+  const asked = await session.ask({
     op: "rotate-begin",
     bundle: toBase64(encodeBundle(to.bundle)),
     certificate: toBase64(certificate),
@@ -44,5 +44,5 @@ export async function rotateKey(
   const proof = await rotationProof(secret, certificate, exporter);
   wipe(secret);
   await grid.wait(arrived);
-  await link.ask({ op: "rotate", proof: toBase64(proof) });
+  await session.ask({ op: "rotate", proof: toBase64(proof) });
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { MAX_DATA } from "../../protocol/frame.ts";
 import { rechunk } from "../../protocol/body.ts";
-import type { Line } from "../connection/reconnecting_connection.ts";
+import type { ReconnectingConnection } from "../connection/reconnecting_connection.ts";
 import type { Waiting } from "../state/outbox.ts";
 
 /** Below this size, bytes, a message is sent anew rather than asked for what is there of it. */
@@ -41,7 +41,7 @@ const MAX_RESEALS = 3;
  * to be set aside because a key changed waits instead, for a person to decide on that key.
  */
 export async function deliverWaiting(
-  line: Line,
+  connection: ReconnectingConnection,
   waiting: Waiting,
   onRefusal: OnRefusal,
   reseal: Reseal,
@@ -52,10 +52,10 @@ export async function deliverWaiting(
   let first = waiting.fresh || waiting.request.size < MIN_RESUMED;
   try {
     // Safe to repeat: the same bytes under the same id arrive once.
-    const answer = await line.again(async () => {
-      if (!first) return await goOn(line, waiting, onProgress);
+    const answer = await connection.again(async () => {
+      if (!first) return await goOn(connection, waiting, onProgress);
       first = waiting.request.size < MIN_RESUMED;
-      return await send(line, waiting, onProgress);
+      return await send(connection, waiting, onProgress);
     });
     await waiting.remove();
     return { id, at: answer.at, waits: null };
@@ -73,7 +73,7 @@ export async function deliverWaiting(
     if (isSealpostError(error, "key-changed")) {
       const again = reseals > 0 ? await reseal(waiting) : null;
       if (again) {
-        return await deliverWaiting(line, again, onRefusal, reseal, onProgress, reseals - 1);
+        return await deliverWaiting(connection, again, onRefusal, reseal, onProgress, reseals - 1);
       }
       if (onRefusal === "set-aside") {
         await waiting.note(error.message).catch(() => {});
@@ -88,13 +88,17 @@ export async function deliverWaiting(
   }
 }
 
-function send(line: Line, waiting: Waiting, onProgress: (done: number) => void) {
-  return line.deliver(waiting.request, rechunk(waiting.bytes(), MAX_DATA), onProgress);
+function send(
+  connection: ReconnectingConnection,
+  waiting: Waiting,
+  onProgress: (done: number) => void,
+) {
+  return connection.deliver(waiting.request, rechunk(waiting.bytes(), MAX_DATA), onProgress);
 }
 
 /** Sends what the server does not have yet of a message that may have been on its way before. */
 async function goOn(
-  line: Line,
+  connection: ReconnectingConnection,
   waiting: Waiting,
   onProgress: (done: number) => void,
 ): Promise<{ readonly at: number }> {
@@ -102,12 +106,12 @@ async function goOn(
   const hash = createHash("sha256");
   for await (const piece of waiting.bytes()) hash.update(piece);
   const digest = hash.digest("base64");
-  const { offset, at } = await whatIsThere(line, { id, size, digest });
+  const { offset, at } = await whatIsThere(connection, { id, size, digest });
   if (at !== undefined) return { at };
-  if (offset === 0) return await send(line, waiting, onProgress);
+  if (offset === 0) return await send(connection, waiting, onProgress);
   try {
     onProgress(offset);
-    return await line.deliver(
+    return await connection.deliver(
       { ...waiting.request, offset, digest },
       rechunk(waiting.bytes(offset), MAX_DATA),
       (done) => onProgress(offset + done),
@@ -115,16 +119,16 @@ async function goOn(
   } catch (error) {
     // What was there is gone, or is damaged.
     if (!isSealpostError(error, "cancelled")) throw error;
-    return await send(line, waiting, onProgress);
+    return await send(connection, waiting, onProgress);
   }
 }
 
 async function whatIsThere(
-  line: Line,
+  connection: ReconnectingConnection,
   message: { readonly id: string; readonly size: number; readonly digest: string },
 ): Promise<{ readonly offset: number; readonly at?: number | undefined }> {
   try {
-    const { offset, at } = await line.ask({ op: "upload", ...message });
+    const { offset, at } = await connection.ask({ op: "upload", ...message });
     return { offset: offset <= message.size ? offset : 0, at };
   } catch (error) {
     // A server that does not know the question takes the message from its beginning.

@@ -6,7 +6,7 @@ import { parseJson } from "../../protocol/schema.ts";
 import type { Cache } from "../state/cache.ts";
 import { collapse, fold, locate } from "./fold.ts";
 import { type Item, openItem } from "./list.ts";
-import type { Shown } from "./show.ts";
+import type { DisplayedMessage } from "./show.ts";
 import type { Opened, Unsealer } from "../message/unseal.ts";
 
 /** Messages that are looked at at a time. */
@@ -17,7 +17,7 @@ const MAX_INDEXED = 200_000;
 const CONTEXT = 40;
 
 /** The parts of a message in which words are looked for, in the order in which they are shown. */
-export type Field = "subject" | "from" | "to" | "attachment" | "text";
+export type SearchField = "subject" | "from" | "to" | "attachment" | "text";
 
 /** Where a search looks. */
 export interface SearchOptions {
@@ -36,7 +36,7 @@ export interface SearchOptions {
 /** What was found in one message. None of the texts is printable yet. */
 export interface Found {
   readonly item: Item;
-  readonly field: Field;
+  readonly field: SearchField;
   readonly before: string;
   readonly match: string;
   readonly after: string;
@@ -75,7 +75,11 @@ export function parseQuery(text: string): string[] {
 }
 
 /** Keeps the text of a message, as it is shown, to be searched. */
-export async function indexText(cache: Cache, opened: Opened, shown: Shown): Promise<void> {
+export async function indexText(
+  cache: Cache,
+  opened: Opened,
+  shown: DisplayedMessage,
+): Promise<void> {
   const names = shown.attachments.map(({ name }) => name);
   await put(cache, opened, { ...headersOf(opened), attachments: names, text: shown.text });
 }
@@ -146,13 +150,13 @@ async function put(cache: Cache, { entry }: Opened, indexed: Indexed): Promise<v
 function match(indexed: Indexed, terms: readonly string[]): Omit<Found, "item"> | null {
   const phrases = terms.some((term) => term.includes(" "));
   const prepared = (text: string) => phrases ? collapse(fold(text)) : fold(text);
-  const fields: (readonly [Field, string, string])[] = [
+  const fields: (readonly [SearchField, string, string])[] = [
     ["subject", indexed.subject],
     ["from", indexed.from],
     ...indexed.to.map((name) => ["to", name] as const),
     ...indexed.attachments.map((name) => ["attachment", name] as const),
     ...indexed.text === undefined ? [] : [["text", indexed.text] as const],
-  ].map(([field, text]) => [field as Field, text, prepared(text)]);
+  ].map(([field, text]) => [field as SearchField, text, prepared(text)]);
   let last: (typeof fields)[number] | undefined;
   let lastTerm = "";
   for (const term of terms) {

@@ -98,14 +98,14 @@ export interface ShownAttachment {
 }
 
 /** A message's text, safe to print, and what is attached. */
-export interface Shown {
+export interface DisplayedMessage {
   readonly text: string;
   readonly truncated: boolean;
   readonly attachments: readonly ShownAttachment[];
 }
 
 /** Reads a verified message for display. Throws `limit` or `format` if it is not sensible MIME. */
-export async function readForDisplay(message: TemporaryMessage): Promise<Shown> {
+export async function readForDisplay(message: TemporaryMessage): Promise<DisplayedMessage> {
   const parsed: ParsedMessage = await parseMessage(message.stream(), {
     attachment: (_part, content) => drain(content),
   });

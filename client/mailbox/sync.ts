@@ -4,8 +4,8 @@ import { decodeEntry, type Entry } from "../../protocol/entry.ts";
 import { MAX_STANZA } from "../../protocol/stanza.ts";
 import { MAX_NOTE, MAX_SUMMARY } from "../../protocol/summary.ts";
 import type { Cache, Fetched } from "../state/cache.ts";
-import type { Channel } from "../connection/link.ts";
-import type { Findings, MailboxMemory } from "../state/mailbox_memory.ts";
+import type { Channel } from "../connection/client_session.ts";
+import type { MailboxFindings, MailboxMemory } from "../state/mailbox_memory.ts";
 
 /** Entries of one page, and newest entries whose flags are looked at again. */
 const PAGE = 200;
@@ -22,15 +22,15 @@ export interface Synced {
 /**
  * Brings the cache up to date: what is new (the newest page of it if it is more), and flags, places
  * and removals among the newest entries. Throws if the server shows a mailbox older than one that was
- * seen before, or one that contradicts itself, and what `link` throws.
+ * seen before, or one that contradicts itself, and what `channel` throws.
  */
-export async function sync(link: Channel, cache: Cache, memory: MailboxMemory): Promise<Synced> {
+export async function sync(channel: Channel, cache: Cache, memory: MailboxMemory): Promise<Synced> {
   const known = await memory.known();
   const before = cache.fetched();
   // The brief page is asked for last, and answered last: it knows all that the other one has.
   const [news, recent] = await Promise.all([
-    fetchPage(link, before.top > 0 ? { after: before.top } : {}, false),
-    fetchPage(link, {}, true),
+    fetchPage(channel, before.top > 0 ? { after: before.top } : {}, false),
+    fetchPage(channel, {}, true),
   ]);
   const { epoch, nextUid } = news;
   if (recent.epoch !== epoch || recent.nextUid < nextUid) throw contradiction();
@@ -38,7 +38,7 @@ export async function sync(link: Channel, cache: Cache, memory: MailboxMemory): 
     // The UIDs of the old mailbox say nothing about this one.
     const findings = await memory.check(epoch, nextUid, [], known);
     cache.startEpoch(epoch);
-    return { ...await sync(link, cache, memory), renewed: findings.renewed };
+    return { ...await sync(channel, cache, memory), renewed: findings.renewed };
   }
   // What came since the first answer is the news of the next time.
   const listed = recent.entries.filter(({ uid }) => uid < nextUid);
@@ -53,7 +53,7 @@ export async function sync(link: Channel, cache: Cache, memory: MailboxMemory): 
   const bottom = contiguous ? (before.top > 0 ? before.bottom : 1) : lowest;
   const fetched = { epoch, bottom, top: Math.max(before.top, nextUid - 1) };
   await keep(cache, news.entries, fetched, findings);
-  await fetchMissing(link, cache, memory, listed);
+  await fetchMissing(channel, cache, memory, listed);
   // A page that is not full reaches down to the first message.
   const reach = recent.entries.length < PAGE ? 0 : recent.entries.at(-1)?.uid ?? 0;
   refresh(cache, listed, { from: reach, to: nextUid });
@@ -62,7 +62,7 @@ export async function sync(link: Channel, cache: Cache, memory: MailboxMemory): 
 
 /** Fetches what is listed within the reach of the cache and was left out when that was fetched. */
 async function fetchMissing(
-  link: Channel,
+  channel: Channel,
   cache: Cache,
   memory: MailboxMemory,
   listed: readonly Entry[],
@@ -74,7 +74,7 @@ async function fetchMissing(
   const [highest, lowest] = [missing[0], missing.at(-1)];
   if (highest === undefined || lowest === undefined) return;
   const known = await memory.known();
-  const page = await fetchPage(link, { after: lowest - 1, before: highest + 1 }, false);
+  const page = await fetchPage(channel, { after: lowest - 1, before: highest + 1 }, false);
   if (page.epoch !== fetched.epoch) throw contradiction();
   const findings = await memory.check(page.epoch, page.nextUid, page.entries, known);
   await keep(cache, page.entries, fetched, findings);
@@ -84,7 +84,7 @@ function keep(
   cache: Cache,
   entries: readonly Entry[],
   fetched: Fetched,
-  findings: Findings,
+  findings: MailboxFindings,
 ): Promise<void> {
   return cache.put(entries, fetched, new Set([...findings.duplicates, ...findings.reused]));
 }
@@ -102,14 +102,14 @@ function contradiction(): SealpostError {
  * or the cache is full: a server must not fill the disk with a mailbox that never ends.
  */
 export async function fetchOlder(
-  link: Channel,
+  channel: Channel,
   cache: Cache,
   memory: MailboxMemory,
 ): Promise<boolean> {
   const { epoch, bottom, top } = cache.fetched();
   if (bottom <= 1 || cache.full) return false;
   const known = await memory.known();
-  const page = await fetchPage(link, { before: bottom }, false);
+  const page = await fetchPage(channel, { before: bottom }, false);
   if (page.epoch !== epoch) return false;
   const findings = await memory.check(page.epoch, page.nextUid, page.entries, known);
   const lowest = page.entries.length < PAGE ? 1 : page.entries.at(-1)?.uid ?? 1;
@@ -149,11 +149,11 @@ interface Page {
 }
 
 async function fetchPage(
-  link: Channel,
+  channel: Channel,
   range: { readonly after?: number; readonly before?: number },
   brief: boolean,
 ): Promise<Page> {
-  const answer = await link.stream({
+  const answer = await channel.stream({
     op: "list",
     ...range,
     order: "newest",

@@ -22,7 +22,7 @@ export interface AttachmentSource {
 }
 
 /** A message before it is composed. Names are canonical names of users. */
-export interface Draft {
+export interface MessageContent {
   readonly from: string;
   readonly to: readonly string[];
   readonly cc?: readonly string[];
@@ -58,7 +58,7 @@ export interface Composed {
  *
  * Throws `format` if a name or id is not one, `limit` for more than 500 attachments.
  */
-export async function composeMessage(draft: Draft): Promise<Composed> {
+export async function composeMessage(draft: MessageContent): Promise<Composed> {
   const { attachments } = draft;
   if (attachments.length > MAX_ATTACHMENTS) {
     throw new SealpostError("limit", `a message has at most ${MAX_ATTACHMENTS} attachments`);
@@ -82,7 +82,7 @@ export async function composeMessage(draft: Draft): Promise<Composed> {
 }
 
 /** The whole message, with `markers` in the place of the base64 of its attachments. */
-async function skeleton(draft: Draft, markers: readonly string[]): Promise<Bytes> {
+async function skeleton(draft: MessageContent, markers: readonly string[]): Promise<Bytes> {
   // Loaded when the first message is written, to keep the start of the program short.
   const [{ default: MailComposer }, mime] = await Promise.all([
     import("nodemailer/mail-composer"),

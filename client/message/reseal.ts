@@ -10,8 +10,9 @@ import { openStanza, stanzaFp, verifyStanza } from "../../protocol/stanza.ts";
 import { openSummary, type Person, verifySummary } from "../../protocol/summary.ts";
 import { formatMessageId, newMessageId } from "../../protocol/uuid.ts";
 import type { Waiting } from "../state/outbox.ts";
-import type { Known, Self } from "../trust/people.ts";
-import { type Sealed, sealLetter } from "./seal.ts";
+import type { Correspondent, Self } from "../trust/people.ts";
+import type { Sealed } from "../state/outbox.ts";
+import { sealMessage } from "./seal.ts";
 import { TemporaryMessage } from "./temporary_message.ts";
 
 /** Where the message's own id stands in it: in one of the headers at its beginning, bytes. */
@@ -21,7 +22,7 @@ const HEADERS = 16_384;
 export interface Resealing {
   readonly self: Self;
   /** The keys of people as they are now. */
-  readonly find: (names: readonly string[]) => Promise<readonly Known[]>;
+  readonly find: (names: readonly string[]) => Promise<readonly Correspondent[]>;
   /** A folder for temporary files that nobody else can read. */
   readonly tempFolder: string;
 }
@@ -90,7 +91,7 @@ export async function reseal<T>(
     );
     const pick = (people: readonly Person[]) => people.flatMap(({ name }) => known.get(name) ?? []);
     const id = newMessageId();
-    const sealed = await sealLetter({
+    const sealed = await sealMessage({
       id,
       from: self.name,
       to: pick(summary.to),

@@ -7,21 +7,21 @@ import { commit, FILE_KEY_SIZE } from "../../protocol/file_key.ts";
 import { encodeHeader } from "../../protocol/header.ts";
 import { MAX_STANZAS } from "../../protocol/limits.ts";
 import { sealNote } from "../../protocol/note.ts";
-import type { DeliverRequest } from "../../protocol/request.ts";
 import { sealStanza } from "../../protocol/stanza.ts";
 import { type Person, sealSummary, type Summary } from "../../protocol/summary.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import type { Composed } from "./compose.ts";
-import type { Known } from "../trust/people.ts";
+import type { Sealed } from "../state/outbox.ts";
+import type { Correspondent } from "../trust/people.ts";
 
 /** A composed message and everybody it goes to, with their keys. */
-export interface Letter {
+export interface OutgoingMessage {
   /** UUIDv7, 16 bytes. */
   readonly id: Bytes;
   readonly from: string;
-  readonly to: readonly Known[];
-  readonly cc: readonly Known[];
-  readonly bcc: readonly Known[];
+  readonly to: readonly Correspondent[];
+  readonly cc: readonly Correspondent[];
+  readonly bcc: readonly Correspondent[];
   readonly subject: string;
   /** Milliseconds since 1970. */
   readonly date: number;
@@ -33,20 +33,13 @@ export interface Letter {
   readonly composed: Composed;
 }
 
-/** A sealed message: what to ask the server, and the bytes that follow. */
-export interface Sealed {
-  readonly request: DeliverRequest;
-  /** Exactly `request.size` bytes; can be read once. */
-  readonly bytes: AsyncIterable<Bytes>;
-}
-
 /**
- * Seals a letter once for all its recipients and for the sender's own Sent copy. Throws `limit`
+ * Seals `message` once for all its recipients and for the sender's own Sent copy. Throws `limit`
  * for more than 256 distinct keys, and what composing throws while `bytes` are read.
  */
-export async function sealLetter(letter: Letter, sender: Identity): Promise<Sealed> {
-  const recipients = distinct([...letter.to, ...letter.cc, ...letter.bcc]);
-  const keys = new Map([...recipients, self(letter.from, sender)].map((known) => {
+export async function sealMessage(message: OutgoingMessage, sender: Identity): Promise<Sealed> {
+  const recipients = distinct([...message.to, ...message.cc, ...message.bcc]);
+  const keys = new Map([...recipients, self(message.from, sender)].map((known) => {
     return [toBase64(known.bundle.fp), known.bundle];
   }));
   if (keys.size > MAX_STANZAS) {
@@ -54,22 +47,22 @@ export async function sealLetter(letter: Letter, sender: Identity): Promise<Seal
   }
   const fileKey = random(FILE_KEY_SIZE);
   const header = encodeHeader({
-    id: letter.id,
+    id: message.id,
     senderFp: sender.bundle.fp,
     commitment: await commit(fileKey),
   });
-  const summary = await sealSummary(summarize(letter, sender), fileKey, header, sender);
-  const note = await sealNote({ bcc: letter.bcc.map(person) }, header, sender);
+  const summary = await sealSummary(summarize(message, sender), fileKey, header, sender);
+  const note = await sealNote({ bcc: message.bcc.map(person) }, header, sender);
   const stanzas = await Promise.all(
     [...keys.values()].map((bundle) => sealStanza(bundle, fileKey, header, sender)),
   );
-  const bodySize = sealedBodySize(letter.composed.size);
+  const bodySize = sealedBodySize(message.composed.size);
   const envelope = encodeEnvelope({ header, stanzas, summary: summary.box, note, bodySize });
   const context = { fileKey, header, summaryHash: summary.hash };
   const bytes = async function* (): AsyncGenerator<Bytes, void, undefined> {
     try {
       yield envelope;
-      yield* sealBody(context, sender, letter.composed.size, letter.composed.stream());
+      yield* sealBody(context, sender, message.composed.size, message.composed.stream());
     } finally {
       wipe(fileKey);
     }
@@ -77,7 +70,7 @@ export async function sealLetter(letter: Letter, sender: Identity): Promise<Seal
   return {
     request: {
       op: "deliver",
-      id: formatMessageId(letter.id),
+      id: formatMessageId(message.id),
       size: envelope.length + bodySize,
       recipients: recipients.map(person),
       copy: true,
@@ -86,29 +79,29 @@ export async function sealLetter(letter: Letter, sender: Identity): Promise<Seal
   };
 }
 
-function person(known: Known): Person {
+function person(known: Correspondent): Person {
   return { name: known.name, fp: toBase64(known.bundle.fp) };
 }
 
-function self(name: string, sender: Identity): Known {
+function self(name: string, sender: Identity): Correspondent {
   return { name, bundle: sender.bundle, fresh: false };
 }
 
 /** Everybody once, however often they are named. */
-function distinct(people: readonly Known[]): Known[] {
+function distinct(people: readonly Correspondent[]): Correspondent[] {
   return [...new Map(people.map((known) => [known.name, known])).values()];
 }
 
-function summarize(letter: Letter, sender: Identity): Summary {
+function summarize(message: OutgoingMessage, sender: Identity): Summary {
   return {
-    from: person(self(letter.from, sender)),
-    to: distinct(letter.to).map(person),
-    cc: distinct(letter.cc).map(person),
-    subject: letter.subject,
-    date: letter.date,
-    size: letter.composed.size,
-    attachmentCount: letter.attachmentCount ?? letter.attachments.length,
-    attachments: letter.attachments.map(({ name, size }) => ({ name, size })),
-    ...(letter.inReplyTo === undefined ? {} : { inReplyTo: letter.inReplyTo }),
+    from: person(self(message.from, sender)),
+    to: distinct(message.to).map(person),
+    cc: distinct(message.cc).map(person),
+    subject: message.subject,
+    date: message.date,
+    size: message.composed.size,
+    attachmentCount: message.attachmentCount ?? message.attachments.length,
+    attachments: message.attachments.map(({ name, size }) => ({ name, size })),
+    ...(message.inReplyTo === undefined ? {} : { inReplyTo: message.inReplyTo }),
   };
 }

@@ -26,7 +26,7 @@ import {
 } from "../../protocol/summary.ts";
 import type { Cache } from "../state/cache.ts";
 import type { Bodies, PartialBody } from "../state/bodies.ts";
-import type { Answer, Channel } from "../connection/link.ts";
+import type { Answer, Channel } from "../connection/client_session.ts";
 import type { People, Self } from "../trust/people.ts";
 import type { State } from "../state/state.ts";
 import { TemporaryMessage } from "./temporary_message.ts";

@@ -98,7 +98,7 @@ async function ownerOf(dir: string, name: string): Promise<string | null> {
  * `server-identity` if it has the key of another server, `config` if it names another,
  * `disk-full`, `file-io`.
  */
-export async function furnish(
+export async function createClientFolder(
   dir: string,
   name: string,
   address: Address,

@@ -13,7 +13,8 @@ import {
 import { PROGRAM } from "../../cli/program.ts";
 import { makeIdentity } from "../../cli/make_identity.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../../cli/secret_input.ts";
-import { askPassphrase, openPerson, type Person } from "../session.ts";
+import { askPassphrase, openLocalUser } from "../session.ts";
+import type { LocalUser } from "../state/local_user.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { shown } from "./folder.ts";
 
@@ -29,7 +30,7 @@ export interface Place {
 
 /** A person's keys, opened. */
 export interface OpenKeys {
-  readonly person: Person;
+  readonly person: LocalUser;
   /** Whether `password` is the passphrase of the keys, as far as that is known. */
   readonly isPassphrase: (password: string) => boolean;
 }
@@ -60,7 +61,7 @@ export async function openKeys(place: Place, oneTime: string | null): Promise<Op
       await savePublicKey(dir, name, bundle);
     }
   }
-  const person = await openPerson(terminal, dir, name, ask);
+  const person = await openLocalUser(terminal, dir, name, ask);
   return {
     person,
     isPassphrase: (password) => {

@@ -36,7 +36,7 @@ export interface Seen {
 }
 
 /** What a listing is found to be. */
-export interface Findings {
+export interface MailboxFindings {
   /** The mailbox was made anew since it was seen last: its UIDs start over. */
   readonly renewed: boolean;
   /** UIDs of messages that are there under a lower UID too, or were before the mailbox was made anew. */
@@ -56,13 +56,13 @@ interface Record {
 }
 
 /** The state of the mailbox that a client has seen last. */
-export interface Known {
+export interface KnownMailbox {
   readonly epoch: string;
   readonly nextUid: number;
 }
 
 /** Of a mailbox that was never seen. */
-const NOTHING_KNOWN: Known = { epoch: "", nextUid: 0 };
+const NEVER_SEEN: KnownMailbox = { epoch: "", nextUid: 0 };
 
 interface Memory {
   readonly epoch: string;
@@ -91,9 +91,9 @@ export class MailboxMemory {
   }
 
   /** What is remembered now: to be asked for before a listing is, for {@linkcode MailboxMemory.check}. */
-  async known(): Promise<Known> {
+  async known(): Promise<KnownMailbox> {
     const memory = decode(await this.#state.read(FILE));
-    return memory === null ? NOTHING_KNOWN : { epoch: memory.epoch, nextUid: memory.nextUid };
+    return memory === null ? NEVER_SEEN : { epoch: memory.epoch, nextUid: memory.nextUid };
   }
 
   /**
@@ -106,8 +106,8 @@ export class MailboxMemory {
     epoch: string,
     nextUid: number,
     entries: readonly Seen[],
-    known?: Known,
-  ): Promise<Findings> {
+    known?: KnownMailbox,
+  ): Promise<MailboxFindings> {
     const seen = await Promise.all(entries.map(async ({ uid, header }) => ({
       own: equal(header.subarray(17, NAMED), this.#state.fp),
       uid,
@@ -125,8 +125,8 @@ function compare(
   epoch: string,
   nextUid: number,
   seen: readonly (Record & { own: boolean })[],
-  asked: Known | undefined,
-): Change<Findings> {
+  asked: KnownMailbox | undefined,
+): Change<MailboxFindings> {
   const before = memory ?? { epoch, nextUid: 0, former: [], records: new Uint8Array(0) };
   const renewed = before.epoch !== epoch;
   const least = asked?.epoch === before.epoch ? asked.nextUid : before.nextUid;

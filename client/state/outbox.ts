@@ -6,7 +6,6 @@ import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { syncFolder, wrapFileError, writeAll } from "../../files/atomic_file.ts";
 import { type DeliverRequest, deliverSchema } from "../../protocol/request.ts";
 import { parseJson } from "../../protocol/schema.ts";
-import type { Sealed } from "../message/seal.ts";
 import type { State } from "./state.ts";
 
 /** Bytes that are read from a waiting message at a time. */
@@ -18,6 +17,13 @@ const REFUSED = ".refused";
 
 /** Age at which a message that is not complete is taken for left by a crash, milliseconds. */
 const ABANDONED = 3_600_000;
+
+/** A sealed message: what to ask the server, and the bytes that follow. */
+export interface Sealed {
+  readonly request: DeliverRequest;
+  /** Exactly `request.size` bytes; can be read once. */
+  readonly bytes: AsyncIterable<Bytes>;
+}
 
 /** A sealed message that waits for its acknowledgement. */
 export interface Waiting {

@@ -184,7 +184,7 @@ export class Pins {
   }
 
   /** Takes back that the key of `name` was verified: the two turned out not to be the same. */
-  doubt(name: string): Promise<void> {
+  revokeVerification(name: string): Promise<void> {
     return this.#change((pins) => {
       const pin = pins.get(name);
       if (pin) pins.set(name, { ...pin, verified: null });

@@ -2,7 +2,7 @@ import { type Bytes, wipe } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint, type Identity } from "../../crypto/identity.ts";
 import { NextKeys } from "../../files/next_keys.ts";
-import type { Person } from "../session.ts";
+import type { LocalUser } from "./local_user.ts";
 import { State } from "./state.ts";
 
 /** What settling a change of keys that was broken off needs. */
@@ -10,7 +10,7 @@ export interface Settling {
   readonly dir: string;
   readonly name: string;
   /** With the keys that are in place. */
-  readonly person: Person;
+  readonly person: LocalUser;
   /** Logs in, and out again. Throws `login-refused` if the account has another key. */
   readonly logIn: (identity: Identity, state: State) => Promise<void>;
   readonly passphrase: (path: string) => Promise<Bytes | null>;
@@ -33,7 +33,7 @@ export async function completeKeys(dir: string, name: string): Promise<void> {
  * server is away, nothing changes. Throws what loading the new key throws, and the refusal if the server
  * takes neither key.
  */
-export async function settleKeys(settling: Settling): Promise<Person> {
+export async function settleKeys(settling: Settling): Promise<LocalUser> {
   const { dir, name, person, announce } = settling;
   using next = await NextKeys.take(dir, name);
   if (next === null) return person;

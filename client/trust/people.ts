@@ -8,21 +8,21 @@ import {
 } from "../../crypto/identity.ts";
 import { MAX_KEYS } from "../../protocol/limits.ts";
 import {
+  type ChainLink,
   decodeCertificate,
   followChain,
-  type Link as ChainLink,
   MAX_CHAIN,
   MAX_LINKS,
   ROTATION_SLACK,
   type Standing,
 } from "../../protocol/rotation.ts";
-import type { Channel } from "../connection/link.ts";
+import type { Channel } from "../connection/client_session.ts";
 import { keyChanged, type Pin, type Pins } from "../state/pins.ts";
 import type { RetiredKeys } from "../state/retired_keys.ts";
 import { OWN, UNVERIFIED, type Verification, verification } from "./verification.ts";
 
 /** Somebody whose key is known. */
-export interface Known {
+export interface Correspondent {
   readonly name: string;
   readonly bundle: Bundle;
   /** Whether the key was pinned just now, at first use. */
@@ -50,7 +50,7 @@ export interface Rotated {
  * certificates that lead from the pinned one or a person's word.
  */
 export class People {
-  readonly #link: Channel;
+  readonly #channel: Channel;
   readonly #pins: Pins;
   readonly #self: Self;
   readonly #bundles = new Map<string, Bundle>();
@@ -63,9 +63,9 @@ export class People {
   onRotated: (change: Rotated) => void = () => {};
 
   /** `serverFps` are the fingerprints of the server's keys that certificates may name. */
-  constructor(link: Channel, pins: Pins, self: Self, serverFps: readonly Bytes[]) {
+  constructor(channel: Channel, pins: Pins, self: Self, serverFps: readonly Bytes[]) {
     this.#serverFps = serverFps;
-    this.#link = link;
+    this.#channel = channel;
     this.#pins = pins;
     this.#self = self;
   }
@@ -78,7 +78,7 @@ export class People {
    * The pinned keys of `names`, asking the server for those that are not pinned yet. Throws
    * `no-such-user` or `no-key` with the name.
    */
-  async find(names: readonly string[]): Promise<Known[]> {
+  async find(names: readonly string[]): Promise<Correspondent[]> {
     const unknown = [...new Set(names)].filter((name) => this.#known(name) === null);
     const offered = await this.#standings(unknown);
     const fresh = new Set<string>();
@@ -108,22 +108,22 @@ export class People {
         ? this.#self.identity
         : await this.#self.retired.find(fp);
       if (own) return { bundle: own.bundle, ...settled };
-      throw strange(name, fp, this.#self.identity.bundle.fp);
+      throw unexpectedKey(name, fp, this.#self.identity.bundle.fp);
     }
     const known = await this.#pinned(name, fp, arrived);
     if (known) return { bundle: known, ...settled };
     const asked = `${name} ${toBase64(fp)}`;
     const before = this.#pins.get(name);
-    if (before && this.#asked.has(asked)) throw strange(name, fp, before.fp);
+    if (before && this.#asked.has(asked)) throw unexpectedKey(name, fp, before.fp);
     const now = (await this.#reachable([name], before !== null)).get(name);
     if (before) {
       // The key may have been rotated since it was pinned.
       const bundle = await this.#pinned(name, fp, arrived);
       if (bundle) return { bundle, ...settled };
       if (now) this.#asked.add(asked);
-      throw strange(name, fp, this.#pins.get(name)?.fp ?? before.fp);
+      throw unexpectedKey(name, fp, this.#pins.get(name)?.fp ?? before.fp);
     }
-    if (!now) throw strange(name, fp, fp);
+    if (!now) throw unexpectedKey(name, fp, fp);
     if (equal(now.bundle.fp, fp)) {
       return {
         bundle: now.bundle,
@@ -168,7 +168,7 @@ export class People {
         };
       }
     }
-    throw strange(name, fp, now.bundle.fp);
+    throw unexpectedKey(name, fp, now.bundle.fp);
   }
 
   /** How far `fp` is known to be the key of `name`. A key that was replaced is not verified. */
@@ -266,7 +266,7 @@ export class People {
     const out: ChainLink[] = [];
     for (let at = since; out.length <= MAX_CHAIN;) {
       const request = { op: "rotations" as const, name, since: toBase64(at) };
-      const { links } = await this.#link.ask(request);
+      const { links } = await this.#channel.ask(request);
       const page = links.map(({ certificate, bundle }) => {
         return { certificate: fromBase64(certificate), bundle: fromBase64(bundle) };
       });
@@ -280,7 +280,7 @@ export class People {
 
   async #ask(names: string[]) {
     try {
-      return await this.#link.ask({ op: "keys", names });
+      return await this.#channel.ask({ op: "keys", names });
     } catch (error) {
       if (!isSealpostError(error, "offline")) throw error;
       const who = names.length === 1
@@ -322,7 +322,7 @@ export function rotatedText({ name, from, to, wasVerified }: Rotated): string {
     `place of ${formatFingerprint(from)}${next}.`;
 }
 
-function strange(name: string, fp: Bytes, known: Bytes): SealpostError {
+function unexpectedKey(name: string, fp: Bytes, known: Bytes): SealpostError {
   return new SealpostError(
     "key-changed",
     `it claims to be from ${name} but has the key ${formatFingerprint(fp)}; the key known for ` +

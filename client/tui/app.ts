@@ -121,7 +121,7 @@ export class App implements Host {
       },
       now: () => performance.now(),
     });
-    const unlisten = this.mail.line.onState(({ kind }) => {
+    const unlisten = this.mail.connection.onState(({ kind }) => {
       if (kind === "online") this.background(() => this.#catchUp());
       this.refresh();
     });
@@ -130,7 +130,7 @@ export class App implements Host {
       this.say(`${name} has a new key, which the old one has signed${next}.`);
     };
     this.#clock = setInterval(() => {
-      if (this.mail.line.state.kind !== "online") this.refresh();
+      if (this.mail.connection.state.kind !== "online") this.refresh();
     }, 1000);
     try {
       this.#display.start();
@@ -296,7 +296,7 @@ export class App implements Host {
   #catchUp(): Promise<void> {
     return this.#catchingUp ??= (async () => {
       try {
-        if (!this.mail.line.online) return;
+        if (!this.mail.connection.online) return;
         await this.mailbox.sync();
         const { sent, refused } = await this.mail.flushOutbox();
         if (sent > 0) this.say(`${sent} waiting message(s) went out.`, "good");
@@ -311,7 +311,7 @@ export class App implements Host {
   }
 
   #connection(): Connection {
-    const { state } = this.mail.line;
+    const { state } = this.mail.connection;
     switch (state.kind) {
       case "online":
         return { words: this.#account, lost: false };
@@ -371,7 +371,7 @@ export class App implements Host {
 
   /** Why there is no connection, where nothing else is to be said. */
   #offline(): Message | null {
-    const { state } = this.mail.line;
+    const { state } = this.mail.connection;
     if (state.kind !== "offline") return null;
     return { kind: "info", text: sentence(`no connection: ${printable(state.why)}`) };
   }
@@ -430,7 +430,7 @@ export class App implements Host {
       case "refresh":
         return this.background(async () => {
           this.say("Asking the server …");
-          await this.mail.line.connect();
+          await this.mail.connection.connect();
           await this.#catchUp();
           if (this.#message?.message.kind === "info") this.say("This is what the server has.");
         });

@@ -1,7 +1,7 @@
 import { concat } from "../../crypto/bytes.ts";
 import { isSealpostError } from "../../crypto/error.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
-import { type LoggedIn, logIn } from "../../client/connection/login.ts";
+import { type AcceptedLogin, logIn } from "../../client/connection/login.ts";
 import { type Address, parseAddress } from "../../protocol/address.ts";
 import { type ExitCode, exitCodeFor } from "../../cli/exit_codes.ts";
 import { loadBundle, loadIdentity } from "../../files/key_files.ts";
@@ -100,7 +100,7 @@ export class Arena implements AsyncDisposable {
   }
 
   /** Logs in as the program does, at `address` if the server is behind something there. */
-  logIn(name: string, address = this.address, password?: string): Promise<LoggedIn> {
+  logIn(name: string, address = this.address, password?: string): Promise<AcceptedLogin> {
     return logIn(address, this.server, this.identity(name), this.login(name, password));
   }
 

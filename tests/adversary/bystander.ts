@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Bytes, concat, equal, readU32, toBase64, utf8 } from "../../crypto/bytes.ts";
-import type { LoggedIn } from "../../client/connection/login.ts";
-import { Link } from "../../client/connection/link.ts";
+import type { AcceptedLogin } from "../../client/connection/login.ts";
+import { ClientSession } from "../../client/connection/client_session.ts";
 import type { Identity } from "../../crypto/identity.ts";
 import { decodeEntry, type Entry } from "../../protocol/entry.ts";
 import { encodeEnvelope } from "../../protocol/envelope.ts";
@@ -22,7 +22,7 @@ const PAUSE = 200;
 export class Bystander {
   readonly #name: string;
   readonly #identity: Identity;
-  readonly #link: Link;
+  readonly #link: ClientSession;
   readonly #sent: Bytes[] = [];
   readonly #working: Promise<void>;
   #failure: unknown = null;
@@ -32,10 +32,10 @@ export class Bystander {
   #wanted = 0;
   #onChange: () => void = () => {};
 
-  constructor(name: string, identity: Identity, { connection }: LoggedIn) {
+  constructor(name: string, identity: Identity, { connection }: AcceptedLogin) {
     this.#name = name;
     this.#identity = identity;
-    this.#link = new Link(connection);
+    this.#link = new ClientSession(connection);
     this.#working = this.#work().catch((error) => this.#failure = error);
   }
 

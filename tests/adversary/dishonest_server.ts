@@ -1,7 +1,7 @@
 import { RetiredKeys } from "../../client/state/retired_keys.ts";
 import { logOn } from "../../client/connection/log_on.ts";
-import { Line } from "../../client/connection/reconnecting_connection.ts";
-import type { Link } from "../../client/connection/link.ts";
+import { ReconnectingConnection } from "../../client/connection/reconnecting_connection.ts";
+import type { ClientSession } from "../../client/connection/client_session.ts";
 import { Mail } from "../../client/mail.ts";
 import { State } from "../../client/state/state.ts";
 import { type Bytes, concat, lp, toBase64, utf8 } from "../../crypto/bytes.ts";
@@ -319,7 +319,7 @@ export function refusal(code: string, message: string) {
 /** A client's side of a session. */
 export interface Client extends AsyncDisposable {
   readonly mail: Mail;
-  readonly link: Link;
+  readonly link: ClientSession;
   readonly state: State;
 }
 
@@ -333,7 +333,7 @@ export async function logOnTo(
   const identity = await identityOf(name);
   const retired = new RetiredKeys(dir, name, () => Promise.resolve(null));
   const state = await State.open(dir, name, identity, retired);
-  const { link, hello } = await logOn({
+  const { session: link, hello } = await logOn({
     address: parseAddress(server.address),
     server: server.identity.bundle,
     name,
@@ -344,8 +344,8 @@ export async function logOnTo(
     newPassword: () => Promise.reject(new Error("no new password is expected")),
   });
   const cache = options.cache ?? true;
-  const line = Line.over(link, hello);
+  const connection = ReconnectingConnection.over(link, hello);
   const fps = [server.identity.bundle.fp];
-  const mail = await Mail.open(name, identity, line, state, retired, cache, fps);
+  const mail = await Mail.open(name, identity, connection, state, retired, cache, fps);
   return { mail, link, state, [Symbol.asyncDispose]: () => mail.close() };
 }

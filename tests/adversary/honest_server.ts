@@ -1,5 +1,5 @@
 import { join } from "@std/path";
-import type { Link } from "../../client/connection/link.ts";
+import type { ClientSession } from "../../client/connection/client_session.ts";
 import { concat, toBase64 } from "../../crypto/bytes.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
 import { encodeEnvelope } from "../../protocol/envelope.ts";
@@ -35,7 +35,7 @@ export async function startHonest(dir: string, names: readonly string[]): Promis
 
 /** Delivers a message whose first stanzas are for `recipients`, in their order, and keeps no copy. */
 export async function deliver(
-  link: Link,
+  link: ClientSession,
   parts: Omit<SealedParts, "fileKey" | "summaryHash" | "note">,
   recipients: readonly { readonly name: string; readonly bundle: Bundle }[],
 ): Promise<void> {

@@ -5,12 +5,12 @@ import { safeName } from "../../client/message/attachments.ts";
 import { PARSE_LIMITS } from "../../client/message/parse.ts";
 import {
   dateLine,
+  type DisplayedMessage,
   headerLines,
   isoTime,
   listingLine,
   readForDisplay,
   saveAttachments,
-  type Shown,
 } from "../../client/mailbox/show.ts";
 import { aesSeal } from "../../crypto/aes_gcm.ts";
 import { type Bytes, concat, lp, random, toBase64, u64, utf8 } from "../../crypto/bytes.ts";
@@ -106,7 +106,7 @@ async function inbox({ mail }: Client): Promise<Item[]> {
   return await mail.list({ folder: "inbox", limit: 200 });
 }
 
-async function read({ mail }: Client, item: Item | undefined): Promise<Shown> {
+async function read({ mail }: Client, item: Item | undefined): Promise<DisplayedMessage> {
   if (!item?.opened) throw new Error(`it does not open: ${item?.problem}`);
   const message = await mail.fetch(item.opened);
   try {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { Cache } from "../../client/state/cache.ts";
-import { Link } from "../../client/connection/link.ts";
+import { ClientSession } from "../../client/connection/client_session.ts";
 import type { Item } from "../../client/mailbox/list.ts";
 import { logIn } from "../../client/connection/login.ts";
 import { MailboxMemory } from "../../client/state/mailbox_memory.ts";
@@ -706,7 +706,7 @@ Deno.test("a server that falls silent is given up, before the login and after it
         if (chatty) await server.answer({ op: "whoami" }, talk);
       });
       const { connection } = await logIn(address, bundle, bob, login());
-      const link = new Link(connection, () => {}, 300);
+      const link = new ClientSession(connection, () => {}, 300);
       const ask = () => link.ask({ op: "whoami" });
       await refused("timeout", "the server has not answered for 0.3 s; connect again", ask);
       await link.close();
@@ -717,7 +717,7 @@ Deno.test("a server that falls silent is given up, before the login and after it
       (talk) => talk.respond({ ok: true, epoch: server.epoch, nextUid: 1 }),
     );
     const { connection } = await logIn(address, bundle, bob, login());
-    const link = new Link(connection, () => {}, 300);
+    const link = new ClientSession(connection, () => {}, 300);
     const answer = await link.stream({ op: "list", order: "newest", limit: 1 });
     await refused("timeout", /^the server has not answered/, async () => {
       for await (const _ of answer.data);

@@ -1,5 +1,5 @@
 import { type Bytes, concat, fromUtf8, utf8 } from "../../crypto/bytes.ts";
-import type { AttachmentSource, Composed, Draft } from "../../client/message/compose.ts";
+import type { AttachmentSource, Composed, MessageContent } from "../../client/message/compose.ts";
 import {
   type AttachmentPart,
   type ParsedMessage,
@@ -7,7 +7,7 @@ import {
 } from "../../client/message/parse.ts";
 
 /** A draft from alice to bob with what a test is about in it. */
-export function draft(parts: Partial<Draft> = {}): Draft {
+export function draft(parts: Partial<MessageContent> = {}): MessageContent {
   return {
     from: "alice",
     to: ["bob"],

@@ -212,7 +212,7 @@ Deno.test("a change of keys that is broken off anywhere is finished or taken bac
     const identity = await loadIdentity(dir, "alice", () => Promise.resolve(null));
     const state = await State.open(dir, "alice", identity);
     const server = await loadBundle(join(dir, "server_public.pem"));
-    const { link, exporter } = await logOn({
+    const { session: link, exporter } = await logOn({
       address: parseAddress(place.server.address),
       server,
       name: "alice",
@@ -225,7 +225,7 @@ Deno.test("a change of keys that is broken off anywhere is finished or taken bac
     (await NextKeys.prepare(dir, "alice", made))[Symbol.dispose]();
     const to = forgetPkcs8(made);
     await state.handOver(to);
-    await rotateKey({ link, exporter, name: "alice", serverFp: server.fp }, identity, to);
+    await rotateKey({ session: link, exporter, name: "alice", serverFp: server.fp }, identity, to);
     await link.close();
     const { key, stderr } = await status();
     assertEquals([key, await present()], [formatFingerprint(to.bundle.fp), key]);

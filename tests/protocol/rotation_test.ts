@@ -4,10 +4,10 @@ import { SealpostError } from "../../crypto/error.ts";
 import { encodeBundle, type Identity } from "../../crypto/identity.ts";
 import {
   certify,
+  type ChainLink,
   type ChainOf,
   decodeCertificate,
   followChain,
-  type Link,
   MAX_CERTIFICATE,
   MAX_CHAIN,
   rotationProof,
@@ -22,7 +22,7 @@ const [a, b, c, mallory] = keys as [Identity, Identity, Identity, Identity];
 const serverFp = (await identityOf("server")).bundle.fp;
 const WHOSE: ChainOf = { name: "alice", serverFps: [serverFp], retired: [] };
 
-async function link(from: Identity, to: Identity, seq: number, more = {}): Promise<Link> {
+async function link(from: Identity, to: Identity, seq: number, more = {}): Promise<ChainLink> {
   const certificate = await certify(
     { name: "alice", serverFp, seq, time: 1000 * seq, ...more },
     from,
@@ -121,7 +121,7 @@ Deno.test("a chain is followed from the known key to the one that is offered", a
 });
 
 Deno.test("a chain of another person, server, number or key leads nowhere", async () => {
-  const chain = (links: Link[], to = b, whose = WHOSE, start = START) => {
+  const chain = (links: ChainLink[], to = b, whose = WHOSE, start = START) => {
     return refused(whose, start, links, to.bundle);
   };
   assertEquals(await chain([]), "there is no certificate");

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { composeMessage } from "../../client/message/compose.ts";
-import type { Link } from "../../client/connection/link.ts";
-import { sealLetter } from "../../client/message/seal.ts";
+import type { ClientSession } from "../../client/connection/client_session.ts";
+import { sealMessage } from "../../client/message/seal.ts";
 import { type Bytes, concat, readU32, toHex } from "../../crypto/bytes.ts";
 import type { Identity } from "../../crypto/identity.ts";
 import { decodeEntry, type Entry, type Folder } from "../../protocol/entry.ts";
@@ -75,7 +75,7 @@ export async function writeLetter(
     attachments,
   };
   const composed = await composeMessage({ ...draft, messageId: formatMessageId(id) });
-  const { request, bytes } = await sealLetter({
+  const { request, bytes } = await sealMessage({
     id,
     from: sender,
     to: recipients.map(known),
@@ -187,7 +187,7 @@ export class Ledger {
 }
 
 /** Everything in one's mailbox, and the UID that the next message gets. */
-export async function listAll(link: Link): Promise<{ entries: Entry[]; nextUid: number }> {
+export async function listAll(link: ClientSession): Promise<{ entries: Entry[]; nextUid: number }> {
   const entries: Entry[] = [];
   const limit = 200;
   for (;;) {
@@ -205,7 +205,7 @@ export async function listAll(link: Link): Promise<{ entries: Entry[]; nextUid: 
 }
 
 /** The SHA-256 of a sealed body, as it is fetched. */
-export async function fetchBody(link: Link, uid: number): Promise<string> {
+export async function fetchBody(link: ClientSession, uid: number): Promise<string> {
   const { data } = await link.stream({ op: "fetch", uid });
   const bytes = concat(...await Array.fromAsync(data));
   return sumOf(bytes.subarray(4 + readU32(bytes, 0)));

@@ -1,5 +1,5 @@
 import { join } from "@std/path";
-import { Link } from "../../client/connection/link.ts";
+import { ClientSession } from "../../client/connection/client_session.ts";
 import { logIn } from "../../client/connection/login.ts";
 import { utf8 } from "../../crypto/bytes.ts";
 import type { Bundle } from "../../crypto/identity.ts";
@@ -33,7 +33,7 @@ function knowsLocalSockets(): boolean {
 
 /** A client in this process that is logged in. */
 export interface Client extends AsyncDisposable {
-  readonly link: Link;
+  readonly link: ClientSession;
   readonly verdict: Verdict & { readonly ok: true };
 }
 
@@ -50,6 +50,6 @@ export async function connectAs(
     await identityOf(key),
     { name, password: utf8(password), client: "test" },
   );
-  const link = new Link(connection);
+  const link = new ClientSession(connection);
   return { link, verdict, [Symbol.asyncDispose]: () => link.close() };
 }

@@ -1,13 +1,13 @@
 import { type Bytes, concat, fromHex, toHex, utf8 } from "../../crypto/bytes.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
-import { Link } from "../../client/connection/link.ts";
+import { ClientSession } from "../../client/connection/client_session.ts";
 import {
+  type AcceptedLogin,
   type Connected,
-  type LoggedIn,
   logIn,
   resumeLogin,
 } from "../../client/connection/login.ts";
-import { sealLetter } from "../../client/message/seal.ts";
+import { sealMessage } from "../../client/message/seal.ts";
 import { parseAddress } from "../../protocol/address.ts";
 import type { Connection } from "../../protocol/connection.ts";
 import type { DeliverRequest, Event } from "../../protocol/request.ts";
@@ -35,7 +35,7 @@ export interface Presealed {
 
 /** A logged-in connection without a folder, a menu, or pins. */
 export class RawSession {
-  readonly link: Link;
+  readonly link: ClientSession;
   readonly connection: Connection;
   readonly #connected: Connected;
   readonly #events: Event[] = [];
@@ -44,7 +44,7 @@ export class RawSession {
   constructor(readonly person: Person, connected: Connected) {
     this.#connected = connected;
     this.connection = connected.connection;
-    this.link = new Link(connected.connection, (event) => {
+    this.link = new ClientSession(connected.connection, (event) => {
       this.#events.push(event);
       for (const resolve of this.#onEvent.splice(0)) resolve();
     });
@@ -114,7 +114,7 @@ export class RawSession {
 }
 
 /** Logs in with the password, and leaves it to the caller to read what comes. */
-export function connectAs(address: string, server: Bundle, person: Person): Promise<LoggedIn> {
+export function connectAs(address: string, server: Bundle, person: Person): Promise<AcceptedLogin> {
   const { name, identity, password } = person;
   const login = { name, password: utf8(password), client: "sealpost/test" };
   return logIn(parseAddress(address), server, identity, login);
@@ -135,7 +135,7 @@ export async function preseal(
   const text = utf8(
     `From: ${sender.name}\r\nSubject: ${toHex(id)}\r\n\r\n${"x".repeat(size)}\r\n`,
   );
-  const sealed = await sealLetter({
+  const sealed = await sealMessage({
     id,
     from: sender.name,
     to: to.map(({ name, identity: { bundle } }) => ({ name, bundle, fresh: false })),

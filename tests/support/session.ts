@@ -1,7 +1,10 @@
 import { join } from "@std/path";
 import { logOn } from "../../client/connection/log_on.ts";
-import { type Dialed, Line } from "../../client/connection/reconnecting_connection.ts";
-import type { Link } from "../../client/connection/link.ts";
+import {
+  type Dialed,
+  ReconnectingConnection,
+} from "../../client/connection/reconnecting_connection.ts";
+import type { ClientSession } from "../../client/connection/client_session.ts";
 import { Mail } from "../../client/mail.ts";
 import { RetiredKeys } from "../../client/state/retired_keys.ts";
 import { State } from "../../client/state/state.ts";
@@ -14,7 +17,7 @@ import { passwordOf } from "./program.ts";
 export interface Session {
   readonly name: string;
   readonly mail: Mail;
-  readonly link: Link;
+  readonly link: ClientSession;
   /** Whether a ticket took the place of the password. */
   readonly resumed: boolean;
 }
@@ -49,8 +52,8 @@ export async function openSession(
     });
     return last;
   };
-  const line = await Line.open({ dial, retries });
-  const mail = await Mail.open(name, identity, line, state, retired, true, [server.fp]);
-  const { link, resumed } = last ?? await dial();
+  const connection = await ReconnectingConnection.open({ dial, retries });
+  const mail = await Mail.open(name, identity, connection, state, retired, true, [server.fp]);
+  const { session: link, resumed } = last ?? await dial();
   return { name, link, resumed, mail };
 }

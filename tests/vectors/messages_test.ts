@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { type Letter, sealLetter } from "../../client/message/seal.ts";
+import { type OutgoingMessage, sealMessage } from "../../client/message/seal.ts";
 import { type Bytes, concat, fromHex, toHex } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { sealBody, sealedBodySize } from "../../protocol/body.ts";
@@ -135,7 +135,7 @@ Deno.test("the vectors of messages: our client seals a letter to oneself to the 
   const sender = await identities.get("alice");
   const summary = JSON.parse(vector.summary);
   const message = contentOf(vector.message);
-  const letter: Letter = {
+  const letter: OutgoingMessage = {
     id: fromHex(vector.id),
     from: "alice",
     to: [{ name: "alice", bundle: sender.bundle, fresh: false }],
@@ -149,7 +149,7 @@ Deno.test("the vectors of messages: our client seals a letter to oneself to the 
   const draws = vector.stanzaDraws.flatMap(({ kRsa, oaepSeed, m }) => [kRsa, oaepSeed, m]);
   const sealed = await withDraws(
     [vector.fileKey, ...draws].map(fromHex),
-    () => sealLetter(letter, sender),
+    () => sealMessage(letter, sender),
   );
   assertEquals(toHex(await sha256(await all(sealed.bytes))), vector.uploadSha256);
 });

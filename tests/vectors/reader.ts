@@ -1,5 +1,5 @@
 import { Cache } from "../../client/state/cache.ts";
-import { Link } from "../../client/connection/link.ts";
+import { ClientSession } from "../../client/connection/client_session.ts";
 import { People } from "../../client/trust/people.ts";
 import { Pins } from "../../client/state/pins.ts";
 import { RetiredKeys } from "../../client/state/retired_keys.ts";
@@ -24,7 +24,7 @@ export class Reader {
   readonly #self: ConstructorParameters<typeof Unsealer>[0];
   readonly #state: State;
   readonly #people: People;
-  readonly #link: Link;
+  readonly #link: ClientSession;
   readonly #server: Connection;
   #served: Bytes = new Uint8Array(0);
   #size = 0;
@@ -32,12 +32,12 @@ export class Reader {
   private constructor(parts: {
     self: ConstructorParameters<typeof Unsealer>[0];
     state: State;
-    people: (link: Link) => People;
+    people: (link: ClientSession) => People;
   }) {
     const [here, there] = pipe();
     this.#self = parts.self;
     this.#state = parts.state;
-    this.#link = new Link(new Connection(here, new ExactReader(here), NO_KEYS));
+    this.#link = new ClientSession(new Connection(here, new ExactReader(here), NO_KEYS));
     this.#server = new Connection(there, new ExactReader(there), NO_KEYS);
     this.#people = parts.people(this.#link);
   }

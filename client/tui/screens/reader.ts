@@ -5,7 +5,7 @@ import { formatMessageId } from "../../../protocol/uuid.ts";
 import type { Written } from "../../state/drafts.ts";
 import type { Item } from "../../mailbox/list.ts";
 import { formatSize } from "../../terminal/progress.ts";
-import { dateLine, senderNote, type Shown as Text, titleOf } from "../../mailbox/show.ts";
+import { dateLine, type DisplayedMessage, senderNote, titleOf } from "../../mailbox/show.ts";
 import type { TemporaryMessage } from "../../message/temporary_message.ts";
 import type { Opened } from "../../message/unseal.ts";
 import { forwardOf, replyTo } from "../answers.ts";
@@ -28,7 +28,7 @@ export class ReaderScreen implements Screen {
   readonly #scroller = new Scroller();
   #item: Item;
   #message: TemporaryMessage | null = null;
-  #text: Text | null = null;
+  #text: DisplayedMessage | null = null;
   #bcc: readonly Person[] = [];
   #problem: string | null = null;
   #loading: Promise<void> | null = null;
@@ -49,7 +49,7 @@ export class ReaderScreen implements Screen {
     return this.#message;
   }
 
-  get attachments(): Text["attachments"] {
+  get attachments(): DisplayedMessage["attachments"] {
     return this.#text?.attachments ?? [];
   }
 

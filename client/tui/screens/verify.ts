@@ -90,7 +90,7 @@ export class VerifyScreen implements Screen {
 
   async #differs(): Promise<void> {
     const { name } = this.#pin;
-    await this.#host.mail.people.pins.doubt(name);
+    await this.#host.mail.people.pins.revokeVerification(name);
     this.#host.leave(this);
     this.#host.say(
       `Somebody may be between you and ${name}. Compare your fingerprints over another way, and ` +

@@ -6,7 +6,7 @@
 // network, to see what that does to server and client; with SEALPOST_ADVERSARY=full every byte does.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { Link } from "../../../client/connection/link.ts";
+import { ClientSession } from "../../../client/connection/client_session.ts";
 import { logIn, resumeLogin } from "../../../client/connection/login.ts";
 import { concat, fromHex } from "../../../crypto/bytes.ts";
 import { checkMlKemPublic } from "../../../crypto/ml_kem.ts";
@@ -235,7 +235,7 @@ attack("a byte flipped anywhere in a record of a session ends the session", asyn
       const connected = await resumeLogin(address, known, siege.arena.identity("alice"));
       assert(connected);
       const next = Promise.withResolvers<string>();
-      const link = new Link(connected.connection, (event) => {
+      const link = new ClientSession(connected.connection, (event) => {
         if (event.event === "ticket") next.resolve(event.id);
       });
       await link.ask({ op: "whoami" });
@@ -326,7 +326,7 @@ attack(
       const target = new Target();
       const { result } = await siege.once(target.hook, async (address) => {
         const { connection } = await siege.arena.logIn("alice", address);
-        const link = new Link(connection);
+        const link = new ClientSession(connection);
         await link.ask({ op: "whoami" });
         target.aim("down", 0, () => null);
         return await endOf(link.ask({ op: "whoami" }));
@@ -458,7 +458,7 @@ attack(
       const target = new Target();
       const { result } = await siege.once(target.hook, async (address) => {
         const { connection } = await siege.arena.logIn("alice", address);
-        const link = new Link(connection);
+        const link = new ClientSession(connection);
         await link.ask({ op: "whoami" });
         target.aim("down", SHORT_RECORD, change);
         const first = endOf(link.ask({ op: "whoami" }));

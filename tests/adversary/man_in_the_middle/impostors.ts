@@ -2,7 +2,7 @@
 // keys of his own, or with a word about versions that nobody has proven.
 
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { Link } from "../../../client/connection/link.ts";
+import { ClientSession } from "../../../client/connection/client_session.ts";
 import { logIn, resumeLogin } from "../../../client/connection/login.ts";
 import { type Bytes, concat, random, utf8 } from "../../../crypto/bytes.ts";
 import type { Address } from "../../../protocol/address.ts";
@@ -86,7 +86,7 @@ function repeatingTo(line: Line, heard: Bytes[]): Impostor {
 attack("a whole earlier connection, said again to the server, does nothing", async (siege) => {
   const line = await recorded(siege, async (address) => {
     const { connection } = await siege.arena.logIn("alice", address);
-    const link = new Link(connection);
+    const link = new ClientSession(connection);
     const { request, envelope, body } = await uploadOf(siege.self("alice"));
     const data = bytesOf({ request, envelope, body });
     await link.deliver(

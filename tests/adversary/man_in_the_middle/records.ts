@@ -1,7 +1,7 @@
 // Records that are none: of every length that is out of bounds, and of others whose bytes nobody sealed.
 
 import { assertEquals } from "@std/assert";
-import { Link } from "../../../client/connection/link.ts";
+import { ClientSession } from "../../../client/connection/client_session.ts";
 import { type Bytes, concat, random } from "../../../crypto/bytes.ts";
 import { MAX_RECORD, MIN_RECORD } from "../../../protocol/record.ts";
 import { type End, endOf, FULL } from "../arena.ts";
@@ -56,7 +56,7 @@ attack("a record of an impossible length ends the session at its third byte", as
       const target = new Target();
       const { result } = await siege.once(target.hook, async (address) => {
         const { connection } = await siege.arena.logIn("alice", address);
-        const link = new Link(connection);
+        const link = new ClientSession(connection);
         target.aim("down", 3, () => u24(length));
         const end = await endOf(link.ask({ op: "whoami" }));
         await link.close();
@@ -136,7 +136,7 @@ attack("the client, too, takes no record that nobody has sealed for it", async (
     const target = new Target();
     const { result } = await siege.once(target.hook, async (address) => {
       const { connection } = await siege.arena.logIn("alice", address);
-      const link = new Link(connection);
+      const link = new ClientSession(connection);
       target.aim("down", 275, change);
       const end = await endOf(link.ask({ op: "whoami" }));
       await link.close();

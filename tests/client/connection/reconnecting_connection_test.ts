@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
+  type ConnectionState,
   type Dialed,
-  Line,
-  type LineState,
+  ReconnectingConnection,
 } from "../../../client/connection/reconnecting_connection.ts";
-import { Link } from "../../../client/connection/link.ts";
+import { ClientSession } from "../../../client/connection/client_session.ts";
 import { SealpostError } from "../../../crypto/error.ts";
 import { ExactReader } from "../../../protocol/byte_stream.ts";
 import { Connection } from "../../../protocol/connection.ts";
@@ -33,8 +33,8 @@ class Server {
     const connection = new Connection(there, new ExactReader(there), KEYS);
     this.connections.push(connection);
     this.#serve(connection).catch(() => {});
-    const link = new Link(new Connection(here, new ExactReader(here), KEYS));
-    return Promise.resolve({ link, hello: HELLO, resumed: true });
+    const link = new ClientSession(new Connection(here, new ExactReader(here), KEYS));
+    return Promise.resolve({ session: link, hello: HELLO, resumed: true });
   };
 
   async #serve(connection: Connection): Promise<void> {
@@ -60,97 +60,115 @@ function away(): SealpostError {
   return new SealpostError("unreachable", "nobody listens there");
 }
 
-const remove = (line: Line) => line.ask({ op: "remove", uids: [7] });
+const remove = (connection: ReconnectingConnection) => connection.ask({ op: "remove", uids: [7] });
 
-/** Resolves when the line is in a state of this kind. */
-async function reached(line: Line, kind: LineState["kind"]): Promise<LineState> {
-  while (line.state.kind !== kind) {
+/** Resolves when the connection is in a state of this kind. */
+async function reached(
+  connection: ReconnectingConnection,
+  kind: ConnectionState["kind"],
+): Promise<ConnectionState> {
+  while (connection.state.kind !== kind) {
     const changed = Promise.withResolvers<void>();
-    const stop = line.onState(() => changed.resolve());
+    const stop = connection.onState(() => changed.resolve());
     await changed.promise;
     stop();
   }
-  return line.state;
+  return connection.state;
 }
 
-Deno.test("a line dials again by itself until there is a connection", async () => {
+Deno.test("a connection dials again by itself until there is a connection", async () => {
   const server = new Server();
-  const line = await Line.open({ dial: server.dial, reconnect: true, pace: PACE });
+  const connection = await ReconnectingConnection.open({
+    dial: server.dial,
+    reconnect: true,
+    pace: PACE,
+  });
   const states: string[] = [];
-  line.onState(({ kind }) => states.push(kind));
+  connection.onState(({ kind }) => states.push(kind));
   server.failures = [away(), away()];
   server.cut();
-  await reached(line, "offline");
-  await assertRejects(() => remove(line), SealpostError, "there is no connection");
-  await line.connected();
+  await reached(connection, "offline");
+  await assertRejects(() => remove(connection), SealpostError, "there is no connection");
+  await connection.connected();
   assertEquals(states, [
     ...["offline", "connecting", "offline", "connecting", "offline", "connecting"],
     "online",
   ]);
-  assertEquals(await remove(line), { ok: true, uids: [7] });
-  await line.close();
+  assertEquals(await remove(connection), { ok: true, uids: [7] });
+  await connection.close();
 });
 
-Deno.test("a line without a right to dial says why its connection ended", async () => {
+Deno.test("a connection without a right to dial says why its connection ended", async () => {
   const server = new Server();
-  const line = await Line.open({ dial: server.dial });
+  const connection = await ReconnectingConnection.open({ dial: server.dial });
   server.cut();
-  const state = await reached(line, "offline");
+  const state = await reached(connection, "offline");
   assert(state.kind === "offline" && state.retryAt === Infinity);
-  const error = await assertRejects(() => remove(line), SealpostError);
+  const error = await assertRejects(() => remove(connection), SealpostError);
   assertEquals(error.code, "connection-lost");
   assertEquals(server.connections.length, 1);
-  await line.close();
+  await connection.close();
 });
 
-Deno.test("a request that can be repeated is, as often as the line retries", async () => {
+Deno.test("a request that can be repeated is, as often as the connection retries", async () => {
   const server = new Server();
-  const line = await Line.open({ dial: server.dial, retries: 1 });
+  const connection = await ReconnectingConnection.open({ dial: server.dial, retries: 1 });
   server.deaf = 1;
-  assertEquals(await remove(line), { ok: true, uids: [7] });
+  assertEquals(await remove(connection), { ok: true, uids: [7] });
   assertEquals([server.asked, server.connections.length], [2, 2]);
   server.deaf = 2;
-  await assertRejects(() => remove(line), SealpostError, "connection");
+  await assertRejects(() => remove(connection), SealpostError, "connection");
   assertEquals(server.asked, 4);
   server.deaf = 1;
-  const passwd = () => line.ask({ op: "passwd", old: "old", new: "new" });
-  await line.connect();
+  const passwd = () => connection.ask({ op: "passwd", old: "old", new: "new" });
+  await connection.connect();
   await assertRejects(passwd, SealpostError, "connection");
   assertEquals(server.asked, 5, "a change of password is not repeated");
-  await line.close();
+  await connection.close();
 });
 
-Deno.test("a line waits as long as a goodbye asks for, and not at all for what needs a person", async () => {
+Deno.test("a connection waits as long as a goodbye asks for, and not at all for what needs a person", async () => {
   const server = new Server();
-  const line = await Line.open({ dial: server.dial, reconnect: true, pace: PACE });
+  const connection = await ReconnectingConnection.open({
+    dial: server.dial,
+    reconnect: true,
+    pace: PACE,
+  });
   await server.connections[0]?.close(
     encodeGoodbye({ reason: "the server stops", reconnect: true, after: 3600 }),
   );
-  const later = await reached(line, "offline");
+  const later = await reached(connection, "offline");
   assert(later.kind === "offline" && later.retryAt > Date.now() + 3_500_000);
   assertEquals(later.why, "the server ended the connection: the server stops");
   server.failures = [new SealpostError("login-refused", "your password is needed")];
-  await assertRejects(() => line.connect(), SealpostError, "your password is needed");
-  const never = line.state;
+  await assertRejects(() => connection.connect(), SealpostError, "your password is needed");
+  const never = connection.state;
   assert(never.kind === "offline" && never.retryAt === Infinity);
-  await assertRejects(() => line.connected(), SealpostError, "your password is needed");
-  await line.connect();
-  assert(line.online);
-  await line.close();
-  await assertRejects(() => line.connect(), SealpostError, "the connection is closed");
+  await assertRejects(() => connection.connected(), SealpostError, "your password is needed");
+  await connection.connect();
+  assert(connection.online);
+  await connection.close();
+  await assertRejects(() => connection.connect(), SealpostError, "the connection is closed");
 });
 
-Deno.test("a line opens without a server only if that is allowed, and the server is away", async () => {
+Deno.test("a connection opens without a server only if that is allowed, and the server is away", async () => {
   const server = new Server();
   server.failures = [away()];
-  await assertRejects(() => Line.open({ dial: server.dial }), SealpostError, "nobody listens");
+  await assertRejects(
+    () => ReconnectingConnection.open({ dial: server.dial }),
+    SealpostError,
+    "nobody listens",
+  );
   server.failures = [away()];
-  const line = await Line.open({ dial: server.dial, offline: true });
-  const error = await assertRejects(() => remove(line), SealpostError);
-  assertEquals([error.code, line.hello], ["offline", null]);
-  await line.connect();
-  assertEquals(line.hello, HELLO);
-  await line.close();
+  const connection = await ReconnectingConnection.open({ dial: server.dial, offline: true });
+  const error = await assertRejects(() => remove(connection), SealpostError);
+  assertEquals([error.code, connection.hello], ["offline", null]);
+  await connection.connect();
+  assertEquals(connection.hello, HELLO);
+  await connection.close();
   server.failures = [new SealpostError("server-identity", "another server")];
-  await assertRejects(() => Line.open({ dial: server.dial, offline: true }), SealpostError);
+  await assertRejects(
+    () => ReconnectingConnection.open({ dial: server.dial, offline: true }),
+    SealpostError,
+  );
 });

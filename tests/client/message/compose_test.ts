@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { SealpostError } from "../../../crypto/error.ts";
-import { composeMessage, type Draft } from "../../../client/message/compose.ts";
+import { composeMessage, type MessageContent } from "../../../client/message/compose.ts";
 import { collect, draft, read, source, text } from "../mail.ts";
 
 /** What a reader gets of `parts`; on the way the announced size is compared with the real one. */
-async function roundTrip(parts: Partial<Draft>) {
+async function roundTrip(parts: Partial<MessageContent>) {
   const composed = await composeMessage(draft(parts));
   const bytes = await collect(composed.stream());
   assertEquals(bytes.length, composed.size);

@@ -147,7 +147,7 @@ Deno.test("a verification is remembered, and goes with the key", async () => {
       assertEquals(verification(known.get("bob")).state, "unverified");
     }
     await pins.verify("bob", alice.bundle.fp, "in-person");
-    await pins.doubt("bob");
+    await pins.revokeVerification("bob");
     assertEquals(verification(pins.get("bob")).verified, false);
   });
 });

@@ -21,7 +21,11 @@ import { waitFor } from "../../support/wait.ts";
 /** Rotates the key of the session's owner to `to`. */
 async function rotated(serving: Serving, session: RawSession, to: Identity): Promise<void> {
   const { link, exporter, person: { name, identity } } = session;
-  await rotateKey({ link, exporter, name, serverFp: serving.folder.bundle.fp }, identity, to);
+  await rotateKey(
+    { session: link, exporter, name, serverFp: serving.folder.bundle.fp },
+    identity,
+    to,
+  );
 }
 
 async function assertCode(code: string, work: () => Promise<unknown>): Promise<SealpostError> {

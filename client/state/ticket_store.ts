@@ -28,7 +28,7 @@ const schema = v.object({
 });
 
 /** A ticket to resume with. */
-export interface Ticket {
+export interface ResumptionTicket {
   /** 16 bytes. */
   readonly id: Bytes;
   /** 32 bytes. */
@@ -38,7 +38,7 @@ export interface Ticket {
 }
 
 /** The resumption tickets of one user for one server, sealed on disk. */
-export class Tickets {
+export class TicketStore {
   readonly #state: State;
   readonly #server: string;
 
@@ -59,7 +59,7 @@ export class Tickets {
    * Takes a ticket out for use: it is gone from the disk, durably, before this returns. Null if there
    * is none that is still good.
    */
-  take(now = Date.now()): Promise<Ticket | null> {
+  take(now = Date.now()): Promise<ResumptionTicket | null> {
     return this.#state.update(FILE, (current) => {
       const all = decode(current);
       const good = all.filter((ticket) => ticket.expires > now + MARGIN);
@@ -77,7 +77,7 @@ export class Tickets {
   }
 
   /** Keeps a new ticket. */
-  put(ticket: Ticket): Promise<void> {
+  put(ticket: ResumptionTicket): Promise<void> {
     return this.#state.update(FILE, (current) => {
       const kept = decode(current).slice(1 - MAX_TICKETS);
       kept.push({

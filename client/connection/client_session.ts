@@ -69,7 +69,7 @@ export interface Channel {
 }
 
 /** Requests and their answers over a logged-in connection. */
-export class Link implements Channel {
+export class ClientSession implements Channel {
   readonly #connection: Connection;
   readonly #onEvent: (event: Event) => void | Promise<void>;
   /** What became of the events so far. */
@@ -120,7 +120,7 @@ export class Link implements Channel {
     return (await this.#request<"deliver">(request, { sealed, onProgress })).response;
   }
 
-  /** As {@linkcode Link.close}, once the next ticket came: the server gives it with its first answer. */
+  /** As {@linkcode ClientSession.close}, once the next ticket came: the server gives it with its first answer. */
   async closeWithTicket(): Promise<void> {
     if (this.#nextId === 1 && !this.#ended) {
       let timer: ReturnType<typeof setTimeout> | undefined;
