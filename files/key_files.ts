@@ -293,7 +293,8 @@ export async function requirePrivate(path: string): Promise<void> {
   );
 }
 
-async function readKeyFile(path: string): Promise<string> {
+/** The text of the key file `path`. Throws `file-missing`, `file-io`, `limit`, `key-format`. */
+export async function readKeyFile(path: string): Promise<string> {
   const bytes = await readFileBounded(path, MAX_KEY_FILE);
   try {
     return fromUtf8(bytes);

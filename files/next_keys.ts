@@ -9,10 +9,15 @@ import {
   isEncryptedPem,
   type NewIdentity,
 } from "../crypto/identity.ts";
-import { readFileBounded, syncFolder, wrapFileError, writeFileAtomic } from "./atomic_file.ts";
-import { isThere, privateKeyPath, publicKeyPath, requirePrivate, retireKey } from "./key_files.ts";
-
-const MAX_KEY_FILE = 65_536;
+import { syncFolder, wrapFileError, writeFileAtomic } from "./atomic_file.ts";
+import {
+  isThere,
+  privateKeyPath,
+  publicKeyPath,
+  readKeyFile,
+  requirePrivate,
+  retireKey,
+} from "./key_files.ts";
 
 /**
  * Keys that are to take the place of `NAME_private.pem` and `NAME_public.pem`: `NAME_private.next.pem`
@@ -56,7 +61,7 @@ export class NextKeys implements Disposable {
     const keys = await NextKeys.take(dir, name);
     // Another process may have been at it in the moments before.
     const isThere = async (path: string, text: string) => {
-      return await readPem(path).catch(() => null) === text;
+      return await readKeyFile(path).catch(() => null) === text;
     };
     const own = keys !== null && await isThere(nextPrivate(dir, name), pem);
     if (own && await isThere(nextPublic(dir, name), bundle)) return keys;
@@ -100,7 +105,7 @@ export class NextKeys implements Disposable {
 
   /** Whether the new private key has taken its place already, so that {@linkcode finish} is due. */
   async inPlace(): Promise<boolean> {
-    return await this.#text() === await readPem(privateKeyPath(this.#dir, this.#name));
+    return await this.#text() === await readKeyFile(privateKeyPath(this.#dir, this.#name));
   }
 
   /**
@@ -115,7 +120,7 @@ export class NextKeys implements Disposable {
       await retireKey(this.#dir, this.#name);
       await writeFileAtomic(path, pem, { mode: 0o600 });
     }
-    const bundle = await readPem(nextPublic(this.#dir, this.#name));
+    const bundle = await readKeyFile(nextPublic(this.#dir, this.#name));
     await writeFileAtomic(publicKeyPath(this.#dir, this.#name), bundle, { mode: 0o644 });
     await this.discard();
   }
@@ -138,7 +143,7 @@ export class NextKeys implements Disposable {
   }
 
   async #text(): Promise<string> {
-    return await readPem(nextPrivate(this.#dir, this.#name));
+    return await readKeyFile(nextPrivate(this.#dir, this.#name));
   }
 }
 
@@ -148,8 +153,4 @@ function nextPrivate(dir: string, name: string): string {
 
 function nextPublic(dir: string, name: string): string {
   return join(dir, `${name}_public.next.pem`);
-}
-
-async function readPem(path: string): Promise<string> {
-  return new TextDecoder().decode(await readFileBounded(path, MAX_KEY_FILE));
 }

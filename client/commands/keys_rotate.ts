@@ -8,8 +8,7 @@ import {
   isEncryptedPem,
   shortFingerprint,
 } from "../../crypto/identity.ts";
-import { readFileBounded } from "../../files/atomic_file.ts";
-import { loadPrivateKey, privateKeyPath } from "../../files/key_files.ts";
+import { loadPrivateKey, privateKeyPath, readKeyFile } from "../../files/key_files.ts";
 import { makeIdentity } from "../../cli/make_identity.ts";
 import { NextKeys } from "../../files/next_keys.ts";
 import { printable, printableJson } from "../../cli/printable.ts";
@@ -37,7 +36,6 @@ import { forgetUnlocked } from "../state/unlocked.ts";
 const REFUSALS = ["format", "key-changed", "limit", "login-refused"] as const;
 
 /** Largest key file, bytes. */
-const MAX_KEY_FILE = 65_536;
 
 /** What `keys rotate` was given. */
 export interface RotateOptions {
@@ -161,7 +159,7 @@ async function passphraseFor(
 ): Promise<Bytes | undefined> {
   if (newPassphrase) return await askNewPassphrase(terminal);
   const path = privateKeyPath(dir, name);
-  if (!isEncryptedPem(new TextDecoder().decode(await readFileBounded(path, MAX_KEY_FILE)))) {
+  if (!isEncryptedPem(await readKeyFile(path))) {
     return undefined;
   }
   let passphrase: Bytes | null = null;

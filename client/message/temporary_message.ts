@@ -2,10 +2,10 @@ import { join } from "@std/path";
 import { type Bytes, concat, random, toHex, wipe } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { wrapFileError, writeAll } from "../../files/atomic_file.ts";
+import { readPieces } from "../../files/pieces.ts";
 
 /** Up to this size a message is held in memory and no file is made, bytes. */
 const IN_MEMORY = 1024 * 1024;
-const PIECE = 65_536;
 
 /**
  * An opened message that nobody has seen: in memory if it is small, else in a 0600 temporary file.
@@ -72,17 +72,7 @@ export class TemporaryMessage {
       for (const part of this.#parts) yield part;
       return;
     }
-    const file = await Deno.open(this.#path);
-    try {
-      for (;;) {
-        const buffer = new Uint8Array(PIECE);
-        const n = await file.read(buffer);
-        if (n === null) return;
-        yield buffer.subarray(0, n);
-      }
-    } finally {
-      file.close();
-    }
+    yield* readPieces(this.#path);
   }
 
   /** Forgets the message. Safe to call again. */

@@ -2,12 +2,12 @@ import { join } from "@std/path";
 import { type Bytes, toHex } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { wrapFileError, writeAll } from "../../files/atomic_file.ts";
+import { readPieces } from "../../files/pieces.ts";
 import type { Entry } from "../../protocol/entry.ts";
 import type { State } from "./state.ts";
 
 const FOLDER = "bodies";
 const PARTIAL = ".partial";
-const PIECE = 65_536;
 
 /** What all bodies that are kept may come to, bytes; those that were read longest ago go first. */
 export const MAX_BODIES = 512 * 1024 * 1024;
@@ -58,7 +58,7 @@ export class Bodies {
     if (info?.size !== entry.bodySize) return null;
     // What was read last is kept longest.
     await Deno.utime(path, new Date(), new Date()).catch(() => {});
-    return readFrom(path);
+    return readPieces(path);
   }
 
   /** Forgets the body of an entry, or what there is of it. */
@@ -138,7 +138,7 @@ export class PartialBody {
   /** The bytes that are there. */
   async *left(): AsyncGenerator<Bytes, void, undefined> {
     let left = this.there;
-    for await (const piece of readFrom(this.#path + PARTIAL)) {
+    for await (const piece of readPieces(this.#path + PARTIAL)) {
       if (piece.length >= left) return yield piece.subarray(0, left);
       left -= piece.length;
       yield piece;
@@ -182,15 +182,5 @@ export class PartialBody {
     // The lock goes with the file.
     this.#file?.close();
     this.#file = null;
-  }
-}
-
-async function* readFrom(path: string): AsyncGenerator<Bytes, void, undefined> {
-  using file = await Deno.open(path);
-  for (;;) {
-    const buffer = new Uint8Array(PIECE);
-    const n = await file.read(buffer);
-    if (n === null) return;
-    yield buffer.subarray(0, n);
   }
 }

@@ -4,12 +4,10 @@ import * as v from "valibot";
 import { type Bytes, fromUtf8, utf8 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { syncFolder, wrapFileError, writeAll } from "../../files/atomic_file.ts";
+import { readPieces } from "../../files/pieces.ts";
 import { type DeliverRequest, deliverSchema } from "../../protocol/request.ts";
 import { parseJson } from "../../protocol/schema.ts";
 import type { State } from "./state.ts";
-
-/** Bytes that are read from a waiting message at a time. */
-const PIECE = 65_536;
 
 const SUFFIX = ".sealed";
 const PARTIAL = ".partial";
@@ -223,27 +221,4 @@ export class Outbox {
 
 function metaName(id: string): string {
   return `outbox-${id}`;
-}
-
-async function* readPieces(
-  path: string,
-  offset = 0,
-): AsyncGenerator<Bytes, void, undefined> {
-  let file: Deno.FsFile;
-  try {
-    file = await Deno.open(path);
-  } catch (error) {
-    throw wrapFileError(error, `read ${path}`);
-  }
-  try {
-    await file.seek(offset, Deno.SeekMode.Start);
-    for (;;) {
-      const buffer = new Uint8Array(PIECE);
-      const n = await file.read(buffer);
-      if (n === null) return;
-      yield buffer.subarray(0, n);
-    }
-  } finally {
-    file.close();
-  }
 }

@@ -7,9 +7,8 @@ import {
   isEncryptedPem,
   shortFingerprint,
 } from "../../crypto/identity.ts";
-import { readFileBounded, wrapFileError } from "../../files/atomic_file.ts";
-
-const MAX_KEY_FILE = 65_536;
+import { wrapFileError } from "../../files/atomic_file.ts";
+import { readKeyFile } from "../../files/key_files.ts";
 
 /**
  * The private keys that one user had before: `NAME_private.<short fp>.pem`, which `keygen --force`
@@ -71,7 +70,7 @@ export class RetiredKeys {
     const known = this.#loaded.get(file);
     if (known) return known;
     const path = join(this.#dir, file);
-    const pem = new TextDecoder().decode(await readFileBounded(path, MAX_KEY_FILE));
+    const pem = await readKeyFile(path);
     const passphrase = isEncryptedPem(pem) ? await this.#askPassphrase(path) : null;
     if (isEncryptedPem(pem) && passphrase === null) {
       throw new SealpostError(

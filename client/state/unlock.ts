@@ -1,5 +1,5 @@
 import { join } from "@std/path";
-import { type Bytes, equal, fromUtf8, wipe } from "../../crypto/bytes.ts";
+import { type Bytes, equal, wipe } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import {
   forgetPkcs8,
@@ -8,13 +8,13 @@ import {
   type NewIdentity,
   newIdentityFromPem,
 } from "../../crypto/identity.ts";
-import { readFileBounded } from "../../files/atomic_file.ts";
 import {
   isThere,
   loadBundle,
   loadNewIdentity,
   privateKeyPath,
   publicKeyPath,
+  readKeyFile,
   requirePrivate,
 } from "../../files/key_files.ts";
 import { forgetUnlocked, keepUnlocked, loadUnlocked } from "./unlocked.ts";
@@ -22,7 +22,6 @@ import { forgetUnlocked, keepUnlocked, loadUnlocked } from "./unlocked.ts";
 /** Shortest and longest time for which keys are kept without their passphrase, milliseconds. */
 const LIFE = { min: 60_000, max: 7 * 86_400_000 };
 const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
-const MAX_KEY_FILE = 65_536;
 
 /** Milliseconds of `30m`, `8h` or `2d`, from a minute to a week. Throws `usage`. */
 export function parseLife(text: string): number {
@@ -98,7 +97,7 @@ async function openRetired(dir: string, name: string, passphrase: Bytes): Promis
     const start = `${name}_private.`;
     if (!entry.isFile || !entry.name.startsWith(start)) continue;
     if (!/^[0-9a-f]{8,}\.pem$/.test(entry.name.slice(start.length))) continue;
-    const pem = fromUtf8(await readFileBounded(join(dir, entry.name), MAX_KEY_FILE));
+    const pem = await readKeyFile(join(dir, entry.name));
     if (!isEncryptedPem(pem)) continue;
     try {
       open.push(await newIdentityFromPem(pem, passphrase));
