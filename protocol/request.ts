@@ -5,7 +5,7 @@ import { FLAGS, FOLDERS } from "./entry.ts";
 import { MAX_KEYS, MAX_PASSWORD, MAX_STANZAS, MAX_UIDS } from "./limits.ts";
 import { RefusedError } from "./refused.ts";
 import { MAX_LINKS } from "./rotation.ts";
-import { fingerprintField, nameField, parseJson } from "./schema.ts";
+import { checkJson, fingerprintField, jsonOf, nameField, parseJson } from "./schema.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const uid = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
@@ -278,26 +278,34 @@ export type Response<O extends Op> = v.InferOutput<typeof responses[O]>;
 export type Refusal = v.InferOutput<typeof refusal>;
 
 /**
- * What a server sends as JSON. Throws `protocol` if it is malformed, never `format`: that would
+ * What `decode` reads of what a server sent. Throws `protocol` if it is malformed, never `format`: that would
  * read as the server's word that the request was.
  */
-function fromServer<T extends v.GenericSchema>(schema: T, payload: Bytes): v.InferOutput<T> {
+function fromServer<T>(decode: () => T): T {
   try {
-    return parseJson(schema, fromUtf8(payload));
+    return decode();
   } catch (error) {
     if (!isSealpostError(error, "format")) throw error;
     throw new SealpostError("protocol", `the server sent ${error.message}`, { cause: error });
   }
 }
 
+/** The first member of every response: which of the two forms the others have. */
+const outcome = v.object({ ok: v.boolean() });
+
 /**
  * The response to an `op` in a frame's payload. Members it does not know are ignored. A refusal
  * is thrown, with its code; so is `protocol` for anything malformed.
  */
 export function decodeResponse<O extends Op>(op: O, payload: Bytes): Response<O> {
-  const either = fromServer(v.variant("ok", [refusal, responses[op]]), payload);
-  if (either.ok === false) throw refusedError(either);
-  return fromServer(responses[op], payload);
+  const [response, refused] = fromServer((): [Response<O>, null] | [null, Refusal] => {
+    const value = jsonOf(fromUtf8(payload));
+    return checkJson(outcome, value).ok
+      ? [checkJson(responses[op], value), null]
+      : [null, checkJson(refusal, value)];
+  });
+  if (refused) throw refusedError(refused);
+  return response;
 }
 
 /** What is thrown for a refusal of a request, or of a login. */
@@ -350,10 +358,11 @@ export const LOGIN_REFUSED =
 
 /** The verdict in a frame's payload. Throws `protocol`. */
 export function decodeVerdict(payload: Bytes): Verdict {
-  return fromServer(verdict, payload);
+  return fromServer(() => parseJson(verdict, fromUtf8(payload)));
 }
 
 const mailEvent = v.object({ event: v.literal("mail"), uid, folder });
+const anyEvent = v.object({ event: v.string() });
 const ticketEvent = v.object({ event: v.literal("ticket"), ...ticket.entries });
 
 /** A new entry of the own mailbox. */
@@ -374,15 +383,17 @@ export interface SlowedEvent {
 
 /** An event; null for one of a kind that this version does not know. Throws `protocol`. */
 export function decodeEvent(payload: Bytes): Event | null {
-  const { event } = fromServer(v.object({ event: v.string() }), payload);
-  switch (event) {
-    case "mail":
-      return fromServer(mailEvent, payload);
-    case "ticket":
-      return fromServer(ticketEvent, payload);
-    default:
-      return null;
-  }
+  return fromServer(() => {
+    const value = jsonOf(fromUtf8(payload));
+    switch (checkJson(anyEvent, value).event) {
+      case "mail":
+        return checkJson(mailEvent, value);
+      case "ticket":
+        return checkJson(ticketEvent, value);
+      default:
+        return null;
+    }
+  });
 }
 
 /** The payload of a request, response or event. */

@@ -16,12 +16,20 @@ export const fingerprintField = v.pipe(
  * place of the first fault (unless its name is a stranger's) but none of the values.
  */
 export function parseJson<T extends v.GenericSchema>(schema: T, text: string): v.InferOutput<T> {
-  let value: unknown;
+  return checkJson(schema, jsonOf(text));
+}
+
+/** The JSON value that `text` is. Throws `format`. */
+export function jsonOf(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     throw new SealpostError("format", "text that is not JSON");
   }
+}
+
+/** `value` if it is of the form `schema`. Throws `format` as {@linkcode parseJson} does. */
+export function checkJson<T extends v.GenericSchema>(schema: T, value: unknown): v.InferOutput<T> {
   const result = v.safeParse(schema, value, { abortEarly: true, abortPipeEarly: true });
   if (result.success) return result.output;
   const path = result.issues[0] === undefined ? null : v.getDotPath(result.issues[0]);

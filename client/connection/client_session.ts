@@ -32,10 +32,12 @@ const MAX_DRAINED = 32 * 1024 * 1024;
 /** A request that waits for its response, and after that for its data. */
 interface Pending {
   readonly id: number;
-  readonly op: Op;
+  /** Whether data follow the response, if the server grants what was asked. */
+  readonly streams: boolean;
   readonly data: Handoff;
-  readonly settle: (payload: Bytes) => void;
-  readonly fail: (error: SealpostError) => void;
+  /** Decodes the response and hands it over; false, with the error, if it is a refusal or malformed. */
+  readonly settle: (payload: Bytes) => boolean;
+  readonly fail: (error: unknown) => void;
   answered: boolean;
   /** Whether the rest of the data is not wanted, and how much of that came, bytes. */
   cancelled: boolean;
@@ -158,7 +160,8 @@ export class ClientSession implements Channel {
     this.#turn = new Promise<void>((resolve) => done = resolve);
     await previous;
     let pending: Pending;
-    let payload: Promise<Bytes>;
+    const answered = Promise.withResolvers<Response<O>>();
+    answered.promise.catch(() => {});
     let complete = true;
     try {
       if (this.#ended) throw this.#ended;
@@ -166,19 +169,20 @@ export class ClientSession implements Channel {
         throw new SealpostError("busy", "too many requests at once");
       }
       const id = this.#nextId++;
-      let settle: Pending["settle"] = () => {};
-      let fail: Pending["fail"] = () => {};
-      payload = new Promise<Bytes>((resolve, reject) => {
-        settle = resolve;
-        fail = reject;
-      });
-      payload.catch(() => {});
       pending = {
         id,
-        op: request.op,
+        streams: request.op === "list" || request.op === "fetch",
         data: new Handoff(),
-        settle,
-        fail,
+        settle: (payload) => {
+          try {
+            answered.resolve(decodeResponse<O>(request.op, payload));
+            return true;
+          } catch (error) {
+            answered.reject(error);
+            return false;
+          }
+        },
+        fail: answered.reject,
         answered: false,
         cancelled: false,
         drained: 0,
@@ -190,7 +194,7 @@ export class ClientSession implements Channel {
     } finally {
       done();
     }
-    const response = decodeResponse<O>(request.op, await payload);
+    const response = await answered.promise;
     if (!complete) {
       throw new SealpostError("protocol", "the server took a message before it had all of it");
     }
@@ -283,8 +287,8 @@ export class ClientSession implements Channel {
       case Kind.response:
         if (pending.answered) throw new SealpostError("protocol", "the server answers twice");
         pending.answered = true;
-        if (!followedByData(pending.op, frame.payload)) finish();
-        return pending.settle(frame.payload);
+        if (!pending.settle(frame.payload) || !pending.streams) finish();
+        return;
       case Kind.data:
         if (!pending.answered) throw new SealpostError("protocol", "data before its response");
         if (pending.cancelled) pending.drained += frame.payload.length;
@@ -319,17 +323,6 @@ export class ClientSession implements Channel {
 
 function closed(): SealpostError {
   return new SealpostError("connection-lost", "the connection is closed");
-}
-
-/** Only what a listing or a fetch grants comes with data. */
-function followedByData(op: Op, payload: Bytes): boolean {
-  if (op !== "list" && op !== "fetch") return false;
-  try {
-    decodeResponse(op, payload);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** The error of a connection that the server ended with a goodbye, with the reason it gave. */
