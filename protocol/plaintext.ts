@@ -14,7 +14,7 @@ export const REFUSAL_TEXT = utf8(
  * The answer to a connection that a limit keeps out before there are keys to say it with: a line of
  * text that names the server's setting, and the seconds until it is worth trying again.
  */
-export function notNowText(limit: string, seconds: number): Bytes {
+export function busyLine(limit: string, seconds: number): Bytes {
   return utf8(`sealpost: not now (${limit}); try again in ${seconds} s\n`);
 }
 
@@ -23,7 +23,7 @@ export function notNowText(limit: string, seconds: number): Bytes {
  * line says something else. It is not authentic: whoever is on the way can write it, and could as well
  * cut the connection.
  */
-export function readNotNow(line: string): RefusedError | null {
+export function parseBusyLine(line: string): RefusedError | null {
   const [, limit, seconds] =
     /^sealpost: not now \(([a-z][a-z-]{0,63})\); try again in (\d{1,6}) s\n?$/.exec(line) ?? [];
   if (limit === undefined || seconds === undefined) return null;

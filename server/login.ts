@@ -8,7 +8,7 @@ import {
 } from "../crypto/identity.ts";
 import { ExactReader } from "../protocol/byte_stream.ts";
 import { Connection } from "../protocol/connection.ts";
-import type { Grid } from "../protocol/deadline.ts";
+import type { TimingGrid } from "../protocol/timing_grid.ts";
 import { Kind } from "../protocol/frame.ts";
 import {
   type Claim,
@@ -23,28 +23,28 @@ import {
 } from "../protocol/handshake.ts";
 import type { Hello } from "../protocol/hello.ts";
 import { KIND_RESUMPTION, ServerResumption, SIZE_R1, ticketOf } from "../protocol/resumption.ts";
-import { BUNDLE_ANSWER, notNowText, REFUSAL_TEXT } from "../protocol/plaintext.ts";
+import { BUNDLE_ANSWER, busyLine, REFUSAL_TEXT } from "../protocol/plaintext.ts";
 import { padTo } from "../protocol/login.ts";
 import type { SplitKeys } from "../protocol/noise.ts";
 import { inWords, RefusedError } from "../protocol/refused.ts";
 import { encodeJson, LOGIN_REFUSED, type Verdict, VERDICT_SIZE } from "../protocol/request.ts";
 import type { AuditLog } from "./observe/audit.ts";
 import type { GateEntry } from "./admission/gate.ts";
-import type { Guesses } from "./admission/login_throttle.ts";
+import type { LoginThrottle } from "./admission/login_throttle.ts";
 import type { Log } from "./observe/log.ts";
 import type { LoginOutcome, Observer } from "./observe/observe.ts";
 import type { Offence, Penalties } from "./admission/penalties.ts";
 import type { Semaphore } from "./admission/semaphore.ts";
 import type { Store } from "./store/store.ts";
-import type { Tickets } from "./accounts/tickets.ts";
-import { turnAway } from "./admission/reject_connection.ts";
+import type { TicketIssuer } from "./accounts/tickets.ts";
+import { rejectConnection } from "./admission/reject_connection.ts";
 import type { Users } from "./accounts/users.ts";
 import type { Wire } from "./admission/wire.ts";
 
 /** What deciding on a login needs. */
 export interface LoginContext {
   readonly identity: Identity;
-  readonly grid: Grid;
+  readonly grid: TimingGrid;
   /** What the server says of itself at this moment. */
   readonly hello: () => Hello;
   readonly store: Store;
@@ -53,16 +53,16 @@ export interface LoginContext {
   readonly slots: Semaphore;
   /** Around Argon2id. */
   readonly argon: Semaphore;
-  readonly guesses: Guesses;
+  readonly loginThrottle: LoginThrottle;
   readonly penalties: Penalties;
-  readonly tickets: Tickets;
+  readonly tickets: TicketIssuer;
   readonly log: Log;
   readonly observer: Observer;
   readonly audit: AuditLog;
 }
 
 /** A connection whose login was accepted. */
-export interface LoggedIn {
+export interface AuthenticatedConnection {
   readonly connection: Connection;
   readonly name: string;
   /** Where it comes from, `host:port`. */
@@ -73,22 +73,26 @@ export interface LoggedIn {
   readonly resumed: boolean;
   /** The proven fingerprint, 32 bytes: the one that is bound to the account. */
   readonly fp: Bytes;
+  /** What the user list had for the password that was verified, by this login or for its ticket. */
+  readonly credential: string;
   /**
-   * Issues the next ticket, once the client has shown with a record that it is there; null if it
-   * has one from its login.
+   * Issues the next ticket of a session that rests on `credential`, once the client has shown with a
+   * record that it is there; null if it has one from its login.
    */
-  readonly nextTicket: (() => Promise<{ id: Bytes; expires: number } | null>) | null;
+  readonly nextTicket:
+    | ((credential: string) => Promise<{ id: Bytes; expires: number } | null>)
+    | null;
   /** The session's exporter, where all keys and the password were proven; null after a ticket. */
   readonly exporter: SplitKeys["exporter"] | null;
 }
 
 /** A connection that was answered as the protocol says, and ended without a login. */
-export interface Dismissed {
+export interface EndedConnection {
   /** How it counts; null if no login was tried. */
   readonly outcome: LoginOutcome | null;
 }
 
-const NOTHING_TRIED: Dismissed = { outcome: null };
+const NOTHING_TRIED: EndedConnection = { outcome: null };
 
 /** What the peer does is counted before it is answered: whoever comes back at once is met by it. */
 function penalise(context: LoginContext, { source }: GateEntry, offence: Offence): void {
@@ -96,7 +100,7 @@ function penalise(context: LoginContext, { source }: GateEntry, offence: Offence
 }
 
 /** A message that the peer did not send: it left, which is up to it before the first byte. */
-function left(wire: Wire, entry: GateEntry, context: LoginContext): Dismissed {
+function left(wire: Wire, entry: GateEntry, context: LoginContext): EndedConnection {
   if (wire.heard === 0) return NOTHING_TRIED;
   penalise(context, entry, "abandoned");
   return { outcome: "broken" };
@@ -110,7 +114,7 @@ export async function login(
   wire: Wire,
   entry: GateEntry,
   context: LoginContext,
-): Promise<LoggedIn | Dismissed> {
+): Promise<AuthenticatedConnection | EndedConnection> {
   const reader = new ExactReader(wire);
   const first = await reader.exactly(PREFIX_SIZE);
   if (!first) return left(wire, entry, context);
@@ -127,7 +131,7 @@ export async function login(
   }
   context.log.info("other-protocol", { peer: wire.peer });
   penalise(context, entry, "garbage");
-  await turnAway(wire, REFUSAL_TEXT);
+  await rejectConnection(wire, REFUSAL_TEXT);
   return NOTHING_TRIED;
 }
 
@@ -138,7 +142,7 @@ async function prove(
   first: Bytes,
   entry: GateEntry,
   context: LoginContext,
-): Promise<LoggedIn | Dismissed> {
+): Promise<AuthenticatedConnection | EndedConnection> {
   const rest = await reader.exactly(SIZE_A - PREFIX_SIZE);
   if (!rest) return left(wire, entry, context);
   const arrived = performance.now();
@@ -152,7 +156,7 @@ async function prove(
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     const { limit = "", retryAfter = 0 } = error;
-    await turnAway(wire, notNowText(limit, retryAfter));
+    await rejectConnection(wire, busyLine(limit, retryAfter));
     return { outcome: "busy" };
   }
   // The time in the queue is part of the time on the grid, and the slot is free for the next one.
@@ -181,10 +185,10 @@ async function prove(
   } finally {
     wipe(claim.login.password);
   }
-  const { verdict, outcome } = decision;
+  const { verdict, outcome, credential } = decision;
   if (outcome === "refused" || outcome === "blocked") penalise(context, entry, "login");
   await connection.send({ kind: Kind.event, id: 0, payload: encodeJson(verdict) }, VERDICT_SIZE);
-  if (!verdict.ok) {
+  if (!verdict.ok || credential === null) {
     await connection.close();
     return decision;
   }
@@ -195,13 +199,14 @@ async function prove(
     client: claim.login.client,
     resumed: false,
     fp: claim.bundle.fp,
+    credential,
     nextTicket: null,
     exporter,
   };
 }
 
 /** A ticket that is not accepted: the client logs in with its password instead. */
-const STALE: Dismissed = { outcome: "stale" };
+const STALE: EndedConnection = { outcome: "stale" };
 
 /**
  * Takes a connection that begins with a ticket: one round trip, no RSA, no Argon2id. A ticket that
@@ -215,14 +220,14 @@ async function resume(
   first: Bytes,
   entry: GateEntry,
   context: LoginContext,
-): Promise<LoggedIn | Dismissed> {
+): Promise<AuthenticatedConnection | EndedConnection> {
   const rest = await reader.exactly(SIZE_R1 - PREFIX_SIZE);
   if (!rest) return left(wire, entry, context);
   const r1 = concat(first, rest);
   const id = ticketOf(r1);
   const found = await context.tickets.find(id);
   if (!found?.account.bundle) return STALE;
-  const { account, fullAt, psk } = found;
+  const { account, credential, fullAt, psk } = found;
   const client = await decodeBundle(found.account.bundle);
   const { name } = account;
   const handshake = await ServerResumption.start(
@@ -259,13 +264,16 @@ async function resume(
     client: "",
     resumed: true,
     fp,
-    nextTicket: () => context.tickets.issue({ name, fp, fullAt, exporter }),
+    credential,
+    nextTicket: (credential) => context.tickets.issue({ name, fp, credential, fullAt, exporter }),
     exporter: null,
   };
 }
 
-interface Decision extends Dismissed {
+interface Decision extends EndedConnection {
   readonly verdict: Verdict;
+  /** What the password was verified against; null if the login is refused. */
+  readonly credential: string | null;
 }
 
 /**
@@ -283,17 +291,17 @@ async function decide(
   const source = entry.source.name;
   const fp = formatFingerprint(claim.bundle.fp);
   const fields = { name, peer, key: fp, client };
-  let correct: boolean;
+  let credential: string | null;
   try {
-    correct = await context.argon.run(
+    credential = await context.argon.run(
       source,
-      () => context.users.check(name, claim.login.password),
+      () => context.users.verify(name, claim.login.password),
     );
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     return { ...refusedFor(error), outcome: "busy" };
   }
-  const blocked = context.guesses.blockedFor(name, source);
+  const blocked = context.loginThrottle.blockedFor(name, source);
   if (blocked > 0) {
     context.log.warn("login-blocked", fields);
     const error = new RefusedError(
@@ -307,7 +315,7 @@ async function decide(
   // Read in any case: that a right password came with a wrong key must not cost more time.
   const account = await context.store.account(name);
   let why = "name or password";
-  if (correct) {
+  if (credential !== null) {
     const at = Date.now();
     const known = account?.fp ? equal(account.fp, claim.bundle.fp) : null;
     if (known !== false && !entry.admit(name)) {
@@ -320,7 +328,7 @@ async function decide(
       ? "same"
       : "other-key";
     if (outcome === "bound" || outcome === "same") {
-      context.guesses.succeeded(name, source);
+      context.loginThrottle.succeeded(name, source);
       context.log.info(outcome === "bound" ? "key-bound" : "login", fields);
       if (outcome === "bound") {
         await context.audit.record({
@@ -334,6 +342,7 @@ async function decide(
       const ticket = await context.tickets.issue({
         name,
         fp: claim.bundle.fp,
+        credential,
         fullAt: at,
         exporter,
       });
@@ -343,16 +352,16 @@ async function decide(
         name,
         fp: toBase64(claim.bundle.fp),
         ...(ticket ? { ticket: { id: toHex(ticket.id), expires: ticket.expires } } : {}),
-        ...(context.users.state(name)?.expires ? { change: true } : {}),
+        ...(context.users.hasOneTimePassword(name) ? { change: true } : {}),
       };
-      return { verdict, outcome: null };
+      return { verdict, outcome: null, credential };
     }
     why = outcome;
   }
   context.log.warn("login-failed", { ...fields, why });
-  context.guesses.failed(name, source);
+  context.loginThrottle.failed(name, source);
   const verdict: Verdict = { ok: false, code: "login-refused", message: LOGIN_REFUSED };
-  return { verdict, outcome: "refused" };
+  return { verdict, outcome: "refused", credential: null };
 }
 
 const TOO_MANY_CONNECTIONS = new RefusedError(
@@ -363,8 +372,11 @@ const TOO_MANY_CONNECTIONS = new RefusedError(
 );
 
 /** The verdict for somebody who meets a limit. */
-function refusedFor({ message, limit, retryAfter }: RefusedError): { verdict: Verdict } {
+function refusedFor(
+  { message, limit, retryAfter }: RefusedError,
+): Pick<Decision, "verdict" | "credential"> {
   return {
+    credential: null,
     verdict: {
       ok: false,
       code: "busy",

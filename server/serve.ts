@@ -55,7 +55,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   // Whoever waits for this line may send a signal at once.
   console.log(`sealpost: listening on ${server.address}, key ${server.fingerprint}`);
   await stop;
-  log.info("stopping", { sessions: server.hub.size });
+  log.info("stopping", { sessions: server.registry.size });
   await server.stop();
   log.info("stopped");
   // Sockets of peers that do not answer must not keep the process.

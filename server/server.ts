@@ -3,9 +3,9 @@ import { isSealpostError } from "../crypto/error.ts";
 import { formatFingerprint, type Identity } from "../crypto/identity.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
 import type { ByteStream } from "../protocol/byte_stream.ts";
-import { Grid } from "../protocol/deadline.ts";
+import { TimingGrid } from "../protocol/timing_grid.ts";
 import { ID_MEMORY, MAX_PARTIAL_AGE } from "../protocol/limits.ts";
-import { notNowText } from "../protocol/plaintext.ts";
+import { busyLine } from "../protocol/plaintext.ts";
 import { PROGRAM_VERSION } from "../cli/program.ts";
 import { type Listener, listenSocket } from "../protocol/socket.ts";
 import { within } from "../protocol/timer.ts";
@@ -13,22 +13,23 @@ import { AuditLog } from "./observe/audit.ts";
 import { Operations } from "./control/operations.ts";
 import { type Control, openControl } from "./control/server.ts";
 import { Gate, type GateEntry } from "./admission/gate.ts";
-import { Guesses } from "./admission/login_throttle.ts";
-import { Hub } from "./accounts/session_registry.ts";
+import { LoginThrottle } from "./admission/login_throttle.ts";
+import { type ConnectedSession, SessionRegistry } from "./accounts/session_registry.ts";
 import { InFlight } from "./admission/in_flight.ts";
 import type { Log } from "./observe/log.ts";
-import { type LoggedIn, login, type LoginContext } from "./login.ts";
+import { type AuthenticatedConnection, login, type LoginContext } from "./login.ts";
 import type { Monitor } from "./observe/monitor.ts";
-import { type Levels, Observer } from "./observe/observe.ts";
+import { type Gauges, Observer } from "./observe/observe.ts";
 import { type Offence, Penalties } from "./admission/penalties.ts";
 import { Buckets } from "./admission/rates.ts";
 import { Semaphore } from "./admission/semaphore.ts";
-import { Session, type SessionContext } from "./session.ts";
+import type { DispatcherContext } from "./requests/dispatcher.ts";
+import { Session } from "./session.ts";
 import type { LiveSettings, Reloaded } from "./settings/settings.ts";
 import { openSqliteStore } from "./store/sqlite_store.ts";
 import type { Store } from "./store/store.ts";
-import { Tickets } from "./accounts/tickets.ts";
-import { turnAway } from "./admission/reject_connection.ts";
+import { TicketIssuer } from "./accounts/tickets.ts";
+import { rejectConnection } from "./admission/reject_connection.ts";
 import { Users } from "./accounts/users.ts";
 import { Wire } from "./admission/wire.ts";
 
@@ -47,10 +48,10 @@ export interface Server {
   /** The fingerprint of its key, as people compare it. */
   readonly fingerprint: string;
   readonly settings: LiveSettings;
-  readonly hub: Hub;
+  readonly registry: SessionRegistry;
   readonly observer: Observer;
-  /** What is so at this moment. */
-  levels(): Levels;
+  /** What can be measured at this moment. */
+  gauges(): Gauges;
   /** Connections of clients at this moment, and the memory that their requests take, bytes. */
   load(): { readonly connections: number; readonly inFlight: number };
   /**
@@ -76,16 +77,16 @@ export async function startServer(
   log: Log,
 ): Promise<Server> {
   const current = () => settings.current;
-  const hub = new Hub();
+  const registry = new SessionRegistry();
   const observer = new Observer();
   const audit = new AuditLog(dir, log);
-  const complain = (error: unknown) => log.error("store-error", { error: `${error}` });
+  const logStoreError = (error: unknown) => log.error("store-error", { error: `${error}` });
   let store: Store | null = null;
   const users: Users = await Users.open(join(dir, "user_pass.json"), {
     onProblem: (message) => log.warn("user_pass.json", { problem: message }),
     onChange: (names) => {
-      store?.ensureAccounts(names).catch(complain);
-      hub.endAll(
+      store?.ensureAccounts(names).catch(logStoreError);
+      registry.endAll(
         (member) => users.credential(member.name) === member.credential,
         "your account was changed; log in again",
       ).catch(() => {});
@@ -110,7 +111,7 @@ export async function startServer(
   const gate = new Gate(current, penalties);
   const loginContext: LoginContext = {
     identity,
-    grid: await Grid.measure(identity),
+    grid: await TimingGrid.measure(identity),
     hello: () => ({
       server: `sealpost/${PROGRAM_VERSION}`,
       maxMessage: current().maxMessage,
@@ -126,19 +127,19 @@ export async function startServer(
       () => ({ width: current().passwordWidth, queue: current().passwordQueue }),
       "password-queue",
     ),
-    guesses: new Guesses(current),
+    loginThrottle: new LoginThrottle(current),
     penalties,
-    tickets: await Tickets.open(opened, users, identity),
+    tickets: await TicketIssuer.open(opened, users, identity),
     log,
     observer,
     audit,
   };
-  const sessionContext: SessionContext = {
+  const sessionContext: DispatcherContext = {
     store: opened,
     users,
-    hub,
+    registry,
     argon: loginContext.argon,
-    guesses: loginContext.guesses,
+    loginThrottle: loginContext.loginThrottle,
     log,
     observer,
     audit,
@@ -151,28 +152,27 @@ export async function startServer(
     })),
   };
 
-  const sessions = new Set<Session>();
   const connections = new Set<Promise<void>>();
-  const door: Door = { gate, sessions, loginContext, sessionContext };
+  const context: ConnectionContext = { gate, loginContext, sessionContext };
   const accepting = (async () => {
     for await (const stream of listener.accept()) {
       observer.connections++;
-      const connection = receive(stream, door).finally(() => connections.delete(connection));
+      const connection = receive(stream, context).finally(() => connections.delete(connection));
       connections.add(connection);
     }
   })();
 
   const checking = setInterval(() => {
-    for (const session of sessions) session.check();
+    for (const session of registry.sessions()) session.check();
   }, CHECK_EVERY);
-  const tidy = () => tidyUp(opened, settings, log).catch(complain);
+  const tidy = () => tidyUp(opened, settings, log).catch(logStoreError);
   const tidying = setInterval(tidy, HOUR);
   const tidied = tidy();
 
-  const levels = (): Levels => ({
+  const gauges = (): Gauges => ({
     handshakes: gate.strangers,
-    sessions: hub.size,
-    online: hub.online,
+    sessions: registry.size,
+    online: registry.online,
     queues: { rsa: loginContext.slots.waiting, argon2: loginContext.argon.waiting },
   });
   const operations = new Operations({
@@ -185,9 +185,9 @@ export async function startServer(
     },
     running: {
       address: formatAddress(listener.address),
-      hub,
+      registry,
       observer,
-      levels,
+      gauges,
       reload: () => reloadSettings(settings, log),
     },
   });
@@ -205,7 +205,7 @@ export async function startServer(
     listener.close();
     await accepting;
     gate.closeAll();
-    await endSessions(sessions, current().stopTimeout);
+    await endSessions(registry.sessions(), current().stopTimeout);
     clearInterval(checking);
     await within(Promise.all(connections), GOODBYES, undefined);
     users.close();
@@ -216,7 +216,7 @@ export async function startServer(
   const { metrics, metricsPublic: open } = current();
   if (metrics !== null) {
     const { openMonitor } = await import("./observe/monitor.ts");
-    const source = { observer, levels, store: opened, isServing: () => stopping === null, log };
+    const source = { observer, gauges, store: opened, isServing: () => stopping === null, log };
     try {
       monitor = openMonitor(metrics, source, { open });
     } catch (error) {
@@ -229,10 +229,10 @@ export async function startServer(
     address: formatAddress(listener.address),
     fingerprint: formatFingerprint(identity.bundle.fp),
     settings,
-    hub,
+    registry,
     observer,
-    levels,
-    load: () => ({ connections: gate.size, inFlight: sessionContext.inFlight.taken }),
+    gauges,
+    load: () => ({ connections: gate.size, inFlight: sessionContext.inFlight.reserved }),
     reload: async () => {
       try {
         await operations.run({ op: "reload", by: { pid: Deno.pid } }, "signal");
@@ -245,36 +245,29 @@ export async function startServer(
   };
 }
 
-/** What a new connection meets. */
-interface Door {
+/** What serving a connection needs. */
+interface ConnectionContext {
   readonly gate: Gate;
-  readonly sessions: Set<Session>;
   readonly loginContext: LoginContext;
-  readonly sessionContext: SessionContext;
+  readonly sessionContext: DispatcherContext;
 }
 
 /** One connection, from its first byte to its end. Never rejects: what goes wrong is logged. */
-async function receive(stream: ByteStream, door: Door): Promise<void> {
-  const { observer, log, settings } = door.sessionContext;
-  const entry = door.gate.enter(stream);
+async function receive(stream: ByteStream, context: ConnectionContext): Promise<void> {
+  const { observer, log, settings } = context.sessionContext;
+  const entry = context.gate.enter(stream);
   if ("limit" in entry) {
     const { limit, retryAfter, source } = entry;
     observer.turnedAway.add(limit);
     log.debug("turned-away", { source: source.name, limit });
-    return await turnAway(stream, notNowText(limit, retryAfter));
+    return await rejectConnection(stream, busyLine(limit, retryAfter));
   }
   const began = performance.now();
   const wire = new Wire(stream, settings().loginTimeout, observer.network);
   try {
-    const loggedIn = await admit(wire, entry, door);
+    const loggedIn = await admit(wire, entry, context);
     if (!loggedIn) return;
-    const session = new Session(loggedIn, wire, door.sessionContext, began);
-    door.sessions.add(session);
-    try {
-      await session.run();
-    } finally {
-      door.sessions.delete(session);
-    }
+    await new Session(loggedIn, wire, context.sessionContext, began).run();
     log.info("goodbye", { name: loggedIn.name, peer: wire.peer });
   } catch (error) {
     const code = wire.late ? "timeout" : isSealpostError(error) ? error.code : "internal";
@@ -288,8 +281,12 @@ async function receive(stream: ByteStream, door: Door): Promise<void> {
 }
 
 /** The login of a connection, with what comes of it for its source; null if there is none. */
-async function admit(wire: Wire, entry: GateEntry, door: Door): Promise<LoggedIn | null> {
-  const { loginContext } = door;
+async function admit(
+  wire: Wire,
+  entry: GateEntry,
+  context: ConnectionContext,
+): Promise<AuthenticatedConnection | null> {
+  const { loginContext } = context;
   const { observer, penalties } = loginContext;
   try {
     const result = await login(wire, entry, loginContext);
@@ -325,10 +322,13 @@ function offenceOf(error: unknown, wire: Wire): Offence | null {
 }
 
 /** Lets all sessions finish what they have begun, and tells their clients to come again. */
-async function endSessions(sessions: ReadonlySet<Session>, patience: number): Promise<void> {
+async function endSessions(
+  sessions: readonly ConnectedSession[],
+  patience: number,
+): Promise<void> {
   // Spread, so that a thousand clients do not come back in the same moment.
-  const spread = Math.min(30, sessions.size / 100);
-  const ends = [...sessions].map((session) => {
+  const spread = Math.min(30, sessions.length / 100);
+  const ends = sessions.map((session) => {
     const after = Math.round(10 * (1 + spread * Math.random())) / 10;
     const reason = "the server stops, or is started again";
     return session.finish({ reason, reconnect: true, after }, patience);

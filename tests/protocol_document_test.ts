@@ -153,7 +153,7 @@ async function limits(): Promise<Record<string, readonly string[]>> {
     ],
     "time of a certificate; rotations of an account in a day": [
       await at("protocol/rotation.ts", "ROTATION_SLACK", MINUTE),
-      await at("server/requests/rotation.ts", "MAX_A_DAY"),
+      await at("server/requests/rotate_begin.ts", "MAX_A_DAY"),
     ],
     "keys without their passphrase": [
       figure(parseLife("1m") / MINUTE),

@@ -4,7 +4,7 @@ import { type Bundle, decodeBundle, type Identity } from "../../crypto/identity.
 import { type Address, formatAddress } from "../../protocol/address.ts";
 import { type ByteStream, ExactReader } from "../../protocol/byte_stream.ts";
 import { Connection } from "../../protocol/connection.ts";
-import { Grid } from "../../protocol/deadline.ts";
+import { TimingGrid } from "../../protocol/timing_grid.ts";
 import { Kind } from "../../protocol/frame.ts";
 import { ClientHandshake, KIND_BUNDLE, prefix, SIZE_B, SIZE_D } from "../../protocol/handshake.ts";
 import type { Hello } from "../../protocol/hello.ts";
@@ -19,7 +19,7 @@ import { connectSocket } from "../../protocol/socket.ts";
 /** How long a login may take before the client gives up, milliseconds, if nothing else is said. */
 const LOGIN_TIMEOUT = 20_000;
 
-/** Decapsulations that are timed before a login: see {@linkcode Grid}. */
+/** Decapsulations that are timed before a login: see {@linkcode TimingGrid}. */
 const GRID_SAMPLES = 6;
 
 /** Text in the place of a handshake message is read up to this length, bytes. */
@@ -82,7 +82,7 @@ export async function logIn(
   login: Login,
   timeout = LOGIN_TIMEOUT,
 ): Promise<AcceptedLogin> {
-  const grid = await Grid.measure(identity, GRID_SAMPLES);
+  const grid = await TimingGrid.measure(identity, GRID_SAMPLES);
   return await withStream(address, timeout, async (stream) => {
     const reader = new ExactReader(stream);
     const handshake = await ClientHandshake.start(server, identity);

@@ -1,11 +1,11 @@
 import { type Bytes, fromBase64, toBase64, wipe } from "../../crypto/bytes.ts";
 import { encodeBundle, type Identity } from "../../crypto/identity.ts";
 import { decapsulate } from "../../crypto/kem.ts";
-import { Grid } from "../../protocol/deadline.ts";
+import { TimingGrid } from "../../protocol/timing_grid.ts";
 import { certify, rotationProof } from "../../protocol/rotation.ts";
 import type { ClientSession } from "./client_session.ts";
 
-/** Decapsulations that are timed before the one that is answered: see {@linkcode Grid}. */
+/** Decapsulations that are timed before the one that is answered: see {@linkcode TimingGrid}. */
 const GRID_SAMPLES = 6;
 
 /** A session that began with the password, and whose it is. */
@@ -31,7 +31,7 @@ export async function rotateKey(
   const { seq = 0 } = await session.ask({ op: "whoami" });
   const time = Date.now();
   const certificate = await certify({ name, serverFp, seq: seq + 1, time }, from, to);
-  const grid = await Grid.measure(to, GRID_SAMPLES);
+  const grid = await TimingGrid.measure(to, GRID_SAMPLES);
   const asked = await session.ask({
     op: "rotate-begin",
     bundle: toBase64(encodeBundle(to.bundle)),

@@ -2,7 +2,7 @@ import type { Goodbye } from "../../protocol/goodbye.ts";
 import type { Placed } from "../store/store.ts";
 
 /** A logged-in connection, as the others see it. */
-export interface Member {
+export interface ConnectedSession {
   /** A number that no other session of this server has had. */
   readonly id: number;
   readonly name: string;
@@ -15,20 +15,22 @@ export interface Member {
   /** When it began, and when something was received last, milliseconds since 1970. */
   readonly since: number;
   readonly lastReceived: number;
-  /** What stood for the password when it logged in: another one ends the session. */
-  readonly credential: string | null;
+  /** What the user list has for the password that the session rests on: another one ends it. */
+  readonly credential: string;
   /** Tells the client of a new entry, if it reads what it is told. */
   notify(placed: Placed): void;
+  /** To be called every second or so: ends the connection of a client that is gone or stalls. */
+  check(): void;
   /** Ends the connection with a goodbye. */
   end(reason: string): Promise<void>;
   /** Takes no more requests, and ends it when those in progress are answered, or out of patience. */
   finish(goodbye: Goodbye, patience: number): Promise<void>;
 }
 
-/** Who is logged in now. */
-export class Hub {
-  readonly #members = new Map<string, Set<Member>>();
-  /** When each of those who did so logged out everywhere last, of `performance.now()`. */
+/** The sessions of this server: who is logged in now. */
+export class SessionRegistry {
+  readonly #byName = new Map<string, Set<ConnectedSession>>();
+  /** When users last logged out everywhere, of `performance.now()`. */
   readonly #loggedOut = new Map<string, number>();
   #lastId = 0;
 
@@ -37,36 +39,36 @@ export class Hub {
     return ++this.#lastId;
   }
 
-  join(member: Member): void {
-    const members = this.#members.get(member.name) ?? new Set();
-    members.add(member);
-    this.#members.set(member.name, members);
+  add(session: ConnectedSession): void {
+    const sessions = this.#byName.get(session.name) ?? new Set();
+    sessions.add(session);
+    this.#byName.set(session.name, sessions);
   }
 
-  leave(member: Member): void {
-    const members = this.#members.get(member.name);
-    members?.delete(member);
-    if (members?.size === 0) this.#members.delete(member.name);
+  remove(session: ConnectedSession): void {
+    const sessions = this.#byName.get(session.name);
+    sessions?.delete(session);
+    if (sessions?.size === 0) this.#byName.delete(session.name);
   }
 
   get size(): number {
     let size = 0;
-    for (const members of this.#members.values()) size += members.size;
+    for (const sessions of this.#byName.values()) size += sessions.size;
     return size;
   }
 
   /** How many users have a session. */
   get online(): number {
-    return this.#members.size;
+    return this.#byName.size;
   }
 
   /** All sessions, those of a user together. */
-  members(): readonly Member[] {
-    return [...this.#members.values()].flatMap((members) => [...members]);
+  sessions(): readonly ConnectedSession[] {
+    return [...this.#byName.values()].flatMap((sessions) => [...sessions]);
   }
 
   /**
-   * Remembers that `name` logs out everywhere at this moment: logins that began before, and are not
+   * Resessions that `name` logs out everywhere at this moment: logins that began before, and are not
    * sessions yet, are over too.
    */
   logOut(name: string): void {
@@ -81,21 +83,21 @@ export class Hub {
   /** Tells those whose mailbox got something. */
   notify(placed: readonly Placed[]): void {
     for (const one of placed) {
-      for (const member of this.#members.get(one.account) ?? []) member.notify(one);
+      for (const session of this.#byName.get(one.account) ?? []) session.notify(one);
     }
   }
 
   /** Ends the sessions of a user, each after what it is doing now; at the most `patience` milliseconds. */
   async finishAll(name: string, reason: string, patience: number): Promise<void> {
-    const members = [...this.#members.get(name) ?? []];
-    await Promise.all(members.map((member) => member.finish({ reason }, patience)));
+    const sessions = [...this.#byName.get(name) ?? []];
+    await Promise.all(sessions.map((session) => session.finish({ reason }, patience)));
   }
 
   /** Ends the sessions for which `keep` says no. */
-  async endAll(keep: (member: Member) => boolean, reason: string): Promise<void> {
+  async endAll(keep: (session: ConnectedSession) => boolean, reason: string): Promise<void> {
     const ends: Promise<void>[] = [];
-    for (const members of this.#members.values()) {
-      for (const member of members) if (!keep(member)) ends.push(member.end(reason));
+    for (const sessions of this.#byName.values()) {
+      for (const session of sessions) if (!keep(session)) ends.push(session.end(reason));
     }
     await Promise.all(ends);
   }

@@ -18,6 +18,8 @@ export const MAX_SINCE_FULL = 7 * 86_400_000;
 export interface TicketHolder {
   readonly name: string;
   readonly fp: Bytes;
+  /** What the user list had for the password that the session rests on. */
+  readonly credential: string;
   /** When the password and all keys were last proven, milliseconds since 1970. */
   readonly fullAt: number;
   readonly exporter: (label: string, context: Bytes) => Promise<Bytes>;
@@ -26,6 +28,8 @@ export interface TicketHolder {
 /** A ticket that a client may resume with. */
 export interface FoundTicket {
   readonly account: Account;
+  /** What the user list has for the password: the same as when the ticket was issued. */
+  readonly credential: string;
   readonly fullAt: number;
   readonly psk: Bytes;
 }
@@ -35,7 +39,7 @@ export interface FoundTicket {
  * private key, so that a stolen database alone resumes nothing; and with a digest of the password's
  * hash, so that a new password ends every ticket.
  */
-export class Tickets {
+export class TicketIssuer {
   readonly #store: Store;
   readonly #users: Users;
   readonly #wrap: AesKey;
@@ -46,10 +50,10 @@ export class Tickets {
     this.#wrap = wrap;
   }
 
-  static async open(store: Store, users: Users, identity: Identity): Promise<Tickets> {
+  static async open(store: Store, users: Users, identity: Identity): Promise<TicketIssuer> {
     const raw = await hkdf(identity.mlkemSeed, new Uint8Array(0), "sealpost/1 ticket wrap", 32);
     try {
-      return new Tickets(store, users, await importAesKey(raw));
+      return new TicketIssuer(store, users, await importAesKey(raw));
     } finally {
       wipe(raw);
     }
@@ -57,15 +61,14 @@ export class Tickets {
 
   /**
    * Issues a ticket for a session; null if it would be dead at once (seven days after the last full
-   * handshake, or because the user is gone), and if the disk takes no writes.
+   * handshake), and if the disk takes no writes.
    */
   async issue(
     holder: TicketHolder,
     now = Date.now(),
   ): Promise<{ id: Bytes; expires: number } | null> {
     const expires = Math.min(now + TICKET_LIFE, holder.fullAt + MAX_SINCE_FULL);
-    const credential = await this.#credential(holder.name);
-    if (expires <= now || !credential) return null;
+    if (expires <= now) return null;
     const id = random(TICKET_ID_SIZE);
     const psk = await holder.exporter(TICKET_LABEL, id);
     const nonce = random(NONCE_SIZE);
@@ -76,7 +79,7 @@ export class Tickets {
         id,
         account: holder.name,
         fp: holder.fp,
-        credential,
+        credential: await digestOf(holder.credential),
         wrapped: concat(nonce, box),
         fullAt: holder.fullAt,
         expires,
@@ -94,17 +97,17 @@ export class Tickets {
     const ticket = await this.#store.ticket(id);
     if (!ticket || ticket.expires <= now) return null;
     const account = await this.#store.account(ticket.account);
-    const credential = await this.#credential(ticket.account);
+    const credential = this.#users.credential(ticket.account);
     if (
-      !account?.fp || !account.bundle || !equal(account.fp, ticket.fp) || !credential ||
-      !equal(credential, ticket.credential)
+      !account?.fp || !account.bundle || !equal(account.fp, ticket.fp) || credential === null ||
+      !equal(await digestOf(credential), ticket.credential)
     ) return null;
     const nonce = ticket.wrapped.slice(0, NONCE_SIZE);
     const box = ticket.wrapped.slice(NONCE_SIZE);
     const holder = { name: ticket.account, fp: ticket.fp };
     try {
       const psk = await aesOpen(this.#wrap, nonce, box, context(id, holder));
-      return { account, fullAt: ticket.fullAt, psk };
+      return { account, credential, fullAt: ticket.fullAt, psk };
     } catch (error) {
       // Wrapped before the server's keys were changed.
       if (isSealpostError(error, "authentication")) return null;
@@ -116,14 +119,11 @@ export class Tickets {
   take(id: Bytes): Promise<boolean> {
     return this.#store.takeTicket(id);
   }
+}
 
-  /** A digest of what the file says of the password; null for somebody who is not in it. */
-  async #credential(name: string): Promise<Bytes | null> {
-    const phc = this.#users.credential(name);
-    return phc === null
-      ? null
-      : (await sha256(utf8("sealpost/1 credential"), utf8(phc))).slice(0, 16);
-  }
+/** The digest by which a ticket is bound to what the user list has for the password, 16 bytes. */
+async function digestOf(credential: string): Promise<Bytes> {
+  return (await sha256(utf8("sealpost/1 credential"), utf8(credential))).slice(0, 16);
 }
 
 function context(id: Bytes, holder: { readonly name: string; readonly fp: Bytes }): Bytes {

@@ -43,7 +43,7 @@ export interface UsersOptions {
 /**
  * The users and their passwords, from `user_pass.json`. A plain password found in it is replaced in
  * the file by an Argon2id PHC string; all else in the file stays as it is. Changes take effect
- * without a restart: the file is looked at before every {@linkcode Users.check}, and every 2 s.
+ * without a restart: the file is looked at before every {@linkcode Users.verify}, and every 2 s.
  */
 export class Users {
   readonly #path: string;
@@ -102,17 +102,27 @@ export class Users {
     return value === undefined ? null : parseUserState(value);
   }
 
+  /** Whether the password of `name` is a one-time password, to be changed before all else. */
+  hasOneTimePassword(name: string): boolean {
+    return (this.state(name)?.expires ?? null) !== null;
+  }
+
   /**
-   * Whether `password` (UTF-8, NFC) is that of `name` in the file as it is now, and opens anything:
-   * that of a disabled user does not, nor does a one-time password that has ended. Verifying takes one
-   * Argon2id in every case, also for a name that does not exist.
+   * The {@linkcode Users.credential} of `name` that `password` (UTF-8, NFC) was verified against, as it
+   * was in the file when this was called; null if the password is another, or opens nothing: that of
+   * a disabled user does not, nor does a one-time password that has ended. The file may have another
+   * credential by the time this resolves. Verifying takes one Argon2id in every case, also for a name
+   * that does not exist.
    */
-  async check(name: string, password: Bytes): Promise<boolean> {
+  async verify(name: string, password: Bytes): Promise<string | null> {
     await this.refresh();
+    const credential = this.credential(name);
     const state = this.state(name);
     const correct = await verifyPassword(state?.phc ?? this.#decoy, password);
     return correct && state !== null && !state.disabled &&
-      (state.expires === null || Date.now() < state.expires);
+        (state.expires === null || Date.now() < state.expires)
+      ? credential
+      : null;
   }
 
   /**

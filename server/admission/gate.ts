@@ -18,7 +18,7 @@ export interface GateEntry {
 }
 
 /** Why a connection is not taken: the setting whose limit it met, and when to try again. */
-export interface TurnedAway {
+export interface Rejection {
   readonly source: Source;
   readonly limit: SettingName;
   /** Seconds. */
@@ -55,7 +55,7 @@ export class Gate {
   }
 
   /** A place for `stream`, or why there is none. Costs the same whatever the answer. */
-  enter(stream: ByteStream): GateEntry | TurnedAway {
+  enter(stream: ByteStream): GateEntry | Rejection {
     const settings = this.#settings();
     const source = sourceOf(stream.peer, settings.perSourceNetblock);
     const away = (limit: SettingName, retryAfter = RETRY_AFTER) => ({ source, limit, retryAfter });

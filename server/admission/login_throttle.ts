@@ -12,7 +12,7 @@ interface Count {
  * Counts wrong guesses by name **and** source, so that somebody who guesses is stopped and nobody
  * can lock another's name out. It counts names that do not exist like those that do.
  */
-export class Guesses {
+export class LoginThrottle {
   readonly #counts = new Map<string, Count>();
   readonly #settings: () => Values;
   readonly #now: () => number;

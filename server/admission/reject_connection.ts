@@ -14,7 +14,7 @@ let lingering = 0;
  * moment: closing a socket with unread bytes in it resets the connection, and the text would be lost.
  * Never rejects.
  */
-export async function turnAway(stream: ByteStream, text: Bytes): Promise<void> {
+export async function rejectConnection(stream: ByteStream, text: Bytes): Promise<void> {
   if (lingering >= MAX_LINGERING) return stream.close();
   lingering++;
   const late = setTimeout(() => stream.close(), LINGER);

@@ -3,9 +3,9 @@ import { formatFingerprint } from "../../crypto/identity.ts";
 import { PROGRAM, PROGRAM_VERSION } from "../../cli/program.ts";
 import { within } from "../../protocol/timer.ts";
 import type { AuditAction, AuditLog, AuditOrigin } from "../observe/audit.ts";
-import type { Hub, Member } from "../accounts/session_registry.ts";
+import type { ConnectedSession, SessionRegistry } from "../accounts/session_registry.ts";
 import { peerFields } from "../observe/log.ts";
-import type { Levels, Observer } from "../observe/observe.ts";
+import type { Gauges, Observer } from "../observe/observe.ts";
 import type { Store } from "../store/store.ts";
 import {
   formatUserState,
@@ -33,9 +33,9 @@ const PURGE_AT_ONCE = 200;
 /** What only a running server has. */
 export interface Running {
   readonly address: string;
-  readonly hub: Hub;
+  readonly registry: SessionRegistry;
   readonly observer: Observer;
-  readonly levels: () => Levels;
+  readonly gauges: () => Gauges;
   /** Reads the settings again. What throws leaves everything as it was. */
   readonly reload: () => Promise<{
     readonly applied: readonly SettingChange[];
@@ -157,7 +157,7 @@ export class Operations {
       return new Map([[name, formatUserState({ ...parseUserState(credential), disabled })]]);
     });
     await store.dropTickets(name);
-    await this.#endSessions((member) => member.name === name, "your password was changed");
+    await this.#endSessions((session) => session.name === name, "your password was changed");
     return { user: await this.#user(name), ended: ending };
   }
 
@@ -171,7 +171,7 @@ export class Operations {
     await store.ensureAccounts([name]);
     await store.dropTickets(name);
     if (disabled) {
-      await this.#endSessions((member) => member.name === name, "your account was disabled");
+      await this.#endSessions((session) => session.name === name, "your account was disabled");
     }
     return { user: await this.#user(name), ended: disabled ? ending : 0 };
   }
@@ -183,7 +183,7 @@ export class Operations {
     await store.ensureAccounts([name]);
     const fp = await store.unbindKey(name);
     const ended = await this.#endSessions(
-      (member) => member.name === name,
+      (session) => session.name === name,
       "your account was released from its key",
     );
     return {
@@ -202,7 +202,7 @@ export class Operations {
       if (!existing.has(name) && !(purge && account !== null)) throw noSuchUser(name);
       return existing.has(name) ? new Map([[name, null]]) : new Map();
     });
-    await this.#endSessions((member) => member.name === name, "your account was removed");
+    await this.#endSessions((session) => session.name === name, "your account was removed");
     if (account === null) return { name, ended: ending, purged: purge ? 0 : null };
     await store.dropTickets(name);
     if (!purge) return { name, ended: ending, purged: null };
@@ -223,7 +223,7 @@ export class Operations {
       throw noSuchUser(who);
     }
     const ended = await this.#endSessions(
-      (member) => member.name === who || member.id === who,
+      (session) => session.name === who || session.id === who,
       "whoever runs the server ended this session",
     );
     if (ended === 0 && typeof who === "number") {
@@ -267,21 +267,21 @@ export class Operations {
   }
 
   #sessions(): SessionInfo[] {
-    return this.#requireRunning().hub.members().map((member) => ({
-      id: member.id,
-      name: member.name,
-      from: String(peerFields(member.peer).from),
-      client: member.client,
-      resumed: member.resumed,
-      since: member.since,
-      lastReceived: member.lastReceived,
+    return this.#requireRunning().registry.sessions().map((session) => ({
+      id: session.id,
+      name: session.name,
+      from: String(peerFields(session.peer).from),
+      client: session.client,
+      resumed: session.resumed,
+      since: session.since,
+      lastReceived: session.lastReceived,
     }));
   }
 
   async #stats(): Promise<Stats> {
     const { users, store, server } = this.#context;
-    const { observer, levels, address } = this.#requireRunning();
-    const { handshakes, sessions, online, queues } = levels();
+    const { observer, gauges, address } = this.#requireRunning();
+    const { handshakes, sessions, online, queues } = gauges();
     return {
       version: PROGRAM_VERSION,
       deno: Deno.version.deno,
@@ -320,15 +320,22 @@ export class Operations {
   }
 
   #count(name: string): number {
-    const members = this.#context.running?.hub.members() ?? [];
-    return members.filter((member) => member.name === name).length;
+    const sessions = this.#context.running?.registry.sessions() ?? [];
+    return sessions.filter((session) => session.name === name).length;
   }
 
-  async #endSessions(which: (member: Member) => boolean, reason: string): Promise<number> {
-    const hub = this.#context.running?.hub;
-    if (hub === undefined) return 0;
-    const ended = hub.members().filter(which).length;
-    await within(hub.endAll((member) => !which(member), reason), GOODBYE_PATIENCE, undefined);
+  async #endSessions(
+    which: (session: ConnectedSession) => boolean,
+    reason: string,
+  ): Promise<number> {
+    const registry = this.#context.running?.registry;
+    if (registry === undefined) return 0;
+    const ended = registry.sessions().filter(which).length;
+    await within(
+      registry.endAll((session) => !which(session), reason),
+      GOODBYE_PATIENCE,
+      undefined,
+    );
     return ended;
   }
 }

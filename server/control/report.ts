@@ -61,7 +61,7 @@ export function listSessions(sessions: readonly SessionInfo[]): string {
   );
 }
 
-/** Counts and levels, a topic a line. */
+/** Counts and gauges, one topic a line. */
 export function describeStats(stats: Stats): string {
   const { commits, store, network } = stats;
   const mean = commits.count === 0 ? "0" : (commits.writes / commits.count).toFixed(1);

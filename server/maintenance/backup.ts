@@ -11,7 +11,7 @@ import {
   schemaVersion,
   wrapSqliteError,
 } from "../store/database.ts";
-import { Findings } from "./findings.ts";
+import { FsckFindings } from "./findings.ts";
 import { pinBodies } from "../store/pin.ts";
 import { checkRows, type Counts } from "./row_check.ts";
 import {
@@ -83,7 +83,7 @@ export async function makeBackup(options: BackupOptions): Promise<BackupReport> 
   const name = snapshotName(at);
   const folder = join(into, name + PARTIAL);
   await makePrivate(folder);
-  const findings = new Findings();
+  const findings = new FsckFindings();
   const sums = new Map<string, string>();
   const { copy, bodies } = await copyStore(store, into, folder, before.complete.at(-1), findings);
   sums.set(`${name}/${DATABASE_NAME}`, (await digestFile(join(folder, DATABASE_NAME))).sum);
@@ -183,7 +183,7 @@ async function copyStore(
   into: string,
   folder: string,
   previous: string | undefined,
-  findings: Findings,
+  findings: FsckFindings,
 ): Promise<{ copy: Copy; bodies: CopiedBodies }> {
   using _pin = await pinBodies(store);
   const path = join(folder, DATABASE_NAME);
@@ -233,7 +233,7 @@ function wrapIfSystem(error: unknown, path: string): unknown {
 }
 
 /** Makes the copy of a database one file that is durable, and checks its rows. */
-async function checkCopy(path: string, findings: Findings): Promise<Copy> {
+async function checkCopy(path: string, findings: FsckFindings): Promise<Copy> {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path);
@@ -263,7 +263,7 @@ async function copyBodies(
   into: string,
   named: ReadonlyMap<string, number>,
   known: ReadonlyMap<string, string>,
-  findings: Findings,
+  findings: FsckFindings,
 ): Promise<CopiedBodies> {
   const root = join(into, BODIES_NAME);
   await makePrivate(join(root, TEMP_NAME));

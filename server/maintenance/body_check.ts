@@ -2,7 +2,7 @@ import { toHex } from "../../crypto/bytes.ts";
 import { wrapFileError } from "../../files/atomic_file.ts";
 import { bodyPath, isBodyName, TEMP_NAME } from "../store/body_files.ts";
 import { BODIES_NAME } from "../store/database.ts";
-import type { Findings } from "./findings.ts";
+import type { FsckFindings } from "./findings.ts";
 import { integer, text } from "../store/statements.ts";
 import type { DatabaseSync } from "node:sqlite";
 import { join } from "@std/path";
@@ -29,7 +29,7 @@ function named(db: DatabaseSync, shard: string): Map<string, number> {
 export async function checkBodies(
   folder: string,
   db: DatabaseSync,
-  findings: Findings,
+  findings: FsckFindings,
 ): Promise<BodyCounts> {
   const root = join(folder, BODIES_NAME);
   const unnamed: string[] = [];

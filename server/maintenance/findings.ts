@@ -31,7 +31,7 @@ export interface Finding {
 const MAX_OF_A_KIND = 50;
 
 /** Collects findings. */
-export class Findings {
+export class FsckFindings {
   readonly #list: Finding[] = [];
   readonly #counts = new Map<string, number>();
 

@@ -12,7 +12,7 @@ import {
   schemaVersion,
   wrapSqliteError,
 } from "../store/database.ts";
-import { type Finding, Findings } from "./findings.ts";
+import { type Finding, FsckFindings } from "./findings.ts";
 import { isUploadName, UPLOADS_NAME } from "../store/partial_uploads.ts";
 import { pinBodies } from "../store/pin.ts";
 import { checkRows, type Counts, MEND_COUNTERS } from "./row_check.ts";
@@ -63,7 +63,7 @@ export async function checkStore(
       );
     }
     using _pin = await pinBodies(folder);
-    const findings = new Findings();
+    const findings = new FsckFindings();
     const { unnamed, ...report } = await look(folder, path, findings);
     if (options.repair) await mend(folder, path, findings, unnamed);
     return {
@@ -81,7 +81,7 @@ export async function checkStore(
 const NOTHING: Counts = { accounts: 0, messages: 0, entries: 0, bytes: 0 };
 
 /** Runs all checks in one transaction that reads. */
-async function look(folder: string, path: string, findings: Findings) {
+async function look(folder: string, path: string, findings: FsckFindings) {
   let reader: DatabaseSync | undefined;
   let db: DatabaseSync | undefined;
   try {
@@ -122,7 +122,7 @@ async function look(folder: string, path: string, findings: Findings) {
 }
 
 /** Uploads that broke off are no damage; whatever else is in their folder is not the server's. */
-async function checkUploads(folder: string, findings: Findings): Promise<void> {
+async function checkUploads(folder: string, findings: FsckFindings): Promise<void> {
   const uploads = join(folder, UPLOADS_NAME);
   let count = 0;
   let bytes = 0;
@@ -144,7 +144,7 @@ async function checkUploads(folder: string, findings: Findings): Promise<void> {
 }
 
 /** What is in the store's folder itself must be for its owner alone; the server sees to it. */
-async function checkModes(folder: string, findings: Findings): Promise<void> {
+async function checkModes(folder: string, findings: FsckFindings): Promise<void> {
   if (Deno.build.os === "windows") return;
   for (const path of [folder, join(folder, BODIES_NAME), join(folder, DATABASE_NAME)]) {
     const { mode } = await Deno.stat(path).catch(() => ({ mode: null }));
@@ -155,7 +155,7 @@ async function checkModes(folder: string, findings: Findings): Promise<void> {
 async function mend(
   folder: string,
   path: string,
-  findings: Findings,
+  findings: FsckFindings,
   unnamed: readonly string[],
 ): Promise<void> {
   if (findings.has("counter") || findings.has("next-uid")) {

@@ -13,7 +13,7 @@ import { BUCKETS, MAX_NOTE, MAX_SUMMARY } from "../../protocol/summary.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { isBodyName } from "../store/body_files.ts";
 import { schemaVersion } from "../store/database.ts";
-import type { Findings } from "./findings.ts";
+import type { FsckFindings } from "./findings.ts";
 import { MIGRATIONS } from "../store/schema.sql.ts";
 import { blob, integer, nullable, type Row, text } from "../store/statements.ts";
 import { DatabaseSync } from "node:sqlite";
@@ -76,7 +76,7 @@ export const MEND_COUNTERS = `
  * of what is sealed in them, and SQLite's own structures. Reads in one transaction if one is open on
  * `db`. A check that the damage itself prevents is reported as damage.
  */
-export async function checkRows(db: DatabaseSync, findings: Findings): Promise<Counts> {
+export async function checkRows(db: DatabaseSync, findings: FsckFindings): Promise<Counts> {
   const attempt = async (what: string, check: () => void | Promise<void>) => {
     try {
       await check();
@@ -103,7 +103,7 @@ export async function checkRows(db: DatabaseSync, findings: Findings): Promise<C
   return counts;
 }
 
-function checkDatabase(db: DatabaseSync, findings: Findings): void {
+function checkDatabase(db: DatabaseSync, findings: FsckFindings): void {
   for (const row of db.prepare(`PRAGMA integrity_check(${MAX_PROBLEMS})`).iterate()) {
     const problem = text(row, "integrity_check");
     if (problem !== "ok") findings.damage("database", printable(problem));
@@ -117,7 +117,7 @@ function checkDatabase(db: DatabaseSync, findings: Findings): void {
 }
 
 /** Compares tables and indexes with those that the migrations make. */
-function checkSchema(db: DatabaseSync, findings: Findings): void {
+function checkSchema(db: DatabaseSync, findings: FsckFindings): void {
   const version = schemaVersion(db);
   const fresh = new DatabaseSync(":memory:");
   try {
@@ -146,7 +146,7 @@ function schemaOf(db: DatabaseSync): Map<string, string> {
   );
 }
 
-function checkMessages(db: DatabaseSync, findings: Findings): void {
+function checkMessages(db: DatabaseSync, findings: FsckFindings): void {
   for (const row of db.prepare(MESSAGES).iterate()) {
     const name = messageName(row);
     const problem = problemOf(() => decodeHeader(blob(row, "header")));
@@ -180,7 +180,7 @@ function isSealedBodySize(size: number): boolean {
   return padded >= MIN_BODY && Math.ceil(padded / CHUNK) === chunks && padme(padded) === padded;
 }
 
-function checkEntries(db: DatabaseSync, findings: Findings): void {
+function checkEntries(db: DatabaseSync, findings: FsckFindings): void {
   for (const row of db.prepare(ENTRIES).iterate()) {
     const uid = integer(row, "uid");
     const name = `${nullable(row, "name", text) ?? "an unknown account"}/${uid}`;
@@ -209,7 +209,7 @@ function checkEntries(db: DatabaseSync, findings: Findings): void {
   }
 }
 
-async function checkAccounts(db: DatabaseSync, findings: Findings): Promise<Counts> {
+async function checkAccounts(db: DatabaseSync, findings: FsckFindings): Promise<Counts> {
   const counts = { accounts: 0, messages: 0, entries: 0, bytes: 0 };
   for (const row of db.prepare(COUNTED).iterate()) {
     const name = text(row, "name");
@@ -257,7 +257,7 @@ const ROTATIONS =
     LEFT JOIN rotation AS p ON p.fp_new = r.fp_old AND p.account_id = r.account_id`;
 
 /** Checks that every certificate is what its row says, and that both keys have signed it. */
-async function checkRotations(db: DatabaseSync, findings: Findings): Promise<void> {
+async function checkRotations(db: DatabaseSync, findings: FsckFindings): Promise<void> {
   if (schemaVersion(db) < WITH_ROTATIONS) return;
   for (const row of db.prepare(ROTATIONS).all()) {
     const problem = await rotationProblem(row);

@@ -1,13 +1,13 @@
 import { Counter, Gauge, Histogram, Registry } from "@prometheus-io/client";
 import process from "node:process";
 import { PROGRAM_VERSION } from "../../cli/program.ts";
-import type { Levels, Observer } from "./observe.ts";
+import type { Gauges, Observer } from "./observe.ts";
 import type { Store, StoreStats } from "../store/store.ts";
 
 /** What the metrics are read from. */
 export interface MetricsSource {
   readonly observer: Observer;
-  readonly levels: () => Levels;
+  readonly gauges: () => Gauges;
   readonly store: Pick<Store, "stats">;
 }
 
@@ -28,10 +28,10 @@ const LAG_INTERVAL = 250;
  * from now on. No label has a user's name or an address: their number stays small, and who writes when
  * is nobody's business here.
  */
-export function openMetrics({ observer, levels, store }: MetricsSource): Metrics {
+export function openMetrics({ observer, gauges, store }: MetricsSource): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  let now: Levels = levels();
+  let now: Gauges = gauges();
   let held: StoreStats | null = null;
 
   const counter = (name: string, help: string, value: () => number) =>
@@ -232,7 +232,7 @@ export function openMetrics({ observer, levels, store }: MetricsSource): Metrics
   return {
     contentType: registry.contentType,
     text: async () => {
-      now = levels();
+      now = gauges();
       held = await store.stats();
       return await registry.metrics();
     },

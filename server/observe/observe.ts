@@ -4,7 +4,7 @@ import type { CommitReport } from "../store/store.ts";
 /**
  * How a login ended. `password` and `ticket` were let in; `stale` is a ticket that is unknown, used or
  * over, after which a client comes again with its password; `refused` is a wrong name, password or
- * key; `blocked` came after too many wrong guesses; `busy` found no room; `broken` broke the protocol,
+ * key; `blocked` came after too many wrong loginThrottle; `busy` found no room; `broken` broke the protocol,
  * left or was too slow.
  */
 export type LoginOutcome =
@@ -104,7 +104,7 @@ export class Observer {
 }
 
 /** What is so at this moment. */
-export interface Levels {
+export interface Gauges {
   /** Connections that are not logged in yet. */
   readonly handshakes: number;
   readonly sessions: number;

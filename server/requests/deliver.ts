@@ -14,31 +14,9 @@ import { RefusedError } from "../../protocol/refused.ts";
 import type { DeliverRequest } from "../../protocol/request.ts";
 import { stanzaFp } from "../../protocol/stanza.ts";
 import { messageIdTime, parseMessageId } from "../../protocol/uuid.ts";
-import type { BodySink, Copy, Placed, Store } from "../store/store.ts";
-
-/** Who sends, and within which limits. */
-export interface DeliverContext {
-  readonly store: Store;
-  readonly sender: { readonly name: string; readonly fp: Bytes };
-  /** Whether a name may get mail: it stands in user_pass.json. */
-  readonly isUser: (name: string) => boolean;
-  readonly maxMessage: number;
-  readonly maxRecipients: number;
-  /** What a mailbox may come to, bytes; Infinity if there is no quota. */
-  readonly quota: number;
-  /** What unfinished uploads of the sender may come to, bytes; 0 if none is kept. */
-  readonly partialUploads: number;
-  /** Counts a message of the sender. Throws a {@linkcode RefusedError} if he sends too many. */
-  readonly charge: () => void;
-}
-
-/** What a delivery came to. */
-export interface Delivered {
-  readonly at: number;
-  /** The same bytes had been stored under this id before. */
-  readonly again: boolean;
-  readonly placed: readonly Placed[];
-}
+import type { Values } from "../settings/setting_values.ts";
+import type { BodySink, Copy } from "../store/store.ts";
+import type { Handler, RequestContext, RequestSession } from "./request_context.ts";
 
 interface Recipient {
   readonly name: string;
@@ -47,9 +25,9 @@ interface Recipient {
 
 /**
  * Stores an uploaded message for all its recipients or for none. Names, keys, sizes and room are
- * checked before any of its bulk is taken from `data`; what is left of that when this throws is the
- * caller's to drain. A message that was stored before, and is sent again because its answer was lost,
- * counts for no limit.
+ * checked before any of its bulk is taken; the dispatcher drains what is left of that when this
+ * throws. A message that was stored before, and is sent again because its answer was lost, counts for
+ * no limit.
  *
  * An upload whose connection is lost is kept as far as it came. One that goes on after `offset` bytes
  * is hashed from its first byte, and must have the announced digest: `cancelled` says that it cannot go
@@ -58,20 +36,18 @@ interface Recipient {
  * Throws `no-such-user`, `no-key`, `key-changed`, `too-large`, `limit`, `quota`, `busy`, `format`,
  * `cancelled`, `id-conflict`, `disk-full`, `file-io`, and what `data` throws.
  */
-export async function deliver(
-  request: DeliverRequest,
-  data: AsyncIterable<Bytes>,
-  context: DeliverContext,
-): Promise<Delivered> {
+export const handleDeliver: Handler<"deliver"> = async (request, context, data) => {
+  const { store, session, registry, observer, settings } = context;
+  const limits = settings();
   const id = parseMessageId(request.id);
   checkTime(id);
   const recipients = request.recipients.map(({ name, fp }) => ({ name, fp: fromBase64(fp) }));
   // A retry gets its first answer even if a recipient's key has changed since.
-  const before = await context.store.delivered(context.sender.fp, id);
-  if (!before) await checkRecipients(recipients, context);
+  const before = await store.delivered(session.fp, id);
+  if (!before) await checkRecipients(recipients, limits, context);
   const announced = continuation(request);
-  checkSize(request.size, context.maxMessage);
-  if (!before) context.charge();
+  checkSize(request.size, limits);
+  if (!before) chargeMessage(limits, context);
 
   const hash = createHash("sha256");
   const reader = new EnvelopeReader();
@@ -79,19 +55,16 @@ export async function deliver(
   let placing: Copy[] = [];
   let sink: BodySink | null = null;
   let received = 0;
-  const upload = { senderFp: context.sender.fp, messageId: id, size: request.size };
+  const uploadId = { senderFp: session.fp, messageId: id, size: request.size };
   const start = async (whole: Envelope): Promise<void> => {
-    checkEnvelope(whole, id, request, recipients, context);
-    placing = copies(whole, recipients, request.copy, context.sender);
-    if (!before) await checkRoom(whole, placing, context);
+    checkEnvelope(whole, id, request, recipients, limits, session);
+    placing = copies(whole, recipients, request.copy, session);
+    if (!before) await checkRoom(whole, placing, limits, context);
   };
   try {
     if (announced) {
-      const resumed = await context.store.resumeBody(
-        upload,
-        announced.offset,
-        context.partialUploads,
-      );
+      const { offset } = announced;
+      const resumed = await store.resumeBody(uploadId, offset, limits.partialUploads);
       if (!resumed) throw cannotGoOn();
       sink = resumed.sink;
       hash.update(resumed.envelope);
@@ -99,7 +72,7 @@ export async function deliver(
       if (!envelope) throw cannotGoOn();
       await start(envelope);
       for await (const piece of resumed.there) hash.update(piece);
-      received = announced.offset;
+      received = offset;
     }
     for await (const piece of data) {
       received += piece.length;
@@ -113,10 +86,10 @@ export async function deliver(
       if (!whole) continue;
       envelope = whole.envelope;
       await start(envelope);
-      sink = await context.store.openBody(envelope.bodySize, {
-        id: upload,
+      sink = await store.openBody(envelope.bodySize, {
+        id: uploadId,
         envelope: encodeEnvelope(envelope),
-        limit: context.partialUploads,
+        limit: limits.partialUploads,
       });
       if (whole.rest.length > 0) await sink.write(whole.rest);
     }
@@ -124,8 +97,8 @@ export async function deliver(
     const digest = new Uint8Array(hash.digest());
     if (announced && !equal(digest, announced.digest)) throw cannotGoOn();
     const body = await sink.finish();
-    const outcome = await context.store.deliver({
-      senderFp: context.sender.fp,
+    const outcome = await store.deliver({
+      senderFp: session.fp,
       messageId: id,
       digest,
       header: envelope.header,
@@ -133,20 +106,36 @@ export async function deliver(
       body,
       copies: placing,
       receivedAt: Date.now(),
-      quota: context.quota,
+      quota: limits.quota,
     });
     if (outcome.kind === "conflict") {
       throw new SealpostError("id-conflict", "another message was sent under this id before");
     }
-    return outcome.kind === "already"
-      ? { at: outcome.at, again: true, placed: [] }
-      : { at: outcome.at, again: false, placed: outcome.placed };
+    const again = outcome.kind === "already";
+    const placed = outcome.kind === "stored" ? outcome.placed : [];
+    observer.delivered({ again, copies: placed.length, bytes: request.size });
+    registry.notify(placed);
+    return { response: { ok: true, at: outcome.at, again } };
   } catch (error) {
     if (isSealpostError(error, "connection-lost")) await sink?.suspend();
     else await sink?.abort();
     const full = error instanceof RefusedError && error.code === "quota" ? error.about : undefined;
-    throw full === undefined ? error : noRoom(full, context);
+    throw full === undefined ? error : noRoom(full, limits, session);
   }
+};
+
+/** Counts a message. Throws a {@linkcode RefusedError} if the session's user sends too many. */
+function chargeMessage(limits: Values, { messages, session }: RequestContext): void {
+  const wait = messages.take(session.name);
+  if (wait === 0) return;
+  const { messagesPerMinute, messagesBurst } = limits;
+  const retryAfter = Math.ceil(wait / 1000);
+  throw new RefusedError(
+    "busy",
+    `you have sent ${messagesBurst} messages at once, and may send ${messagesPerMinute} a minute ` +
+      `(messages-per-minute); try again in ${retryAfter} s`,
+    { limit: "messages-per-minute", retryAfter },
+  );
 }
 
 /** The envelope once it is whole. A layout of another version cannot be read here: `format`. */
@@ -158,9 +147,7 @@ function parse(reader: EnvelopeReader, piece: Bytes): ReturnType<EnvelopeReader[
     throw new SealpostError(
       "format",
       "a sealed message of a version that this server does not take",
-      {
-        cause,
-      },
+      { cause },
     );
   }
 }
@@ -201,12 +188,13 @@ function checkTime(id: Bytes): void {
 
 async function checkRecipients(
   recipients: readonly Recipient[],
-  context: DeliverContext,
+  { maxRecipients }: Values,
+  { store, users }: RequestContext,
 ): Promise<void> {
-  if (recipients.length > context.maxRecipients) {
+  if (recipients.length > maxRecipients) {
     throw new RefusedError(
       "limit",
-      `${recipients.length} recipients; this server takes ${context.maxRecipients} for one ` +
+      `${recipients.length} recipients; this server takes ${maxRecipients} for one ` +
         "message (max-recipients); send it in parts",
       { limit: "max-recipients" },
     );
@@ -215,7 +203,7 @@ async function checkRecipients(
     throw new SealpostError("format", "a recipient is named twice");
   }
   for (const { name, fp } of recipients) {
-    const account = context.isUser(name) ? await context.store.account(name) : null;
+    const account = users.has(name) ? await store.account(name) : null;
     if (!account) throw new SealpostError("no-such-user", `there is no user ${name}`);
     if (!account.fp) {
       throw new SealpostError(
@@ -231,7 +219,7 @@ async function checkRecipients(
   }
 }
 
-function checkSize(size: number, maxMessage: number): void {
+function checkSize(size: number, { maxMessage }: Values): void {
   if (size > MAX_ENVELOPE + sealedBodySize(maxMessage)) throw tooLarge(maxMessage);
 }
 
@@ -247,9 +235,10 @@ function tooLarge(maxMessage: number): SealpostError {
 async function checkRoom(
   envelope: Envelope,
   placing: readonly Copy[],
-  context: DeliverContext,
+  limits: Values,
+  { store, session }: RequestContext,
 ): Promise<void> {
-  if (context.quota === Infinity) return;
+  if (limits.quota === Infinity) return;
   const shared = envelope.header.length + envelope.summary.length + envelope.bodySize;
   const needed = new Map<string, number>();
   for (const { account, stanza, note } of placing) {
@@ -257,12 +246,12 @@ async function checkRoom(
     needed.set(account, (needed.get(account) ?? 0) + bytes);
   }
   for (const [account, bytes] of needed) {
-    const { bytes: stored } = await context.store.usage(account);
-    if (stored + bytes > context.quota) throw noRoom(account, context);
+    const { bytes: stored } = await store.usage(account);
+    if (stored + bytes > limits.quota) throw noRoom(account, limits, session);
   }
 }
 
-function noRoom(account: string, { sender, quota }: DeliverContext): RefusedError {
+function noRoom(account: string, { quota }: Values, sender: RequestSession): RefusedError {
   const whose = account === sender.name
     ? `your own mailbox has no room for a copy (quota: ${formatSize(quota)}); remove what you do ` +
       "not need, then send again"
@@ -277,21 +266,22 @@ function checkEnvelope(
   id: Bytes,
   request: DeliverRequest,
   recipients: readonly Recipient[],
-  context: DeliverContext,
+  { maxMessage }: Values,
+  sender: RequestSession,
 ): void {
   if (!equal(envelope.header.subarray(1, 17), id)) {
     throw new SealpostError("format", "the message has another id than the request");
   }
-  if (!equal(envelope.header.subarray(17, 49), context.sender.fp)) {
+  if (!equal(envelope.header.subarray(17, 49), sender.fp)) {
     throw new SealpostError("format", "the message names another sender's key");
   }
-  if (envelope.bodySize > sealedBodySize(context.maxMessage)) throw tooLarge(context.maxMessage);
+  if (envelope.bodySize > sealedBodySize(maxMessage)) throw tooLarge(maxMessage);
   if (encodeEnvelope(envelope).length + envelope.bodySize !== request.size) throw wrongSize();
   if (request.copy !== (envelope.note !== null)) {
     throw new SealpostError("format", "a note without a Sent copy, or the other way round");
   }
   const wanted = new Set(recipients.map(({ fp }) => toHex(fp)));
-  if (request.copy) wanted.add(toHex(context.sender.fp));
+  if (request.copy) wanted.add(toHex(sender.fp));
   const given = envelope.stanzas.map((stanza) => toHex(stanzaFp(stanza)));
   if (given.length !== wanted.size || given.some((fp) => !wanted.has(fp))) {
     throw new SealpostError("format", "the stanzas are not those of the recipients");
@@ -303,7 +293,7 @@ function copies(
   envelope: Envelope,
   recipients: readonly Recipient[],
   copy: boolean,
-  sender: DeliverContext["sender"],
+  sender: RequestSession,
 ): Copy[] {
   const stanzas = new Map(envelope.stanzas.map((stanza) => [toHex(stanzaFp(stanza)), stanza]));
   const stanzaOf = (fp: Bytes) => {

@@ -18,7 +18,7 @@ import { decodeHello } from "../../protocol/hello.ts";
 import { parseInvitation } from "../../protocol/invitation.ts";
 import { decodeLogin, padTo } from "../../protocol/login.ts";
 import { isName, parseName } from "../../protocol/name.ts";
-import { readNotNow } from "../../protocol/plaintext.ts";
+import { parseBusyLine } from "../../protocol/plaintext.ts";
 import { displayWidth, fit, printable, visible } from "../../cli/printable.ts";
 import { MAX_RECORD, MIN_RECORD, recordLength } from "../../protocol/record.ts";
 import {
@@ -422,11 +422,11 @@ fuzz({
 });
 
 fuzz({
-  name: "readNotNow()",
+  name: "parseBusyLine()",
   seeds: [utf8("sealpost: not now (connections); try again in 30 s\n")],
   words: ["(", ")", "\n", "-", "999999"],
   total: true,
-  read: (input) => readNotNow(text.decode(input))?.message ?? null,
+  read: (input) => parseBusyLine(text.decode(input))?.message ?? null,
 });
 
 fuzz({

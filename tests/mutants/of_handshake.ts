@@ -249,13 +249,13 @@ const resumption: readonly Mutant[] = [
 const grid: readonly Mutant[] = [
   one(
     "an answer leaves when it is ready",
-    "protocol/deadline.ts",
+    "protocol/timing_grid.ts",
     "return Math.max(1, Math.ceil(passed / this.step)) * this.step;",
     "return passed;",
   ),
   one(
     "an answer leaves before its time",
-    "protocol/deadline.ts",
+    "protocol/timing_grid.ts",
     "    while (performance.now() < due);\n",
     "",
   ),

@@ -62,7 +62,7 @@ export const OF_PEOPLE: readonly Mutant[] = [
   ),
   one(
     "tickets outlive a logout from everywhere",
-    "server/requests/log_out.ts",
+    "server/requests/logout.ts",
     "    tickets = await store.dropTickets(name);",
     "    tickets = 0;",
   ),

@@ -1,7 +1,8 @@
 import { type Mutant, one } from "./mutant.ts";
 
 const ROTATION = "protocol/rotation.ts";
-const SERVER = "server/requests/rotation.ts";
+const BEGIN = "server/requests/rotate_begin.ts";
+const ROTATE = "server/requests/rotate.ts";
 const STORE = "server/store/sqlite_store.ts";
 
 /** Breakages of certificates by which one key takes the place of another. */
@@ -62,19 +63,19 @@ export const OF_ROTATION: readonly Mutant[] = [
   ),
   one(
     "the server takes a new key without a proof",
-    SERVER,
-    "if (!equal(offer.proof, proof)) {",
+    ROTATE,
+    "if (!equal(offer.proof, fromBase64(request.proof))) {",
     "if (!offer.proof) {",
   ),
   one(
     "the server takes a certificate for another server",
-    SERVER,
-    "if (!equal(certificate.serverFp, this.#context.serverFp)) throw",
+    BEGIN,
+    "if (!equal(certificate.serverFp, context.serverFp)) throw",
     "if (!certificate.serverFp) throw",
   ),
   one(
     "the server takes a certificate of any time",
-    SERVER,
+    BEGIN,
     "if (Math.abs(Date.now() - certificate.time) > ROTATION_SLACK) {",
     "if (Math.abs(Date.now() - certificate.time) > 1e15) {",
   ),
@@ -98,9 +99,9 @@ export const OF_ROTATION: readonly Mutant[] = [
   ),
   one(
     "sessions under the old key go on",
-    "server/requests/answers.ts",
-    'return asker.endAll("your key was replaced by a new one");',
-    "return;",
+    ROTATE,
+    'registry.finishAll(name, "your key was replaced by a new one", LAST_REQUESTS).catch(() => {});',
+    "void LAST_REQUESTS;",
   ),
   one(
     "a message that was sealed anew goes out twice",

@@ -1,20 +1,20 @@
 import { type Mutant, one } from "./mutant.ts";
 
-const SESSION = "server/session.ts";
+const DISPATCHER = "server/requests/dispatcher.ts";
 const DELIVER = "server/requests/deliver.ts";
 
 /** Breakages of what the server demands of a client that is logged in. */
 export const OF_SERVER: readonly Mutant[] = [
   one(
     "request ids may come again",
-    SESSION,
+    DISPATCHER,
     "if (frame.id <= this.#lastId) {",
     "if (frame.id < 0) {",
   ),
   one(
     "the server takes a message under another sender's key",
     DELIVER,
-    "if (!equal(envelope.header.subarray(17, 49), context.sender.fp)) {",
+    "if (!equal(envelope.header.subarray(17, 49), sender.fp)) {",
     "if (!envelope) {",
   ),
   one(

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { Kind } from "../../protocol/frame.ts";
-import { readNotNow } from "../../protocol/plaintext.ts";
+import { parseBusyLine } from "../../protocol/plaintext.ts";
 import { RefusedError } from "../../protocol/refused.ts";
 import { encodeJson } from "../../protocol/request.ts";
 import { openSqliteStore } from "../../server/store/sqlite_store.ts";
@@ -45,7 +45,7 @@ Deno.test("a hundred good logins from one address pass, and what fails is penali
     const outcomes = await Promise.allSettled([wrong(), unknown(), wrong(), unknown()]);
     for (const outcome of outcomes) assertEquals(outcome.status, "rejected");
   }
-  const said = readNotNow(await serving.knock());
+  const said = parseBusyLine(await serving.knock());
   assertEquals([said?.code, said?.limit], ["busy", "penalties"]);
   assert(said?.retryAfter !== undefined && said.retryAfter >= 1 && said.retryAfter <= 20);
   assertEquals(serving.logged("source-penalised").length, 1);
@@ -282,7 +282,7 @@ Deno.test("clients that do not read, do not send, or fall silent are let go; qui
   assert(await reading instanceof SealpostError);
   // For all of 60 MB that were asked for, the server has read and held next to nothing.
   assert(serving.server.observer.network.get("out") < 30_000_000);
-  assertEquals(serving.server.levels().sessions, 1);
+  assertEquals(serving.server.gauges().sessions, 1);
   assertEquals((await quiet.link.ask({ op: "whoami" })).entries, 2);
   for (const connection of [deaf, mute, silent]) connection.abort(new Error("over"));
   await quiet.close();

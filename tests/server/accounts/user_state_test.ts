@@ -98,8 +98,8 @@ Deno.test("disabled users and one-time passwords that have ended open nothing", 
     try {
       const opens = [];
       for (const name of users.names()) {
-        if (await users.check(name, utf8("known"))) opens.push(name);
-        assertEquals(await users.check(name, utf8("unknown")), false);
+        if (await users.verify(name, utf8("known"))) opens.push(name);
+        assertEquals(await users.verify(name, utf8("unknown")), null);
       }
       assertEquals(opens, ["open", "invited"]);
       assertEquals(users.state("invited")?.expires, later);
@@ -108,7 +108,7 @@ Deno.test("disabled users and one-time passwords that have ended open nothing", 
       assertEquals(JSON.parse(await Deno.readTextFile(path)), file);
 
       await users.change(() => new Map([["disabled", phc], ["open", null]]));
-      assertEquals(await users.check("disabled", utf8("known")), true);
+      assert(await users.verify("disabled", utf8("known")));
       assertEquals(users.has("open"), false);
       assertEquals(problems, []);
     } finally {

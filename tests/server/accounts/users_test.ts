@@ -80,12 +80,12 @@ Deno.test("a plain password is replaced by its hash; all else in the file stays 
     if (posix) assertEquals((Deno.statSync(path).mode ?? 0) & 0o777, 0o600);
     assertEquals(problems, []);
 
-    assert(await users.check("client1", utf8(`password"1`)));
-    assert(await users.check("anna", utf8("grüße 🔑")));
-    assert(await users.check("zoe", utf8("known")));
-    assert(!await users.check("zoe", utf8("Known")));
-    assert(!await users.check("zoe", utf8("")));
-    assert(!await users.check("nobody", utf8("known")));
+    assert(await users.verify("client1", utf8(`password"1`)));
+    assert(await users.verify("anna", utf8("grüße 🔑")));
+    assert(await users.verify("zoe", utf8("known")));
+    assert(!await users.verify("zoe", utf8("Known")));
+    assert(!await users.verify("zoe", utf8("")));
+    assert(!await users.verify("nobody", utf8("known")));
     assert(users.has("zoe") && !users.has("nobody"));
     assertEquals(await read(), after, "checking writes nothing");
   }));
@@ -94,7 +94,7 @@ Deno.test("a password typed in decomposed form is the one that clients send comp
   withFile(async ({ write, open }) => {
     await write(JSON.stringify({ anna: "gru\u0308\u00dfe" }));
     const users = await open();
-    assert(await users.check("anna", utf8("gr\u00fc\u00dfe")));
+    assert(await users.verify("anna", utf8("gr\u00fc\u00dfe")));
   }));
 
 Deno.test("a file whose passwords are all hashed is not written", () =>
@@ -111,7 +111,7 @@ Deno.test("an empty object is a file without users", () =>
     await write("{}");
     const users = await open();
     assertEquals(users.names(), []);
-    assert(!await users.check("anna", utf8("known")));
+    assert(!await users.verify("anna", utf8("known")));
   }));
 
 Deno.test("an entry added while running can log in, a removed one cannot, a changed one changes", () =>
@@ -119,15 +119,15 @@ Deno.test("an entry added while running can log in, a removed one cannot, a chan
     await write(`{ "anna": "${known}" }`);
     const users = await open();
     await write(`{ "anna": "${known}", "bob": "second" }`);
-    assert(await users.check("bob", utf8("second")));
+    assert(await users.verify("bob", utf8("second")));
     assertEquals(users.names(), ["anna", "bob"]);
     assert(isPhc(valueOf(await read(), "bob")), "hashed in the file too");
     assert(!(await read()).includes("second"));
 
     await write(`{ "bob": "third" }`);
-    assert(!await users.check("anna", utf8("known")));
-    assert(!await users.check("bob", utf8("second")));
-    assert(await users.check("bob", utf8("third")));
+    assert(!await users.verify("anna", utf8("known")));
+    assert(!await users.verify("bob", utf8("second")));
+    assert(await users.verify("bob", utf8("third")));
     assertEquals(users.names(), ["bob"]);
     assertEquals(changes, [["anna", "bob"], ["bob"]]);
     assertEquals(problems, []);
@@ -184,19 +184,19 @@ Deno.test("a damaged file while running: the last good one stays, and each damag
     await write(`{ "anna": "${known}" }`);
     const users = await open();
     await write(`{\n  "anna": "x",\n  "bob" "secret-word"\n}`);
-    assert(await users.check("anna", utf8("known")));
+    assert(await users.verify("anna", utf8("known")));
     await users.refresh();
     await users.refresh();
     assertEquals(problems, [`${path}:3:9: expected a colon`]);
 
     await Deno.remove(path);
     await users.refresh();
-    assert(await users.check("anna", utf8("known")));
+    assert(await users.verify("anna", utf8("known")));
     assertEquals(problems.length, 2);
     assertMatch(problems[1] ?? "", /there is no .*user_pass\.json.*keygen server/);
 
     await write(`{ "anna": "${known}", "bob": "${known}" }`);
-    assert(await users.check("bob", utf8("known")));
+    assert(await users.verify("bob", utf8("known")));
     await write(`{\n  "anna": "x",\n  "bob" "secret-word"\n}`);
     await users.refresh();
     assertEquals(problems.length, 3, "the same damage after a good file is told again");
@@ -215,8 +215,8 @@ Deno.test("an editor's change during the hashing is not overwritten", () =>
       },
     });
     assertEquals(users.names(), ["anna", "carl"]);
-    assert(await users.check("anna", utf8("newer")));
-    assert(await users.check("carl", utf8("third")));
+    assert(await users.verify("anna", utf8("newer")));
+    assert(await users.verify("carl", utf8("third")));
     assert(isPhc(valueOf(await read(), "anna")));
     assertEquals(hashed, [[1, 2], [2, 2], [1, 2], [2, 2]]);
   }));
@@ -303,8 +303,8 @@ Deno.test({
       try {
         hashed.length = 0;
         await Deno.writeTextFile(unwritable, `{ "anna": "${known}", "bob": "plain" }`);
-        assert(await users.check("bob", utf8("plain")));
-        assert(await users.check("bob", utf8("plain")));
+        assert(await users.verify("bob", utf8("plain")));
+        assert(await users.verify("bob", utf8("plain")));
         await users.refresh();
         assertEquals(problems.length, 1);
         assertMatch(problems[0] ?? "", /could not be replaced by hashes/);

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { Guesses } from "../../../server/admission/login_throttle.ts";
+import { LoginThrottle } from "../../../server/admission/login_throttle.ts";
 import { Bucket, Buckets } from "../../../server/admission/rates.ts";
 import { settingsWith } from "../../../server/settings/settings.ts";
 
@@ -55,7 +55,7 @@ Deno.test("buckets are by name, and full ones are forgotten", () => {
 Deno.test("wrong guesses are counted by name and source, for a window that begins with the first", () => {
   let now = 0;
   const settings = settingsWith({ maxGuesses: 3, guessWindow: 60_000 });
-  const guesses = new Guesses(() => settings, () => now);
+  const guesses = new LoginThrottle(() => settings, () => now);
   for (let i = 0; i < 3; i++) {
     assertEquals(guesses.blockedFor("alice", "a"), 0);
     guesses.failed("alice", "a");

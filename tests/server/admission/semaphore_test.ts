@@ -89,19 +89,19 @@ Deno.test("work that fails makes room, and a wider semaphore is used at once", a
 
 Deno.test("memory for requests is bounded in all and for each user, and whoever waits gets it in order", async () => {
   const room = new InFlight(() => 400);
-  assert(room.tryTake("alice", 100));
-  assert(!room.tryTake("alice", 1));
+  assert(room.tryReserve("alice", 100));
+  assert(!room.tryReserve("alice", 1));
   const order: string[] = [];
   const take = (user: string, bytes: number) =>
-    room.take(user, bytes).then(() => order.push(`${user} ${bytes}`));
+    room.reserve(user, bytes).then(() => order.push(`${user} ${bytes}`));
   const alice = take("alice", 50);
   // Her share is full; the others go on.
   await Promise.all([take("bob", 100), take("carol", 100), take("dave", 60)]);
-  assertEquals([room.taken, order.length], [360, 3]);
+  assertEquals([room.reserved, order.length], [360, 3]);
   const eve = take("eve", 80);
   const frank = take("frank", 40);
   await frank; // It fits, though somebody larger waits.
-  assert(!room.tryTake("gina", 1));
+  assert(!room.tryReserve("gina", 1));
   room.release("dave", 60);
   room.release("frank", 40);
   await eve;
@@ -113,5 +113,5 @@ Deno.test("memory for requests is bounded in all and for each user, and whoever 
   room.release("alice", 50);
   room.release("carol", 100);
   room.release("eve", 80);
-  assertEquals(room.taken, 0);
+  assertEquals(room.reserved, 0);
 });

@@ -26,7 +26,7 @@ async function watched(run: (watched: Watched) => Promise<void>): Promise<void> 
     const source: MonitorSource = {
       observer,
       store,
-      levels: () => ({ handshakes: 1, sessions: 5, online: 4, queues: { rsa: 2, argon2: 3 } }),
+      gauges: () => ({ handshakes: 1, sessions: 5, online: 4, queues: { rsa: 2, argon2: 3 } }),
       isServing: () => serving,
       log: logTo("error", ({ event }) => assertEquals(event, "no errors")),
     };
@@ -146,7 +146,7 @@ Deno.test("an address that others can reach is refused, unless it is meant", () 
     const source = {
       observer,
       store: { stats: nothing },
-      levels: () => ({ handshakes: 0, sessions: 0, online: 0, queues: {} }),
+      gauges: () => ({ handshakes: 0, sessions: 0, online: 0, queues: {} }),
       isServing: () => true,
       log: logTo("error", () => {}),
     };

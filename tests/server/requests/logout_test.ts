@@ -61,7 +61,7 @@ Deno.test("a ticket that is used at the very moment opens nothing, and leaves no
     if (next) assertEquals(await serving.resume("alice", next), null);
   }
   assert(met > 0, "no resumption came far enough to be ended");
-  assertEquals(serving.server.hub.size, 1);
+  assertEquals(serving.server.registry.size, 1);
 });
 
 Deno.test("a logout that is not everywhere is no request", async () => {

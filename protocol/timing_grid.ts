@@ -14,7 +14,7 @@ const CT_MLKEM_SIZE = 1088;
  * peer's last byte. This runtime's RSA-OAEP decryption is not blinded (RUSTSEC-2023-0071), so
  * its time may depend on the key.
  */
-export class Grid {
+export class TimingGrid {
   /** `step`: T in milliseconds. */
   constructor(readonly step: number) {}
 
@@ -22,7 +22,7 @@ export class Grid {
    * The grid for `identity`: T is at least 15 ms and four times the slowest of `samples` (24)
    * decapsulations of random ciphertexts measured now.
    */
-  static async measure(identity: Identity, samples = SAMPLES): Promise<Grid> {
+  static async measure(identity: Identity, samples = SAMPLES): Promise<TimingGrid> {
     let slowest = 0;
     for (let i = 0; i < samples; i++) {
       const ctRsa: Bytes = random(identity.bundle.rsaBits / 8);
@@ -32,7 +32,7 @@ export class Grid {
       await decapsulate(identity, "hs-server", ctRsa, random(CT_MLKEM_SIZE));
       slowest = Math.max(slowest, performance.now() - from);
     }
-    return new Grid(Math.max(FLOOR, Math.ceil(4 * slowest)));
+    return new TimingGrid(Math.max(FLOOR, Math.ceil(4 * slowest)));
   }
 
   /** The first multiple of T, 1 or more times T, that is not over when `passed` ms have passed. */

@@ -1,0 +1,43 @@
+import type { Bytes } from "../../crypto/bytes.ts";
+import type { Op } from "../../protocol/request.ts";
+import { handleDeliver } from "./deliver.ts";
+import { handleFetch } from "./fetch.ts";
+import { handleFlag } from "./flag.ts";
+import { handleKeys } from "./keys.ts";
+import { handleList } from "./list.ts";
+import { handleLogout } from "./logout.ts";
+import { handlePasswd } from "./passwd.ts";
+import { handleRemove } from "./remove.ts";
+import type { Handler, Reply, RequestContext, RequestOf } from "./request_context.ts";
+import { handleRotateBegin } from "./rotate_begin.ts";
+import { handleRotate } from "./rotate.ts";
+import { handleRotations } from "./rotations.ts";
+import { handleUpload } from "./upload.ts";
+import { handleWhoami } from "./whoami.ts";
+
+/** Who serves which request (PROTOCOL.md, section 10). */
+const HANDLERS: { readonly [O in Op]: Handler<O> } = {
+  deliver: handleDeliver,
+  upload: handleUpload,
+  list: handleList,
+  fetch: handleFetch,
+  flag: handleFlag,
+  remove: handleRemove,
+  keys: handleKeys,
+  whoami: handleWhoami,
+  passwd: handlePasswd,
+  logout: handleLogout,
+  rotations: handleRotations,
+  "rotate-begin": handleRotateBegin,
+  rotate: handleRotate,
+};
+
+/** Serves a request; see {@linkcode Handler}. */
+export function handleRequest<O extends Op>(
+  request: RequestOf<O>,
+  context: RequestContext,
+  data: AsyncIterable<Bytes>,
+): Promise<Reply<O>> {
+  const handler: Handler<O> = HANDLERS[request.op];
+  return handler(request, context, data);
+}

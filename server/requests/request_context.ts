@@ -1,0 +1,72 @@
+import type { Bytes } from "../../crypto/bytes.ts";
+import type { Op, Request, Response } from "../../protocol/request.ts";
+import type { ConnectedSession, SessionRegistry } from "../accounts/session_registry.ts";
+import type { Users } from "../accounts/users.ts";
+import type { LoginThrottle } from "../admission/login_throttle.ts";
+import type { Buckets } from "../admission/rates.ts";
+import type { Semaphore } from "../admission/semaphore.ts";
+import type { AuditLog } from "../observe/audit.ts";
+import type { Log } from "../observe/log.ts";
+import type { Observer } from "../observe/observe.ts";
+import type { Values } from "../settings/setting_values.ts";
+import type { Store } from "../store/store.ts";
+import type { RotationOffer } from "./rotate_begin.ts";
+
+/** What the requests of all sessions share. */
+export interface RequestServices {
+  readonly store: Store;
+  readonly users: Users;
+  readonly registry: SessionRegistry;
+  /** Around Argon2id. */
+  readonly argon: Semaphore;
+  readonly loginThrottle: LoginThrottle;
+  /** The messages that users send. */
+  readonly messages: Buckets;
+  readonly audit: AuditLog;
+  readonly log: Log;
+  readonly observer: Observer;
+  /** The settings at this moment. */
+  readonly settings: () => Values;
+  /** The fingerprint of the server's own key, 32 bytes. */
+  readonly serverFp: Bytes;
+}
+
+/** The session that a request came from. */
+export interface RequestSession extends ConnectedSession {
+  /** The fingerprint of the key that the session has proven, 32 bytes. */
+  readonly fp: Bytes;
+  /** The session's exporter; null unless it began with the password. */
+  readonly exporter: ((label: string, context: Bytes) => Promise<Bytes>) | null;
+  /** What the user list has for the password that the session rests on: another one ends it. */
+  credential: string;
+  /** The new key that was offered last and not proven yet. */
+  rotationOffer: RotationOffer | null;
+}
+
+/** The session that a request came from, and what the server serves it with. */
+export interface RequestContext extends RequestServices {
+  readonly session: RequestSession;
+}
+
+/** How a request is answered. */
+export interface Reply<O extends Op> {
+  readonly response: Response<O>;
+  /** Sent after the response, in data frames. */
+  readonly data?: AsyncIterable<Bytes>;
+  /** Called when all of it was sent. */
+  readonly afterwards?: () => void;
+}
+
+type Requests = { readonly [R in Request as R["op"]]: R };
+/** The request with this `op`. */
+export type RequestOf<O extends Op> = { [P in O]: Requests[P] & { readonly op: P } }[O];
+
+/**
+ * Serves one kind of request. Throws what the request is refused with, and has changed nothing then.
+ * `upload` is the data that came with the request: none but for `deliver`.
+ */
+export type Handler<O extends Op> = (
+  request: RequestOf<O>,
+  context: RequestContext,
+  upload: AsyncIterable<Bytes>,
+) => Promise<Reply<O>>;
