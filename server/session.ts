@@ -8,8 +8,7 @@ import { within } from "../protocol/timer.ts";
 import type { Wire } from "./admission/wire.ts";
 import type { AuthenticatedConnection } from "./login.ts";
 import { Dispatcher, type DispatcherContext } from "./requests/dispatcher.ts";
-import type { RequestSession } from "./requests/request_context.ts";
-import type { RotationOffer } from "./requests/rotate_begin.ts";
+import type { RequestSession, RotationOffer } from "./requests/request_context.ts";
 import type { Placed } from "./store/store.ts";
 
 /**
@@ -39,7 +38,12 @@ export class Session implements RequestSession {
   #quiet = { received: 0, since: performance.now(), asked: false };
 
   /** `began`: when its connection did, of `performance.now()`. */
-  constructor(loggedIn: AuthenticatedConnection, wire: Wire, context: DispatcherContext, began: number) {
+  constructor(
+    loggedIn: AuthenticatedConnection,
+    wire: Wire,
+    context: DispatcherContext,
+    began: number,
+  ) {
     this.id = context.registry.newId();
     this.name = loggedIn.name;
     this.peer = loggedIn.peer;

@@ -9,7 +9,7 @@ import { Kind } from "../../protocol/frame.ts";
 import { ClientHandshake, KIND_BUNDLE, prefix, SIZE_B, SIZE_D } from "../../protocol/handshake.ts";
 import type { Hello } from "../../protocol/hello.ts";
 import { type Login, readPadded } from "../../protocol/login.ts";
-import { BUNDLE_ANSWER, readNotNow, REFUSAL_TEXT } from "../../protocol/plaintext.ts";
+import { BUNDLE_ANSWER, parseBusyLine, REFUSAL_TEXT } from "../../protocol/plaintext.ts";
 import { printable } from "../../cli/printable.ts";
 import { decodeVerdict, refusedError, type Verdict } from "../../protocol/request.ts";
 import type { SplitKeys } from "../../protocol/noise.ts";
@@ -188,7 +188,7 @@ async function readAnswer(reader: ExactReader, size: number): Promise<Bytes> {
     if (!next || next[0] === 10) break;
     text += String.fromCharCode(next[0] ?? 0);
   }
-  const notNow = readNotNow(marker + text);
+  const notNow = parseBusyLine(marker + text);
   if (notNow) throw notNow;
   throw new SealpostError(
     "version",

@@ -1,5 +1,7 @@
 import type { Bytes } from "../../crypto/bytes.ts";
+import type { Bundle } from "../../crypto/identity.ts";
 import type { Op, Request, Response } from "../../protocol/request.ts";
+import type { Certificate } from "../../protocol/rotation.ts";
 import type { ConnectedSession, SessionRegistry } from "../accounts/session_registry.ts";
 import type { Users } from "../accounts/users.ts";
 import type { LoginThrottle } from "../admission/login_throttle.ts";
@@ -10,7 +12,6 @@ import type { Log } from "../observe/log.ts";
 import type { Observer } from "../observe/observe.ts";
 import type { Values } from "../settings/setting_values.ts";
 import type { Store } from "../store/store.ts";
-import type { RotationOffer } from "./rotate_begin.ts";
 
 /** What the requests of all sessions share. */
 export interface RequestServices {
@@ -29,6 +30,15 @@ export interface RequestServices {
   readonly settings: () => Values;
   /** The fingerprint of the server's own key, 32 bytes. */
   readonly serverFp: Bytes;
+}
+
+/** A new key that `rotate-begin` offered, and what `rotate` has to prove. */
+export interface RotationOffer {
+  readonly bundle: Bundle;
+  readonly certificate: Certificate;
+  /** The certificate as it came. */
+  readonly encoded: Bytes;
+  readonly proof: Bytes;
 }
 
 /** The session that a request came from. */

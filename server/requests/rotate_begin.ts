@@ -18,15 +18,6 @@ import type { Handler, RequestContext } from "./request_context.ts";
 const MAX_A_DAY = 10;
 const DAY = 86_400_000;
 
-/** A new key that was offered, and what proves it. */
-export interface RotationOffer {
-  readonly bundle: Bundle;
-  readonly certificate: Certificate;
-  /** The certificate as it came. */
-  readonly encoded: Bytes;
-  readonly proof: Bytes;
-}
-
 /**
  * Checks a new key with its certificate, and encapsulates a secret for it, which `rotate` has to prove.
  * Throws `login-refused` (the session began with a ticket), `format`, `key-changed` (the key has been
