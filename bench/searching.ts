@@ -46,7 +46,7 @@ export async function searchKept(count: number, size: number, runs: number): Pro
         await cache.putText(uid, utf8(JSON.stringify(kept(uid, text))));
       }
     }
-    const never = { open: () => Promise.reject(new Error("nothing is to be opened")) };
+    const never = { openItem: () => Promise.reject(new Error("nothing is to be opened")) };
     const results: Searched[] = [];
     for (let i = 0; i < runs; i++) {
       const inMemory = await time(() => {

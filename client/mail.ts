@@ -1,20 +1,25 @@
 import { type Bytes, equal, fromBase64 } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import type { Identity } from "../crypto/identity.ts";
-import type { Flag, Folder } from "../protocol/entry.ts";
+import type { Entry, Flag, Folder } from "../protocol/entry.ts";
 import { decodeHello, encodeHello, type Hello } from "../protocol/hello.ts";
 import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
 import type { DeliverRequest } from "../protocol/request.ts";
+import type { Person } from "../protocol/summary.ts";
 import { formatMessageId, newMessageId } from "../protocol/uuid.ts";
 import { type AttachmentSource, composeMessage } from "./message/compose.ts";
 import { Bodies } from "./state/bodies.ts";
-import { Cache } from "./state/cache.ts";
+import { Cache, type CachedEntry } from "./state/cache.ts";
 import { deliverWaiting } from "./mailbox/deliver.ts";
 import { Drafts } from "./state/drafts.ts";
 import { isLost, type ReconnectingConnection } from "./connection/reconnecting_connection.ts";
-import { type Item, listCached, type ListOptions, openItem } from "./mailbox/list.ts";
+import { fetchMessage } from "./mailbox/fetch.ts";
+import { listCached, type ListOptions } from "./mailbox/list.ts";
 import { findMessage } from "./mailbox/message_ids.ts";
+import { type Item, MessageOpener, type Opened } from "./mailbox/open.ts";
 import { MailboxMemory } from "./state/mailbox_memory.ts";
+import { FailedStanzas } from "./state/failed_stanzas.ts";
+import { OpenedMessages } from "./state/opened_messages.ts";
 import { Outbox, type Waiting } from "./state/outbox.ts";
 import { People, type Self } from "./trust/people.ts";
 import { Pins } from "./state/pins.ts";
@@ -33,7 +38,6 @@ import { type DisplayedMessage, readForDisplay } from "./mailbox/show.ts";
 import type { State } from "./state/state.ts";
 import { fetchOlder, sync, type Synced } from "./mailbox/sync.ts";
 import type { TemporaryMessage } from "./message/temporary_message.ts";
-import { type Opened, Unsealer } from "./message/unseal.ts";
 
 /** What a person wants to send. Names are canonical. */
 export interface Outgoing {
@@ -76,10 +80,12 @@ const SERVER = "server";
 /** One person's mail over one connection: what was fetched is there without a connection too. */
 export class Mail {
   readonly people: People;
-  readonly unsealer: Unsealer;
   readonly cache: Cache;
   readonly drafts: Drafts;
   readonly #state: State;
+  readonly #opener: MessageOpener;
+  /** Where bodies are kept; null if they are not. */
+  readonly #bodies: Bodies | null;
   readonly #memory: MailboxMemory;
   readonly #outbox: Outbox;
   readonly #self: Self;
@@ -93,7 +99,8 @@ export class Mail {
     hello: Hello | null,
     parts: {
       people: People;
-      unsealer: Unsealer;
+      opener: MessageOpener;
+      bodies: Bodies | null;
       cache: Cache;
       drafts: Drafts;
       state: State;
@@ -104,7 +111,8 @@ export class Mail {
     this.#self = self;
     this.#remembered = hello;
     this.people = parts.people;
-    this.unsealer = parts.unsealer;
+    this.#opener = parts.opener;
+    this.#bodies = parts.bodies;
     this.cache = parts.cache;
     this.drafts = parts.drafts;
     this.#state = parts.state;
@@ -125,12 +133,12 @@ export class Mail {
     const self = { name, identity, retired };
     const people = new People(connection, await Pins.load(state), self, serverFps);
     const cache = Cache.open(state, keepCache);
-    const unsealer = new Unsealer(
+    const bodies = keepCache ? await Bodies.open(state) : null;
+    const opener = new MessageOpener(
       self,
       people,
-      state,
-      cache,
-      keepCache ? await Bodies.open(state) : null,
+      new OpenedMessages(cache),
+      new FailedStanzas(state),
     );
     const memory = await MailboxMemory.load(state);
     const outbox = await Outbox.open(state);
@@ -138,7 +146,8 @@ export class Mail {
     const remembered = await rememberedHello(state, connection);
     const mail = new Mail(self, connection, remembered, {
       people,
-      unsealer,
+      opener,
+      bodies,
       cache,
       drafts,
       state,
@@ -220,7 +229,7 @@ export class Mail {
     try {
       return await listCached(
         this.cache,
-        this.unsealer,
+        this.#opener,
         options,
         async () => this.connection.online && await this.fetchOlder(),
         (done) => progress.update(done),
@@ -240,12 +249,27 @@ export class Mail {
     for (;;) {
       try {
         const cached = await this.cache.entry(findMessage(this.cache, id));
-        if (cached) return await openItem(this.unsealer, cached);
+        if (cached) return await this.openItem(cached);
         throw new SealpostError("no-such-message", "that message is not in your mailbox any more");
       } catch (error) {
         if (!isSealpostError(error, "no-such-message") || !await this.fetchOlder()) throw error;
       }
     }
+  }
+
+  /** Opens an entry; with the reason if it does not open. */
+  openItem(cached: CachedEntry): Promise<Item> {
+    return this.#opener.openItem(cached);
+  }
+
+  /** Opens an entry and verifies who wrote it. Throws as {@linkcode MessageOpener.open} does. */
+  open(entry: Entry): Promise<Opened> {
+    return this.#opener.open(entry);
+  }
+
+  /** Who was blind-copied, for one's own Sent copy; nobody for what others sent. */
+  blindCopied(opened: Opened): Promise<Person[]> {
+    return this.#opener.blindCopied(opened);
   }
 
   /**
@@ -395,7 +419,12 @@ export class Mail {
   /** Fetches and verifies a message; the caller disposes of it. */
   fetch(opened: Opened): Promise<TemporaryMessage> {
     return withProgress("Receiving", opened.entry.bodySize, (tell) => {
-      return this.connection.again(() => this.unsealer.fetch(this.connection, opened, tell));
+      const places = {
+        channel: this.connection,
+        bodies: this.#bodies,
+        tempFolder: this.tempFolder(),
+      };
+      return this.connection.again(() => fetchMessage(places, opened, tell));
     });
   }
 
@@ -408,7 +437,7 @@ export class Mail {
 
   /** Looks for `query`, words and phrases in quotes, in what was fetched. Asks no server for bodies. */
   search(query: string, options: SearchOptions): Promise<SearchResult> {
-    return search(this.cache, this.unsealer, parseQuery(query), options);
+    return search(this.cache, this.#opener, parseQuery(query), options);
   }
 
   /** Sets and clears flags, and moves to `folder` if that is given. */
@@ -445,7 +474,7 @@ export class Mail {
     await this.connection.ask({ op: "remove", uids: [...uids] });
     for (const uid of uids) {
       const cached = await this.cache.entry(uid);
-      if (cached) await this.unsealer.forget(cached.entry);
+      if (cached) await this.#bodies?.drop(cached.entry);
     }
     this.cache.drop(uids);
   }

@@ -12,7 +12,7 @@ import { readFileBounded } from "../files/atomic_file.ts";
 import { fromUtf8 } from "../crypto/bytes.ts";
 import { attachmentFromFile } from "./message/attachments.ts";
 import { emptyDraft, type Written } from "./state/drafts.ts";
-import type { Item } from "./mailbox/list.ts";
+import type { Item } from "./mailbox/open.ts";
 import type { Mail } from "./mail.ts";
 import { askForForgotten } from "./terminal/mentions.ts";
 import { sendDraft } from "./send_draft.ts";
@@ -25,7 +25,7 @@ import {
   titleOf,
 } from "./mailbox/show.ts";
 import type { Terminal } from "./terminal/terminal.ts";
-import type { Opened } from "./message/unseal.ts";
+import type { Opened } from "./mailbox/open.ts";
 import { verification } from "./trust/verification.ts";
 import { whileWriting, type Writing } from "./terminal/writing.ts";
 
@@ -322,7 +322,7 @@ export class Menu {
     const message = await this.#mail.fetch(opened);
     try {
       const shown = await this.#mail.show(opened, message);
-      const bcc = await this.#mail.unsealer.blindCopied(opened);
+      const bcc = await this.#mail.blindCopied(opened);
       for (const line of headerLines(opened, bcc)) this.#terminal.print(line);
       this.#terminal.print("Contents:");
       this.#terminal.print(shown.text);

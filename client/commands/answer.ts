@@ -6,7 +6,7 @@ import { emptyDraft } from "../state/drafts.ts";
 import type { Mail } from "../mail.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { formatTime } from "../mailbox/show.ts";
-import type { Opened } from "../message/unseal.ts";
+import type { Opened } from "../mailbox/open.ts";
 import { type CommonOptions, withMail } from "./common.ts";
 import { names } from "./send.ts";
 import { attachedPaths, writeAndSend } from "./write.ts";

@@ -3,7 +3,7 @@ import { printable, printableJson } from "../../cli/printable.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { type Drafts, shortDraftId } from "../state/drafts.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
-import type { Item } from "../mailbox/list.ts";
+import type { Item } from "../mailbox/open.ts";
 import type { Mail, Sent, Stale } from "../mail.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";

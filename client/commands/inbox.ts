@@ -2,7 +2,7 @@ import { SealpostError } from "../../crypto/error.ts";
 import { type Folder, FOLDERS } from "../../protocol/entry.ts";
 import { parseName } from "../../protocol/name.ts";
 import { fit } from "../../cli/printable.ts";
-import type { Item } from "../mailbox/list.ts";
+import type { Item } from "../mailbox/open.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import { showsUnicode } from "../terminal/display.ts";
 import { listingLine } from "../mailbox/show.ts";

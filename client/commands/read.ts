@@ -53,7 +53,7 @@ export async function read(options: ReadOptions): Promise<void> {
         }
       } else {
         const shown = await mail.show(opened, message);
-        const bcc = await mail.unsealer.blindCopied(opened);
+        const bcc = await mail.blindCopied(opened);
         const saved = options.save === undefined
           ? []
           : await saveTo(options.save, () =>

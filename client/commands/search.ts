@@ -6,8 +6,7 @@ import { shortId } from "../mailbox/message_ids.ts";
 import { Progress } from "../terminal/progress.ts";
 import type { Found, SearchOptions, SearchResult } from "../mailbox/search.ts";
 import { listingLine } from "../mailbox/show.ts";
-import { openItem } from "../mailbox/list.ts";
-import type { Opened } from "../message/unseal.ts";
+import type { Opened } from "../mailbox/open.ts";
 import { type CommonOptions, toJson, withMail } from "./common.ts";
 import { parseFolder, parseSince } from "./inbox.ts";
 
@@ -87,7 +86,7 @@ async function fetchTexts(mail: Mail, uids: readonly number[]): Promise<number> 
   try {
     for (const [i, uid] of uids.entries()) {
       const cached = await mail.cache.entry(uid);
-      const opened = cached && (await openItem(mail.unsealer, cached)).opened;
+      const opened = cached && (await mail.openItem(cached)).opened;
       if (opened && opened.entry.bodySize > MAX_FETCHED) large++;
       else if (opened) await fetchText(mail, opened);
       progress.update(i + 1);

@@ -3,7 +3,7 @@ import { utf8 } from "../../crypto/bytes.ts";
 import { printable, printableJson } from "../../cli/printable.ts";
 import { Arrivals } from "../arrivals.ts";
 import { type ConnectionState, isLost } from "../connection/reconnecting_connection.ts";
-import { type Item, openItem } from "../mailbox/list.ts";
+import type { Item } from "../mailbox/open.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import type { Hooks } from "../terminal/programs.ts";
 import { findProfile, requireAddress } from "../state/profile.ts";
@@ -72,7 +72,7 @@ export async function watch(options: WatchOptions): Promise<void> {
         try {
           if (!mail.connection.online) continue;
           for (const cached of await arrivals.fetch(mail)) {
-            await tell(terminal, options, await openItem(mail.unsealer, cached));
+            await tell(terminal, options, await mail.openItem(cached));
             await arrivals.told(mail, cached.entry.uid);
             if (++told === options.count) return;
             if (stop.code !== null) break;

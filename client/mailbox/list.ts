@@ -1,20 +1,6 @@
-import { type ErrorCode, isSealpostError } from "../../crypto/error.ts";
-import type { Entry, Folder } from "../../protocol/entry.ts";
-import type { Cache, CachedEntry } from "../state/cache.ts";
-import type { Opened, Unsealer } from "../message/unseal.ts";
-
-/** After these no other entry would open either. */
-const FATAL: readonly ErrorCode[] = ["connection-lost", "internal", "disk-full", "file-io"];
-
-/** One line of a listing: an entry that opened, or one that did not and why. */
-export interface Item {
-  readonly entry: Entry;
-  readonly opened: Opened | null;
-  /** Why it did not open; null if it did. */
-  readonly problem: string | null;
-  /** The same message, or another one with its id, was there under another UID before. */
-  readonly duplicate: boolean;
-}
+import type { Folder } from "../../protocol/entry.ts";
+import type { Cache } from "../state/cache.ts";
+import type { Item, MessageOpener } from "./open.ts";
 
 /** Which entries to list. */
 export interface ListOptions {
@@ -36,7 +22,7 @@ const PAGE = 50;
  */
 export async function listCached(
   cache: Cache,
-  unsealer: Unsealer,
+  opener: MessageOpener,
   options: ListOptions,
   older: () => Promise<boolean>,
   onProgress: (done: number) => void = () => {},
@@ -50,7 +36,7 @@ export async function listCached(
     const page = await cache.list({ folder: options.folder, before, limit });
     for (const cached of page) {
       before = cached.entry.uid;
-      const item = await openItem(unsealer, cached);
+      const item = await opener.openItem(cached);
       onProgress(++opened);
       if (options.wanted?.(item) ?? true) items.push(item);
       if (items.length === options.limit) break;
@@ -61,18 +47,4 @@ export async function listCached(
     }
   }
   return items;
-}
-
-/** Opens one entry; the reason if it does not open. */
-export async function openItem(
-  unsealer: Pick<Unsealer, "open">,
-  cached: CachedEntry,
-): Promise<Item> {
-  const { entry, duplicate } = cached;
-  try {
-    return { entry, opened: await unsealer.open(entry), problem: null, duplicate };
-  } catch (error) {
-    if (!isSealpostError(error) || FATAL.includes(error.code)) throw error;
-    return { entry, opened: null, problem: error.message, duplicate };
-  }
 }

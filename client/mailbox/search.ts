@@ -5,9 +5,8 @@ import type { Folder } from "../../protocol/entry.ts";
 import { parseJson } from "../../protocol/schema.ts";
 import type { Cache } from "../state/cache.ts";
 import { collapse, fold, locate } from "./fold.ts";
-import { type Item, openItem } from "./list.ts";
+import type { Item, MessageOpener, Opened } from "./open.ts";
 import type { DisplayedMessage } from "./show.ts";
-import type { Opened, Unsealer } from "../message/unseal.ts";
 
 /** Messages that are looked at at a time. */
 const BATCH = 200;
@@ -87,7 +86,7 @@ export async function indexText(
 /** Looks in everything that the cache has. Opens what was never opened. */
 export async function search(
   cache: Cache,
-  unsealer: Pick<Unsealer, "open">,
+  opener: Pick<MessageOpener, "openItem">,
   terms: readonly string[],
   options: SearchOptions,
 ): Promise<SearchResult> {
@@ -101,7 +100,7 @@ export async function search(
     for (const { uid, text } of rows) {
       before = uid;
       const indexed = text === null
-        ? await indexHeaders(cache, unsealer, uid)
+        ? await indexHeaders(cache, opener, uid)
         : parseJson(schema, fromUtf8(text));
       options.onProgress?.(++done, total);
       if (indexed === null || indexed.received < since) continue;
@@ -110,7 +109,7 @@ export async function search(
       const place = match(indexed, terms);
       if (place === null || ++matches > limit) continue;
       const cached = await cache.entry(uid);
-      if (cached) found.push({ item: await openItem(unsealer, cached), ...place });
+      if (cached) found.push({ item: await opener.openItem(cached), ...place });
     }
     if (rows.length < BATCH) return { found, matches, unindexed };
   }
@@ -119,11 +118,11 @@ export async function search(
 /** What is known of a message without its body; null if it does not open. */
 async function indexHeaders(
   cache: Cache,
-  unsealer: Pick<Unsealer, "open">,
+  opener: Pick<MessageOpener, "openItem">,
   uid: number,
 ): Promise<Indexed | null> {
   const cached = await cache.entry(uid);
-  const opened = cached && (await openItem(unsealer, cached)).opened;
+  const opened = cached && (await opener.openItem(cached)).opened;
   if (!opened) return null;
   const indexed = headersOf(opened);
   await put(cache, opened, indexed);

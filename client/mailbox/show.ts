@@ -2,13 +2,12 @@ import type { Bytes } from "../../crypto/bytes.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Person } from "../../protocol/summary.ts";
 import { saveAttachment, type Taken } from "../message/attachments.ts";
-import type { Item } from "./list.ts";
+import type { Item, Opened } from "./open.ts";
 import { type ParsedMessage, parseMessage } from "../message/parse.ts";
 import { formatSize } from "../terminal/progress.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
 import { formatTime } from "../terminal/time.ts";
-import type { Opened } from "../message/unseal.ts";
 import { lookalikes } from "../trust/verification.ts";
 
 export { formatTime, isoTime } from "../terminal/time.ts";

@@ -1,19 +1,16 @@
-import { type Bytes, concat, equal, fromBase64, utf8 } from "../../crypto/bytes.ts";
+import { type Bytes, concat, equal, utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
-import type { Identity } from "../../crypto/identity.ts";
-import { openBody } from "../../protocol/body.ts";
 import { type Envelope, EnvelopeReader } from "../../protocol/envelope.ts";
-import { checkCommitment } from "../../protocol/file_key.ts";
 import { decodeHeader } from "../../protocol/header.ts";
 import { openNote } from "../../protocol/note.ts";
-import { openStanza, stanzaFp, verifyStanza } from "../../protocol/stanza.ts";
-import { openSummary, type Person, verifySummary } from "../../protocol/summary.ts";
+import { openStanza, stanzaFp } from "../../protocol/stanza.ts";
+import type { Person } from "../../protocol/summary.ts";
 import { formatMessageId, newMessageId } from "../../protocol/uuid.ts";
 import type { Waiting } from "../state/outbox.ts";
-import type { Correspondent, Self } from "../trust/people.ts";
+import { type Correspondent, ownIdentity, type Self } from "../trust/people.ts";
 import type { Sealed } from "../state/outbox.ts";
 import { sealMessage } from "./seal.ts";
-import { TemporaryMessage } from "./temporary_message.ts";
+import { unseal, unsealBody } from "./unseal.ts";
 
 /** Where the message's own id stands in it: in one of the headers at its beginning, bytes. */
 const HEADERS = 16_384;
@@ -43,21 +40,20 @@ export async function sealedBy(waiting: Waiting): Promise<Bytes> {
  */
 export async function openWaiting(waiting: Waiting, self: Self) {
   const { envelope, body } = await readEnvelope(waiting);
-  const header = decodeHeader(envelope.header);
-  const sender = await ownIdentity(self, header.senderFp);
-  const stanza = envelope.stanzas.find((one) => equal(stanzaFp(one), header.senderFp));
+  const { header, summary, note } = envelope;
+  const { senderFp } = decodeHeader(header);
+  const sender = await ownIdentity(self, senderFp);
+  const stanza = envelope.stanzas.find((one) => equal(stanzaFp(one), senderFp));
   if (!stanza) throw new SealpostError("format", "a waiting message without a copy for oneself");
-  const { fileKey, signature } = await openStanza(sender, stanza, envelope.header);
-  await verifyStanza(sender.bundle, signature, envelope.header, header.senderFp);
-  await checkCommitment(fileKey, header.commitment);
-  const opened = await openSummary(envelope.summary, fileKey, envelope.header);
-  await verifySummary(sender.bundle, opened, envelope.header);
-  const { summary } = opened;
-  if (summary.from.name !== self.name || !equal(fromBase64(summary.from.fp), header.senderFp)) {
-    throw new SealpostError("authentication", "a waiting message of somebody else");
-  }
-  const bcc = envelope.note ? (await openNote(envelope.note, envelope.header, sender)).bcc : [];
-  return { envelope, body, sender, fileKey, opened, summary, bcc };
+  const unsealed = await unseal({ header, stanza, summary }, {
+    stanza: () => openStanza(sender, stanza, header),
+    sender: (name) => {
+      if (name === self.name) return Promise.resolve(sender.bundle);
+      throw new SealpostError("authentication", "a waiting message of somebody else");
+    },
+  });
+  const bcc = note ? (await openNote(note, header, sender)).bcc : [];
+  return { ...unsealed, envelope, body, bcc };
 }
 
 /**
@@ -71,20 +67,10 @@ export async function reseal<T>(
   { self, find, tempFolder }: Resealing,
   use: (sealed: Sealed) => Promise<T>,
 ): Promise<T> {
-  const { envelope, body, sender, fileKey, opened, summary, bcc } = await openWaiting(
-    waiting,
-    self,
-  );
-  const message = new TemporaryMessage(tempFolder);
+  const waited = await openWaiting(waiting, self);
+  const { envelope: { header, bodySize }, summary, bcc } = waited;
+  const message = await unsealBody(waited, header, waited.body, bodySize, tempFolder);
   try {
-    await openBody(
-      { fileKey, header: envelope.header, summaryHash: opened.hash },
-      sender.bundle,
-      envelope.bodySize,
-      body,
-      (part) => message.write(part),
-    );
-    await message.verified(summary.size);
     const known = new Map(
       (await find([...summary.to, ...summary.cc, ...bcc].map(({ name }) => name)))
         .map((one) => [one.name, one]),
@@ -111,13 +97,6 @@ export async function reseal<T>(
   } finally {
     await message.dispose();
   }
-}
-
-async function ownIdentity({ identity, retired }: Self, fp: Bytes): Promise<Identity> {
-  if (equal(identity.bundle.fp, fp)) return identity;
-  const former = await retired.find(fp);
-  if (former) return former;
-  throw new SealpostError("format", "a waiting message under a key that is not here");
 }
 
 async function readEnvelope(

@@ -123,11 +123,11 @@ export class PartialBody {
   #file: Deno.FsFile | null;
   readonly #makeRoom: () => Promise<void>;
 
-  /** `there`: the bytes that an earlier attempt left. */
+  /** `storedSize`: the bytes that an earlier attempt left. */
   constructor(
     path: string,
     file: Deno.FsFile,
-    readonly there: number,
+    readonly storedSize: number,
     makeRoom: () => Promise<void>,
   ) {
     this.#path = path;
@@ -135,9 +135,9 @@ export class PartialBody {
     this.#makeRoom = makeRoom;
   }
 
-  /** The bytes that are there. */
-  async *left(): AsyncGenerator<Bytes, void, undefined> {
-    let left = this.there;
+  /** The bytes that an earlier attempt left. */
+  async *stored(): AsyncGenerator<Bytes, void, undefined> {
+    let left = this.storedSize;
     for await (const piece of readPieces(this.#path + PARTIAL)) {
       if (piece.length >= left) return yield piece.subarray(0, left);
       left -= piece.length;
@@ -167,8 +167,8 @@ export class PartialBody {
     }
   }
 
-  /** Leaves what is there for another attempt. */
-  leave(): void {
+  /** Leaves what is there for another attempt, and takes no more. */
+  suspend(): void {
     this.#close();
   }
 

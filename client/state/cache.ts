@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { type Bytes, concat, toHex, utf8 } from "../../crypto/bytes.ts";
+import { type Bytes, concat } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { wrapFileError } from "../../files/atomic_file.ts";
 import {
@@ -16,7 +16,7 @@ import { HEADER_SIZE } from "../../protocol/header.ts";
 import type { State } from "./state.ts";
 
 const FILE = "cache.db";
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 /** Sizes from which a cache is full, bytes: some 250,000 messages in a file. */
 const MAX_FILE = 1024 * 1024 * 1024;
 const MAX_MEMORY = 256 * 1024 * 1024;
@@ -33,8 +33,8 @@ const SCHEMA = `
   ) STRICT;
   CREATE INDEX entry_folder ON entry (folder, uid);
   CREATE INDEX entry_id ON entry (id);
-  CREATE TABLE record (kind TEXT NOT NULL, key BLOB NOT NULL, sealed BLOB NOT NULL,
-    PRIMARY KEY (kind, key)) STRICT, WITHOUT ROWID;
+  CREATE TABLE record (kind TEXT NOT NULL, uid INTEGER NOT NULL, sealed BLOB NOT NULL,
+    PRIMARY KEY (kind, uid)) STRICT, WITHOUT ROWID;
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
@@ -64,7 +64,7 @@ export interface CacheQuery {
   readonly limit: number;
 }
 
-/** Kinds of records beside the entries: what was opened, and what is searched, by its UID. */
+/** Kinds of records of a message beside its entry: what was opened of it, and what is searched. */
 export type RecordKind = "opened" | "text";
 
 /**
@@ -132,7 +132,7 @@ export class Cache {
   startEpoch(epoch: string): void {
     if (this.fetched().epoch === epoch) return;
     this.#run("DELETE FROM entry");
-    this.#run("DELETE FROM record WHERE kind = 'text'");
+    this.#run("DELETE FROM record");
     this.#setFetched({ ...NOTHING, epoch });
   }
 
@@ -147,7 +147,7 @@ export class Cache {
   ): Promise<void> {
     const rows = await Promise.all(entries.map(async (entry) => ({
       entry,
-      sealed: await this.#seal("entry", u(entry.uid), encodeEntry(entry)),
+      sealed: await this.#seal("entry", entry.uid, encodeEntry(entry)),
     })));
     this.#db.exec("BEGIN");
     try {
@@ -214,7 +214,7 @@ export class Cache {
   drop(uids: readonly number[]): void {
     for (const uid of uids) {
       this.#run("DELETE FROM entry WHERE uid = ?", uid);
-      this.#run("DELETE FROM record WHERE kind = 'text' AND key = ?", u(uid));
+      this.#run("DELETE FROM record WHERE uid = ?", uid);
     }
   }
 
@@ -229,39 +229,40 @@ export class Cache {
   /** What is kept of messages for searching, newest first; null for those of which nothing is. */
   async texts(query: CacheQuery): Promise<{ uid: number; text: Bytes | null }[]> {
     const { folder, before = Number.MAX_SAFE_INTEGER, limit } = query;
-    const select = "SELECT uid, record.sealed FROM entry LEFT JOIN record " +
-      "ON kind = 'text' AND key = CAST(uid AS BLOB) WHERE uid < ?";
+    const select = "SELECT entry.uid, record.sealed FROM entry LEFT JOIN record " +
+      "ON kind = 'text' AND record.uid = entry.uid WHERE entry.uid < ?";
     const rows = folder === null
-      ? this.#all(`${select} ORDER BY uid DESC LIMIT ?`, before, limit)
+      ? this.#all(`${select} ORDER BY entry.uid DESC LIMIT ?`, before, limit)
       : this.#all(
-        `${select} AND folder = ? ORDER BY uid DESC LIMIT ?`,
+        `${select} AND folder = ? ORDER BY entry.uid DESC LIMIT ?`,
         before,
         FOLDERS.indexOf(folder),
         limit,
       );
     return await Promise.all(rows.map(async ({ uid, sealed }) => ({
       uid: Number(uid),
-      text: sealed === null ? null : await this.#open("text", u(Number(uid)), bytesOf(sealed)),
+      text: sealed === null ? null : await this.#open("text", Number(uid), bytesOf(sealed)),
     })));
   }
 
   /** Keeps what is to be searched of the message `uid`, unless the cache is full. */
   async putText(uid: number, text: Bytes): Promise<void> {
-    if (!this.full) await this.putRecord("text", u(uid), text);
+    if (!this.full) await this.putRecord("text", uid, text);
   }
 
   /** A record; null if there is none. */
-  async record(kind: RecordKind, key: Bytes): Promise<Bytes | null> {
-    const row = this.#get("SELECT sealed FROM record WHERE kind = ? AND key = ?", kind, key);
-    return row ? await this.#open(kind, key, bytesOf(row.sealed)) : null;
+  async record(kind: RecordKind, uid: number): Promise<Bytes | null> {
+    const row = this.#get("SELECT sealed FROM record WHERE kind = ? AND uid = ?", kind, uid);
+    return row ? await this.#open(kind, uid, bytesOf(row.sealed)) : null;
   }
 
-  async putRecord(kind: RecordKind, key: Bytes, data: Bytes): Promise<void> {
-    const sealed = await this.#seal(kind, key, data);
+  /** Keeps a record of the message `uid`, in the place of one of this kind that is there. */
+  async putRecord(kind: RecordKind, uid: number, data: Bytes): Promise<void> {
+    const sealed = await this.#seal(kind, uid, data);
     this.#run(
-      "INSERT OR REPLACE INTO record (kind, key, sealed) VALUES (?, ?, ?)",
+      "INSERT OR REPLACE INTO record (kind, uid, sealed) VALUES (?, ?, ?)",
       kind,
-      key,
+      uid,
       sealed,
     );
   }
@@ -272,19 +273,19 @@ export class Cache {
 
   async #entry(row: Row): Promise<CachedEntry> {
     const uid = Number(row.uid);
-    const entry = decodeEntry(await this.#open("entry", u(uid), bytesOf(row.sealed)));
+    const entry = decodeEntry(await this.#open("entry", uid, bytesOf(row.sealed)));
     return {
       entry: { ...entry, folder: folderOf(row.folder), flags: flagsOf(Number(row.flags)) },
       duplicate: row.duplicate === 1,
     };
   }
 
-  #seal(kind: string, key: Bytes, data: Bytes): Promise<Bytes> {
-    return this.#state.seal(context(kind, key), data);
+  #seal(kind: string, uid: number, data: Bytes): Promise<Bytes> {
+    return this.#state.seal(context(kind, uid), data);
   }
 
-  async #open(kind: string, key: Bytes, sealed: Bytes): Promise<Bytes> {
-    const data = await this.#state.open(context(kind, key), sealed);
+  async #open(kind: string, uid: number, sealed: Bytes): Promise<Bytes> {
+    const data = await this.#state.open(context(kind, uid), sealed);
     if (data) return data;
     throw new SealpostError(
       "authentication",
@@ -351,12 +352,8 @@ function removeIfThere(path: string): void {
   }
 }
 
-function context(kind: string, key: Bytes): string {
-  return `cache ${kind} ${toHex(key)}`;
-}
-
-function u(uid: number): Bytes {
-  return utf8(String(uid));
+function context(kind: string, uid: number): string {
+  return `cache ${kind} ${uid}`;
 }
 
 /** The message id in an entry's fixed header. */

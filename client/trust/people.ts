@@ -36,6 +36,14 @@ export interface Self {
   readonly retired: RetiredKeys;
 }
 
+/** One's own identity with the fingerprint `fp`: the present one, or a retired one. Throws `format`. */
+export async function ownIdentity({ identity, retired }: Self, fp: Bytes): Promise<Identity> {
+  if (equal(fp, identity.bundle.fp)) return identity;
+  const former = await retired.find(fp);
+  if (former) return former;
+  throw new SealpostError("format", "it is sealed for a key that is not here");
+}
+
 /** A key that took the place of another. */
 export interface Rotated {
   readonly name: string;

@@ -3,7 +3,7 @@ import { printable } from "../../cli/printable.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { emptyDraft, type Written } from "../state/drafts.ts";
 import { formatTime } from "../mailbox/show.ts";
-import type { Opened } from "../message/unseal.ts";
+import type { Opened } from "../mailbox/open.ts";
 
 /** A reply to `opened`, with its text quoted. `all`: to everybody it went to as well. */
 export function replyTo(opened: Opened, text: string, me: string, all: boolean): Written {

@@ -1,6 +1,6 @@
 import { isSealpostError } from "../../crypto/error.ts";
 import { type Flag, type Folder, FOLDERS } from "../../protocol/entry.ts";
-import { type Item, openItem } from "../mailbox/list.ts";
+import type { Item } from "../mailbox/open.ts";
 import type { Mail } from "../mail.ts";
 
 /** One message of the mailbox, whether it was opened or not. */
@@ -101,7 +101,7 @@ export class Mailbox {
     if (known) return known;
     const cached = await this.#mail.cache.entry(uid);
     if (!cached) return null;
-    const item = await openItem(this.#mail.unsealer, cached);
+    const item = await this.#mail.openItem(cached);
     this.#items.set(uid, item);
     return item;
   }

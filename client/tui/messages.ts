@@ -1,6 +1,6 @@
 import type { Flag, Folder } from "../../protocol/entry.ts";
 import { MAX_UIDS } from "../../protocol/limits.ts";
-import type { Item } from "../mailbox/list.ts";
+import type { Item } from "../mailbox/open.ts";
 import type { Action } from "./keys.ts";
 import type { Host } from "./screen.ts";
 

@@ -1,5 +1,5 @@
 import { printable } from "../../cli/printable.ts";
-import type { Item } from "../mailbox/list.ts";
+import type { Item } from "../mailbox/open.ts";
 import { titleOf } from "../mailbox/show.ts";
 
 /** One line of a list of messages, safe to print. */

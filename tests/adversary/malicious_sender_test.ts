@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import type { Item } from "../../client/mailbox/list.ts";
+import type { Item } from "../../client/mailbox/open.ts";
 import { safeName } from "../../client/message/attachments.ts";
 import { PARSE_LIMITS } from "../../client/message/parse.ts";
 import {

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { join } from "@std/path";
 import { Cache } from "../../client/state/cache.ts";
 import { ClientSession } from "../../client/connection/client_session.ts";
-import type { Item } from "../../client/mailbox/list.ts";
+import type { Item } from "../../client/mailbox/open.ts";
 import { logIn } from "../../client/connection/login.ts";
 import { MailboxMemory } from "../../client/state/mailbox_memory.ts";
 import { readForDisplay } from "../../client/mailbox/show.ts";
@@ -441,9 +441,9 @@ Deno.test("a size that is not the one signed is refused before anything is fetch
     // Also where the message was opened before, in this session and in an earlier one.
     const lie = { ...entry, bodySize: 10 * 1024 ** 3 };
     const text = "its body does not have the size its summary says";
-    await refused("format", text, () => client.mail.unsealer.open(lie));
+    await refused("format", text, () => client.mail.open(lie));
     const again = await logOn();
-    await refused("format", text, () => again.mail.unsealer.open(lie));
+    await refused("format", text, () => again.mail.open(lie));
 
     for (const size of [0, 1, 10 * 1024 ** 3]) {
       server.lies = only("fetch", (talk) => talk.answer({ ok: true, size }));

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { attachmentFromFile } from "../../client/message/attachments.ts";
-import type { Item } from "../../client/mailbox/list.ts";
+import type { Item } from "../../client/mailbox/open.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { checkStore } from "../../server/maintenance/fsck.ts";
 import { makeGroup, run, ServerProcess } from "../support/program.ts";

@@ -8,7 +8,7 @@ export const OF_READING: readonly Mutant[] = [
   one(
     "the client does not check the commitment",
     UNSEAL,
-    "    await checkCommitment(fileKey, header.commitment);\n",
+    "  await checkCommitment(fileKey, header.commitment);\n",
     "",
   ),
   one(
@@ -20,20 +20,20 @@ export const OF_READING: readonly Mutant[] = [
   one(
     "the client does not verify that it was addressed",
     UNSEAL,
-    "    await verifyStanza(sender.bundle, signature, entry.header, stanzaFp(entry.stanza));\n",
+    "  await verifyStanza(sender, signature, head.header, stanzaFp(head.stanza));\n",
     "",
   ),
   one(
     "the client does not verify the summary",
     UNSEAL,
-    "    await verifySummary(sender.bundle, opened, entry.header);\n",
+    "  await verifySummary(sender, opened, head.header);\n",
     "",
   ),
   one(
     "the client does not compare the message's size with the summary's",
     UNSEAL,
-    "await message.verified(opened.summary.size);",
-    "await message.verified(message.size);",
+    "await opened.verified(summary.size);",
+    "await opened.verified(opened.size);",
   ),
   one(
     "the client takes any key for a name that it knows",

@@ -1,5 +1,5 @@
 import type { Mail } from "../../client/mail.ts";
-import type { Opened } from "../../client/message/unseal.ts";
+import type { Opened } from "../../client/mailbox/open.ts";
 import { concat } from "../../crypto/bytes.ts";
 
 /** A message as it was before it was sealed, as text. */

@@ -1,10 +1,13 @@
 import { Cache } from "../../client/state/cache.ts";
 import { ClientSession } from "../../client/connection/client_session.ts";
-import { People } from "../../client/trust/people.ts";
+import { People, type Self } from "../../client/trust/people.ts";
 import { Pins } from "../../client/state/pins.ts";
 import { RetiredKeys } from "../../client/state/retired_keys.ts";
 import { State } from "../../client/state/state.ts";
-import { type Opened, Unsealer } from "../../client/message/unseal.ts";
+import { fetchMessage } from "../../client/mailbox/fetch.ts";
+import { MessageOpener, type Opened } from "../../client/mailbox/open.ts";
+import { FailedStanzas } from "../../client/state/failed_stanzas.ts";
+import { OpenedMessages } from "../../client/state/opened_messages.ts";
 import { type Bytes, concat, lp } from "../../crypto/bytes.ts";
 import { ExactReader } from "../../protocol/byte_stream.ts";
 import { Connection } from "../../protocol/connection.ts";
@@ -21,7 +24,7 @@ const NO_KEYS = { send: new Uint8Array(32), receive: new Uint8Array(32) };
  * keys.json is pinned under his own name, unless `pins` says otherwise.
  */
 export class Reader {
-  readonly #self: ConstructorParameters<typeof Unsealer>[0];
+  readonly #self: Self;
   readonly #state: State;
   readonly #people: People;
   readonly #link: ClientSession;
@@ -30,7 +33,7 @@ export class Reader {
   #size = 0;
 
   private constructor(parts: {
-    self: ConstructorParameters<typeof Unsealer>[0];
+    self: Self;
     state: State;
     people: (link: ClientSession) => People;
   }) {
@@ -67,19 +70,22 @@ export class Reader {
 
   /** Opens `entry`; nothing is remembered of earlier ones but the stanzas that did not open. */
   async unseal(entry: Entry): Promise<Opened> {
-    return await this.#withUnsealer((unsealer) => unsealer.open(entry));
+    return await this.#withOpener((opener) => opener.open(entry));
   }
 
   /** Who was blind-copied, as the note of `opened` says. */
   async note(opened: Opened): Promise<readonly { name: string; fp: string }[]> {
-    return await this.#withUnsealer((unsealer) => unsealer.blindCopied(opened));
+    return await this.#withOpener((opener) => opener.blindCopied(opened));
   }
 
   /** The message of `opened`, when the server answers with `body`. */
   async fetch(opened: Opened, body: Bytes): Promise<Bytes> {
     this.#served = concat(lp(encodeEntry(opened.entry)), body);
     this.#size = opened.entry.bodySize;
-    const message = await this.#withUnsealer((unsealer) => unsealer.fetch(this.#link, opened));
+    const message = await fetchMessage(
+      { channel: this.#link, bodies: null, tempFolder: this.#state.tempFolder() },
+      opened,
+    );
     const parts: Bytes[] = [];
     for await (const part of message.stream()) parts.push(part);
     const whole = concat(...parts);
@@ -91,10 +97,13 @@ export class Reader {
     await Promise.all([this.#link.close(), this.#server.close()]);
   }
 
-  async #withUnsealer<T>(work: (unsealer: Unsealer) => Promise<T>): Promise<T> {
+  async #withOpener<T>(work: (opener: MessageOpener) => Promise<T>): Promise<T> {
     const cache = Cache.open(this.#state, false);
     try {
-      return await work(new Unsealer(this.#self, this.#people, this.#state, cache));
+      const failed = new FailedStanzas(this.#state);
+      return await work(
+        new MessageOpener(this.#self, this.#people, new OpenedMessages(cache), failed),
+      );
     } finally {
       cache.close();
     }

@@ -2,7 +2,7 @@ import { fromBase64 } from "../../../crypto/bytes.ts";
 import type { Folder } from "../../../protocol/entry.ts";
 import { printable } from "../../../cli/printable.ts";
 import type { Draft } from "../../state/drafts.ts";
-import type { Item } from "../../mailbox/list.ts";
+import type { Item } from "../../mailbox/open.ts";
 import type { Waiting } from "../../state/outbox.ts";
 import { forwardOf, replyTo } from "../answers.ts";
 import { type Line, right, type Size, span } from "../frame.ts";

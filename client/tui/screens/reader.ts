@@ -3,11 +3,11 @@ import { printable } from "../../../cli/printable.ts";
 import type { Person } from "../../../protocol/summary.ts";
 import { formatMessageId } from "../../../protocol/uuid.ts";
 import type { Written } from "../../state/drafts.ts";
-import type { Item } from "../../mailbox/list.ts";
+import type { Item } from "../../mailbox/open.ts";
 import { formatSize } from "../../terminal/progress.ts";
 import { dateLine, type DisplayedMessage, senderNote, titleOf } from "../../mailbox/show.ts";
 import type { TemporaryMessage } from "../../message/temporary_message.ts";
-import type { Opened } from "../../message/unseal.ts";
+import type { Opened } from "../../mailbox/open.ts";
 import { forwardOf, replyTo } from "../answers.ts";
 import { fill, type Line, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
@@ -82,7 +82,7 @@ export class ReaderScreen implements Screen {
       if (this.#closed || this.#item !== item) return await message.dispose();
       this.#message = message;
       this.#text = await this.#host.mail.show(opened, message);
-      this.#bcc = await this.#host.mail.unsealer.blindCopied(opened);
+      this.#bcc = await this.#host.mail.blindCopied(opened);
     } catch (error) {
       if (this.#item === item) {
         this.#problem = error instanceof Error ? error.message : String(error);
