@@ -29,7 +29,7 @@ import type { SplitKeys } from "../protocol/noise.ts";
 import { inWords, RefusedError } from "../protocol/refused.ts";
 import { encodeJson, LOGIN_REFUSED, type Verdict, VERDICT_SIZE } from "../protocol/request.ts";
 import type { AuditLog } from "./observe/audit.ts";
-import type { GateEntry } from "./admission/gate.ts";
+import type { ConnectionSlot } from "./admission/connection_limiter.ts";
 import type { LoginThrottle } from "./admission/login_throttle.ts";
 import type { Log } from "./observe/log.ts";
 import type { LoginOutcome, Observer } from "./observe/observe.ts";
@@ -39,7 +39,7 @@ import type { Store } from "./store/store.ts";
 import type { TicketIssuer } from "./accounts/tickets.ts";
 import { rejectConnection } from "./admission/reject_connection.ts";
 import type { Users } from "./accounts/users.ts";
-import type { Wire } from "./admission/wire.ts";
+import type { TimedStream } from "./admission/timed_stream.ts";
 
 /** What deciding on a login needs. */
 export interface LoginContext {
@@ -95,14 +95,18 @@ export interface EndedConnection {
 const NOTHING_TRIED: EndedConnection = { outcome: null };
 
 /** What the peer does is counted before it is answered: whoever comes back at once is met by it. */
-function penalise(context: LoginContext, { source }: GateEntry, offence: Offence): void {
+function penalise(context: LoginContext, { source }: ConnectionSlot, offence: Offence): void {
   context.penalties.add(source, offence);
 }
 
-/** A message that the peer did not send: it left, which is up to it before the first byte. */
-function left(wire: Wire, entry: GateEntry, context: LoginContext): EndedConnection {
-  if (wire.heard === 0) return NOTHING_TRIED;
-  penalise(context, entry, "abandoned");
+/** The peer ended the connection, which costs nothing before its first byte. */
+function endedEarly(
+  stream: TimedStream,
+  slot: ConnectionSlot,
+  context: LoginContext,
+): EndedConnection {
+  if (stream.bytesReceived === 0) return NOTHING_TRIED;
+  penalise(context, slot, "abandoned");
   return { outcome: "broken" };
 }
 
@@ -111,82 +115,82 @@ function left(wire: Wire, entry: GateEntry, context: LoginContext): EndedConnect
  * for the log; nothing was sent after the fault.
  */
 export async function login(
-  wire: Wire,
-  entry: GateEntry,
+  stream: TimedStream,
+  slot: ConnectionSlot,
   context: LoginContext,
 ): Promise<AuthenticatedConnection | EndedConnection> {
-  const reader = new ExactReader(wire);
+  const reader = new ExactReader(stream);
   const first = await reader.exactly(PREFIX_SIZE);
-  if (!first) return left(wire, entry, context);
+  if (!first) return endedEarly(stream, slot, context);
   if (equal(first, prefix(KIND_BUNDLE))) {
-    await wire.write(padTo(lp(encodeBundle(context.identity.bundle)), BUNDLE_ANSWER));
-    await wire.closeWrite();
+    await stream.write(padTo(lp(encodeBundle(context.identity.bundle)), BUNDLE_ANSWER));
+    await stream.closeWrite();
     return NOTHING_TRIED;
   }
   if (equal(first, prefix(KIND_RESUMPTION))) {
-    return await resume(wire, reader, first, entry, context);
+    return await resume(stream, reader, first, slot, context);
   }
   if (equal(first, prefix(KIND_HANDSHAKE))) {
-    return await prove(wire, reader, first, entry, context);
+    return await prove(stream, reader, first, slot, context);
   }
-  context.log.info("other-protocol", { peer: wire.peer });
-  penalise(context, entry, "garbage");
-  await rejectConnection(wire, REFUSAL_TEXT);
+  context.log.info("other-protocol", { peer: stream.peer });
+  penalise(context, slot, "garbage");
+  await rejectConnection(stream, REFUSAL_TEXT);
   return NOTHING_TRIED;
 }
 
 /** A whole handshake, with keys and password. */
 async function prove(
-  wire: Wire,
+  stream: TimedStream,
   reader: ExactReader,
   first: Bytes,
-  entry: GateEntry,
+  slot: ConnectionSlot,
   context: LoginContext,
 ): Promise<AuthenticatedConnection | EndedConnection> {
   const rest = await reader.exactly(SIZE_A - PREFIX_SIZE);
-  if (!rest) return left(wire, entry, context);
+  if (!rest) return endedEarly(stream, slot, context);
   const arrived = performance.now();
   const handshake = await ServerHandshake.start(context.identity);
   let b: Bytes;
   try {
-    b = await context.slots.run(entry.source.name, async () => {
+    b = await context.slots.run(slot.source.name, async () => {
       await handshake.readA(concat(first, rest));
       return await handshake.writeB(context.hello());
     });
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     const { limit = "", retryAfter = 0 } = error;
-    await rejectConnection(wire, busyLine(limit, retryAfter));
+    await rejectConnection(stream, busyLine(limit, retryAfter));
     return { outcome: "busy" };
   }
   // The time in the queue is part of the time on the grid, and the slot is free for the next one.
   await context.grid.wait(arrived);
-  await wire.write(b);
+  await stream.write(b);
 
   const c = await reader.exactly(SIZE_C);
-  if (!c) return left(wire, entry, context);
+  if (!c) return endedEarly(stream, slot, context);
   const claim = await handshake.readC(c);
   let decision: Decision;
   let connection: Connection;
   let exporter: SplitKeys["exporter"];
   try {
-    await wire.write(await handshake.writeD());
+    await stream.write(await handshake.writeD());
     const e = await reader.exactly(SIZE_E);
-    if (!e) return left(wire, entry, context);
+    if (!e) return endedEarly(stream, slot, context);
     await handshake.readE(e);
     const keys = await handshake.split();
-    connection = new Connection(wire, reader, {
+    connection = new Connection(stream, reader, {
       send: keys.responder,
       receive: keys.initiator,
     });
     wipe(keys.responder, keys.initiator);
     exporter = keys.exporter;
-    decision = await decide(claim, wire.peer, entry, context, exporter);
+    decision = await decide(claim, stream.peer, slot, context, exporter);
   } finally {
     wipe(claim.login.password);
   }
   const { verdict, outcome, credential } = decision;
-  if (outcome === "refused" || outcome === "blocked") penalise(context, entry, "login");
+  if (outcome === "refused" || outcome === "blocked") penalise(context, slot, "login");
   await connection.send({ kind: Kind.event, id: 0, payload: encodeJson(verdict) }, VERDICT_SIZE);
   if (!verdict.ok || credential === null) {
     await connection.close();
@@ -195,7 +199,7 @@ async function prove(
   return {
     connection,
     name: verdict.name,
-    peer: wire.peer,
+    peer: stream.peer,
     client: claim.login.client,
     resumed: false,
     fp: claim.bundle.fp,
@@ -215,14 +219,14 @@ const STALE: EndedConnection = { outcome: "stale" };
  * login with the password says so.
  */
 async function resume(
-  wire: Wire,
+  stream: TimedStream,
   reader: ExactReader,
   first: Bytes,
-  entry: GateEntry,
+  slot: ConnectionSlot,
   context: LoginContext,
 ): Promise<AuthenticatedConnection | EndedConnection> {
   const rest = await reader.exactly(SIZE_R1 - PREFIX_SIZE);
-  if (!rest) return left(wire, entry, context);
+  if (!rest) return endedEarly(stream, slot, context);
   const r1 = concat(first, rest);
   const id = ticketOf(r1);
   const found = await context.tickets.find(id);
@@ -240,21 +244,21 @@ async function resume(
   } catch (error) {
     // It names a ticket and does not know its key, or knows another key of this server.
     if (!isSealpostError(error, "authentication")) throw error;
-    penalise(context, entry, "abandoned");
+    penalise(context, slot, "abandoned");
     return STALE;
   }
-  if (!entry.admit(name)) return STALE;
+  if (!slot.admit(name)) return STALE;
   // Consumed only now that whoever sent it has proven to know its key; a replay finds it gone.
   if (!await context.tickets.take(id)) return STALE;
-  await wire.write(await handshake.writeR2(context.hello()));
+  await stream.write(await handshake.writeR2(context.hello()));
   const keys = await handshake.split();
-  const connection = new Connection(wire, reader, {
+  const connection = new Connection(stream, reader, {
     send: keys.responder,
     receive: keys.initiator,
   });
   wipe(keys.responder, keys.initiator);
   const fp = client.fp;
-  const { peer } = wire;
+  const { peer } = stream;
   context.log.info("resumed", { name, peer, key: formatFingerprint(fp) });
   const { exporter } = keys;
   return {
@@ -283,12 +287,12 @@ interface Decision extends EndedConnection {
 async function decide(
   claim: Claim,
   peer: string,
-  entry: GateEntry,
+  slot: ConnectionSlot,
   context: LoginContext,
   exporter: SplitKeys["exporter"],
 ): Promise<Decision> {
   const { name, client } = claim.login;
-  const source = entry.source.name;
+  const source = slot.source.name;
   const fp = formatFingerprint(claim.bundle.fp);
   const fields = { name, peer, key: fp, client };
   let credential: string | null;
@@ -318,7 +322,7 @@ async function decide(
   if (credential !== null) {
     const at = Date.now();
     const known = account?.fp ? equal(account.fp, claim.bundle.fp) : null;
-    if (known !== false && !entry.admit(name)) {
+    if (known !== false && !slot.admit(name)) {
       context.log.warn("login-busy", { ...fields, limit: "max-connections-per-user" });
       return { ...refusedFor(TOO_MANY_CONNECTIONS), outcome: "busy" };
     }

@@ -12,7 +12,7 @@ import { within } from "../protocol/timer.ts";
 import { AuditLog } from "./observe/audit.ts";
 import { Operations } from "./control/operations.ts";
 import { type Control, openControl } from "./control/server.ts";
-import { Gate, type GateEntry } from "./admission/gate.ts";
+import { ConnectionLimiter, type ConnectionSlot } from "./admission/connection_limiter.ts";
 import { LoginThrottle } from "./admission/login_throttle.ts";
 import { type ConnectedSession, SessionRegistry } from "./accounts/session_registry.ts";
 import { InFlight } from "./admission/in_flight.ts";
@@ -21,17 +21,17 @@ import { type AuthenticatedConnection, login, type LoginContext } from "./login.
 import type { Monitor } from "./observe/monitor.ts";
 import { type Gauges, Observer } from "./observe/observe.ts";
 import { type Offence, Penalties } from "./admission/penalties.ts";
-import { Buckets } from "./admission/rates.ts";
+import { TokenBuckets } from "./admission/token_bucket.ts";
 import { Semaphore } from "./admission/semaphore.ts";
 import type { DispatcherContext } from "./requests/dispatcher.ts";
 import { Session } from "./session.ts";
-import type { LiveSettings, Reloaded } from "./settings/settings.ts";
+import type { LiveSettings, ReloadResult } from "./settings/settings.ts";
 import { openSqliteStore } from "./store/sqlite_store.ts";
 import type { Store } from "./store/store.ts";
 import { TicketIssuer } from "./accounts/tickets.ts";
 import { rejectConnection } from "./admission/reject_connection.ts";
 import { Users } from "./accounts/users.ts";
-import { Wire } from "./admission/wire.ts";
+import { TimedStream } from "./admission/timed_stream.ts";
 
 const HOUR = 3_600_000;
 
@@ -108,7 +108,7 @@ export async function startServer(
     observer.penalties.add(offence);
     log.warn("source-penalised", { source, offence, seconds });
   });
-  const gate = new Gate(current, penalties);
+  const limiter = new ConnectionLimiter(current, penalties);
   const loginContext: LoginContext = {
     identity,
     grid: await TimingGrid.measure(identity),
@@ -146,18 +146,20 @@ export async function startServer(
     settings: current,
     serverFp: identity.bundle.fp,
     inFlight: new InFlight(() => current().maxInFlightTotal),
-    messages: new Buckets(() => ({
+    messages: new TokenBuckets(() => ({
       perSecond: current().messagesPerMinute / 60,
       burst: current().messagesBurst,
     })),
   };
 
   const connections = new Set<Promise<void>>();
-  const context: ConnectionContext = { gate, loginContext, sessionContext };
+  const context: ConnectionContext = { limiter, loginContext, sessionContext };
   const accepting = (async () => {
     for await (const stream of listener.accept()) {
       observer.connections++;
-      const connection = receive(stream, context).finally(() => connections.delete(connection));
+      const connection = serveConnection(stream, context).finally(() =>
+        connections.delete(connection)
+      );
       connections.add(connection);
     }
   })();
@@ -170,7 +172,7 @@ export async function startServer(
   const tidied = tidy();
 
   const gauges = (): Gauges => ({
-    handshakes: gate.strangers,
+    handshakes: limiter.unauthenticated,
     sessions: registry.size,
     online: registry.online,
     queues: { rsa: loginContext.slots.waiting, argon2: loginContext.argon.waiting },
@@ -204,7 +206,7 @@ export async function startServer(
     await control?.close();
     listener.close();
     await accepting;
-    gate.closeAll();
+    limiter.closeAll();
     await endSessions(registry.sessions(), current().stopTimeout);
     clearInterval(checking);
     await within(Promise.all(connections), GOODBYES, undefined);
@@ -232,7 +234,7 @@ export async function startServer(
     registry,
     observer,
     gauges,
-    load: () => ({ connections: gate.size, inFlight: sessionContext.inFlight.reserved }),
+    load: () => ({ connections: limiter.size, inFlight: sessionContext.inFlight.reserved }),
     reload: async () => {
       try {
         await operations.run({ op: "reload", by: { pid: Deno.pid } }, "signal");
@@ -247,71 +249,71 @@ export async function startServer(
 
 /** What serving a connection needs. */
 interface ConnectionContext {
-  readonly gate: Gate;
+  readonly limiter: ConnectionLimiter;
   readonly loginContext: LoginContext;
   readonly sessionContext: DispatcherContext;
 }
 
 /** One connection, from its first byte to its end. Never rejects: what goes wrong is logged. */
-async function receive(stream: ByteStream, context: ConnectionContext): Promise<void> {
+async function serveConnection(socket: ByteStream, context: ConnectionContext): Promise<void> {
   const { observer, log, settings } = context.sessionContext;
-  const entry = context.gate.enter(stream);
-  if ("limit" in entry) {
-    const { limit, retryAfter, source } = entry;
-    observer.turnedAway.add(limit);
-    log.debug("turned-away", { source: source.name, limit });
-    return await rejectConnection(stream, busyLine(limit, retryAfter));
+  const slot = context.limiter.enter(socket);
+  if ("limit" in slot) {
+    const { limit, retryAfter, source } = slot;
+    observer.rejected.add(limit);
+    log.debug("connection-rejected", { source: source.name, limit });
+    return await rejectConnection(socket, busyLine(limit, retryAfter));
   }
   const began = performance.now();
-  const wire = new Wire(stream, settings().loginTimeout, observer.network);
+  const stream = new TimedStream(socket, settings().loginTimeout, observer.network);
   try {
-    const loggedIn = await admit(wire, entry, context);
+    const loggedIn = await admit(stream, slot, context);
     if (!loggedIn) return;
-    await new Session(loggedIn, wire, context.sessionContext, began).run();
-    log.info("goodbye", { name: loggedIn.name, peer: wire.peer });
+    await new Session(loggedIn, stream, context.sessionContext, began).run();
+    log.info("goodbye", { name: loggedIn.name, peer: stream.peer });
   } catch (error) {
-    const code = wire.late ? "timeout" : isSealpostError(error) ? error.code : "internal";
+    const code = stream.timedOut ? "timeout" : isSealpostError(error) ? error.code : "internal";
     const why = error instanceof Error ? error.message : String(error);
-    if (code === "internal") log.error("internal-error", { peer: wire.peer, error: why });
-    else log.info("connection-ended", { peer: wire.peer, code, why });
+    if (code === "internal") log.error("internal-error", { peer: stream.peer, error: why });
+    else log.info("connection-ended", { peer: stream.peer, code, why });
   } finally {
-    wire.close();
-    entry.leave();
+    stream.close();
+    slot.release();
   }
 }
 
 /** The login of a connection, with what comes of it for its source; null if there is none. */
 async function admit(
-  wire: Wire,
-  entry: GateEntry,
+  stream: TimedStream,
+  slot: ConnectionSlot,
   context: ConnectionContext,
 ): Promise<AuthenticatedConnection | null> {
   const { loginContext } = context;
   const { observer, penalties } = loginContext;
   try {
-    const result = await login(wire, entry, loginContext);
+    const result = await login(stream, slot, loginContext);
     if ("connection" in result) {
       observer.logins.add(result.resumed ? "ticket" : "password");
-      wire.relax();
+      stream.endLoginTimeout();
       return result;
     }
     if (result.outcome) observer.logins.add(result.outcome);
     return null;
   } catch (error) {
     observer.logins.add("broken");
-    const offence = offenceOf(error, wire);
-    if (offence && !entry.dropped()) penalties.add(entry.source, offence);
+    const offence = offenceOf(error, stream);
+    if (offence && !slot.evicted()) penalties.add(slot.source, offence);
     throw error;
   }
 }
 
 /** What the source of a handshake that ended with `error` is penalised for; null if for nothing. */
-function offenceOf(error: unknown, wire: Wire): Offence | null {
-  if (wire.late) return "timeout";
+function offenceOf(error: unknown, stream: TimedStream): Offence | null {
+  if (stream.timedOut) return "timeout";
   if (!isSealpostError(error)) return "crash";
   switch (error.code) {
     case "connection-lost":
-      return wire.heard > 0 ? "abandoned" : null;
+      return stream.bytesReceived > 0 ? "abandoned" : null;
     case "busy":
     case "disk-full":
     case "file-io":
@@ -357,9 +359,9 @@ function addressesOf(address: Address, said: readonly Address[]): string[] {
 }
 
 /** Reads the settings again, and says what came of it. Throws what {@linkcode LiveSettings.reload} does. */
-async function reloadSettings(settings: LiveSettings, log: Log): Promise<Reloaded> {
+async function reloadSettings(settings: LiveSettings, log: Log): Promise<ReloadResult> {
   const result = await settings.reload();
-  const names = (changes: Reloaded["applied"]) => changes.map(({ name }) => name).join(",");
+  const names = (changes: ReloadResult["applied"]) => changes.map(({ name }) => name).join(",");
   log.info("reloaded", {
     ...result.applied.length === 0 ? {} : { applied: names(result.applied) },
     ...result.waiting.length === 0 ? {} : { restart: names(result.waiting) },

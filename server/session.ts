@@ -5,7 +5,7 @@ import { Kind } from "../protocol/frame.ts";
 import { encodeGoodbye, type Goodbye } from "../protocol/goodbye.ts";
 import { encodeJson } from "../protocol/request.ts";
 import { within } from "../protocol/timer.ts";
-import type { Wire } from "./admission/wire.ts";
+import type { TimedStream } from "./admission/timed_stream.ts";
 import type { AuthenticatedConnection } from "./login.ts";
 import { Dispatcher, type DispatcherContext } from "./requests/dispatcher.ts";
 import type { RequestSession, RotationOffer } from "./requests/request_context.ts";
@@ -27,7 +27,7 @@ export class Session implements RequestSession {
   credential: string;
   rotationOffer: RotationOffer | null = null;
   readonly #connection: Connection;
-  readonly #wire: Wire;
+  readonly #stream: TimedStream;
   readonly #context: DispatcherContext;
   readonly #dispatcher: Dispatcher;
   #nextTicket: AuthenticatedConnection["nextTicket"];
@@ -40,7 +40,7 @@ export class Session implements RequestSession {
   /** `began`: when its connection did, of `performance.now()`. */
   constructor(
     loggedIn: AuthenticatedConnection,
-    wire: Wire,
+    stream: TimedStream,
     context: DispatcherContext,
     began: number,
   ) {
@@ -53,7 +53,7 @@ export class Session implements RequestSession {
     this.exporter = loggedIn.exporter;
     this.credential = loggedIn.credential;
     this.#connection = loggedIn.connection;
-    this.#wire = wire;
+    this.#stream = stream;
     this.#nextTicket = loggedIn.nextTicket;
     this.#began = began;
     this.#context = context;
@@ -128,7 +128,7 @@ export class Session implements RequestSession {
       quiet.asked = true;
       this.#connection.ping().catch(() => {});
     }
-    if (now - (this.#wire.writingSince ?? now) > stallTimeout) {
+    if (now - (this.#stream.writingSince ?? now) > stallTimeout) {
       this.#connection.abort(new SealpostError("timeout", "the client does not read"));
     } else if (now - (this.#waitingSince ?? now) > stallTimeout) {
       this.#connection.abort(new SealpostError("timeout", "the client's upload stands still"));

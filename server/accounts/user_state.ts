@@ -45,11 +45,11 @@ export function parseUserState(value: string): UserState {
 
 /** `state` as it stands in `user_pass.json`. */
 export function formatUserState({ phc, disabled, expires }: UserState): string {
-  const once = expires === null ? "" : `once:${formatTime(expires)}:`;
+  const once = expires === null ? "" : `once:${formatUtcSeconds(expires)}:`;
   return `${disabled ? "!" : ""}${once}${phc}`;
 }
 
 /** `2026-11-29T10:15:00Z`: UTC, without the fraction of a second. */
-export function formatTime(ms: number): string {
+export function formatUtcSeconds(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }

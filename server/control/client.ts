@@ -5,8 +5,8 @@ import {
   type ControlOp,
   type ControlRequest,
   type ControlResult,
-  decodeAnswer,
-  encodeRequest,
+  decodeControlAnswer,
+  encodeControlRequest,
   MAX_ANSWER,
   readLine,
 } from "./protocol.ts";
@@ -30,8 +30,8 @@ export async function callControl<O extends ControlOp>(
     stream.close();
   }, PATIENCE);
   try {
-    await stream.write(encodeRequest(request));
-    return decodeAnswer(op, await readLine(stream, MAX_ANSWER));
+    await stream.write(encodeControlRequest(request));
+    return decodeControlAnswer(op, await readLine(stream, MAX_ANSWER));
   } catch (error) {
     if (late) throw new SealpostError("timeout", "the server does not answer", { cause: error });
     if (isSealpostError(error, "connection-lost")) {

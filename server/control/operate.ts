@@ -19,8 +19,8 @@ import {
   type ControlOp,
   type ControlRequest,
   type ControlResult,
-  decodeAnswer,
-  encodeAnswer,
+  decodeControlAnswer,
+  encodeControlAnswer,
 } from "./protocol.ts";
 import { stderrLog } from "../observe/log.ts";
 import { describeStats, listSessions, listUsers, quantity, shownTime } from "./report.ts";
@@ -276,7 +276,10 @@ async function offline<O extends ControlOp>(
         },
         running: null,
       });
-      return decodeAnswer(op, encodeAnswer({ result: await operations.run(request) }));
+      return decodeControlAnswer(
+        op,
+        encodeControlAnswer({ result: await operations.run(request) }),
+      );
     } finally {
       users.close();
     }

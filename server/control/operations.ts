@@ -31,7 +31,7 @@ const GOODBYE_PATIENCE = 2000;
 const PURGE_AT_ONCE = 200;
 
 /** What only a running server has. */
-export interface Running {
+export interface RunningServer {
   readonly address: string;
   readonly registry: SessionRegistry;
   readonly observer: Observer;
@@ -50,7 +50,7 @@ export interface OperationsContext {
   readonly audit: AuditLog;
   readonly server: ServerInfo;
   /** Null if no server runs: what is done then has no sessions to end. */
-  readonly running: Running | null;
+  readonly running: RunningServer | null;
 }
 
 /** What operators do, on a running server or, without one, on its folder. */
@@ -294,7 +294,7 @@ export class Operations {
       handshakes,
       queues,
       connections: observer.connections,
-      turnedAway: observer.turnedAway.toJSON(),
+      rejected: observer.rejected.toJSON(),
       penalties: observer.penalties.toJSON(),
       logins: observer.logins.toJSON(),
       requests: observer.requests.toJSON(),
@@ -314,7 +314,7 @@ export class Operations {
     };
   }
 
-  #requireRunning(): Running {
+  #requireRunning(): RunningServer {
     if (this.#context.running !== null) return this.#context.running;
     throw new SealpostError("usage", `no server is running here; start it with ${PROGRAM} serve`);
   }

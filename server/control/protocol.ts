@@ -106,7 +106,7 @@ const stats = v.object({
   handshakes: count,
   queues: counts,
   connections: count,
-  turnedAway: counts,
+  rejected: counts,
   penalties: counts,
   logins: counts,
   requests: counts,
@@ -180,17 +180,17 @@ const refusal = v.object({
 });
 
 /** A request as a line. */
-export function encodeRequest(request: ControlRequest): Bytes {
+export function encodeControlRequest(request: ControlRequest): Bytes {
   return utf8(`${JSON.stringify(request)}\n`);
 }
 
 /** The request in a line. Throws `format`. */
-export function decodeRequest(line: Bytes): ControlRequest {
+export function decodeControlRequest(line: Bytes): ControlRequest {
   return parseJson(request, fromUtf8(line));
 }
 
 /** What was done, or why not, as a line. */
-export function encodeAnswer(
+export function encodeControlAnswer(
   answer: { readonly result: unknown } | { readonly code: ErrorCode; readonly message: string },
 ): Bytes {
   return utf8(`${JSON.stringify({ ok: "result" in answer, ...answer })}\n`);
@@ -202,7 +202,7 @@ const answered = v.variant("ok", [
 ]);
 
 /** The result in an answer's line; a refusal is thrown, with its code. Throws `protocol`. */
-export function decodeAnswer<O extends ControlOp>(op: O, line: Bytes): ControlResult<O> {
+export function decodeControlAnswer<O extends ControlOp>(op: O, line: Bytes): ControlResult<O> {
   let answer: v.InferOutput<typeof answered>;
   try {
     answer = parseJson(answered, fromUtf8(line));

@@ -82,7 +82,7 @@ export function describeStats(stats: Stats): string {
       "connections",
       `${stats.connections} in all, ${stats.handshakes} not logged in yet`,
     ],
-    ["turned away", counts(stats.turnedAway)],
+    ["turned away", counts(stats.rejected)],
     ["penalties", counts(stats.penalties)],
     ["logins", counts(stats.logins)],
     ["waiting", counts({ ...stats.queues, commit: store.waiting })],

@@ -7,7 +7,7 @@ import { within } from "../../protocol/timer.ts";
 import type { Log } from "../observe/log.ts";
 import type { Operations } from "./operations.ts";
 import { CONTROL_FOLDER, controlPath } from "./path.ts";
-import { decodeRequest, encodeAnswer, MAX_REQUEST, readLine } from "./protocol.ts";
+import { decodeControlRequest, encodeControlAnswer, MAX_REQUEST, readLine } from "./protocol.ts";
 import { join } from "@std/path";
 
 /** Connections at a time: an operator has one. */
@@ -99,18 +99,18 @@ async function serve(stream: ByteStream, operations: Operations, log: Log): Prom
 
 async function answer(line: Bytes, operations: Operations, log: Log): Promise<Bytes> {
   try {
-    const request = decodeRequest(line);
+    const request = decodeControlRequest(line);
     log.info("control", {
       op: request.op,
       ..."name" in request ? { name: request.name } : {},
       pid: request.by.pid,
     });
-    return encodeAnswer({ result: await operations.run(request) });
+    return encodeControlAnswer({ result: await operations.run(request) });
   } catch (error) {
     if (!isSealpostError(error)) log.error("internal-error", { error: String(error) });
     const { code, message } = isSealpostError(error)
       ? error
       : new SealpostError("internal", "the server failed to do this; its log says more");
-    return encodeAnswer({ code, message });
+    return encodeControlAnswer({ code, message });
   }
 }

@@ -1,4 +1,4 @@
-/** What a check found, by kind. Those of a kind in {@linkcode MENDABLE} can be mended without loss. */
+/** What a check found, by kind. Those of a kind in {@linkcode REPAIRABLE} can be repaired without loss. */
 export type FindingKind =
   | "database" // SQLite's own checks failed
   | "schema" // a table or index is missing or another
@@ -15,7 +15,7 @@ export type FindingKind =
   | "permissions" // what others can read
   | "unusual"; // what a client sent and no client will open, and files of others
 
-const MENDABLE: readonly FindingKind[] = ["counter", "next-uid", "unnamed"];
+const REPAIRABLE: readonly FindingKind[] = ["counter", "next-uid", "unnamed"];
 
 /** One thing that was found. */
 export interface Finding {
@@ -24,7 +24,7 @@ export interface Finding {
   readonly severity: "damage" | "note";
   /** For a person; no secret, one line. */
   readonly what: string;
-  readonly mended: boolean;
+  readonly repaired: boolean;
 }
 
 /** Most findings of one kind that are kept; the others are counted. */
@@ -36,11 +36,11 @@ export class FsckFindings {
   readonly #counts = new Map<string, number>();
 
   damage(kind: FindingKind, what: string): void {
-    this.#add({ kind, severity: "damage", what, mended: false });
+    this.#add({ kind, severity: "damage", what, repaired: false });
   }
 
   note(kind: FindingKind, what: string): void {
-    this.#add({ kind, severity: "note", what, mended: false });
+    this.#add({ kind, severity: "note", what, repaired: false });
   }
 
   #add(finding: Finding): void {
@@ -55,11 +55,11 @@ export class FsckFindings {
     return this.#list.some((finding) => finding.kind === kind);
   }
 
-  /** Everything of `kind`, which can be mended, was. */
-  mended(kind: FindingKind): void {
-    if (!MENDABLE.includes(kind)) throw new Error(`${kind} is not mended`);
+  /** Everything of `kind`, which can be repaired, was. */
+  repaired(kind: FindingKind): void {
+    if (!REPAIRABLE.includes(kind)) throw new Error(`${kind} is not repaired`);
     for (const [i, finding] of this.#list.entries()) {
-      if (finding.kind === kind) this.#list[i] = { ...finding, mended: true };
+      if (finding.kind === kind) this.#list[i] = { ...finding, repaired: true };
     }
   }
 
@@ -75,7 +75,7 @@ export class FsckFindings {
     return out;
   }
 
-  /** How many things are damaged and were not mended. */
+  /** How many things are damaged and were not repaired. */
   get damaged(): number {
     let damaged = 0;
     for (const [key, count] of this.#counts) {
@@ -83,7 +83,7 @@ export class FsckFindings {
       const one = this.#list.find((finding) =>
         finding.kind === kind && finding.severity === severity
       );
-      if (severity === "damage" && one?.mended === false) damaged += count;
+      if (severity === "damage" && one?.repaired === false) damaged += count;
     }
     return damaged;
   }

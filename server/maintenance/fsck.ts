@@ -15,7 +15,7 @@ import {
 import { type Finding, FsckFindings } from "./findings.ts";
 import { isUploadName, UPLOADS_NAME } from "../store/partial_uploads.ts";
 import { pinBodies } from "../store/pin.ts";
-import { checkRows, type Counts, MEND_COUNTERS } from "./row_check.ts";
+import { checkRows, type Counts, REPAIR_COUNTERS } from "./row_check.ts";
 import { dirname, join } from "@std/path";
 import { DatabaseSync } from "node:sqlite";
 
@@ -23,7 +23,7 @@ import { DatabaseSync } from "node:sqlite";
 export const LOST_NAME = "lost+found";
 
 /** What a check found. */
-export interface Report extends Counts {
+export interface FsckReport extends Counts {
   /** The store's folder. */
   readonly store: string;
   /** Whether a server had it open. */
@@ -33,7 +33,7 @@ export interface Report extends Counts {
   readonly bodies: number;
   readonly bodyBytes: number;
   readonly findings: readonly Finding[];
-  /** How many things are damaged and were not mended. */
+  /** How many things are damaged and were not repaired. */
   readonly damaged: number;
 }
 
@@ -49,7 +49,7 @@ export interface Report extends Counts {
 export async function checkStore(
   folder: string,
   options: { readonly repair?: boolean } = {},
-): Promise<Report> {
+): Promise<FsckReport> {
   const path = join(folder, DATABASE_NAME);
   if (!await isThere(path)) {
     throw new SealpostError("file-missing", `there is no store in ${folder}: no ${path}`);
@@ -161,18 +161,18 @@ async function mend(
   if (findings.has("counter") || findings.has("next-uid")) {
     const db = new DatabaseSync(path);
     try {
-      db.exec(`BEGIN IMMEDIATE; ${MEND_COUNTERS}; COMMIT`);
+      db.exec(`BEGIN IMMEDIATE; ${REPAIR_COUNTERS}; COMMIT`);
     } catch (error) {
       throw wrapSqliteError(error, path);
     } finally {
       db.close();
     }
-    findings.mended("counter");
-    findings.mended("next-uid");
+    findings.repaired("counter");
+    findings.repaired("next-uid");
   }
   if (unnamed.length > 0) {
     await putAside(folder, unnamed);
-    findings.mended("unnamed");
+    findings.repaired("unnamed");
   }
 }
 
@@ -209,7 +209,7 @@ export async function fsck(options: FsckOptions): Promise<void> {
 }
 
 /** The error that says that a store is damaged. */
-export function damagedStore({ store, damaged }: Report): SealpostError {
+export function damagedStore({ store, damaged }: FsckReport): SealpostError {
   return new SealpostError(
     "format",
     `the store ${store} is damaged: ${damaged} ${damaged === 1 ? "thing is" : "things are"} not ` +
@@ -219,15 +219,15 @@ export function damagedStore({ store, damaged }: Report): SealpostError {
 }
 
 /** A report in lines for a person. */
-export function describeReport(report: Report): string[] {
+export function describeReport(report: FsckReport): string[] {
   const lines = [
     `${report.store}: ${report.accounts} accounts, ${report.messages} messages, ` +
     `${report.entries} entries that count for ${report.bytes} bytes, ${report.bodies} bodies in ` +
     `files of ${report.bodyBytes} bytes; schema ${report.schema}` +
     (report.running ? "; a server is using it" : ""),
   ];
-  for (const { severity, what, mended } of report.findings) {
-    lines.push(`${severity}: ${what}${mended ? " (mended)" : ""}`);
+  for (const { severity, what, repaired } of report.findings) {
+    lines.push(`${severity}: ${what}${repaired ? " (repaired)" : ""}`);
   }
   if (report.damaged === 0) lines.push("clean");
   return lines;

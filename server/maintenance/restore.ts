@@ -13,7 +13,7 @@ import {
   RESTORING,
   wrapSqliteError,
 } from "../store/database.ts";
-import { checkStore, damagedStore, describeReport, type Report } from "./fsck.ts";
+import { checkStore, damagedStore, describeReport, type FsckReport } from "./fsck.ts";
 import { PIN_NAME } from "../store/pin.ts";
 import {
   copyDurably,
@@ -55,7 +55,7 @@ export interface RestoreReport {
   readonly kept: readonly string[];
   /** Mailboxes that are others now, so that clients tell their users. */
   readonly renewed: readonly string[];
-  readonly check: Report;
+  readonly check: FsckReport;
 }
 
 /**

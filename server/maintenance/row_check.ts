@@ -15,7 +15,7 @@ import { isBodyName } from "../store/body_files.ts";
 import { schemaVersion } from "../store/database.ts";
 import type { FsckFindings } from "./findings.ts";
 import { MIGRATIONS } from "../store/schema.sql.ts";
-import { blob, integer, nullable, type Row, text } from "../store/statements.ts";
+import { blob, integer, nullable, type SqlRow, text } from "../store/statements.ts";
 import { DatabaseSync } from "node:sqlite";
 
 /** Problems that SQLite names before it stops looking. */
@@ -66,7 +66,7 @@ const FORGOTTEN = `SELECT m.id, m.header FROM message AS m
       WHERE sender_fp = substr(m.header, 18, 32) AND message_id = substr(m.header, 2, 16))`;
 
 /** Mends what {@linkcode checkRows} finds of the kinds `counter` and `next-uid`. */
-export const MEND_COUNTERS = `
+export const REPAIR_COUNTERS = `
   UPDATE account SET entries = c.real_entries, unseen = c.real_unseen, bytes = c.real_bytes,
       next_uid = max(account.next_uid, c.last_uid + 1)
     FROM (${COUNTED}) AS c WHERE c.id = account.id`;
@@ -267,7 +267,7 @@ async function checkRotations(db: DatabaseSync, findings: FsckFindings): Promise
   }
 }
 
-async function rotationProblem(row: Row): Promise<string | null> {
+async function rotationProblem(row: SqlRow): Promise<string | null> {
   try {
     const certificate = decodeCertificate(blob(row, "certificate"));
     const [from, to] = [
@@ -303,7 +303,7 @@ function problemOf(check: () => void): string | null {
 }
 
 /** A message by its id if its header says one, else by its row. */
-function messageName(row: Row): string {
+function messageName(row: SqlRow): string {
   const header = blob(row, "header");
   return problemOf(() => decodeHeader(header)) === null
     ? `message ${formatMessageId(header.subarray(1, 17))}`

@@ -83,10 +83,10 @@ export function openMetrics({ observer, gauges, store }: MetricsSource): Metrics
     () => observer.connections,
   );
   counters(
-    "sealpost_connections_turned_away_total",
+    "sealpost_connections_rejected_total",
     "Connections that were closed at once, by the limit that they met.",
     "limit",
-    () => observer.turnedAway.toJSON(),
+    () => observer.rejected.toJSON(),
   );
   counters(
     "sealpost_penalties_total",

@@ -51,7 +51,7 @@ export class Observer {
   /** Connections that were accepted by the system. */
   connections = 0;
   /** Those of them that were closed at once, by the limit that they met. */
-  readonly turnedAway = new Tally<string>();
+  readonly rejected = new Tally<string>();
   /** Times that a source was refused for what it had done, by the last of that. */
   readonly penalties = new Tally<string>();
   readonly logins = new Tally<LoginOutcome>([

@@ -18,7 +18,7 @@ import {
 } from "../../protocol/request.ts";
 import { sleep } from "../../protocol/timer.ts";
 import type { InFlight } from "../admission/in_flight.ts";
-import { Bucket } from "../admission/rates.ts";
+import { TokenBucket } from "../admission/token_bucket.ts";
 import type { Values } from "../settings/setting_values.ts";
 import type { SettingName } from "../settings/settings_table.ts";
 import { handleRequest } from "./handlers.ts";
@@ -73,7 +73,7 @@ export class Dispatcher {
   #answered: Promise<void> = Promise.resolve();
   /** No more requests are taken. */
   #stopping = false;
-  readonly #pace: Bucket;
+  readonly #pace: TokenBucket;
   #toldAt = -TELL_EVERY;
 
   constructor(session: RequestSession, connection: Connection, context: DispatcherContext) {
@@ -81,7 +81,7 @@ export class Dispatcher {
     this.#connection = connection;
     this.#context = context;
     this.#requestContext = { ...context, session };
-    this.#pace = new Bucket(paceOf(context.settings()), performance.now());
+    this.#pace = new TokenBucket(paceOf(context.settings()), performance.now());
   }
 
   /** Whether more of an upload has to come. */

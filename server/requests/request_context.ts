@@ -5,7 +5,7 @@ import type { Certificate } from "../../protocol/rotation.ts";
 import type { ConnectedSession, SessionRegistry } from "../accounts/session_registry.ts";
 import type { Users } from "../accounts/users.ts";
 import type { LoginThrottle } from "../admission/login_throttle.ts";
-import type { Buckets } from "../admission/rates.ts";
+import type { TokenBuckets } from "../admission/token_bucket.ts";
 import type { Semaphore } from "../admission/semaphore.ts";
 import type { AuditLog } from "../observe/audit.ts";
 import type { Log } from "../observe/log.ts";
@@ -22,7 +22,7 @@ export interface RequestServices {
   readonly argon: Semaphore;
   readonly loginThrottle: LoginThrottle;
   /** The messages that users send. */
-  readonly messages: Buckets;
+  readonly messages: TokenBuckets;
   readonly audit: AuditLog;
   readonly log: Log;
   readonly observer: Observer;

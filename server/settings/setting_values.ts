@@ -66,7 +66,7 @@ export function parseValue(setting: Setting, text: string): Value {
     case "duration": {
       const duration = parseDuration(word);
       if (duration !== null && duration >= min && duration <= max) return duration;
-      const bounds = `from ${formatDuration(min)} to ${formatDuration(max)}`;
+      const bounds = `from ${formatSettingDuration(min)} to ${formatSettingDuration(max)}`;
       throw wrong(word, `a duration ${bounds}, like 90s, 5m, 12h or 30d${alternative}`);
     }
     case "address":
@@ -100,7 +100,7 @@ export function formatValue(setting: Setting, value: Value): string {
   if (value === null || value === Infinity) return "off";
   if (typeof value === "number") {
     if (setting.kind === "size") return formatSize(value);
-    return setting.kind === "duration" ? formatDuration(value) : String(value);
+    return setting.kind === "duration" ? formatSettingDuration(value) : String(value);
   }
   if (typeof value === "boolean") return value ? "on" : "off";
   if (typeof value === "string") return value;
@@ -122,7 +122,7 @@ export function parseDuration(text: string): number | null {
 }
 
 /** Milliseconds as {@linkcode parseDuration} reads them: `90m` is `1h30m`. */
-export function formatDuration(ms: number): string {
+export function formatSettingDuration(ms: number): string {
   let left = Math.round(ms / 1000) * 1000;
   if (left === 0) return "0s";
   let text = "";

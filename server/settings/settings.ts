@@ -2,7 +2,7 @@ import { join } from "@std/path";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { hint, nearest } from "../../cli/options.ts";
 import {
-  formatDuration,
+  formatSettingDuration,
   formatValue,
   parseValue,
   propertyOf,
@@ -19,13 +19,13 @@ import {
 } from "./settings_table.ts";
 
 /** Where settings come from, the file aside: as they are written, by the setting's name. */
-export interface Given {
+export interface GivenSettings {
   readonly flags?: ReadonlyMap<string, string>;
   readonly environment?: ReadonlyMap<string, string>;
 }
 
 /** One setting as it is in force. */
-export interface Effective {
+export interface EffectiveSetting {
   readonly setting: Setting;
   readonly value: Value;
   /** The value as it is written. */
@@ -37,7 +37,7 @@ export interface Effective {
 /** All settings, each with where it comes from. */
 export interface Settings {
   readonly values: Values;
-  readonly all: ReadonlyMap<string, Effective>;
+  readonly all: ReadonlyMap<string, EffectiveSetting>;
 }
 
 /**
@@ -46,7 +46,7 @@ export interface Settings {
  * stands. Throws `config` (file, environment) or `usage` (command line) for an unknown name or a
  * value out of bounds, saying where, and `file-io`.
  */
-export async function loadSettings(dir: string, given: Given = {}): Promise<Settings> {
+export async function loadSettings(dir: string, given: GivenSettings = {}): Promise<Settings> {
   const path = join(dir, SETTINGS_FILE);
   return settle(await readSettingsFile(path), path, given);
 }
@@ -56,9 +56,9 @@ export function settingsWith(changes: Partial<Values> = {}): Values {
   return { ...settle([], SETTINGS_FILE, {}).values, ...changes };
 }
 
-function settle(file: readonly FileEntry[], path: string, given: Given): Settings {
+function settle(file: readonly FileEntry[], path: string, given: GivenSettings): Settings {
   const { flags = new Map<string, string>(), environment = new Map<string, string>() } = given;
-  const all = new Map<string, Effective>();
+  const all = new Map<string, EffectiveSetting>();
   const take = (setting: Setting, text: string, origin: string, where: string) => {
     const value = attempt(() => parseValue(setting, text), where);
     all.set(setting.name, { setting, value, text: formatValue(setting, value), origin });
@@ -96,7 +96,7 @@ function settle(file: readonly FileEntry[], path: string, given: Given): Setting
 }
 
 /** The values under the names they have in the program. */
-function valuesOf(all: ReadonlyMap<string, Effective>): Values {
+function valuesOf(all: ReadonlyMap<string, EffectiveSetting>): Values {
   // Every setting of the table is in `all`, with a value of its kind.
   return Object.fromEntries(
     [...all].map(([name, { value }]) => [propertyOf(name), value]),
@@ -109,16 +109,16 @@ function checkTogether(values: Values): void {
   if (idleTimeout <= pingAfter) {
     throw new SealpostError(
       "config",
-      `idle-timeout (${formatDuration(idleTimeout)}) must be above ping-after ` +
-        `(${formatDuration(pingAfter)}): nobody could answer the ping in time`,
+      `idle-timeout (${formatSettingDuration(idleTimeout)}) must be above ping-after ` +
+        `(${formatSettingDuration(pingAfter)}): nobody could answer the ping in time`,
     );
   }
   if (penaltyThreshold > penaltyMax) {
     throw new SealpostError(
       "config",
-      `penalty-threshold (${formatDuration(penaltyThreshold)}) is above penalty-max ` +
+      `penalty-threshold (${formatSettingDuration(penaltyThreshold)}) is above penalty-max ` +
         `(${
-          formatDuration(penaltyMax)
+          formatSettingDuration(penaltyMax)
         }), so nobody is ever refused; say penalties = "off" for that`,
     );
   }
@@ -160,7 +160,7 @@ export function showSettings(settings: Settings): string {
   return text;
 }
 
-function toToml({ setting, text }: Effective): string {
+function toToml({ setting, text }: EffectiveSetting): string {
   if (setting.kind === "switch") return text === "on" ? "true" : "false";
   return setting.kind === "count" && text !== "off" ? text : JSON.stringify(text);
 }
@@ -173,7 +173,7 @@ export interface SettingChange {
 }
 
 /** What a reload did. */
-export interface Reloaded {
+export interface ReloadResult {
   /** In force from now on. */
   readonly applied: readonly SettingChange[];
   /** In force after a restart. */
@@ -186,13 +186,13 @@ export class LiveSettings {
 
   constructor(
     readonly dir: string,
-    readonly given: Given,
+    readonly given: GivenSettings,
     settings: Settings,
   ) {
     this.#settings = settings;
   }
 
-  static async load(dir: string, given: Given = {}): Promise<LiveSettings> {
+  static async load(dir: string, given: GivenSettings = {}): Promise<LiveSettings> {
     return new LiveSettings(dir, given, await loadSettings(dir, given));
   }
 
@@ -210,7 +210,7 @@ export class LiveSettings {
    * Reads the file again, with the command line and the environment as they were at the start. What
    * throws (see {@linkcode loadSettings}) leaves everything as it was.
    */
-  async reload(): Promise<Reloaded> {
+  async reload(): Promise<ReloadResult> {
     const next = await loadSettings(this.dir, this.given);
     const all = new Map(next.all);
     const applied: SettingChange[] = [];

@@ -14,7 +14,7 @@ import {
   integer,
   nullable,
   prepareStatements,
-  type Row,
+  type SqlRow,
   type Statements,
   text,
 } from "./statements.ts";
@@ -36,8 +36,8 @@ import type {
   ResumedBody,
   RotateOutcome,
   Store,
+  StoredTicket,
   StoreStats,
-  Ticket,
   UploadId,
   UploadStart,
 } from "./store.ts";
@@ -368,7 +368,7 @@ class SqliteStore implements Store {
     }
   }
 
-  saveTicket(ticket: Ticket): Promise<void> {
+  saveTicket(ticket: StoredTicket): Promise<void> {
     const { id, account, fp, credential, wrapped, fullAt, expires } = ticket;
     return this.#write(wrapped.length, () => {
       const { changes } = this.#sql.addTicket
@@ -377,7 +377,7 @@ class SqliteStore implements Store {
     });
   }
 
-  ticket(id: Bytes): Promise<Ticket | null> {
+  ticket(id: Bytes): Promise<StoredTicket | null> {
     return this.#read(() => ticketOf(this.#sql.ticket.get(id)));
   }
 
@@ -549,7 +549,7 @@ function noRoom(account: string): RefusedError {
   );
 }
 
-function accountOf(row: Row | undefined): Account | null {
+function accountOf(row: SqlRow | undefined): Account | null {
   if (row === undefined) return null;
   return {
     name: text(row, "name"),
@@ -562,7 +562,7 @@ function accountOf(row: Row | undefined): Account | null {
   };
 }
 
-function ticketOf(row: Row | undefined): Ticket | null {
+function ticketOf(row: SqlRow | undefined): StoredTicket | null {
   if (row === undefined) return null;
   return {
     id: blob(row, "id"),
@@ -575,7 +575,7 @@ function ticketOf(row: Row | undefined): Ticket | null {
   };
 }
 
-function entryOf(row: Row): Entry {
+function entryOf(row: SqlRow): Entry {
   const folder = FOLDERS[integer(row, "folder")];
   if (folder === undefined) throw new SealpostError("internal", "an entry in an unknown folder");
   return {

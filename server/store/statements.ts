@@ -110,24 +110,24 @@ export function prepareStatements(db: DatabaseSync): Statements {
 }
 
 /** A row as SQLite gives it. */
-export type Row = Readonly<Record<string, SQLOutputValue>>;
+export type SqlRow = Readonly<Record<string, SQLOutputValue>>;
 
 /** The integer in column `name`. Throws `internal` if it is none. */
-export function integer(row: Row, name: string): number {
+export function integer(row: SqlRow, name: string): number {
   const value = row[name];
   if (typeof value !== "number") throw mistyped(name);
   return value;
 }
 
 /** The text in column `name`. Throws `internal` if it is none. */
-export function text(row: Row, name: string): string {
+export function text(row: SqlRow, name: string): string {
   const value = row[name];
   if (typeof value !== "string") throw mistyped(name);
   return value;
 }
 
 /** The bytes in column `name`. Throws `internal` if it has none. */
-export function blob(row: Row, name: string): Bytes {
+export function blob(row: SqlRow, name: string): Bytes {
   const value = row[name];
   if (!(value instanceof Uint8Array) || !(value.buffer instanceof ArrayBuffer)) {
     throw mistyped(name);
@@ -137,9 +137,9 @@ export function blob(row: Row, name: string): Bytes {
 
 /** What `read` gives for column `name`, or null if that is null. */
 export function nullable<T>(
-  row: Row,
+  row: SqlRow,
   name: string,
-  read: (row: Row, name: string) => T,
+  read: (row: SqlRow, name: string) => T,
 ): T | null {
   return row[name] === null ? null : read(row, name);
 }

@@ -187,7 +187,7 @@ export interface FlagChange {
 export type Expiring = "trash" | "read";
 
 /** A resumption ticket as it is kept: its key is wrapped under a key that the store does not have. */
-export interface Ticket {
+export interface StoredTicket {
   /** 16 bytes. */
   readonly id: Bytes;
   readonly account: string;
@@ -313,8 +313,8 @@ export interface Store {
   forgetDelivered(before: number): Promise<number>;
 
   /** Throws `no-such-user`. */
-  saveTicket(ticket: Ticket): Promise<void>;
-  ticket(id: Bytes): Promise<Ticket | null>;
+  saveTicket(ticket: StoredTicket): Promise<void>;
+  ticket(id: Bytes): Promise<StoredTicket | null>;
   /** Deletes a ticket in one step: true for the one caller that found it there. */
   takeTicket(id: Bytes): Promise<boolean>;
   /** Deletes all tickets of an account. Returns how many. */

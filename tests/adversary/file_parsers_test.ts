@@ -6,10 +6,10 @@ import { parseMessage } from "../../client/message/parse.ts";
 import { transferDecoder } from "../../client/message/transfer_decoding.ts";
 import { type Bytes, concat, utf8 } from "../../crypto/bytes.ts";
 import {
-  decodeAnswer,
-  decodeRequest,
-  encodeAnswer,
-  encodeRequest,
+  decodeControlAnswer,
+  decodeControlRequest,
+  encodeControlAnswer,
+  encodeControlRequest,
 } from "../../server/control/protocol.ts";
 import { formatIp, parseIp, parseNetblock } from "../../server/settings/netblock.ts";
 import { parseSettingsFile } from "../../server/settings/settings_file.ts";
@@ -72,30 +72,30 @@ const CONTROL_JSON = [
 ];
 
 fuzz({
-  name: "decodeRequest() of the control socket",
+  name: "decodeControlRequest() of the control socket",
   seeds: [
-    encodeRequest({ op: "user-add", by: BY, name: "alice", credential: PHC }),
-    encodeRequest({ op: "user-remove", by: { pid: 1 }, name: "alice", purge: true }),
-    encodeRequest({ op: "sessions-end", by: BY, who: 7 }),
-    encodeRequest({ op: "stats", by: BY }),
+    encodeControlRequest({ op: "user-add", by: BY, name: "alice", credential: PHC }),
+    encodeControlRequest({ op: "user-remove", by: { pid: 1 }, name: "alice", purge: true }),
+    encodeControlRequest({ op: "sessions-end", by: BY, who: 7 }),
+    encodeControlRequest({ op: "stats", by: BY }),
   ],
   words: CONTROL_JSON,
-  read: (input) => decodeRequest(input),
+  read: (input) => decodeControlRequest(input),
 });
 
 fuzz({
-  name: "decodeAnswer() of the control socket",
+  name: "decodeControlAnswer() of the control socket",
   seeds: [
-    encodeAnswer({ result: { ended: 3 } }),
-    encodeAnswer({ result: { addresses: ["192.0.2.1:13000"], fingerprint: "SHA256:x" } }),
-    encodeAnswer({
+    encodeControlAnswer({ result: { ended: 3 } }),
+    encodeControlAnswer({ result: { addresses: ["192.0.2.1:13000"], fingerprint: "SHA256:x" } }),
+    encodeControlAnswer({
       result: { users: 1, applied: [{ name: "a", from: "b", to: "c" }], waiting: [] },
     }),
-    encodeAnswer({ code: "no-such-user", message: "there is no user bob" }),
+    encodeControlAnswer({ code: "no-such-user", message: "there is no user bob" }),
   ],
   words: CONTROL_JSON,
   read: (input, rng) =>
-    decodeAnswer(rng.of(["sessions-end", "server-info", "reload", "user-list"]), input),
+    decodeControlAnswer(rng.of(["sessions-end", "server-info", "reload", "user-list"]), input),
 });
 
 fuzz({

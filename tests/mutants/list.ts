@@ -92,9 +92,9 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/message/parse.ts": ["client/message/parse"],
   "client/state/state.ts": ["client/state/state"],
   "files/key_files.ts": [{ file: "keygen", filter: "/is its owner's alone/" }],
-  "server/admission/login_throttle.ts": ["server/admission/rates"],
-  "server/admission/gate.ts": ["server/admission/gate"],
-  "server/admission/wire.ts": ["server/admission/gate"],
+  "server/admission/login_throttle.ts": ["server/admission/token_bucket"],
+  "server/admission/connection_limiter.ts": ["server/admission/connection_limiter"],
+  "server/admission/timed_stream.ts": ["server/admission/connection_limiter"],
   "server/store/statements.ts": [{
     file: "server/store/sqlite_store",
     filter: "/a key is bound once/",

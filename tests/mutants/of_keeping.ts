@@ -26,15 +26,15 @@ const server: readonly Mutant[] = [
   ),
   one(
     "connections that are not logged in make no room",
-    "server/admission/gate.ts",
-    "    if (this.#strangers.size >= settings.maxUnauthenticated) this.#dropOldest();\n",
+    "server/admission/connection_limiter.ts",
+    "    if (this.#unauthenticated.size >= settings.maxUnauthenticated) this.#evictOldest();\n",
     "",
   ),
   one(
     "a client that lets the server wait is not closed",
-    "server/admission/wire.ts",
-    "      this.#late = true;\n      this.#stream.close();\n",
-    "      this.#late = true;\n",
+    "server/admission/timed_stream.ts",
+    "      this.#timedOut = true;\n      this.#stream.close();\n",
+    "      this.#timedOut = true;\n",
   ),
   one(
     "stored bodies can be read by others",

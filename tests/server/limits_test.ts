@@ -102,7 +102,7 @@ Deno.test("whoever meets a limit of connections is told which, and when to try a
     await serving.knock(),
     "sealpost: not now (max-connections-per-source); try again in 10 s\n",
   );
-  assertEquals(serving.server.observer.turnedAway.get("max-connections-per-source"), 1);
+  assertEquals(serving.server.observer.rejected.get("max-connections-per-source"), 1);
   await Promise.all([session, third, bob].map((one) => one.close()));
 });
 

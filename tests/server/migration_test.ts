@@ -72,7 +72,7 @@ Deno.test("a store of the first version is checked, brought forward at the start
       kind: "schema",
       severity: "note",
       what: `schema 1, which the next start brings to ${MIGRATIONS.length}`,
-      mended: false,
+      repaired: false,
     });
     const store = await openSqliteStore(mail);
     try {

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { dirname, join } from "@std/path";
 import { DATABASE_NAME } from "../../../server/store/database.ts";
 import type { FindingKind } from "../../../server/maintenance/findings.ts";
-import { checkStore, LOST_NAME, type Report } from "../../../server/maintenance/fsck.ts";
+import { checkStore, type FsckReport, LOST_NAME } from "../../../server/maintenance/fsck.ts";
 import { APPLICATION_ID, MIGRATIONS } from "../../../server/store/schema.sql.ts";
 import { openSqliteStore } from "../../../server/store/sqlite_store.ts";
 import { inFolder } from "../../support/command.ts";
@@ -23,11 +23,11 @@ import { assertCode } from "../store_contract.ts";
 const posix = Deno.build.os !== "windows";
 
 /** The findings that say that something is damaged. */
-function damageIn(report: Report): string[] {
+function damageIn(report: FsckReport): string[] {
   return report.findings.filter(({ severity }) => severity === "damage").map(({ what }) => what);
 }
 
-function kindsIn(report: Report): Set<FindingKind> {
+function kindsIn(report: FsckReport): Set<FindingKind> {
   return new Set(report.findings.map(({ kind }) => kind));
 }
 
@@ -89,12 +89,18 @@ Deno.test("what a crash leaves is noted and is no damage; it can be put aside", 
     const before = bodiesIn(folder);
     const report = await checkStore(folder);
     assertEquals([report.damaged, report.bodies], [0, 2]);
-    assertEquals(report.findings.map(({ kind, mended }) => [kind, mended]), [["unnamed", false]]);
+    assertEquals(report.findings.map(({ kind, repaired }) => [kind, repaired]), [[
+      "unnamed",
+      false,
+    ]]);
     assertMatch(report.findings[0]?.what ?? "", /^2 files .* no message names/);
     assertEquals(bodiesIn(folder), before, "looking changes nothing");
 
     const mended = await checkStore(folder, { repair: true });
-    assertEquals(mended.findings.map(({ kind, mended }) => [kind, mended]), [["unnamed", true]]);
+    assertEquals(mended.findings.map(({ kind, repaired }) => [kind, repaired]), [[
+      "unnamed",
+      true,
+    ]]);
     const lost = filesIn(join(folder, LOST_NAME));
     assertEquals(lost.length, 2);
     for (const path of lost) assertEquals(await Deno.readFile(path), kept);
@@ -357,6 +363,6 @@ Deno.test("the command ends with 0 for a clean store and with 65 for a damaged o
 
     const mended = await fsck("--repair");
     assertEquals([mended.code, mended.stderr], [0, ""]);
-    assertStringIncludes(mended.stdout, "damage: bob: unseen is 50, not 3 (mended)\nclean\n");
+    assertStringIncludes(mended.stdout, "damage: bob: unseen is 50, not 3 (repaired)\nclean\n");
     assertEquals((await fsck()).code, 0);
   }));

@@ -67,7 +67,7 @@ Deno.test("metrics are what was counted, in the text format of Prometheus", () =
   watched(async ({ get, observer }) => {
     observer.connections = 7;
     observer.logins.add("refused");
-    observer.turnedAway.add("max-connections");
+    observer.rejected.add("max-connections");
     observer.penalties.add("login");
     observer.requests.add("list", 3);
     observer.refusals.add("no-such-user", 2);
@@ -78,7 +78,7 @@ Deno.test("metrics are what was counted, in the text format of Prometheus", () =
     const samples = samplesIn(text);
     const expected: Record<string, number> = {
       "sealpost_connections_total": 7,
-      'sealpost_connections_turned_away_total{limit="max-connections"}': 1,
+      'sealpost_connections_rejected_total{limit="max-connections"}': 1,
       'sealpost_penalties_total{offence="login"}': 1,
       'sealpost_logins_total{outcome="refused"}': 1,
       'sealpost_logins_total{outcome="ticket"}': 0,

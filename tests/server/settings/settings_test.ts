@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { SealpostError } from "../../../crypto/error.ts";
 import { findSettings } from "../../../server/settings/environment.ts";
 import {
-  formatDuration,
+  formatSettingDuration,
   parseDuration,
   propertyOf,
 } from "../../../server/settings/setting_values.ts";
@@ -247,7 +247,7 @@ Deno.test("durations are read with their units, and written so", () => {
     assertEquals(parseDuration(wrong), null, wrong);
   }
   for (const text of ["0s", "1s", "1m30s", "2h", "1d1s", "365d"]) {
-    assertEquals(formatDuration(parseDuration(text) ?? -1), text);
+    assertEquals(formatSettingDuration(parseDuration(text) ?? -1), text);
   }
 });
 

@@ -7,7 +7,7 @@ export interface Rate {
 }
 
 /** A token bucket: full at first, it refills at the rate, and each use takes one token. */
-export class Bucket {
+export class TokenBucket {
   #tokens: number;
   #at: number;
 
@@ -37,9 +37,9 @@ export class Bucket {
   }
 }
 
-/** Buckets by name; full ones are forgotten. */
-export class Buckets {
-  readonly #buckets = new Map<string, Bucket>();
+/** TokenBuckets by name; full ones are forgotten. */
+export class TokenBuckets {
+  readonly #buckets = new Map<string, TokenBucket>();
   readonly #rate: () => Rate;
   readonly #now: () => number;
   #sweepAt = 64;
@@ -58,7 +58,7 @@ export class Buckets {
   take(name: string): number {
     const [rate, now] = [this.#rate(), this.#now()];
     if (rate.perSecond === Infinity) return 0;
-    const bucket = this.#buckets.get(name) ?? new Bucket(rate, now);
+    const bucket = this.#buckets.get(name) ?? new TokenBucket(rate, now);
     this.#buckets.set(name, bucket);
     if (this.#buckets.size > this.#sweepAt) this.#sweep(rate, now);
     return bucket.take(rate, now);

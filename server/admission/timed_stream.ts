@@ -7,35 +7,35 @@ export interface Meter {
 }
 
 /**
- * A client's connection as the server watches it: what goes through, how long the client has kept the
- * server waiting before its login, and since when it takes nothing.
+ * A client's connection with the time that the client takes: how long it has kept the server waiting
+ * before its login, and since when it takes nothing.
  */
-export class Wire implements ByteStream {
+export class TimedStream implements ByteStream {
   readonly peer: string;
   readonly #stream: ByteStream;
   readonly #meter: Meter;
   /** Milliseconds that the client may still keep the server waiting; null once it may at will. */
-  #patience: number | null;
+  #timeLeft: number | null;
   #writingSince: number | null = null;
-  #late = false;
-  #heard = 0;
+  #timedOut = false;
+  #bytesReceived = 0;
 
-  /** `patience`: how long the client may keep the server waiting in all, milliseconds. */
-  constructor(stream: ByteStream, patience: number, meter: Meter) {
+  /** `loginTimeout`: how long the client may keep the server waiting in all, milliseconds. */
+  constructor(stream: ByteStream, loginTimeout: number, meter: Meter) {
     this.peer = stream.peer;
     this.#stream = stream;
-    this.#patience = patience;
+    this.#timeLeft = loginTimeout;
     this.#meter = meter;
   }
 
   /** Whether the connection was closed because the client was too slow. */
-  get late(): boolean {
-    return this.#late;
+  get timedOut(): boolean {
+    return this.#timedOut;
   }
 
   /** Bytes that came. */
-  get heard(): number {
-    return this.#heard;
+  get bytesReceived(): number {
+    return this.#bytesReceived;
   }
 
   /** Since when a write waits for the client, of `performance.now()`; null if none does. */
@@ -44,14 +44,14 @@ export class Wire implements ByteStream {
   }
 
   /** From now on the client may take its time. */
-  relax(): void {
-    this.#patience = null;
+  endLoginTimeout(): void {
+    this.#timeLeft = null;
   }
 
   async read(into: Bytes): Promise<number | null> {
     const n = await this.#timed(() => this.#stream.read(into));
     if (n !== null) {
-      this.#heard += n;
+      this.#bytesReceived += n;
       this.#meter.add("in", n);
     }
     return n;
@@ -75,20 +75,20 @@ export class Wire implements ByteStream {
     this.#stream.close();
   }
 
-  /** Runs `work`, which waits for the client; closes the stream when patience is over. */
+  /** Runs `work`, which waits for the client; closes the stream when the client's time is over. */
   async #timed<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#patience === null) return await work();
+    if (this.#timeLeft === null) return await work();
     const from = performance.now();
     const timer = setTimeout(() => {
-      this.#late = true;
+      this.#timedOut = true;
       this.#stream.close();
-    }, this.#patience);
+    }, this.#timeLeft);
     try {
       return await work();
     } finally {
       clearTimeout(timer);
-      if (this.#patience !== null) {
-        this.#patience = Math.max(0, this.#patience - (performance.now() - from));
+      if (this.#timeLeft !== null) {
+        this.#timeLeft = Math.max(0, this.#timeLeft - (performance.now() - from));
       }
     }
   }

@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { LoginThrottle } from "../../../server/admission/login_throttle.ts";
-import { Bucket, Buckets } from "../../../server/admission/rates.ts";
+import { TokenBucket, TokenBuckets } from "../../../server/admission/token_bucket.ts";
 import { settingsWith } from "../../../server/settings/settings.ts";
 
 Deno.test("a bucket gives its burst at once, then one for each interval", () => {
   const rate = { perSecond: 1, burst: 3 };
-  const bucket = new Bucket(rate, 0);
+  const bucket = new TokenBucket(rate, 0);
   assertEquals([0, 1, 2, 3].map(() => bucket.take(rate, 0)), [0, 0, 0, 1000]);
   assertEquals(bucket.take(rate, 400), 600);
   assertEquals(bucket.take(rate, 1000), 0);
@@ -16,7 +16,7 @@ Deno.test("a bucket gives its burst at once, then one for each interval", () => 
 
 Deno.test("what was refused is not counted: who waits as long as he is told is let through", () => {
   const rate = { perSecond: 0.7, burst: 1 };
-  const bucket = new Bucket(rate, 0);
+  const bucket = new TokenBucket(rate, 0);
   let now = 0;
   for (let i = 0; i < 50; i++) {
     const wait = bucket.take(rate, now);
@@ -30,7 +30,7 @@ Deno.test("what was refused is not counted: who waits as long as he is told is l
 });
 
 Deno.test("another rate counts from now on", () => {
-  const bucket = new Bucket({ perSecond: 1, burst: 2 }, 0);
+  const bucket = new TokenBucket({ perSecond: 1, burst: 2 }, 0);
   assertEquals(bucket.take({ perSecond: 1, burst: 100 }, 0), 0);
   assertEquals(bucket.take({ perSecond: 1, burst: 100 }, 0), 0);
   assertEquals(bucket.take({ perSecond: 100, burst: 100 }, 0), 10);
@@ -40,7 +40,7 @@ Deno.test("another rate counts from now on", () => {
 Deno.test("buckets are by name, and full ones are forgotten", () => {
   let now = 0;
   let rate = { perSecond: 1, burst: 2 };
-  const buckets = new Buckets(() => rate, () => now);
+  const buckets = new TokenBuckets(() => rate, () => now);
   assertEquals([1, 2, 3].map(() => buckets.take("alice")), [0, 0, 1000]);
   assertEquals(buckets.take("bob"), 0);
   for (let i = 0; i < 1000; i++) {
