@@ -21,7 +21,7 @@ import { MailboxMemory } from "./state/mailbox_memory.ts";
 import { FailedStanzas } from "./state/failed_stanzas.ts";
 import { OpenedMessages } from "./state/opened_messages.ts";
 import { Outbox, type Waiting } from "./state/outbox.ts";
-import { People, type Self } from "./trust/people.ts";
+import { type Correspondent, People, type Self } from "./trust/people.ts";
 import { Pins } from "./state/pins.ts";
 import { formatSize, Progress } from "./terminal/progress.ts";
 import { reseal, sealedBy } from "./message/reseal.ts";
@@ -283,6 +283,22 @@ export class Mail {
   }
 
   /**
+   * The keys of those who are to get a message: the one place where recipients are looked up. Keys
+   * that are known by now are not asked for again. Throws `limit` for more than the server takes,
+   * `no-such-user`, `no-key`, `offline`.
+   */
+  async recipients(names: readonly string[]): Promise<Correspondent[]> {
+    const { maxRecipients = Infinity } = this.hello ?? {};
+    if (new Set(names).size > maxRecipients) {
+      throw new SealpostError(
+        "limit",
+        `this server takes ${maxRecipients} recipients for one message; send it in parts`,
+      );
+    }
+    return await this.people.find(names);
+  }
+
+  /**
    * Composes, seals and sends. When this resolves the message is stored on the server, or on this
    * disk, sealed, to go out with a later connection; when it throws, it is neither. Throws `limit`,
    * `too-large` (before anything is sealed), `no-such-user`, `no-key`, `key-changed`, `offline` (a
@@ -293,15 +309,9 @@ export class Mail {
     const id = newMessageId();
     const date = new Date();
     const { to, cc = [], bcc = [] } = outgoing;
-    const { maxRecipients = Infinity, maxMessage = Infinity } = this.hello ?? {};
-    if (new Set([...to, ...cc, ...bcc]).size > maxRecipients) {
-      throw new SealpostError(
-        "limit",
-        `this server takes ${maxRecipients} recipients for one message; send it in parts`,
-      );
-    }
+    const { maxMessage = Infinity } = this.hello ?? {};
     const known = new Map(
-      (await this.people.find([...to, ...cc, ...bcc])).map((one) => [one.name, one]),
+      (await this.recipients([...to, ...cc, ...bcc])).map((one) => [one.name, one]),
     );
     const pick = (names: readonly string[]) => names.flatMap((name) => known.get(name) ?? []);
     const answered = outgoing.answers && formatMessageId(outgoing.answers.id);

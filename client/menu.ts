@@ -7,14 +7,14 @@ import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
 import { parseName } from "../protocol/name.ts";
 import { printable } from "../cli/printable.ts";
 import type { MailEvent } from "../protocol/request.ts";
-import { formatMessageId } from "../protocol/uuid.ts";
 import { readFileBounded } from "../files/atomic_file.ts";
 import { fromUtf8 } from "../crypto/bytes.ts";
 import { attachmentFromFile } from "./message/attachments.ts";
-import { emptyDraft, type Written } from "./state/drafts.ts";
+import { replyTo } from "./message/reply.ts";
+import { type Draft, emptyDraft } from "./state/drafts.ts";
 import type { Item } from "./mailbox/open.ts";
 import type { Mail } from "./mail.ts";
-import { askForForgotten } from "./terminal/mentions.ts";
+import { confirmMissingAttachment } from "./terminal/mentions.ts";
 import { sendDraft } from "./send_draft.ts";
 import {
   askWhenTaken,
@@ -27,7 +27,8 @@ import {
 import type { Terminal } from "./terminal/terminal.ts";
 import type { Opened } from "./mailbox/open.ts";
 import { verification } from "./trust/verification.ts";
-import { whileWriting, type Writing } from "./terminal/writing.ts";
+import { formatSize } from "./terminal/progress.ts";
+import { type AutosavedDraft, withAutosave } from "./terminal/write_draft.ts";
 
 const MENU = `
 Select the operation:
@@ -170,20 +171,20 @@ export class Menu {
    * for something else; a person is told at once and asked again.
    */
   async #send(attach: boolean): Promise<void> {
-    await this.#whileWriting(emptyDraft(), async (writing) => {
+    await this.#withAutosave(emptyDraft(), async (autosaved) => {
       const to = await this.#answer("Enter destinations (separated by ;): ", async (line) => {
         const names = parseNames(line);
-        await this.#mail.people.find(names);
+        await this.#mail.recipients(names);
         return names;
       });
       const title = await this.#answer(
         "Enter title: ",
         (line) => Promise.resolve(checkTitle(line)),
       );
-      writing?.set({ to: await to(), subject: await title() });
-      const text = await this.#contents(writing);
+      autosaved?.set({ to: await to(), subject: await title() });
+      const text = await this.#contents(autosaved);
       const attachments = attach ? await this.#attachments() : () => Promise.resolve([]);
-      await this.#deliver(writing, {
+      await this.#deliver(autosaved, {
         ...emptyDraft(),
         to: await to(),
         subject: await title(),
@@ -195,25 +196,25 @@ export class Menu {
   }
 
   /** At a terminal, keeps what is written as a draft until it is sent. */
-  async #whileWriting(
-    draft: Written,
-    work: (writing: Writing | null) => Promise<void>,
+  async #withAutosave(
+    draft: Draft,
+    work: (autosaved: AutosavedDraft | null) => Promise<void>,
   ): Promise<void> {
     if (!this.#terminal.interactive) return await work(null);
-    await whileWriting(this.#terminal, this.#mail.drafts, draft, work);
+    await withAutosave(this.#terminal, this.#mail.drafts, draft, work);
   }
 
-  async #deliver(writing: Writing | null, parts: Written): Promise<void> {
+  async #deliver(autosaved: AutosavedDraft | null, parts: Draft): Promise<void> {
     const note = (line: string) => this.#terminal.complain(line);
-    if (writing) {
-      writing.set({ ...parts, id: writing.draft.id });
-      await writing.keep();
-      await askForForgotten(this.#terminal, writing.draft);
+    if (autosaved) {
+      autosaved.set({ ...parts, id: autosaved.draft.id });
+      await autosaved.save();
+      await confirmMissingAttachment(this.#terminal, autosaved.draft);
     }
-    const { waits } = await sendDraft(this.#mail, writing?.draft ?? parts, {
+    const { waits } = await sendDraft(this.#mail, autosaved?.draft ?? parts, {
       note,
       inOutbox: (there) => {
-        if (writing) writing.settled = there;
+        if (autosaved) autosaved.settled = there;
       },
     });
     if (waits) throw waits;
@@ -240,15 +241,15 @@ export class Menu {
     }
   }
 
-  async #contents(writing: Writing | null): Promise<() => Promise<string>> {
+  async #contents(autosaved: AutosavedDraft | null): Promise<() => Promise<string>> {
     const load = await this.#yes("Would you like to load contents from a file? (Y/N) ");
     if (load) return await this.#answer("Enter filename: ", (name) => this.#loadText(name));
     const text = await this.#terminal.askText(
       "Enter message contents (end with a line that is a single .):",
-      (text) => writing?.type(text),
+      (text) => autosaved?.type(text),
     );
     if (text === null) throw new SealpostError("cancelled", "the input ended; nothing was sent");
-    writing?.set({ text });
+    autosaved?.set({ text });
     return () => Promise.resolve(text);
   }
 
@@ -331,12 +332,14 @@ export class Menu {
       if (shown.attachments.length === 0) return;
       this.#terminal.print("Attachments:");
       for (const { index, name, size } of shown.attachments) {
-        this.#terminal.print(`  ${index}) ${name} (${size})`);
+        this.#terminal.print(`  ${index}) ${name} (${formatSize(size)})`);
       }
       if (await this.#yes(`Would you like to save them to ${FILES}/? (Y/N) `)) {
         await Deno.mkdir(this.#files, { recursive: true });
         for (
-          const path of await saveAttachments(message, this.#files, askWhenTaken(this.#terminal))
+          const path of await saveAttachments(message, this.#files, {
+            decide: askWhenTaken(this.#terminal),
+          })
         ) {
           this.#terminal.print(`Saved ${path}`);
         }
@@ -348,21 +351,12 @@ export class Menu {
 
   async #reply(): Promise<void> {
     const answers = await this.#choice("Enter the email index you wish to reply to: ");
-    const { from, subject } = answers.summary;
-    const title = [.../^re:/i.test(subject) ? subject : `Re: ${subject}`].slice(0, MAX_TITLE).join(
-      "",
-    );
-    this.#terminal.print(`To: ${from.name}`);
-    this.#terminal.print(`Title: ${printable(title)}`);
-    const draft = {
-      ...emptyDraft(),
-      to: [from.name],
-      subject: title,
-      answers: formatMessageId(answers.id),
-    };
-    await this.#whileWriting(draft, async (writing) => {
-      const text = await (await this.#contents(writing))();
-      await this.#deliver(writing, { ...draft, text });
+    const draft = replyTo(answers, this.#mail.name, false);
+    this.#terminal.print(`To: ${draft.to.join("; ")}`);
+    this.#terminal.print(`Title: ${printable(draft.subject)}`);
+    await this.#withAutosave(draft, async (autosaved) => {
+      const text = await (await this.#contents(autosaved))();
+      await this.#deliver(autosaved, { ...draft, text });
     });
     this.#terminal.print("The message is sent to the server.");
   }

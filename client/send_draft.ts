@@ -1,36 +1,37 @@
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
-import { attachmentFromFile, saveAttachment } from "./message/attachments.ts";
-import type { AttachmentSource } from "./message/compose.ts";
-import { shortDraftId, type Written } from "./state/drafts.ts";
 import type { Mail, Sent } from "./mail.ts";
-import { parseMessage } from "./message/parse.ts";
+import { saveAttachments } from "./mailbox/show.ts";
+import { attachmentFromFile } from "./message/attachments.ts";
+import type { AttachmentSource } from "./message/compose.ts";
 import type { TemporaryMessage } from "./message/temporary_message.ts";
+import type { Opened } from "./mailbox/open.ts";
+import { type Draft, shortDraftId } from "./state/drafts.ts";
 
-/** Whom {@linkcode sendDraft} tells what it does. */
-export interface DraftWatcher {
-  /** In a sentence, what is not as the draft has it. */
+/** What {@linkcode sendDraft} reports on its way. */
+export interface SendDraftOptions {
+  /** Told, in a sentence, what is not as the draft has it. */
   readonly note: (line: string) => void;
-  /** Whether the message is in the outbox now, in the place of the draft. */
+  /** Told whether the outbox holds the message now, in the place of the draft. */
   readonly inOutbox?: (there: boolean) => void;
-  /** The message that the draft passes on, if it was fetched already. */
+  /** The message that the draft forwards, if it was fetched already. */
   readonly forwarded?: TemporaryMessage;
 }
 
 /**
- * Sends a draft, and forgets it as soon as its message is in the outbox; if the server refuses it for
- * good it is a draft again. Throws `usage` if it is not fit to be sent, what is wrong with
- * an attachment, and what {@linkcode Mail.send} throws.
+ * Checks a draft, sends it, and removes it as soon as its message is in the outbox; if the server
+ * refuses the message for good it is a draft again. Throws `usage` if it is not fit to be sent, what
+ * is wrong with an attachment, and what {@linkcode Mail.send} throws.
  */
 export async function sendDraft(
   mail: Mail,
-  draft: Written,
-  watcher: DraftWatcher,
+  draft: Draft,
+  options: SendDraftOptions,
 ): Promise<Sent> {
   const { id, to, cc, bcc, subject, text } = draft;
-  if (draft.unread) {
+  if (draft.unparsed) {
     throw new SealpostError(
       "usage",
-      `the headers of this draft cannot be read; "drafts edit ${shortDraftId(id)}" mends them`,
+      `the headers of this draft cannot be read; "drafts edit ${shortDraftId(id)}" opens it`,
     );
   }
   if (to.length + cc.length + bcc.length === 0) {
@@ -39,9 +40,9 @@ export async function sendDraft(
   const own = await Promise.all(draft.attachments.map(attachmentFromFile));
   const answers = draft.answers === undefined ? null : await findAnswered(mail, draft.answers);
   if (draft.answers !== undefined && answers === null) {
-    watcher.note("The message that this one answers is not in your mailbox any more.");
+    options.note("The message that this one answers is not in your mailbox any more.");
   }
-  await using forwarded = await forwardedBy(mail, draft, watcher.forwarded);
+  await using forwarded = await forwardedAttachments(mail, draft, options.forwarded);
   return await mail.send({
     to,
     cc,
@@ -49,20 +50,21 @@ export async function sendDraft(
     subject,
     text,
     attachments: [...forwarded.sources, ...own],
-    ...(answers === null ? {} : { answers }),
+    ...answers && { answers },
     onSealed: (message) => mail.drafts.sending(id, message),
     onKept: async () => {
-      watcher.inOutbox?.(true);
+      options.inOutbox?.(true);
       await mail.drafts.remove(id);
     },
     onRefused: async () => {
-      watcher.inOutbox?.(false);
+      options.inOutbox?.(false);
       await mail.drafts.save(draft);
     },
   });
 }
 
-async function findAnswered(mail: Mail, id: string) {
+/** The message that a draft answers; null if it is not in the mailbox any more. */
+async function findAnswered(mail: Mail, id: string): Promise<Opened | null> {
   try {
     return await mail.openMessage(id);
   } catch (error) {
@@ -71,26 +73,22 @@ async function findAnswered(mail: Mail, id: string) {
   }
 }
 
-/** The attachments of the message that a draft passes on, in temporary files until disposed of. */
-async function forwardedBy(
+/** The attachments that a draft forwards, in temporary files until disposed of. */
+async function forwardedAttachments(
   mail: Mail,
-  draft: Written,
+  { forwards }: Draft,
   fetched: TemporaryMessage | undefined,
 ): Promise<AsyncDisposable & { readonly sources: readonly AttachmentSource[] }> {
-  if (draft.forwards === undefined) {
+  const only = new Set(forwards?.attachments.map(({ index }) => index));
+  if (forwards === undefined || only.size === 0) {
     return { sources: [], [Symbol.asyncDispose]: () => Promise.resolve() };
   }
-  const message = fetched ?? await mail.fetch(await mail.openMessage(draft.forwards));
+  const message = fetched ?? await mail.fetch(await mail.openMessage(forwards.message));
   const folder = await Deno.makeTempDir({ dir: mail.tempFolder() });
   const dispose = () => Deno.remove(folder, { recursive: true }).catch(() => {});
   try {
-    const sources: AttachmentSource[] = [];
-    await parseMessage(message.stream(), {
-      attachment: async ({ name }, content) => {
-        const path = await saveAttachment(folder, name, content);
-        sources.push({ ...await attachmentFromFile(path) });
-      },
-    });
+    const paths = await saveAttachments(message, folder, { only });
+    const sources = await Promise.all(paths.map(attachmentFromFile));
     return { sources, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();

@@ -1,15 +1,13 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { fit, printable, printableJson } from "../../cli/printable.ts";
-import { type Draft, Drafts, shortDraftId } from "../state/drafts.ts";
-import { editDraft } from "../terminal/edit_draft.ts";
-import { formatLetter } from "../state/letter.ts";
+import { Drafts, type SavedDraft, shortDraftId, textOf } from "../state/drafts.ts";
 import { Outbox } from "../state/outbox.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { sendDraft } from "../send_draft.ts";
 import { openLocalUser } from "../session.ts";
 import { formatTime, isoTime } from "../mailbox/show.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
-import { Writing } from "../terminal/writing.ts";
+import { AutosavedDraft, editDraft } from "../terminal/write_draft.ts";
 import { findProfile, type Profile } from "../state/profile.ts";
 import { announceRecovered, type CommonOptions, tellSent, withMail } from "./common.ts";
 
@@ -53,7 +51,7 @@ export async function listDrafts(options: CommonOptions): Promise<void> {
     if (found.length === 0) return terminal.print("No drafts.");
     const rows = found.map((draft) => ({
       id: shortDraftId(draft.id),
-      to: draft.unread ? "?" : [...draft.to, ...draft.cc, ...draft.bcc].join(", ") || "-",
+      to: draft.unparsed ? "?" : [...draft.to, ...draft.cc, ...draft.bcc].join(", ") || "-",
       date: formatTime(draft.savedAt),
       title: titleOf(draft),
     }));
@@ -71,7 +69,7 @@ export async function showDraft(options: DraftOptions): Promise<void> {
   await withDrafts(options, async ({ terminal, profile, drafts, printJson }) => {
     const draft = await drafts.load(options.id);
     if (options.json) return printJson({ ...toJson(draft, profile.name), text: draft.text });
-    terminal.print(printable(letterOf(draft), { lines: true }));
+    terminal.print(printable(textOf(draft), { lines: true }));
   });
 }
 
@@ -114,8 +112,8 @@ export async function editSavedDraft(
           : "drafts edit needs a terminal, and a system with a shell",
       );
     }
-    await using writing = new Writing(drafts, draft);
-    const changed = await editDraft(terminal, drafts, tools, writing);
+    await using autosaved = new AutosavedDraft(drafts, draft);
+    const changed = await editDraft(terminal, drafts, tools, autosaved);
     const short = shortDraftId(draft.id);
     if (options.json) printJson({ id: draft.id, changed });
     else {
@@ -133,21 +131,16 @@ export async function sendSavedDraft(options: DraftOptions): Promise<void> {
   }, "offline");
 }
 
-/** The letter that a draft is. */
-function letterOf(draft: Draft): string {
-  return draft.unread ? draft.text : formatLetter(draft);
-}
-
 /** What a draft is called, safe to print: its subject, or how its text begins. */
-function titleOf({ subject, text, unread }: Draft): string {
-  if (unread) return "[its headers cannot be read]";
+function titleOf({ subject, text, unparsed }: SavedDraft): string {
+  if (unparsed) return "[its headers cannot be read]";
   if (subject !== "") return printable(subject);
   const line = text.split("\n").find((line) => line.trim() !== "")?.trim() ?? "";
   return line === "" ? "(nothing yet)" : `(${printable(line.slice(0, 60))})`;
 }
 
-function toJson(draft: Draft, name: string) {
-  const { id, to, cc, bcc, subject, attachments, answers, forwards, unread, savedAt } = draft;
+function toJson(draft: SavedDraft, name: string) {
+  const { id, to, cc, bcc, subject, attachments, answers, forwards, unparsed, savedAt } = draft;
   return {
     id,
     short: shortDraftId(id),
@@ -159,7 +152,7 @@ function toJson(draft: Draft, name: string) {
     date: isoTime(savedAt),
     attachments,
     ...(answers === undefined ? {} : { answers }),
-    ...(forwards === undefined ? {} : { forwards }),
-    ...(unread ? { problem: "its headers cannot be read" } : {}),
+    ...forwards && { forwards: forwards.message, forwardedAttachments: forwards.attachments },
+    ...(unparsed ? { problem: "its headers cannot be read" } : {}),
   };
 }

@@ -3,6 +3,7 @@ import { formatMessageId } from "../../protocol/uuid.ts";
 import { displayWidth } from "../../cli/printable.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import { parseMessage } from "../message/parse.ts";
+import { formatSize } from "../terminal/progress.ts";
 import type { Tools } from "../terminal/programs.ts";
 import {
   askWhenTaken,
@@ -57,7 +58,7 @@ export async function read(options: ReadOptions): Promise<void> {
         const saved = options.save === undefined
           ? []
           : await saveTo(options.save, () =>
-            saveAttachments(message, options.save ?? ".", askWhenTaken(terminal)));
+            saveAttachments(message, options.save ?? ".", { decide: askWhenTaken(terminal) }));
         if (json) {
           const { summary } = opened;
           printJson({
@@ -82,7 +83,7 @@ export async function read(options: ReadOptions): Promise<void> {
           lines.push(...headerLines(opened, bcc, known), "", shown.text);
           if (shown.truncated) lines.push("(the text is longer than can be shown)");
           for (const { index, name, size } of shown.attachments) {
-            lines.push(`[attachment ${index}: ${name}, ${size}]`);
+            lines.push(`[attachment ${index}: ${name}, ${formatSize(size)}]`);
           }
           for (const path of saved) lines.push(`Saved ${path}`);
         }

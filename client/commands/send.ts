@@ -1,9 +1,18 @@
-import { SealpostError } from "../../crypto/error.ts";
+import { resolve } from "@std/path";
+import { fromUtf8 } from "../../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { readFileBounded } from "../../files/atomic_file.ts";
+import { MAX_TEXT } from "../../protocol/limits.ts";
 import { parseName } from "../../protocol/name.ts";
-import { emptyDraft } from "../state/drafts.ts";
+import { attachmentFromFile } from "../message/attachments.ts";
+import type { TemporaryMessage } from "../message/temporary_message.ts";
+import { sendDraft } from "../send_draft.ts";
+import { type Draft, emptyDraft } from "../state/drafts.ts";
+import { confirmMissingAttachment } from "../terminal/mentions.ts";
 import type { Tools } from "../terminal/programs.ts";
-import { type CommonOptions, withMail } from "./common.ts";
-import { attachedPaths, writeAndSend } from "./write.ts";
+import type { Terminal } from "../terminal/terminal.ts";
+import { editAndConfirm, withAutosave } from "../terminal/write_draft.ts";
+import { type CommonOptions, type Context, tellSent, withMail } from "./common.ts";
 
 /** What `send` was given. */
 export interface SendOptions extends CommonOptions {
@@ -18,23 +27,41 @@ export interface SendOptions extends CommonOptions {
   readonly tools: Tools | null;
 }
 
+/** Where the text of a message comes from. */
+export interface TextSource {
+  /** A file; `-` or nothing for standard input. */
+  readonly file: string | undefined;
+  /** The person's editor, if there is one. */
+  readonly tools: Tools | null;
+  /** What goes below the text, wherever that comes from. */
+  readonly below?: string;
+  /** What an editor is given to begin with, if it is not what goes below. */
+  readonly quoted?: string;
+  /** The message that is forwarded. */
+  readonly forwarded?: TemporaryMessage;
+}
+
+/** Four bytes a character at the most. */
+const MAX_TEXT_BYTES = 4 * MAX_TEXT;
+
 /**
- * The `send` command: sends one message and prints its id. Recipients and attachments are looked at
+ * The `send` command: sends one message and prints its id. Recipients and attachments are checked
  * before the text is read. Throws what {@linkcode Mail.send} throws.
  */
 export async function send(options: SendOptions): Promise<void> {
+  const { subject, file, tools } = options;
   const to = names(options.to);
   const cc = names(options.cc);
   const bcc = names(options.bcc);
-  const edited = options.file === undefined && await options.tools?.hasEditor();
+  const edited = file === undefined && await tools?.hasEditor();
   if (to.length + cc.length + bcc.length === 0 && !edited) {
     throw new SealpostError("usage", "send needs somebody to send to: --to NAME");
   }
   const attachments = await attachedPaths(options.attach);
   await withMail(options, async (context) => {
-    await context.mail.people.find([...to, ...cc, ...bcc]);
-    const draft = { ...emptyDraft(), to, cc, bcc, subject: options.subject, attachments };
-    await writeAndSend(context, draft, { file: options.file, tools: options.tools });
+    await context.mail.recipients([...to, ...cc, ...bcc]);
+    const draft = { ...emptyDraft(), to, cc, bcc, subject, attachments };
+    await writeAndSend(context, draft, { file, tools });
   }, "offline");
 }
 
@@ -42,4 +69,69 @@ export async function send(options: SendOptions): Promise<void> {
 export function names(values: readonly string[]): string[] {
   const all = values.flatMap((value) => value.split(/[;,]/)).map((name) => name.trim());
   return [...new Set(all.filter((name) => name !== "").map(parseName))];
+}
+
+/** The absolute paths of files to attach, each of which can be read. Throws why one cannot. */
+export async function attachedPaths(paths: readonly string[]): Promise<string[]> {
+  for (const path of paths) await attachmentFromFile(path);
+  return paths.map((path) => resolve(path));
+}
+
+/**
+ * Takes the text of a message from a file, a pipe or the person, sends it with what `draft` says, and
+ * prints its id. What a person writes is saved as a draft until it is in the outbox. Throws what
+ * {@linkcode sendDraft} throws, `limit`, `cancelled`.
+ */
+export async function writeAndSend(
+  context: Context,
+  draft: Draft,
+  source: TextSource,
+): Promise<void> {
+  const { terminal, mail } = context;
+  const { file, below, forwarded } = source;
+  const sending = {
+    note: (line: string) => terminal.complain(line),
+    ...forwarded && { forwarded },
+  };
+  const whole = (text: string) => below === undefined ? text : `${text}\n${below}`;
+  if (!terminal.interactive || (file ?? "-") !== "-") {
+    const written = { ...draft, text: whole(await readText(terminal, file)) };
+    await confirmMissingAttachment(terminal, written);
+    return tellSent(context, await sendDraft(mail, written, sending));
+  }
+  const tools = await source.tools?.hasEditor() ? source.tools : null;
+  const start = tools ? { ...draft, text: source.quoted ?? whole("") } : draft;
+  const sent = await withAutosave(terminal, mail.drafts, start, async (autosaved) => {
+    if (tools) await editAndConfirm(terminal, mail.drafts, tools, autosaved);
+    else {
+      const prompt = "Text, ended by a line that is a single .:";
+      const text = await terminal.askText(prompt, (text) => {
+        autosaved.type(() => whole(text()));
+      });
+      if (text === null) throw new SealpostError("cancelled", "nothing was sent");
+      autosaved.type(() => whole(text));
+    }
+    await autosaved.save();
+    await confirmMissingAttachment(terminal, autosaved.draft);
+    return await sendDraft(mail, autosaved.draft, {
+      ...sending,
+      inOutbox: (there) => autosaved.settled = there,
+    });
+  });
+  tellSent(context, sent);
+}
+
+/** The text of a message from a file, or standard input up to its end. */
+async function readText(terminal: Terminal, file = "-"): Promise<string> {
+  if (file === "-") return await terminal.readRest();
+  try {
+    return fromUtf8(await readFileBounded(file, MAX_TEXT_BYTES)).replace(/^\ufeff/, "");
+  } catch (error) {
+    if (!isSealpostError(error, "limit")) throw error;
+    throw new SealpostError(
+      "limit",
+      `${file} has over ${MAX_TEXT} characters; send it with --attach`,
+      { cause: error },
+    );
+  }
 }

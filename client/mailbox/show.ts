@@ -1,10 +1,9 @@
 import type { Bytes } from "../../crypto/bytes.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Person } from "../../protocol/summary.ts";
-import { saveAttachment, type Taken } from "../message/attachments.ts";
+import { type Taken, writeAttachment } from "../message/attachments.ts";
 import type { Item, Opened } from "./open.ts";
 import { type ParsedMessage, parseMessage } from "../message/parse.ts";
-import { formatSize } from "../terminal/progress.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
 import { formatTime } from "../terminal/time.ts";
@@ -93,7 +92,8 @@ export interface ShownAttachment {
   readonly index: number;
   /** Safe to print. */
   readonly name: string;
-  readonly size: string;
+  /** Bytes. */
+  readonly size: number;
 }
 
 /** A message's text, safe to print, and what is attached. */
@@ -114,21 +114,32 @@ export async function readForDisplay(message: TemporaryMessage): Promise<Display
     attachments: parsed.attachments.map(({ index, name, size }) => ({
       index,
       name: printable(name),
-      size: formatSize(size),
+      size,
     })),
   };
 }
 
-/** Saves every attachment of a verified message in `folder`; the paths, in order. */
+/** Which attachments are saved, and how. */
+export interface SaveOptions {
+  /** Their numbers; without it, all. */
+  readonly only?: ReadonlySet<number>;
+  /** The name of the file for the name of an attachment; default: the same. */
+  readonly rename?: (name: string) => string;
+  /** As {@linkcode writeAttachment} takes it. */
+  readonly decide?: ((path: string) => Promise<Taken>) | undefined;
+}
+
+/** Saves attachments of a verified message in `folder`; the paths, in order. */
 export async function saveAttachments(
   message: TemporaryMessage,
   folder: string,
-  decide?: (path: string) => Promise<Taken>,
+  { only, rename = (name) => name, decide }: SaveOptions = {},
 ): Promise<string[]> {
   const paths: string[] = [];
   await parseMessage(message.stream(), {
-    attachment: async ({ name }, content) => {
-      const path = await saveAttachment(folder, name, content, decide);
+    attachment: async ({ index, name }, content) => {
+      if (only && !only.has(index)) return;
+      const path = await writeAttachment(folder, rename(name), content, decide);
       if (path !== null) paths.push(path);
     },
   });

@@ -74,18 +74,18 @@ export type Taken = "overwrite" | "rename" | "skip";
  * Throws `file-missing` (no such folder), `file-exists` (ten thousand such names), `disk-full`,
  * `file-io`, and what `content` throws.
  */
-export function saveAttachment(
+export function writeAttachment(
   folder: string,
   name: string,
   content: AsyncIterable<Bytes>,
 ): Promise<string>;
-export function saveAttachment(
+export function writeAttachment(
   folder: string,
   name: string,
   content: AsyncIterable<Bytes>,
   decide?: (path: string) => Promise<Taken>,
 ): Promise<string | null>;
-export async function saveAttachment(
+export async function writeAttachment(
   folder: string,
   name: string,
   content: AsyncIterable<Bytes>,

@@ -21,7 +21,7 @@ export interface AttachmentSource {
   open(): Promise<ReadableStream<Bytes>>;
 }
 
-/** A message before it is composed. Names are canonical names of users. */
+/** What a message is composed of. Names are canonical names of users. */
 export interface MessageContent {
   readonly from: string;
   readonly to: readonly string[];
@@ -51,21 +51,21 @@ export interface Composed {
 }
 
 /**
- * Composes `draft` as RFC 5322 and MIME, UTF-8. Text and attachments are in base64, so that the
+ * Composes a message as RFC 5322 and MIME, UTF-8. Text and attachments are in base64, so that the
  * text comes out exactly as it went in, whatever its lines look like, and so that the size is known
  * before any file is read: the library writes the message with a marker in the place of each
  * attachment, and `stream` puts the base64 of the files there. There is never a Bcc header.
  *
  * Throws `format` if a name or id is not one, `limit` for more than 500 attachments.
  */
-export async function composeMessage(draft: MessageContent): Promise<Composed> {
-  const { attachments } = draft;
+export async function composeMessage(content: MessageContent): Promise<Composed> {
+  const { attachments } = content;
   if (attachments.length > MAX_ATTACHMENTS) {
     throw new SealpostError("limit", `a message has at most ${MAX_ATTACHMENTS} attachments`);
   }
   // Base64 of 48 random bytes: one line, and in no other place of the message.
   const markers = attachments.map(() => toBase64(random(48)));
-  const pieces = split(await skeleton(draft, markers), markers);
+  const pieces = split(await skeleton(content, markers), markers);
   let size = 0;
   for (const piece of pieces) size += piece.length;
   for (const attachment of attachments) size += base64LinesSize(attachment.size);
@@ -82,31 +82,31 @@ export async function composeMessage(draft: MessageContent): Promise<Composed> {
 }
 
 /** The whole message, with `markers` in the place of the base64 of its attachments. */
-async function skeleton(draft: MessageContent, markers: readonly string[]): Promise<Bytes> {
+async function skeleton(content: MessageContent, markers: readonly string[]): Promise<Bytes> {
   // Loaded when the first message is written, to keep the start of the program short.
   const [{ default: MailComposer }, mime] = await Promise.all([
     import("nodemailer/mail-composer"),
     import("nodemailer/mime-funcs"),
   ]);
-  const references = draft.references ?? [];
+  const references = content.references ?? [];
   const composer = new MailComposer({
-    from: mailbox(draft.from),
-    to: draft.to.map(mailbox),
-    cc: (draft.cc ?? []).map(mailbox),
-    date: draft.date,
-    messageId: messageIdHeader(draft.messageId),
-    inReplyTo: draft.inReplyTo === undefined ? undefined : messageIdHeader(draft.inReplyTo),
+    from: mailbox(content.from),
+    to: content.to.map(mailbox),
+    cc: (content.cc ?? []).map(mailbox),
+    date: content.date,
+    messageId: messageIdHeader(content.messageId),
+    inReplyTo: content.inReplyTo === undefined ? undefined : messageIdHeader(content.inReplyTo),
     references: references.length <= MAX_REFERENCES
       ? references.map(messageIdHeader)
       : [...references.slice(0, 1), ...references.slice(1 - MAX_REFERENCES)].map(messageIdHeader),
-    headers: draft.subject === ""
+    headers: content.subject === ""
       ? []
-      : [{ key: "Subject", value: subjectHeader(draft.subject.toWellFormed(), mime.encodeWord) }],
-    text: draft.text === "" ? "" : {
-      content: draft.text.toWellFormed().replace(/\r?\n/g, "\r\n"),
+      : [{ key: "Subject", value: subjectHeader(content.subject.toWellFormed(), mime.encodeWord) }],
+    text: content.text === "" ? "" : {
+      content: content.text.toWellFormed().replace(/\r?\n/g, "\r\n"),
       contentTransferEncoding: "base64",
     },
-    attachments: draft.attachments.map(({ name }, i) => ({
+    attachments: content.attachments.map(({ name }, i) => ({
       filename: name.toWellFormed(),
       content: markers[i],
       encoding: "base64",

@@ -2,39 +2,31 @@ import * as v from "valibot";
 import { fromUtf8, random, toHex, utf8 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { parseJson } from "../../protocol/schema.ts";
-import { Desk, leftDesks, removeDesk } from "./editor_file.ts";
-import { parseLetter } from "./letter.ts";
+import { type DraftContent, formatDraft, parseDraft } from "./draft_text.ts";
+import { abandonedEditorFiles, EditorFile, removeEditorFile } from "./editor_file.ts";
 import type { State } from "./state.ts";
 
-/** A message that somebody writes, and has not sent yet. */
-export interface Draft {
+/** A message that a person is writing. */
+export interface Draft extends DraftContent {
   /** 16 hexadecimal digits; a beginning of them is enough for {@linkcode Drafts.load}. */
   readonly id: string;
-  readonly to: readonly string[];
-  readonly cc: readonly string[];
-  readonly bcc: readonly string[];
-  readonly subject: string;
-  readonly text: string;
-  /** Absolute paths. */
-  readonly attachments: readonly string[];
   /** The text form of the id of the message that this one answers. */
   readonly answers?: string;
-  /** The text form of the id of the message whose attachments go along. */
-  readonly forwards?: string;
-  /** Whether `text` is a letter as it was left in an editor, whose headers could not be read. */
-  readonly unread?: boolean;
-  /** The id of the message that was last made of it: where that is in the outbox, the draft is done with. */
+  /** Whether `text` is all that an editor left, because its headers could not be read. */
+  readonly unparsed?: boolean;
+}
+
+/** A draft as it is kept. */
+export interface SavedDraft extends Draft {
+  /** The id of the message that was last made of it: once that is in the outbox, the draft goes. */
   readonly sentAs?: string;
   /** Milliseconds since 1970. */
   readonly savedAt: number;
 }
 
-/** What is saved; {@linkcode Drafts.save} adds the time. */
-export type Written = Omit<Draft, "savedAt" | "sentAs">;
-
-/** The drafts that there are, the latest first, and what could not be read. */
+/** All drafts, the latest first, and what could not be read. */
 export interface DraftList {
-  readonly drafts: readonly Draft[];
+  readonly drafts: readonly SavedDraft[];
   /** One line each: which file, and why. */
   readonly unreadable: readonly string[];
 }
@@ -55,56 +47,59 @@ const schema = v.object({
   text: v.string(),
   attachments: v.array(v.string()),
   answers: v.exactOptional(v.string()),
-  forwards: v.exactOptional(v.string()),
-  unread: v.exactOptional(v.boolean()),
+  forwards: v.exactOptional(v.object({
+    message: v.string(),
+    attachments: v.array(v.object({ index: v.number(), name: v.string(), size: v.number() })),
+  })),
+  unparsed: v.exactOptional(v.boolean()),
   sentAs: v.exactOptional(v.string()),
   savedAt: v.number(),
 });
 
 /** A draft with nothing in it, under a new id. */
-export function emptyDraft(): Written {
+export function emptyDraft(): Draft {
   const id = toHex(random(ID_SIZE));
   return { id, to: [], cc: [], bcc: [], subject: "", text: "", attachments: [] };
 }
 
-/** The form of a draft's id that people see. */
+/** The short form of a draft's id that lists show. */
 export function shortDraftId(id: string): string {
   return id.slice(0, SHORT);
 }
 
-/** What somebody writes, each in a sealed file of the state until its message is in the outbox. */
+/** The drafts of a user, each in an encrypted file of the state until its message is in the outbox. */
 export class Drafts {
   readonly #state: State;
   readonly #recovered: string[] = [];
-  /** Why letters that were left stay where they are. */
+  /** Why editor files that a killed process left stay where they are. */
   readonly #stuck: string[] = [];
 
   private constructor(state: State) {
     this.#state = state;
   }
 
-  /** The ids of drafts that were in an editor when this program, or the machine, came to an end. */
+  /** The ids of drafts that were in an editor when a former process, or the machine, was stopped. */
   get recovered(): readonly string[] {
     return this.#recovered;
   }
 
   /**
-   * Opens the drafts of a user. What an editor was given in a session that ended abnormally becomes
-   * a draft; where that cannot be done it stays. Throws `file-io`.
+   * Opens the drafts of a user. What was in an editor when a former process was killed becomes a
+   * draft; where that fails, the file stays. Throws `file-io`.
    */
   static async open(state: State): Promise<Drafts> {
     const drafts = new Drafts(state);
-    for (const desk of await leftDesks(state)) {
-      using _ = desk;
-      await drafts.#recover(desk);
+    for (const file of await abandonedEditorFiles(state)) {
+      using _ = file;
+      await drafts.#recover(file);
     }
     return drafts;
   }
 
-  /** Keeps a draft, durably, in the place of what was saved under its id. Throws `disk-full`, `file-io`. */
-  async save(draft: Written): Promise<Draft> {
+  /** Saves a draft durably, replacing what its id had. Throws `disk-full`, `file-io`. */
+  async save(draft: Draft): Promise<SavedDraft> {
     // Another text than the one that went out is a draft of its own.
-    const { sentAs: _, ...written }: Written & Pick<Draft, "sentAs"> = draft;
+    const { sentAs: _, ...written }: Draft & Pick<SavedDraft, "sentAs"> = draft;
     const saved = { ...written, savedAt: Date.now() };
     const text = JSON.stringify({ version: 1, ...saved });
     await this.#state.write(PREFIX + draft.id, utf8(text));
@@ -112,8 +107,8 @@ export class Drafts {
   }
 
   /**
-   * Notes, durably, as which message a saved draft is about to be put into the outbox; nothing if it
-   * was not saved. Throws `disk-full`, `file-io`.
+   * Notes durably that a saved draft is about to enter the outbox as `message`; does nothing for one
+   * that was never saved. Throws `disk-full`, `file-io`.
    */
   async sending(id: string, message: string): Promise<void> {
     const saved = await this.#read(PREFIX + id);
@@ -125,8 +120,8 @@ export class Drafts {
   }
 
   /**
-   * Removes the drafts whose message `isOut` knows: a crash came between the outbox and their
-   * removal. Throws `file-io`.
+   * Removes the drafts whose message `isOut` knows: a crash came between adding that to the outbox
+   * and removing them. Throws `file-io`.
    */
   async dropSent(isOut: (message: string) => boolean | Promise<boolean>): Promise<void> {
     for (const { id, sentAs } of (await this.list()).drafts) {
@@ -134,9 +129,9 @@ export class Drafts {
     }
   }
 
-  /** All drafts. One that is damaged hides no other. */
+  /** All drafts. A damaged one hides no other. */
   async list(): Promise<DraftList> {
-    const drafts: Draft[] = [];
+    const drafts: SavedDraft[] = [];
     const unreadable = [...this.#stuck];
     for (const file of await this.#state.files(PREFIX)) {
       try {
@@ -155,7 +150,7 @@ export class Drafts {
    * The one draft whose id begins with `prefix`. Throws `no-such-message`, `usage` if there are
    * several, and why it cannot be read.
    */
-  async load(prefix: string): Promise<Draft> {
+  async load(prefix: string): Promise<SavedDraft> {
     const wanted = prefix.trim().toLowerCase();
     const files = (await this.#state.files(PREFIX)).filter((file) =>
       file.startsWith(PREFIX + wanted)
@@ -179,64 +174,70 @@ export class Drafts {
     throw new SealpostError("no-such-message", "that draft is not there any more");
   }
 
-  /** Forgets a draft: its message is in the outbox, or nobody wants it. No error if it is gone. */
+  /** Removes a draft. No error if it is gone. */
   async remove(id: string): Promise<void> {
     await this.#state.remove(PREFIX + id);
-    await removeDesk(this.#state, id);
+    await removeEditorFile(this.#state, id);
   }
 
-  /** Lays a letter of draft `id` where an editor can have it. Throws what {@linkcode Desk.lay} throws. */
-  lay(id: string, letter: string): Promise<Desk> {
-    return Desk.lay(this.#state, id, letter);
+  /** The text of `draft` in a file for an editor. Throws what {@linkcode EditorFile.create} throws. */
+  createEditorFile(draft: Draft): Promise<EditorFile> {
+    return EditorFile.create(this.#state, draft.id, textOf(draft));
   }
 
-  async #read(file: string): Promise<Draft | null> {
+  async #read(file: string): Promise<SavedDraft | null> {
     const bytes = await this.#state.read(file);
     if (bytes === null) return null;
     const { version: _, ...draft } = parseJson(schema, fromUtf8(bytes));
     return draft;
   }
 
-  async #recover(desk: Desk): Promise<void> {
+  async #recover(file: EditorFile): Promise<void> {
     try {
-      const draft = await this.#leftAt(desk.id, await desk.read());
+      const draft = await this.#changedIn(file.id, await file.read());
       if (draft !== null) {
         await this.save(draft);
-        this.#recovered.push(desk.id);
+        this.#recovered.push(file.id);
       }
-      await desk.clear();
+      await file.clear();
     } catch (error) {
       if (!isSealpostError(error)) throw error;
-      this.#stuck.push(`${desk.path} is left from an editor, and stays: ${error.message}`);
+      this.#stuck.push(`${file.path} is left from an editor, and stays: ${error.message}`);
     }
   }
 
-  /** The draft `id` as a letter that was left has it; null if that says nothing new. */
-  async #leftAt(id: string, letter: string | null): Promise<Written | null> {
-    if (letter === null) return null;
+  /** The draft `id` as an abandoned editor file has it; null if that says nothing new. */
+  async #changedIn(id: string, text: string | null): Promise<Draft | null> {
+    if (text === null) return null;
     const known = await this.#read(PREFIX + id);
-    const draft = fromLetter(known ?? { ...emptyDraft(), id }, letter);
-    const news = known === null ? letter.trim() !== "" : !same(known, draft);
+    const draft = withText(known ?? { ...emptyDraft(), id }, text);
+    const news = known === null ? text.trim() !== "" : !same(known, draft);
     return news ? draft : null;
   }
 }
 
-/** `base` with what a letter says; the letter itself as the text if its headers cannot be read. */
-export function fromLetter(base: Written, letter: string): Written {
-  const { unread: _, ...rest } = base;
+/** The text of a draft as an editor gets it. Throws `format` as `formatDraft` does. */
+export function textOf(draft: Draft): string {
+  return draft.unparsed ? draft.text : formatDraft(draft);
+}
+
+/** `draft` with what `text`, as an editor left it, says; unparsed if its headers cannot be read. */
+export function withText(draft: Draft, text: string): Draft {
+  const { unparsed: _, ...rest } = draft;
   try {
-    return { ...rest, ...parseLetter(letter) };
+    return { ...rest, ...parseDraft(text, draft.forwards) };
   } catch (error) {
     if (!isSealpostError(error)) throw error;
-    return { ...rest, text: letter, unread: true };
+    return { ...rest, text, unparsed: true };
   }
 }
 
 /** Whether two drafts say the same; line ends at the end of a text do not count. */
-function same(a: Written, b: Written): boolean {
-  const parts = (d: Written) => {
+function same(a: Draft, b: Draft): boolean {
+  const parts = (d: Draft) => {
     const text = d.text.replace(/\n+$/, "");
-    return JSON.stringify([d.to, d.cc, d.bcc, d.subject, text, d.attachments, d.unread ?? false]);
+    const { to, cc, bcc, subject, attachments, forwards, unparsed = false } = d;
+    return JSON.stringify([to, cc, bcc, subject, text, attachments, forwards, unparsed]);
   };
   return parts(a) === parts(b);
 }

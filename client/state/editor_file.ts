@@ -5,16 +5,17 @@ import { readFileBounded, wrapFileError } from "../../files/atomic_file.ts";
 import { EDITING, type State } from "./state.ts";
 
 // What an editor works on: `tmp/edit-ID/message.txt` of the state, in a folder of its own so that
-// what the editor writes beside it is private too. It is in the clear, and no longer there than it
-// must be.
+// what the editor writes beside it is private too. It is plain text, so it is removed as soon as it
+// can be.
 
-const LETTER = "message.txt";
+const TEXT = "message.txt";
 const LOCK = "lock";
 const ID = /^[0-9a-f]{16}$/;
-const MAX_LETTER = 16 * 1024 * 1024;
+/** Bytes. */
+const MAX_TEXT = 16 * 1024 * 1024;
 
-/** The place of the letter of one draft while it is edited. Disposing of it leaves the letter. */
-export class Desk implements Disposable {
+/** The text of one draft while a person edits it, locked. Disposing of it leaves the text there. */
+export class EditorFile implements Disposable {
   readonly #folder: string;
   #lock: Deno.FsFile | null;
 
@@ -24,22 +25,22 @@ export class Desk implements Disposable {
   }
 
   /**
-   * The desk of draft `id`, with `letter` on it (0600 in a folder of 0700). Throws `busy` if another
-   * process has it, `file-io`, `disk-full`.
+   * Writes `text`, that of draft `id`, where an editor can have it (mode 0600 in a folder of 0700).
+   * Throws `busy` if another process edits that draft, `file-io`, `disk-full`.
    */
-  static async lay(state: State, id: string, letter: string): Promise<Desk> {
+  static async create(state: State, id: string, text: string): Promise<EditorFile> {
     const folder = folderOf(state, id);
     try {
       await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-      const desk = await Desk.at(id, folder);
-      if (desk === null) {
+      const file = await EditorFile.open(id, folder);
+      if (file === null) {
         throw new SealpostError("busy", "this draft is open in an editor; close it there first");
       }
       try {
-        await Deno.writeTextFile(desk.path, letter, { mode: 0o600 });
-        return desk;
+        await Deno.writeTextFile(file.path, text, { mode: 0o600 });
+        return file;
       } catch (error) {
-        await desk.clear();
+        await file.clear();
         throw error;
       }
     } catch (error) {
@@ -47,29 +48,31 @@ export class Desk implements Disposable {
     }
   }
 
-  /** A desk that is there; null if another process is at it. */
-  static async at(id: string, folder: string): Promise<Desk | null> {
+  /** The editor file that is in `folder`; null if another process has it open. */
+  static async open(id: string, folder: string): Promise<EditorFile | null> {
     const path = join(folder, LOCK);
     const lock = await Deno.open(path, { create: true, write: true, mode: 0o600 });
-    if (await lock.tryLock(true)) return new Desk(id, folder, lock);
+    if (await lock.tryLock(true)) return new EditorFile(id, folder, lock);
     lock.close();
     return null;
   }
 
-  /** Where the letter is. */
   get path(): string {
-    return join(this.#folder, LETTER);
-  }
-
-  /** The letter, also where it is not UTF-8; null if there is none. Throws `limit` over 16 MiB. */
-  async read(): Promise<string | null> {
-    if (!await exists(this.path)) return null;
-    return new TextDecoder().decode(await readFileBounded(this.path, MAX_LETTER));
+    return join(this.#folder, TEXT);
   }
 
   /**
-   * Removes the letter, and the desk unless an editor left something beside it: that is for the
-   * next time this draft is edited.
+   * The text, with replacement characters for what is not UTF-8; null if the editor removed it.
+   * Throws `limit` over 16 MiB.
+   */
+  async read(): Promise<string | null> {
+    if (!await exists(this.path)) return null;
+    return new TextDecoder().decode(await readFileBounded(this.path, MAX_TEXT));
+  }
+
+  /**
+   * Removes the text, and its folder unless an editor left something beside it, such as a swap file:
+   * that is for the next time this draft is edited.
    */
   async clear(): Promise<void> {
     try {
@@ -87,15 +90,15 @@ export class Desk implements Disposable {
   }
 }
 
-/** The desks at which nobody is: a process that ended abnormally left them. Throws `file-io`. */
-export async function leftDesks(state: State): Promise<Desk[]> {
-  const found: Desk[] = [];
+/** The editor files that no process has open: one that was killed left them. Throws `file-io`. */
+export async function abandonedEditorFiles(state: State): Promise<EditorFile[]> {
+  const found: EditorFile[] = [];
   try {
     for await (const { name, isDirectory } of Deno.readDir(state.tempFolder())) {
       const id = name.slice(EDITING.length);
       if (!isDirectory || !name.startsWith(EDITING) || !ID.test(id)) continue;
-      const desk = await Desk.at(id, folderOf(state, id));
-      if (desk !== null) found.push(desk);
+      const file = await EditorFile.open(id, folderOf(state, id));
+      if (file !== null) found.push(file);
     }
   } catch (error) {
     throw wrapFileError(error, `read ${state.tempFolder()}`);
@@ -103,12 +106,12 @@ export async function leftDesks(state: State): Promise<Desk[]> {
   return found;
 }
 
-/** Removes the desk of draft `id` with everything on it, if there is one and nobody is at it. */
-export async function removeDesk(state: State, id: string): Promise<void> {
+/** Removes the editor file of draft `id` and all beside it, unless another process has it open. */
+export async function removeEditorFile(state: State, id: string): Promise<void> {
   const folder = folderOf(state, id);
   if (!await exists(folder)) return;
-  using desk = await Desk.at(id, folder);
-  if (desk !== null) await Deno.remove(folder, { recursive: true }).catch(() => {});
+  using file = await EditorFile.open(id, folder);
+  if (file !== null) await Deno.remove(folder, { recursive: true }).catch(() => {});
 }
 
 function folderOf(state: State, id: string): string {

@@ -1,5 +1,6 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { printable } from "../../cli/printable.ts";
+import type { DraftContent } from "../state/draft_text.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
@@ -78,14 +79,22 @@ export function mentionsAttachment(text: string): string | null {
 }
 
 /**
- * Asks a person whose text speaks of an attachment and who attaches none; where nobody can be asked
- * it is said on standard error. Throws `cancelled` if it was forgotten.
+ * The word by which a draft says that something is attached although nothing is; null if it is fine.
  */
-export async function askForForgotten(
+export function missingAttachment({ text, attachments, forwards }: DraftContent): string | null {
+  const count = attachments.length + (forwards?.attachments.length ?? 0);
+  return count > 0 ? null : mentionsAttachment(text);
+}
+
+/**
+ * Asks a person whose draft mentions an attachment and has none whether to send it; where nobody can be
+ * asked, says so on standard error. Throws `cancelled` if the person had forgotten it.
+ */
+export async function confirmMissingAttachment(
   terminal: Terminal,
-  { text, attachments }: { readonly text: string; readonly attachments: readonly unknown[] },
+  draft: DraftContent,
 ): Promise<void> {
-  const word = attachments.length > 0 ? null : mentionsAttachment(text);
+  const word = missingAttachment(draft);
   if (word === null) return;
   const what = `The text says "${printable(word)}", but nothing is attached.`;
   if (!terminal.interactive) return terminal.complain(`note: ${what}`);

@@ -1,4 +1,6 @@
-import type { Written } from "../state/drafts.ts";
+import { basename } from "@std/path";
+import type { DraftContent } from "../state/draft_text.ts";
+import type { Draft } from "../state/drafts.ts";
 import { namesIn } from "./complete.ts";
 import { editLine, inputOf, insert, type LineInput } from "./line_input.ts";
 import { areaOf, editArea, type TextArea, textIn, type as typeText } from "./text_area.ts";
@@ -10,9 +12,20 @@ export type Field = typeof FIELDS[number];
 /** Where the cursor can be: in a field, on an attachment, in the text. */
 export type Focus = Field | "attachments" | "text";
 
-/** A file that is to go with the message. */
-export interface Attached {
+/** What is attached: a file, or an attachment of the message that is forwarded. */
+export type Attached = AttachedFile | AttachedForward;
+
+export interface AttachedFile {
+  /** Absolute. */
   readonly path: string;
+  readonly name: string;
+  /** Bytes; null until the file was looked at. */
+  readonly size: number | null;
+}
+
+export interface AttachedForward {
+  /** Its number in the forwarded message. */
+  readonly index: number;
   readonly name: string;
   /** Bytes. */
   readonly size: number;
@@ -23,13 +36,16 @@ export interface Composition {
   readonly fields: Readonly<Record<Field, LineInput>>;
   readonly text: TextArea;
   readonly attachments: readonly Attached[];
+  /** The text form of the id of the message that is forwarded; null if none is. */
+  readonly forwards: string | null;
   /** Which attachment the cursor is on. */
   readonly chosen: number;
   readonly focus: Focus;
 }
 
 /** The composition of a draft, with the cursor where one goes on. */
-export function compositionOf(draft: Written, attachments: readonly Attached[]): Composition {
+export function compositionOf(draft: Draft): Composition {
+  const { attachments, forwards } = draft;
   return {
     fields: {
       to: inputOf(draft.to.join(", ")),
@@ -38,22 +54,32 @@ export function compositionOf(draft: Written, attachments: readonly Attached[]):
       subject: inputOf(draft.subject),
     },
     text: areaOf(draft.text),
-    attachments,
+    attachments: [
+      ...forwards?.attachments ?? [],
+      ...attachments.map((path) => ({ path, name: basename(path), size: null })),
+    ],
+    forwards: forwards?.message ?? null,
     chosen: 0,
     focus: draft.to.length === 0 ? "to" : draft.subject === "" ? "subject" : "text",
   };
 }
 
-/** What a draft takes from a composition. */
-export function writtenIn(composition: Composition): Omit<Written, "id"> {
-  const { fields, attachments, text } = composition;
+/** What a composition says. */
+export function contentOf(composition: Composition): DraftContent {
+  const { fields, attachments, forwards, text } = composition;
   return {
     to: namesIn(fields.to.text),
     cc: namesIn(fields.cc.text),
     bcc: namesIn(fields.bcc.text),
     subject: fields.subject.text.trim(),
     text: textIn(text),
-    attachments: attachments.map(({ path }) => path),
+    attachments: attachments.flatMap((one) => "path" in one ? [one.path] : []),
+    ...forwards !== null && {
+      forwards: {
+        message: forwards,
+        attachments: attachments.flatMap((one) => "path" in one ? [] : [one]),
+      },
+    },
   };
 }
 
@@ -123,9 +149,11 @@ export function edited(
   return input && withField(composition, focus, input);
 }
 
-/** The composition with one more attachment. */
-export function attached(composition: Composition, one: Attached): Composition {
-  const others = composition.attachments.filter(({ path }) => path !== one.path);
+/** The composition with one more file. */
+export function attached(composition: Composition, one: AttachedFile): Composition {
+  const others = composition.attachments.filter((other) => {
+    return !("path" in other) || other.path !== one.path;
+  });
   return { ...composition, attachments: [...others, one] };
 }
 

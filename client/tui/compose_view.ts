@@ -67,8 +67,11 @@ export function viewCompose(view: ComposeView, { columns, rows }: Size): Compose
     const label = shown[0] === one ? "Attached:" : "";
     lines.push([
       span(`${label.padStart(LABEL - 1)} `, "accent"),
-      span(`${printable(one.name)}, ${formatSize(one.size)}`, here ? "cursor" : "plain"),
-      ...here ? [span("  Del takes it away", "dim")] : [],
+      span(
+        `${printable(one.name)}${one.size === null ? "" : `, ${formatSize(one.size)}`}`,
+        here ? "cursor" : "plain",
+      ),
+      ...here ? [span("  Del removes it", "dim")] : [],
     ]);
   }
   lines.push([span(signs.line.repeat(columns), "dim")]);

@@ -1,3 +1,6 @@
+import type { Action } from "./keys.ts";
+import { movement } from "./scroller.ts";
+
 /** What is chosen in a list of things that each have a key. */
 export interface ListModel {
   readonly keys: readonly string[];
@@ -48,6 +51,14 @@ export function moveBy(list: ListModel, by: number): ListModel {
 export function moveTo(list: ListModel, index: number): ListModel {
   const at = Math.max(0, Math.min(index, list.keys.length - 1));
   return { ...list, cursor: list.keys[at] ?? null };
+}
+
+/** The list after an action that moves the cursor, where `rows` rows are seen; null for any other. */
+export function moved(list: ListModel, action: Action, rows: number): ListModel | null {
+  const by = movement(action, rows);
+  if (by === null) return null;
+  if (by === -Infinity) return moveTo(list, 0);
+  return by === Infinity ? moveTo(list, list.keys.length - 1) : moveBy(list, by);
 }
 
 /** The list scrolled so that the cursor is among the `rows` that are seen. */

@@ -4,7 +4,7 @@ import type { Item } from "../mailbox/open.ts";
 import type { Mail } from "../mail.ts";
 
 /** One message of the mailbox, whether it was opened or not. */
-export interface Place {
+export interface MailboxEntry {
   readonly uid: number;
   readonly folder: Folder;
   readonly flags: readonly Flag[];
@@ -38,8 +38,8 @@ export class Mailbox {
   readonly #events: MailboxEvents;
   readonly #items = new Map<number, Item>();
   /** Newest first. */
-  #places: readonly Place[] = [];
-  #byFolder = new Map<Folder, readonly Place[]>();
+  #entries: readonly MailboxEntry[] = [];
+  #byFolder = new Map<Folder, readonly MailboxEntry[]>();
   #wanted: readonly number[] = [];
   #next = 0;
   #older = true;
@@ -69,19 +69,19 @@ export class Mailbox {
     return this.#older && this.#working;
   }
 
-  places(folder: Folder): readonly Place[] {
+  entries(folder: Folder): readonly MailboxEntry[] {
     return this.#byFolder.get(folder) ?? [];
   }
 
-  all(): readonly Place[] {
-    return this.#places;
+  all(): readonly MailboxEntry[] {
+    return this.#entries;
   }
 
   count(folder: Folder): Count {
-    const places = this.places(folder);
+    const entries = this.entries(folder);
     let unread = 0;
-    for (const { flags } of places) if (!flags.includes("seen")) unread++;
-    return { total: places.length, unread };
+    for (const { flags } of entries) if (!flags.includes("seen")) unread++;
+    return { total: entries.length, unread };
   }
 
   /** A message as far as it was opened; null if it was not yet. */
@@ -141,15 +141,19 @@ export class Mailbox {
 
   /** Takes over what the cache has now. */
   #reload(): void {
-    this.#places = this.#mail.cache.ids().map(({ uid, folder, flags }) => ({ uid, folder, flags }));
-    const lists = new Map<Folder, Place[]>(FOLDERS.map((folder) => [folder, []]));
-    for (const place of this.#places) {
-      lists.get(place.folder)?.push(place);
-      const item = this.#items.get(place.uid);
-      if (item && !same(item.entry, place)) {
-        const entry = { ...item.entry, folder: place.folder, flags: place.flags };
-        const opened = item.opened && { ...item.opened, entry };
-        this.#items.set(place.uid, { ...item, entry, opened });
+    this.#entries = this.#mail.cache.ids().map(({ uid, folder, flags }) => ({
+      uid,
+      folder,
+      flags,
+    }));
+    const lists = new Map<Folder, MailboxEntry[]>(FOLDERS.map((folder) => [folder, []]));
+    for (const entry of this.#entries) {
+      lists.get(entry.folder)?.push(entry);
+      const item = this.#items.get(entry.uid);
+      if (item && !same(item.entry, entry)) {
+        const changed = { ...item.entry, folder: entry.folder, flags: entry.flags };
+        const opened = item.opened && { ...item.opened, entry: changed };
+        this.#items.set(entry.uid, { ...item, entry: changed, opened });
       }
     }
     this.#byFolder = lists;
@@ -187,8 +191,8 @@ export class Mailbox {
       return true;
     }
     const batch: number[] = [];
-    while (this.#next < this.#places.length && batch.length < BATCH) {
-      const uid = this.#places[this.#next++]?.uid;
+    while (this.#next < this.#entries.length && batch.length < BATCH) {
+      const uid = this.#entries[this.#next++]?.uid;
       if (uid !== undefined && !this.#items.has(uid)) batch.push(uid);
     }
     if (await this.#openAll(batch)) {
@@ -215,6 +219,6 @@ export class Mailbox {
   }
 }
 
-function same(a: Place, b: Place): boolean {
+function same(a: MailboxEntry, b: MailboxEntry): boolean {
   return a.folder === b.folder && a.flags.join() === b.flags.join();
 }

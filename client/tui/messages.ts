@@ -4,13 +4,31 @@ import type { Item } from "../mailbox/open.ts";
 import type { Action } from "./keys.ts";
 import type { Host } from "./screen.ts";
 
-/** How folders are called on the screen. */
-export const FOLDER_NAMES: Readonly<Record<Folder, string>> = {
+const FOLDER_NAMES: Readonly<Record<Folder, string>> = {
   inbox: "Inbox",
   sent: "Sent",
   archive: "Archive",
   trash: "Trash",
 };
+
+/** What a list can show: a folder of the mailbox, or what is only on this disk. */
+export type ListFolder = Folder | "drafts" | "outbox";
+
+/** All of them, in the order of their numbers on the keyboard. */
+export const LIST_FOLDERS: readonly ListFolder[] = [
+  "inbox",
+  "sent",
+  "archive",
+  "trash",
+  "drafts",
+  "outbox",
+];
+
+/** How a folder is called on the screen. */
+export function folderName(folder: ListFolder): string {
+  if (folder === "drafts") return "Drafts";
+  return folder === "outbox" ? "Outbox" : FOLDER_NAMES[folder];
+}
 
 /** What is done to messages by {@linkcode sort}. */
 const SORTS: readonly Action[] = ["archive", "delete", "undelete", "move", "flag", "unread"];

@@ -33,40 +33,14 @@ export class Scroller {
 
   /** Scrolls as an action says; false if that is none that scrolls. */
   act(action: Action): boolean {
-    switch (action) {
-      case "down":
-        this.#top += 1;
-        return true;
-      case "up":
-        this.#top -= 1;
-        break;
-      case "page-down":
-        this.#top += Math.max(1, this.#rows - 1);
-        break;
-      case "page-up":
-        this.#top -= Math.max(1, this.#rows - 1);
-        break;
-      case "half-down":
-        this.#top += Math.max(1, this.#rows >> 1);
-        break;
-      case "half-up":
-        this.#top -= Math.max(1, this.#rows >> 1);
-        break;
-      case "top":
-        this.#top = 0;
-        break;
-      case "bottom":
-        this.#top = this.#total;
-        break;
-      default:
-        return false;
-    }
-    this.#top = Math.max(0, this.#top);
+    const by = movement(action, this.#rows);
+    if (by === null) return false;
+    this.#top = Math.max(0, Math.min(this.#total, this.#top + by));
     return true;
   }
 }
 
-/** By how much an action moves the cursor of a list of `rows` rows; null if it does not. */
+/** By how many rows an action moves what shows `rows` of them at a time; null if it does not. */
 export function movement(action: Action, rows: number): number | null {
   switch (action) {
     case "down":

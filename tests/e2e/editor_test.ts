@@ -62,7 +62,7 @@ testUnless(missing, "a person writes in an editor and reads in a pager", async (
     {
       await using screen = await people.at("alice", ["reply", id], { env: untouched });
       assertEquals((await screen.ended()).code, 130);
-      assertStringIncludes(await screen.text(), "the letter was left as it was; nothing was sent");
+      assertStringIncludes(await screen.text(), "the text was left as it was; nothing was sent");
       await noDrafts();
     }
     assertMatch(
@@ -87,7 +87,7 @@ testUnless(missing, "a person writes in an editor and reads in a pager", async (
     {
       await using screen = await people.at("alice", ["send", "-t", "bob"], { env });
       await screen.expect("Edit it again? (Y/n)");
-      assertStringIncludes(await screen.text(), 'line 2 of the letter: "Dear Bob," is none of To');
+      assertStringIncludes(await screen.text(), 'line 2: "Dear Bob," is none of To');
       await screen.enter("n");
       assertEquals((await screen.ended()).code, 130);
       assertMatch(await screen.text(), /Kept as draft [0-9a-f]{8}:/);

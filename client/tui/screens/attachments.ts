@@ -3,35 +3,35 @@ import { exists } from "@std/fs";
 import { SealpostError } from "../../../crypto/error.ts";
 import { wrapFileError } from "../../../files/atomic_file.ts";
 import { printable } from "../../../cli/printable.ts";
-import { safeName, saveAttachment } from "../../message/attachments.ts";
-import { parseMessage } from "../../message/parse.ts";
+import { saveAttachments, type SaveOptions } from "../../mailbox/show.ts";
+import { safeName } from "../../message/attachments.ts";
+import { formatSize } from "../../terminal/progress.ts";
 import { completePath, pathIn } from "../complete.ts";
 import { chosen, fill, type Line, right, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
-import { EMPTY_LIST, moveBy, moveTo, scrolled, withKeys } from "../list_model.ts";
+import { EMPTY_LIST, moved, scrolled, withKeys } from "../list_model.ts";
+import type { LoadedMessage } from "../loaded_message.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
-import { movement } from "../scroller.ts";
-import type { ReaderScreen } from "./reader.ts";
 
 /** The attachments of a message, to be saved. */
 export class AttachmentsScreen implements Screen {
   readonly mode = "attachments";
   readonly #host: Host;
-  readonly #reader: ReaderScreen;
+  readonly #source: LoadedMessage;
   readonly #closed: () => Promise<void>;
   #list = EMPTY_LIST;
   #rows = 1;
 
-  /** `closed` is called when the screen is left: where `reader` is not shown itself. */
-  constructor(host: Host, reader: ReaderScreen, closed = () => Promise.resolve()) {
+  /** `closed` is called when the screen is left. */
+  constructor(host: Host, source: LoadedMessage, closed = () => Promise.resolve()) {
     this.#host = host;
-    this.#reader = reader;
+    this.#source = source;
     this.#closed = closed;
-    this.#list = withKeys(this.#list, reader.attachments.map(({ index }) => String(index)));
+    this.#list = withKeys(this.#list, source.attachments.map(({ index }) => String(index)));
   }
 
   where(): string {
-    return `Attachments  ${this.#reader.attachments.length}`;
+    return `Attachments  ${this.#source.attachments.length}`;
   }
 
   show({ columns, rows }: Size): Shown {
@@ -39,8 +39,8 @@ export class AttachmentsScreen implements Screen {
     this.#list = scrolled(this.#list, rows);
     const { keys, top, cursor } = this.#list;
     const lines = keys.slice(top, top + rows).map((key): Line => {
-      const one = this.#reader.attachments.find(({ index }) => String(index) === key);
-      const size = `${right(one?.size ?? "", 10)} `;
+      const one = this.#source.attachments.find(({ index }) => String(index) === key);
+      const size = `${right(one ? formatSize(one.size) : "", 10)} `;
       const line = [
         ...fill([span(` ${right(key, 3)}  `, "dim"), span(one?.name ?? "")], columns - size.length),
         span(size),
@@ -55,11 +55,9 @@ export class AttachmentsScreen implements Screen {
   }
 
   act(action: Action): void | Promise<void> {
-    const by = movement(action, this.#rows);
-    if (by !== null) {
-      this.#list = Math.abs(by) === Infinity
-        ? moveTo(this.#list, by < 0 ? 0 : this.#list.keys.length - 1)
-        : moveBy(this.#list, by);
+    const list = moved(this.#list, action, this.#rows);
+    if (list) {
+      this.#list = list;
       return;
     }
     switch (action) {
@@ -76,7 +74,7 @@ export class AttachmentsScreen implements Screen {
 
   /** Saves the attachment at the cursor, where the person says. */
   async save(): Promise<void> {
-    const one = this.#reader.attachments.find(({ index }) => String(index) === this.#list.cursor);
+    const one = this.#source.attachments.find(({ index }) => String(index) === this.#list.cursor);
     if (!one) return;
     const path = await this.#host.input(`Save ${one.name} as:`, {
       value: pathIn(this.#host.files, safeName(one.name)),
@@ -84,29 +82,25 @@ export class AttachmentsScreen implements Screen {
     });
     if (path === null || path.trim() === "") return this.#host.say("Nothing was saved.");
     const target = await isFolder(path) ? join(path, safeName(one.name)) : path;
-    const keep = await this.#mayWrite(target);
-    if (keep === null) return this.#host.say("Nothing was saved.");
-    const [saved] = await this.#write([one.index], dirname(target), () => basename(target));
-    if (saved === undefined) return;
-    if (keep === "overwrite" && saved !== target) {
-      await Deno.rename(saved, target).catch((error) => {
-        throw wrapFileError(error, `replace ${target}`);
-      });
-      return this.#host.say(`Saved ${printable(target)}`, "good");
-    }
-    this.#host.say(`Saved ${printable(saved)}`, "good");
+    const decision = await this.#decide(target);
+    if (decision === null) return this.#host.say("Nothing was saved.");
+    const [saved] = await this.#write(dirname(target), {
+      only: new Set([one.index]),
+      rename: () => basename(target),
+      decide: () => Promise.resolve(decision),
+    });
+    if (saved !== undefined) this.#host.say(`Saved ${printable(saved)}`, "good");
   }
 
   /** Saves all attachments in one folder; files that are there stay. */
   async saveAll(): Promise<void> {
-    const count = this.#reader.attachments.length;
+    const count = this.#source.attachments.length;
     const folder = await this.#host.input(`Save ${count === 1 ? "it" : `all ${count}`} in:`, {
       value: this.#host.files,
       complete: completePath,
     });
     if (folder === null || folder.trim() === "") return this.#host.say("Nothing was saved.");
-    const indexes = this.#reader.attachments.map(({ index }) => index);
-    const saved = await this.#write(indexes, folder, (name) => name);
+    const saved = await this.#write(folder, {});
     this.#host.say(
       saved.length === 1
         ? `Saved ${printable(saved[0] ?? "")}`
@@ -115,37 +109,24 @@ export class AttachmentsScreen implements Screen {
     );
   }
 
-  /** What is to become of a file that is there already; null if the person leaves the question. */
-  async #mayWrite(path: string): Promise<"new" | "overwrite" | "beside" | null> {
-    if (!await exists(path)) return "new";
+  /** What to do with a file that is there already; null if the person leaves the question. */
+  async #decide(path: string): Promise<"overwrite" | "rename" | null> {
+    if (!await exists(path)) return "rename";
     const answer = await this.#host.choose(
       `${printable(basename(path))} is there already: (o)verwrite, (k)eep both, (c)ancel?`,
       "okc",
     );
-    return answer === "o" ? "overwrite" : answer === "k" ? "beside" : null;
+    return answer === "o" ? "overwrite" : answer === "k" ? "rename" : null;
   }
 
-  /** Writes the attachments with these numbers; the paths that they got. */
-  async #write(
-    indexes: readonly number[],
-    folder: string,
-    name: (given: string) => string,
-  ): Promise<string[]> {
-    await this.#reader.load();
-    const { message } = this.#reader;
+  async #write(folder: string, options: SaveOptions): Promise<string[]> {
+    const { message } = this.#source;
     if (!message) throw new SealpostError("cancelled", "the message was closed; nothing was saved");
     await Deno.mkdir(folder, { recursive: true }).catch((error) => {
       throw wrapFileError(error, `make ${folder}`);
     });
-    const paths: string[] = [];
     this.#host.say("Saving …");
-    await parseMessage(message.stream(), {
-      attachment: async (part, content) => {
-        if (!indexes.includes(part.index)) return;
-        paths.push(await saveAttachment(folder, name(part.name), content));
-      },
-    });
-    return paths;
+    return await saveAttachments(message, folder, options);
   }
 }
 

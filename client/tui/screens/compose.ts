@@ -1,29 +1,28 @@
-import { basename, resolve } from "@std/path";
+import { resolve } from "@std/path";
 import { isSealpostError, SealpostError } from "../../../crypto/error.ts";
 import { MAX_TITLE } from "../../../protocol/limits.ts";
 import { parseName } from "../../../protocol/name.ts";
 import { printable } from "../../../cli/printable.ts";
 import { attachmentFromFile } from "../../message/attachments.ts";
 import { base64LinesSize } from "../../message/base64_lines.ts";
-import { emptyDraft, type Written } from "../../state/drafts.ts";
-import { mentionsAttachment } from "../../terminal/mentions.ts";
-import { formatLetter, parseLetter } from "../../state/letter.ts";
+import type { DraftContent } from "../../state/draft_text.ts";
+import { type Draft, emptyDraft } from "../../state/drafts.ts";
+import { missingAttachment } from "../../terminal/mentions.ts";
 import { formatSize } from "../../terminal/progress.ts";
 import { sendDraft } from "../../send_draft.ts";
 import { verification } from "../../trust/verification.ts";
-import { Writing } from "../../terminal/writing.ts";
+import { AutosavedDraft, editInFile, headerProblem } from "../../terminal/write_draft.ts";
 import { commonStart, completePath, nameAt } from "../complete.ts";
 import {
-  type Attached,
   attached,
   type Composition,
   compositionOf,
+  contentOf,
   edited,
   focusBy,
   namesField,
   typed,
   withField,
-  writtenIn,
 } from "../compose_model.ts";
 import { type ComposeLayout, type NameTrust, viewCompose } from "../compose_view.ts";
 import type { Key } from "../display.ts";
@@ -35,22 +34,19 @@ import type { Host, Screen, Shown } from "../screen.ts";
 export class ComposeScreen implements Screen {
   readonly mode = "compose";
   readonly #host: Host;
-  readonly #writing: Writing;
+  readonly #autosaved: AutosavedDraft;
   readonly #original: string;
   #composition: Composition;
   #layout: ComposeLayout | null = null;
   /** The sizes of attachments of a draft are looked at once. */
   #looked: Promise<void> | null = null;
 
-  constructor(host: Host, draft: Written = emptyDraft()) {
+  constructor(host: Host, draft: Draft = emptyDraft()) {
     this.#host = host;
-    this.#writing = new Writing(host.mail.drafts, draft);
-    const attachments = draft.attachments.map((path) => {
-      return { path, name: basename(path), size: 0 };
-    });
-    this.#composition = compositionOf(draft, attachments);
-    this.#original = JSON.stringify(writtenIn(this.#composition));
-    if (attachments.length > 0) this.#looked = this.#lookAt(attachments);
+    this.#autosaved = new AutosavedDraft(host.mail.drafts, draft);
+    this.#composition = compositionOf(draft);
+    this.#original = JSON.stringify(contentOf(this.#composition));
+    if (draft.attachments.length > 0) this.#looked = this.#lookAtFiles();
   }
 
   where(): string {
@@ -107,11 +103,11 @@ export class ComposeScreen implements Screen {
   }
 
   async rescue(): Promise<void> {
-    if (this.#worthKeeping()) await this.#writing.keep();
+    if (this.#worthKeeping()) await this.#autosaved.save();
   }
 
   async close(): Promise<void> {
-    await this.#writing[Symbol.asyncDispose]();
+    await this.#autosaved[Symbol.asyncDispose]();
   }
 
   #set(composition: Composition): void {
@@ -119,17 +115,17 @@ export class ComposeScreen implements Screen {
     this.#composition = composition;
     if (composition.text.lines !== before.text.lines) {
       const { lines } = composition.text;
-      this.#writing.type(() => lines.join("\n"));
+      this.#autosaved.type(() => lines.join("\n"));
     }
     if (composition.fields !== before.fields || composition.attachments !== before.attachments) {
-      const { text: _, ...parts } = writtenIn(composition);
-      this.#writing.set(parts);
+      const { text: _, ...parts } = contentOf(composition);
+      this.#autosaved.set(parts);
     }
   }
 
   /** Whether there is anything in it that was not there when it was opened. */
   #worthKeeping(): boolean {
-    return JSON.stringify(writtenIn(this.#composition)) !== this.#original;
+    return JSON.stringify(contentOf(this.#composition)) !== this.#original;
   }
 
   /** In a list of names, completes; anywhere else, and where there is nothing to complete, goes on. */
@@ -173,12 +169,14 @@ export class ComposeScreen implements Screen {
     return verified ? "verified" : state === "changed" ? "changed" : "unknown";
   }
 
-  async #lookAt(all: readonly Attached[]): Promise<void> {
-    for (const { path } of all) {
+  /** Learns the sizes of the files that are attached. */
+  async #lookAtFiles(): Promise<void> {
+    for (const file of this.#composition.attachments) {
+      if (!("path" in file) || file.size !== null) continue;
       try {
-        const { size } = await attachmentFromFile(path);
+        const { size } = await attachmentFromFile(file.path);
         const attachments = this.#composition.attachments.map((one) => {
-          return one.path === path ? { ...one, size } : one;
+          return one === file ? { ...one, size } : one;
         });
         this.#composition = { ...this.#composition, attachments };
       } catch (error) {
@@ -198,7 +196,9 @@ export class ComposeScreen implements Screen {
     const { name, size } = await attachmentFromFile(path);
     const composition = attached(this.#composition, { path, name, size });
     const { maxMessage = Infinity } = this.#host.mail.hello ?? {};
-    const whole = composition.attachments.reduce((sum, one) => sum + base64LinesSize(one.size), 0);
+    const whole = composition.attachments.reduce((sum, one) => {
+      return sum + base64LinesSize(one.size ?? 0);
+    }, 0);
     if (whole > maxMessage) {
       throw new SealpostError(
         "too-large",
@@ -210,49 +210,34 @@ export class ComposeScreen implements Screen {
     this.#host.say(`Attached ${printable(name)}, ${formatSize(size)}`, "good");
   }
 
-  /** Has the text written in the person's editor, headers and all. */
+  /** Has the message written in the person's editor, headers and all. */
   async #edit(): Promise<void> {
     const { tools, mail } = this.#host;
     if (!tools || !await tools.hasEditor()) {
       return this.#host.say("Neither VISUAL nor EDITOR says what your editor is.");
     }
-    this.#writing.set(writtenIn(this.#composition));
-    const before = formatLetter(this.#writing.draft);
-    using desk = await mail.drafts.lay(this.#writing.draft.id, before);
+    this.#autosaved.set(contentOf(this.#composition));
+    const before = this.#autosaved.draft;
     try {
-      await this.#host.lend(() => tools.edit(desk.path));
+      await editInFile(mail.drafts, this.#autosaved, (path) => {
+        return this.#host.lend(() => tools.edit(path));
+      });
     } finally {
-      // Whatever the editor came to: what it wrote is what counts.
-      const letter = await desk.read() ?? before;
-      if (letter !== before) {
-        this.#take(letter);
-        await this.#writing.keep();
-      }
-      await desk.clear();
+      if (this.#autosaved.draft !== before) this.#takeOver(this.#autosaved.draft);
     }
   }
 
-  /** Takes over a letter; all of it as the text if its headers cannot be read. */
-  #take(letter: string): void {
-    let parts: Partial<Written>;
-    try {
-      parts = parseLetter(letter);
-    } catch (error) {
-      parts = { text: letter };
-      this.#host.fail(error);
-    }
-    this.#writing.set(parts);
-    const { draft } = this.#writing;
-    const attachments = draft.attachments.map((path) => {
-      const known = this.#composition.attachments.find((one) => one.path === path);
-      return known ?? { path, name: basename(path), size: 0 };
-    });
-    this.#composition = { ...compositionOf(draft, attachments), focus: "text" };
-    this.#looked = this.#lookAt(attachments);
+  /** Shows a draft as an editor left it. */
+  #takeOver(draft: Draft): void {
+    const problem = headerProblem(draft);
+    if (problem !== null) this.#host.say(`${problem}. All of it is in the text now.`, "error");
+    this.#autosaved.set({ unparsed: false });
+    this.#composition = { ...compositionOf(draft), focus: "text" };
+    this.#looked = this.#lookAtFiles();
   }
 
   async #postpone(): Promise<void> {
-    await this.#writing.keep();
+    await this.#autosaved.save();
     this.#host.leave(this);
     this.#host.say("Kept in Drafts (5).");
   }
@@ -265,7 +250,7 @@ export class ComposeScreen implements Screen {
     const answer = await this.#host.choose("Keep it as a draft? (y)es, (n)o, (c)ontinue", "ync");
     if (answer === "y") return await this.#postpone();
     if (answer === "n") {
-      await this.#writing.discard();
+      await this.#autosaved.discard();
       this.#host.leave(this);
       this.#host.say("Nothing was kept.");
     }
@@ -273,18 +258,18 @@ export class ComposeScreen implements Screen {
 
   /** A draft that was opened and not changed stays as it is. */
   async #leaveUnchanged(): Promise<void> {
-    await this.#writing[Symbol.asyncDispose]();
+    await this.#autosaved[Symbol.asyncDispose]();
     this.#host.leave(this);
   }
 
   async #send(): Promise<void> {
     await this.#looked;
-    const written = writtenIn(this.#composition);
+    const written = contentOf(this.#composition);
     if (!await this.#fit(written)) return;
-    this.#writing.set(written);
-    const draft = { ...this.#writing.draft };
+    this.#autosaved.set(written);
+    const draft = { ...this.#autosaved.draft };
     // From here on the message is safe whatever happens.
-    await this.#writing.keep();
+    await this.#autosaved.save();
     this.#host.leave(this);
     const to = [...written.to, ...written.cc, ...written.bcc].join(", ");
     this.#host.say(`Sending to ${to} …`);
@@ -292,7 +277,7 @@ export class ComposeScreen implements Screen {
   }
 
   /** Whether the message is fit to be sent; if not, the person was told, or asked. */
-  async #fit(written: Omit<Written, "id">): Promise<boolean> {
+  async #fit(written: DraftContent): Promise<boolean> {
     const names = [...written.to, ...written.cc, ...written.bcc];
     if (names.length === 0) {
       this.#composition = { ...this.#composition, focus: "to" };
@@ -319,8 +304,7 @@ export class ComposeScreen implements Screen {
         return false;
       }
     }
-    const carries = written.attachments.length > 0 || this.#writing.draft.forwards !== undefined;
-    const word = carries ? null : mentionsAttachment(written.text);
+    const word = missingAttachment(written);
     if (word === null) return true;
     const question = `The text says "${printable(word)}", but nothing is attached. Send it? (y/n)`;
     return await this.#host.choose(question, "yn") === "y";
@@ -328,7 +312,7 @@ export class ComposeScreen implements Screen {
 }
 
 /** Sends a draft while other things are done; what fails leaves it among the drafts. */
-async function send(host: Host, draft: Written, to: string): Promise<void> {
+async function send(host: Host, draft: Draft, to: string): Promise<void> {
   try {
     const { waits } = await sendDraft(host.mail, draft, { note: (line) => host.say(line) });
     // That it answers another message is marked at that one.

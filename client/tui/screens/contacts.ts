@@ -5,9 +5,8 @@ import { formatTime } from "../../mailbox/show.ts";
 import { verification } from "../../trust/verification.ts";
 import { chosen, fill, type Line, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
-import { EMPTY_LIST, moveBy, moveTo, scrolled, withKeys } from "../list_model.ts";
+import { EMPTY_LIST, moved, scrolled, withKeys } from "../list_model.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
-import { movement } from "../scroller.ts";
 import { ComposeScreen } from "./compose.ts";
 import { VerifyScreen } from "./verify.ts";
 
@@ -62,11 +61,9 @@ export class ContactsScreen implements Screen {
   }
 
   act(action: Action): void | Promise<void> {
-    const by = movement(action, this.#rows);
-    if (by !== null) {
-      this.#list = Math.abs(by) === Infinity
-        ? moveTo(this.#list, by < 0 ? 0 : this.#list.keys.length - 1)
-        : moveBy(this.#list, by);
+    const list = moved(this.#list, action, this.#rows);
+    if (list) {
+      this.#list = list;
       return;
     }
     const name = this.#list.cursor;

@@ -1,22 +1,28 @@
 import { chosen, fill, type Line, right, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
-import { EMPTY_LIST, moveBy, moveTo, withKeys } from "../list_model.ts";
+import { EMPTY_LIST, moved, withKeys } from "../list_model.ts";
+import { folderName, LIST_FOLDERS, type ListFolder } from "../messages.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
-import { movement } from "../scroller.ts";
-import { type ListScreen, placeName, PLACES } from "./list.ts";
+
+/** The list whose folder is chosen. */
+export interface FolderChooser {
+  readonly folder: ListFolder;
+  counts(folder: ListFolder): { readonly total: number; readonly unread: number };
+  go(folder: ListFolder): void;
+}
 
 /** The folders, with what is in them. */
 export class FoldersScreen implements Screen {
   readonly mode = "folders";
   readonly #host: Host;
-  readonly #of: ListScreen;
+  readonly #chooser: FolderChooser;
   #list = EMPTY_LIST;
 
-  constructor(host: Host, of: ListScreen) {
+  constructor(host: Host, chooser: FolderChooser) {
     this.#host = host;
-    this.#of = of;
-    this.#list = { ...withKeys(EMPTY_LIST, PLACES), cursor: of.place };
-    host.background(() => of.local());
+    this.#chooser = chooser;
+    this.#list = { ...withKeys(EMPTY_LIST, LIST_FOLDERS), cursor: chooser.folder };
+    host.background(() => host.local());
   }
 
   where(): string {
@@ -24,31 +30,29 @@ export class FoldersScreen implements Screen {
   }
 
   show({ columns }: Size): Shown {
-    const lines = PLACES.map((place, i): Line => {
-      const { total, unread } = this.#of.counts(place);
+    const lines = LIST_FOLDERS.map((folder, i): Line => {
+      const { total, unread } = this.#chooser.counts(folder);
       const line = fill([
         span(` ${i + 1}  `, "dim"),
-        span(placeName(place).padEnd(10), unread > 0 ? "strong" : "plain"),
+        span(folderName(folder).padEnd(10), unread > 0 ? "strong" : "plain"),
         span(right(String(total), 8)),
         span(unread > 0 ? `  ${unread} new` : "", "accent"),
       ], columns);
-      return place === this.#list.cursor ? chosen(line) : line;
+      return folder === this.#list.cursor ? chosen(line) : line;
     });
     return { lines };
   }
 
   act(action: Action): void | Promise<void> {
-    const by = movement(action, PLACES.length);
-    if (by !== null) {
-      this.#list = Math.abs(by) === Infinity
-        ? moveTo(this.#list, by < 0 ? 0 : PLACES.length - 1)
-        : moveBy(this.#list, by);
+    const list = moved(this.#list, action, LIST_FOLDERS.length);
+    if (list) {
+      this.#list = list;
       return;
     }
     if (action === "quit") return this.#host.quit();
     if (action === "open") {
-      const place = PLACES.find((one) => one === this.#list.cursor);
-      if (place) this.#of.go(place);
+      const folder = LIST_FOLDERS.find((one) => one === this.#list.cursor);
+      if (folder) this.#chooser.go(folder);
     }
     this.#host.leave(this);
   }

@@ -1,30 +1,25 @@
 import { fromBase64 } from "../../../crypto/bytes.ts";
-import type { Folder } from "../../../protocol/entry.ts";
 import { printable } from "../../../cli/printable.ts";
-import type { Draft } from "../../state/drafts.ts";
+import type { SavedDraft } from "../../state/drafts.ts";
 import type { Item } from "../../mailbox/open.ts";
 import type { Waiting } from "../../state/outbox.ts";
-import { forwardOf, replyTo } from "../answers.ts";
 import { type Line, right, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
-import { cursorIndex, EMPTY_LIST, moveBy, moveTo, withKeys } from "../list_model.ts";
+import { cursorIndex, EMPTY_LIST, moveBy, moved, withKeys } from "../list_model.ts";
 import { viewList } from "../list_view.ts";
-import { FOLDER_NAMES, sort, sorts } from "../messages.ts";
+import { LoadedMessage } from "../loaded_message.ts";
+import { folderName, LIST_FOLDERS, type ListFolder, sort, sorts } from "../messages.ts";
 import { type Row, rowOf, type Trust } from "../rows.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
-import { movement } from "../scroller.ts";
 import { AttachmentsScreen } from "./attachments.ts";
 import { ComposeScreen } from "./compose.ts";
 import { ContactsScreen } from "./contacts.ts";
-import { FoldersScreen } from "./folders.ts";
-import { ReaderScreen } from "./reader.ts";
+import { type FolderChooser, FoldersScreen } from "./folders.ts";
+import { answer, type Answering, type MessageCursor, ReaderScreen } from "./reader.ts";
 
 /** Columns from which the folders stand beside the list, and what they take. */
 const WIDE = 110;
 const SIDE = 22;
-
-/** What a list can show: a folder of the mailbox, or what is only here. */
-export type Place = Folder | "drafts" | "outbox";
 
 /** A message of the outbox. */
 interface Unsent {
@@ -32,27 +27,18 @@ interface Unsent {
   readonly refused: boolean;
 }
 
-/** All of them, in the order of their numbers on the keyboard. */
-export const PLACES: readonly Place[] = ["inbox", "sent", "archive", "trash", "drafts", "outbox"];
-
-/** How a place is called. */
-export function placeName(place: Place): string {
-  if (place === "drafts") return "Drafts";
-  return place === "outbox" ? "Outbox" : FOLDER_NAMES[place];
-}
-
 /** The messages of one folder, or those that were found, or drafts, or what waits to be sent. */
-export class ListScreen implements Screen {
+export class ListScreen implements Screen, MessageCursor, FolderChooser {
   readonly mode = "list";
   readonly #host: Host;
-  #place: Place = "inbox";
+  #folder: ListFolder = "inbox";
   #list = EMPTY_LIST;
   #rows = 1;
   #tagged = new Set<string>();
   #found: { readonly words: string; readonly uids: ReadonlySet<number> } | null = null;
-  /** Where the cursor was in each place. */
-  readonly #cursors = new Map<Place, string>();
-  #drafts: readonly Draft[] = [];
+  /** Where the cursor was in each folder. */
+  readonly #cursors = new Map<ListFolder, string>();
+  #drafts: readonly SavedDraft[] = [];
   #outbox: readonly Unsent[] = [];
   #version = -1;
 
@@ -60,20 +46,20 @@ export class ListScreen implements Screen {
     this.#host = host;
   }
 
-  get place(): Place {
-    return this.#place;
+  get folder(): ListFolder {
+    return this.#folder;
   }
 
   where(): string {
-    const name = placeName(this.#place);
+    const name = folderName(this.#folder);
     const { mailbox } = this.#host;
-    if (this.#place === "drafts" || this.#place === "outbox") {
+    if (this.#folder === "drafts" || this.#folder === "outbox") {
       return `${name}  ${this.#list.keys.length}`;
     }
     if (this.#found) {
       return `${name}  found ${this.#list.keys.length}: ${printable(this.#found.words)}`;
     }
-    const { total, unread } = mailbox.count(this.#place);
+    const { total, unread } = mailbox.count(this.#folder);
     return `${name}  ${total}${unread > 0 ? ` (${unread} new)` : ""}${
       mailbox.fetching ? ", older ones are coming" : ""
     }`;
@@ -102,11 +88,11 @@ export class ListScreen implements Screen {
 
   /** The folders, beside the list where there is room for them. */
   #side(rows: number): Line[] {
-    const out: Line[] = PLACES.map((place, i) => {
-      const { total, unread } = this.counts(place);
+    const out: Line[] = LIST_FOLDERS.map((folder, i) => {
+      const { total, unread } = this.counts(folder);
       const count = unread > 0 ? `${unread}/${total}` : total > 0 ? String(total) : "";
-      const look = place === this.#place ? "cursor" : unread > 0 ? "strong" : "plain";
-      return [span(` ${i + 1} ${placeName(place).padEnd(8)}${right(count, SIDE - 12)} `, look)];
+      const look = folder === this.#folder ? "cursor" : unread > 0 ? "strong" : "plain";
+      return [span(` ${i + 1} ${folderName(folder).padEnd(8)}${right(count, SIDE - 12)} `, look)];
     });
     while (out.length < rows) out.push([span(" ".repeat(SIDE))]);
     return out.slice(0, rows);
@@ -124,29 +110,27 @@ export class ListScreen implements Screen {
     this.#host.refresh();
   }
 
-  counts(place: Place): { readonly total: number; readonly unread: number } {
-    if (place === "drafts") return { total: this.#drafts.length, unread: 0 };
-    if (place === "outbox") return { total: this.#outbox.length, unread: 0 };
-    return this.#host.mailbox.count(place);
+  counts(folder: ListFolder): { readonly total: number; readonly unread: number } {
+    if (folder === "drafts") return { total: this.#drafts.length, unread: 0 };
+    if (folder === "outbox") return { total: this.#outbox.length, unread: 0 };
+    return this.#host.mailbox.count(folder);
   }
 
-  go(place: Place): void {
-    if (this.#list.cursor !== null) this.#cursors.set(this.#place, this.#list.cursor);
-    this.#place = place;
+  go(folder: ListFolder): void {
+    if (this.#list.cursor !== null) this.#cursors.set(this.#folder, this.#list.cursor);
+    this.#folder = folder;
     this.#tagged.clear();
     this.#found = null;
-    const cursor = this.#cursors.get(place) ?? null;
+    const cursor = this.#cursors.get(folder) ?? null;
     this.#list = { keys: [], cursor, top: 0 };
     this.#update();
     this.#host.background(() => this.local());
   }
 
   act(action: Action): void | Promise<void> {
-    const by = movement(action, this.#rows);
-    if (by !== null) {
-      this.#list = Math.abs(by) === Infinity
-        ? moveTo(this.#list, by < 0 ? 0 : this.#list.keys.length - 1)
-        : moveBy(this.#list, by);
+    const list = moved(this.#list, action, this.#rows);
+    if (list) {
+      this.#list = list;
       return;
     }
     if (sorts(action)) return this.#sort(action);
@@ -159,9 +143,8 @@ export class ListScreen implements Screen {
         return this.#host.open(new ComposeScreen(this.#host));
       case "reply":
       case "reply-all":
-        return this.#answer(action === "reply-all");
       case "forward":
-        return this.#forward();
+        return this.#answer(action);
       case "next-unread":
         return this.#nextUnread();
       case "tag":
@@ -182,8 +165,8 @@ export class ListScreen implements Screen {
       case "previous-folder":
         return this.#step(-1);
       default: {
-        const place = PLACES[Number(/^folder-(\d)$/.exec(action)?.[1] ?? 0) - 1];
-        if (place) this.go(place);
+        const folder = LIST_FOLDERS[Number(/^folder-(\d)$/.exec(action)?.[1] ?? 0) - 1];
+        if (folder) this.go(folder);
       }
     }
   }
@@ -226,20 +209,20 @@ export class ListScreen implements Screen {
   }
 
   #keys(): string[] {
-    const place = this.#place;
-    if (place === "drafts") return this.#drafts.map(({ id }) => `d${id}`);
-    if (place === "outbox") return this.#outbox.map(keyOf);
+    const folder = this.#folder;
+    if (folder === "drafts") return this.#drafts.map(({ id }) => `d${id}`);
+    if (folder === "outbox") return this.#outbox.map(keyOf);
     const found = this.#found?.uids;
-    const places = found ? this.#host.mailbox.all() : this.#host.mailbox.places(place);
+    const entries = found ? this.#host.mailbox.all() : this.#host.mailbox.entries(folder);
     const keys: string[] = [];
-    for (const { uid } of places) if (!found || found.has(uid)) keys.push(`m${uid}`);
+    for (const { uid } of entries) if (!found || found.has(uid)) keys.push(`m${uid}`);
     return keys;
   }
 
   #empty(): string {
     if (this.#found) return "Nothing was found. Esc goes back.";
     if (this.#host.mailbox.fetching) return "The messages are being fetched …";
-    return this.#place === "inbox" ? "The inbox is empty." : "There is nothing here.";
+    return this.#folder === "inbox" ? "The inbox is empty." : "There is nothing here.";
   }
 
   #row(key: string): Row | null {
@@ -273,29 +256,14 @@ export class ListScreen implements Screen {
     if (item) this.#host.open(new ReaderScreen(this.#host, this, item));
   }
 
-  async #answer(all: boolean): Promise<void> {
+  async #answer(action: Answering): Promise<void> {
     const item = await this.current();
     if (!item) return;
-    const reader = new ReaderScreen(this.#host, this, item);
+    const message = new LoadedMessage(this.#host, item);
     try {
-      const draft = await reader.draft((opened, text) => {
-        return replyTo(opened, text, this.#host.mail.name, all);
-      });
-      if (draft) this.#host.open(new ComposeScreen(this.#host, draft));
+      await answer(this.#host, message, action);
     } finally {
-      await reader.close();
-    }
-  }
-
-  async #forward(): Promise<void> {
-    const item = await this.current();
-    if (!item) return;
-    const reader = new ReaderScreen(this.#host, this, item);
-    try {
-      const draft = await reader.draft(forwardOf);
-      if (draft) this.#host.open(new ComposeScreen(this.#host, draft));
-    } finally {
-      await reader.close();
+      await message.dispose();
     }
   }
 
@@ -321,13 +289,13 @@ export class ListScreen implements Screen {
   async #attachments(): Promise<void> {
     const item = await this.current();
     if (!item) return;
-    const reader = new ReaderScreen(this.#host, this, item);
-    await reader.load();
-    if (reader.attachments.length === 0) {
-      await reader.close();
+    const message = new LoadedMessage(this.#host, item);
+    await message.load();
+    if (message.attachments.length === 0) {
+      await message.dispose();
       return this.#host.say("Nothing is attached to this message.");
     }
-    this.#host.open(new AttachmentsScreen(this.#host, reader, () => reader.close()));
+    this.#host.open(new AttachmentsScreen(this.#host, message, () => message.dispose()));
   }
 
   /** The tagged messages, or the one at the cursor. */
@@ -372,8 +340,8 @@ export class ListScreen implements Screen {
   }
 
   #step(by: number): void {
-    const at = PLACES.indexOf(this.#place);
-    this.go(PLACES[(at + by + PLACES.length) % PLACES.length] ?? "inbox");
+    const at = LIST_FOLDERS.indexOf(this.#folder) + LIST_FOLDERS.length;
+    this.go(LIST_FOLDERS[(at + by) % LIST_FOLDERS.length] ?? "inbox");
   }
 
   async #search(): Promise<void> {
@@ -385,7 +353,7 @@ export class ListScreen implements Screen {
     }
     this.#host.say("Searching …");
     const uids = new Set(await this.#host.find(words));
-    if (this.#place === "drafts" || this.#place === "outbox") this.go("inbox");
+    if (this.#folder === "drafts" || this.#folder === "outbox") this.go("inbox");
     this.#found = { words, uids };
     this.#list = EMPTY_LIST;
     this.#update();
@@ -415,7 +383,7 @@ const PLAIN = {
   broken: false,
 } as const;
 
-function draftRow(draft: Draft): Row {
+function draftRow(draft: SavedDraft): Row {
   const to = [...draft.to, ...draft.cc, ...draft.bcc];
   return {
     ...PLAIN,
@@ -423,7 +391,7 @@ function draftRow(draft: Draft): Row {
     subject: printable(draft.subject || draft.text.trim().split("\n")[0] || "(empty)"),
     date: draft.savedAt,
     size: draft.text.length,
-    attachments: draft.attachments.length,
+    attachments: draft.attachments.length + (draft.forwards?.attachments.length ?? 0),
     reply: draft.answers !== undefined,
   };
 }

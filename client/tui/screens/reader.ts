@@ -2,15 +2,13 @@ import { formatFingerprint } from "../../../crypto/identity.ts";
 import { printable } from "../../../cli/printable.ts";
 import type { Person } from "../../../protocol/summary.ts";
 import { formatMessageId } from "../../../protocol/uuid.ts";
-import type { Written } from "../../state/drafts.ts";
-import type { Item } from "../../mailbox/open.ts";
+import type { Item, Opened } from "../../mailbox/open.ts";
+import { dateLine, senderNote, titleOf } from "../../mailbox/show.ts";
+import { forwardedText, forwardOf, quotation, replyTo } from "../../message/reply.ts";
 import { formatSize } from "../../terminal/progress.ts";
-import { dateLine, type DisplayedMessage, senderNote, titleOf } from "../../mailbox/show.ts";
-import type { TemporaryMessage } from "../../message/temporary_message.ts";
-import type { Opened } from "../../mailbox/open.ts";
-import { forwardOf, replyTo } from "../answers.ts";
 import { fill, type Line, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
+import { LoadedMessage } from "../loaded_message.ts";
 import { sort, sorts } from "../messages.ts";
 import { type Header, layOut } from "../reader_view.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
@@ -18,104 +16,85 @@ import { Scroller } from "../scroller.ts";
 import { AttachmentsScreen } from "./attachments.ts";
 import { ComposeScreen } from "./compose.ts";
 import { ContactsScreen } from "./contacts.ts";
-import type { ListScreen } from "./list.ts";
+
+/** The list that a message was opened from, with its cursor. */
+export interface MessageCursor {
+  /** The message `by` further down, at which the cursor is then; null if there is none. */
+  neighbour(by: number): Promise<Item | null>;
+  /** The next new message, at which the cursor is then; null if there is none. */
+  unread(): Promise<Item | null>;
+  /** The message at the cursor; null if there is none. */
+  current(): Promise<Item | null>;
+}
+
+/** The actions that write a message about another one. */
+export type Answering = "reply" | "reply-all" | "forward";
+
+/** Opens a composer for a message that answers or forwards `message`. */
+export async function answer(
+  host: Host,
+  message: LoadedMessage,
+  action: Answering,
+): Promise<void> {
+  await message.load();
+  const { item: { opened }, shown } = message;
+  if (!opened || !shown) return host.say("This message cannot be opened.", "error");
+  const draft = action === "forward"
+    ? {
+      ...forwardOf(opened, shown.attachments),
+      text: `\n\n${forwardedText(opened, shown.text)}`,
+    }
+    : {
+      ...replyTo(opened, host.mail.name, action === "reply-all"),
+      text: `\n\n${quotation(opened, shown.text)}`,
+    };
+  host.open(new ComposeScreen(host, draft));
+}
 
 /** One message. */
 export class ReaderScreen implements Screen {
   readonly mode = "reader";
   readonly #host: Host;
-  readonly #list: ListScreen;
+  readonly #list: MessageCursor;
   readonly #scroller = new Scroller();
-  #item: Item;
-  #message: TemporaryMessage | null = null;
-  #text: DisplayedMessage | null = null;
-  #bcc: readonly Person[] = [];
-  #problem: string | null = null;
-  #loading: Promise<void> | null = null;
+  #message: LoadedMessage;
   #allHeaders = false;
   #fold = false;
-  #closed = false;
   /** The lines as they were laid out last, and for what. */
   #laid: { readonly for: string; readonly lines: Line[] } | null = null;
 
-  constructor(host: Host, list: ListScreen, item: Item) {
+  constructor(host: Host, list: MessageCursor, item: Item) {
     this.#host = host;
     this.#list = list;
-    this.#item = item;
-  }
-
-  /** The message that is shown, once it was fetched. */
-  get message(): TemporaryMessage | null {
-    return this.#message;
-  }
-
-  get attachments(): DisplayedMessage["attachments"] {
-    return this.#text?.attachments ?? [];
+    this.#message = new LoadedMessage(host, item);
   }
 
   where(): string {
     const share = this.#scroller.share;
-    return `${titleOf(this.#item)}${share === "" ? "" : `  ${share}`}`;
+    return `${titleOf(this.#message.item)}${share === "" ? "" : `  ${share}`}`;
   }
 
   show({ columns, rows }: Size): Shown {
-    if (!this.#loading && !this.#text && this.#problem === null) {
-      this.#host.background(() => this.load());
-    }
+    if (!this.#message.started) this.#host.background(() => this.#load());
     return { lines: this.#scroller.show(this.#lines(columns), rows) };
   }
 
-  /** Fetches the message. Afterwards it counts as read. */
-  load(): Promise<void> {
-    return this.#loading ??= this.#load();
-  }
-
   async #load(): Promise<void> {
-    const item = this.#item;
-    const { opened } = item;
-    if (!opened) {
-      this.#problem = item.problem ?? "it cannot be opened";
-      return;
-    }
+    const message = this.#message;
     try {
-      const message = await this.#host.mail.fetch(opened);
-      if (this.#closed || this.#item !== item) return await message.dispose();
-      this.#message = message;
-      this.#text = await this.#host.mail.show(opened, message);
-      this.#bcc = await this.#host.mail.blindCopied(opened);
-    } catch (error) {
-      if (this.#item === item) {
-        this.#problem = error instanceof Error ? error.message : String(error);
-      }
-      throw error;
+      await message.load();
     } finally {
-      this.#laid = null;
-      this.#host.refresh();
-    }
-    if (!item.entry.flags.includes("seen")) {
-      await this.#host.mailbox.flag([item.entry.uid], ["seen"]);
+      if (this.#message === message) this.#laid = null;
     }
   }
 
   changed(): void {
-    const now = this.#host.mailbox.item(this.#item.entry.uid);
-    // The same message, with other flags.
-    if (now && now !== this.#item && this.#text) this.#item = now;
+    this.#message.update();
+    this.#laid = null;
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#message?.dispose();
-    this.#message = null;
-  }
-
-  /** A draft made of the message and its text; null if it cannot be read. */
-  async draft(make: (opened: Opened, text: string) => Written): Promise<Written | null> {
-    await this.load();
-    const { opened } = this.#item;
-    if (opened && this.#text) return make(opened, this.#text.text);
-    this.#host.say("This message cannot be opened.", "error");
-    return null;
+    await this.#message.dispose();
   }
 
   act(action: Action): void | Promise<void> {
@@ -135,15 +114,13 @@ export class ReaderScreen implements Screen {
       case "compose":
         return this.#host.open(new ComposeScreen(this.#host));
       case "reply":
-      case "reply-all": {
-        const all = action === "reply-all";
-        return this.#write((opened, text) => replyTo(opened, text, this.#host.mail.name, all));
-      }
+      case "reply-all":
       case "forward":
-        return this.#write(forwardOf);
+        return answer(this.#host, this.#message, action);
       case "attachments":
+        return this.#showAttachments();
       case "save":
-        return this.#attachments(action === "save");
+        return this.#saveOne();
       case "save-all":
         return this.#saveAll();
       case "headers":
@@ -156,7 +133,7 @@ export class ReaderScreen implements Screen {
         return;
       case "contacts":
         return this.#host.open(
-          new ContactsScreen(this.#host, this.#item.opened?.summary.from.name),
+          new ContactsScreen(this.#host, this.#message.item.opened?.summary.from.name),
         );
     }
   }
@@ -164,27 +141,18 @@ export class ReaderScreen implements Screen {
   async #turn(to: Promise<Item | null>, otherwise: string): Promise<void> {
     const item = await to;
     if (!item) return this.#host.say(otherwise);
-    await this.#message?.dispose();
-    this.#message = null;
-    this.#item = item;
-    this.#text = null;
-    this.#problem = null;
-    this.#loading = null;
+    await this.#message.dispose();
+    this.#message = new LoadedMessage(this.#host, item);
     this.#laid = null;
-    this.#bcc = [];
     this.#scroller.reset();
     this.#host.refresh();
   }
 
-  async #write(make: (opened: Opened, text: string) => Written): Promise<void> {
-    const draft = await this.draft(make);
-    if (draft) this.#host.open(new ComposeScreen(this.#host, draft));
-  }
-
   async #sort(action: Action): Promise<void> {
-    const { folder } = this.#item.entry;
-    if (!await sort(this.#host, action, [this.#item])) return;
-    const now = this.#host.mailbox.item(this.#item.entry.uid);
+    const { item } = this.#message;
+    const { folder, uid } = item.entry;
+    if (!await sort(this.#host, action, [item])) return;
+    const now = this.#host.mailbox.item(uid);
     // What was moved away makes room for the next one, at which the list's cursor is now.
     if (now?.entry.folder === folder && action !== "delete") return;
     const next = await this.#list.current();
@@ -192,22 +160,29 @@ export class ReaderScreen implements Screen {
     else this.#host.leave(this);
   }
 
-  async #attachments(save: boolean): Promise<void> {
-    await this.load();
-    if (this.attachments.length === 0) {
-      return this.#host.say("Nothing is attached to this message.");
+  /** The attachments of the message, to be saved; null if it has none. */
+  async #attachments(): Promise<AttachmentsScreen | null> {
+    await this.#load();
+    if (this.#message.attachments.length > 0) {
+      return new AttachmentsScreen(this.#host, this.#message);
     }
-    const screen = new AttachmentsScreen(this.#host, this);
-    if (save && this.attachments.length === 1) return await screen.save();
-    this.#host.open(screen);
+    this.#host.say("Nothing is attached to this message.");
+    return null;
+  }
+
+  async #saveOne(): Promise<void> {
+    const screen = await this.#attachments();
+    if (screen && this.#message.attachments.length === 1) await screen.save();
+    else if (screen) this.#host.open(screen);
+  }
+
+  async #showAttachments(): Promise<void> {
+    const screen = await this.#attachments();
+    if (screen) this.#host.open(screen);
   }
 
   async #saveAll(): Promise<void> {
-    await this.load();
-    if (this.attachments.length === 0) {
-      return this.#host.say("Nothing is attached to this message.");
-    }
-    await new AttachmentsScreen(this.#host, this).saveAll();
+    await (await this.#attachments())?.saveAll();
   }
 
   #lines(columns: number): Line[] {
@@ -217,24 +192,24 @@ export class ReaderScreen implements Screen {
   }
 
   #layOut(columns: number): Line[] {
-    const { opened } = this.#item;
-    if (this.#problem !== null) {
+    const { item: { opened }, problem, shown } = this.#message;
+    if (problem !== null) {
       const headers = opened ? this.#headers(opened) : [];
-      const text = `This message cannot be shown: ${printable(this.#problem)}`;
+      const text = `This message cannot be shown: ${printable(problem)}`;
       return layOut({ headers, text, notes: [] }, columns, false);
     }
     if (!opened) return [];
     const headers = this.#headers(opened);
-    if (!this.#text) {
+    if (!shown) {
       return [
         ...layOut({ headers, text: "", notes: [] }, columns, false),
         fill([span(" …", "dim")], columns),
       ];
     }
-    const { text, truncated, attachments } = this.#text;
+    const { text, truncated, attachments } = shown;
     const notes = [
       ...truncated ? ["The text is longer than can be shown."] : [],
-      ...attachments.map(({ index, name, size }) => `[${index}: ${name}, ${size}]`),
+      ...attachments.map(({ index, name, size }) => `[${index}: ${name}, ${formatSize(size)}]`),
     ];
     return layOut({ headers, text, notes }, columns, this.#fold);
   }
@@ -259,13 +234,15 @@ export class ReaderScreen implements Screen {
       { name: "To", value: names(summary.to) || "-" },
     ];
     if (summary.cc.length > 0) headers.push({ name: "Cc", value: names(summary.cc) });
-    if (this.#bcc.length > 0) headers.push({ name: "Bcc", value: names(this.#bcc) });
+    if (this.#message.bcc.length > 0) {
+      headers.push({ name: "Bcc", value: names(this.#message.bcc) });
+    }
     headers.push(
       { name: "Date", value: dateLine(opened) },
       { name: "Subject", value: printable(summary.subject) || "(no title)", look: "strong" },
     );
     if (summary.attachmentCount > 0) {
-      const shown = this.attachments.map(({ name }) => name).join(", ");
+      const shown = this.#message.attachments.map(({ name }) => name).join(", ");
       headers.push({
         name: "Attached",
         value: shown === "" ? `${summary.attachmentCount}` : `${shown} (v shows, s saves)`,
@@ -276,7 +253,7 @@ export class ReaderScreen implements Screen {
         { name: "Key", value: formatFingerprint(sender.fp) },
         { name: "Id", value: formatMessageId(opened.id) },
         { name: "Size", value: formatSize(summary.size) },
-        { name: "Flags", value: this.#item.entry.flags.join(", ") || "-" },
+        { name: "Flags", value: this.#message.item.entry.flags.join(", ") || "-" },
         ...summary.inReplyTo === undefined ? [] : [{ name: "Answers", value: summary.inReplyTo }],
       );
     }

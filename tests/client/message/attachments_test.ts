@@ -6,8 +6,8 @@ import { SealpostError } from "../../../crypto/error.ts";
 import {
   attachmentFromFile,
   safeName,
-  saveAttachment,
   type Taken,
+  writeAttachment,
 } from "../../../client/message/attachments.ts";
 import { symlink } from "../../support/command.ts";
 import { collect, stream } from "../mail.ts";
@@ -102,7 +102,7 @@ Deno.test("whatever the name, the safe one is a name on every system", () => {
 Deno.test("attachments of one name are all kept", async () => {
   await inFolder(async (folder) => {
     for (const [i, expected] of ["a.txt", "a (2).txt", "a (3).txt"].entries()) {
-      const path = await saveAttachment(folder, "x/a.txt", stream(`content ${i}`));
+      const path = await writeAttachment(folder, "x/a.txt", stream(`content ${i}`));
       assertEquals(path, join(folder, expected));
       assertEquals(await Deno.readTextFile(path), `content ${i}`);
       if (posix) assertEquals(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
@@ -114,7 +114,7 @@ Deno.test("attachments of one name are all kept", async () => {
 Deno.test("many saved at once under one name get names of their own", async () => {
   await inFolder(async (folder) => {
     const all = Array.from({ length: 20 }, (_, i) => `content ${i}`);
-    const paths = await Promise.all(all.map((text) => saveAttachment(folder, "n", stream(text))));
+    const paths = await Promise.all(all.map((text) => writeAttachment(folder, "n", stream(text))));
     assertEquals(new Set(paths).size, 20);
     assertEquals(await Promise.all(paths.map((path) => Deno.readTextFile(path))), all);
     assertEquals((await names(folder)).length, 20);
@@ -128,7 +128,7 @@ Deno.test("nothing is left of content that fails", async () => {
       throw new SealpostError("authentication", "forged");
     };
     const error = await assertRejects(
-      () => saveAttachment(folder, "a", failing()),
+      () => writeAttachment(folder, "a", failing()),
       SealpostError,
     );
     assertEquals(error.code, "authentication");
@@ -146,7 +146,7 @@ Deno.test({
       await Deno.writeTextFile(join(folder, "precious"), "precious");
       for (const [name, target] of [["a", "../precious"], ["b", "../new"], ["c", ".."]] as const) {
         await symlink(target, join(inside, name));
-        const path = await saveAttachment(inside, name, stream("content"));
+        const path = await writeAttachment(inside, name, stream("content"));
         assertEquals(basename(path), `${name} (2)`);
         assert((await Deno.lstat(join(inside, name))).isSymlink);
       }
@@ -159,7 +159,7 @@ Deno.test({
 Deno.test("a folder that is not there is named", async () => {
   await inFolder(async (folder) => {
     const error = await assertRejects(
-      () => saveAttachment(join(folder, "none"), "a", stream("x")),
+      () => writeAttachment(join(folder, "none"), "a", stream("x")),
       SealpostError,
     );
     assertEquals(error.code, "file-missing");
@@ -207,7 +207,7 @@ Deno.test("what cannot be sent is refused with the reason", async () => {
 Deno.test("a file that is there is overwritten only if somebody says so, and a link never", async () => {
   await inFolder(async (folder) => {
     const save = (text: string, decision: Taken) => {
-      return saveAttachment(folder, "a.txt", stream(text), () => Promise.resolve(decision));
+      return writeAttachment(folder, "a.txt", stream(text), () => Promise.resolve(decision));
     };
     const read = (name: string) => Deno.readTextFile(join(folder, name));
     assertEquals(await save("first", "skip"), join(folder, "a.txt"));

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
 import { dirname, join } from "@std/path";
-import { Desk } from "../../../client/state/editor_file.ts";
-import { Drafts, emptyDraft, type Written } from "../../../client/state/drafts.ts";
-import { formatLetter } from "../../../client/state/letter.ts";
+import { EditorFile } from "../../../client/state/editor_file.ts";
+import { type Draft, Drafts, emptyDraft } from "../../../client/state/drafts.ts";
+import { formatDraft } from "../../../client/state/draft_text.ts";
 import { State } from "../../../client/state/state.ts";
-import { whileWriting, Writing } from "../../../client/terminal/writing.ts";
+import { AutosavedDraft, withAutosave } from "../../../client/terminal/write_draft.ts";
 import { openTerminal } from "../../../client/terminal/terminal.ts";
 import { SealpostError } from "../../../crypto/error.ts";
 import { assertRefusedAsync } from "../../crypto/support.ts";
@@ -25,7 +25,7 @@ async function withState(
   });
 }
 
-function draft(parts: Partial<Written> = {}): Written {
+function draft(parts: Partial<Draft> = {}): Draft {
   return { ...emptyDraft(), to: ["bob"], subject: "Hello", text: "a confidential text", ...parts };
 }
 
@@ -33,7 +33,12 @@ Deno.test("a draft is there for the next client, and gone when it is removed", a
   await withState(async (state, again) => {
     const drafts = await Drafts.open(state);
     const first = await drafts.save(draft({ attachments: ["/a b"], answers: "x", cc: ["carol"] }));
-    const second = await drafts.save(draft({ bcc: ["dave"], forwards: "y" }));
+    const second = await drafts.save(
+      draft({
+        bcc: ["dave"],
+        forwards: { message: "y", attachments: [{ index: 1, name: "a", size: 5 }] },
+      }),
+    );
     const other = await Drafts.open(await again());
     assertEquals(other.recovered, []);
     const { drafts: listed, unreadable } = await other.list();
@@ -114,13 +119,13 @@ Deno.test("what was in an editor when everything ended is a draft at the next st
     const broken = emptyDraft();
     const same = await drafts.save(draft());
     for (
-      const [id, letter] of [
-        [known.id, formatLetter({ ...known, text: "edited" })],
-        [fresh.id, formatLetter({ ...fresh, to: ["carol"], text: "never saved" })],
+      const [id, text] of [
+        [known.id, formatDraft({ ...known, text: "edited" })],
+        [fresh.id, formatDraft({ ...fresh, to: ["carol"], text: "never saved" })],
         [broken.id, "Dear Bob,\nwithout headers"],
-        [same.id, formatLetter(same)],
+        [same.id, formatDraft(same)],
       ] as const
-    ) (await Desk.lay(state, id, letter))[Symbol.dispose]();
+    ) (await EditorFile.create(state, id, text))[Symbol.dispose]();
     // However old it is: it is no temporary file.
     const old = new Date(Date.now() - 48 * 3_600_000);
     for (const name of await filesBelow(state.tempFolder())) {
@@ -133,25 +138,25 @@ Deno.test("what was in an editor when everything ended is a draft at the next st
     const edited = await recovered.load(known.id);
     assertEquals([edited.text, edited.answers], ["edited", "x"]);
     assertEquals((await recovered.load(fresh.id)).to, ["carol"]);
-    const unread = await recovered.load(broken.id);
-    assertEquals([unread.text, unread.unread], ["Dear Bob,\nwithout headers", true]);
+    const unparsed = await recovered.load(broken.id);
+    assertEquals([unparsed.text, unparsed.unparsed], ["Dear Bob,\nwithout headers", true]);
     assertEquals(await filesBelow(state.tempFolder()), []);
     assertEquals((await Drafts.open(await again())).recovered, []);
   });
 });
 
-Deno.test("the letter of an editor that is at work stays, and what an editor left beside it too", async () => {
+Deno.test("the file of an editor that is at work stays, and what an editor left beside it too", async () => {
   await withState(async (state, again) => {
     const { id } = emptyDraft();
-    const letter = formatLetter({ ...emptyDraft(), text: "being written" });
-    using desk = await Desk.lay(state, id, letter);
+    const text = formatDraft({ ...emptyDraft(), text: "being written" });
+    using file = await EditorFile.create(state, id, text);
     assertEquals((await Drafts.open(await again())).recovered, []);
-    assertEquals(await desk.read(), letter);
-    await assertRefusedAsync("busy", () => Desk.lay(state, id, letter));
-    const swap = join(dirname(desk.path), ".message.txt.swp");
+    assertEquals(await file.read(), text);
+    await assertRefusedAsync("busy", () => EditorFile.create(state, id, text));
+    const swap = join(dirname(file.path), ".message.txt.swp");
     await Deno.writeTextFile(swap, "what an editor can recover");
-    await desk.clear();
-    desk[Symbol.dispose]();
+    await file.clear();
+    file[Symbol.dispose]();
     assert(await exists(swap));
     const drafts = await Drafts.open(await again());
     assert(await exists(swap));
@@ -160,22 +165,22 @@ Deno.test("the letter of an editor that is at work stays, and what an editor lef
   });
 });
 
-Deno.test("a letter that cannot be taken over stays, and is told of", async () => {
+Deno.test("an editor's file that cannot be taken over stays, and is told of", async () => {
   await withState(async (state, again) => {
     const { id } = emptyDraft();
-    const desk = await Desk.lay(state, id, "To: bob\n\n" + "x".repeat(17 * 1024 * 1024));
-    desk[Symbol.dispose]();
+    const file = await EditorFile.create(state, id, "To: bob\n\n" + "x".repeat(17 * 1024 * 1024));
+    file[Symbol.dispose]();
     const drafts = await Drafts.open(await again());
     const { unreadable } = await drafts.list();
     assertMatch(unreadable.join("\n"), /message\.txt is left from an editor, and stays/);
-    assert(await exists(desk.path));
+    assert(await exists(file.path));
   });
 });
 
 Deno.test("what is typed is saved without being asked to", async () => {
   await withState(async (state, again) => {
-    await using writing = new Writing(await Drafts.open(state), draft({ text: "" }));
-    writing.type(() => "typed so far");
+    await using autosaved = new AutosavedDraft(await Drafts.open(state), draft({ text: "" }));
+    autosaved.type(() => "typed so far");
     const other = await Drafts.open(await again());
     const saved = await waitFor("a draft", async () => (await other.list()).drafts[0] ?? null);
     assertEquals([saved.text, saved.to], ["typed so far", ["bob"]]);
@@ -188,8 +193,8 @@ Deno.test("what fails while somebody writes leaves a draft, and says which", asy
     const io = new FakeIo([]);
     const refused = new SealpostError("quota", "no room");
     const failing = (text: string) =>
-      whileWriting(openTerminal(io), drafts, draft({ text: "" }), (writing) => {
-        writing.type(() => text);
+      withAutosave(openTerminal(io), drafts, draft({ text: "" }), (autosaved) => {
+        autosaved.type(() => text);
         return Promise.reject(refused);
       });
     assertEquals(await assertRejects(() => failing("half a text")), refused);
@@ -210,8 +215,8 @@ Deno.test("a text that cannot be saved stays until the person has decided", asyn
     const path = join(dir, "rescued.txt");
     const io = new FakeIo([`t\np\nf\n${path}\n`.replaceAll("\n", "\r")], { terminal: true });
     await assertRejects(() =>
-      whileWriting(openTerminal(io), drafts, written, (writing) => {
-        writing.type(() => "precious \x1b[2J words");
+      withAutosave(openTerminal(io), drafts, written, (autosaved) => {
+        autosaved.type(() => "precious \x1b[2J words");
         return Promise.reject(new SealpostError("disk-full", "no space left"));
       })
     );
@@ -219,7 +224,7 @@ Deno.test("a text that cannot be saved stays until the person has decided", asyn
     assertMatch(io.output, /precious \\x1b\[2J words/);
     assertEquals(
       await Deno.readTextFile(path),
-      formatLetter({
+      formatDraft({
         ...written,
         text: "precious \x1b[2J words",
       }),

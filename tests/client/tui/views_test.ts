@@ -5,10 +5,10 @@ import { commonStart, completePath, nameAt, namesIn } from "../../../client/tui/
 import {
   attached,
   compositionOf,
+  contentOf,
   edited,
   focusBy,
   typed,
-  writtenIn,
 } from "../../../client/tui/compose_model.ts";
 import { viewCompose } from "../../../client/tui/compose_view.ts";
 import { fill, span, splitAt, textOf } from "../../../client/tui/frame.ts";
@@ -107,7 +107,7 @@ Deno.test("names are found and completed", async () => {
 });
 
 Deno.test("a composition is a draft with a cursor", () => {
-  let now = compositionOf({ ...emptyDraft(), text: "quoted" }, []);
+  let now = compositionOf({ ...emptyDraft(), text: "quoted" });
   assertEquals(now.focus, "to");
   now = typed(now, "Bob, carol");
   now = edited(now, "enter", 80, 10) ?? now;
@@ -118,7 +118,7 @@ Deno.test("a composition is a draft with a cursor", () => {
   assertEquals(now.focus, "text");
   now = typed(now, "my text\n");
   now = attached(now, { path: "/tmp/a.png", name: "a.png", size: 5 });
-  assertEquals(writtenIn(now), {
+  assertEquals(contentOf(now), {
     to: ["bob", "carol"],
     cc: [],
     bcc: [],
@@ -132,9 +132,15 @@ Deno.test("a composition is a draft with a cursor", () => {
 
 Deno.test("a composer fits every size, with its cursor on it", () => {
   for (const [columns, rows] of [[40, 7], [80, 21], [200, 57]] as const) {
-    const draft = { ...emptyDraft(), to: ["bob"], subject: "x", text: "line\n".repeat(100) };
+    const draft = {
+      ...emptyDraft(),
+      to: ["bob"],
+      subject: "x",
+      text: "line\n".repeat(100),
+      attachments: ["/a"],
+    };
     const view = viewCompose({
-      composition: compositionOf(draft, [{ path: "/a", name: "a", size: 1 }]),
+      composition: compositionOf(draft),
       trust: () => "verified",
       signs: signsFor(true),
     }, { columns, rows });

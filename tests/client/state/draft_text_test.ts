@@ -1,9 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { resolve } from "@std/path";
-import { formatLetter, parseLetter } from "../../../client/state/letter.ts";
+import { formatDraft, parseDraft } from "../../../client/state/draft_text.ts";
 import { assertRefused } from "../../crypto/support.ts";
 
-const LETTER = {
+const DRAFT = {
   to: ["bob", "carol"],
   cc: [],
   bcc: ["dave"],
@@ -12,18 +12,18 @@ const LETTER = {
   attachments: ["/a b/c.pdf", "/x,y;z"],
 };
 
-Deno.test("a letter comes out of an editor as it went in", () => {
-  assertEquals(parseLetter(formatLetter(LETTER)), LETTER);
+Deno.test("a draft comes out of an editor as it went in", () => {
+  assertEquals(parseDraft(formatDraft(DRAFT)), DRAFT);
   const empty = { to: [], cc: [], bcc: [], subject: "", text: "", attachments: [] };
-  assertEquals(parseLetter(formatLetter(empty)), empty);
-  assertEquals(parseLetter(""), empty);
+  assertEquals(parseDraft(formatDraft(empty)), empty);
+  assertEquals(parseDraft(""), empty);
 });
 
 Deno.test("headers may stand in any order, several times and with the line ends of Windows", () => {
-  const letter = parseLetter(
+  const text = parseDraft(
     "\ufeffsubject: x\r\nTO: bob;carol\r\nTo: bob, dave\r\nAttach: scan.bin\r\n\r\none\r\n\r\ntwo\r\n",
   );
-  assertEquals(letter, {
+  assertEquals(text, {
     to: ["bob", "carol", "dave"],
     cc: [],
     bcc: [],
@@ -35,7 +35,7 @@ Deno.test("headers may stand in any order, several times and with the line ends 
 
 Deno.test("what is no header is refused with the number of its line", () => {
   for (
-    const [letter, line, why] of [
+    const [text, line, why] of [
       ["Dear Bob,\n\ntext", 1, "none of To"],
       ["To: bob\nDear Bob,\n\ntext", 2, "none of To"],
       ["To: bob\n folded\n\ntext", 2, "none of To"],
@@ -44,13 +44,13 @@ Deno.test("what is no header is refused with the number of its line", () => {
       ["Subject: a\nSubject: b\n\ntext", 2, "two subjects"],
     ] as const
   ) {
-    const error = assertRefused("format", () => parseLetter(letter));
-    assertMatch(error.message, new RegExp(`^line ${line} of the letter: .*${why}`));
+    const error = assertRefused("format", () => parseDraft(text));
+    assertMatch(error.message, new RegExp(`^line ${line}: .*${why}`));
   }
   const long = `To: bob\nSubject: ${"x".repeat(101)}\n\ntext`;
-  assertMatch(assertRefused("limit", () => parseLetter(long)).message, /^line 2/);
+  assertMatch(assertRefused("limit", () => parseDraft(long)).message, /^line 2/);
 });
 
-Deno.test("a path with a line end is not written into a letter", () => {
-  assertRefused("format", () => formatLetter({ ...LETTER, attachments: ["/a\nTo: eve"] }));
+Deno.test("a path with a line end is not written into the text of a draft", () => {
+  assertRefused("format", () => formatDraft({ ...DRAFT, attachments: ["/a\nTo: eve"] }));
 });

@@ -1,0 +1,69 @@
+import { printable } from "../../cli/printable.ts";
+import { MAX_TITLE } from "../../protocol/limits.ts";
+import { formatMessageId } from "../../protocol/uuid.ts";
+import type { ForwardedAttachment } from "../state/draft_text.ts";
+import { type Draft, emptyDraft } from "../state/drafts.ts";
+import { formatTime } from "../terminal/time.ts";
+import type { Unsealed } from "./unseal.ts";
+
+/**
+ * A reply to `opened` by the user `me`, without text. `all`: to everybody it went to as well. A reply
+ * to what one sent oneself goes to those it was sent to.
+ */
+export function replyTo(opened: Unsealed, me: string, all: boolean): Draft {
+  const { from, to, cc, subject } = opened.summary;
+  const others = (people: readonly { name: string }[]) => {
+    return people.map(({ name }) => name).filter((name) => name !== me);
+  };
+  const first = from.name === me ? others(to) : [from.name];
+  const recipients = [...new Set([...first, ...all ? others(to) : []])];
+  if (recipients.length === 0) recipients.push(me);
+  const copies = all ? others(cc).filter((name) => !recipients.includes(name)) : [];
+  return {
+    ...emptyDraft(),
+    to: recipients,
+    cc: [...new Set(copies)],
+    subject: prefixed("Re:", subject),
+    answers: formatMessageId(opened.id),
+  };
+}
+
+/** `text`, the text of `opened`, as a reply quotes it. */
+export function quotation({ summary: { from, date } }: Unsealed, text: string): string {
+  const quoted = text.trimEnd().split("\n").map((line) => {
+    return line.startsWith(">") ? `>${line}` : line === "" ? ">" : `> ${line}`;
+  });
+  return [`On ${formatTime(date)}, ${from.name} wrote:`, ...quoted, ""].join("\n");
+}
+
+/** A draft that forwards `opened` with `attachments`, to nobody yet and without text. */
+export function forwardOf(opened: Unsealed, attachments: readonly ForwardedAttachment[]): Draft {
+  return {
+    ...emptyDraft(),
+    subject: prefixed("Fwd:", opened.summary.subject),
+    forwards: {
+      message: formatMessageId(opened.id),
+      attachments: attachments.map(({ index, name, size }) => ({ index, name, size })),
+    },
+  };
+}
+
+/** `text`, the text of `opened`, as a draft that forwards it has it below its own text. */
+export function forwardedText({ summary }: Unsealed, text: string): string {
+  return [
+    "---------- Forwarded message ----------",
+    `From: ${summary.from.name}`,
+    `Date: ${formatTime(summary.date)}`,
+    `Title: ${printable(summary.subject)}`,
+    "",
+    text,
+  ].join("\n");
+}
+
+/** `subject` with `prefix` before it, once, within the limit of a title. */
+function prefixed(prefix: string, subject: string): string {
+  const whole = subject.toLowerCase().startsWith(prefix.toLowerCase())
+    ? subject
+    : `${prefix} ${subject}`;
+  return [...whole].slice(0, MAX_TITLE).join("");
+}

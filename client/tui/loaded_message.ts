@@ -1,0 +1,94 @@
+import type { Person } from "../../protocol/summary.ts";
+import type { Item } from "../mailbox/open.ts";
+import type { DisplayedMessage } from "../mailbox/show.ts";
+import type { TemporaryMessage } from "../message/temporary_message.ts";
+import type { Host } from "./screen.ts";
+
+/** A message of the mailbox with its text, fetched when it is first needed. */
+export class LoadedMessage {
+  readonly #host: Host;
+  #item: Item;
+  #message: TemporaryMessage | null = null;
+  #shown: DisplayedMessage | null = null;
+  #bcc: readonly Person[] = [];
+  #problem: string | null = null;
+  #loading: Promise<void> | null = null;
+  #disposed = false;
+
+  constructor(host: Host, item: Item) {
+    this.#host = host;
+    this.#item = item;
+  }
+
+  get item(): Item {
+    return this.#item;
+  }
+
+  /** The verified message in a temporary file; null before it was fetched. */
+  get message(): TemporaryMessage | null {
+    return this.#message;
+  }
+
+  /** Its text and the list of its attachments, safe to print; null before it was fetched. */
+  get shown(): DisplayedMessage | null {
+    return this.#shown;
+  }
+
+  get attachments(): DisplayedMessage["attachments"] {
+    return this.#shown?.attachments ?? [];
+  }
+
+  /** Who got a blind copy, as far as the reader may know. */
+  get bcc(): readonly Person[] {
+    return this.#bcc;
+  }
+
+  /** Why it cannot be shown; null if it can, or is not known to be so yet. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  /** Whether loading has begun. */
+  get started(): boolean {
+    return this.#loading !== null;
+  }
+
+  /** Takes over changed flags of the same message. */
+  update(): void {
+    this.#item = this.#host.mailbox.item(this.#item.entry.uid) ?? this.#item;
+  }
+
+  /** Fetches the message, once. Afterwards it counts as read. Throws why it cannot be read. */
+  load(): Promise<void> {
+    return this.#loading ??= this.#load();
+  }
+
+  async #load(): Promise<void> {
+    const { entry, opened, problem } = this.#item;
+    if (!opened) {
+      this.#problem = problem ?? "it cannot be opened";
+      return;
+    }
+    const { mail, mailbox } = this.#host;
+    try {
+      const message = await mail.fetch(opened);
+      if (this.#disposed) return await message.dispose();
+      this.#message = message;
+      this.#shown = await mail.show(opened, message);
+      this.#bcc = await mail.blindCopied(opened);
+    } catch (error) {
+      this.#problem = error instanceof Error ? error.message : String(error);
+      throw error;
+    } finally {
+      this.#host.refresh();
+    }
+    if (!entry.flags.includes("seen")) await mailbox.flag([entry.uid], ["seen"]);
+  }
+
+  /** Removes the temporary file. Never throws. */
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    await this.#message?.dispose();
+    this.#message = null;
+  }
+}
