@@ -1,3 +1,4 @@
+import { formatSize } from "../cli/format.ts";
 import { type Bytes, equal, fromBase64 } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import type { Identity } from "../crypto/identity.ts";
@@ -23,7 +24,7 @@ import { OpenedMessages } from "./state/opened_messages.ts";
 import { Outbox, type Waiting } from "./state/outbox.ts";
 import { type Correspondent, People, type Self } from "./trust/people.ts";
 import { Pins } from "./state/pins.ts";
-import { formatSize, Progress } from "./terminal/progress.ts";
+import { Progress } from "./terminal/progress.ts";
 import { reseal, sealedBy } from "./message/reseal.ts";
 import type { RetiredKeys } from "./state/retired_keys.ts";
 import { sealMessage } from "./message/seal.ts";

@@ -1,3 +1,4 @@
+import { formatSize, formatTime } from "../cli/format.ts";
 import { isAbsolute, join, resolve } from "@std/path";
 import { equal } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
@@ -18,7 +19,6 @@ import { confirmMissingAttachment } from "./terminal/mentions.ts";
 import { sendDraft } from "./send_draft.ts";
 import {
   askWhenTaken,
-  formatTime,
   headerLines,
   listingLine,
   saveAttachments,
@@ -27,7 +27,6 @@ import {
 import type { Terminal } from "./terminal/terminal.ts";
 import type { Opened } from "./mailbox/open.ts";
 import { verification } from "./trust/verification.ts";
-import { formatSize } from "./terminal/progress.ts";
 import { type AutosavedDraft, withAutosave } from "./terminal/write_draft.ts";
 
 const MENU = `

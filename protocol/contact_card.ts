@@ -12,10 +12,10 @@ import {
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import { isName } from "./name.ts";
 
-/** What somebody hands to others, so that they have his key without the server's word. */
+/** What somebody hands to others, so that those have their key without the server's word. */
 export interface ContactCard {
   readonly name: string;
-  /** Where the server is that knows him by this name. */
+  /** Where the server is that knows them by this name. */
   readonly server: Address;
   /** The fingerprint of the server's bundle, 32 bytes. */
   readonly serverFp: Bytes;

@@ -1,3 +1,4 @@
+import { formatTime, isoTime } from "../../cli/format.ts";
 import { exitCodeFor } from "../../cli/exit_codes.ts";
 import { printable, printableJson } from "../../cli/printable.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
@@ -8,7 +9,6 @@ import type { Mail, Sent, Stale } from "../mail.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
 import { openMail } from "../session.ts";
-import { formatTime, isoTime } from "../mailbox/show.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 
 /** What every command of the client takes. */

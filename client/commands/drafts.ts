@@ -1,3 +1,4 @@
+import { formatTime, isoTime } from "../../cli/format.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { fit, printable, printableJson } from "../../cli/printable.ts";
 import { Drafts, type SavedDraft, shortDraftId, textOf } from "../state/drafts.ts";
@@ -5,7 +6,6 @@ import { Outbox } from "../state/outbox.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { sendDraft } from "../send_draft.ts";
 import { openLocalUser } from "../session.ts";
-import { formatTime, isoTime } from "../mailbox/show.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { AutosavedDraft, editDraft } from "../terminal/write_draft.ts";
 import { findProfile, type Profile } from "../state/profile.ts";

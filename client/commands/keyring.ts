@@ -1,3 +1,4 @@
+import { isoTime } from "../../cli/format.ts";
 import type { Bytes } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
@@ -9,7 +10,6 @@ import { type Pin, Pins } from "../state/pins.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
 import { openLocalUser, openMail } from "../session.ts";
 import type { LocalUser } from "../state/local_user.ts";
-import { isoTime } from "../mailbox/show.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { lookalikes, verification } from "../trust/verification.ts";
 

@@ -1,10 +1,10 @@
+import { formatTime } from "../../cli/format.ts";
 import { formatFingerprint, shortFingerprint } from "../../crypto/identity.ts";
 import { loadBundle, publicKeyPath } from "../../files/key_files.ts";
 import { parseName } from "../../protocol/name.ts";
 import { fit, printableJson } from "../../cli/printable.ts";
 import { showsUnicode } from "../terminal/display.ts";
 import { findProfile } from "../state/profile.ts";
-import { formatTime } from "../mailbox/show.ts";
 import { openTerminal } from "../terminal/terminal.ts";
 import { lookalikes, plainMark, verification } from "../trust/verification.ts";
 import {

@@ -1,8 +1,8 @@
+import { formatTime } from "../../cli/format.ts";
 import { equal } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint, parseFingerprint } from "../../crypto/identity.ts";
 import { PROGRAM } from "../../cli/program.ts";
-import { formatTime } from "../mailbox/show.ts";
 import { verification } from "../trust/verification.ts";
 import {
   grouped,

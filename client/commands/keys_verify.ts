@@ -1,3 +1,4 @@
+import { formatTime } from "../../cli/format.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { matches, type SafetyNumber, safetyNumber } from "../../crypto/safety_number.ts";
@@ -5,7 +6,6 @@ import { PROGRAM } from "../../cli/program.ts";
 import { showsColours, showsUnicode } from "../terminal/display.ts";
 import type { Pin } from "../state/pins.ts";
 import { qrLines, type QrStyle } from "../trust/qr_code.ts";
-import { formatTime } from "../mailbox/show.ts";
 import { lookalikes, verification } from "../trust/verification.ts";
 import {
   type KeyOptions,

@@ -1,3 +1,4 @@
+import { formatSize, formatTime, isoTime } from "../../cli/format.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { fit, printable, printableJson } from "../../cli/printable.ts";
 import { messageIdTime, parseMessageId } from "../../protocol/uuid.ts";
@@ -5,10 +6,8 @@ import { shortId } from "../mailbox/message_ids.ts";
 import { Outbox, type Waiting } from "../state/outbox.ts";
 import type { Self } from "../trust/people.ts";
 import { findProfile } from "../state/profile.ts";
-import { formatSize } from "../terminal/progress.ts";
 import { openWaiting } from "../message/reseal.ts";
 import { openLocalUser } from "../session.ts";
-import { formatTime, isoTime } from "../mailbox/show.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { type CommonOptions, withMail } from "./common.ts";
 

@@ -1,17 +1,11 @@
+import { formatSize, isoTime } from "../../cli/format.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { displayWidth } from "../../cli/printable.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import { parseMessage } from "../message/parse.ts";
-import { formatSize } from "../terminal/progress.ts";
 import type { Tools } from "../terminal/programs.ts";
-import {
-  askWhenTaken,
-  headerLines,
-  isoTime,
-  saveAttachments,
-  senderNote,
-} from "../mailbox/show.ts";
+import { askWhenTaken, headerLines, saveAttachments, senderNote } from "../mailbox/show.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { type CommonOptions, withMail } from "./common.ts";
 

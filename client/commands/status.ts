@@ -1,6 +1,6 @@
+import { formatSize } from "../../cli/format.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { formatAddress } from "../../protocol/address.ts";
-import { formatSize } from "../terminal/progress.ts";
 import { type CommonOptions, withMail } from "./common.ts";
 
 /** The `status` command: who one is, where, and how the mailbox stands. */

@@ -1,10 +1,10 @@
+import { formatTime, isoTime } from "../../cli/format.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { hasPassphrase } from "../../files/key_files.ts";
 import { printableJson } from "../../cli/printable.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { findProfile } from "../state/profile.ts";
 import { askPassphrase } from "../session.ts";
-import { formatTime, isoTime } from "../mailbox/show.ts";
 import { openTerminal } from "../terminal/terminal.ts";
 import { parseLife, unlockKeys } from "../state/unlock.ts";
 import { forgetUnlocked, noRuntimeFolder, runtimeFolder } from "../state/unlocked.ts";

@@ -1,3 +1,4 @@
+import { formatTime } from "../../cli/format.ts";
 import type { Bytes } from "../../crypto/bytes.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Person } from "../../protocol/summary.ts";
@@ -6,10 +7,7 @@ import type { Item, Opened } from "./open.ts";
 import { type ParsedMessage, parseMessage } from "../message/parse.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
-import { formatTime } from "../terminal/time.ts";
 import { lookalikes } from "../trust/verification.ts";
-
-export { formatTime, isoTime } from "../terminal/time.ts";
 
 const DAY = 86_400_000;
 

@@ -1,9 +1,9 @@
+import { formatTime } from "../../cli/format.ts";
 import { printable } from "../../cli/printable.ts";
 import { MAX_TITLE } from "../../protocol/limits.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import type { ForwardedAttachment } from "../state/draft_text.ts";
 import { type Draft, emptyDraft } from "../state/drafts.ts";
-import { formatTime } from "../terminal/time.ts";
 import type { Unsealed } from "./unseal.ts";
 
 /**

@@ -1,3 +1,4 @@
+import { formatTime } from "../../cli/format.ts";
 import type { Bytes } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
@@ -5,7 +6,6 @@ import { readFileBounded } from "../../files/atomic_file.ts";
 import { BEGIN, END, parseFingerprint, parseInvitation } from "../../protocol/invitation.ts";
 import { isName, parseName } from "../../protocol/name.ts";
 import { printable } from "../../cli/printable.ts";
-import { formatTime } from "../mailbox/show.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 
 /** What an address does not have, and the text around an invitation has. */

@@ -1,4 +1,5 @@
 import { utf8 } from "../../crypto/bytes.ts";
+import { formatDuration, formatSize } from "../../cli/format.ts";
 import { fit } from "../../cli/printable.ts";
 
 /** How long something may take without a bar, milliseconds. */
@@ -108,28 +109,4 @@ let usual = standardError;
 /** Has bars drawn by `output` from now on; null for standard error again. */
 export function drawProgressOn(output: ProgressOutput | null): void {
   usual = output ?? standardError;
-}
-
-/** `bytes` for people: `999 bytes`, `1.0 KiB`, `12 MiB`. */
-export function formatSize(bytes: number): string {
-  if (bytes < 1024) return bytes === 1 ? "1 byte" : `${bytes} bytes`;
-  const units = ["KiB", "MiB", "GiB", "TiB"];
-  let size = bytes / 1024;
-  let unit = 0;
-  // What would be rounded to 1024 is one of the next unit.
-  while (size >= 1023.5 && unit < units.length - 1) {
-    size /= 1024;
-    unit++;
-  }
-  return `${size < 9.95 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`;
-}
-
-/** `seconds` for people: `5 s`, `2:05`, `1:02:05`. */
-export function formatDuration(seconds: number): string {
-  const whole = Math.max(0, Math.ceil(seconds));
-  if (whole < 60) return `${whole} s`;
-  const two = (n: number) => `${n}`.padStart(2, "0");
-  const minutes = Math.floor(whole / 60);
-  if (minutes < 60) return `${minutes}:${two(whole % 60)}`;
-  return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}`;
 }

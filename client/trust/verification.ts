@@ -1,5 +1,5 @@
+import { formatTime } from "../../cli/format.ts";
 import type { Pin } from "../state/pins.ts";
-import { formatTime } from "../terminal/time.ts";
 
 /**
  * How far a key can be trusted. `in-person` and `by-file` are what people did, and no server can

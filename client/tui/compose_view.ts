@@ -1,5 +1,5 @@
+import { formatSize } from "../../cli/format.ts";
 import { printable } from "../../cli/printable.ts";
-import { formatSize } from "../terminal/progress.ts";
 import { namesIn } from "./complete.ts";
 import { type Composition, type Field, FIELDS, namesField } from "./compose_model.ts";
 import { fill, type Line, type Size, type Span, span, type Spot } from "./frame.ts";

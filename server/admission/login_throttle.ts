@@ -1,9 +1,9 @@
 import type { Values } from "../settings/setting_values.ts";
 
 /** More than this many (name, source) pairs are not remembered; the oldest go first. */
-const CAPACITY = 100_000;
+const MAX_COUNTS = 100_000;
 
-interface Count {
+interface FailureCount {
   failures: number;
   since: number;
 }
@@ -13,7 +13,7 @@ interface Count {
  * can lock another's name out. It counts names that do not exist like those that do.
  */
 export class LoginThrottle {
-  readonly #counts = new Map<string, Count>();
+  readonly #counts = new Map<string, FailureCount>();
   readonly #settings: () => Values;
   readonly #now: () => number;
 
@@ -41,7 +41,7 @@ export class LoginThrottle {
     count.failures++;
     this.#counts.delete(key);
     this.#counts.set(key, count);
-    if (this.#counts.size > CAPACITY) {
+    if (this.#counts.size > MAX_COUNTS) {
       for (const oldest of this.#counts.keys()) {
         this.#counts.delete(oldest);
         break;

@@ -12,19 +12,19 @@ export type Offence = "login" | "garbage" | "timeout" | "abandoned" | "crash";
 /** Sources that are remembered, of IPv4 and of IPv6; the one without offence for longest goes first. */
 const CAPACITY = 32_768;
 
-interface Entry {
+interface SourcePenalty {
   /** When the penalty is over. */
-  over: number;
+  endsAt: number;
   /** Until when the source is refused; in the past if it is not. */
-  refused: number;
+  refusedUntil: number;
   /** How often it was refused, less what it was forgiven. */
   level: number;
   /** When the last offence was, or the last step was forgiven. */
   since: number;
 }
 
-/** What is said when a source begins to be refused. */
-export interface Refusal {
+/** A source that begins to be refused. */
+export interface RefusedSource {
   readonly source: string;
   readonly offence: Offence;
   readonly seconds: number;
@@ -36,14 +36,14 @@ export interface Refusal {
  * was refused makes its next offences cost more.
  *
  * A good login adds nothing and takes nothing away: who has an account could otherwise guess at
- * others' passwords and clear his record in between.
+ * others' passwords and clear their record in between.
  */
 export class Penalties {
   // Apart, so that somebody with a large IPv6 network cannot push out the rest.
-  readonly #v4 = new Map<string, Entry>();
-  readonly #v6 = new Map<string, Entry>();
+  readonly #v4 = new Map<string, SourcePenalty>();
+  readonly #v6 = new Map<string, SourcePenalty>();
   readonly #settings: () => Values;
-  readonly #onRefused: (refusal: Refusal) => void;
+  readonly #onRefused: (refusal: RefusedSource) => void;
   readonly #now: () => number;
 
   /**
@@ -52,7 +52,7 @@ export class Penalties {
    */
   constructor(
     settings: () => Values,
-    onRefused: (refusal: Refusal) => void = () => {},
+    onRefused: (refusal: RefusedSource) => void = () => {},
     now: () => number = () => performance.now(),
   ) {
     this.#settings = settings;
@@ -71,33 +71,36 @@ export class Penalties {
     if (!penalties || source.ip === null || isIn(penaltyExempt, source)) return;
     const now = this.#now();
     const entry = this.#take(source, now);
-    const over = Math.min(Math.max(entry.over, now) + this.#cost(offence, entry), now + penaltyMax);
-    entry.over = over;
+    const endsAt = Math.min(
+      Math.max(entry.endsAt, now) + this.#cost(offence, entry),
+      now + penaltyMax,
+    );
+    entry.endsAt = endsAt;
     entry.since = now;
-    if (entry.refused > now) entry.refused = over;
-    else if (over - now >= penaltyThreshold && over > now) {
-      entry.refused = over;
+    if (entry.refusedUntil > now) entry.refusedUntil = endsAt;
+    else if (endsAt - now >= penaltyThreshold && endsAt > now) {
+      entry.refusedUntil = endsAt;
       entry.level++;
-      this.#onRefused({ source: source.name, offence, seconds: Math.ceil((over - now) / 1000) });
+      this.#onRefused({ source: source.name, offence, seconds: Math.ceil((endsAt - now) / 1000) });
     }
   }
 
   /** In how many seconds `source` is taken again; 0 if it is not refused. */
   refusedFor(source: Source): number {
-    const left = (this.#table(source).get(source.name)?.refused ?? 0) - this.#now();
+    const left = (this.#table(source).get(source.name)?.refusedUntil ?? 0) - this.#now();
     if (left <= 0) return 0;
     const { penalties, penaltyExempt } = this.#settings();
     return penalties && !isIn(penaltyExempt, source) ? Math.ceil(left / 1000) : 0;
   }
 
-  #table({ ip }: Source): Map<string, Entry> {
+  #table({ ip }: Source): Map<string, SourcePenalty> {
     return ip?.family === 6 ? this.#v6 : this.#v4;
   }
 
   /** The entry of `source`, which is now the last to be forgotten. */
-  #take(source: Source, now: number): Entry {
+  #take(source: Source, now: number): SourcePenalty {
     const table = this.#table(source);
-    const entry = table.get(source.name) ?? { over: now, refused: 0, level: 0, since: now };
+    const entry = table.get(source.name) ?? { endsAt: now, refusedUntil: 0, level: 0, since: now };
     const steps = Math.floor((now - entry.since) / this.#settings().penaltyMax);
     entry.level = Math.max(0, entry.level - steps);
     table.delete(source.name);
@@ -111,7 +114,7 @@ export class Penalties {
     return entry;
   }
 
-  #cost(offence: Offence, { level }: Entry): number {
+  #cost(offence: Offence, { level }: SourcePenalty): number {
     const settings = this.#settings();
     const cost = {
       login: settings.penaltyLogin,

@@ -8,6 +8,7 @@ import { findServerFolder, loadBundle, publicKeyPath, SERVER_NAME } from "../../
 import { MAX_PASSWORD, MIN_PASSWORD } from "../../protocol/limits.ts";
 import { encodePassword } from "../../protocol/login.ts";
 import { parseName } from "../../protocol/name.ts";
+import { formatTime } from "../../cli/format.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { randomPassword } from "../../crypto/random_password.ts";
 import { readInputLine, readSecret } from "../../cli/secret_input.ts";
@@ -23,7 +24,7 @@ import {
   encodeControlAnswer,
 } from "./protocol.ts";
 import { stderrLog } from "../observe/log.ts";
-import { describeStats, listSessions, listUsers, quantity, shownTime } from "./report.ts";
+import { formatSessions, formatStats, formatUsers, quantity } from "./report.ts";
 import { loadSettings } from "../settings/settings.ts";
 import { openSqliteStore } from "../store/sqlite_store.ts";
 import { formatUserState } from "../accounts/user_state.ts";
@@ -74,19 +75,22 @@ export async function setPassword(
   wipe(bytes);
   const credential = formatUserState({ phc, disabled: false, expires });
   const { user, ...rest } = await perform(dir, op, { op, by: caller(), name, credential });
-  const invitation = expires === null ? null : formatInvitation({
-    name,
-    servers,
-    fp: (await loadBundle(publicKeyPath(dir, SERVER_NAME))).fp,
-    password,
+  const invitation = expires === null ? null : {
     expires,
-  });
+    text: formatInvitation({
+      name,
+      servers,
+      fp: (await loadBundle(publicKeyPath(dir, SERVER_NAME))).fp,
+      password,
+      expires,
+    }),
+  };
   if (options.json) {
     return printJson({
       user,
       ...rest,
       ...shown ? { password } : {},
-      ...invitation === null ? {} : { invitation },
+      ...invitation === null ? {} : { invitation: invitation.text },
     });
   }
   console.error(
@@ -102,9 +106,11 @@ export async function setPassword(
     );
   }
   if (invitation !== null) {
-    console.log(invitation.trimEnd());
+    console.log(invitation.text.trimEnd());
     console.error(
-      `Good until ${shownTime(expires)}. Send it so that nobody else reads it: whoever uses it ` +
+      `Good until ${
+        formatTime(invitation.expires)
+      }. Send it so that nobody else reads it: whoever uses it ` +
         `first is ${name}.`,
     );
   } else if (shown) {
@@ -172,7 +178,7 @@ export async function showUsers(options: OperateOptions): Promise<void> {
   const dir = await folderOf(options);
   const result = await perform(dir, "user-list", { op: "user-list", by: caller() });
   if (options.json) return printJson(result);
-  console.log(result.users.length === 0 ? "There are no users." : listUsers(result.users));
+  console.log(result.users.length === 0 ? "There are no users." : formatUsers(result.users));
 }
 
 /** `sessions list`. */
@@ -181,7 +187,7 @@ export async function showSessions(options: OperateOptions): Promise<void> {
   const result = await perform(dir, "sessions-list", { op: "sessions-list", by: caller() });
   if (options.json) return printJson(result);
   console.log(
-    result.sessions.length === 0 ? "Nobody is logged in." : listSessions(result.sessions),
+    result.sessions.length === 0 ? "Nobody is logged in." : formatSessions(result.sessions),
   );
 }
 
@@ -203,7 +209,7 @@ export async function showStats(options: OperateOptions): Promise<void> {
   const dir = await folderOf(options);
   const result = await perform(dir, "stats", { op: "stats", by: caller() });
   if (options.json) return printJson(result);
-  console.log(describeStats(result));
+  console.log(formatStats(result));
 }
 
 /** `reload`. */

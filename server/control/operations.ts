@@ -6,6 +6,7 @@ import type { AuditAction, AuditLog, AuditOrigin } from "../observe/audit.ts";
 import type { ConnectedSession, SessionRegistry } from "../accounts/session_registry.ts";
 import { peerFields } from "../observe/log.ts";
 import type { Gauges, Observer } from "../observe/observe.ts";
+import type { ReloadResult } from "../settings/settings.ts";
 import type { Store } from "../store/store.ts";
 import {
   formatUserState,
@@ -20,7 +21,6 @@ import type {
   ControlResult,
   ServerInfo,
   SessionInfo,
-  SettingChange,
   Stats,
   UserInfo,
 } from "./protocol.ts";
@@ -37,10 +37,7 @@ export interface RunningServer {
   readonly observer: Observer;
   readonly gauges: () => Gauges;
   /** Reads the settings again. What throws leaves everything as it was. */
-  readonly reload: () => Promise<{
-    readonly applied: readonly SettingChange[];
-    readonly waiting: readonly SettingChange[];
-  }>;
+  readonly reload: () => Promise<ReloadResult>;
 }
 
 /** What operations work on. */
@@ -257,7 +254,7 @@ export class Operations {
     const usage = account === null ? { entries: 0, unseen: 0, bytes: 0 } : await store.usage(name);
     return {
       name,
-      state: standing(state, Date.now()),
+      state: accountState(state, Date.now()),
       expires: state.expires,
       key: account?.fp ? formatFingerprint(account.fp) : null,
       boundAt: account?.boundAt ?? null,
@@ -349,7 +346,7 @@ function stateIn(users: ReadonlyMap<string, string>, name: string): UserState {
   return parseUserState(value);
 }
 
-function standing(state: UserState, now: number): UserInfo["state"] {
+function accountState(state: UserState, now: number): UserInfo["state"] {
   if (state.disabled) return "disabled";
   if (state.expires === null) return "active";
   return now < state.expires ? "invited" : "expired";

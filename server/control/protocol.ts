@@ -75,7 +75,7 @@ const user = v.object({
   bytes: count,
   sessions: count,
 });
-/** A user, as an operator sees him. */
+/** A user, as an operator sees them. */
 export type UserInfo = v.InferOutput<typeof user>;
 
 const session = v.object({
@@ -145,7 +145,6 @@ export type ServerInfo = v.InferOutput<typeof server>;
 
 /** A setting that has another value in sealpost.toml now. */
 const settingChange = v.object({ name: v.string(), from: v.string(), to: v.string() });
-export type SettingChange = v.InferOutput<typeof settingChange>;
 
 const results = {
   /** `existed`: mail or a key of an earlier user of that name is still there. */

@@ -1,53 +1,38 @@
+import { formatSize, formatTime } from "../../cli/format.ts";
 import { fit, printable } from "../../cli/printable.ts";
 import type { SessionInfo, Stats, UserInfo } from "./protocol.ts";
 
-// What operators' commands print for people.
+// What operators' commands print.
 
 /** `1 user`, `2 users`. */
 export function quantity(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
-/** `2026-11-29 10:15`, in local time; `-` for none. */
-export function shownTime(ms: number | null): string {
-  if (ms === null) return "-";
-  const date = new Date(ms);
-  const two = (n: number) => String(n).padStart(2, "0");
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
-}
-
-/** `1.2 MiB`. */
-export function shownSize(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let unit = 0;
-  let size = bytes;
-  while (size >= 1024 && unit < units.length - 1) {
-    size /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? size : size.toFixed(1)} ${units[unit] ?? ""}`;
+/** A time in local time; `-` for none. */
+function timeOrDash(ms: number | null): string {
+  return ms === null ? "-" : formatTime(ms);
 }
 
 /** A table of users. */
-export function listUsers(users: readonly UserInfo[]): string {
+export function formatUsers(users: readonly UserInfo[]): string {
   return table(
     ["NAME", "STATE", "KEY", "BOUND", "MESSAGES", "UNSEEN", "SIZE", "SESSIONS"],
     users.map((user) => [
       user.name,
-      user.state === "invited" ? `invited until ${shownTime(user.expires)}` : user.state,
+      user.state === "invited" ? `invited until ${timeOrDash(user.expires)}` : user.state,
       user.key === null ? "-" : user.key.slice(0, 17),
-      shownTime(user.boundAt),
+      timeOrDash(user.boundAt),
       String(user.entries),
       String(user.unseen),
-      shownSize(user.bytes),
+      formatSize(user.bytes),
       String(user.sessions),
     ]),
   );
 }
 
 /** A table of sessions. */
-export function listSessions(sessions: readonly SessionInfo[]): string {
+export function formatSessions(sessions: readonly SessionInfo[]): string {
   return table(
     ["ID", "NAME", "FROM", "CLIENT", "SINCE", "LAST RECEIVED"],
     sessions.map((session) => [
@@ -55,14 +40,14 @@ export function listSessions(sessions: readonly SessionInfo[]): string {
       session.name,
       session.from,
       session.resumed ? "(resumed)" : session.client,
-      shownTime(session.since),
-      shownTime(session.lastReceived),
+      formatTime(session.since),
+      formatTime(session.lastReceived),
     ]),
   );
 }
 
 /** Counts and gauges, one topic a line. */
-export function describeStats(stats: Stats): string {
+export function formatStats(stats: Stats): string {
   const { commits, store, network } = stats;
   const mean = commits.count === 0 ? "0" : (commits.writes / commits.count).toFixed(1);
   const failed = commits.failed === 0
@@ -73,7 +58,7 @@ export function describeStats(stats: Stats): string {
   const rows: readonly (readonly [string, string])[] = [
     [
       "server",
-      `sealpost ${stats.version}, Deno ${stats.deno}, since ${shownTime(stats.startedAt)}`,
+      `sealpost ${stats.version}, Deno ${stats.deno}, since ${formatTime(stats.startedAt)}`,
     ],
     ["address", stats.address],
     ["key", stats.fingerprint],
@@ -82,7 +67,7 @@ export function describeStats(stats: Stats): string {
       "connections",
       `${stats.connections} in all, ${stats.handshakes} not logged in yet`,
     ],
-    ["turned away", counts(stats.rejected)],
+    ["rejected", counts(stats.rejected)],
     ["penalties", counts(stats.penalties)],
     ["logins", counts(stats.logins)],
     ["waiting", counts({ ...stats.queues, commit: store.waiting })],
@@ -90,17 +75,19 @@ export function describeStats(stats: Stats): string {
     ["refusals", counts(stats.refusals)],
     [
       "deliveries",
-      `${stats.deliveries["stored"] ?? 0} stored (${shownSize(stats.messageBytes)}, ` +
+      `${stats.deliveries["stored"] ?? 0} stored (${formatSize(stats.messageBytes)}, ` +
       `${stats.copies} copies), ${stats.deliveries["again"] ?? 0} again`,
     ],
-    ["network", `${shownSize(network["in"] ?? 0)} in, ${shownSize(network["out"] ?? 0)} out`],
+    ["network", `${formatSize(network["in"] ?? 0)} in, ${formatSize(network["out"] ?? 0)} out`],
     ["commits", `${commits.count}, ${mean} writes each${failed}`],
     [
       "store",
       `${store.entries} messages in ${store.accounts} mailboxes (${store.bound} with a key), ` +
-      `${shownSize(store.bytes)}; database ${shownSize(store.database)}; ${store.tickets} tickets`,
+      `${formatSize(store.bytes)}; database ${
+        formatSize(store.database)
+      }; ${store.tickets} tickets`,
     ],
-    ["memory", shownSize(stats.memory)],
+    ["memory", formatSize(stats.memory)],
   ];
   return rows.map(([name, text]) => `${name.padEnd(13)}${text}`).join("\n");
 }

@@ -23,7 +23,7 @@ import {
   listSnapshots,
   type Manifest,
   MANIFEST_NAME,
-  PARTIAL,
+  PARTIAL_SUFFIX,
   readSnapshot,
   SETTINGS_NAME,
   snapshotName,
@@ -81,7 +81,7 @@ export async function makeBackup(options: BackupOptions): Promise<BackupReport> 
 
   const at = Date.now();
   const name = snapshotName(at);
-  const folder = join(into, name + PARTIAL);
+  const folder = join(into, name + PARTIAL_SUFFIX);
   await makePrivate(folder);
   const findings = new FsckFindings();
   const sums = new Map<string, string>();
@@ -162,7 +162,7 @@ async function lockBackups(into: string): Promise<Disposable> {
 }
 
 /** What the copy of a database says. */
-interface Copy extends Omit<Counts, "bytes"> {
+interface DatabaseCopy extends Omit<Counts, "bytes"> {
   readonly schema: number;
   /** The size of each body in a file, by its name. */
   readonly named: ReadonlyMap<string, number>;
@@ -184,7 +184,7 @@ async function copyStore(
   folder: string,
   previous: string | undefined,
   findings: FsckFindings,
-): Promise<{ copy: Copy; bodies: CopiedBodies }> {
+): Promise<{ copy: DatabaseCopy; bodies: CopiedBodies }> {
   using _pin = await pinBodies(store);
   const path = join(folder, DATABASE_NAME);
   await copyDatabaseFile(join(store, DATABASE_NAME), path);
@@ -233,7 +233,7 @@ function wrapIfSystem(error: unknown, path: string): unknown {
 }
 
 /** Makes the copy of a database one file that is durable, and checks its rows. */
-async function checkCopy(path: string, findings: FsckFindings): Promise<Copy> {
+async function checkCopy(path: string, findings: FsckFindings): Promise<DatabaseCopy> {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path);
@@ -370,8 +370,8 @@ async function prune(
     for (const path of (await readSnapshot(into, name)).sums.keys()) named.add(path);
   }
   for (const name of snapshots) {
-    await rename(join(into, name), join(into, name + PARTIAL));
-    await removeFolder(join(into, name + PARTIAL));
+    await rename(join(into, name), join(into, name + PARTIAL_SUFFIX));
+    await removeFolder(join(into, name + PARTIAL_SUFFIX));
   }
   const root = join(into, BODIES_NAME);
   try {

@@ -65,7 +65,7 @@ export async function checkStore(
     using _pin = await pinBodies(folder);
     const findings = new FsckFindings();
     const { unnamed, ...report } = await look(folder, path, findings);
-    if (options.repair) await mend(folder, path, findings, unnamed);
+    if (options.repair) await repair(folder, path, findings, unnamed);
     return {
       store: folder,
       running: lock === null,
@@ -152,7 +152,7 @@ async function checkModes(folder: string, findings: FsckFindings): Promise<void>
   }
 }
 
-async function mend(
+async function repair(
   folder: string,
   path: string,
   findings: FsckFindings,
@@ -171,13 +171,13 @@ async function mend(
     findings.repaired("next-uid");
   }
   if (unnamed.length > 0) {
-    await putAside(folder, unnamed);
+    await moveToLostAndFound(folder, unnamed);
     findings.repaired("unnamed");
   }
 }
 
 /** Moves files of the folder of bodies to `lost+found/TIME`, under the names they have. */
-async function putAside(folder: string, paths: readonly string[]): Promise<void> {
+async function moveToLostAndFound(folder: string, paths: readonly string[]): Promise<void> {
   const bodies = join(folder, BODIES_NAME);
   const place = join(folder, LOST_NAME, new Date().toISOString().replace(/[-:]/g, ""));
   try {
@@ -214,7 +214,7 @@ export function damagedStore({ store, damaged }: FsckReport): SealpostError {
     "format",
     `the store ${store} is damaged: ${damaged} ${damaged === 1 ? "thing is" : "things are"} not ` +
       "as they should be; keep a copy of it as it is, then restore a backup, or see what " +
-      "fsck --repair can mend",
+      "fsck --repair fixes",
   );
 }
 

@@ -95,7 +95,11 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRep
   try {
     await Deno.remove(staging, { recursive: true }).catch(() => {});
     await copySnapshot(options.from, snapshot, staging);
-    const renewed = await goOn(staging, used ? mailboxesIn(store) : new Map(), options.newEpochs);
+    const renewed = await continueMailboxes(
+      staging,
+      used ? mailboxesIn(store) : new Map(),
+      options.newEpochs,
+    );
     const check = { ...await checkStore(staging), store };
     if (check.damaged > 0 && !force) {
       throw new SealpostError(
@@ -104,9 +108,9 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRep
           "things are not as they should be; use another --snapshot, or take it as it is with --force",
       );
     }
-    const { files, kept } = await putBack(snapshot, dir);
+    const { files, kept } = await restoreServerFiles(snapshot, dir);
     if (Deno.build.os === "windows") lock?.close();
-    const aside = await swap(store, staging, used);
+    const aside = await replaceStore(store, staging, used);
     return {
       snapshot: snapshot.name,
       manifest: snapshot.manifest,
@@ -154,7 +158,7 @@ async function isUsed(store: string): Promise<boolean> {
 
 /**
  * Copies database and bodies, each compared with its checksum, and makes all of it durable. The other
- * files are compared only: see {@linkcode putBack}.
+ * files are compared only: see {@linkcode restoreServerFiles}.
  */
 async function copySnapshot(from: string, snapshot: Snapshot, staging: string): Promise<void> {
   const folders = new Set([staging, join(staging, BODIES_NAME)]);
@@ -189,14 +193,14 @@ function requireSum(from: string, is: string, shouldBe: string): void {
 }
 
 /** What a mailbox has come to in the store that is replaced. */
-interface Mailbox {
+interface MailboxState {
   readonly epoch: string;
   readonly nextUid: number;
 }
 
 /** The mailboxes in a store; none if it is too damaged to tell. */
-function mailboxesIn(store: string): Map<string, Mailbox> {
-  const found = new Map<string, Mailbox>();
+function mailboxesIn(store: string): Map<string, MailboxState> {
+  const found = new Map<string, MailboxState>();
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(join(store, DATABASE_NAME), { readOnly: true });
@@ -213,9 +217,9 @@ function mailboxesIn(store: string): Map<string, Mailbox> {
 }
 
 /** Makes the restored store one that clients take for what comes after all they have seen. */
-async function goOn(
+async function continueMailboxes(
   staging: string,
-  replaced: ReadonlyMap<string, Mailbox>,
+  replaced: ReadonlyMap<string, MailboxState>,
   newEpochs: boolean,
 ): Promise<string[]> {
   const { db, path, close } = await openDatabase(staging);
@@ -244,7 +248,7 @@ async function goOn(
 }
 
 /** Puts keys, passwords and settings back that are not there. */
-async function putBack(snapshot: Snapshot, dir: string) {
+async function restoreServerFiles(snapshot: Snapshot, dir: string) {
   const files: string[] = [];
   const kept: string[] = [];
   for (const [path, sum] of snapshot.sums) {
@@ -262,7 +266,7 @@ async function putBack(snapshot: Snapshot, dir: string) {
 }
 
 /** Puts what is at `store` aside and `staging` in its place. */
-async function swap(store: string, staging: string, used: boolean): Promise<string | null> {
+async function replaceStore(store: string, staging: string, used: boolean): Promise<string | null> {
   const aside = used ? `${store}.before-${snapshotName(Date.now())}` : null;
   try {
     if (aside !== null) await Deno.rename(store, aside);

@@ -21,7 +21,7 @@ import { join } from "@std/path";
  */
 
 /** Ends the name of a snapshot that is not complete. */
-export const PARTIAL = ".partial";
+export const PARTIAL_SUFFIX = ".partial";
 
 export const MANIFEST_NAME = "manifest.json";
 export const SUMS_NAME = "SHA256SUMS";
@@ -38,7 +38,7 @@ export function isKeyFile(name: string): boolean {
 const SNAPSHOT = /^\d{8}T\d{9}Z$/;
 const SUM = /^([0-9a-f]{64}) {2}(.+)$/;
 /** Files of a snapshot's own folder; what comes from a backup must not name others. */
-const FILE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+const SNAPSHOT_FILE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 
 /** Largest manifest and largest list of checksums (a million bodies and more) that are read, bytes. */
 const MAX_MANIFEST = 65_536;
@@ -96,7 +96,9 @@ export async function listSnapshots(
     for await (const { name, isDirectory } of Deno.readDir(folder)) {
       if (!isDirectory) continue;
       if (SNAPSHOT.test(name)) complete.push(name);
-      else if (name.endsWith(PARTIAL) && SNAPSHOT.test(name.slice(0, -PARTIAL.length))) {
+      else if (
+        name.endsWith(PARTIAL_SUFFIX) && SNAPSHOT.test(name.slice(0, -PARTIAL_SUFFIX.length))
+      ) {
         partial.push(name);
       }
     }
@@ -147,7 +149,7 @@ function parseManifest(path: string, text: string): Manifest {
   throw new SealpostError("format", `${path} is no manifest of a snapshot; use another one`);
 }
 
-/** A line of SHA256SUMS has paths as seen from the snapshot: `FILE` or `../bodies/AB/NAME`. */
+/** A line of SHA256SUMS has paths as seen from the snapshot: `SNAPSHOT_FILE` or `../bodies/AB/NAME`. */
 function parseSums(path: string, text: string, name: string): Map<string, string> {
   const sums = new Map<string, string>();
   for (const line of text.split("\n")) {
@@ -156,7 +158,7 @@ function parseSums(path: string, text: string, name: string): Map<string, string
     const body = /^\.\.\/bodies\/[0-9a-f]{2}\/([^/]+)$/.exec(file)?.[1];
     if (body !== undefined && isBodyName(body) && file === `../${bodyName(body)}`) {
       sums.set(bodyName(body), sum);
-    } else if (FILE.test(file)) sums.set(`${name}/${file}`, sum);
+    } else if (SNAPSHOT_FILE.test(file)) sums.set(`${name}/${file}`, sum);
     else {throw new SealpostError(
         "format",
         `${path} has a line that is no checksum; use another snapshot`,

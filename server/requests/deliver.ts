@@ -71,7 +71,7 @@ export const handleDeliver: Handler<"deliver"> = async (request, context, data) 
       envelope = parse(reader, resumed.envelope)?.envelope ?? null;
       if (!envelope) throw cannotGoOn();
       await start(envelope);
-      for await (const piece of resumed.there) hash.update(piece);
+      for await (const piece of resumed.stored) hash.update(piece);
       received = offset;
     }
     for await (const piece of data) {

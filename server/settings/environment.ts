@@ -16,7 +16,7 @@ export interface EnvironmentSettings {
  * program has besides the settings.
  *
  * Throws `config` for a name that looks like a misspelled setting. Others are no error: whoever runs
- * containers has variables made up for him from the name of a service.
+ * containers has variables made up for them from the name of a service.
  */
 export function readEnvironment(others: readonly string[]): EnvironmentSettings {
   return findSettings(readVariables(), others);

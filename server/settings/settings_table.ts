@@ -6,7 +6,7 @@ import type { Option } from "../../cli/options.ts";
  * `HOST:PORT`. `addresses`: several, separated by commas. `netblocks`: addresses and `ADDRESS/BITS`, separated by commas. `prefixes`:
  * `IPV4:IPV6`, two numbers of bits. `switch`: `on` or `off`. `choice`: one of `choices`.
  */
-export type Kind =
+export type SettingKind =
   | "size"
   | "count"
   | "duration"
@@ -20,7 +20,7 @@ export type Kind =
 /** One setting of the server: the same name on the command line, in the environment, in the file. */
 export interface Setting {
   readonly name: string;
-  readonly kind: Kind;
+  readonly kind: SettingKind;
   /** As it is written. */
   readonly default: string;
   /** Bounds, both included: bytes, a count, or milliseconds. */
@@ -266,7 +266,7 @@ export const SETTINGS = [
       "to a source's penalty, and every second takes one away. From `penalty-threshold` on the " +
       "source is refused, before anything is computed for it, until the penalty is over; what " +
       "is open stays open. Good logins add nothing: any number of them may come from one " +
-      "address. They take nothing away either: somebody with an account of his own could " +
+      "address. They take nothing away either: somebody with an account of their own could " +
       "otherwise guess at others' without end.",
   },
   {

@@ -3,11 +3,13 @@ import { SealpostError } from "../../crypto/error.ts";
 import { wrapFileError } from "../../files/atomic_file.ts";
 
 /** Largest chunk of a body that is read, bytes. */
-const CHUNK = 64 * 1024;
+const READ_CHUNK = 64 * 1024;
 
 /** The bytes of `body` from `offset` on, in chunks that share its memory. */
 export async function* memoryChunks(body: Bytes, offset: number): AsyncGenerator<Bytes> {
-  for (let at = offset; at < body.length; at += CHUNK) yield body.subarray(at, at + CHUNK);
+  for (let at = offset; at < body.length; at += READ_CHUNK) {
+    yield body.subarray(at, at + READ_CHUNK);
+  }
 }
 
 /**
@@ -27,7 +29,7 @@ export async function* fileChunks(
     file = await Deno.open(path, { read: true });
     await file.seek(offset, Deno.SeekMode.Start);
     for (let left = size - offset; left > 0;) {
-      const chunk = new Uint8Array(Math.min(CHUNK, left));
+      const chunk = new Uint8Array(Math.min(READ_CHUNK, left));
       const n = await file.read(chunk);
       if (n === null) {
         throw new SealpostError("file-io", `${path} is shorter than it was; restore a backup`);

@@ -106,8 +106,8 @@ export class PartialUploads {
     const key = keyOf(id);
     return this.#inTurn(key, async () => {
       await this.#active.get(key)?.suspend();
-      const there = await this.#there(key);
-      return there === null ? 0 : there.envelope + there.body;
+      const stored = await this.#storedSizes(key);
+      return stored === null ? 0 : stored.envelope + stored.body;
     });
   }
 
@@ -116,19 +116,19 @@ export class PartialUploads {
     const key = keyOf(id);
     return this.#inTurn(key, async () => {
       await this.#active.get(key)?.suspend();
-      const there = await this.#there(key);
-      if (there === null || offset < there.envelope || offset > there.envelope + there.body) {
+      const stored = await this.#storedSizes(key);
+      if (stored === null || offset < stored.envelope || offset > stored.envelope + stored.body) {
         return null;
       }
-      const done = offset - there.envelope;
+      const done = offset - stored.envelope;
       const path = this.#path(key, BODY);
       try {
         const envelope = await Deno.readFile(this.#path(key, ENVELOPE));
         const body = await Deno.open(path, { read: true, write: true });
         await body.truncate(done);
         await body.seek(done, Deno.SeekMode.Start);
-        const sink = this.#sink(key, id.size - there.envelope, done, body, limit);
-        return { envelope, there: fileChunks(path, done, 0), sink };
+        const sink = this.#sink(key, id.size - stored.envelope, done, body, limit);
+        return { envelope, stored: fileChunks(path, done, 0), sink };
       } catch (error) {
         throw wrapFileError(error, `go on with ${path}`);
       }
@@ -200,8 +200,8 @@ export class PartialUploads {
     return dropped;
   }
 
-  /** The sizes of what is there, made durable; null, and nothing left, if it is not of use. */
-  async #there(key: string): Promise<{ envelope: number; body: number } | null> {
+  /** How much of an upload is stored, made durable first; null, and nothing left, if it cannot be used. */
+  async #storedSizes(key: string): Promise<{ envelope: number; body: number } | null> {
     const sizes: number[] = [];
     for (const suffix of [ENVELOPE, BODY]) {
       try {

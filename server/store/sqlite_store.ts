@@ -120,7 +120,7 @@ class SqliteStore implements Store {
   readonly #sql: Statements;
   readonly #queue: CommitQueue;
   /** Files of deliveries and removals whose COMMIT failed in a way that may have reached the disk. */
-  #doubtful: string[] = [];
+  #maybeCommitted: string[] = [];
 
   constructor(
     database: Database,
@@ -256,7 +256,7 @@ class SqliteStore implements Store {
       if (file !== null) {
         // Until another commit has taken its place in the log, a crash could bring the row back, and
         // the row needs its file.
-        if (mayHaveCommitted(error)) this.#doubtful.push(file);
+        if (mayHaveCommitted(error)) this.#maybeCommitted.push(file);
         else await this.#files.discard(file);
       }
       throw error;
@@ -445,7 +445,7 @@ class SqliteStore implements Store {
 
   async #write<T>(bytes: number, write: () => T): Promise<T> {
     const value = await this.#queue.run(bytes, write);
-    for (const file of this.#doubtful.splice(0)) {
+    for (const file of this.#maybeCommitted.splice(0)) {
       const named = await this.#read(() => this.#sql.bodyFiles.get(file, `${file}g`));
       if (named === undefined) await this.#files.remove(file);
     }
@@ -460,7 +460,7 @@ class SqliteStore implements Store {
       for (const file of files) await this.#files.remove(file);
       return value;
     } catch (error) {
-      if (mayHaveCommitted(error)) this.#doubtful.push(...files);
+      if (mayHaveCommitted(error)) this.#maybeCommitted.push(...files);
       throw error;
     }
   }

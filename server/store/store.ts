@@ -102,8 +102,8 @@ export interface UploadStart {
 export interface ResumedBody {
   /** All bytes of the upload before the body. */
   readonly envelope: Bytes;
-  /** The bytes of the body that are there, to be hashed before more is written. */
-  readonly there: AsyncIterable<Bytes>;
+  /** The bytes of the body that are stored already, to be hashed before more is written. */
+  readonly stored: AsyncIterable<Bytes>;
   /** For the rest of the body. */
   readonly sink: BodySink;
 }

@@ -1,3 +1,4 @@
+import { isoTime } from "../../cli/format.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import type { Item } from "../../client/mailbox/open.ts";
@@ -7,7 +8,6 @@ import {
   dateLine,
   type DisplayedMessage,
   headerLines,
-  isoTime,
   listingLine,
   readForDisplay,
   saveAttachments,

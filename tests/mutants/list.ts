@@ -92,7 +92,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/message/parse.ts": ["client/message/parse"],
   "client/state/state.ts": ["client/state/state"],
   "files/key_files.ts": [{ file: "keygen", filter: "/is its owner's alone/" }],
-  "server/admission/login_throttle.ts": ["server/admission/token_bucket"],
+  "server/admission/login_throttle.ts": ["server/admission/login_throttle"],
   "server/admission/connection_limiter.ts": ["server/admission/connection_limiter"],
   "server/admission/timed_stream.ts": ["server/admission/connection_limiter"],
   "server/store/statements.ts": [{

@@ -1,3 +1,4 @@
+import { formatSize } from "../../../cli/format.ts";
 import { basename, dirname, join } from "@std/path";
 import { exists } from "@std/fs";
 import { SealpostError } from "../../../crypto/error.ts";
@@ -5,7 +6,6 @@ import { wrapFileError } from "../../../files/atomic_file.ts";
 import { printable } from "../../../cli/printable.ts";
 import { saveAttachments, type SaveOptions } from "../../mailbox/show.ts";
 import { safeName } from "../../message/attachments.ts";
-import { formatSize } from "../../terminal/progress.ts";
 import { completePath, pathIn } from "../complete.ts";
 import { chosen, fill, type Line, right, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";

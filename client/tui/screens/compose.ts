@@ -1,3 +1,4 @@
+import { formatSize } from "../../../cli/format.ts";
 import { resolve } from "@std/path";
 import { isSealpostError, SealpostError } from "../../../crypto/error.ts";
 import { MAX_TITLE } from "../../../protocol/limits.ts";
@@ -8,7 +9,6 @@ import { base64LinesSize } from "../../message/base64_lines.ts";
 import type { DraftContent } from "../../state/draft_text.ts";
 import { type Draft, emptyDraft } from "../../state/drafts.ts";
 import { missingAttachment } from "../../terminal/mentions.ts";
-import { formatSize } from "../../terminal/progress.ts";
 import { sendDraft } from "../../send_draft.ts";
 import { verification } from "../../trust/verification.ts";
 import { AutosavedDraft, editInFile, headerProblem } from "../../terminal/write_draft.ts";

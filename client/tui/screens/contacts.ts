@@ -1,7 +1,7 @@
+import { formatTime } from "../../../cli/format.ts";
 import { equal } from "../../../crypto/bytes.ts";
 import { formatFingerprint } from "../../../crypto/identity.ts";
 import { emptyDraft } from "../../state/drafts.ts";
-import { formatTime } from "../../mailbox/show.ts";
 import { verification } from "../../trust/verification.ts";
 import { chosen, fill, type Line, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";

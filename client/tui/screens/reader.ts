@@ -1,3 +1,4 @@
+import { formatSize } from "../../../cli/format.ts";
 import { formatFingerprint } from "../../../crypto/identity.ts";
 import { printable } from "../../../cli/printable.ts";
 import type { Person } from "../../../protocol/summary.ts";
@@ -5,7 +6,6 @@ import { formatMessageId } from "../../../protocol/uuid.ts";
 import type { Item, Opened } from "../../mailbox/open.ts";
 import { dateLine, senderNote, titleOf } from "../../mailbox/show.ts";
 import { forwardedText, forwardOf, quotation, replyTo } from "../../message/reply.ts";
-import { formatSize } from "../../terminal/progress.ts";
 import { fill, type Line, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { LoadedMessage } from "../loaded_message.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { formatDuration, formatSize, Progress } from "../../../client/terminal/progress.ts";
+import { Progress } from "../../../client/terminal/progress.ts";
 
 /** A terminal of 80 columns whose clock the test sets. */
 function output(terminal = true) {
@@ -61,31 +61,6 @@ Deno.test("a bar never goes past the line or past 100%", () => {
   clock.now = 9000;
   empty.update(0);
   assert(written[1]?.includes("0%"));
-});
-
-Deno.test("sizes and durations are for people", () => {
-  for (
-    const [bytes, text] of [
-      [0, "0 bytes"],
-      [1, "1 byte"],
-      [1023, "1023 bytes"],
-      [1024, "1.0 KiB"],
-      [10 * 1024, "10 KiB"],
-      [1024 * 1024 - 1, "1.0 MiB"],
-      [100 * 1024 ** 2, "100 MiB"],
-      [1.5 * 1024 ** 3, "1.5 GiB"],
-      [2 ** 53, "8192 TiB"],
-    ] as const
-  ) {
-    assertEquals(formatSize(bytes), text);
-  }
-  assertEquals([0, 59, 60, 125, 3725].map(formatDuration), [
-    "0 s",
-    "59 s",
-    "1:00",
-    "2:05",
-    "1:02:05",
-  ]);
 });
 
 Deno.test("the rate is that of this attempt, not of what an earlier one brought", () => {

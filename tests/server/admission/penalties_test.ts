@@ -1,13 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import { parseNetblock } from "../../../server/settings/netblock.ts";
-import { type Offence, Penalties, type Refusal } from "../../../server/admission/penalties.ts";
+import {
+  type Offence,
+  Penalties,
+  type RefusedSource,
+} from "../../../server/admission/penalties.ts";
 import type { Values } from "../../../server/settings/setting_values.ts";
 import { settingsWith } from "../../../server/settings/settings.ts";
 import { type Source, sourceOf } from "../../../server/admission/source.ts";
 
 /** Penalties whose clock is moved by hand, in seconds. */
 class Scene {
-  readonly refusals: Refusal[] = [];
+  readonly refusals: RefusedSource[] = [];
   readonly penalties: Penalties;
   settings: Values;
   now = 1000;

@@ -9,7 +9,7 @@ import {
   digestFile,
   listSnapshots,
   MANIFEST_NAME,
-  PARTIAL,
+  PARTIAL_SUFFIX,
   readSnapshot,
   SUMS_NAME,
 } from "../../../server/maintenance/snapshot.ts";
@@ -129,8 +129,8 @@ Deno.test("one that broke off is marked, and the next goes on from what it had",
   inServer(async ({ dir, into }) => {
     const { snapshot } = await makeBackup({ dir, into, ...usual });
     // As a crash leaves it: bodies there, the folder not renamed, the list of checksums not written.
-    await Deno.rename(join(into, snapshot), join(into, snapshot + PARTIAL));
-    await Deno.remove(join(into, snapshot + PARTIAL, SUMS_NAME));
+    await Deno.rename(join(into, snapshot), join(into, snapshot + PARTIAL_SUFFIX));
+    await Deno.remove(join(into, snapshot + PARTIAL_SUFFIX, SUMS_NAME));
     const [cut = ""] = bodiesIn(into);
     await Deno.remove(cut);
     await Deno.writeTextFile(cut, "half of it");

@@ -96,8 +96,8 @@ Deno.test("what a crash leaves is noted and is no damage; it can be put aside", 
     assertMatch(report.findings[0]?.what ?? "", /^2 files .* no message names/);
     assertEquals(bodiesIn(folder), before, "looking changes nothing");
 
-    const mended = await checkStore(folder, { repair: true });
-    assertEquals(mended.findings.map(({ kind, repaired }) => [kind, repaired]), [[
+    const repaired = await checkStore(folder, { repair: true });
+    assertEquals(repaired.findings.map(({ kind, repaired }) => [kind, repaired]), [[
       "unnamed",
       true,
     ]]);
@@ -118,8 +118,8 @@ interface Case {
   readonly harm: string | ((folder: string) => void | Promise<void>);
   readonly kinds: readonly FindingKind[];
   readonly says: RegExp;
-  /** Whether it can be mended. */
-  readonly mends?: boolean;
+  /** Whether it can be repaired. */
+  readonly repairs?: boolean;
 }
 
 const BODY = `(SELECT min(id) FROM message WHERE body_file IS NOT NULL)`;
@@ -131,14 +131,14 @@ const CASES: readonly Case[] = [
       UPDATE account SET entries = 77 WHERE name = 'alice'`,
     kinds: ["counter"],
     says: /^alice: entries is 77, not 5$/m,
-    mends: true,
+    repairs: true,
   },
   {
     name: "a UID that would be given twice",
     harm: "UPDATE account SET next_uid = 3 WHERE name = 'bob'",
     kinds: ["next-uid"],
     says: /^bob: the next UID, 3, is taken$/m,
-    mends: true,
+    repairs: true,
   },
   {
     name: "an entry whose message is gone",
@@ -273,11 +273,11 @@ const CASES: readonly Case[] = [
   },
 ];
 
-Deno.test("every kind of damage is found, and mended only where nothing can be lost", async (t) => {
+Deno.test("every kind of damage is found, and repaired only where nothing can be lost", async (t) => {
   await inFolder(async (folder) => {
     const good = join(folder, "good");
     await fillStore(good);
-    for (const { name, harm, kinds, says, mends = false } of CASES) {
+    for (const { name, harm, kinds, says, repairs = false } of CASES) {
       await t.step(name, async () => {
         const store = join(folder, name);
         await copyFolder(good, store);
@@ -293,9 +293,9 @@ Deno.test("every kind of damage is found, and mended only where nothing can be l
         assert(report.damaged > 0);
 
         const before = mailIn(store).length;
-        const mended = await checkStore(store, { repair: true });
-        assertEquals(mended.damaged === 0, mends);
-        if (mends) assertEquals((await checkStore(store)).findings, []);
+        const repaired = await checkStore(store, { repair: true });
+        assertEquals(repaired.damaged === 0, repairs);
+        if (repairs) assertEquals((await checkStore(store)).findings, []);
         assert(mailIn(store).length >= before, "nothing is removed");
       });
     }
@@ -361,8 +361,8 @@ Deno.test("the command ends with 0 for a clean store and with 65 for a damaged o
     assertEquals(json.code, 65);
     assertEquals(JSON.parse(json.stdout).damaged, 1);
 
-    const mended = await fsck("--repair");
-    assertEquals([mended.code, mended.stderr], [0, ""]);
-    assertStringIncludes(mended.stdout, "damage: bob: unseen is 50, not 3 (repaired)\nclean\n");
+    const repaired = await fsck("--repair");
+    assertEquals([repaired.code, repaired.stderr], [0, ""]);
+    assertStringIncludes(repaired.stdout, "damage: bob: unseen is 50, not 3 (repaired)\nclean\n");
     assertEquals((await fsck()).code, 0);
   }));

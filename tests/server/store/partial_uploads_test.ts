@@ -48,7 +48,7 @@ Deno.test("an upload that broke off goes on in a later store, from the byte that
     const resumed = await store.resumeBody(id, most - 1000, NO_LIMIT);
     assert(resumed);
     assertEquals(resumed.envelope, ENVELOPE);
-    const there = await Array.fromAsync(resumed.there);
+    const there = await Array.fromAsync(resumed.stored);
     assertEquals(concat(...there), BODY.slice(0, 122_457));
     await resumed.sink.write(BODY.subarray(122_457));
     const { file, size } = await resumed.sink.finish();
