@@ -183,6 +183,7 @@ export class Display {
       clearScreen: () => write("\x1b[2J\x1b[H"),
       setTitle: () => {},
       setProgress: () => {},
+      setProgramStatus: () => {},
     };
   }
 }

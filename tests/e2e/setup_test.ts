@@ -28,7 +28,7 @@ const BUILD: Build = {
     "--allow-read",
     "--allow-write",
     "--allow-net=127.0.0.1",
-    "--allow-env=SEALPOST_*,HOME,XDG_CONFIG_HOME,XDG_RUNTIME_DIR,APPDATA,TERM,TMUX,ZELLIJ,STY",
+    "--allow-env=SEALPOST_*,HOME,XDG_CONFIG_HOME,XDG_RUNTIME_DIR,APPDATA,TERM,TMUX,ZELLIJ,STY,SSH_CONNECTION,SSH_CLIENT,SSH_TTY",
     join(ROOT, "main.ts"),
   ],
 };
