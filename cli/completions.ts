@@ -1,5 +1,5 @@
 import { FLAGS, FOLDERS } from "../protocol/entry.ts";
-import type { Command, Option } from "./options.ts";
+import type { Command, Option } from "./command.ts";
 
 /** The shells that completions are made for. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;

@@ -1,5 +1,7 @@
 import { isSealpostError } from "../crypto/error.ts";
+import { variable } from "./environment.ts";
 import { exitCodeFor } from "./exit_codes.ts";
+import { rightsLeft } from "./rights.ts";
 
 /** What a shell reports for a program that SIGPIPE ended. */
 const BROKEN_PIPE = 141;
@@ -13,14 +15,16 @@ export interface Failure {
 
 /**
  * The end of a command that threw `error`: one line for the person, no stack trace. With `debug`
- * the stack and the chain of causes follow.
+ * the stack, the chain of causes, and the rights that the process has follow.
  */
 export async function describeFailure(error: unknown, debug: boolean): Promise<Failure> {
   if (error instanceof Deno.errors.BrokenPipe) return { exitCode: BROKEN_PIPE, lines: [] };
   // Messages can hold names and texts that came from others.
   const { printable } = await import("./printable.ts");
   const line = (text: string) => `sealpost: ${printable(text.trim())}`;
-  const trace = debug ? stackOf(error).map((text) => printable(text)) : [];
+  const trace = debug
+    ? [...stackOf(error).map((text) => printable(text)), `rights left: ${rightsLeft().join(" ")}`]
+    : [];
   if (isSealpostError(error)) {
     return { exitCode: exitCodeFor(error.code), lines: [line(error.message), ...trace] };
   }
@@ -49,28 +53,30 @@ export async function describeFailure(error: unknown, debug: boolean): Promise<F
  * waits for included.
  */
 export async function runProgram(main: () => Promise<void>): Promise<void> {
+  // Now: `main` may give up the right to read the environment.
+  const debug = variable("SEALPOST_DEBUG") === "1";
   for (const kind of ["unhandledrejection", "error"] as const) {
     globalThis.addEventListener(kind, (event) => {
       event.preventDefault();
-      fail(event instanceof ErrorEvent ? event.error : event.reason);
+      fail(event instanceof ErrorEvent ? event.error : event.reason, debug);
     });
   }
   try {
     await main();
   } catch (error) {
-    await fail(error);
+    await fail(error, debug);
   }
 }
 
 let failing = false;
 
-async function fail(error: unknown): Promise<never> {
+async function fail(error: unknown, debug: boolean): Promise<never> {
   // What fails while a failure is told would be told in the same way, for ever.
   if (failing) Deno.exit(exitCodeFor("internal"));
   failing = true;
   let failure: Failure;
   try {
-    failure = await describeFailure(error, wantsDebug());
+    failure = await describeFailure(error, debug);
   } catch {
     // Without the modules that make a message safe to show, nothing of it is shown.
     failure = {
@@ -90,14 +96,6 @@ async function fitting(line: string): Promise<string> {
     return breakLines(line, Deno.consoleSize().columns);
   } catch {
     return line;
-  }
-}
-
-function wantsDebug(): boolean {
-  try {
-    return Deno.env.get("SEALPOST_DEBUG") === "1";
-  } catch {
-    return false; // started without the right to look
   }
 }
 

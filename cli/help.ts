@@ -1,26 +1,12 @@
 import { EXIT_CODES } from "./exit_codes.ts";
-import type { Command, Option } from "./options.ts";
+import type { Command, CommandTable, Option } from "./command.ts";
 
 /** Columns of all help. */
 export const WIDTH = 80;
 
-/** A heading of the program's help, and the first words of the commands under it. */
-export interface Section {
-  readonly title: string;
-  readonly words: readonly string[];
-}
-
-/**
- * The help of the program as a whole. `program` is how it was started, like `sealpost`; `about` says
- * what commands of two words are about that share the first.
- */
-export function programHelp(
-  program: string,
-  version: string,
-  commands: readonly Command[],
-  sections: readonly Section[],
-  about: Readonly<Record<string, string>>,
-): string {
+/** The help of the program as a whole. `program` is how it was started, like `sealpost`. */
+export function programHelp(program: string, version: string, table: CommandTable): string {
+  const { commands, sections, about } = table;
   const line = (word: string): readonly [string, string] => {
     const own = commands.find(({ name }) => name === word);
     const more = commands.flatMap(({ name }) =>
@@ -35,15 +21,15 @@ export function programHelp(
     "",
     `Usage: ${program} COMMAND [OPTIONS]`,
     "",
-    ...sections.flatMap(({ title, words }) => [`${title}:`, ...table(words.map(line), width), ""]),
+    ...sections.flatMap(({ title, words }) => [`${title}:`, ...rows(words.map(line), width), ""]),
     "Options:",
-    ...table([["-h, --help", "show help"], ["--version", "show the version"]]),
+    ...rows([["-h, --help", "show help"], ["--version", "show the version"]]),
     "",
     "Environment:",
-    ...table([["SEALPOST_DEBUG=1", "show where in the program an error came from"]]),
+    ...rows([["SEALPOST_DEBUG=1", "show where in the program an error came from"]]),
     "",
     "Exit codes:",
-    ...table(EXIT_CODES.map(({ code, meaning }) => [String(code), meaning] as const)),
+    ...rows(EXIT_CODES.map(({ code, meaning }) => [String(code), meaning] as const)),
     "",
     `${program} COMMAND --help shows options and examples.`,
     "",
@@ -54,7 +40,7 @@ export function programHelp(
 export function groupHelp(program: string, commands: readonly Command[]): string {
   return [
     "Commands:",
-    ...table(commands.map((command) => [command.name, command.summary] as const)),
+    ...rows(commands.map((command) => [command.name, command.summary] as const)),
     "",
     `${program} COMMAND --help shows options and examples.`,
     "",
@@ -66,19 +52,19 @@ export function commandHelp(program: string, command: Command): string {
   const lines = [`Usage: ${program} ${usage(command)}`, ""];
   for (const paragraph of command.description) lines.push(...wrap(paragraph, WIDTH), "");
   if (command.positionals.length > 0) {
-    const rows = command.positionals.map(({ name, help }) => [name, help] as const);
-    lines.push("Arguments:", ...table(rows), "");
+    const entries = command.positionals.map(({ name, help }) => [name, help] as const);
+    lines.push("Arguments:", ...rows(entries), "");
   }
   const options = (group?: string) =>
     command.options.filter((option) => option.group === group)
       .map((option) => [optionName(option), optionHelp(option)] as const);
-  lines.push("Options:", ...table([...options(), ["-h, --help", "show this"]]), "");
+  lines.push("Options:", ...rows([...options(), ["-h, --help", "show this"]]), "");
   for (const group of new Set(command.options.flatMap((option) => option.group ?? []))) {
-    lines.push(`${group}:`, ...table(options(group)), "");
+    lines.push(`${group}:`, ...rows(options(group)), "");
   }
   if (command.environment !== undefined) {
-    const rows = command.environment.map(({ name, help }) => [name, help] as const);
-    lines.push("Environment:", ...table(rows), "");
+    const entries = command.environment.map(({ name, help }) => [name, help] as const);
+    lines.push("Environment:", ...rows(entries), "");
   }
   lines.push("Examples:");
   for (const { line, what } of command.examples) {
@@ -109,10 +95,10 @@ export function optionHelp(option: Option): string {
 }
 
 /** Rows of two columns, the first of at least `width`, the second wrapped and aligned. */
-function table(rows: readonly (readonly [string, string])[], width = 0): string[] {
-  const column = Math.max(width, ...rows.map(([name]) => name.length)) + 4;
+function rows(entries: readonly (readonly [string, string])[], width = 0): string[] {
+  const column = Math.max(width, ...entries.map(([name]) => name.length)) + 4;
   const lines: string[] = [];
-  for (const [name, text] of rows) {
+  for (const [name, text] of entries) {
     for (const [i, line] of wrap(text, WIDTH - column).entries()) {
       lines.push((i === 0 ? `  ${name}` : "").padEnd(column) + line);
     }

@@ -1,6 +1,6 @@
 import { EXIT_CODES } from "./exit_codes.ts";
 import { optionHelp, optionName, usage, WIDTH, wrap } from "./help.ts";
-import type { Command } from "./options.ts";
+import type { Command } from "./command.ts";
 
 /** A part of the manual. */
 type Block =

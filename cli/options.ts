@@ -1,74 +1,18 @@
 import { parseArgs } from "@std/cli";
 import { SealpostError } from "../crypto/error.ts";
+import type { Arguments, Command, Option } from "./command.ts";
 
-/** An option of a subcommand. Without `value` it is a flag that is on or off. */
-export interface Option {
-  readonly name: string;
-  /** One letter: the option is `-x` too. */
-  readonly short?: string;
-  /** Whether it may be given several times. */
-  readonly repeatable?: boolean;
-  /** What stands for its value in help, like `DIR`. */
-  readonly value?: string;
-  readonly kind?: "text" | "integer" | "size";
-  /** Bounds of an `integer`, or of a `size` in bytes, both included. */
-  readonly min?: number;
-  readonly max?: number;
-  /** Used where the option is not given; shown in help. */
-  readonly default?: string;
-  /** The heading it stands under in help; without one it stands before all headings. */
-  readonly group?: string;
-  readonly help: string;
-}
-
-/** A positional argument. */
-export interface Positional {
-  readonly name: string;
-  readonly required: boolean;
-  /** Whether it takes all the arguments that are left. */
-  readonly rest?: boolean;
-  readonly help: string;
-}
-
-/** A subcommand: the one description from which arguments are parsed and help is written. */
-export interface Command {
-  readonly name: string;
-  readonly summary: string;
-  /** Paragraphs. */
-  readonly description: readonly string[];
-  readonly positionals: readonly Positional[];
-  readonly options: readonly Option[];
-  /** Options that people will try and that are refused, each with the reason and the way to do it. */
-  readonly refused?: Readonly<Record<string, string>>;
-  readonly examples: readonly { readonly line: string; readonly what: string }[];
-  readonly environment?: readonly { readonly name: string; readonly help: string }[];
-}
-
-/** What was given on the command line, checked against a {@linkcode Command}. */
-export interface Arguments {
-  /** Whether `--help` was given; nothing else was checked then. */
-  readonly help: boolean;
-  /** The value of an option with a default or of a required positional argument. */
-  text(name: string): string;
-  /** The value of any option or positional argument; undefined if it was not given. */
-  optional(name: string): string | undefined;
-  /** The options among `names` that were given, whatever has a default, as they were typed. */
-  given(names: readonly string[]): ReadonlyMap<string, string>;
-  /** All values of a repeatable option, or of a positional argument that takes the rest. */
-  all(name: string): readonly string[];
-  /** Those of the options and positional arguments on the right that were given. */
-  pick<K extends string>(names: Readonly<Record<K, string>>): { [P in K]?: string };
-  /** The value of an `integer` or `size` option with a default, within its bounds. */
-  number(name: string): number;
-  /** Whether a flag was given. */
-  flag(name: string): boolean;
-}
+/** The arguments after a command's name, read. */
+export type Parsed =
+  /** `--help` was given; nothing else was checked. */
+  | { readonly help: true }
+  | { readonly help: false; readonly given: Arguments };
 
 /**
- * Reads the arguments after the subcommand's name. Everything that the table does not know, a value
+ * Reads the arguments after the command's name. Everything that the table does not know, a value
  * too many, too few, twice or out of bounds throws `usage`.
  */
-export function parseCommand(command: Command, args: readonly string[]): Arguments {
+export function parseCommand(command: Command, args: readonly string[]): Parsed {
   const flags = command.options.filter((option) => option.value === undefined);
   const valued = command.options.filter((option) => option.value !== undefined);
   const names = valued.map((option) => option.name);
@@ -89,47 +33,36 @@ export function parseCommand(command: Command, args: readonly string[]): Argumen
     alias: { help: "h", ...aliases },
     unknown: (arg, key) => key === undefined ? true : refuseOption(command, arg),
   });
-  const help = parsed.help === true;
+  if (parsed.help === true) return { help: true };
   const values = new Map<string, string>();
   const typed = new Map<string, string>();
   const lists = new Map<string, readonly string[]>();
-  if (!help) {
-    for (const option of valued) {
-      if (option.repeatable) {
-        lists.set(option.name, allValues(option, parsed[option.name]));
-        continue;
-      }
-      const given = oneValue(option, parsed[option.name]);
-      if (given !== undefined) typed.set(option.name, given);
-      const value = given ?? option.default;
-      if (value !== undefined) values.set(option.name, value);
-    }
-    placePositionals(command, parsed._, values, lists);
-  }
   const numbers = new Map<string, number>();
   for (const option of valued) {
-    const value = values.get(option.name);
-    if (value !== undefined && option.kind !== undefined && option.kind !== "text") {
+    if (option.repeatable) {
+      lists.set(option.name, allValues(option, parsed[option.name]));
+      continue;
+    }
+    const given = oneValue(option, parsed[option.name]);
+    if (given !== undefined) typed.set(option.name, given);
+    const value = given ?? option.default;
+    if (value === undefined) continue;
+    values.set(option.name, value);
+    if (option.kind === "integer" || option.kind === "size") {
       numbers.set(option.name, toNumber(option, value));
     }
   }
-  return {
-    help,
+  placePositionals(command, parsed._, values, lists);
+  const given: Arguments = {
     text: (name) => values.get(name) ?? missing(command, name),
     optional: (name) => values.get(name),
-    given: (names) => new Map([...typed].filter(([name]) => names.includes(name))),
+    typed: (names) => new Map([...typed].filter(([name]) => names.includes(name))),
     all: (name) => lists.get(name) ?? [],
-    pick: (names) => {
-      const given: Partial<Record<keyof typeof names, string>> = {};
-      for (const key in names) {
-        const value = values.get(names[key]);
-        if (value !== undefined) given[key] = value;
-      }
-      return given;
-    },
     number: (name) => numbers.get(name) ?? missing(command, name),
+    optionalNumber: (name) => numbers.get(name),
     flag: (name) => parsed[name] === true,
   };
+  return { help: false, given };
 }
 
 function missing(command: Command, name: string): never {

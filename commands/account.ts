@@ -1,11 +1,22 @@
-import type { Command } from "../cli/options.ts";
-import { DIR, ENVIRONMENT, JSON_OUTPUT, PASSWORD_FILE, REFUSED, SERVER } from "./shared.ts";
+import { type Command, defineCommand } from "../cli/command.ts";
+import {
+  DIR,
+  ENVIRONMENT,
+  JSON_OUTPUT,
+  localOptions,
+  OFFLINE,
+  ONLINE,
+  PASSWORD_FILE,
+  REFUSED,
+  remoteOptions,
+  SERVER,
+} from "./shared.ts";
 
 const REMOTE = [DIR, SERVER, PASSWORD_FILE, JSON_OUTPUT] as const;
 
 /** The commands about one's own account, and about what this machine remembers for it. */
-export const ACCOUNT_COMMANDS = [
-  {
+export const ACCOUNT_COMMANDS: readonly Command[] = [
+  defineCommand({
     name: "passwd",
     summary: "change your password",
     description: [
@@ -27,8 +38,13 @@ export const ACCOUNT_COMMANDS = [
       { line: "passwd --password-stdin < two-lines.txt", what: "in a script" },
     ],
     environment: ENVIRONMENT,
-  },
-  {
+    rights: ONLINE,
+    run: async (given) => {
+      const { passwd } = await import("../client/commands/passwd.ts");
+      await passwd({ ...remoteOptions(given), passwordStdin: given.flag("password-stdin") });
+    },
+  }),
+  defineCommand({
     name: "logout",
     summary: "forget the ticket of this machine, or end all sessions",
     description: [
@@ -49,8 +65,13 @@ export const ACCOUNT_COMMANDS = [
       { line: "logout --everywhere", what: "when one of your machines is lost" },
     ],
     environment: ENVIRONMENT,
-  },
-  {
+    rights: ONLINE,
+    run: async (given) => {
+      const { logout } = await import("../client/commands/logout.ts");
+      await logout({ ...remoteOptions(given), everywhere: given.flag("everywhere") });
+    },
+  }),
+  defineCommand({
     name: "unlock",
     summary: "ask for the passphrase once, not for every command",
     description: [
@@ -73,8 +94,13 @@ export const ACCOUNT_COMMANDS = [
       ...ENVIRONMENT,
       { name: "XDG_RUNTIME_DIR", help: "where the key to the unlocked key is" },
     ],
-  },
-  {
+    rights: OFFLINE,
+    run: async (given) => {
+      const { unlock } = await import("../client/commands/unlock.ts");
+      await unlock({ ...localOptions(given), life: given.text("for") });
+    },
+  }),
+  defineCommand({
     name: "lock",
     summary: "ask for the passphrase again",
     description: [
@@ -85,5 +111,10 @@ export const ACCOUNT_COMMANDS = [
     refused: REFUSED,
     examples: [{ line: "lock", what: "before you leave this machine" }],
     environment: ENVIRONMENT,
-  },
-] as const satisfies readonly Command[];
+    rights: OFFLINE,
+    run: async (given) => {
+      const { lock } = await import("../client/commands/unlock.ts");
+      await lock(localOptions(given));
+    },
+  }),
+];

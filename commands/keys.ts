@@ -1,5 +1,17 @@
-import type { Command } from "../cli/options.ts";
-import { DIR, ENVIRONMENT, JSON_OUTPUT, PASSWORD_FILE, REFUSED, SERVER } from "./shared.ts";
+import { type Command, defineCommand } from "../cli/command.ts";
+import { defined } from "../crypto/defined.ts";
+import {
+  DIR,
+  ENVIRONMENT,
+  JSON_OUTPUT,
+  localOptions,
+  OFFLINE,
+  ONLINE,
+  PASSWORD_FILE,
+  REFUSED,
+  remoteOptions,
+  SERVER,
+} from "./shared.ts";
 
 const CONTACT = {
   name: "NAME",
@@ -14,8 +26,8 @@ const STATES =
   "key than the one that is known.";
 
 /** The commands about one's own keys and those of others. */
-export const KEYS_COMMANDS = [
-  {
+export const KEYS_COMMANDS: readonly Command[] = [
+  defineCommand({
     name: "keys list",
     summary: "list everybody whose key is known",
     description: [
@@ -32,8 +44,13 @@ export const KEYS_COMMANDS = [
       { line: "keys list --json", what: "for a program" },
     ],
     environment: ENVIRONMENT,
-  },
-  {
+    rights: OFFLINE,
+    run: async (given) => {
+      const { listKeys } = await import("../client/commands/keys.ts");
+      await listKeys(localOptions(given));
+    },
+  }),
+  defineCommand({
     name: "keys show",
     summary: "show the fingerprint of a key",
     description: [
@@ -50,8 +67,13 @@ export const KEYS_COMMANDS = [
       { line: "keys show bob", what: "what is known of bob" },
     ],
     environment: ENVIRONMENT,
-  },
-  {
+    rights: OFFLINE,
+    run: async (given) => {
+      const { showKey } = await import("../client/commands/keys.ts");
+      await showKey({ ...localOptions(given), ...defined({ name: given.optional("NAME") }) });
+    },
+  }),
+  defineCommand({
     name: "keys verify",
     summary: "compare keys with somebody, and remember that they are right",
     description: [
@@ -80,8 +102,20 @@ export const KEYS_COMMANDS = [
       { line: "keys verify bob --text", what: "for bob's --scan" },
     ],
     environment: ENVIRONMENT,
-  },
-  {
+    rights: ONLINE,
+    run: async (given) => {
+      const { verifyKey } = await import("../client/commands/keys_verify.ts");
+      await verifyKey({
+        ...remoteOptions(given),
+        ...defined({ text: given.optional("TEXT") }),
+        name: given.text("NAME"),
+        scan: given.flag("scan"),
+        onlyText: given.flag("text"),
+        invert: given.flag("invert"),
+      });
+    },
+  }),
+  defineCommand({
     name: "keys trust",
     summary: "accept the new key of somebody",
     description: [
@@ -105,8 +139,18 @@ export const KEYS_COMMANDS = [
       { line: 'keys trust bob --yes --fingerprint "$FP"', what: "in a script" },
     ],
     environment: ENVIRONMENT,
-  },
-  {
+    rights: ONLINE,
+    run: async (given) => {
+      const { trustKey } = await import("../client/commands/keys_trust.ts");
+      await trustKey({
+        ...remoteOptions(given),
+        ...defined({ fingerprint: given.optional("fingerprint") }),
+        name: given.text("NAME"),
+        yes: given.flag("yes"),
+      });
+    },
+  }),
+  defineCommand({
     name: "keys export",
     summary: "print your key as a text to hand to others",
     description: [
@@ -125,8 +169,13 @@ export const KEYS_COMMANDS = [
       { line: "keys export -o alice.txt", what: "to copy it" },
     ],
     environment: ENVIRONMENT,
-  },
-  {
+    rights: OFFLINE,
+    run: async (given) => {
+      const { exportKey } = await import("../client/commands/keys_card.ts");
+      await exportKey({ ...localOptions(given), ...defined({ output: given.optional("output") }) });
+    },
+  }),
+  defineCommand({
     name: "keys import",
     summary: "take somebody's key from such a text",
     description: [
@@ -146,5 +195,50 @@ export const KEYS_COMMANDS = [
       { line: "keys import - < bob.txt", what: "from standard input" },
     ],
     environment: ENVIRONMENT,
-  },
-] as const satisfies readonly Command[];
+    rights: OFFLINE,
+    run: async (given) => {
+      const { importKey } = await import("../client/commands/keys_card.ts");
+      await importKey({
+        ...localOptions(given),
+        file: given.text("FILE"),
+        anyServer: given.flag("any-server"),
+      });
+    },
+  }),
+  defineCommand({
+    name: "keys rotate",
+    summary: "make new keys, and have the old ones sign for them",
+    description: [
+      "Makes new keys and puts them in the place of yours, here and on the server. The old ones " +
+      "sign for the new ones, so everybody who knows the old ones follows by himself, and is told. " +
+      "The old private key stays here to read old mail, with the passphrase that it has.",
+      "It needs your password, not a ticket, and ends your other sessions. If it is broken off at " +
+      "any moment, your next command finds out how far it came, and finishes it or takes it back.",
+      "If somebody may have your private key, this is not enough: tell whoever runs the server to " +
+      "release your account from it, and compare your new key with everybody.",
+      "With --json, an object with name, fingerprint, former and retired (the old key's file).",
+    ],
+    positionals: [],
+    options: [
+      {
+        name: "new-passphrase",
+        help: "ask for another passphrase for the new private key",
+      },
+      DIR,
+      SERVER,
+      PASSWORD_FILE,
+      JSON_OUTPUT,
+    ],
+    refused: REFUSED,
+    examples: [
+      { line: "keys rotate", what: "new keys with the same passphrase, if there is one" },
+      { line: "keys rotate --new-passphrase", what: "and another passphrase" },
+    ],
+    environment: ENVIRONMENT,
+    rights: ONLINE,
+    run: async (given) => {
+      const { rotateKeys } = await import("../client/commands/keys_rotate.ts");
+      await rotateKeys({ ...remoteOptions(given), newPassphrase: given.flag("new-passphrase") });
+    },
+  }),
+];

@@ -1,4 +1,6 @@
-import type { Command } from "../cli/options.ts";
+import { type Command, defineCommand } from "../cli/command.ts";
+import { defined } from "../crypto/defined.ts";
+import { openEditor, openTools } from "./editor.ts";
 import {
   ATTACH,
   COMMON,
@@ -8,15 +10,19 @@ import {
   ID,
   IDS,
   LIMIT,
+  mailOptions,
+  ONLINE,
   REFUSED,
   SINCE,
+  textOptions,
   TICKET,
   TO,
+  WITH_PROGRAMS,
 } from "./shared.ts";
 
 /** The commands that do one thing with one's mail. */
-export const MAIL_COMMANDS = [
-  {
+export const MAIL_COMMANDS: readonly Command[] = [
+  defineCommand({
     name: "send",
     summary: "send a message",
     description: [
@@ -44,8 +50,21 @@ export const MAIL_COMMANDS = [
       { line: "send -t bob -t carol -s Scans -a a.png -a b.png", what: "with two attachments" },
     ],
     environment: [...ENVIRONMENT, ...EDITOR],
-  },
-  {
+    rights: WITH_PROGRAMS,
+    run: async (given) => {
+      const { send } = await import("../client/commands/send.ts");
+      await send({
+        ...mailOptions(given),
+        ...textOptions(given),
+        tools: await openEditor(given.optional("file")),
+        to: given.all("to"),
+        cc: given.all("cc"),
+        bcc: given.all("bcc"),
+        subject: given.optional("subject") ?? "",
+      });
+    },
+  }),
+  defineCommand({
     name: "inbox",
     summary: "list messages",
     description: ["Lists the newest messages, newest first, each with a short id.", TICKET],
@@ -64,8 +83,19 @@ export const MAIL_COMMANDS = [
       { line: "inbox --from bob --since 7d --json", what: "for a program" },
     ],
     environment: ENVIRONMENT,
-  },
-  {
+    rights: ONLINE,
+    run: async (given) => {
+      const { inbox } = await import("../client/commands/inbox.ts");
+      await inbox({
+        ...mailOptions(given),
+        ...defined({ from: given.optional("from"), since: given.optional("since") }),
+        unread: given.flag("unread"),
+        limit: given.number("limit"),
+        folder: given.text("folder"),
+      });
+    },
+  }),
+  defineCommand({
     name: "read",
     summary: "show a message",
     description: [
@@ -97,8 +127,22 @@ export const MAIL_COMMANDS = [
       ...ENVIRONMENT,
       { name: "PAGER", help: "what shows a long text on a terminal (default: less)" },
     ],
-  },
-  {
+    rights: WITH_PROGRAMS,
+    run: async (given) => {
+      const { read } = await import("../client/commands/read.ts");
+      await read({
+        ...mailOptions(given),
+        ...defined({ save: given.optional("save"), part: given.optionalNumber("part") }),
+        id: given.text("ID"),
+        raw: given.flag("raw"),
+        peek: given.flag("peek"),
+        tools: await openTools(
+          Deno.stdout.isTerminal() && !given.flag("no-pager") && !given.flag("json"),
+        ),
+      });
+    },
+  }),
+  defineCommand({
     name: "reply",
     summary: "answer a message",
     description: ["Answers the sender of a message, and prints the id of the answer."],
@@ -112,8 +156,19 @@ export const MAIL_COMMANDS = [
     refused: REFUSED,
     examples: [{ line: "reply 4f3a --all < answer.txt", what: "to everybody" }],
     environment: [...ENVIRONMENT, ...EDITOR],
-  },
-  {
+    rights: WITH_PROGRAMS,
+    run: async (given) => {
+      const { reply } = await import("../client/commands/answer.ts");
+      await reply({
+        ...mailOptions(given),
+        ...textOptions(given),
+        tools: await openEditor(given.optional("file")),
+        id: given.text("ID"),
+        all: given.flag("all"),
+      });
+    },
+  }),
+  defineCommand({
     name: "forward",
     summary: "pass a message on",
     description: [
@@ -124,8 +179,19 @@ export const MAIL_COMMANDS = [
     refused: REFUSED,
     examples: [{ line: "forward 4f3a -t carol < note.txt", what: "with a note before it" }],
     environment: [...ENVIRONMENT, ...EDITOR],
-  },
-  {
+    rights: WITH_PROGRAMS,
+    run: async (given) => {
+      const { forward } = await import("../client/commands/answer.ts");
+      await forward({
+        ...mailOptions(given),
+        ...textOptions(given),
+        tools: await openEditor(given.optional("file")),
+        id: given.text("ID"),
+        to: given.all("to"),
+      });
+    },
+  }),
+  defineCommand({
     name: "move",
     summary: "move messages to a folder",
     description: ["Moves messages to another folder."],
@@ -142,8 +208,17 @@ export const MAIL_COMMANDS = [
     refused: REFUSED,
     examples: [{ line: "move 4f3a 77c0 --folder archive", what: "two messages" }],
     environment: ENVIRONMENT,
-  },
-  {
+    rights: ONLINE,
+    run: async (given) => {
+      const { move } = await import("../client/commands/organize.ts");
+      await move({
+        ...mailOptions(given),
+        ids: given.all("ID"),
+        folder: given.text("folder"),
+      });
+    },
+  }),
+  defineCommand({
     name: "delete",
     summary: "delete messages",
     description: ["Moves messages to Trash, or removes them for good."],
@@ -159,8 +234,18 @@ export const MAIL_COMMANDS = [
       { line: "delete 4f3a --for-good --yes", what: "in a script" },
     ],
     environment: ENVIRONMENT,
-  },
-  {
+    rights: ONLINE,
+    run: async (given) => {
+      const { remove } = await import("../client/commands/organize.ts");
+      await remove({
+        ...mailOptions(given),
+        ids: given.all("ID"),
+        forGood: given.flag("for-good"),
+        yes: given.flag("yes"),
+      });
+    },
+  }),
+  defineCommand({
     name: "mark",
     summary: "set and clear flags",
     description: ["Sets and clears the flags seen, answered and flagged."],
@@ -173,8 +258,18 @@ export const MAIL_COMMANDS = [
     refused: REFUSED,
     examples: [{ line: "mark 4f3a --clear seen", what: "as if it had not been read" }],
     environment: ENVIRONMENT,
-  },
-  {
+    rights: ONLINE,
+    run: async (given) => {
+      const { mark } = await import("../client/commands/organize.ts");
+      await mark({
+        ...mailOptions(given),
+        ids: given.all("ID"),
+        set: given.all("set"),
+        clear: given.all("clear"),
+      });
+    },
+  }),
+  defineCommand({
     name: "status",
     summary: "show who you are and how your mailbox stands",
     description: ["Connects, sends what waits in the outbox, and shows the state of the mailbox."],
@@ -183,5 +278,10 @@ export const MAIL_COMMANDS = [
     refused: REFUSED,
     examples: [{ line: "status --json", what: "for a program" }],
     environment: ENVIRONMENT,
-  },
-] as const satisfies readonly Command[];
+    rights: ONLINE,
+    run: async (given) => {
+      const { status } = await import("../client/commands/status.ts");
+      await status(mailOptions(given));
+    },
+  }),
+];

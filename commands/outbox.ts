@@ -1,5 +1,5 @@
-import type { Command } from "../cli/options.ts";
-import { COMMON, ENVIRONMENT, REFUSED } from "./shared.ts";
+import { type Command, defineCommand } from "../cli/command.ts";
+import { COMMON, ENVIRONMENT, mailOptions, OFFLINE, ONLINE, REFUSED } from "./shared.ts";
 
 const WAITING = {
   name: "ID",
@@ -8,8 +8,8 @@ const WAITING = {
 } as const;
 
 /** The commands on what waits to be sent. */
-export const OUTBOX_COMMANDS = [
-  {
+export const OUTBOX_COMMANDS: readonly Command[] = [
+  defineCommand({
     name: "outbox",
     summary: "list what waits to be sent, or was refused",
     description: [
@@ -24,8 +24,13 @@ export const OUTBOX_COMMANDS = [
     refused: REFUSED,
     examples: [{ line: "outbox", what: "to whom, since when, and why it waits" }],
     environment: ENVIRONMENT,
-  },
-  {
+    rights: OFFLINE,
+    run: async (given) => {
+      const { listOutbox } = await import("../client/commands/outbox.ts");
+      await listOutbox(mailOptions(given));
+    },
+  }),
+  defineCommand({
     name: "outbox show",
     summary: "show a message that waits",
     description: ["Shows to whom a message goes and why it waits. --json: an object as in outbox."],
@@ -34,8 +39,13 @@ export const OUTBOX_COMMANDS = [
     refused: REFUSED,
     examples: [{ line: "outbox show 4f3a", what: "the message whose id begins so" }],
     environment: ENVIRONMENT,
-  },
-  {
+    rights: OFFLINE,
+    run: async (given) => {
+      const { showWaiting } = await import("../client/commands/outbox.ts");
+      await showWaiting({ ...mailOptions(given), id: given.text("ID") });
+    },
+  }),
+  defineCommand({
     name: "outbox flush",
     summary: "send what waits now",
     description: [
@@ -48,8 +58,13 @@ export const OUTBOX_COMMANDS = [
     refused: REFUSED,
     examples: [{ line: "outbox flush", what: "as soon as you are online again" }],
     environment: ENVIRONMENT,
-  },
-  {
+    rights: ONLINE,
+    run: async (given) => {
+      const { flushOutbox } = await import("../client/commands/outbox.ts");
+      await flushOutbox(mailOptions(given));
+    },
+  }),
+  defineCommand({
     name: "outbox discard",
     summary: "throw a message away that was not sent",
     description: ["Removes a message from the outbox: it will not be sent. Asks first."],
@@ -58,5 +73,14 @@ export const OUTBOX_COMMANDS = [
     refused: REFUSED,
     examples: [{ line: "outbox discard 4f3a", what: "the message whose id begins so" }],
     environment: ENVIRONMENT,
-  },
-] as const satisfies readonly Command[];
+    rights: OFFLINE,
+    run: async (given) => {
+      const { discardWaiting } = await import("../client/commands/outbox.ts");
+      await discardWaiting({
+        ...mailOptions(given),
+        id: given.text("ID"),
+        yes: given.flag("yes"),
+      });
+    },
+  }),
+];

@@ -1,9 +1,10 @@
-import type { Command } from "../cli/options.ts";
-import { COMMON, REFUSED } from "./shared.ts";
+import { type Command, defineCommand } from "../cli/command.ts";
+import { defined } from "../crypto/defined.ts";
+import { JSON_OUTPUT, ONLINE, REFUSED } from "./shared.ts";
 
-/** The commands that somebody begins with. */
-export const SETUP_COMMANDS = [
-  {
+/** The command that somebody begins with. */
+export const SETUP_COMMANDS: readonly Command[] = [
+  defineCommand({
     name: "setup",
     summary: "start here: get keys, log in, and see that it works",
     description: [
@@ -45,7 +46,7 @@ export const SETUP_COMMANDS = [
         value: "FILE",
         help: "take it from the first line of FILE, which only you may read",
       },
-      ...COMMON.filter(({ name }) => name === "json"),
+      JSON_OUTPUT,
     ],
     refused: REFUSED,
     examples: [
@@ -67,5 +68,20 @@ export const SETUP_COMMANDS = [
         help: "the passphrase that new keys get, or that yours have, for use without a person",
       },
     ],
-  },
-] as const satisfies readonly Command[];
+    rights: ONLINE,
+    run: async (given) => {
+      const { setup } = await import("../client/commands/setup.ts");
+      await setup({
+        ...defined({
+          dir: given.optional("dir"),
+          invitation: given.optional("invitation"),
+          server: given.optional("server"),
+          fingerprint: given.optional("fingerprint"),
+          passwordFile: given.optional("password-file"),
+        }),
+        passwordStdin: given.flag("password-stdin"),
+        json: given.flag("json"),
+      });
+    },
+  }),
+];

@@ -1,19 +1,52 @@
-// What the commands of the client have in common.
+import type { Given } from "../cli/command.ts";
+import type { Rights } from "../cli/rights.ts";
+import { defined } from "../crypto/defined.ts";
+
+// What several commands have in common.
+
+/** The variables that commands of the client read. */
+export const CLIENT_VARIABLES = [
+  "SEALPOST_PASSWORD",
+  "SEALPOST_HOME",
+  "HOME",
+  "XDG_CONFIG_HOME",
+  "APPDATA",
+  "SEALPOST_PASSPHRASE",
+  "XDG_RUNTIME_DIR",
+  "TERM",
+  "LANG",
+  "LC_ALL",
+  "LC_CTYPE",
+  "NO_COLOR",
+] as const;
+
+/** The rights of a client's command that asks no server. */
+export const OFFLINE: Rights = { files: true, variables: CLIENT_VARIABLES };
+/** The rights of a client's command that connects. */
+export const ONLINE: Rights = { ...OFFLINE, net: true };
+/** The rights of one that connects, and has an editor, a pager, or a command of the person's. */
+export const WITH_PROGRAMS: Rights = { ...ONLINE, programs: true };
+
+export const DEBUG = {
+  name: "SEALPOST_DEBUG=1",
+  help: "show where in the program an error came from",
+} as const;
+export const PASSPHRASE = {
+  name: "SEALPOST_PASSPHRASE",
+  help: "the passphrase of the private key, for use without a person",
+} as const;
 
 export const ENVIRONMENT = [
   { name: "SEALPOST_HOME", help: "your folder, if --dir is not given" },
   { name: "SEALPOST_PASSWORD", help: "the password, for use without a person" },
-  {
-    name: "SEALPOST_PASSPHRASE",
-    help: "the passphrase of the private key, for use without a person",
-  },
+  PASSPHRASE,
 ] as const;
 
 export const EDITOR = [
   { name: "VISUAL, EDITOR", help: "what you write in; without one you type line by line" },
 ] as const;
 
-const NOT_AN_ARGUMENT = "every user of this machine can see the arguments of a program; " +
+export const NOT_AN_ARGUMENT = "every user of this machine can see the arguments of a program; " +
   "use SEALPOST_PASSWORD or --password-file FILE, or type it when asked";
 export const REFUSED = { password: NOT_AN_ARGUMENT } as const;
 
@@ -42,6 +75,29 @@ export const COMMON = [
   JSON_OUTPUT,
 ] as const;
 
+type LocalOption = typeof DIR | typeof SERVER | typeof JSON_OUTPUT;
+
+/** What {@linkcode DIR}, {@linkcode SERVER} and {@linkcode JSON_OUTPUT} say. */
+export function localOptions(given: Given<never, LocalOption>) {
+  return {
+    ...defined({ dir: given.optional("dir"), server: given.optional("server") }),
+    json: given.flag("json"),
+  };
+}
+
+/** {@linkcode localOptions}, and what {@linkcode PASSWORD_FILE} says. */
+export function remoteOptions(given: Given<never, LocalOption | typeof PASSWORD_FILE>) {
+  return {
+    ...localOptions(given),
+    ...defined({ passwordFile: given.optional("password-file") }),
+  };
+}
+
+/** What the options in {@linkcode COMMON} say. */
+export function mailOptions(given: Given<never, typeof COMMON[number]>) {
+  return { ...remoteOptions(given), noCache: given.flag("no-cache") };
+}
+
 export const TO = {
   name: "to",
   short: "t",
@@ -61,6 +117,11 @@ export const FILE = {
   value: "FILE",
   help: "take the text from FILE (default: standard input; at a terminal your editor)",
 } as const;
+/** What {@linkcode ATTACH} and {@linkcode FILE} say. */
+export function textOptions(given: Given<never, typeof ATTACH | typeof FILE>) {
+  return { attach: given.all("attach"), ...defined({ file: given.optional("file") }) };
+}
+
 export const ID = {
   name: "ID",
   required: true,
@@ -89,3 +150,17 @@ export const LIMIT = {
   default: "50",
   help: "how many at the most",
 } as const;
+
+/** The argument of commands that make or change a user. */
+export const NAME = {
+  name: "NAME",
+  required: true,
+  help: "a user's name: 1 to 32 of a-z 0-9 . _ -, the first a letter or digit",
+} as const;
+export const YES = { name: "yes", help: "do not ask" } as const;
+export const SERVER_DIR = {
+  name: "dir",
+  value: "DIR",
+  help: "the server's folder (default: ./server, or the current folder if it has the keys)",
+} as const;
+export const JSON_RESULT = { name: "json", help: "print the result as JSON" } as const;

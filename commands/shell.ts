@@ -1,8 +1,15 @@
-import type { Command } from "../cli/options.ts";
+import { type Command, defineCommand } from "../cli/command.ts";
+import { PROGRAM_VERSION } from "../cli/program.ts";
+import { printText } from "../cli/run.ts";
+import { SealpostError } from "../crypto/error.ts";
+import { openTools } from "./editor.ts";
+
+/** The name of the executable: what completions and the manual are for. */
+const EXECUTABLE = "sealpost";
 
 /** The commands that make the program at home on a machine. */
-export const SHELL_COMMANDS = [
-  {
+export const SHELL_COMMANDS: readonly Command[] = [
+  defineCommand({
     name: "completions",
     summary: "print what a shell needs to complete commands and options",
     description: [
@@ -30,8 +37,17 @@ export const SHELL_COMMANDS = [
       },
     ],
     environment: [],
-  },
-  {
+    rights: {},
+    run: async (given, { commands }) => {
+      const { completionScript, SHELLS } = await import("../cli/completions.ts");
+      const shell = SHELLS.find((shell) => shell === given.text("bash|zsh|fish"));
+      if (shell === undefined) {
+        throw new SealpostError("usage", `there are completions for ${SHELLS.join(", ")}`);
+      }
+      printText(completionScript(shell, EXECUTABLE, commands));
+    },
+  }),
+  defineCommand({
     name: "man",
     summary: "show the manual",
     description: [
@@ -47,5 +63,14 @@ export const SHELL_COMMANDS = [
       },
     ],
     environment: [],
-  },
-] as const satisfies readonly Command[];
+    rights: { programs: true },
+    run: async (given, { commands }) => {
+      const { manPage, manText } = await import("../cli/man_page.ts");
+      const readable = Deno.stdout.isTerminal() && !given.flag("troff");
+      const tools = await openTools(readable);
+      const text = (readable ? manText : manPage)(EXECUTABLE, PROGRAM_VERSION, commands);
+      if (!await tools?.page(text)) printText(text);
+      await tools?.close();
+    },
+  }),
+];

@@ -1,7 +1,7 @@
 import { type Bytes, concat, equal, fromUtf8, random, toHex, utf8 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { printable } from "../../cli/printable.ts";
-import { mayStartPrograms } from "../../cli/run_right.ts";
+import { mayStartPrograms } from "../../cli/rights.ts";
 
 // The programs of a person's choice that this one uses: editor, pager, what watch runs. They are
 // started by small shells, which are started before anything is read that somebody else wrote; then

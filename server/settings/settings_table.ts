@@ -1,4 +1,4 @@
-import type { Option } from "../../cli/options.ts";
+import type { Option } from "../../cli/command.ts";
 
 /**
  * How a setting is written. `size`: bytes, with units of 1024. `count`: a whole number. `duration`:

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { COMMANDS } from "../../commands/table.ts";
 import { completionScript, type Shell, SHELLS } from "../../cli/completions.ts";
-import type { Command } from "../../cli/options.ts";
+import type { Command } from "../../cli/command.ts";
 import { manPage, manText } from "../../cli/man_page.ts";
 import { testUnless } from "../crypto/support.ts";
 import { inFolder, sealpost, shell } from "../support/command.ts";

@@ -1,74 +1,21 @@
-import type { Command } from "../cli/options.ts";
-import { COMMON, EDITOR, ENVIRONMENT, LIMIT, REFUSED, SINCE, TICKET } from "./shared.ts";
+import { type Command, defineCommand } from "../cli/command.ts";
+import { defined } from "../crypto/defined.ts";
+import { openHooks } from "./editor.ts";
+import {
+  COMMON,
+  ENVIRONMENT,
+  LIMIT,
+  mailOptions,
+  ONLINE,
+  REFUSED,
+  SINCE,
+  TICKET,
+  WITH_PROGRAMS,
+} from "./shared.ts";
 
-const DRAFT = {
-  name: "ID",
-  required: true,
-  help: "the id of a draft, or its first characters, as drafts shows it",
-} as const;
-
-/** The commands on what is being written, and on finding and awaiting mail. */
-export const DESK_COMMANDS = [
-  {
-    name: "drafts",
-    summary: "list what was written and not sent",
-    description: [
-      "Lists drafts, the latest first. What is typed at a terminal for send, reply and forward " +
-      "is kept as a draft until its message is in the outbox: also if the connection fails, the " +
-      "server refuses it, or the terminal is closed.",
-      "--json: an array of objects with id, from, to, cc, bcc, subject, date (when it was saved), " +
-      "attachments, and answers or forwards with the id of a message. No server is asked.",
-    ],
-    positionals: [],
-    options: [...COMMON],
-    refused: REFUSED,
-    examples: [{ line: "drafts", what: "all drafts, each with a short id" }],
-    environment: ENVIRONMENT,
-  },
-  {
-    name: "drafts show",
-    summary: "show a draft",
-    description: ["Shows a draft with its headers. --json: as drafts, and text."],
-    positionals: [DRAFT],
-    options: [...COMMON],
-    refused: REFUSED,
-    examples: [{ line: "drafts show 4f3a", what: "the draft whose id begins so" }],
-    environment: ENVIRONMENT,
-  },
-  {
-    name: "drafts edit",
-    summary: "go on writing a draft",
-    description: [
-      "Opens a draft in your editor (VISUAL or EDITOR), its headers above an empty line, and keeps " +
-      "what you made of it.",
-    ],
-    positionals: [DRAFT],
-    options: [...COMMON],
-    refused: REFUSED,
-    examples: [{ line: "drafts edit 4f3a", what: "the draft whose id begins so" }],
-    environment: [...ENVIRONMENT, ...EDITOR],
-  },
-  {
-    name: "drafts send",
-    summary: "send a draft",
-    description: ["Sends a draft, forgets it, and prints the id of the message.", TICKET],
-    positionals: [DRAFT],
-    options: [...COMMON],
-    refused: REFUSED,
-    examples: [{ line: "drafts send 4f3a", what: "the draft whose id begins so" }],
-    environment: ENVIRONMENT,
-  },
-  {
-    name: "drafts discard",
-    summary: "throw a draft away",
-    description: ["Removes a draft for good, after asking."],
-    positionals: [DRAFT],
-    options: [{ name: "yes", help: "do not ask" }, ...COMMON],
-    refused: REFUSED,
-    examples: [{ line: "drafts discard 4f3a --yes", what: "in a script" }],
-    environment: ENVIRONMENT,
-  },
-  {
+/** The commands that find mail and wait for it. */
+export const FIND_COMMANDS: readonly Command[] = [
+  defineCommand({
     name: "search",
     summary: "find messages by their words",
     description: [
@@ -97,8 +44,23 @@ export const DESK_COMMANDS = [
       { line: "search 'annual report' --from bob", what: "a phrase, in what bob wrote" },
     ],
     environment: ENVIRONMENT,
-  },
-  {
+    rights: ONLINE,
+    run: async (given) => {
+      const { searchMail } = await import("../client/commands/search.ts");
+      await searchMail({
+        ...mailOptions(given),
+        ...defined({
+          from: given.optional("from"),
+          since: given.optional("since"),
+          folder: given.optional("folder"),
+        }),
+        words: given.all("WORDS"),
+        limit: given.number("limit"),
+        fetch: given.flag("fetch"),
+      });
+    },
+  }),
+  defineCommand({
     name: "watch",
     summary: "tell of new messages as they come",
     description: [
@@ -136,5 +98,21 @@ export const DESK_COMMANDS = [
       { line: "watch --exec ./incoming.sh", what: "for each message, with its id in SEALPOST_ID" },
     ],
     environment: ENVIRONMENT,
-  },
-] as const satisfies readonly Command[];
+    rights: WITH_PROGRAMS,
+    run: async (given) => {
+      const exec = given.optional("exec");
+      const notify = Deno.stdout.isTerminal() && !given.flag("no-notify") && !given.flag("json");
+      const hooks = await openHooks(exec === undefined && !notify ? null : exec ?? "");
+      const { watch } = await import("../client/commands/watch.ts");
+      await watch({
+        ...mailOptions(given),
+        folder: given.text("folder"),
+        count: given.flag("once") ? 1 : given.optionalNumber("count") ?? 0,
+        fromNow: given.flag("from-now"),
+        exec: exec !== undefined,
+        notify,
+        hooks,
+      });
+    },
+  }),
+];

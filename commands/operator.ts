@@ -1,0 +1,292 @@
+import { type Command, defineCommand, type Given } from "../cli/command.ts";
+import { DEBUG, JSON_RESULT, NAME, SERVER_DIR, YES } from "./shared.ts";
+
+/** What each command about a user says of where it works. */
+const WITH_OR_WITHOUT = "Works while the server runs, and while it does not. " +
+  "What was done is in audit.log in the server's folder.";
+
+const PASSWORD_OPTIONS = [
+  SERVER_DIR,
+  {
+    name: "invite",
+    help: "make a one-time password and print an invitation: server, its key, name, password",
+  },
+  { name: "generate", help: "make a password and print it" },
+  { name: "password-stdin", help: "read the password from a pipe, one line" },
+  {
+    name: "days",
+    value: "DAYS",
+    kind: "integer",
+    min: 1,
+    max: 365,
+    default: "7",
+    help: "how long an invitation is good, 1 to 365",
+  },
+  {
+    name: "address",
+    value: "HOST[:PORT]",
+    help: "where people reach the server, for an invitation; several with commas between " +
+      "(default: public-address of the server, or where it listens)",
+  },
+  JSON_RESULT,
+] as const;
+
+const PASSWORD_REFUSED = {
+  password: "every user of this machine can see the arguments of a program; type it when asked, " +
+    "pipe it in with --password-stdin, or use --generate or --invite",
+} as const;
+
+const OPERATOR = { files: true, net: true, variables: ["SUDO_USER", "USER"] } as const;
+
+type ServerOption = typeof SERVER_DIR | typeof JSON_RESULT;
+
+function serverOptions(given: Given<never, ServerOption>) {
+  return { dir: given.optional("dir"), json: given.flag("json") };
+}
+
+function userOptions(given: Given<typeof NAME, ServerOption>) {
+  return { ...serverOptions(given), name: given.text("NAME") };
+}
+
+function passwordOptions(given: Given<typeof NAME, typeof PASSWORD_OPTIONS[number]>) {
+  return {
+    ...userOptions(given),
+    passwordStdin: given.flag("password-stdin"),
+    generate: given.flag("generate"),
+    invite: given.flag("invite"),
+    days: given.number("days"),
+    address: given.optional("address"),
+  };
+}
+
+/** The commands on a server's users and on a running server. */
+export const OPERATOR_COMMANDS: readonly Command[] = [
+  defineCommand({
+    name: "user add",
+    summary: "let somebody in",
+    description: [
+      "Adds a user to user_pass.json. The password is asked for, or made: with --invite one that " +
+      "is good for a few days and has to be changed at the first login, inside a block of text " +
+      "to send to the new user.",
+      WITH_OR_WITHOUT,
+    ],
+    positionals: [NAME],
+    options: PASSWORD_OPTIONS,
+    refused: PASSWORD_REFUSED,
+    examples: [
+      { line: "user add alice --invite", what: "an invitation to send to alice" },
+      { line: "user add alice", what: "asks for the password" },
+      { line: "user add robot --generate --json", what: "for a script" },
+    ],
+    environment: [DEBUG],
+    rights: OPERATOR,
+    run: async (given) => {
+      const { setPassword } = await import("../server/control/operate.ts");
+      await setPassword("user-add", passwordOptions(given));
+    },
+  }),
+  defineCommand({
+    name: "user passwd",
+    summary: "give a user another password",
+    description: [
+      "Replaces the password of a user. Sessions of that user end, and what a client has to " +
+      "reconnect with is void. The bound key stays.",
+      WITH_OR_WITHOUT,
+    ],
+    positionals: [NAME],
+    options: PASSWORD_OPTIONS,
+    refused: PASSWORD_REFUSED,
+    examples: [
+      { line: "user passwd alice --invite", what: "for a user who has forgotten the password" },
+      { line: "user passwd alice", what: "asks for the password" },
+    ],
+    environment: [DEBUG],
+    rights: OPERATOR,
+    run: async (given) => {
+      const { setPassword } = await import("../server/control/operate.ts");
+      await setPassword("user-passwd", passwordOptions(given));
+    },
+  }),
+  defineCommand({
+    name: "user disable",
+    summary: "keep a user out, without removing anything",
+    description: [
+      "No login succeeds any more and sessions end. Mail to the user is still taken. The answer " +
+      "to a login is the one that a wrong password gets.",
+      WITH_OR_WITHOUT,
+    ],
+    positionals: [NAME],
+    options: [SERVER_DIR, JSON_RESULT],
+    examples: [{ line: "user disable alice", what: "until: user enable alice" }],
+    environment: [DEBUG],
+    rights: OPERATOR,
+    run: async (given) => {
+      const { setAble } = await import("../server/control/operate.ts");
+      await setAble("user-disable", userOptions(given));
+    },
+  }),
+  defineCommand({
+    name: "user enable",
+    summary: "let a disabled user in again",
+    description: ["The password is the one from before.", WITH_OR_WITHOUT],
+    positionals: [NAME],
+    options: [SERVER_DIR, JSON_RESULT],
+    examples: [{ line: "user enable alice", what: "undoes: user disable alice" }],
+    environment: [DEBUG],
+    rights: OPERATOR,
+    run: async (given) => {
+      const { setAble } = await import("../server/control/operate.ts");
+      await setAble("user-enable", userOptions(given));
+    },
+  }),
+  defineCommand({
+    name: "user remove",
+    summary: "take a user out",
+    description: [
+      "Removes the name from user_pass.json and ends sessions. Mail and key stay, so that others " +
+      "can still check what the user wrote, unless --purge is given.",
+      WITH_OR_WITHOUT,
+    ],
+    positionals: [NAME],
+    options: [
+      SERVER_DIR,
+      { name: "purge", help: "remove the user's mail and key as well, for good; asks first" },
+      YES,
+      JSON_RESULT,
+    ],
+    examples: [
+      { line: "user remove alice", what: "mail and key stay" },
+      { line: "user remove alice --purge --yes", what: "nothing stays; without asking" },
+    ],
+    environment: [DEBUG],
+    rights: OPERATOR,
+    run: async (given) => {
+      const { remove } = await import("../server/control/operate.ts");
+      await remove({
+        ...userOptions(given),
+        purge: given.flag("purge"),
+        yes: given.flag("yes"),
+      });
+    },
+  }),
+  defineCommand({
+    name: "user list",
+    summary: "show the users",
+    description: [
+      "Shows each user with state, key, mail and sessions. The password is not among it: the " +
+      "server does not have it.",
+      WITH_OR_WITHOUT,
+    ],
+    positionals: [],
+    options: [SERVER_DIR, JSON_RESULT],
+    examples: [{ line: "user list", what: "a table" }],
+    environment: [DEBUG],
+    rights: OPERATOR,
+    run: async (given) => {
+      const { showUsers } = await import("../server/control/operate.ts");
+      await showUsers(serverOptions(given));
+    },
+  }),
+  defineCommand({
+    name: "user unbind",
+    summary: "release a user from a lost key, so that another can be bound",
+    description: [
+      "For a key that is lost or in wrong hands. Sessions of the user end, and the next login " +
+      "with the right password binds the key that it brings. Mail that was sealed to the old key " +
+      "can be read with the old key only. Correspondents are told of the change and compare " +
+      "fingerprints anew.",
+      WITH_OR_WITHOUT,
+    ],
+    positionals: [NAME],
+    options: [SERVER_DIR, JSON_RESULT],
+    examples: [{
+      line: "user unbind alice",
+      what: "then user passwd alice --invite, if somebody else may know the password",
+    }],
+    environment: [DEBUG],
+    rights: OPERATOR,
+    run: async (given) => {
+      const { unbind } = await import("../server/control/operate.ts");
+      await unbind(userOptions(given));
+    },
+  }),
+  defineCommand({
+    name: "sessions list",
+    summary: "show who is logged in",
+    description: ["Asks the running server."],
+    positionals: [],
+    options: [SERVER_DIR, JSON_RESULT],
+    examples: [{ line: "sessions list", what: "a table" }],
+    environment: [DEBUG],
+    rights: OPERATOR,
+    run: async (given) => {
+      const { showSessions } = await import("../server/control/operate.ts");
+      await showSessions(serverOptions(given));
+    },
+  }),
+  defineCommand({
+    name: "sessions end",
+    summary: "end the sessions of a user, or one session",
+    description: [
+      "Asks the running server to say goodbye. It does not keep anybody from coming back: user " +
+      "disable does.",
+    ],
+    positionals: [{ name: "NAME|#ID", required: true, help: "a user's name, or # and a number" }],
+    options: [SERVER_DIR, JSON_RESULT],
+    examples: [
+      { line: "sessions end alice", what: "all sessions of alice" },
+      { line: "sessions end '#17'", what: "the one that sessions list shows as #17" },
+    ],
+    environment: [DEBUG],
+    rights: OPERATOR,
+    run: async (given) => {
+      const { endSessions } = await import("../server/control/operate.ts");
+      await endSessions({ ...serverOptions(given), who: given.text("NAME|#ID") });
+    },
+  }),
+  defineCommand({
+    name: "stats",
+    summary: "show what the server has done and what waits",
+    description: ["Asks the running server. Counts begin at its start."],
+    positionals: [],
+    options: [SERVER_DIR, JSON_RESULT],
+    examples: [{ line: "stats --json", what: "for a script" }],
+    environment: [DEBUG],
+    rights: OPERATOR,
+    run: async (given) => {
+      const { showStats } = await import("../server/control/operate.ts");
+      await showStats(serverOptions(given));
+    },
+  }),
+  defineCommand({
+    name: "queue",
+    summary: "the same as stats",
+    description: ["Asks the running server. Mail itself never waits: it is stored or refused."],
+    positionals: [],
+    options: [SERVER_DIR, JSON_RESULT],
+    examples: [{ line: "queue", what: "what waits is in the line of that name" }],
+    environment: [DEBUG],
+    rights: OPERATOR,
+    run: async (given) => {
+      const { showStats } = await import("../server/control/operate.ts");
+      await showStats(serverOptions(given));
+    },
+  }),
+  defineCommand({
+    name: "reload",
+    summary: "have the server read its settings and user_pass.json again",
+    description: [
+      "Asks the running server, as SIGHUP does. A file with an error changes nothing. Says which " +
+      "settings need a restart.",
+    ],
+    positionals: [],
+    options: [SERVER_DIR, JSON_RESULT],
+    examples: [{ line: "reload", what: "after an edit of sealpost.toml" }],
+    environment: [DEBUG],
+    rights: OPERATOR,
+    run: async (given) => {
+      const { reload } = await import("../server/control/operate.ts");
+      await reload(serverOptions(given));
+    },
+  }),
+];

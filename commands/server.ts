@@ -1,0 +1,200 @@
+import { type Command, defineCommand } from "../cli/command.ts";
+import { defined } from "../crypto/defined.ts";
+import { SETTING_OPTIONS, SETTINGS, variableOf } from "../server/settings/settings_table.ts";
+import { DEBUG, JSON_RESULT, PASSPHRASE, SERVER_DIR } from "./shared.ts";
+
+const LOCAL = { files: true } as const;
+
+/** The variables of the settings, and the passphrase of the key. */
+const SETTING_VARIABLES = [
+  ...SETTINGS.map(({ name }) => variableOf(name)),
+  "SEALPOST_PASSPHRASE",
+  "MALLOC_MMAP_THRESHOLD_",
+];
+
+/** The server's folder: `dir`, or the one that is found from the current one. */
+async function serverFolder(dir: string | undefined): Promise<string> {
+  return dir ?? await (await import("../files/key_files.ts")).findServerFolder();
+}
+
+/** The commands that run a server and keep its store. */
+export const SERVER_COMMANDS: readonly Command[] = [
+  defineCommand({
+    name: "serve",
+    summary: "run the server",
+    description: [
+      "Takes connections, checks passwords and keys, and keeps everyone's mail, which it cannot " +
+      "read. Prints one line when it accepts connections. Ctrl-C ends it; nothing that was " +
+      "acknowledged is lost.",
+      "The folder holds server_private.pem, server_public.pem and user_pass.json (made by " +
+      "keygen server); mail goes to mail/ in it. Plain passwords in user_pass.json are replaced " +
+      "by Argon2id hashes. Accounts added to the file work at once.",
+      "Every setting below can be given here, as SEALPOST_NAME in the environment " +
+      '(SEALPOST_MAX_MESSAGE), or in sealpost.toml in the folder (max-message = "1GiB"); the ' +
+      "first of these counts. SIGHUP reads sealpost.toml and user_pass.json again. What each " +
+      "limit does is in docs/OPERATING.md. Times: 90s, 5m, 12h, 30d. Sizes: KiB, MiB, GiB.",
+    ],
+    positionals: [],
+    options: [
+      SERVER_DIR,
+      {
+        name: "check-config",
+        help: "print every setting with where it comes from, check user_pass.json, start nothing",
+      },
+      ...SETTING_OPTIONS,
+    ],
+    examples: [
+      { line: "serve", what: "serve ./server on every IPv4 address, port 13000" },
+      { line: "serve --dir /srv/mail --listen [::]:13000", what: "another folder; IPv6 as well" },
+      {
+        line: "serve --listen 127.0.0.1:0 --max-message 1GiB",
+        what: "this machine only, any port",
+      },
+      { line: "serve --quota 2GiB --check-config", what: "what would be in force" },
+    ],
+    environment: [
+      { name: "SEALPOST_NAME", help: "the setting of that name, as in SEALPOST_MAX_MESSAGE" },
+      PASSPHRASE,
+      DEBUG,
+    ],
+    rights: { files: true, net: true, variables: SETTING_VARIABLES },
+    run: async (given, { commands }) => {
+      const { serve } = await import("../server/serve.ts");
+      await serve({
+        dir: await serverFolder(given.optional("dir")),
+        flags: given.typed(SETTING_OPTIONS.map(({ name }) => name)),
+        checkConfig: given.flag("check-config"),
+        variables: commands.flatMap(({ environment = [] }) =>
+          environment.map(({ name }) => name.replace(/=.*/, ""))
+        ),
+      });
+    },
+  }),
+  defineCommand({
+    name: "fsck",
+    summary: "check the server's store",
+    description: [
+      "Checks the database, every message and mailbox in it, and every file beside it, and says " +
+      "what is not as it should be. Ends with 0 if nothing is damaged, else with 65. Can be used " +
+      "while the server runs.",
+      "Bodies are sealed, so of them only the sizes can be checked.",
+    ],
+    positionals: [],
+    options: [
+      SERVER_DIR,
+      {
+        name: "repair",
+        help: "set wrong counters right, and move files that no message names to lost+found; " +
+          "nothing is ever removed. Not while the server runs",
+      },
+      JSON_RESULT,
+    ],
+    examples: [
+      { line: "fsck", what: "looks, and changes nothing" },
+      { line: "fsck --dir /srv/mail --repair", what: "mends what can be mended without loss" },
+    ],
+    environment: [DEBUG],
+    rights: LOCAL,
+    run: async (given) => {
+      const { fsck } = await import("../server/maintenance/fsck.ts");
+      await fsck({
+        dir: await serverFolder(given.optional("dir")),
+        repair: given.flag("repair"),
+        json: given.flag("json"),
+      });
+    },
+  }),
+  defineCommand({
+    name: "backup",
+    summary: "back up the server's mail, also while it serves",
+    description: [
+      "Makes a snapshot of all mail in the folder DIR: the database as it is at one moment, and " +
+      "every body. Large bodies are shared by the snapshots in DIR, and only those are copied " +
+      "that are not there yet. A snapshot that was not completed ends with .partial.",
+      "The keys and user_pass.json go with it only if --keys is given: whoever has a backup " +
+      "without them has sealed mail, and cannot pose as the server or guess passwords. They " +
+      "change seldom; keep a copy of them apart from the mail. sealpost.toml always goes with it.",
+      "sha256sum -c SHA256SUMS, in the folder of a snapshot, checks every byte of it.",
+    ],
+    positionals: [{ name: "DIR", required: true, help: "the folder of backups, on another disk" }],
+    options: [
+      SERVER_DIR,
+      { name: "keys", help: "with the server's private key and user_pass.json" },
+      {
+        name: "keep",
+        value: "N",
+        kind: "integer",
+        min: 1,
+        max: 10_000,
+        default: "7",
+        help: "how many snapshots stay in DIR, this one included",
+      },
+      { name: "json", help: "print what was done as JSON" },
+    ],
+    examples: [
+      { line: "backup /mnt/backup/mail", what: "the mail of ./server, from cron each night" },
+      { line: "backup /mnt/safe/keys --keys --keep 2", what: "with the keys, where nobody looks" },
+    ],
+    environment: [DEBUG],
+    rights: LOCAL,
+    run: async (given) => {
+      const { backup } = await import("../server/maintenance/backup.ts");
+      await backup({
+        dir: await serverFolder(given.optional("dir")),
+        into: given.text("DIR"),
+        keys: given.flag("keys"),
+        keep: given.number("keep"),
+        json: given.flag("json"),
+      });
+    },
+  }),
+  defineCommand({
+    name: "restore",
+    summary: "put a backup back in the place of the server's mail",
+    description: [
+      "Copies a snapshot of the folder DIR to mail/ in the server's folder, compares every byte " +
+      "with its checksum, and checks it as fsck does, before it takes the place of what is there. " +
+      "Keys, user_pass.json and sealpost.toml are put back if the backup has them and the " +
+      "server's folder has not.",
+      "The server must not run. What was stored after the backup is not in it: tell the users.",
+    ],
+    positionals: [{ name: "DIR", required: true, help: "the folder of backups" }],
+    options: [
+      {
+        name: "dir",
+        value: "DIR",
+        default: "server",
+        help: "the server's folder; it is made if it is not there",
+      },
+      { name: "snapshot", value: "NAME", help: "which snapshot (default: the newest)" },
+      {
+        name: "force",
+        help: "put the mail that is there aside, to mail.before-TIME; take a snapshot of a store " +
+          "that was damaged then",
+      },
+      {
+        name: "new-epochs",
+        help: "for clients that complain about an older state of their mailbox: the mailboxes " +
+          "are others from now on, and clients say so once",
+      },
+      { name: "json", help: "print what was done as JSON" },
+    ],
+    examples: [
+      { line: "restore /mnt/backup/mail", what: "to ./server" },
+      { line: "restore /mnt/backup/mail --dir drill", what: "an exercise: does the backup work?" },
+    ],
+    environment: [DEBUG],
+    rights: LOCAL,
+    run: async (given) => {
+      const { restore } = await import("../server/maintenance/restore.ts");
+      await restore({
+        from: given.text("DIR"),
+        dir: given.text("dir"),
+        ...defined({ snapshot: given.optional("snapshot") }),
+        force: given.flag("force"),
+        newEpochs: given.flag("new-epochs"),
+        json: given.flag("json"),
+      });
+    },
+  }),
+];
