@@ -1,5 +1,5 @@
 import { isSealpostError } from "../crypto/error.ts";
-import { variable } from "./environment.ts";
+import { terminalSize, variable } from "./environment.ts";
 import { exitCodeFor } from "./exit_codes.ts";
 import { rightsLeft } from "./rights.ts";
 
@@ -93,7 +93,7 @@ async function fitting(line: string): Promise<string> {
   if (!Deno.stderr.isTerminal()) return line;
   try {
     const { breakLines } = await import("./printable.ts");
-    return breakLines(line, Deno.consoleSize().columns);
+    return breakLines(line, terminalSize().columns);
   } catch {
     return line;
   }

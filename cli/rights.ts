@@ -8,7 +8,7 @@ export interface Rights {
   readonly net?: true;
   /** Whether it starts programs of the person's choice, by the shells of client/terminal/programs.ts. */
   readonly programs?: true;
-  /** The variables of the environment that it reads. */
+  /** The variables of the environment that it reads; `PREFIX_*` are all that begin so. */
   readonly variables?: readonly string[];
 }
 
@@ -48,8 +48,15 @@ export function giveUpOthers(needed: Rights, variables: readonly string[]): void
   for (const name of NAMES) if (!keep[name]) giveUp(name);
   if (Deno.permissions.querySync({ name: "env" }).state === "granted") return;
   for (const variable of variables) {
-    if (!read.includes(variable)) Deno.permissions.revokeSync({ name: "env", variable });
+    if (!variable.endsWith("*") && !read.some((pattern) => covers(pattern, variable))) {
+      Deno.permissions.revokeSync({ name: "env", variable });
+    }
   }
+}
+
+/** Whether `pattern`, a name or `PREFIX_*`, stands for `variable`. */
+function covers(pattern: string, variable: string): boolean {
+  return pattern.endsWith("*") ? variable.startsWith(pattern.slice(0, -1)) : pattern === variable;
 }
 
 /** The kinds of rights that this process has now. Asks nobody. */

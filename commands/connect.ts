@@ -51,7 +51,18 @@ export const CONNECT_COMMANDS: readonly Command[] = [
       { name: "NO_COLOR", help: "no colours on the screen" },
       DEBUG,
     ],
-    rights: { ...WITH_PROGRAMS, variables: [...CLIENT_VARIABLES, "TMUX", "ZELLIJ", "STY"] },
+    rights: {
+      ...WITH_PROGRAMS,
+      variables: [
+        ...CLIENT_VARIABLES,
+        "TMUX",
+        "ZELLIJ",
+        "STY",
+        "SSH_CONNECTION",
+        "SSH_CLIENT",
+        "SSH_TTY",
+      ],
+    },
     run: async (given) => {
       const tools = given.flag("menu") ? await openTools(false) : await openEditor();
       const { connect } = await import("../client/connect.ts");

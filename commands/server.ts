@@ -1,16 +1,9 @@
 import { type Command, defineCommand } from "../cli/command.ts";
 import { defined } from "../crypto/defined.ts";
-import { SETTING_OPTIONS, SETTINGS, variableOf } from "../server/settings/settings_table.ts";
+import { ENVIRONMENT_PREFIX, SETTING_OPTIONS } from "../server/settings/settings_table.ts";
 import { DEBUG, JSON_RESULT, PASSPHRASE, SERVER_DIR } from "./shared.ts";
 
 const LOCAL = { files: true } as const;
-
-/** The variables of the settings, and the passphrase of the key. */
-const SETTING_VARIABLES = [
-  ...SETTINGS.map(({ name }) => variableOf(name)),
-  "SEALPOST_PASSPHRASE",
-  "MALLOC_MMAP_THRESHOLD_",
-];
 
 /** The server's folder: `dir`, or the one that is found from the current one. */
 async function serverFolder(dir: string | undefined): Promise<string> {
@@ -57,7 +50,11 @@ export const SERVER_COMMANDS: readonly Command[] = [
       PASSPHRASE,
       DEBUG,
     ],
-    rights: { files: true, net: true, variables: SETTING_VARIABLES },
+    rights: {
+      files: true,
+      net: true,
+      variables: [`${ENVIRONMENT_PREFIX}*`, "MALLOC_MMAP_THRESHOLD_"],
+    },
     run: async (given, { commands }) => {
       const { serve } = await import("../server/serve.ts");
       await serve({

@@ -17,7 +17,7 @@ import {
 } from "../../files/atomic_file.ts";
 import { ensurePrivateDir, isThere, requirePrivate } from "../../files/key_files.ts";
 import { parseName } from "../../protocol/name.ts";
-import { variable } from "../terminal/display.ts";
+import { variable } from "../../cli/environment.ts";
 
 const LABEL = "sealpost/1 unlock";
 const VERSION = 1;

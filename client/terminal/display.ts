@@ -1,8 +1,4 @@
-/** A variable of the environment; undefined if it is not set, or not ours to read. */
-export function variable(name: string): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
-  return state === "granted" ? Deno.env.get(name) : undefined;
-}
+import { variable } from "../../cli/environment.ts";
 
 /** Whether the terminal can show more than ASCII, as TERM and the locale say. */
 export function showsUnicode(): boolean {

@@ -1,3 +1,4 @@
+import { terminalSize } from "../../cli/environment.ts";
 import { utf8 } from "../../crypto/bytes.ts";
 import { formatDuration, formatSize } from "../../cli/format.ts";
 import { fit } from "../../cli/printable.ts";
@@ -87,13 +88,7 @@ const standardError: ProgressOutput = {
   get terminal() {
     return Deno.stderr.isTerminal();
   },
-  columns: () => {
-    try {
-      return Deno.consoleSize().columns;
-    } catch {
-      return 80;
-    }
-  },
+  columns: () => terminalSize().columns,
   write: (text) => {
     try {
       Deno.stderr.writeSync(utf8(text));

@@ -1,6 +1,7 @@
 import { type Bytes, concat, fromUtf8, utf8, wipe } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { wrapFileError } from "../../files/atomic_file.ts";
+import { terminalSize } from "../../cli/environment.ts";
 import { breakLines } from "../../cli/printable.ts";
 import { EscapeSequences, KEYS, LineEditor, type Outcome } from "./line_editor.ts";
 
@@ -440,20 +441,8 @@ function systemIo(): TerminalIo {
     // Not `cbreak`, which Windows does not have; so Ctrl-C comes as a byte.
     setRaw: (raw) => Deno.stdin.setRaw(raw),
     write: (stream, bytes) => writeAll(stream === "output" ? Deno.stdout : Deno.stderr, bytes),
-    columns: () => {
-      try {
-        return Deno.consoleSize().columns;
-      } catch {
-        return 80;
-      }
-    },
-    rows: () => {
-      try {
-        return Deno.consoleSize().rows;
-      } catch {
-        return 24;
-      }
-    },
+    columns: () => terminalSize().columns,
+    rows: () => terminalSize().rows,
   };
 }
 

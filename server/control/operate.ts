@@ -8,6 +8,7 @@ import { findServerFolder, loadBundle, publicKeyPath, SERVER_NAME } from "../../
 import { MAX_PASSWORD, MIN_PASSWORD } from "../../protocol/limits.ts";
 import { encodePassword } from "../../protocol/login.ts";
 import { parseName } from "../../protocol/name.ts";
+import { variable } from "../../cli/environment.ts";
 import { formatTime } from "../../cli/format.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { randomPassword } from "../../crypto/random_password.ts";
@@ -361,15 +362,8 @@ async function serversFor(dir: string, address: string | undefined): Promise<Add
 
 /** Who runs this command, for the audit log. */
 function caller(): Caller {
-  const operator = ["SUDO_USER", "USER"].map(variable).find((value) => value !== undefined);
-  return operator === undefined
-    ? { pid: Deno.pid }
-    : { pid: Deno.pid, operator: operator.slice(0, 64) };
-}
-
-function variable(name: string): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
-  return state === "granted" ? Deno.env.get(name) || undefined : undefined;
+  const operator = variable("SUDO_USER") || variable("USER");
+  return operator ? { pid: Deno.pid, operator: operator.slice(0, 64) } : { pid: Deno.pid };
 }
 
 function alsoEnded(ended: number): string {

@@ -1,4 +1,5 @@
 import { SealpostError } from "../../crypto/error.ts";
+import { variable } from "../../cli/environment.ts";
 import { nearest } from "../../cli/options.ts";
 import { ENVIRONMENT_PREFIX, SETTINGS, variableOf } from "./settings_table.ts";
 
@@ -30,40 +31,35 @@ export function findSettings(
   const names = new Map(SETTINGS.map(({ name }) => [variableOf(name), name]));
   const given = new Map<string, string>();
   const ignored: string[] = [];
-  for (const [variable, text] of Object.entries(variables)) {
-    if (!variable.startsWith(ENVIRONMENT_PREFIX) || others.includes(variable)) continue;
-    const name = names.get(variable);
-    if (name !== undefined) {
-      given.set(name, text);
+  for (const [name, text] of Object.entries(variables)) {
+    if (!name.startsWith(ENVIRONMENT_PREFIX) || others.includes(name)) continue;
+    const setting = names.get(name);
+    if (setting !== undefined) {
+      given.set(setting, text);
       continue;
     }
     const near = nearest(
-      variable.slice(ENVIRONMENT_PREFIX.length).toLowerCase().replaceAll("_", "-"),
+      name.slice(ENVIRONMENT_PREFIX.length).toLowerCase().replaceAll("_", "-"),
       SETTINGS.map(({ name }) => name),
     );
     if (near !== null) {
       throw new SealpostError(
         "config",
-        `${variable} is not a setting; did you mean ${variableOf(near)}?`,
+        `${name} is not a setting; did you mean ${variableOf(near)}?`,
       );
     }
-    ignored.push(variable);
+    ignored.push(name);
   }
   return { given, ignored };
 }
 
 function readVariables(): Record<string, string> {
-  try {
-    return Deno.env.toObject();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotCapable)) throw error;
-  }
+  // Asked first: at a terminal, Deno would ask the person for the right to read all of them.
+  if (Deno.permissions.querySync({ name: "env" }).state === "granted") return Deno.env.toObject();
   const found: Record<string, string> = {};
   for (const { name } of SETTINGS) {
-    const variable = variableOf(name);
-    if (Deno.permissions.querySync({ name: "env", variable }).state !== "granted") continue;
-    const text = Deno.env.get(variable);
-    if (text !== undefined) found[variable] = text;
+    const text = variable(variableOf(name));
+    if (text !== undefined) found[variableOf(name)] = text;
   }
   return found;
 }

@@ -1,27 +1,18 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
-import { CLIENT_COMMANDS } from "../../commands/client.ts";
-import { SHELL_COMMANDS } from "../../commands/shell.ts";
-import { COMMANDS } from "../../commands/table.ts";
-import { ABOUT, SECTIONS } from "../../commands/sections.ts";
+import { COMMANDS, TABLE } from "../../commands/table.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { RSA_BITS } from "../../crypto/rsa.ts";
 import { EXIT_CODES, exitCodeFor } from "../../cli/exit_codes.ts";
 import { describeFailure } from "../../cli/failure.ts";
 import { commandHelp, programHelp } from "../../cli/help.ts";
 import { DEFAULT_MAX_MESSAGE, DEFAULT_PORT, MAX_MAX_MESSAGE } from "../../protocol/limits.ts";
-import {
-  type Arguments,
-  type Command,
-  formatSize,
-  nearest,
-  parseCommand,
-  parseSize,
-} from "../../cli/options.ts";
+import type { Arguments, Command } from "../../cli/command.ts";
+import { formatSize, nearest, parseCommand, parseSize } from "../../cli/options.ts";
 import { PROGRAM_VERSION } from "../../cli/program.ts";
 import { assertRefused } from "../crypto/support.ts";
-import { inFolder, permissionsOf, sealpost } from "../support/command.ts";
+import { buildFor, inFolder, permissionsOf, sealpost } from "../support/command.ts";
 import { ROOT, run } from "../support/program.ts";
 
 function commandNamed(name: string): Command {
@@ -31,7 +22,9 @@ function commandNamed(name: string): Command {
 }
 
 function parse(name: string, ...args: string[]): Arguments {
-  return parseCommand(commandNamed(name), args);
+  const parsed = parseCommand(commandNamed(name), args);
+  if (parsed.help) throw new Error(`${name} ${args.join(" ")} asks for help`);
+  return parsed.given;
 }
 
 /** The message of the `usage` error that arguments lead to. */
@@ -52,10 +45,9 @@ Deno.test("options are read in every form, before and after positional arguments
   assertEquals(a.number("bits"), 2048);
   assertEquals([a.flag("force"), a.flag("json")], [true, false]);
   const b = parse("connect", "--dir", "007", "--", "--x");
-  assertEquals(b.pick({ dir: "dir", target: "[USER@]HOST[:PORT]", file: "password-file" }), {
-    dir: "007",
-    target: "--x",
-  });
+  assertEquals(b.optional("dir"), "007");
+  assertEquals(b.optional("[USER@]HOST[:PORT]"), "--x");
+  assertEquals(b.optional("password-file"), undefined);
 });
 
 Deno.test("an option that is not given has its default", () => {
@@ -134,7 +126,7 @@ Deno.test("a misspelled word is told from another word", () => {
 });
 
 Deno.test("help shows everything that the table has, within 80 columns", () => {
-  const all = programHelp("sealpost", PROGRAM_VERSION, COMMANDS, SECTIONS, ABOUT);
+  const all = programHelp("sealpost", PROGRAM_VERSION, TABLE);
   for (const command of COMMANDS) {
     const [word, second] = command.name.split(" ");
     const line = new RegExp(`^  ${word} .*(\\n {6,}.*)*`, "m").exec(all)?.[0] ?? "";
@@ -151,8 +143,8 @@ Deno.test("help shows everything that the table has, within 80 columns", () => {
 
 Deno.test("every command stands under one heading of help, and nothing else does", () => {
   const words = [...new Set([...COMMANDS.map(({ name }) => name.split(" ")[0]), "help"])].sort();
-  assertEquals(SECTIONS.flatMap((section): readonly string[] => section.words).sort(), words);
-  for (const word of Object.keys(ABOUT)) {
+  assertEquals(TABLE.sections.flatMap(({ words }) => words).sort(), words);
+  for (const word of Object.keys(TABLE.about)) {
     assert(COMMANDS.some(({ name }) => name.startsWith(`${word} `)));
     assert(COMMANDS.every(({ name }) => name !== word));
   }
@@ -300,28 +292,83 @@ Deno.test("a task acts in the folder where it is typed, also without a Deno on t
 
 Deno.test("every command has a task, and no task has more rights than it needs", async () => {
   const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
-  const local = /^(serve|user|sessions|stats|queue|reload)$/;
-  // Those that have an editor, a pager, or a command of the person's; see THREAT_MODEL.md.
-  const starters = new Set(["connect", "send", "read", "reply", "forward", "drafts", "watch"]);
-  const mail = new Set(["connect", ...CLIENT_COMMANDS.map(({ name }) => name.split(" ", 1)[0])]);
-  assertEquals(await permissionsOf("completions"), ["--allow-env=SEALPOST_DEBUG"]);
+  const lines = Object.values<string>(tasks);
+  for (const line of lines) {
+    assert(!/--allow-(all|ffi|sys)|-A\b|--allow-run(?!=)/.test(line), line);
+  }
+  for (const word of new Set([...COMMANDS.map(({ name }) => name.split(" ", 1)[0]), "help"])) {
+    assertMatch(tasks[word ?? ""], new RegExp(`^deno task -q as:\\w+ ${word}$`));
+  }
+  for (const [task, line] of Object.entries<string>(tasks)) {
+    if (!task.startsWith("as:")) continue;
+    assertMatch(
+      line,
+      /^ROOT=\$PWD && cd "\$INIT_CWD" && .*deno run --no-prompt .*"\$ROOT\/main.ts"$/,
+    );
+    assert(!/--allow-run(?!=sh )/.test(line), line);
+    assertEquals(line.includes("tools/socket_permission.ts"), /server|operator/.test(task), task);
+  }
+  assertMatch(tasks["as:operator"], /--allow-net=127\.0\.0\.1:0"\$\(/);
   assertEquals(await permissionsOf("man"), ["--allow-run=sh", "--allow-env=SEALPOST_DEBUG"]);
-  const others = COMMANDS.filter(({ name }) =>
-    !SHELL_COMMANDS.some((shell) => shell.name === name)
+  const folder = ["--allow-read=.", "--allow-write=."];
+  assertEquals((await permissionsOf("keygen")).slice(0, 2), folder);
+  assertEquals((await permissionsOf("inbox")).slice(0, 2), folder);
+});
+
+/** Prints at the end of the program which of its rights are left. */
+const WITNESS = `addEventListener("unload", () => {
+  const has = (descriptor) => Deno.permissions.querySync(descriptor).state === "granted";
+  const left = {
+    read: has({ name: "read", path: "." }),
+    write: has({ name: "write", path: "." }),
+    net: has({ name: "net", host: "127.0.0.1:0" }),
+    run: has({ name: "run", command: "sh" }),
+    env: VARIABLES.filter((variable) => has({ name: "env", variable })),
+  };
+  Deno.stderr.writeSync(new TextEncoder().encode("LEFT " + JSON.stringify(left) + "\\n"));
+});`;
+
+Deno.test("a command keeps no right that its entry does not ask for, and none to start programs", async () => {
+  /** A command with each set of rights, and arguments with which it soon ends. */
+  const cases: readonly (readonly [name: string, ...args: string[]])[] = [
+    ["serve", "--dir", "none"],
+    ["fsck", "--dir", "none"],
+    ["keygen", "x", "--dir", "none", "--public"],
+    ["stats", "--dir", "none"],
+    ["connect", "--dir", "none", "x@127.0.0.1:1"],
+    ["send", "--dir", "none", "-t", "x"],
+    ["inbox", "--dir", "none"],
+    ["outbox", "--dir", "none"],
+    ["drafts edit", "x", "--dir", "none"],
+    ["completions", "bash"],
+    ["man"],
+  ];
+  const rights = (name: string) => JSON.stringify(commandNamed(name).rights);
+  assertEquals(
+    new Set(cases.map(([name]) => rights(name))),
+    new Set(COMMANDS.map(({ name }) => rights(name))),
+    "every set of rights is tried",
   );
-  for (const name of new Set(others.map(({ name }) => name.split(" ", 1)[0] ?? ""))) {
-    const { command } = tasks[name];
-    assertStringIncludes(command, `"$ROOT/main.ts" ${name}`);
-    assertEquals((await permissionsOf(name)).slice(0, 2), ["--allow-read=.", "--allow-write=."]);
-    assert(!/--allow-(ffi|sys|all)|-A\b|--allow-run(?!=sh )/.test(command), command);
-    assertEquals(command.includes("--allow-run"), starters.has(name), name);
-    if (local.test(name)) assertStringIncludes(command, "tools/socket_permission.ts");
-    else if (!mail.has(name)) assert(!command.includes("--allow-net"), command);
-    if (local.test(name) && name !== "serve") {
-      assertMatch(command, /--allow-net=127\.0\.0\.1:0"\$\(/);
+  const variables = [
+    ...new Set(COMMANDS.flatMap(({ rights }) => rights.variables ?? [])),
+    "SEALPOST_MAX_MESSAGE",
+  ].filter((name) => !name.endsWith("*"));
+  await inFolder(async (cwd) => {
+    const witness = join(cwd, "witness.js");
+    await Deno.writeTextFile(witness, WITNESS.replace("VARIABLES", JSON.stringify(variables)));
+    for (const [name, ...args] of cases) {
+      const build = await buildFor([name.split(" ")[0] ?? ""], ["--preload", witness]);
+      const { stderr } = await run([...name.split(" "), ...args], { cwd, build });
+      const left = JSON.parse(/^LEFT (.*)$/m.exec(stderr)?.[1] ?? "null");
+      const { files = false, net = false, variables: needed = [] } = commandNamed(name).rights;
+      const message = `${name}: ${stderr}`;
+      assertEquals([left.read, left.write, left.run], [files, files, false], message);
+      assert(net || !left.net, message);
+      const mayRead = (variable: string) =>
+        needed.some((pattern) =>
+          pattern === variable || pattern.endsWith("*") && variable.startsWith(pattern.slice(0, -1))
+        );
+      assertEquals(left.env.filter((variable: string) => !mayRead(variable)), [], message);
     }
-  }
-  for (const { command } of Object.values<{ command: string }>(tasks)) {
-    assert(!/--allow-(all|ffi|sys)|-A\b|--allow-run(?!=)/.test(command), command);
-  }
+  });
 });

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
-import { inFolder, shell } from "../support/command.ts";
+import { inFolder, shell, taskLine } from "../support/command.ts";
 import {
   type Build,
   makeGroup,
@@ -20,8 +20,7 @@ const missing = await exists(PREPARE) ? null : `there is no ${PREPARE}`;
 
 /** The environment and the arguments of `deno compile` in the task `compile`, without the output. */
 async function compileTask(): Promise<{ readonly env: string; readonly flags: string[] }> {
-  const config = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
-  const match = /^export (\w+=\d+) && FLAGS='([^']+)'/.exec(config.tasks.compile.command);
+  const match = /^export (\w+=\d+) && FLAGS='([^']+)'/.exec(await taskLine("compile"));
   const [, env, flags] = match ?? [];
   if (env === undefined || flags === undefined) throw new Error("the task compile is another");
   return { env, flags: flags.split(" ") };

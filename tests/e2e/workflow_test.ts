@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
-import { inFolder, permissionsOf } from "../support/command.ts";
+import { inFolder, permissionsOf, taskLine } from "../support/command.ts";
 import {
   CHOICE,
   ended,
@@ -17,14 +17,8 @@ import {
 import { FROM_SOURCE, Program, ROOT, run, ServerProcess } from "../support/program.ts";
 import { filesBelow } from "../support/search.ts";
 
-/** The arguments of `deno` in a task of deno.json that runs a script of its own. */
-async function commandOf(task: string): Promise<string> {
-  const config = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
-  return config.tasks[task].command;
-}
-
 Deno.test("the demo shows two people writing to each other, and ends well", async () => {
-  assertStringIncludes(await commandOf("demo"), " tools/demo.ts");
+  assertStringIncludes(await taskLine("demo"), " tools/demo.ts");
   await inFolder(async (folder) => {
     const { code, stdout, stderr } = await run([], {
       cwd: ROOT,

@@ -9,11 +9,17 @@ export interface CommandOptions {
   readonly env?: Record<string, string>;
 }
 
+/** The line of a task in deno.json; of one that hands on to another (`as:client`), that one's. */
+export async function taskLine(task: string): Promise<string> {
+  const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  const line: string = tasks[task];
+  const other = /^deno task -q (as:\w+) \S+$/.exec(line)?.[1];
+  return other === undefined ? line : tasks[other];
+}
+
 /** The permissions that the task of a command has in deno.json, as flags of `deno run`. */
 export async function permissionsOf(task: string): Promise<string[]> {
-  const config = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
-  const command: string = config.tasks[task].command;
-  const flags = command.match(/--allow-\w+(=[^\s"]+)?/g);
+  const flags = (await taskLine(task)).match(/--allow-\w+(=[^\s"]+)?/g);
   if (flags === null) throw new Error(`the task ${task} has no permissions`);
   return flags;
 }

@@ -11,7 +11,7 @@ const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 const IMAGES = join(ROOT, "docs", "images");
 
 /** The executable if it was made, else the program from its source with the same rights. */
-const [, FLAGS = ""] = /FLAGS='([^']+)'/.exec(config.tasks.compile.command) ?? [];
+const [, FLAGS = ""] = /FLAGS='([^']+)'/.exec(config.tasks.compile) ?? [];
 const EXECUTABLE = join(ROOT, "dist", "sealpost");
 const PROGRAM = await exists(EXECUTABLE)
   ? [EXECUTABLE]
