@@ -13,6 +13,7 @@ const TAG = 16;
 const MIN_PADDED = 4096;
 const LABEL = utf8("sealpost/1 message");
 const HASH_LABEL = utf8("sealpost/1 body hash");
+const LEAF_LABEL = utf8("sealpost/1 leaf");
 
 /**
  * Size of the body's plaintext for a message of `length` bytes: `u64 length ‖ message ‖ zeros ‖
@@ -29,21 +30,62 @@ export function sealedBodySize(length: number): number {
   return padded + TAG * Math.ceil(padded / CHUNK);
 }
 
+/** Chunks that are sealed or opened at once; each holds two times {@linkcode CHUNK} bytes. */
+const AT_ONCE = Math.min(8, 2 * navigator.hardwareConcurrency);
+
 /**
- * The running hash of a body, since `crypto.subtle` cannot hash a stream: `c0 = SHA-256("sealpost/1
- * body hash")`, `ci = SHA-256(c(i-1) ‖ LP(plaintext chunk i))`.
+ * `leaf(j) = SHA-256("sealpost/1 leaf" ‖ u64(j) ‖ plaintext of chunk j)`, 32 bytes; the last chunk
+ * without the signature. Leaves do not depend on each other, so several are computed at once.
+ */
+function leafOf(index: number, plaintext: Uint8Array): Promise<Bytes> {
+  return sha256(LEAF_LABEL, u64(index), plaintext);
+}
+
+/**
+ * The hash of a body, from its leaves in order: `c(0) = SHA-256("sealpost/1 body hash")`,
+ * `c(j+1) = SHA-256(c(j) ‖ leaf(j))`.
  */
 class BodyHash {
   #c: Bytes | null = null;
 
-  async update(chunk: Bytes): Promise<void> {
-    this.#c = await sha256(this.#c ?? await sha256(HASH_LABEL), lp(chunk));
+  async add(leaf: Bytes): Promise<void> {
+    this.#c = await sha256(this.#c ?? await sha256(HASH_LABEL), leaf);
   }
 
   /** What the sender signs: `"sealpost/1 message" ‖ LP(fixed header) ‖ SHA-256(summary) ‖ c`. */
   signed(header: Bytes, summaryHash: Bytes): Bytes {
     if (!this.#c) throw new SealpostError("internal", "a body without a chunk");
     return concat(LABEL, lp(header), summaryHash, this.#c);
+  }
+}
+
+/**
+ * What `work` gives for each item of `source`, in the order of the items, with at most `atOnce`
+ * under way. The first item that fails ends it, whatever became of those behind it.
+ */
+async function* inOrder<Item, Result>(
+  source: AsyncIterable<Item>,
+  atOnce: number,
+  work: (item: Item) => Promise<Result>,
+): AsyncGenerator<Result, void, undefined> {
+  const started: Promise<Result>[] = [];
+  try {
+    for await (const item of source) {
+      const result = work(item);
+      // Whoever takes it in its turn is told; until then nobody waits for it.
+      result.catch(() => {});
+      started.push(result);
+      const [first] = started;
+      if (first === undefined || started.length < atOnce) continue;
+      yield await first;
+      started.shift();
+    }
+    for (let first = started[0]; first !== undefined; first = started[0]) {
+      yield await first;
+      started.shift();
+    }
+  } finally {
+    await Promise.allSettled(started);
   }
 }
 
@@ -55,9 +97,59 @@ export interface BodyContext {
   readonly summaryHash: Bytes;
 }
 
+/** A chunk of the plaintext of a body. */
+interface PlainChunk {
+  readonly index: number;
+  /** {@linkcode CHUNK} bytes, the last one 1 to that many. */
+  readonly bytes: Bytes;
+  readonly last: boolean;
+}
+
+/**
+ * The plaintext of a body in chunks: `u64 length ‖ message ‖ zeros`, with room for the signature,
+ * zeros too, at the end of the last. Throws `file-io` if `message` gives more or fewer bytes than
+ * `length`.
+ */
+async function* plainChunks(
+  length: number,
+  message: AsyncIterable<Bytes>,
+): AsyncGenerator<PlainChunk, void, undefined> {
+  const padded = paddedBodySize(length);
+  const chunks = Math.ceil(padded / CHUNK);
+  const sizeOf = (index: number) => Math.min(CHUNK, padded - index * CHUNK);
+  let index = 0;
+  let chunk = new Uint8Array(sizeOf(0));
+  chunk.set(u64(length));
+  let filled = LENGTH_SIZE;
+  let left = length;
+  for await (const part of message) {
+    if (part.length > left) throw changed();
+    left -= part.length;
+    for (let at = 0; at < part.length;) {
+      if (filled === chunk.length) {
+        yield { index, bytes: chunk, last: false };
+        chunk = new Uint8Array(sizeOf(++index));
+        filled = 0;
+      }
+      const n = Math.min(chunk.length - filled, part.length - at);
+      chunk.set(part.subarray(at, at + n), filled);
+      filled += n;
+      at += n;
+    }
+  }
+  if (left > 0) throw changed();
+  for (;;) {
+    const last = index === chunks - 1;
+    yield { index, bytes: chunk, last };
+    if (last) return;
+    chunk = new Uint8Array(sizeOf(++index));
+  }
+}
+
 /**
  * Seals a message of exactly `length` bytes, chunk by chunk, {@linkcode sealedBodySize} bytes in
- * all. Throws `file-io` if `message` gives more or fewer bytes than `length`.
+ * all, several chunks at once. Throws `file-io` if `message` gives more or fewer bytes than
+ * `length`.
  */
 export async function* sealBody(
   context: BodyContext,
@@ -67,54 +159,29 @@ export async function* sealBody(
 ): AsyncGenerator<Bytes, void, undefined> {
   const sealer = new StreamSealer(await partKey(context.fileKey, "body", context.header));
   const hash = new BodyHash();
-  const padded = paddedBodySize(length);
-  const content = padded - SIGNATURE_SIZE;
-  let left = padded;
-  let chunk = new Uint8Array(Math.min(CHUNK, left));
-  let filled = 0;
-  let total = 0;
-
-  async function* flush(): AsyncGenerator<Bytes, void, undefined> {
-    const last = left === chunk.length;
+  const work = async ({ index, bytes, last }: PlainChunk) => {
+    // The last chunk holds the signature, which needs all leaves.
     if (last) {
-      await hash.update(chunk.slice(0, chunk.length - SIGNATURE_SIZE));
-      const signature = await sign(
-        sender.ed25519Key,
-        hash.signed(context.header, context.summaryHash),
-      );
-      chunk.set(signature, chunk.length - SIGNATURE_SIZE);
+      const leaf = await leafOf(index, bytes.subarray(0, bytes.length - SIGNATURE_SIZE));
+      return { bytes, leaf, sealed: null };
+    }
+    const [sealed, leaf] = await Promise.all([sealer.seal(bytes, false), leafOf(index, bytes)]);
+    return { bytes, leaf, sealed };
+  };
+  for await (
+    const { bytes, leaf, sealed } of inOrder(plainChunks(length, message), AT_ONCE, work)
+  ) {
+    await hash.add(leaf);
+    if (sealed === null) {
+      const text = hash.signed(context.header, context.summaryHash);
+      const signature = await sign(sender.ed25519Key, text);
+      bytes.set(signature, bytes.length - SIGNATURE_SIZE);
+      yield await sealer.seal(bytes, true);
     } else {
-      await hash.update(chunk);
+      yield sealed;
     }
-    yield await sealer.seal(chunk, last);
-    wipe(chunk);
-    left -= chunk.length;
-    chunk = new Uint8Array(Math.min(CHUNK, left));
-    filled = 0;
+    wipe(bytes);
   }
-
-  async function* add(bytes: Uint8Array): AsyncGenerator<Bytes, void, undefined> {
-    let at = 0;
-    while (at < bytes.length) {
-      // The last chunk keeps its end free for the signature.
-      const room = Math.min(chunk.length, content - total + filled) - filled;
-      const n = Math.min(room, bytes.length - at);
-      chunk.set(bytes.subarray(at, at + n), filled);
-      filled += n;
-      total += n;
-      at += n;
-      if (filled === chunk.length) yield* flush();
-    }
-  }
-
-  yield* add(u64(length));
-  for await (const part of message) {
-    if (total + part.length > LENGTH_SIZE + length) throw changed();
-    yield* add(part);
-  }
-  if (total !== LENGTH_SIZE + length) throw changed();
-  while (total < content) yield* add(new Uint8Array(Math.min(CHUNK, content - total)));
-  if (left > 0) yield* flush();
 }
 
 function changed(): SealpostError {
@@ -144,38 +211,47 @@ export async function openBody(
   }
   const opener = new StreamOpener(await partKey(context.fileKey, "body", context.header));
   const hash = new BodyHash();
-  let index = 0;
+  let taken = 0;
+  let count = 0;
   let length = 0;
   let at = 0;
   let signature: Bytes | null = null;
 
-  for await (const sealed of rechunk(source, CHUNK + TAG)) {
-    if (index === chunks) throw new SealpostError("format", "a sealed body that is too long");
-    const last = ++index === chunks;
-    const expected = last ? padded - (chunks - 1) * CHUNK : CHUNK;
+  const work = async (sealed: Bytes) => {
+    const index = taken++;
+    if (index >= chunks) throw new SealpostError("format", "a sealed body that is too long");
+    const last = index === chunks - 1;
+    const expected = last ? padded - index * CHUNK : CHUNK;
     if (sealed.length !== expected + TAG) {
       throw new SealpostError("format", "a sealed body that is cut");
     }
     const opened = await opener.open(sealed, last);
-    const plain = last ? opened.slice(0, opened.length - SIGNATURE_SIZE) : opened;
-    if (last) signature = opened.slice(opened.length - SIGNATURE_SIZE);
-    await hash.update(plain);
+    const end = last ? opened.length - SIGNATURE_SIZE : opened.length;
+    const plain = opened.subarray(0, end);
+    return { index, plain, leaf: await leafOf(index, plain), end: last ? opened.slice(end) : null };
+  };
+  for await (
+    const { index, plain, leaf, end } of inOrder(rechunk(source, CHUNK + TAG), AT_ONCE, work)
+  ) {
+    await hash.add(leaf);
+    signature = end;
+    count = index + 1;
     let from = 0;
-    if (index === 1) {
+    if (index === 0) {
       length = readU64(plain, 0);
       if (length > padded || paddedBodySize(length) !== padded) {
         throw new SealpostError("format", "a body whose length does not fit its size");
       }
       from = LENGTH_SIZE;
     }
-    const take = Math.min(plain.length - from, length - at);
+    const take = Math.max(0, Math.min(plain.length - from, length - at));
     if (take > 0) await release(plain.slice(from, from + take));
-    at += Math.max(take, 0);
-    if (!isZero(plain.subarray(from + Math.max(take, 0)))) {
+    at += take;
+    if (!isZero(plain.subarray(from + take))) {
       throw new SealpostError("authentication", "a body with padding that is not zero");
     }
   }
-  if (!signature || index !== chunks) {
+  if (!signature || count !== chunks) {
     throw new SealpostError("format", "a sealed body that is cut");
   }
   const message = hash.signed(context.header, context.summaryHash);

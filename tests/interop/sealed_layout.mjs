@@ -122,8 +122,10 @@ export const streamNonce = (chunk, last) => concat(new Uint8Array(3), u64(chunk)
 /** c(0), c(1), … of 12.7. @param {Bytes} plaintext of the body, signature included */
 export function hashBody(plaintext) {
   const hashes = [sha256(utf8("sealpost/1 body hash"))];
+  let j = 0;
   for (const chunk of chunksOf(plaintext.subarray(0, -64), CHUNK)) {
-    hashes.push(sha256(hashes.at(-1) ?? NONE, lp(chunk)));
+    const leaf = sha256(utf8("sealpost/1 leaf"), u64(j++), chunk);
+    hashes.push(sha256(hashes.at(-1) ?? NONE, leaf));
   }
   return hashes;
 }

@@ -54,7 +54,12 @@ async function craft(
   for (let at = 0; at < whole.length; at += CHUNK) {
     const chunk = whole.slice(at, at + CHUNK);
     const last = at + CHUNK >= whole.length;
-    c = await sha256(c, lp(last ? chunk.slice(0, -64) : chunk));
+    const leaf = await sha256(
+      utf8("sealpost/1 leaf"),
+      u64(at / CHUNK),
+      last ? chunk.slice(0, -64) : chunk,
+    );
+    c = await sha256(c, leaf);
     if (last) {
       const text = concat(
         utf8("sealpost/1 message"),

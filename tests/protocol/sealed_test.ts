@@ -97,7 +97,12 @@ Deno.test("every part of a message follows its formula", async () => {
     nonce[11] = last ? 1 : 0;
     const opened = await aesOpen(bodyKey, nonce, chunk);
     plain.push(opened);
-    c = await sha256(c, lp(last ? opened.slice(0, -64) : opened));
+    const leaf = await sha256(
+      utf8("sealpost/1 leaf"),
+      u64(i),
+      last ? opened.slice(0, -64) : opened,
+    );
+    c = await sha256(c, leaf);
   }
   const whole = concat(...plain);
   assertEquals(whole.length, 71_680);

@@ -164,7 +164,9 @@ export async function bodyByHand(
   const hashes = [await sha256(utf8("sealpost/1 body hash"))];
   for (let j = 0; j < chunkCount; j++) {
     const before = hashes[j] ?? NONE;
-    hashes.push(await sha256(before, lp(content.slice(j * CHUNK, (j + 1) * CHUNK))));
+    const chunk = content.slice(j * CHUNK, (j + 1) * CHUNK);
+    const leaf = await sha256(utf8("sealpost/1 leaf"), u64(j), chunk);
+    hashes.push(await sha256(before, leaf));
   }
   const text = concat(
     utf8("sealpost/1 message"),
