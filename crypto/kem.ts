@@ -19,6 +19,7 @@ export interface Encapsulated {
 }
 
 const RSA_SECRET = 32;
+const NONE: Bytes = new Uint8Array(0);
 
 /** Keys the secrets that stand in for RSA ciphertexts that are not valid; lives with the process. */
 const processSecret = random(32);
@@ -26,15 +27,21 @@ const processSecret = random(32);
 /**
  * A fresh 32-byte secret that only the owner of `to` can compute again: 32 random bytes under
  * RSA-OAEP and an ML-KEM-768 encapsulation, combined as
- * `HKDF(k_rsa ‖ k_mlkem, "", "sealpost/1 kem " ‖ use ‖ LP(ct_rsa) ‖ LP(ct_mlkem) ‖ fp)`.
+ * `HKDF(k_rsa ‖ k_mlkem, "", "sealpost/1 kem " ‖ use ‖ LP(ct_rsa) ‖ LP(ct_mlkem) ‖ fp ‖ context)`.
+ * `context` is the sender's fingerprint for the use `stanza`, and nothing for all others.
  */
-export async function encapsulate(to: Bundle, use: KemUse): Promise<Encapsulated> {
+export async function encapsulate(
+  to: Bundle,
+  use: KemUse,
+  context: Bytes = NONE,
+): Promise<Encapsulated> {
   const rsaSecret = random(RSA_SECRET);
   const [ctRsa, { ciphertext: ctMlkem, secret: mlkemSecret }] = await Promise.all([
     rsaEncrypt(to.rsaKey, rsaSecret),
     mlKem.encapsulate(to.mlkemKey),
   ]);
-  const secret = await combine(rsaSecret, mlkemSecret, use, ctRsa, ctMlkem, to.fp);
+  const parties = concat(to.fp, context);
+  const secret = await combine(rsaSecret, mlkemSecret, use, ctRsa, ctMlkem, parties);
   return { ctRsa, ctMlkem, secret };
 }
 
@@ -49,6 +56,7 @@ export async function decapsulate(
   use: KemUse,
   ctRsa: Bytes,
   ctMlkem: Bytes,
+  context: Bytes = NONE,
 ): Promise<Bytes> {
   const { bundle } = identity;
   if (ctRsa.length !== bundle.rsaBits / 8 || ctMlkem.length !== ML_KEM.ciphertext) {
@@ -61,7 +69,14 @@ export async function decapsulate(
   ]);
   const rsaSecret = choose(decrypted ?? new Uint8Array(0), substitute);
   if (decrypted !== null) wipe(decrypted);
-  return await combine(rsaSecret, mlkemSecret, use, ctRsa, ctMlkem, bundle.fp);
+  return await combine(
+    rsaSecret,
+    mlkemSecret,
+    use,
+    ctRsa,
+    ctMlkem,
+    concat(bundle.fp, context),
+  );
 }
 
 /** What `ctRsa` holds, null if it is not valid; at the cost of a private operation in any case. */
@@ -100,10 +115,10 @@ async function combine(
   use: KemUse,
   ctRsa: Bytes,
   ctMlkem: Bytes,
-  fp: Bytes,
+  parties: Bytes,
 ): Promise<Bytes> {
   const ikm = concat(rsaSecret, mlkemSecret);
-  const info = concat(utf8(`sealpost/1 kem ${use}`), lp(ctRsa), lp(ctMlkem), fp);
+  const info = concat(utf8(`sealpost/1 kem ${use}`), lp(ctRsa), lp(ctMlkem), parties);
   const secret = await hkdf(ikm, new Uint8Array(0), info, 32);
   wipe(ikm, rsaSecret, mlkemSecret);
   return secret;

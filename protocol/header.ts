@@ -26,6 +26,11 @@ export function encodeHeader(header: FixedHeader): Bytes {
   return concat(new Uint8Array([MESSAGE_VERSION]), header.id, header.senderFp, header.commitment);
 }
 
+/** The sender's fingerprint in an encoded header: 32 bytes. */
+export function senderFpOf(header: Bytes): Bytes {
+  return header.slice(1 + ID_SIZE, 1 + ID_SIZE + FP_SIZE);
+}
+
 /** The inverse of {@linkcode encodeHeader}. Throws `version` or `format`. */
 export function decodeHeader(bytes: Bytes): FixedHeader {
   if (bytes.length !== HEADER_SIZE) {
@@ -41,7 +46,7 @@ export function decodeHeader(bytes: Bytes): FixedHeader {
   checkMessageId(id);
   return {
     id,
-    senderFp: bytes.slice(1 + ID_SIZE, 1 + ID_SIZE + FP_SIZE),
+    senderFp: senderFpOf(bytes),
     commitment: bytes.slice(1 + ID_SIZE + FP_SIZE),
   };
 }

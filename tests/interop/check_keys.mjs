@@ -2,7 +2,7 @@
 // Runs keys.json and kem.json of tests/vectors/.
 
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
-import { concat, equal, fromHex, lp, toHex } from "./bytes.mjs";
+import { concat, equal, fromHex, lp, NONE, toHex } from "./bytes.mjs";
 import { ed25519Pair } from "./curves.mjs";
 import { readBundle, rsaSpki, showFingerprint } from "./identity.mjs";
 import { decapsulate, encapsulate } from "./kem.mjs";
@@ -67,25 +67,28 @@ export const keys = {
 
 export const kem = {
   /**
-   * @param {{ to: string, use: Use, draws: Draws, ctRsa: string, ctMlkem: string, kMlkem: string, secret: string }} given
+   * @param {{ to: string, use: Use, from?: string, draws: Draws, ctRsa: string, ctMlkem: string, kMlkem: string, secret: string }} given
    * @param {Answers} answers
    */
   encapsulations(given, answers) {
     const to = answers.identity(given.to);
-    const made = encapsulate(to.bundle, given.use, kemDraws(given.draws));
+    const context = given.from ? answers.identity(given.from).bundle.fp : NONE;
+    const made = encapsulate(to.bundle, given.use, kemDraws(given.draws), context);
     same("ct_rsa", made.ctRsa, given.ctRsa);
     same("ct_mlkem", made.ctMlkem, given.ctMlkem);
     same("k_mlkem", made.kMlkem, given.kMlkem);
     same("the secret", made.secret, given.secret);
-    const found = decapsulate(to, given.use, made.ctRsa, made.ctMlkem);
+    const found = decapsulate(to, given.use, made.ctRsa, made.ctMlkem, context);
     same("the secret that is decapsulated", found, given.secret);
   },
   /**
-   * @param {{ by: string, use: Use, ctRsa: string, ctMlkem: string, not: string }} given
+   * @param {{ by: string, use: Use, from: string, ctRsa: string, ctMlkem: string, not: string }} given
    * @param {Answers} answers
    */
-  rejected({ by, use, ctRsa, ctMlkem, not }, answers) {
-    const once = () => decapsulate(answers.identity(by), use, fromHex(ctRsa), fromHex(ctMlkem));
+  rejected({ by, use, from, ctRsa, ctMlkem, not }, answers) {
+    const context = answers.identity(from).bundle.fp;
+    const ciphertexts = /** @type {const} */ ([fromHex(ctRsa), fromHex(ctMlkem)]);
+    const once = () => decapsulate(answers.identity(by), use, ...ciphertexts, context);
     const secret = once();
     if (secret.length !== 32 || toHex(secret) === not) throw new Error("the secret comes out");
     if (!equal(secret, once())) throw new Error("another secret the second time");

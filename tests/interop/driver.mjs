@@ -13,7 +13,7 @@ import { combine } from "./kem.mjs";
 import { loadIdentity, loadServer } from "./key_files.mjs";
 import { splitStanza } from "./open.mjs";
 import { open } from "./primitives.mjs";
-import { ZERO_NONCE } from "./sealed_layout.mjs";
+import { boxKey, ZERO_NONCE } from "./sealed_layout.mjs";
 import { tamper } from "./tamper.mjs";
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
 
@@ -205,8 +205,11 @@ const calls = {
     const { identity } = there(login);
     const { fp, ctRsa, ctMlkem, box } = splitStanza(new Uint8Array(readFileSync(path)));
     const kMlkem = ml_kem768.decapsulate(ctMlkem, identity.mlkemSecret);
-    const key = combine(identity.bundle, "stanza", ctRsa, ctMlkem, fromHex(kRsa), kMlkem);
-    return { size: open(key, ZERO_NONCE, box, concat(fromHex(header), fp)).length };
+    const head = fromHex(header);
+    const from = head.subarray(17, 49);
+    const half = fromHex(kRsa);
+    const secret = combine(identity.bundle, "stanza", ctRsa, ctMlkem, half, kMlkem, from);
+    return { size: open(boxKey(secret, head, fp), ZERO_NONCE, box, concat(head, fp)).length };
   },
 };
 

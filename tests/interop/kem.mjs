@@ -22,10 +22,10 @@ const P = random(32);
 
 /**
  * @param {Bundle} to @param {Use} use @param {Bytes} ctRsa @param {Bytes} ctMlkem
- * @param {Bytes} kRsa @param {Bytes} kMlkem
+ * @param {Bytes} kRsa @param {Bytes} kMlkem @param {Bytes} context
  */
-export function combine(to, use, ctRsa, ctMlkem, kRsa, kMlkem) {
-  const info = concat(utf8("sealpost/1 kem "), utf8(use), lp(ctRsa), lp(ctMlkem), to.fp);
+export function combine(to, use, ctRsa, ctMlkem, kRsa, kMlkem, context) {
+  const info = concat(utf8("sealpost/1 kem "), utf8(use), lp(ctRsa), lp(ctMlkem), to.fp, context);
   return hkdf(concat(kRsa, kMlkem), NONE, info, 32);
 }
 
@@ -36,12 +36,17 @@ export function combine(to, use, ctRsa, ctMlkem, kRsa, kMlkem) {
  * @typedef {{ kRsa: Bytes, oaepSeed: Bytes, m: Bytes }} KemDraws
  */
 
-/** @param {Bundle} to @param {Use} use @param {KemDraws} [draws] */
-export function encapsulate(to, use, draws) {
+/** @param {Bundle} to @param {Use} use @param {KemDraws} [draws] @param {Bytes} [context] */
+export function encapsulate(to, use, draws, context = NONE) {
   const kRsa = draws?.kRsa ?? random(32);
   const ctRsa = draws ? oaepEncrypt(to, kRsa, draws.oaepSeed) : encryptRsa(to, kRsa);
   const { cipherText: ctMlkem, sharedSecret: kMlkem } = ml_kem768.encapsulate(to.mlkem, draws?.m);
-  return { ctRsa, ctMlkem, kMlkem, secret: combine(to, use, ctRsa, ctMlkem, kRsa, kMlkem) };
+  return {
+    ctRsa,
+    ctMlkem,
+    kMlkem,
+    secret: combine(to, use, ctRsa, ctMlkem, kRsa, kMlkem, context),
+  };
 }
 
 /** @param {Bundle} to @param {Bytes} kRsa @returns {Bytes} */
@@ -54,9 +59,10 @@ function encryptRsa(to, kRsa) {
  * A secret, whatever the ciphertexts are; throws `format` for sizes only.
  *
  * @param {Identity} own @param {Use} use @param {Bytes} ctRsa @param {Bytes} ctMlkem
+ * @param {Bytes} [context]
  * @returns {Bytes}
  */
-export function decapsulate(own, use, ctRsa, ctMlkem) {
+export function decapsulate(own, use, ctRsa, ctMlkem, context = NONE) {
   if (ctRsa.length !== own.bundle.rsaSize || ctMlkem.length !== 1088) {
     throw new Failure("format", "a KEM ciphertext of another size than the key");
   }
@@ -70,7 +76,7 @@ export function decapsulate(own, use, ctRsa, ctMlkem) {
   const instead = hmac(P, lp(own.bundle.spkiRsa), ctRsa);
   const mask = -Number(decrypted.length === 32) & 0xff;
   const kRsa = instead.map((byte, i) => (byte & ~mask) | ((decrypted[i] ?? 0) & mask));
-  return combine(own.bundle, use, ctRsa, ctMlkem, kRsa, kMlkem);
+  return combine(own.bundle, use, ctRsa, ctMlkem, kRsa, kMlkem, context);
 }
 
 /**

@@ -8,6 +8,7 @@ import { decapsulate } from "./kem.mjs";
 import { open, sha256 } from "./primitives.mjs";
 import { note as noteSchema, readJson, summary as summarySchema } from "./schemas.mjs";
 import {
+  boxKey,
   CHUNK,
   chunksOf,
   commitmentTo,
@@ -128,7 +129,9 @@ function openStanza(own, header, stanza) {
   if (!equal(fp, own.bundle.fp)) {
     throw refusal("13.1/3", "format", "a stanza for somebody else");
   }
-  const key = row("13.1/4", () => decapsulate(own, "stanza", ctRsa, ctMlkem));
+  const from = header.subarray(17, 49);
+  const secret = row("13.1/4", () => decapsulate(own, "stanza", ctRsa, ctMlkem, from));
+  const key = boxKey(secret, header, fp);
   const plaintext = row("13.1/5", () => open(key, ZERO_NONCE, box, concat(header, fp)));
   return { fileKey: plaintext.subarray(0, 32), signature: plaintext.subarray(32) };
 }

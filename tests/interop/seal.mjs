@@ -7,6 +7,7 @@ import { encapsulate } from "./kem.mjs";
 import { random, seal, sha256 } from "./primitives.mjs";
 import { writeJson } from "./schemas.mjs";
 import {
+  boxKey,
   CHUNK,
   chunksOf,
   commitmentTo,
@@ -111,9 +112,14 @@ export function sealMessage(sender, { summary, bcc, ...draft }) {
  * @param {import("./kem.mjs").KemDraws} [draws]
  */
 function sealStanza(sender, to, header, fileKey, draws) {
-  const { ctRsa, ctMlkem, secret } = encapsulate(to, "stanza", draws);
+  const { ctRsa, ctMlkem, secret } = encapsulate(to, "stanza", draws, header.subarray(17, 49));
   const signature = ed25519Sign(sender.ed25519, signed.recipient(header, to.fp));
-  const box = seal(secret, ZERO_NONCE, concat(fileKey, signature), concat(header, to.fp));
+  const box = seal(
+    boxKey(secret, header, to.fp),
+    ZERO_NONCE,
+    concat(fileKey, signature),
+    concat(header, to.fp),
+  );
   return { secret, signature, stanza: concat(to.fp, u16(ctRsa.length), ctRsa, ctMlkem, box) };
 }
 

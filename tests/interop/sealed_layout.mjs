@@ -76,6 +76,14 @@ export const commitmentTo = (fileKey) => hkdf(fileKey, NONE, utf8("sealpost/1 co
 export const keyFor = (use, secret, header) =>
   hkdf(secret, NONE, concat(utf8(`sealpost/1 ${use}`), sha256(header)), 32);
 
+/**
+ * 12.5: the key of a box, from the secret of its lane.
+ *
+ * @param {Bytes} secret @param {Bytes} header @param {Bytes} fp of the recipient
+ */
+export const boxKey = (secret, header, fp) =>
+  hkdf(secret, NONE, concat(utf8("sealpost/1 stanza"), sha256(header), fp), 32);
+
 /** What the three signatures of a message sign. */
 export const signed = {
   /** @param {Bytes} header @param {Bytes} fp of the recipient */

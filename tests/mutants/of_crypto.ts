@@ -151,17 +151,22 @@ const hybrid: readonly Mutant[] = [
     "const processSecret = new Uint8Array(32);",
   ),
   one("the secret does not depend on its use", KEM, "sealpost/1 kem ${use}", "sealpost/1 kem"),
-  one("the secret does not depend on the recipient", KEM, "lp(ctMlkem), fp);", "lp(ctMlkem));"),
+  one(
+    "the secret does not depend on the recipient",
+    KEM,
+    "lp(ctMlkem), parties);",
+    "lp(ctMlkem), parties.subarray(32));",
+  ),
   one(
     "the secret does not depend on ct_rsa",
     KEM,
-    "lp(ctRsa), lp(ctMlkem), fp);",
-    "lp(ctMlkem), fp);",
+    "lp(ctRsa), lp(ctMlkem), parties);",
+    "lp(ctMlkem), parties);",
   ),
   one(
     "the lengths of ciphertexts are not in the secret",
     KEM,
-    "lp(ctRsa), lp(ctMlkem), fp);",
+    "lp(ctRsa), lp(ctMlkem), parties);",
     "ctRsa, ctMlkem, fp);",
   ),
   one(

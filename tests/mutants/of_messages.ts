@@ -51,6 +51,30 @@ const sealed: readonly Mutant[] = [
     "concat(LABEL, fp)",
   ),
   one(
+    "a lane is anybody's",
+    "protocol/lane.ts",
+    'return await decapsulate(reader, "stanza", ctRsa, ctMlkem, senderFp);',
+    'return await decapsulate(reader, "stanza", ctRsa, ctMlkem, senderFp.subarray(0, 0));',
+  ),
+  one(
+    "a lane is known whoever sends in it",
+    "protocol/lane.ts",
+    "sha256(concat(senderFp, readerFp, ctRsa, ctMlkem))",
+    "sha256(concat(readerFp, ctRsa, ctMlkem))",
+  ),
+  one(
+    "all boxes of a lane have one key",
+    STANZA,
+    "concat(KEY_LABEL, await sha256(header), fp)",
+    "concat(KEY_LABEL, fp)",
+  ),
+  one(
+    "a lane that did not open is tried again",
+    STANZA,
+    "    if (known === null) await lanes?.refused(id, secret);\n",
+    "",
+  ),
+  one(
     "a stanza of any length is opened",
     STANZA,
     "rsa < 256 || rsa > 512 || stanza.length !== FP_SIZE + 2 + rsa + CT_MLKEM_SIZE + BOX_SIZE",

@@ -7,6 +7,7 @@ import { decapsulate, encapsulate, type KemUse } from "../../crypto/kem.ts";
 import { sealBody } from "../../protocol/body.ts";
 import { checkCommitment, commit } from "../../protocol/file_key.ts";
 import { decodeHeader, encodeHeader, HEADER_SIZE } from "../../protocol/header.ts";
+import { startLane } from "../../protocol/lane.ts";
 import { openNote, sealNote } from "../../protocol/note.ts";
 import {
   checkStanza,
@@ -29,6 +30,12 @@ const carol = await identityOf("carol", 3072);
 
 const ZERO_NONCE = new Uint8Array(12);
 const NONE = new Uint8Array(0);
+
+/** The key of a stanza's box, from the secret of its lane. */
+async function boxKey(secret: Bytes, header: Bytes, fp: Bytes): Promise<CryptoKey> {
+  const info = concat(utf8("sealpost/1 stanza"), await sha256(header), fp);
+  return await importAesKey(await hkdf(secret, NONE, info, 32));
+}
 
 Deno.test("a message is read by each of its recipients and by its sender, whatever its length", async () => {
   // Around the smallest padded size, and bodies of exactly one, two and three chunks.
@@ -68,9 +75,10 @@ Deno.test("every part of a message follows its formula", async () => {
 
   const { fp } = bob.bundle;
   assertEquals(stanza.slice(0, 34), concat(fp, new Uint8Array([1, 0])));
-  const secret = await decapsulate(bob, "stanza", stanza.slice(34, 290), stanza.slice(290, 1378));
+  const ciphertexts = [stanza.slice(34, 290), stanza.slice(290, 1378)] as const;
+  const secret = await decapsulate(bob, "stanza", ...ciphertexts, alice.bundle.fp);
   const box = await aesOpen(
-    await importAesKey(secret),
+    await boxKey(secret, header, fp),
     ZERO_NONCE,
     stanza.slice(1378),
     concat(header, fp),
@@ -171,9 +179,9 @@ Deno.test("ciphertexts of a handshake make no stanza", async () => {
   const { header, fileKey } = await sealMessage(alice, [], utf8("x"));
   const stanzaFor = async (use: KemUse) => {
     const { fp } = bob.bundle;
-    const { ctRsa, ctMlkem, secret } = await encapsulate(bob.bundle, use);
+    const { ctRsa, ctMlkem, secret } = await encapsulate(bob.bundle, use, alice.bundle.fp);
     const text = concat(fileKey, new Uint8Array(64));
-    const key = await importAesKey(secret);
+    const key = await boxKey(secret, header, fp);
     const box = await aesSeal(key, ZERO_NONCE, text, concat(header, fp));
     return concat(fp, new Uint8Array([1, 0]), ctRsa, ctMlkem, box);
   };
@@ -202,9 +210,9 @@ Deno.test("a recipient cannot hand the file key on as if the sender had addresse
 
   // With the sender's, which names bob.
   const { fp } = carol.bundle;
-  const { ctRsa, ctMlkem, secret } = await encapsulate(carol.bundle, "stanza");
+  const { ctRsa, ctMlkem, secret } = await startLane(carol.bundle, alice.bundle.fp);
   const box = await aesSeal(
-    await importAesKey(secret),
+    await boxKey(secret, header, fp),
     ZERO_NONCE,
     concat(fileKey, signature),
     concat(header, fp),

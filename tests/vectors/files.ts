@@ -89,6 +89,8 @@ export interface KemFile {
     readonly name: string;
     readonly to: string;
     readonly use: "hs-server" | "hs-client" | "stanza";
+    /** The identity whose fingerprint is the context; only with `stanza`. */
+    readonly from?: string;
     readonly draws: KemDrawsVector;
     readonly ctRsa: Hex;
     readonly ctMlkem: Hex;
@@ -101,6 +103,8 @@ export interface KemFile {
     readonly why: string;
     readonly by: string;
     readonly use: "hs-server" | "hs-client" | "stanza";
+    /** The identity whose fingerprint is the context; only with `stanza`. */
+    readonly from?: string;
     readonly ctRsa: Hex;
     readonly ctMlkem: Hex;
     /** The secret that must not come out. */
@@ -109,6 +113,8 @@ export interface KemFile {
   readonly malformed: readonly (Refused & {
     readonly by: string;
     readonly use: "hs-server" | "hs-client" | "stanza";
+    /** The identity whose fingerprint is the context; only with `stanza`. */
+    readonly from?: string;
     readonly ctRsa: Hex;
     readonly ctMlkem: Hex;
   })[];

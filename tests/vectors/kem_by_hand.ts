@@ -42,10 +42,15 @@ export function mlKemByHand(publicKey: Bytes, m: Bytes): { ciphertext: Bytes; se
 }
 
 /** Encapsulation as section 4 of the protocol describes it; `use` may be one that there is not. */
-export async function kemByHand(to: Bundle, use: string, draws: KemDraws): Promise<KemResult> {
+export async function kemByHand(
+  to: Bundle,
+  use: string,
+  draws: KemDraws,
+  context: Bytes = new Uint8Array(0),
+): Promise<KemResult> {
   const ctRsa = oaepEncrypt(to.rsa, draws.kRsa, draws.oaepSeed);
   const { ciphertext: ctMlkem, secret: kMlkem } = mlKemByHand(to.mlkemKey, draws.m);
-  const info = concat(utf8(`sealpost/1 kem ${use}`), lp(ctRsa), lp(ctMlkem), to.fp);
+  const info = concat(utf8(`sealpost/1 kem ${use}`), lp(ctRsa), lp(ctMlkem), to.fp, context);
   const secret = await hkdf(concat(draws.kRsa, kMlkem), new Uint8Array(0), info, 32);
   return { ctRsa, ctMlkem, kMlkem, secret };
 }

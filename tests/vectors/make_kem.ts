@@ -9,24 +9,27 @@ export function drawsVector({ kRsa, oaepSeed, m }: KemDraws): KemDrawsVector {
   return { kRsa: toHex(kRsa), oaepSeed: toHex(oaepSeed), m: toHex(m) };
 }
 
+const NONE = new Uint8Array(0);
+
 const PAIRS = [
-  ["alice", "hs-client"],
-  ["alice", "stanza"],
-  ["bob", "stanza"],
-  ["carol", "stanza"],
-  ["server", "hs-server"],
+  { to: "alice", use: "hs-client" },
+  { to: "alice", use: "stanza", from: "bob" },
+  { to: "bob", use: "stanza", from: "alice" },
+  { to: "carol", use: "stanza", from: "carol" },
+  { to: "server", use: "hs-server" },
 ] as const;
 
 export async function makeKem(identities: Identities): Promise<KemFile> {
   const encapsulations: KemFile["encapsulations"][number][] = [];
-  for (const [to, use] of PAIRS) {
+  for (const pair of PAIRS) {
+    const { to, use } = pair;
     const { bundle } = await identities.get(to);
+    const context = "from" in pair ? (await identities.get(pair.from)).bundle.fp : NONE;
     const draws = kemDraws(`sealpost vectors KEM ${to} ${use}`);
-    const { ctRsa, ctMlkem, kMlkem, secret } = await kemByHand(bundle, use, draws);
+    const { ctRsa, ctMlkem, kMlkem, secret } = await kemByHand(bundle, use, draws, context);
     encapsulations.push({
       name: `${use} to ${to}, ${bundle.rsaBits} bits`,
-      to,
-      use,
+      ...pair,
       draws: drawsVector(draws),
       ctRsa: toHex(ctRsa),
       ctMlkem: toHex(ctMlkem),
@@ -36,19 +39,22 @@ export async function makeKem(identities: Identities): Promise<KemFile> {
   }
   const { bundle } = await identities.get("alice");
   const draws = kemDraws("sealpost vectors KEM rejected");
-  const good = await kemByHand(bundle, "stanza", draws);
-  const given = { by: "alice", use: "stanza" } as const;
+  const { fp } = (await identities.get("bob")).bundle;
+  const good = await kemByHand(bundle, "stanza", draws, fp);
+  const given = { by: "alice", use: "stanza", from: "bob" } as const;
   const rejected = (name: string, why: string, ctRsa: Bytes, ctMlkem: Bytes, not = good.secret) => {
     return { name, why, ...given, ctRsa: toHex(ctRsa), ctMlkem: toHex(ctMlkem), not: toHex(not) };
   };
   // What OAEP gives is not 32 bytes; nobody may use those that are there.
   const odd = async (size: number) => {
     const kRsa = pattern(`sealpost vectors KEM ${size}`, size);
-    return await kemByHand(bundle, "stanza", { ...draws, kRsa });
+    return await kemByHand(bundle, "stanza", { ...draws, kRsa }, fp);
   };
   const [short, long, none] = [await odd(31), await odd(33), await odd(0)];
   const otherUse = await kemByHand(bundle, "hs-client", draws);
-  const mallory = await kemByHand((await identities.get("mallory")).bundle, "stanza", draws);
+  const { bundle: other } = await identities.get("mallory");
+  const mallory = await kemByHand(other, "stanza", draws, fp);
+  const otherSender = await kemByHand(bundle, "stanza", draws, other.fp);
   const wrong = (name: string, why: string, ctRsa: Bytes, ctMlkem: Bytes) => {
     const error = "format" as const;
     return { name, why, error, ...given, ctRsa: toHex(ctRsa), ctMlkem: toHex(ctMlkem) };
@@ -78,6 +84,13 @@ export async function makeKem(identities: Identities): Promise<KemFile> {
         otherUse.ctRsa,
         otherUse.ctMlkem,
         otherUse.secret,
+      ),
+      rejected(
+        "other-sender",
+        "made by mallory as the sender",
+        otherSender.ctRsa,
+        otherSender.ctMlkem,
+        otherSender.secret,
       ),
     ],
     malformed: [

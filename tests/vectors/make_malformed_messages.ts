@@ -193,6 +193,15 @@ async function stanzas(cases: Cases, identities: Identities, other: Made): Promi
   bits("stanza-signature", "a bit of the sealed signature", size - 17);
   bits("stanza-tag", "a bit of the tag", size - 1);
   await box("stanza-use", "encapsulated for hs-client", { use: "hs-client" });
+  await box("stanza-other-sender", "the lane is mallory's", {
+    senderFp: (await identities.get("mallory")).bundle.fp,
+  });
+  await box("stanza-key-of-all", "the box's key is the same for every header", {
+    info: (info) => concat(info.slice(0, 17), new Uint8Array(32), info.slice(49)),
+  });
+  await box("stanza-key-fp", "the box's key is the same for every recipient", {
+    info: (info) => info.slice(0, -32),
+  });
   await box("stanza-aad-header", "the header is not in the additional data", {
     aad: fromHex(made.vector.stanzas[0]?.stanza.slice(0, 64) ?? ""),
   });

@@ -43,6 +43,10 @@ export async function partKeysOf(
 /** What a stanza's maker may do otherwise than section 12.5 says. */
 export interface StanzaDeviations {
   readonly use?: string;
+  /** In the place of the header's, in the lane. */
+  readonly senderFp?: Bytes;
+  /** Of the box's key. */
+  readonly info?: (info: Bytes) => Bytes;
   /** In the place of the file key, of what is signed, and of the signature. */
   readonly fileKey?: Bytes;
   readonly signed?: (text: Bytes) => Bytes;
@@ -52,7 +56,9 @@ export interface StanzaDeviations {
 }
 
 export interface StanzaByHand {
+  /** The lane's secret, and the key of the box. */
   readonly secret: Bytes;
+  readonly key: Bytes;
   readonly signature: Bytes;
   readonly stanza: Bytes;
 }
@@ -70,11 +76,14 @@ export async function stanzaByHand(
   const text = concat(utf8("sealpost/1 recipient"), lp(header), to.fp);
   const made = await sign(signer.ed25519Key, deviations.signed?.(text) ?? text);
   const signature = deviations.signature?.(made) ?? made;
-  const { ctRsa, ctMlkem, secret } = await kemByHand(to, use, draws);
+  const senderFp = deviations.senderFp ?? header.slice(17, 49);
+  const { ctRsa, ctMlkem, secret } = await kemByHand(to, use, draws, senderFp);
+  const info = concat(utf8("sealpost/1 stanza"), await sha256(header), to.fp);
+  const key = await hkdf(secret, NONE, deviations.info?.(info) ?? info, 32);
   const plaintext = concat(deviations.fileKey ?? fileKey, signature);
-  const box = await aesSeal(await importAesKey(secret), ZERO_NONCE, plaintext, aad);
+  const box = await aesSeal(await importAesKey(key), ZERO_NONCE, plaintext, aad);
   const stanza = concat(to.fp, u16(ctRsa.length), ctRsa, ctMlkem, box);
-  return { secret, signature, stanza };
+  return { secret, key, signature, stanza };
 }
 
 /** Padding of summaries and notes (12.6): to the smallest of four sizes. */

@@ -175,8 +175,14 @@ async function message(
   const header = headerOf(given("message id"), client.bundle.fp, commitment);
   const keys = await partKeysOf(fileKey, header, client);
   const draws = kemDrawsOf("stanza", given);
-  const kem = await kemByHand(client.bundle, "stanza", draws);
-  const { stanza, signature } = await stanzaByHand(client.bundle, fileKey, header, client, draws);
+  const kem = await kemByHand(client.bundle, "stanza", draws, client.bundle.fp);
+  const { stanza, key, signature } = await stanzaByHand(
+    client.bundle,
+    fileKey,
+    header,
+    client,
+    draws,
+  );
   const padded = padToBucket(given("summary"));
   const summary = await summaryByHand(padded, keys.summary, header, client);
   const note = await noteByHand(padToBucket(given("note")), keys.note, header);
@@ -191,7 +197,8 @@ async function message(
   out.set("stanza ct_rsa", kem.ctRsa);
   out.set("stanza ct_mlkem", kem.ctMlkem);
   out.set("stanza k_mlkem", kem.kMlkem);
-  out.set("stanza key", kem.secret);
+  out.set("lane secret", kem.secret);
+  out.set("stanza key", key);
   out.set("stanza signature", signature);
   out.set("box", stanza.slice(-112));
   out.set("SHA-256(padded summary)", summary.hash);
