@@ -1,3 +1,4 @@
+import { defined } from "../crypto/defined.ts";
 import { join } from "@std/path";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { type Address, formatAddress, parseAddress } from "../protocol/address.ts";
@@ -61,7 +62,7 @@ export async function connect(options: ConnectOptions): Promise<void> {
     },
     // Whoever runs a pipe learns from its end that the connection is gone.
     ...(terminal.interactive ? { reconnect: true, retries: 2, offline: "allowed" } : {}),
-    ...(options.passwordFile === undefined ? {} : { passwordFile: options.passwordFile }),
+    ...defined({ passwordFile: options.passwordFile }),
   });
   try {
     if (wholeScreen) {
@@ -109,7 +110,7 @@ async function whoAndWhere(
 /** Whom the commands would act for; null if the settings do not say, so that it has to be asked. */
 async function knownProfile(dir: string | undefined): Promise<Profile | null> {
   try {
-    return await findProfile(dir === undefined ? {} : { dir });
+    return await findProfile(defined({ dir }));
   } catch (error) {
     // Settings with a mistake in them are reported once it is known whose folder it is.
     if (isSealpostError(error, "file-missing", "config")) return null;

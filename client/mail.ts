@@ -1,3 +1,4 @@
+import { defined } from "../crypto/defined.ts";
 import { formatSize } from "../cli/format.ts";
 import { type Bytes, equal, fromBase64 } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
@@ -344,7 +345,7 @@ export class Mail {
       date: date.getTime(),
       attachments: outgoing.attachments,
       composed,
-      ...(answered === undefined ? {} : { inReplyTo: answered }),
+      ...defined({ inReplyTo: answered }),
     }, this.identity);
     const { size } = sealed.request;
     await outgoing.onSealed?.(sealed.request.id);
@@ -463,7 +464,7 @@ export class Mail {
       uids: [...uids],
       set: [...set],
       clear: [...clear],
-      ...(folder === undefined ? {} : { folder }),
+      ...defined({ folder }),
     });
     for (const uid of changed.uids.filter((uid) => uids.includes(uid))) {
       const cached = await this.cache.entry(uid);

@@ -44,6 +44,11 @@ export class SealpostError extends Error {
   }
 }
 
+/** What a caught value says of itself: the message of an error, else the value as text. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** True if `error` is a {@linkcode SealpostError} with one of `codes`, or with any code if none are given. */
 export function isSealpostError(error: unknown, ...codes: ErrorCode[]): error is SealpostError {
   return error instanceof SealpostError && (codes.length === 0 || codes.includes(error.code));

@@ -1,3 +1,4 @@
+import { defined } from "../crypto/defined.ts";
 import * as v from "valibot";
 import { type Bytes, fromBase64, fromUtf8, utf8 } from "../crypto/bytes.ts";
 import { type ErrorCode, isSealpostError, SealpostError } from "../crypto/error.ts";
@@ -313,9 +314,7 @@ export function refusedError(
   { code, message, name, limit, retryAfter }: Omit<Refusal, "ok">,
 ): RefusedError {
   return new RefusedError(code, message, {
-    ...name === undefined ? {} : { about: name },
-    ...limit === undefined ? {} : { limit },
-    ...retryAfter === undefined ? {} : { retryAfter },
+    ...defined({ about: name, limit, retryAfter }),
   });
 }
 

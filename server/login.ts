@@ -1,3 +1,4 @@
+import { defined } from "../crypto/defined.ts";
 import { type Bytes, concat, equal, lp, toBase64, toHex, wipe } from "../crypto/bytes.ts";
 import { isSealpostError } from "../crypto/error.ts";
 import {
@@ -385,8 +386,7 @@ function refusedFor(
       ok: false,
       code: "busy",
       message,
-      ...limit === undefined ? {} : { limit },
-      ...retryAfter === undefined ? {} : { retryAfter },
+      ...defined({ limit, retryAfter }),
     },
   };
 }

@@ -1,5 +1,5 @@
 import { join } from "@std/path";
-import { isSealpostError } from "../crypto/error.ts";
+import { errorText, isSealpostError } from "../crypto/error.ts";
 import { formatFingerprint, type Identity } from "../crypto/identity.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
 import type { ByteStream } from "../protocol/byte_stream.ts";
@@ -195,7 +195,7 @@ export async function startServer(
   });
   // Mail goes on without it; the commands say then that nobody listens.
   const control: Control | null = await openControl(dir, operations, log).catch((error) => {
-    log.warn("no-control-socket", { why: error instanceof Error ? error.message : String(error) });
+    log.warn("no-control-socket", { why: errorText(error) });
     return null;
   });
 
@@ -239,7 +239,7 @@ export async function startServer(
       try {
         await operations.run({ op: "reload", by: { pid: Deno.pid } }, "signal");
       } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
+        const why = errorText(error);
         log.error("reload-failed", { why });
       }
     },
@@ -273,7 +273,7 @@ async function serveConnection(socket: ByteStream, context: ConnectionContext): 
     log.info("goodbye", { name: loggedIn.name, peer: stream.peer });
   } catch (error) {
     const code = stream.timedOut ? "timeout" : isSealpostError(error) ? error.code : "internal";
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     if (code === "internal") log.error("internal-error", { peer: stream.peer, error: why });
     else log.info("connection-ended", { peer: stream.peer, code, why });
   } finally {

@@ -1,3 +1,4 @@
+import { defined } from "../../crypto/defined.ts";
 import { formatTime, isoTime } from "../../cli/format.ts";
 import { exitCodeFor } from "../../cli/exit_codes.ts";
 import { printable, printableJson } from "../../cli/printable.ts";
@@ -48,10 +49,7 @@ export async function withMail<T>(
   offline?: "offline",
 ): Promise<T> {
   const terminal = openTerminal();
-  const profile = await findProfile({
-    ...(options.dir === undefined ? {} : { dir: options.dir }),
-    ...(options.server === undefined ? {} : { server: options.server }),
-  });
+  const profile = await findProfile(options);
   const mail = await openMail({
     terminal,
     address: requireAddress(profile),
@@ -62,7 +60,7 @@ export async function withMail<T>(
     announce: (line) => terminal.complain(line),
     retries: 2,
     ...(offline ? { offline: "allowed" } : {}),
-    ...(options.passwordFile === undefined ? {} : { passwordFile: options.passwordFile }),
+    ...defined({ passwordFile: options.passwordFile }),
   });
   try {
     mail.onStale = tellStale(terminal);
@@ -154,7 +152,7 @@ export function toJson(item: Item) {
     size: summary.size,
     attachments: summary.attachments,
     attachmentCount: summary.attachmentCount,
-    ...(summary.inReplyTo === undefined ? {} : { inReplyTo: summary.inReplyTo }),
+    ...defined({ inReplyTo: summary.inReplyTo }),
     ...(item.duplicate ? { duplicate: true } : {}),
   };
 }

@@ -1,3 +1,4 @@
+import { defined } from "../../crypto/defined.ts";
 import { formatTime, isoTime } from "../../cli/format.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { fit, printable, printableJson } from "../../cli/printable.ts";
@@ -29,10 +30,7 @@ async function withDrafts(
   work: (context: Context) => Promise<void>,
 ): Promise<void> {
   const terminal = openTerminal();
-  const profile = await findProfile({
-    ...(options.dir === undefined ? {} : { dir: options.dir }),
-    ...(options.server === undefined ? {} : { server: options.server }),
-  });
+  const profile = await findProfile(options);
   const { state } = await openLocalUser(terminal, profile.dir, profile.name);
   const drafts = await Drafts.open(state);
   const outbox = await Outbox.open(state);
@@ -151,7 +149,7 @@ function toJson(draft: SavedDraft, name: string) {
     subject,
     date: isoTime(savedAt),
     attachments,
-    ...(answers === undefined ? {} : { answers }),
+    ...defined({ answers }),
     ...forwards && { forwards: forwards.message, forwardedAttachments: forwards.attachments },
     ...(unparsed ? { problem: "its headers cannot be read" } : {}),
   };

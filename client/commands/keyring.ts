@@ -1,3 +1,4 @@
+import { defined } from "../../crypto/defined.ts";
 import { isoTime } from "../../cli/format.ts";
 import type { Bytes } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
@@ -34,7 +35,7 @@ export interface Keyring {
 /** Opens the keys and the list of known ones. No server is asked. */
 export async function openKeyring(options: KeyOptions): Promise<Keyring> {
   const terminal = openTerminal();
-  const profile = await findProfile(placeOf(options));
+  const profile = await findProfile(options);
   const person = await openLocalUser(terminal, profile.dir, profile.name);
   return {
     terminal,
@@ -43,11 +44,6 @@ export async function openKeyring(options: KeyOptions): Promise<Keyring> {
     pins: await Pins.load(person.state),
     printJson: (value) => terminal.print(printableJson(value)),
   };
-}
-
-/** Where the options say that somebody's folder and server are. */
-export function placeOf({ dir, server }: KeyOptions): { dir?: string; server?: string } {
-  return { ...dir === undefined ? {} : { dir }, ...server === undefined ? {} : { server } };
 }
 
 /** Logs on with the keys of `keyring`, runs `work`, and says goodbye. */
@@ -65,7 +61,7 @@ export async function withServer<T>(
     useTicket: true,
     cache: profile.config.cache !== false,
     announce: (line) => terminal.complain(line),
-    ...passwordFile === undefined ? {} : { passwordFile },
+    ...defined({ passwordFile }),
   });
   try {
     return await work(mail);

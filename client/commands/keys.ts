@@ -7,15 +7,7 @@ import { showsUnicode } from "../terminal/display.ts";
 import { findProfile } from "../state/profile.ts";
 import { openTerminal } from "../terminal/terminal.ts";
 import { lookalikes, plainMark, verification } from "../trust/verification.ts";
-import {
-  grouped,
-  type KeyOptions,
-  knownNames,
-  knownPin,
-  openKeyring,
-  pinJson,
-  placeOf,
-} from "./keyring.ts";
+import { grouped, type KeyOptions, knownNames, knownPin, openKeyring, pinJson } from "./keyring.ts";
 
 /** The `keys list` command: everybody whose key is known. */
 export async function listKeys(options: KeyOptions): Promise<void> {
@@ -48,7 +40,7 @@ export async function listKeys(options: KeyOptions): Promise<void> {
 
 /** The `keys show` command: one's own key, or what is known of somebody's. */
 export async function showKey(options: KeyOptions & { readonly name?: string }): Promise<void> {
-  const profile = await findProfile(placeOf(options));
+  const profile = await findProfile(options);
   const name = options.name === undefined ? profile.name : parseName(options.name);
   if (name === profile.name) {
     const terminal = openTerminal();

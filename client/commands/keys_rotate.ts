@@ -1,6 +1,7 @@
+import { defined } from "../../crypto/defined.ts";
 import { join } from "@std/path";
 import { type Bytes, equal, fromUtf8, wipe } from "../../crypto/bytes.ts";
-import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { errorText, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import {
   forgetPkcs8,
   formatFingerprint,
@@ -50,10 +51,7 @@ export interface RotateOptions {
 /** The `keys rotate` command. Throws what stops it, and says what is so then. */
 export async function rotateKeys(options: RotateOptions): Promise<void> {
   const terminal = openTerminal();
-  const profile = await findProfile({
-    ...options.dir === undefined ? {} : { dir: options.dir },
-    ...options.server === undefined ? {} : { server: options.server },
-  });
+  const profile = await findProfile(options);
   const address = requireAddress(profile);
   const { dir, name } = profile;
   const session = {
@@ -64,7 +62,7 @@ export async function rotateKeys(options: RotateOptions): Promise<void> {
     useTicket: false,
     cache: profile.config.cache !== false,
     announce: (line: string) => terminal.complain(line),
-    ...options.passwordFile === undefined ? {} : { passwordFile: options.passwordFile },
+    ...defined({ passwordFile: options.passwordFile }),
   };
   if (await NextKeys.waiting(dir, name)) {
     await (await openMail(session)).close();
@@ -142,7 +140,7 @@ async function change(
 }
 
 function uncertain(cause: unknown): SealpostError {
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = errorText(cause);
   return new SealpostError(
     isSealpostError(cause) ? cause.code : "internal",
     `${why}; the new keys are kept, and your next command finds out whether the server has taken them`,

@@ -1,9 +1,10 @@
+import { defined } from "../../crypto/defined.ts";
 import { printableJson } from "../../cli/printable.ts";
 import { findProfile, requireAddress } from "../state/profile.ts";
 import { openMail } from "../session.ts";
 import { openTerminal } from "../terminal/terminal.ts";
 import { TicketStore } from "../state/ticket_store.ts";
-import { type KeyOptions, placeOf } from "./keyring.ts";
+import { type KeyOptions } from "./keyring.ts";
 
 /** What `logout` was given. */
 export interface LogoutOptions extends KeyOptions {
@@ -14,7 +15,7 @@ export interface LogoutOptions extends KeyOptions {
 /** The `logout` command: forgets the ticket of this machine; or ends all sessions and tickets. */
 export async function logout(options: LogoutOptions): Promise<void> {
   const terminal = openTerminal();
-  const profile = await findProfile(placeOf(options));
+  const profile = await findProfile(options);
   const { dir, name } = profile;
   let ended: { sessions: number; tickets: number } | null = null;
   if (options.everywhere) {
@@ -26,7 +27,7 @@ export async function logout(options: LogoutOptions): Promise<void> {
       useTicket: true,
       cache: profile.config.cache !== false,
       announce: (line) => terminal.complain(line),
-      ...options.passwordFile === undefined ? {} : { passwordFile: options.passwordFile },
+      ...defined({ passwordFile: options.passwordFile }),
     });
     try {
       const { sessions, tickets } = await mail.connection.ask({ op: "logout", everywhere: true });

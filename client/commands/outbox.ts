@@ -41,10 +41,7 @@ async function withOutbox(
   work: (context: Context) => Promise<void>,
 ): Promise<void> {
   const terminal = openTerminal();
-  const { dir, name } = await findProfile({
-    ...(options.dir === undefined ? {} : { dir: options.dir }),
-    ...(options.server === undefined ? {} : { server: options.server }),
-  });
+  const { dir, name } = await findProfile(options);
   const { identity, retired, state } = await openLocalUser(terminal, dir, name);
   await work({
     terminal,

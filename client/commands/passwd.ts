@@ -10,7 +10,7 @@ import { findProfile, requireAddress } from "../state/profile.ts";
 import { askNewPassword, givenPassword, openLocalUser, openMail } from "../session.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { TicketStore } from "../state/ticket_store.ts";
-import { type KeyOptions, placeOf } from "./keyring.ts";
+import { type KeyOptions } from "./keyring.ts";
 
 /** What `passwd` was given. */
 export interface PasswdOptions extends KeyOptions {
@@ -27,7 +27,7 @@ export async function passwd(options: PasswdOptions): Promise<void> {
       "off a terminal, --password-stdin reads the old and the new password, a line each",
     );
   }
-  const profile = await findProfile(placeOf(options));
+  const profile = await findProfile(options);
   const { dir, name } = profile;
   // Before the keys are opened: a passphrase that is asked for must not be taken from these lines.
   const lines = options.passwordStdin ? readTwoLines() : null;

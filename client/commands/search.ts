@@ -1,3 +1,4 @@
+import { defined } from "../../crypto/defined.ts";
 import { type ErrorCode, isSealpostError } from "../../crypto/error.ts";
 import { parseName } from "../../protocol/name.ts";
 import { fit, printable } from "../../cli/printable.ts";
@@ -33,8 +34,10 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
   const where = {
     folder: options.folder === undefined ? null : parseFolder(options.folder),
     limit: options.limit,
-    ...(options.from === undefined ? {} : { from: parseName(options.from) }),
-    ...(options.since === undefined ? {} : { since: parseSince(options.since) }),
+    ...defined({
+      from: options.from === undefined ? undefined : parseName(options.from),
+      since: options.since === undefined ? undefined : parseSince(options.since),
+    }),
   };
   await withMail(options, async ({ mail, terminal, json, printJson }) => {
     await mail.refresh();

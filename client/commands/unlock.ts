@@ -8,13 +8,13 @@ import { askPassphrase } from "../session.ts";
 import { openTerminal } from "../terminal/terminal.ts";
 import { parseLife, unlockKeys } from "../state/unlock.ts";
 import { forgetUnlocked, noRuntimeFolder, runtimeFolder } from "../state/unlocked.ts";
-import { type KeyOptions, placeOf } from "./keyring.ts";
+import { type KeyOptions } from "./keyring.ts";
 
 /** The `unlock` command: keeps the private key without its passphrase for a while. */
 export async function unlock(options: KeyOptions & { readonly life: string }): Promise<void> {
   const life = parseLife(options.life);
   const terminal = openTerminal();
-  const { dir, name } = await findProfile(placeOf(options));
+  const { dir, name } = await findProfile(options);
   if (!await hasPassphrase(dir, name)) {
     throw new SealpostError(
       "usage",
@@ -36,7 +36,7 @@ export async function unlock(options: KeyOptions & { readonly life: string }): P
 /** The `lock` command: from now on the passphrase is asked for again. */
 export async function lock(options: KeyOptions): Promise<void> {
   const terminal = openTerminal();
-  const { dir, name } = await findProfile(placeOf(options));
+  const { dir, name } = await findProfile(options);
   const wasUnlocked = await forgetUnlocked(dir, name);
   if (options.json) return terminal.print(printableJson({ unlocked: false, wasUnlocked }));
   terminal.print(wasUnlocked ? "Locked." : "It was not unlocked.");

@@ -1,3 +1,4 @@
+import { defined } from "../../crypto/defined.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { utf8 } from "../../crypto/bytes.ts";
 import { printable, printableJson } from "../../cli/printable.ts";
@@ -38,10 +39,7 @@ export async function watch(options: WatchOptions): Promise<void> {
     throw new SealpostError("usage", "--exec needs a shell (sh), which is not to be had here");
   }
   const terminal = openTerminal();
-  const profile = await findProfile({
-    ...(options.dir === undefined ? {} : { dir: options.dir }),
-    ...(options.server === undefined ? {} : { server: options.server }),
-  });
+  const profile = await findProfile(options);
   const person = await openLocalUser(terminal, profile.dir, profile.name);
   const bell = new Bell();
   const mail = await openMail({
@@ -56,7 +54,7 @@ export async function watch(options: WatchOptions): Promise<void> {
     offline: "allowed",
     onMail: () => bell.ring(),
     announce: (line) => terminal.complain(line),
-    ...(options.passwordFile === undefined ? {} : { passwordFile: options.passwordFile }),
+    ...defined({ passwordFile: options.passwordFile }),
   });
   using stop = new Stop(() => bell.ring());
   try {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { errorText, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { MAX_DATA } from "../../protocol/frame.ts";
 import { rechunk } from "../../protocol/body.ts";
 import type { ReconnectingConnection } from "../connection/reconnecting_connection.ts";
@@ -61,7 +61,7 @@ export async function deliverWaiting(
     return { id, at: answer.at, waits: null };
   } catch (error) {
     if (mayPass(error)) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       const waits = new SealpostError(
         isSealpostError(error) ? error.code : "connection-lost",
         `${why}; the message is kept sealed in the outbox and goes out with your next connection`,
@@ -80,7 +80,7 @@ export async function deliverWaiting(
         throw error;
       }
     }
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     if (onRefusal === "remove") await waiting.remove();
     else if (onRefusal === "set-aside") await waiting.setAside(why);
     else await onRefusal().then(() => waiting.remove(), () => waiting.setAside(why));

@@ -1,3 +1,4 @@
+import { defined } from "../../crypto/defined.ts";
 import { type Bytes, concat, equal, utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { type Envelope, EnvelopeReader } from "../../protocol/envelope.ts";
@@ -91,7 +92,7 @@ export async function reseal<T>(
         size: summary.size,
         stream: () => renamed(message.stream(), waiting.request.id, formatMessageId(id)),
       },
-      ...summary.inReplyTo === undefined ? {} : { inReplyTo: summary.inReplyTo },
+      ...defined({ inReplyTo: summary.inReplyTo }),
     }, self.identity);
     return await use(sealed);
   } finally {

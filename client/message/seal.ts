@@ -1,3 +1,4 @@
+import { defined } from "../../crypto/defined.ts";
 import { type Bytes, random, toBase64, wipe } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import type { Identity } from "../../crypto/identity.ts";
@@ -102,6 +103,6 @@ function summarize(message: OutgoingMessage, sender: Identity): Summary {
     size: message.composed.size,
     attachmentCount: message.attachmentCount ?? message.attachments.length,
     attachments: message.attachments.map(({ name, size }) => ({ name, size })),
-    ...(message.inReplyTo === undefined ? {} : { inReplyTo: message.inReplyTo }),
+    ...defined({ inReplyTo: message.inReplyTo }),
   };
 }

@@ -1,3 +1,5 @@
+import { defined } from "../../crypto/defined.ts";
+
 /** Where keys are pressed: what they mean depends on it. */
 export type Mode =
   | "list"
@@ -81,7 +83,7 @@ export interface Binding {
 }
 
 function bind(keys: string, action: Action, help: string, hint?: string): Binding {
-  return { keys: keys.split(", "), action, help, ...(hint === undefined ? {} : { hint }) };
+  return { keys: keys.split(", "), action, help, ...defined({ hint }) };
 }
 
 const MOVING: readonly Binding[] = [

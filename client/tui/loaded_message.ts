@@ -1,3 +1,4 @@
+import { errorText } from "../../crypto/error.ts";
 import type { Person } from "../../protocol/summary.ts";
 import type { Item } from "../mailbox/open.ts";
 import type { DisplayedMessage } from "../mailbox/show.ts";
@@ -77,7 +78,7 @@ export class LoadedMessage {
       this.#shown = await mail.show(opened, message);
       this.#bcc = await mail.blindCopied(opened);
     } catch (error) {
-      this.#problem = error instanceof Error ? error.message : String(error);
+      this.#problem = errorText(error);
       throw error;
     } finally {
       this.#host.refresh();

@@ -1,5 +1,5 @@
 import type { Bytes } from "../../crypto/bytes.ts";
-import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { errorText, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { wrapFileError } from "../../files/atomic_file.ts";
 import type { ByteStream } from "../../protocol/byte_stream.ts";
 import { listenLocal, type LocalListener } from "../../protocol/socket.ts";
@@ -89,7 +89,7 @@ async function serve(stream: ByteStream, operations: Operations, log: Log): Prom
     clearTimeout(deadline);
     await within(stream.write(await answer(line, operations, log)), PATIENCE, undefined);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     log.debug("control-ended", { why });
   } finally {
     clearTimeout(deadline);

@@ -1,6 +1,6 @@
 import type { Bytes } from "../../crypto/bytes.ts";
 import { equal } from "../../crypto/bytes.ts";
-import { SealpostError } from "../../crypto/error.ts";
+import { errorText, SealpostError } from "../../crypto/error.ts";
 import { decodeBundle, formatFingerprint } from "../../crypto/identity.ts";
 import { padme } from "../../crypto/padme.ts";
 import { CHUNK, SEALED_CHUNK } from "../../crypto/stream.ts";
@@ -82,7 +82,7 @@ export async function checkRows(db: DatabaseSync, findings: FsckFindings): Promi
       await check();
     } catch (error) {
       if (error instanceof SealpostError && error.code !== "internal") throw error;
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       findings.damage("database", `${what} cannot be checked: ${printable(why)}`);
     }
   };

@@ -1,3 +1,4 @@
+import { defined } from "../../crypto/defined.ts";
 import { utf8 } from "../../crypto/bytes.ts";
 import { syncFolder, wrapFileError, writeAll } from "../../files/atomic_file.ts";
 import { printable } from "../../cli/printable.ts";
@@ -70,7 +71,7 @@ export class AuditLog {
     const line = {
       time: new Date().toISOString(),
       action,
-      ...name === undefined ? {} : { name },
+      ...defined({ name }),
       result,
       ...origin,
       ...details,

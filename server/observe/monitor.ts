@@ -1,4 +1,4 @@
-import { SealpostError } from "../../crypto/error.ts";
+import { errorText, SealpostError } from "../../crypto/error.ts";
 import { type Address, formatAddress } from "../../protocol/address.ts";
 import { serveHttp } from "../../protocol/socket.ts";
 import { type Log } from "./log.ts";
@@ -68,7 +68,7 @@ export function openMonitor(
       try {
         return await answer(request);
       } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
+        const why = errorText(error);
         source.log.error("metrics-failed", { why });
         return text(500, "the server's log says more\n");
       }

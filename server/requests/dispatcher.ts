@@ -1,5 +1,6 @@
+import { defined } from "../../crypto/defined.ts";
 import type { Bytes } from "../../crypto/bytes.ts";
-import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { errorText, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { rechunk } from "../../protocol/body.ts";
 import type { Connection } from "../../protocol/connection.ts";
 import { type Frame, Kind, MAX_DATA } from "../../protocol/frame.ts";
@@ -269,9 +270,9 @@ export class Dispatcher {
     observer.refusals.add(code);
     if (code === "internal") log.error("internal-error", { name, error: String(error) });
     else if (code === "disk-full" || code === "file-io") {
-      log.error("store-error", { name, error: reasonOf(error) });
+      log.error("store-error", { name, error: errorText(error) });
     }
-    const message = OWN_TROUBLE[code] ?? reasonOf(error);
+    const message = OWN_TROUBLE[code] ?? errorText(error);
     await this.#respond(job, { ok: false, code, message, ...detailsOf(error) });
   }
 
@@ -294,7 +295,7 @@ export class Dispatcher {
       job.cancelled = true;
       if (this.#connection.open) {
         const { name } = this.#session;
-        this.#context.log.error("store-error", { name, error: reasonOf(error) });
+        this.#context.log.error("store-error", { name, error: errorText(error) });
       }
     }
     const kind = job.cancelled ? Kind.cancel : Kind.end;
@@ -340,10 +341,6 @@ function paceOf({ requestsPerSecond: perSecond, requestsBurst: burst }: Values) 
   return { perSecond, burst };
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** What a client is told of the server's own trouble; the log says more. */
 const OWN_TROUBLE: { readonly [code in WireError]?: string } = {
   "internal": "the server failed to do this; its log says more",
@@ -356,9 +353,7 @@ function detailsOf(error: unknown): Pick<Refusal, "name" | "limit" | "retryAfter
   if (!(error instanceof RefusedError)) return {};
   const { about, limit, retryAfter } = error;
   return {
-    ...about === undefined ? {} : { name: about },
-    ...limit === undefined ? {} : { limit },
-    ...retryAfter === undefined ? {} : { retryAfter },
+    ...defined({ name: about, limit, retryAfter }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { defined } from "../../crypto/defined.ts";
 import { type Bytes, lp, toHex } from "../../crypto/bytes.ts";
 import { encodeEntry } from "../../protocol/entry.ts";
 import type { ListRequest } from "../../protocol/request.ts";
@@ -30,9 +31,7 @@ async function* entries(
   let { after, before } = request;
   for (let left = request.limit; left > 0; left -= PAGE) {
     const query: ListQuery = {
-      ...(folder === undefined ? {} : { folder }),
-      ...(after === undefined ? {} : { after }),
-      ...(before === undefined ? {} : { before }),
+      ...defined({ folder, after, before }),
       ascending,
       limit: Math.min(PAGE, left),
     };

@@ -1,3 +1,4 @@
+import { defined } from "../../crypto/defined.ts";
 import type { Option } from "../../cli/command.ts";
 
 /**
@@ -637,8 +638,7 @@ function numberKind(setting: Setting): Pick<Option, "kind" | "min" | "max"> {
   if (off !== undefined || (kind !== "size" && kind !== "count")) return {};
   return {
     kind: kind === "size" ? "size" : "integer",
-    ...min === undefined ? {} : { min },
-    ...max === undefined ? {} : { max },
+    ...defined({ min, max }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { defined } from "../../crypto/defined.ts";
 import { assert, assertEquals } from "@std/assert";
 import { type Bytes, concat, equal, readU32, toBase64, utf8 } from "../../crypto/bytes.ts";
 import type { AcceptedLogin } from "../../client/connection/login.ts";
@@ -129,7 +130,7 @@ export class Bystander {
       folder: "inbox",
       order: "newest",
       limit,
-      ...(before === undefined ? {} : { before }),
+      ...defined({ before }),
     });
     const bytes = concat(...await all(data));
     const entries: Entry[] = [];

@@ -1,3 +1,4 @@
+import { defined } from "../../crypto/defined.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { sealpost } from "../support/command.ts";
@@ -31,7 +32,7 @@ async function withGroup(
       as: (name, args, { input, password = passwordOf(name) } = {}) => {
         return sealpost(args, {
           cwd: join(group.dir, name),
-          ...(input === undefined ? {} : { input }),
+          ...defined({ input }),
           env: password === null ? {} : { SEALPOST_PASSWORD: password },
         });
       },

@@ -1,3 +1,4 @@
+import { defined } from "../../crypto/defined.ts";
 import { assertEquals } from "@std/assert";
 import { buildFor, sealpost } from "./command.ts";
 import { Group, type GroupOptions } from "./group.ts";
@@ -36,7 +37,7 @@ export class Commanding implements AsyncDisposable {
     const { input, password = passwordOf(name), env = {} } = options;
     return sealpost(args, {
       cwd: this.group.path(name),
-      ...(input === undefined ? {} : { input }),
+      ...defined({ input }),
       env: { ...password === null ? {} : { SEALPOST_PASSWORD: password }, ...env },
     });
   }

@@ -1,3 +1,4 @@
+import { errorText } from "../../crypto/error.ts";
 import { assert } from "@std/assert";
 import type { ErrorCode } from "../../crypto/error.ts";
 import { assertRefusedAsync } from "../crypto/support.ts";
@@ -15,7 +16,7 @@ export async function forEachCase<T extends { readonly name: string }>(
     try {
       await work(one);
     } catch (cause) {
-      const text = cause instanceof Error ? cause.message : String(cause);
+      const text = errorText(cause);
       throw new Error(`${one.name}: ${text}`, { cause });
     }
   }

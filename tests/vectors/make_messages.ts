@@ -1,3 +1,4 @@
+import { defined } from "../../crypto/defined.ts";
 import { type Bytes, concat, toBase64, toHex, u64, utf8 } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
@@ -175,7 +176,7 @@ async function make(identities: Identities, plan: Plan): Promise<Made> {
     size: message.length,
     attachmentCount: plan.attachmentCount ?? attachments.length,
     attachments,
-    ...(plan.inReplyTo === undefined ? {} : { inReplyTo: plan.inReplyTo }),
+    ...defined({ inReplyTo: plan.inReplyTo }),
   });
   const note = copy ? JSON.stringify({ bcc: await people(bcc) }) : null;
   const { hash, signature, sealed } = await summaryByHand(
