@@ -21,7 +21,7 @@ export interface Searched {
 export async function searchKept(count: number, size: number, runs: number): Promise<Searched[]> {
   const dir = await Deno.makeTempDir();
   const state = await State.open(dir, "alice", await generateIdentity({ rsaBits: 2048 }));
-  const cache = Cache.open(state, true);
+  const cache = await Cache.open(state, true);
   const text = "Some words about something, as people write them. ".repeat(Math.ceil(size / 50));
   try {
     const entry = (uid: number) => ({

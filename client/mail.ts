@@ -134,7 +134,7 @@ export class Mail {
   ): Promise<Mail> {
     const self = { name, identity, retired };
     const people = new People(connection, await Pins.load(state), self, serverFps);
-    const cache = Cache.open(state, keepCache);
+    const cache = await Cache.open(state, keepCache);
     const bodies = keepCache ? await Bodies.open(state) : null;
     const opener = new MessageOpener(
       self,
@@ -350,8 +350,8 @@ export class Mail {
     const { size } = sealed.request;
     await outgoing.onSealed?.(sealed.request.id);
     const waiting = await withProgress("Sealing", size, (tell) => this.#outbox.add(sealed, tell));
-    await outgoing.onKept?.();
     try {
+      await outgoing.onKept?.();
       const sent = await withProgress("Sending", size, (tell) => {
         const onRefused = outgoing.onRefused ?? "remove";
         return deliverWaiting(this.connection, waiting, onRefused, (one) => this.#renew(one), tell);
@@ -368,6 +368,8 @@ export class Mail {
       throw isSealpostError(error, "key-changed")
         ? await this.#explainChange([...to, ...cc, ...bcc], error)
         : error;
+    } finally {
+      waiting.release();
     }
   }
 
@@ -381,15 +383,26 @@ export class Mail {
     });
   }
 
-  /** Throws a message away that waits, or was refused. No error if it went out meanwhile. */
-  async discardUnsent(id: string): Promise<void> {
-    for (const { waiting } of await this.unsent()) {
-      if (waiting.request.id === id) await waiting.remove();
+  /** Resolves when no other client of this user is sending any of what waits. Throws `file-io`. */
+  async othersSent(): Promise<void> {
+    for (const one of (await this.#outbox.list()).waiting) {
+      if (await one.claim("wait")) one.release();
     }
   }
 
   /**
-   * Sends what waits from earlier. Returns how many went out, and the refusals. Throws if the
+   * Throws a message away that waits, or was refused. No error if it went out meanwhile. Throws `busy`
+   * while another client of this user is sending it.
+   */
+  async discardUnsent(id: string): Promise<void> {
+    for (const { waiting } of await this.unsent()) {
+      if (waiting.request.id === id) await waiting.discard();
+    }
+  }
+
+  /**
+   * Sends what waits from earlier, but for what another client of this user is sending. Returns how
+   * many went out, and the refusals. Throws if the
    * connection fails, or there is none.
    */
   async flushOutbox(): Promise<{ sent: number; refused: string[] }> {
@@ -400,6 +413,8 @@ export class Mail {
     const { waiting: messages, unknown } = await this.#outbox.list();
     for (const path of unknown) refused.push(`${path}: where it was to go is not known any more`);
     for (const waiting of messages) {
+      // Another client of this user sends it, and says what became of it.
+      if (!await waiting.claim()) continue;
       try {
         // Under a key that was one's own before: the server takes it no more.
         const former = !equal(await sealedBy(waiting), this.identity.bundle.fp);
@@ -423,6 +438,8 @@ export class Mail {
           ? `${(await this.#explainChange(names, error)).message}; it waits in the outbox`
           : error.message;
         refused.push(`to ${names.join(", ")}: ${why}`);
+      } finally {
+        waiting.release();
       }
     }
     return { sent, refused };

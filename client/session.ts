@@ -166,8 +166,6 @@ async function openSettled(
           `${formatFingerprint(identity.bundle.fp)}.`,
       );
     }
-    // The next ticket comes after the first request: without it, the next time needs a password.
-    if (again && dialed.resumed) await dialed.session.ask({ op: "whoami" });
     return dialed;
   };
   const { reconnect = false, retries = 0 } = options;

@@ -116,7 +116,7 @@ export async function discardWaiting(
         throw new SealpostError("cancelled", "nothing was thrown away");
       }
     }
-    await row.waiting.remove();
+    await row.waiting.discard();
     if (options.json) printJson({ discarded: row.waiting.request.id });
     else terminal.print("The message is gone; it will not be sent.");
   });
@@ -125,6 +125,7 @@ export async function discardWaiting(
 /** The `outbox flush` command: sends what waits. Its exit code is 75 if something still does. */
 export async function flushOutbox(options: CommonOptions): Promise<void> {
   await withMail(options, async ({ mail, terminal, json, printJson, flushed }) => {
+    await mail.othersSent();
     const waiting = (await mail.waiting()).map(({ id }) => id);
     if (json) printJson({ sent: flushed.sent, waiting });
     else {

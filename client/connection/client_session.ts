@@ -23,9 +23,6 @@ const EMPTY = new Uint8Array(0);
 /** How long a server may leave what it was asked without any progress, milliseconds. */
 const PATIENCE = 300_000;
 
-/** How long a goodbye waits for the ticket of a session that asked nothing, milliseconds. */
-const TICKET_WAIT = 2000;
-
 /** What may still be on its way when data is not wanted any more, bytes: buffers of both systems. */
 const MAX_DRAINED = 32 * 1024 * 1024;
 
@@ -73,9 +70,9 @@ export interface Channel {
 /** Requests and their answers over a logged-in connection. */
 export class ClientSession implements Channel {
   readonly #connection: Connection;
-  readonly #onEvent: (event: Event) => void | Promise<void>;
-  /** What became of the events so far. */
-  #told: Promise<unknown> = Promise.resolve();
+  readonly #onEvent: (event: Event) => void;
+  /** What a goodbye waits for. */
+  #settled: Promise<unknown> = Promise.resolve();
   readonly #patience: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pending: Pending[] = [];
@@ -88,13 +85,13 @@ export class ClientSession implements Channel {
   readonly ended: Promise<SealpostError>;
 
   /**
-   * `onEvent` is told what the server says without being asked; a goodbye waits for what it returns.
+   * `onEvent` is told what the server says without being asked.
    * The connection ends with `timeout` if what was asked makes no progress for `patience`
    * milliseconds.
    */
   constructor(
     connection: Connection,
-    onEvent: (event: Event) => void | Promise<void> = () => {},
+    onEvent: (event: Event) => void = () => {},
     patience = PATIENCE,
   ) {
     this.#connection = connection;
@@ -122,33 +119,19 @@ export class ClientSession implements Channel {
     return (await this.#request<"deliver">(request, { sealed, onProgress })).response;
   }
 
-  /** As {@linkcode ClientSession.close}, once the next ticket came: the server gives it with its first answer. */
-  async closeWithTicket(): Promise<void> {
-    if (this.#nextId === 1 && !this.#ended) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const late = new Promise<void>((resolve) => timer = setTimeout(resolve, TICKET_WAIT));
-      // Without it the password is asked for the next time, and that is all.
-      const asked = this.ask({ op: "whoami" }).then(() => {}, () => {});
-      await Promise.race([asked, late]);
-      clearTimeout(timer);
-    }
-    await this.close();
+  /** Has a goodbye wait until `settled` resolves: something is still to come. */
+  delayClose(settled: Promise<unknown>): void {
+    this.#settled = settled.catch(() => {});
   }
 
   async close(): Promise<void> {
+    await this.#settled;
     this.#ended ??= closed();
     // Whoever left data unread must not keep the goodbye waiting.
     for (const { data } of this.#pending) data.fail(this.#ended);
     clearTimeout(this.#timer);
     await this.#connection.close();
     await this.#reading;
-    // A ticket that just came is to be there for the next program.
-    await this.#told;
-  }
-
-  #tell(event: Event): void {
-    const told = this.#onEvent(event);
-    if (told) this.#told = Promise.allSettled([this.#told, told]);
   }
 
   async #request<O extends Op>(
@@ -268,7 +251,7 @@ export class ClientSession implements Channel {
   async #take(frame: Frame): Promise<void> {
     if (frame.kind === Kind.event) {
       const event = decodeEvent(frame.payload);
-      if (event) this.#tell(event);
+      if (event) this.#onEvent(event);
       return;
     }
     const pending = this.#pending[0];

@@ -5,10 +5,15 @@ import type { Hello } from "../../protocol/hello.ts";
 import { PROGRAM_VERSION } from "../../cli/program.ts";
 import type { MailEvent } from "../../protocol/request.ts";
 import { TICKET_LABEL } from "../../protocol/resumption.ts";
+import { connectSocket } from "../../protocol/socket.ts";
+import { within } from "../../protocol/timer.ts";
 import { ClientSession } from "./client_session.ts";
 import { type Connected, logIn, resumeLogin } from "./login.ts";
 import type { State } from "../state/state.ts";
 import { TicketStore } from "../state/ticket_store.ts";
+
+/** How long a resumed session waits for its next ticket before others may log on, milliseconds. */
+const TICKET_WAIT = 2000;
 
 /** Who logs on, where, and how. */
 export interface LogOnOptions {
@@ -39,29 +44,40 @@ export interface LoggedOn {
 
 /**
  * Logs on with a ticket if there is one and the server takes it, else with the password, and keeps
- * the ticket for the next time. Throws what {@linkcode logIn} throws.
+ * the ticket for the next time. Clients of one user that log on at once take turns, so that each
+ * finds the ticket that the one before it was given. Throws what {@linkcode logIn} throws, and `busy`
+ * if another client keeps its turn for a minute.
  */
 export async function logOn(options: LogOnOptions): Promise<LoggedOn> {
   const tickets = new TicketStore(options.state, options.server.fp);
-  const resumed = options.useTicket ? await resume(options, tickets) : null;
-  if (resumed) {
-    return { ...ready(resumed, tickets, options, true), bound: false, resumed: true };
-  }
+  const resumed = await inTurn(options, tickets, (turn) => resume(options, tickets, turn));
+  if (resumed) return resumed;
+  // Others go on meanwhile: a person may have to type it.
   const password = await options.password();
   try {
-    const loggedIn = await logIn(options.address, options.server, options.identity, {
-      name: options.name,
-      password,
-      client: `sealpost/${PROGRAM_VERSION}`,
+    const { change, ...loggedOn } = await inTurn(options, tickets, async (turn) => {
+      const late = await resume(options, tickets, turn);
+      return late ? { ...late, change: false } : await logInAnew(options, tickets, password);
     });
-    const { ticket, bound, change } = loggedIn.verdict;
-    const logged = ready(loggedIn, tickets, options, false);
-    if (change) await changePassword(logged.session, fromUtf8(password), options.newPassword);
-    else if (ticket) await keep(tickets, loggedIn, ticket);
-    return { ...logged, bound, resumed: false };
+    if (change) await changePassword(loggedOn.session, fromUtf8(password), options.newPassword);
+    return loggedOn;
   } finally {
     wipe(password);
   }
+}
+
+/** Runs `work` in this client's turn to log on, which ends with it unless `work` moves it on. */
+async function inTurn<T>(
+  { address }: LogOnOptions,
+  tickets: TicketStore,
+  work: (turn: DisposableStack) => Promise<T>,
+): Promise<T> {
+  using turn = new DisposableStack();
+  const free = await tickets.tryTurn();
+  // A server that is away is found to be so by all who wait at the same time, not one by one.
+  if (!free) (await connectSocket(address)).close();
+  turn.use(free ?? await tickets.turn());
+  return await work(turn);
 }
 
 /** Until a one-time password is changed, the server answers nothing else. */
@@ -78,8 +94,13 @@ async function changePassword(
   }
 }
 
-async function resume(options: LogOnOptions, tickets: TicketStore): Promise<Connected | null> {
-  if (!await tickets.any()) return null;
+/** Logs on with a ticket; null if there is none, or the server does not take it. */
+async function resume(
+  options: LogOnOptions,
+  tickets: TicketStore,
+  turn: DisposableStack,
+): Promise<LoggedOn | null> {
+  if (!options.useTicket || !await tickets.any()) return null;
   const { address, name, identity, server } = options;
   const psks: Bytes[] = [];
   // Taken only when there is a connection: a server that is away costs no ticket.
@@ -90,28 +111,58 @@ async function resume(options: LogOnOptions, tickets: TicketStore): Promise<Conn
     return { name, client: identity.bundle, server, ticket: ticket.id, psk: ticket.psk };
   };
   try {
-    return await resumeLogin(address, known, identity);
+    const connected = await resumeLogin(address, known, identity);
+    return connected && continued(options, tickets, connected, turn.move());
   } finally {
     wipe(...psks);
   }
 }
 
-function ready(
-  connected: Connected,
-  tickets: TicketStore,
+/** A resumed session. The turn ends when the next ticket is here, which its first request brings. */
+function continued(
   options: LogOnOptions,
-  resumed: boolean,
-) {
-  // One, in a session that was resumed: each that is kept is a write to the disk.
-  let due = resumed;
+  tickets: TicketStore,
+  connected: Connected,
+  turn: Disposable,
+): LoggedOn {
+  const here = Promise.withResolvers<void>();
+  // One: each that is kept is a write to the disk.
+  let due = true;
   const session = new ClientSession(connected.connection, (event) => {
     if (event.event !== "ticket") return options.onMail?.(event);
     if (!due) return;
     due = false;
     // A ticket that cannot be kept costs a password the next time, and nothing now.
-    return keep(tickets, connected, event).catch(() => {});
+    keep(tickets, connected, event).catch(() => {}).then(here.resolve);
   });
-  return { session, hello: connected.hello, exporter: connected.exporter };
+  session.ended.then(() => here.resolve());
+  const settled = within(here.promise, TICKET_WAIT, undefined).finally(() => {
+    turn[Symbol.dispose]();
+  });
+  session.delayClose(settled);
+  session.ask({ op: "whoami" }).catch(() => {});
+  const { hello, exporter } = connected;
+  return { session, hello, exporter, bound: false, resumed: true };
+}
+
+async function logInAnew(
+  options: LogOnOptions,
+  tickets: TicketStore,
+  password: Bytes,
+): Promise<LoggedOn & { readonly change: boolean }> {
+  const accepted = await logIn(options.address, options.server, options.identity, {
+    name: options.name,
+    password,
+    client: `sealpost/${PROGRAM_VERSION}`,
+  });
+  const { ticket, bound, change = false } = accepted.verdict;
+  const session = new ClientSession(accepted.connection, (event) => {
+    if (event.event !== "ticket") return options.onMail?.(event);
+  });
+  // A change of the password ends all tickets.
+  if (ticket && !change) await keep(tickets, accepted, ticket);
+  const { hello, exporter } = accepted;
+  return { session, hello, exporter, bound, resumed: false, change };
 }
 
 async function keep(

@@ -22,8 +22,6 @@ export type ConnectionState =
 export interface Dialed {
   readonly session: ClientSession;
   readonly hello: Hello;
-  /** Whether a ticket took the place of the password. */
-  readonly resumed: boolean;
 }
 
 /** How a {@linkcode ReconnectingConnection} behaves. */
@@ -93,8 +91,6 @@ export class ReconnectingConnection implements Channel {
   #failures = 0;
   #since = 0;
   #closed = false;
-  /** Whether the connection began with a ticket, which is spent. */
-  #resumed = false;
 
   private constructor(options: ReconnectOptions) {
     this.#options = options;
@@ -104,7 +100,7 @@ export class ReconnectingConnection implements Channel {
   /** Wraps an established session; when that is lost there is no other. */
   static over(session: ClientSession, hello: Hello): ReconnectingConnection {
     const connection = new ReconnectingConnection({ dial: () => Promise.reject(closed()) });
-    connection.#take({ session, hello, resumed: false });
+    connection.#take({ session, hello });
     return connection;
   }
 
@@ -203,7 +199,7 @@ export class ReconnectingConnection implements Channel {
     await this.#dialing?.catch(() => {});
     const session = this.#session;
     this.#session = null;
-    await (this.#resumed ? session?.closeWithTicket() : session?.close());
+    await session?.close();
     this.#become({ kind: "offline", why: "the connection is closed", retryAt: Infinity });
     this.#listeners.clear();
   }
@@ -219,9 +215,8 @@ export class ReconnectingConnection implements Channel {
     return new SealpostError("offline", `there is no connection to the server: ${why}`);
   }
 
-  #take({ session, hello, resumed }: Dialed): void {
+  #take({ session, hello }: Dialed): void {
     this.#session = session;
-    this.#resumed = resumed;
     this.#hello = hello;
     this.#since = performance.now();
     this.#become({ kind: "online" });

@@ -34,7 +34,7 @@ export type Reseal = (waiting: Waiting) => Promise<Waiting | null>;
 const MAX_RESEALS = 3;
 
 /**
- * Sends a waiting message and forgets it once the server has acknowledged it. After a refusal that
+ * Sends a waiting message, which is claimed, and forgets it once the server has acknowledged it. After a refusal that
  * may pass (`busy`, `disk-full`, `file-io`, `quota`, `internal`), after a lost connection and without
  * one, the message stays in the outbox. Where a recipient's key has changed it is sealed again, if
  * `reseal` can. Any other refusal is thrown, and the message treated as `onRefusal` says; one that is
@@ -85,6 +85,8 @@ export async function deliverWaiting(
     else if (onRefusal === "set-aside") await waiting.setAside(why);
     else await onRefusal().then(() => waiting.remove(), () => waiting.setAside(why));
     throw error;
+  } finally {
+    waiting.release();
   }
 }
 

@@ -88,14 +88,21 @@ export class Cache {
   /**
    * Opens the cache of a user; with `keep` false one that lives in memory only. A file that is
    * damaged, or of another version, is made anew. It is full from `limit` bytes on. Throws `file-io`,
-   * `disk-full`.
+   * `disk-full`, `busy`.
    */
-  static open(state: State, keep: boolean, limit = keep ? MAX_FILE : MAX_MEMORY): Cache {
-    const path = keep ? state.path(FILE) : ":memory:";
+  static async open(
+    state: State,
+    keep: boolean,
+    limit = keep ? MAX_FILE : MAX_MEMORY,
+  ): Promise<Cache> {
+    if (!keep) return new Cache(openDatabase(":memory:"), state, limit);
+    const path = state.path(FILE);
+    // One client of this user makes it; the others find it.
+    using _lock = await state.lock();
     try {
       return new Cache(openDatabase(path), state, limit);
     } catch (error) {
-      if (!keep) throw wrapFileError(error, "open a cache in memory");
+      if (isBusy(error)) throw wrapFileError(error, `open ${path}`);
     }
     try {
       for (const suffix of ["", "-wal", "-shm"]) removeIfThere(path + suffix);
@@ -149,7 +156,7 @@ export class Cache {
       entry,
       sealed: await this.#seal("entry", entry.uid, encodeEntry(entry)),
     })));
-    this.#db.exec("BEGIN");
+    this.#db.exec("BEGIN IMMEDIATE");
     try {
       for (const { entry, sealed } of rows) {
         this.#run(
@@ -332,7 +339,7 @@ type Row = Readonly<Record<string, unknown>>;
 function openDatabase(path: string): DatabaseSync {
   const db = new DatabaseSync(path);
   try {
-    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000");
+    db.exec("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
     const version = db.prepare("PRAGMA user_version").get()?.user_version;
     if (version === 0) db.exec(`BEGIN; ${SCHEMA} COMMIT`);
     else if (version !== SCHEMA_VERSION) throw new SealpostError("format", "another version");
@@ -342,6 +349,13 @@ function openDatabase(path: string): DatabaseSync {
     db.close();
     throw error;
   }
+}
+
+/** Whether another client of this user has the database just now: it is not damaged by that. */
+function isBusy(error: unknown): boolean {
+  const SQLITE_BUSY = 5;
+  return error instanceof Error && "errcode" in error &&
+    Number(error.errcode) % 256 === SQLITE_BUSY;
 }
 
 function removeIfThere(path: string): void {

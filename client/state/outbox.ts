@@ -12,6 +12,7 @@ import type { State } from "./state.ts";
 const SUFFIX = ".sealed";
 const PARTIAL = ".partial";
 const REFUSED = ".refused";
+const LOCK = ".lock";
 
 /** Age at which a message that is not complete is taken for left by a crash, milliseconds. */
 const ABANDONED = 3_600_000;
@@ -30,8 +31,18 @@ export interface Waiting {
   readonly fresh: boolean;
   /** The sealed bytes from `offset` on, from the file: the same for every attempt. */
   bytes(offset?: number): AsyncIterable<Bytes>;
+  /**
+   * Claims it, so that no other client of this user sends it too, until it is removed or released, or
+   * this process ends. False if it is gone, or another client has it; with `wait`, only if it is gone.
+   * What {@linkcode Outbox.add} gives is claimed already. Throws `file-io`.
+   */
+  claim(wait?: "wait"): Promise<boolean>;
+  /** Lets others claim it. Safe to call again. */
+  release(): void;
   /** Forgets it: it was acknowledged, or whoever sends it knows that it was refused. */
   remove(): Promise<void>;
+  /** Forgets it because the person says so. Throws `busy` while another client sends it, `file-io`. */
+  discard(): Promise<void>;
   /** Keeps it, and never sends it again: it was refused for good while nobody watched. */
   setAside(why: string): Promise<void>;
   /** Why it was not sent, in one line; null before the first attempt. */
@@ -79,7 +90,14 @@ export class Outbox {
     } catch (error) {
       throw wrapFileError(error, `use ${folder}`);
     }
-    return new Outbox(state, folder);
+    const outbox = new Outbox(state, folder);
+    for (const lock of (await state.files(metaName(""))).filter((name) => name.endsWith(LOCK))) {
+      const id = lock.slice(metaName("").length, -LOCK.length);
+      // In this order: one that is being added is under the one name or the other.
+      if (await exists(`${outbox.#path(id)}${PARTIAL}`) || await outbox.has(id)) continue;
+      await state.remove(lock);
+    }
+    return outbox;
   }
 
   /**
@@ -97,6 +115,7 @@ export class Outbox {
     const final = this.#path(request.id);
     const partial = `${final}${PARTIAL}`;
     const meta = { request, ...replaces ? { replaces: replaces.request.id } : {} };
+    let waiting: Waiting | null = null;
     let file: Deno.FsFile | null = null;
     try {
       file = await Deno.open(partial, { write: true, createNew: true, mode: 0o600 });
@@ -115,6 +134,9 @@ export class Outbox {
         throw new SealpostError("cancelled", "another client has sealed it again already");
       }
       await this.#state.write(metaName(request.id), utf8(JSON.stringify(meta)));
+      // Nobody else knows its id yet.
+      const claim = await this.#state.tryLock(lockName(request.id));
+      waiting = this.#waiting(request, { fresh: true, claim });
       await Deno.rename(partial, final);
       await syncFolder(this.#folder);
       await replaces?.remove().catch(() => {});
@@ -122,10 +144,11 @@ export class Outbox {
       file?.close();
       await Deno.remove(partial).catch(() => {});
       await this.#state.remove(metaName(request.id)).catch(() => {});
+      await waiting?.remove().catch(() => {});
       if (isSealpostError(error)) throw error;
       throw wrapFileError(error, `write the sealed message to ${this.#folder}`);
     }
-    return this.#waiting(request, true);
+    return waiting;
   }
 
   /** Whether a message waits, or was refused and is kept. */
@@ -148,11 +171,12 @@ export class Outbox {
     for (const id of ids.sort()) {
       const meta = await this.#state.read(metaName(id));
       if (!meta) {
-        unknown.push(this.#path(id));
+        // One that was sent since the folder was read is gone.
+        if (await exists(this.#path(id))) unknown.push(this.#path(id));
         continue;
       }
       const { request, replaces, why } = parseJson(schema, fromUtf8(meta));
-      waiting.push(this.#waiting(request, false, why));
+      waiting.push(this.#waiting(request, { why }));
       if (replaces !== undefined) replaced.add(replaces);
     }
     // Left by a crash between the two.
@@ -172,7 +196,7 @@ export class Outbox {
       const meta = await this.#state.read(metaName(id));
       if (!meta) continue;
       const { request, why } = parseJson(schema, fromUtf8(meta));
-      refused.push(this.#waiting(request, false, why, `${this.#path(id)}${REFUSED}`));
+      refused.push(this.#waiting(request, { why, path: `${this.#path(id)}${REFUSED}` }));
     }
     return refused;
   }
@@ -183,10 +207,14 @@ export class Outbox {
 
   #waiting(
     request: DeliverRequest,
-    fresh: boolean,
-    why: string | null = null,
-    path = this.#path(request.id),
+    of: {
+      readonly fresh?: boolean;
+      readonly claim?: Disposable | null;
+      readonly why?: string | undefined;
+      readonly path?: string;
+    },
   ): Waiting {
+    const { fresh = false, why = null, path = this.#path(request.id) } = of;
     const note = async (why: string) => {
       await this.#state.update(metaName(request.id), (meta) => {
         // It may have gone out over another connection meanwhile.
@@ -197,15 +225,44 @@ export class Outbox {
         };
       });
     };
+    const lock = lockName(request.id);
+    let claim = of.claim ?? null;
+    const release = () => {
+      claim?.[Symbol.dispose]();
+      claim = null;
+    };
+    const remove = async () => {
+      await Deno.remove(path).catch(() => {});
+      await this.#state.remove(metaName(request.id));
+      release();
+      // Whoever waits for it finds that the message is gone.
+      await this.#state.remove(lock).catch(() => {});
+    };
+    const claimIt = async (wait?: "wait") => {
+      if (claim !== null) return true;
+      claim = wait
+        ? await this.#state.waitForLock(lock, Infinity)
+        : await this.#state.tryLock(lock);
+      if (claim === null || await exists(path)) return claim !== null;
+      await remove();
+      return false;
+    };
     return {
       request,
       fresh,
       why,
       note,
+      claim: claimIt,
+      release,
       bytes: (offset) => readPieces(path, offset),
-      remove: async () => {
-        await Deno.remove(path).catch(() => {});
-        await this.#state.remove(metaName(request.id));
+      remove,
+      discard: async () => {
+        if (await claimIt()) return await remove();
+        if (!await exists(path)) return;
+        throw new SealpostError(
+          "busy",
+          "another command or program of yours is sending this message just now; nothing was done",
+        );
       },
       setAside: async (why) => {
         await note(why);
@@ -221,4 +278,9 @@ export class Outbox {
 
 function metaName(id: string): string {
   return `outbox-${id}`;
+}
+
+/** The file that is locked while a client sends the message. */
+function lockName(id: string): string {
+  return `${metaName(id)}${LOCK}`;
 }

@@ -10,9 +10,9 @@ import {
   wrapFileError,
   writeFileAtomic,
 } from "../../files/atomic_file.ts";
+import { lockFile, tryLockFile } from "../../files/file_lock.ts";
 import { isThere } from "../../files/key_files.ts";
 import { parseName } from "../../protocol/name.ts";
-import { sleep } from "../../protocol/timer.ts";
 import type { RetiredKeys } from "./retired_keys.ts";
 
 /** Largest file of the state, bytes. */
@@ -29,6 +29,7 @@ export const EDITING = "edit-";
 
 /** How long another client of the same user may hold the lock, milliseconds. */
 const LOCK_PATIENCE = 10_000;
+const HOLDER = "another command or program of this user";
 /** Age at which a temporary file is taken for left by a crash, milliseconds. */
 const TEMP_AGE = 3_600_000;
 
@@ -248,6 +249,16 @@ export class State {
   lock(): Promise<Disposable> {
     return lockFolder(this.#folder);
   }
+
+  /** Takes the lock called `file`, one of its own, unless somebody has it: null then. Throws `file-io`. */
+  tryLock(file: string): Promise<Disposable | null> {
+    return tryLockFile(this.path(file));
+  }
+
+  /** Waits for the lock called `file`, and takes it. Throws `busy` after `patience` milliseconds. */
+  waitForLock(file: string, patience: number): Promise<Disposable> {
+    return lockFile(this.path(file), patience, HOLDER);
+  }
 }
 
 /** What {@linkcode State.update} is to do. */
@@ -259,30 +270,8 @@ export interface Change<T> {
 
 const ADVICE = "restore it from a backup, or move it away and lose what it remembers";
 
-async function lockFolder(folder: string): Promise<Disposable> {
-  const path = join(folder, LOCK);
-  try {
-    const file = await Deno.open(path, { create: true, write: true, mode: 0o600 });
-    try {
-      const end = Date.now() + LOCK_PATIENCE;
-      while (!await file.tryLock(true)) {
-        if (Date.now() > end) {
-          throw new SealpostError(
-            "busy",
-            `another client of this user holds ${path}; close it and try again`,
-          );
-        }
-        await sleep(10 + 20 * Math.random());
-      }
-    } catch (error) {
-      file.close();
-      throw error;
-    }
-    // The system gives the lock up with the file, also when the process dies.
-    return { [Symbol.dispose]: () => file.close() };
-  } catch (error) {
-    throw wrapFileError(error, `lock ${path}`);
-  }
+function lockFolder(folder: string): Promise<Disposable> {
+  return lockFile(join(folder, LOCK), LOCK_PATIENCE, HOLDER);
 }
 
 /** The key of an identity's state, 32 bytes. */

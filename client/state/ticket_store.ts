@@ -14,6 +14,10 @@ import { State } from "./state.ts";
 const FILE = "tickets";
 /** Most tickets that are kept: one for each client that runs at once, and a few that were lost. */
 const MAX_TICKETS = 8;
+/** Locked from when a ticket is taken until the next one is here. */
+const LOCK = "tickets.lock";
+/** How long another client of this user may take to log on, milliseconds. */
+const PATIENCE = 60_000;
 /** A ticket that ends within this is not worth a try, milliseconds. */
 const MARGIN = 30_000;
 
@@ -46,6 +50,20 @@ export class TicketStore {
   constructor(state: State, server: Bytes) {
     this.#state = state;
     this.#server = toBase64(server);
+  }
+
+  /**
+   * A client's turn to log on, until it is disposed of: meanwhile no other client of this user takes a
+   * ticket, or finds that there is none because the next one is still to come. Null if another client
+   * has it.
+   */
+  tryTurn(): Promise<Disposable | null> {
+    return this.#state.tryLock(LOCK);
+  }
+
+  /** Waits for the turn that {@linkcode TicketStore.tryTurn} did not get. Throws `busy` after a minute. */
+  turn(): Promise<Disposable> {
+    return this.#state.waitForLock(LOCK, PATIENCE);
   }
 
   /** Whether there is a ticket that is still good. */

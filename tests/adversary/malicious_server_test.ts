@@ -524,7 +524,7 @@ Deno.test("a listing that does not end is refused after a page, and a mailbox wh
       await talk.answer({ ok: true, epoch, nextUid }, ...page);
     });
     const memory = await MailboxMemory.load(client.state);
-    const cache = Cache.open(client.state, false, 2 * 1024 * 1024);
+    const cache = await Cache.open(client.state, false, 2 * 1024 * 1024);
     const other = await logOn();
     await sync(other.link, cache, memory);
     let pages = 0;
@@ -769,7 +769,7 @@ Deno.test("nothing is written beside the state, whatever the server does", async
     const state = [...Deno.readDirSync(join(dir, ".sealpost", "bob"))].map(({ name }) => name);
     for (const name of state) {
       assertStringIncludes(
-        "bodies cache.db cache.db-shm cache.db-wal lock mailbox outbox pins server tmp",
+        "bodies cache.db cache.db-shm cache.db-wal lock mailbox outbox pins server tickets.lock tmp",
         name,
       );
     }

@@ -1,9 +1,6 @@
 import { join } from "@std/path";
-import { logOn } from "../../client/connection/log_on.ts";
-import {
-  type Dialed,
-  ReconnectingConnection,
-} from "../../client/connection/reconnecting_connection.ts";
+import { type LoggedOn, logOn } from "../../client/connection/log_on.ts";
+import { ReconnectingConnection } from "../../client/connection/reconnecting_connection.ts";
 import type { ClientSession } from "../../client/connection/client_session.ts";
 import { Mail } from "../../client/mail.ts";
 import { RetiredKeys } from "../../client/state/retired_keys.ts";
@@ -38,7 +35,7 @@ export async function openSession(
   const retired = new RetiredKeys(folder, name, () => Promise.resolve(null));
   const state = await State.open(folder, name, identity, retired);
   const server = await loadBundle(join(folder, "server_public.pem"));
-  let last: Dialed | null = null;
+  let last: LoggedOn | null = null;
   const dial = async () => {
     last = await logOn({
       address: parseAddress(address),

@@ -98,7 +98,7 @@ export class Reader {
   }
 
   async #withOpener<T>(work: (opener: MessageOpener) => Promise<T>): Promise<T> {
-    const cache = Cache.open(this.#state, false);
+    const cache = await Cache.open(this.#state, false);
     try {
       const failed = new FailedStanzas(this.#state);
       return await work(

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { Outbox } from "../../../client/state/outbox.ts";
 import { State } from "../../../client/state/state.ts";
@@ -90,5 +90,23 @@ Deno.test("of two clients that seal a waiting message again one does", async () 
     assertEquals(error.code, "cancelled");
     assertEquals((await textsIn(one)).length, 1);
     assertEquals((await two.list()).unknown, []);
+  });
+});
+
+Deno.test("a message is claimed by one client at a time, and by nobody once it is gone", async () => {
+  await inOutbox(async (open) => {
+    const mine = await (await open()).add(sealed("text"));
+    const [other] = (await (await open()).list()).waiting;
+    assert(other);
+    // What was just added is its sender's.
+    assertEquals(await other.claim(), false);
+    await assertRejects(() => other.discard(), SealpostError, "sending this message just now");
+    mine.release();
+    assertEquals([await other.claim(), await other.claim()], [true, true]);
+    assertEquals(await mine.claim(), false);
+    const waited = (await (await open()).list()).waiting[0]?.claim("wait");
+    await other.remove();
+    assertEquals([await waited, await mine.claim()], [false, false]);
+    assertEquals(await (await open()).list(), { waiting: [], unknown: [] });
   });
 });
