@@ -94,3 +94,19 @@ Deno.test("messages A to E are put together from the parts that the worked examp
     assertEquals(toHex(await sha256(concat(...parts))), toHex(valueOf(`SHA-256(${name})`)), name);
   }
 });
+
+Deno.test("every source file that a document names is there", async () => {
+  const root = new URL("../", import.meta.url);
+  const named: string[] = [];
+  for (const folder of ["", "docs/", "docs/decisions/"]) {
+    for await (const { name } of Deno.readDir(new URL(folder, root))) {
+      if (!name.endsWith(".md")) continue;
+      const text = await Deno.readTextFile(new URL(folder + name, root));
+      const paths =
+        /`((?:client|server|commands|cli|files|protocol|crypto|tests|tools)\/[\w/]+\.(?:ts|mjs))`/g;
+      for (const [, path = ""] of text.matchAll(paths)) named.push(path);
+    }
+  }
+  assert(named.length > 100, `${named.length} files named`);
+  for (const path of new Set(named)) await Deno.stat(new URL(path, root));
+});
