@@ -23,7 +23,10 @@ export function programHelp(program: string, version: string, table: CommandTabl
     "",
     ...sections.flatMap(({ title, words }) => [`${title}:`, ...rows(words.map(line), width), ""]),
     "Options:",
-    ...rows([["-h, --help", "show help"], ["--version", "show the version"]]),
+    ...rows([
+      ["-h, --help", "show help"],
+      ["--version", "show the version and what it was built from, also with --json"],
+    ]),
     "",
     "Environment:",
     ...rows([["SEALPOST_DEBUG=1", "show where in the program an error came from"]]),

@@ -2,7 +2,7 @@ import { SealpostError } from "../crypto/error.ts";
 import type { Command, CommandTable } from "./command.ts";
 import { commandHelp, groupHelp, programHelp } from "./help.ts";
 import { hint, nearest, parseCommand } from "./options.ts";
-import { PROGRAM, PROGRAM_VERSION } from "./program.ts";
+import { PROGRAM, PROGRAM_VERSION, versionLine } from "./program.ts";
 import { giveUpOthers } from "./rights.ts";
 
 /**
@@ -17,7 +17,7 @@ export async function run(table: CommandTable, args: readonly string[]): Promise
     case undefined:
       throw new SealpostError("usage", `no command is given; ${PROGRAM} help lists them`);
     case "--version":
-      return printText(`sealpost ${PROGRAM_VERSION}`);
+      return printText(versionLine(rest.includes("--json")));
     case "-h":
     case "--help":
       return showHelp(table, []);

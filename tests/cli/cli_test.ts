@@ -246,7 +246,18 @@ Deno.test("the program shows its version, its help, and what it does not know", 
       sealpost(["serve", "--dri", "x"], { cwd }),
     ]);
     const { version: released } = JSON.parse(await Deno.readTextFile("deno.json"));
-    assertEquals(version, { code: 0, stdout: `sealpost ${released}\n`, stderr: "" });
+    const { deno } = Deno.version;
+    assertEquals(version, {
+      code: 0,
+      stdout: `sealpost ${released} (from its source, Deno ${deno}, ${Deno.build.target})\n`,
+      stderr: "",
+    });
+    assertEquals(JSON.parse((await sealpost(["--version", "--json"], { cwd })).stdout), {
+      version: released,
+      commit: null,
+      deno,
+      platform: Deno.build.target,
+    });
     assertEquals([help.code, help.stderr], [0, ""]);
     assertEquals(short, help);
     assertEquals(ofServe.code, 0);

@@ -11,21 +11,29 @@ export interface Build {
   readonly args: readonly string[];
 }
 
-/** The program as `deno task` runs it, with the permissions that its tasks have. */
-export const FROM_SOURCE: Build = {
-  command: Deno.execPath(),
-  args: [
-    "run",
-    "--no-prompt",
-    "--quiet",
-    "--allow-read=.",
-    "--allow-write=.",
-    "--allow-net=127.0.0.1,[::1],localhost",
-    "--allow-env=SEALPOST_PASSWORD,SEALPOST_HOME,HOME,XDG_CONFIG_HOME,APPDATA,SEALPOST_PASSPHRASE," +
-    "SEALPOST_DEBUG,NO_COLOR,TERM,TMUX,ZELLIJ,STY,SSH_CONNECTION,SSH_CLIENT,SSH_TTY,LC_ALL,LC_CTYPE,LANG",
-    MAIN,
-  ],
-};
+/**
+ * The program as `deno task` runs it, with the permissions that its tasks have, from its source or
+ * from another module, such as a bundle's.
+ */
+export function fromModule(module = MAIN): Build {
+  return {
+    command: Deno.execPath(),
+    args: [
+      "run",
+      "--no-prompt",
+      "--quiet",
+      "--allow-read=.",
+      "--allow-write=.",
+      "--allow-net=127.0.0.1,[::1],localhost",
+      "--allow-env=SEALPOST_PASSWORD,SEALPOST_HOME,HOME,XDG_CONFIG_HOME,APPDATA," +
+      "SEALPOST_PASSPHRASE,SEALPOST_DEBUG,NO_COLOR,TERM,TMUX,ZELLIJ,STY,SSH_CONNECTION,SSH_CLIENT," +
+      "SSH_TTY,LC_ALL,LC_CTYPE,LANG",
+      module,
+    ],
+  };
+}
+
+export const FROM_SOURCE: Build = fromModule();
 
 /**
  * The program from its source with the permissions of the compiled executable: nothing but itself
