@@ -1,4 +1,4 @@
-import { isSealpostError, SealpostError } from "./crypto/error.ts";
+import { SealpostError } from "./crypto/error.ts";
 import { bundleToPem, formatFingerprint } from "./crypto/identity.ts";
 import { RSA_BITS } from "./crypto/rsa.ts";
 import { writeFileAtomic } from "./files/atomic_file.ts";
@@ -15,7 +15,7 @@ import {
   SERVER_NAME,
 } from "./files/key_files.ts";
 import { makeIdentity } from "./cli/make_identity.ts";
-import { parseName } from "./protocol/name.ts";
+import { nameArgument } from "./cli/options.ts";
 import { PROGRAM } from "./cli/program.ts";
 import { randomPassword } from "./crypto/random_password.ts";
 import {
@@ -96,18 +96,6 @@ export async function keygen(options: KeygenOptions): Promise<void> {
     written,
     hints,
   });
-}
-
-/** The argument NAME in its canonical form. Throws `usage`. */
-export function nameArgument(text: string): string {
-  try {
-    return parseName(text);
-  } catch (cause) {
-    if (!isSealpostError(cause, "format")) throw cause;
-    throw new SealpostError("usage", `${JSON.stringify(text)} is no name: ${cause.message}`, {
-      cause,
-    });
-  }
 }
 
 /** `./server/server_public.pem` in its standard form, or null if it is not there. */

@@ -7,8 +7,8 @@ import { formatInvitation, MAX_SERVERS } from "../../protocol/invitation.ts";
 import { findServerFolder, loadBundle, publicKeyPath, SERVER_NAME } from "../../files/key_files.ts";
 import { MAX_PASSWORD, MIN_PASSWORD } from "../../protocol/limits.ts";
 import { encodePassword } from "../../protocol/login.ts";
-import { parseName } from "../../protocol/name.ts";
 import { variable } from "../../cli/environment.ts";
+import { nameArgument } from "../../cli/options.ts";
 import { formatTime } from "../../cli/format.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { randomPassword } from "../../crypto/random_password.ts";
@@ -63,7 +63,7 @@ export async function setPassword(
   op: "user-add" | "user-passwd",
   options: PasswordOptions,
 ): Promise<void> {
-  const name = userName(options.name);
+  const name = nameArgument(options.name);
   requireOneWay(options);
   const dir = await folderOf(options);
   const servers = options.invite ? await serversFor(dir, options.address) : [];
@@ -124,7 +124,7 @@ export async function setAble(
   op: "user-disable" | "user-enable",
   options: UserOptions,
 ): Promise<void> {
-  const name = userName(options.name);
+  const name = nameArgument(options.name);
   const dir = await folderOf(options);
   const result = await perform(dir, op, { op, by: caller(), name });
   if (options.json) return printJson(result);
@@ -137,7 +137,7 @@ export async function setAble(
 
 /** `user unbind`. */
 export async function unbind(options: UserOptions): Promise<void> {
-  const name = userName(options.name);
+  const name = nameArgument(options.name);
   const dir = await folderOf(options);
   const result = await perform(dir, "user-unbind", { op: "user-unbind", by: caller(), name });
   if (options.json) return printJson(result);
@@ -154,7 +154,7 @@ export async function remove(
   options: UserOptions & { readonly purge: boolean; readonly yes: boolean },
 ): Promise<void> {
   const { purge } = options;
-  const name = userName(options.name);
+  const name = nameArgument(options.name);
   const dir = await folderOf(options);
   if (purge && !options.yes) {
     Deno.stderr.writeSync(
@@ -198,7 +198,7 @@ export async function endSessions(
 ): Promise<void> {
   // A name may be a number too; `#7` is the session for sure.
   const id = /^#(\d{1,15})$/.exec(options.who)?.[1];
-  const who = id === undefined ? userName(options.who) : Number(id);
+  const who = id === undefined ? nameArgument(options.who) : Number(id);
   const dir = await folderOf(options);
   const result = await perform(dir, "sessions-end", { op: "sessions-end", by: caller(), who });
   if (options.json) return printJson(result);
@@ -292,18 +292,6 @@ async function offline<O extends ControlOp>(
     }
   } finally {
     await store.close();
-  }
-}
-
-/** The user's name in its canonical form. Throws `usage`. */
-function userName(text: string): string {
-  try {
-    return parseName(text);
-  } catch (cause) {
-    if (!isSealpostError(cause, "format")) throw cause;
-    throw new SealpostError("usage", `${JSON.stringify(text)} is no name: ${cause.message}`, {
-      cause,
-    });
   }
 }
 

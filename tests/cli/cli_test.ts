@@ -9,7 +9,8 @@ import { describeFailure } from "../../cli/failure.ts";
 import { commandHelp, programHelp } from "../../cli/help.ts";
 import { DEFAULT_MAX_MESSAGE, DEFAULT_PORT, MAX_MAX_MESSAGE } from "../../protocol/limits.ts";
 import type { Arguments, Command } from "../../cli/command.ts";
-import { formatSize, nearest, parseCommand, parseSize } from "../../cli/options.ts";
+import { formatExactSize, parseSize } from "../../cli/format.ts";
+import { nearest, parseCommand } from "../../cli/options.ts";
 import { PROGRAM_VERSION } from "../../cli/program.ts";
 import { assertRefused } from "../crypto/support.ts";
 import { buildFor, inFolder, permissionsOf, sealpost } from "../support/command.ts";
@@ -108,7 +109,7 @@ Deno.test("sizes are read with units of 1024, and written so", () => {
   assertEquals(parseSize("17"), 17);
   assertEquals(parseSize("17B"), 17);
   for (const size of [0, 1, 1023, 1024, 1536, 1024 ** 2, 3 * 1024 ** 3, 1024 ** 4 + 1]) {
-    assertEquals(parseSize(formatSize(size)), size);
+    assertEquals(parseSize(formatExactSize(size)), size);
   }
   for (const wrong of ["", "MiB", "1.5MiB", "-1", "1e6", "10MB", "1 M", "99999999999TiB"]) {
     assertRefused("usage", () => parseSize(wrong));
