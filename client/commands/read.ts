@@ -93,7 +93,7 @@ export async function read(options: ReadOptions): Promise<void> {
     }
     // Last, since a person may stay in a pager for longer than a connection does.
     if (lines.length > 0) await present(terminal, options.tools, lines.join("\n"));
-  }, "offline");
+  }, "read");
 }
 
 /** Shows a text that is safe to print: through the pager if it has more rows than the terminal. */

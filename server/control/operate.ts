@@ -1,4 +1,4 @@
-import { wipe } from "../../crypto/bytes.ts";
+import { fromUtf8, wipe } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { hashPassword } from "../../crypto/phc.ts";
@@ -12,7 +12,7 @@ import { nameArgument } from "../../cli/options.ts";
 import { formatTime } from "../../cli/format.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { randomPassword } from "../../crypto/random_password.ts";
-import { readInputLine, readSecret } from "../../cli/secret_input.ts";
+import { askSecret, canAskSecret, readInputLine } from "../../cli/secret_input.ts";
 import { AuditLog } from "../observe/audit.ts";
 import { callControl } from "./client.ts";
 import { Operations } from "./operations.ts";
@@ -70,7 +70,7 @@ export async function setPassword(
   const expires = options.invite
     ? Math.floor((Date.now() + options.days * DAY) / 1000) * 1000
     : null;
-  const { password, shown } = newPassword(name, options);
+  const { password, shown } = await newPassword(name, options);
   const bytes = encodePassword(password);
   const phc = await hashPassword(bytes);
   wipe(bytes);
@@ -307,19 +307,19 @@ function requireOneWay({ passwordStdin, generate, invite, address }: PasswordOpt
   }
 }
 
-function newPassword(
+async function newPassword(
   name: string,
   { passwordStdin, generate, invite }: PasswordOptions,
-): { readonly password: string; readonly shown: boolean } {
+): Promise<{ readonly password: string; readonly shown: boolean }> {
   if (generate || invite) return { password: randomPassword(), shown: generate };
-  const terminal = Deno.stdin.isTerminal();
-  if (!passwordStdin && !terminal) {
+  const piped = passwordStdin && !Deno.stdin.isTerminal();
+  if (!piped && !canAskSecret()) {
     throw new SealpostError(
-      "usage",
+      "secret-needed",
       "no password: use --generate, --invite, or --password-stdin with one line piped in",
     );
   }
-  const password = terminal ? readSecret(`New password of ${name}: `) : readInputLine();
+  const password = piped ? readInputLine() : await typedSecret(`New password of ${name}: `);
   if (password === null || password === "") {
     throw new SealpostError("cancelled", "no password was given; nothing was changed");
   }
@@ -329,10 +329,20 @@ function newPassword(
       `a password has ${MIN_PASSWORD} characters or more, and at most ${MAX_PASSWORD} bytes`,
     );
   }
-  if (terminal && readSecret("Once more: ") !== password) {
+  if (!piped && await typedSecret("Once more: ") !== password) {
     throw new SealpostError("cancelled", "the two are not the same; nothing was changed");
   }
   return { password, shown: false };
+}
+
+async function typedSecret(prompt: string): Promise<string | null> {
+  const secret = await askSecret(prompt);
+  if (secret === null) return null;
+  try {
+    return fromUtf8(secret);
+  } finally {
+    wipe(secret);
+  }
 }
 
 async function serversFor(dir: string, address: string | undefined): Promise<Address[]> {

@@ -10,6 +10,7 @@ export async function whyNoTmux(): Promise<string | null> {
     return success ? null : "tmux -V fails";
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return "there is no tmux";
+    if (error instanceof Deno.errors.NotCapable) return "tmux may not be started here";
     throw error;
   }
 }

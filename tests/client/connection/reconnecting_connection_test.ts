@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   type ConnectionState,
   type Dialed,
+  isAway,
   ReconnectingConnection,
 } from "../../../client/connection/reconnecting_connection.ts";
 import { ClientSession } from "../../../client/connection/client_session.ts";
@@ -160,7 +161,7 @@ Deno.test("a connection opens without a server only if that is allowed, and the 
     "nobody listens",
   );
   server.failures = [away()];
-  const connection = await ReconnectingConnection.open({ dial: server.dial, offline: true });
+  const connection = await ReconnectingConnection.open({ dial: server.dial, offline: isAway });
   const error = await assertRejects(() => remove(connection), SealpostError);
   assertEquals([error.code, connection.hello], ["offline", null]);
   await connection.connect();
@@ -168,7 +169,7 @@ Deno.test("a connection opens without a server only if that is allowed, and the 
   await connection.close();
   server.failures = [new SealpostError("server-identity", "another server")];
   await assertRejects(
-    () => ReconnectingConnection.open({ dial: server.dial, offline: true }),
+    () => ReconnectingConnection.open({ dial: server.dial, offline: isAway }),
     SealpostError,
   );
 });
