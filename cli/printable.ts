@@ -60,9 +60,9 @@ function unicodeEscapes(text: string): string {
   return out;
 }
 
-/** `text` without everything that {@linkcode printable} would spell out. */
-export function visible(text: string): string {
-  return replaceSuspect(text, false, () => "");
+/** `text` without everything that {@linkcode printable} would spell out with the same options. */
+export function visible(text: string, options: { lines?: boolean } = {}): string {
+  return replaceSuspect(text, options.lines ?? false, () => "");
 }
 
 function replaceSuspect(
