@@ -30,10 +30,11 @@ interface Lock {
   >;
 }
 
-/** Splits `name@version`; a scope's own `@` stays with the name. */
+/** Splits `@scope/name@version_peers`; the peers, packages that share theirs with it, are left out. */
 function splitKey(key: string): { readonly name: string; readonly version: string } {
-  const at = key.lastIndexOf("@");
-  return { name: key.slice(0, at), version: key.slice(at + 1) };
+  const [, name, version] = /^((?:@[^/]+\/)?[^@]+)@([^_]+)/.exec(key) ?? [];
+  if (name === undefined || version === undefined) throw new Error(`deno.lock: ${key}?`);
+  return { name, version };
 }
 
 /** The key of a dependency, whose version deno.lock leaves out where there is one only. */
