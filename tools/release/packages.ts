@@ -3,6 +3,7 @@
  * bytes follow from their content: names are sorted, times are those of the commit, owners are root.
  */
 import { dirname, join } from "@std/path";
+import { type Bytes, utf8 } from "../../crypto/bytes.ts";
 import { executableName, output, ROOT, type Source, type Target, VERSION } from "./build.ts";
 
 /** What is packed besides the executable; all but the notices follow from the source alone. */
@@ -18,7 +19,7 @@ export interface Texts {
 const DOCUMENTS = ["OPERATING.md", "THREAT_MODEL.md", "PROTOCOL.md"];
 
 /** Compresses as `gzip -n` does: without a name and a time. */
-async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+async function gzip(bytes: Bytes): Promise<Uint8Array> {
   const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
@@ -35,7 +36,7 @@ async function writeTree(
   for (const [name, content] of Object.entries(files)) {
     const path = join(folder, name);
     await Deno.mkdir(dirname(path), { recursive: true });
-    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    const bytes = typeof content === "string" ? utf8(content) : content;
     await Deno.writeFile(path, bytes);
   }
 }
@@ -75,6 +76,7 @@ export async function packTar(
   const linux = target.debian !== undefined;
   await writeTree(folder, {
     "LICENSE": await fromSource("LICENSE"),
+    "CHANGELOG.md": await fromSource("CHANGELOG.md"),
     "THIRD_PARTY_NOTICES.txt": texts.notices,
     "man/sealpost.1": texts.manual,
     "completions/sealpost.bash": texts.completions.bash,
@@ -146,10 +148,11 @@ export async function packDeb(
     "usr/lib/systemd/system/sealpost.service": await fromSource("contrib", "sealpost.service"),
     "usr/lib/sysusers.d/sealpost.conf": await fromSource("contrib", "sealpost.sysusers"),
     "usr/lib/tmpfiles.d/sealpost.conf": await fromSource("contrib", "sealpost.tmpfiles"),
-    [`${share}/man/man1/sealpost.1.gz`]: await gzip(new TextEncoder().encode(texts.manual)),
+    [`${share}/man/man1/sealpost.1.gz`]: await gzip(utf8(texts.manual)),
     [`${share}/bash-completion/completions/sealpost`]: texts.completions.bash,
     [`${share}/zsh/vendor-completions/_sealpost`]: texts.completions.zsh,
     [`${share}/fish/vendor_completions.d/sealpost.fish`]: texts.completions.fish,
+    [`${share}/doc/sealpost/changelog.gz`]: await gzip(utf8(await fromSource("CHANGELOG.md"))),
     [`${share}/doc/sealpost/copyright`]: `${await fromSource("LICENSE")}\n${texts.notices}`,
     ...Object.fromEntries(
       await Promise.all(
