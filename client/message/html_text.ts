@@ -52,7 +52,7 @@ function convert(html: string, withHidden: boolean): string {
     if (hidden === null) writer.text(piece, preformatted > 0);
   };
   const isHidden = () =>
-    HIDDEN.has(tag) || !withHidden && !VOID.has(tag) &&
+    HIDDEN.has(tag) || !withHidden &&
       (attributes.has("hidden") || HIDING.test(attributes.get("style") ?? ""));
   const open = () => {
     if (hidden?.tag === tag) {
@@ -61,7 +61,7 @@ function convert(html: string, withHidden: boolean): string {
     }
     if (hidden !== null) return;
     if (isHidden()) {
-      hidden = { tag, depth: 1 };
+      if (!VOID.has(tag)) hidden = { tag, depth: 1 };
       return;
     }
     if (PARAGRAPHS.has(tag)) writer.breakLine(2);

@@ -80,8 +80,10 @@ Deno.test("the commands send, list, read, answer, move, mark and delete", async 
     assertStringIncludes(ok(await as("bob", ["read", id, "--raw"])), "Subject: Hello\r\n");
     assertEquals(ok(await as("bob", ["read", id, "--part", "1"])), "\x07".repeat(70_000));
 
-    ok(await as("bob", ["reply", short], { input: "Thank you." }));
+    ok(await as("bob", ["reply", short], { input: "\uFEFFThank you." }));
     const [answer] = JSON.parse(ok(await as("alice", ["inbox", "--json"])));
+    // The mark before it said how a file was written.
+    assertStringIncludes(ok(await as("alice", ["read", answer.id])), "\nThank you.");
     assertEquals(answer.subject, "Re: Hello");
     assertEquals(answer.inReplyTo, id);
     const [answered] = JSON.parse(ok(await as("bob", ["inbox", "--json"])));
