@@ -2,7 +2,8 @@ import { defined } from "../../crypto/defined.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { sealpost } from "../support/command.ts";
-import { makeGroup, type Outcome, passwordOf, ServerProcess } from "../support/program.ts";
+import { makeGroup } from "../support/group_folder.ts";
+import { type Outcome, passwordOf, ServerProcess } from "../support/program.ts";
 
 /** A server and the folders of alice and bob, both with a sealpost.toml. */
 async function withGroup(

@@ -4,7 +4,8 @@ import { permissionFlags } from "../../tools/release/build.ts";
 import { testUnless } from "../crypto/support.ts";
 import { inFolder } from "../support/command.ts";
 import { executable, whyNotCompile } from "../support/executable.ts";
-import { makeGroup, passwordOf, Program, ROOT, run, ServerProcess } from "../support/program.ts";
+import { makeGroup } from "../support/group_folder.ts";
+import { passwordOf, Program, ROOT, run, ServerProcess } from "../support/program.ts";
 
 testUnless(
   await whyNotCompile(),
@@ -51,7 +52,7 @@ testUnless(
       );
 
       await t.step("two people write to each other through its server", async () => {
-        const group = await makeGroup(["alice", "bob"], { build });
+        const group = await makeGroup(["alice", "bob"], { keygen: build, plain: true });
         let server: ServerProcess | undefined;
         try {
           server = await ServerProcess.start({ cwd: group.dir, build });

@@ -5,14 +5,8 @@ import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
 import { withControl } from "../support/operator.ts";
-import {
-  type Build,
-  makeGroup,
-  type Outcome,
-  ROOT,
-  run,
-  ServerProcess,
-} from "../support/program.ts";
+import { makeGroup } from "../support/group_folder.ts";
+import { type Build, type Outcome, ROOT, run, ServerProcess } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
 import { waitFor } from "../support/wait.ts";
 

@@ -1,4 +1,5 @@
 import { fromFileUrl, join } from "@std/path";
+import { PATIENCE } from "./wait.ts";
 
 /** The repository's root. */
 export const ROOT = fromFileUrl(new URL("../../", import.meta.url));
@@ -130,12 +131,12 @@ export class Program {
    * Waits until it prints `text` after what was waited for before; returns what it printed up to
    * and including that. Throws if it ends, or has not said it within `patience` milliseconds.
    */
-  expect(text: string, patience = 30_000): Promise<string> {
+  expect(text: string, patience = PATIENCE): Promise<string> {
     return this.#expect("stdout", text, patience);
   }
 
   /** {@linkcode Program.expect} on standard error. */
-  expectError(text: string, patience = 30_000): Promise<string> {
+  expectError(text: string, patience = PATIENCE): Promise<string> {
     return this.#expect("stderr", text, patience);
   }
 
@@ -237,31 +238,7 @@ export class ServerProcess {
   }
 }
 
-/**
- * A folder as a group has it: `server/` with keys and passwords (`NAME` has the password
- * `password of NAME`), and a folder with keys for each of `clients`.
- */
-export async function makeGroup(
-  clients: readonly string[],
-  options: { readonly build?: Build; readonly others?: readonly string[] } = {},
-): Promise<{ readonly dir: string; readonly remove: () => Promise<void> }> {
-  const dir = await Deno.makeTempDir({ prefix: "sealpost-" });
-  const start = options.build ? { cwd: dir, build: options.build } : { cwd: dir };
-  // 2048 bits are made several times faster, and nothing tested depends on the size.
-  for (const name of ["server", ...clients]) {
-    const { code, stderr } = await run(["keygen", name, "--bits", "2048"], start);
-    if (code !== 0) throw new Error(`keygen ${name}: ${stderr}`);
-  }
-  const names = [...clients, ...options.others ?? []];
-  const passwords = Object.fromEntries(names.map((name) => [name, passwordOf(name)]));
-  await Deno.writeTextFile(
-    join(dir, "server", "user_pass.json"),
-    JSON.stringify(passwords, null, 2),
-  );
-  return { dir, remove: () => Deno.remove(dir, { recursive: true }) };
-}
-
-/** The password that {@linkcode makeGroup} gives to `name`. */
+/** The password that the tests give to `name`. */
 export function passwordOf(name: string): string {
   return `password of ${name}`;
 }
