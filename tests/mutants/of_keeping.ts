@@ -1,5 +1,6 @@
 import { both, type Mutant, one } from "./mutant.ts";
 
+const CACHE = "client/state/cache.ts";
 const PINS = "client/state/pins.ts";
 const MEMORY = "client/state/mailbox_memory.ts";
 const ATTACHMENTS = "client/message/attachments.ts";
@@ -111,6 +112,30 @@ const client: readonly Mutant[] = [
     "client/message/parse.ts",
     "  parts: 1000,",
     "  parts: 1_000_000,",
+  ),
+  one(
+    "rows that are deleted stay in the free pages of the cache",
+    CACHE,
+    "PRAGMA secure_delete = ON",
+    "PRAGMA secure_delete = OFF",
+  ),
+  one(
+    "the write-ahead log keeps what was deleted",
+    CACHE,
+    'this.#get("PRAGMA wal_checkpoint(TRUNCATE)");',
+    "",
+  ),
+  one(
+    "the body of a deleted message stays",
+    "client/mailbox/forget.ts",
+    "    await bodies?.drop(cached.entry);\n",
+    "",
+  ),
+  one(
+    "removals among older messages are not noticed",
+    "client/mailbox/sync.ts",
+    "  await review(channel, mailbox, reach, account.entries);\n",
+    "",
   ),
   both(
     "what a client keeps is not bound to its file",
