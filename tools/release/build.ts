@@ -5,6 +5,8 @@
  * way on Deno 2.9, whose `compile` overflows its stack on some npm packages.
  */
 import { basename, fromFileUrl, join } from "@std/path";
+import { toHex, utf8 } from "../../crypto/bytes.ts";
+import { sha256 } from "../../crypto/hash.ts";
 import config from "../../deno.json" with { type: "json" };
 
 /** The root of the source. */
@@ -138,19 +140,57 @@ export async function bundle(folder: string, source: Source): Promise<string> {
     folder,
     "main.ts",
   ]);
+  const modules = new Map<string, string>();
   let marks = 0;
   for await (const { name } of Deno.readDir(folder)) {
-    const path = join(folder, name);
-    const text = await Deno.readTextFile(path);
+    const text = await Deno.readTextFile(join(folder, name));
     const parts = text.split(COMMIT_MARK);
     marks += parts.length - 1;
     // What Deno 2.7 writes into the module that CommonJS packages load others by needs a `require`.
     const head = text.includes(NO_REQUIRE) ? MAKE_REQUIRE : "";
-    await Deno.writeTextFile(path, head + parts.join(source.commit ?? "unknown"));
-    await Deno.utime(path, source.time, source.time);
+    modules.set(name, head + parts.join(source.commit ?? "unknown"));
+    await Deno.remove(join(folder, name));
   }
   if (marks !== 1) throw new Error(`the bundle has ${marks} places for the commit, not one`);
+  for (const [name, text] of await renameByContent(modules)) {
+    const path = join(folder, name);
+    await Deno.writeTextFile(path, text);
+    await Deno.utime(path, source.time, source.time);
+  }
   return join(folder, "main.js");
+}
+
+/** The name of a module that the bundler made up: what it is, and a hash. */
+const HASHED_NAME = /([\w.]+(?:-[\w.]+)*)-[A-Z0-9]{8}\.js/g;
+
+/**
+ * The modules of a bundle under names that follow from what they contain, those of the modules that
+ * they import included. The bundler's own names depend on the folders that it read from.
+ */
+async function renameByContent(modules: ReadonlyMap<string, string>): Promise<Map<string, string>> {
+  let names = new Map([...modules.keys()].map((name) => [name, name.replace(HASHED_NAME, "$1")]));
+  const renamed = (text: string) => text.replace(HASHED_NAME, (name) => names.get(name) ?? name);
+  // Each round tells apart what differs one import further away.
+  for (let told = 0; told < new Set(names.values()).size;) {
+    told = new Set(names.values()).size;
+    const next = new Map<string, string>();
+    for (const [name, text] of modules) {
+      const hash = toHex(await sha256(utf8(renamed(text)))).slice(0, 16);
+      const stem = name.replace(HASHED_NAME, "$1");
+      next.set(name, stem === name ? name : `${stem}-${hash}.js`);
+    }
+    names = next;
+  }
+  const result = new Map<string, string>();
+  for (const [name, text] of modules) {
+    const newName = names.get(name) ?? name;
+    // Modules without content are one; others are not made one, since each may keep its own state.
+    if (result.has(newName) && text !== "") {
+      throw new Error(`two modules of the bundle are ${newName}`);
+    }
+    result.set(newName, renamed(text));
+  }
+  return result;
 }
 
 /** What {@linkcode compile} takes besides the defaults. */
