@@ -51,6 +51,21 @@ testUnless(
         },
       );
 
+      await t.step("a command gives up the rights that its entry does not ask for", async () => {
+        const cases: readonly (readonly [args: string[], rights: string])[] = [
+          [["completions", "tcsh"], ""],
+          [["keygen", "x", "--dir", "none", "--public"], "read write env"],
+          [["outbox", "--dir", "none"], "read write env"],
+          [["inbox", "--dir", "none"], "read write net env"],
+          [["read", "x", "--dir", "none"], "read write net env"],
+        ];
+        for (const [args, rights] of cases) {
+          const env = { SEALPOST_DEBUG: "1" };
+          const { stderr } = await run(args, { cwd: folder, build, env });
+          assertMatch(stderr, new RegExp(`^rights left: ${rights}$`, "m"), args.join(" "));
+        }
+      });
+
       await t.step("two people write to each other through its server", async () => {
         const group = await makeGroup(["alice", "bob"], { keygen: build, plain: true });
         let server: ServerProcess | undefined;

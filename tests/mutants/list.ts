@@ -80,6 +80,8 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "protocol/name.ts": ["protocol/names", "vectors/json"],
   "protocol/schema.ts": ["vectors/json"],
   "cli/printable.ts": ["cli/printable"],
+  "cli/rights.ts": [{ file: "cli/cli", filter: "/keeps no right/" }],
+  "commands/editor.ts": [{ file: "cli/cli", filter: "/keeps no right/" }],
   "client/trust/people.ts": ["vectors/messages"],
   "client/message/unseal.ts": ["vectors/messages"],
   "server/requests/dispatcher.ts": [{
