@@ -46,16 +46,17 @@ const RETRY_AFTER = [250, 1500];
 /** The longest that a retry waits because the server asks for it, seconds. */
 const MAX_RETRY_WAIT = 5;
 
-/** With these, another attempt without the person would end in the same way. */
+/**
+ * With these, another attempt without the person would end in the same way. None of them comes from
+ * what a server says before it has proven its key: that can be anybody's, and ends no waiting.
+ */
 const FINAL: readonly ErrorCode[] = [
   "cancelled",
   "config",
   "login-refused",
   "passphrase",
   "secret-needed",
-  "server-identity",
   "usage",
-  "version",
 ];
 
 /** With these, the server could not be reached or asked to come later; all else is about the login. */

@@ -99,6 +99,10 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/message/attachments.ts": ["client/message/attachments"],
   "client/message/parse.ts": ["client/message/parse"],
   "client/state/state.ts": ["client/state/state"],
+  "protocol/plaintext.ts": ["client/connection/reconnecting_connection"],
+  "client/connection/reconnecting_connection.ts": [
+    "client/connection/reconnecting_connection",
+  ],
   "client/state/cache.ts": ["e2e/deletion"],
   "client/mailbox/forget.ts": ["e2e/deletion"],
   "client/mailbox/sync.ts": ["client/mailbox/sync"],

@@ -137,6 +137,18 @@ const client: readonly Mutant[] = [
     "  await review(channel, mailbox, reach, account.entries);\n",
     "",
   ),
+  one(
+    "an unproven line keeps a client away for as long as it says",
+    "protocol/plaintext.ts",
+    "Math.min(Number(seconds), MAX_UNPROVEN_WAIT)",
+    "Number(seconds)",
+  ),
+  one(
+    "a client that connects by itself gives up because of an unproven answer",
+    "client/connection/reconnecting_connection.ts",
+    '  "secret-needed",\n  "usage",\n',
+    '  "secret-needed",\n  "usage",\n  "version",\n  "server-identity",\n',
+  ),
   both(
     "what a client keeps is not bound to its file",
     "client/state/state.ts",
