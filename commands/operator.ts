@@ -161,8 +161,8 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
     environment: [DEBUG],
     rights: OPERATOR,
     run: async (given) => {
-      const { remove } = await import("../server/control/operate.ts");
-      await remove({
+      const { removeUser } = await import("../server/control/operate.ts");
+      await removeUser({
         ...userOptions(given),
         purge: given.flag("purge"),
         yes: given.flag("yes"),
@@ -195,10 +195,16 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
       "with the right password binds the key that it brings. Mail that was sealed to the old key " +
       "can be read with the old key only. Correspondents are told of the change and compare " +
       "fingerprints anew.",
+      "The old key is never bound again, so that whoever stole it with the password cannot come " +
+      "back with it. Where it was not lost after all, --same-key lets this user bind it again.",
       WITH_OR_WITHOUT,
     ],
     positionals: [NAME],
-    options: [SERVER_DIR, JSON_RESULT],
+    options: [
+      SERVER_DIR,
+      { name: "same-key", help: "let the user bind the same key again" },
+      JSON_RESULT,
+    ],
     examples: [{
       line: "user unbind alice",
       what: "then user passwd alice --invite, if somebody else may know the password",
@@ -206,8 +212,8 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
     environment: [DEBUG],
     rights: OPERATOR,
     run: async (given) => {
-      const { unbind } = await import("../server/control/operate.ts");
-      await unbind(userOptions(given));
+      const { unbindUser } = await import("../server/control/operate.ts");
+      await unbindUser({ ...userOptions(given), sameKey: given.flag("same-key") });
     },
   }),
   defineCommand({

@@ -321,6 +321,7 @@ async function decide(
   const account = await context.store.account(name);
   let why = "name or password";
   if (credential !== null) {
+    const verified = credential;
     const at = Date.now();
     const known = account?.fp ? equal(account.fp, claim.bundle.fp) : null;
     if (known !== false && !slot.admit(name)) {
@@ -328,7 +329,13 @@ async function decide(
       return { ...refusedFor(TOO_MANY_CONNECTIONS), outcome: "busy" };
     }
     const outcome = known === null
-      ? await context.store.bindKey(name, claim.bundle.fp, encodeBundle(claim.bundle), at)
+      ? await context.store.bindKey(
+        name,
+        claim.bundle.fp,
+        encodeBundle(claim.bundle),
+        at,
+        () => context.users.isInForce(name, verified),
+      )
       : known
       ? "same"
       : "other-key";

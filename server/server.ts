@@ -50,10 +50,19 @@ export interface Server {
   readonly settings: LiveSettings;
   readonly registry: SessionRegistry;
   readonly observer: Observer;
+  /** What operators do, as the control socket has it done. */
+  readonly operations: Operations;
   /** What can be measured at this moment. */
   gauges(): Gauges;
-  /** Connections of clients at this moment, and the memory that their requests take, bytes. */
-  load(): { readonly connections: number; readonly inFlight: number };
+  /**
+   * Connections of clients at this moment, the memory that their requests take in bytes, and the
+   * passwords that are being checked.
+   */
+  load(): {
+    readonly connections: number;
+    readonly inFlight: number;
+    readonly passwordChecks: number;
+  };
   /**
    * Reads sealpost.toml and user_pass.json again, as the command `reload` does, and says in the log what
    * came of it. What cannot be read stays as it was.
@@ -87,7 +96,7 @@ export async function startServer(
     onChange: (names) => {
       store?.ensureAccounts(names).catch(logStoreError);
       registry.endAll(
-        (member) => users.credential(member.name) === member.credential,
+        (session) => users.isInForce(session.name, session.credential),
         "your account was changed; log in again",
       ).catch(() => {});
     },
@@ -233,8 +242,13 @@ export async function startServer(
     settings,
     registry,
     observer,
+    operations,
     gauges,
-    load: () => ({ connections: limiter.size, inFlight: sessionContext.inFlight.reserved }),
+    load: () => ({
+      connections: limiter.size,
+      inFlight: sessionContext.inFlight.reserved,
+      passwordChecks: loginContext.argon.active,
+    }),
     reload: async () => {
       try {
         await operations.run({ op: "reload", by: { pid: Deno.pid } }, "signal");

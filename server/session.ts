@@ -1,4 +1,4 @@
-import { type Bytes, toHex } from "../crypto/bytes.ts";
+import { type Bytes, equal, toHex } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import type { Connection } from "../protocol/connection.ts";
 import { Kind } from "../protocol/frame.ts";
@@ -136,14 +136,26 @@ export class Session implements RequestSession {
   }
 
   /**
-   * Whether the user has logged out everywhere since this login began. Takes back the ticket that was
-   * issued meanwhile, and ends the session then.
+   * Looks again at what this login was decided on: whoever changes it from now on finds the session in
+   * the registry. If it has changed since, takes back the ticket that was issued meanwhile and ends the
+   * session.
    */
   async #isOver(): Promise<boolean> {
-    if (!this.#context.registry.hasLoggedOut(this.name, this.#began)) return false;
+    const reason = await this.#whyOver();
+    if (reason === null) return false;
     await this.#context.store.dropTickets(this.name);
-    await this.#end({ reason: "you logged out everywhere" });
+    await this.#end({ reason });
     return true;
+  }
+
+  async #whyOver(): Promise<string | null> {
+    const { registry, store, users } = this.#context;
+    const account = await store.account(this.name);
+    if (registry.hasLoggedOut(this.name, this.#began)) return "you logged out everywhere";
+    const hasKey = account?.fp ? equal(account.fp, this.fp) : false;
+    return hasKey && users.isInForce(this.name, this.credential)
+      ? null
+      : "your account was changed; log in again";
   }
 
   /** The client's first record has shown that it is no replay: it may have its next ticket. */

@@ -100,6 +100,7 @@ export class TicketIssuer {
     const credential = this.#users.credential(ticket.account);
     if (
       !account?.fp || !account.bundle || !equal(account.fp, ticket.fp) || credential === null ||
+      !this.#users.isInForce(ticket.account, credential) ||
       !equal(await digestOf(credential), ticket.credential)
     ) return null;
     const nonce = ticket.wrapped.slice(0, NONCE_SIZE);

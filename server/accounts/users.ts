@@ -102,6 +102,14 @@ export class Users {
     return value === undefined ? null : parseUserState(value);
   }
 
+  /**
+   * Whether `credential` is the {@linkcode Users.credential} of `name` now, and opens anything: that of a
+   * disabled user does not. What was verified against another is over.
+   */
+  isInForce(name: string, credential: string): boolean {
+    return this.credential(name) === credential && !parseUserState(credential).disabled;
+  }
+
   /** Whether the password of `name` is a one-time password, to be changed before all else. */
   hasOneTimePassword(name: string): boolean {
     return (this.state(name)?.expires ?? null) !== null;

@@ -88,7 +88,7 @@ export class Operations {
         case "user-enable":
           return this.#able(request.name, false);
         case "user-unbind":
-          return this.#unbind(request.name);
+          return this.#unbind(request.name, request.sameKey);
         case "user-remove":
           return this.#remove(request.name, request.purge);
         case "sessions-end":
@@ -109,6 +109,8 @@ export class Operations {
       ? { who: request.who }
       : "purge" in request
       ? { purge: request.purge }
+      : "sameKey" in request
+      ? { sameKey: request.sameKey }
       : "credential" in request
       ? { oneTime: parseUserState(request.credential).expires !== null }
       : {};
@@ -173,12 +175,12 @@ export class Operations {
     return { user: await this.#user(name), ended: disabled ? ending : 0 };
   }
 
-  async #unbind(name: string) {
+  async #unbind(name: string, sameKey: boolean) {
     const { users, store } = this.#context;
     await users.refresh();
     if (!users.has(name)) throw noSuchUser(name);
     await store.ensureAccounts([name]);
-    const fp = await store.unbindKey(name);
+    const fp = await store.unbindKey(name, { mayReturn: sameKey });
     const ended = await this.#endSessions(
       (session) => session.name === name,
       "your account was released from its key",
@@ -209,7 +211,7 @@ export class Operations {
       if (entries.length === 0) break;
       purged += (await store.remove(name, entries.map(({ uid }) => uid))).length;
     }
-    await store.unbindKey(name);
+    await store.unbindKey(name, { mayReturn: true });
     return { name, ended: ending, purged };
   }
 

@@ -44,7 +44,7 @@ const request = v.variant("op", [
   v.strictObject({ op: v.literal("user-passwd"), by, name: nameField, credential }),
   named("user-disable"),
   named("user-enable"),
-  named("user-unbind"),
+  v.strictObject({ op: v.literal("user-unbind"), by, name: nameField, sameKey: v.boolean() }),
   v.strictObject({ op: v.literal("user-remove"), by, name: nameField, purge: v.boolean() }),
   bare("user-list"),
   bare("sessions-list"),
@@ -152,7 +152,7 @@ const results = {
   "user-passwd": v.object({ user, ended: count }),
   "user-disable": v.object({ user, ended: count }),
   "user-enable": v.object({ user, ended: count }),
-  /** `key`: the one that was bound. */
+  /** `key`: the one that was taken away, or that may be bound again. */
   "user-unbind": v.object({ user, ended: count, key: v.nullable(v.string()) }),
   /** `purged`: messages that were removed with the user; null if mail and key stay. */
   "user-remove": v.object({ name: v.string(), ended: count, purged: v.nullable(count) }),

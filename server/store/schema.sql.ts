@@ -13,8 +13,9 @@ export const APPLICATION_ID = 0x53507374;
  *   last, from which it expires. The two indexes for that hold no entry that is new.
  * - `delivered_id`: the memory of ids, which outlives the messages.
  * - `rotation`: a key that was left for another by certificate: one successor for each, and no key has
- *   two predecessors. `unbound_key`: keys that an operator took away. Both outlive what they name: no
- *   rotation leads to any of these keys again.
+ *   two predecessors. `unbound_key`: keys that an operator took away; with `may_return` their account,
+ *   and no other, may bind them again. Both outlive what they name: no rotation leads to any of these
+ *   keys again.
  * - `ticket`: resumption tickets; `wrapped` is their key under a key that is not in the database.
  *
  * Large columns are last in their rows: SQLite then reads the others without them.
@@ -107,7 +108,9 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE unbound_key (
     fp BLOB PRIMARY KEY CHECK (length(fp) = 32),
     account_id INTEGER NOT NULL REFERENCES account (id),
-    at INTEGER NOT NULL
+    at INTEGER NOT NULL,
+    may_return INTEGER NOT NULL CHECK (may_return IN (0, 1))
   ) STRICT, WITHOUT ROWID;
+  CREATE INDEX unbound_key_account ON unbound_key (account_id, at);
   `,
 ];

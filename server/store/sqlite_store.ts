@@ -155,11 +155,19 @@ class SqliteStore implements Store {
     return this.#read(() => accountOf(this.#sql.accountByFp.get(fp)));
   }
 
-  bindKey(name: string, fp: Bytes, bundle: Bytes, at: number): Promise<BindOutcome> {
+  bindKey(
+    name: string,
+    fp: Bytes,
+    bundle: Bytes,
+    at: number,
+    isAllowed = () => true,
+  ): Promise<BindOutcome> {
     return this.#write(bundle.length, () => {
+      if (!isAllowed()) return "not-allowed";
       // The update ignores a conflict of any kind; only that of two accounts is meant to.
       if (fp.length !== 32) throw new RangeError("a fingerprint has 32 bytes");
       if (this.#sql.successor.get(fp) !== undefined) return "retired";
+      if (this.#sql.takenAway.get(fp, name) !== undefined) return "taken-away";
       if (this.#sql.bindKey.run(fp, bundle, at, name).changes === 1) return "bound";
       const account = accountOf(this.#sql.account.get(name));
       if (account === null) return "unknown";
@@ -168,12 +176,16 @@ class SqliteStore implements Store {
     });
   }
 
-  unbindKey(name: string): Promise<Bytes | null> {
+  unbindKey(name: string, { mayReturn }: { readonly mayReturn: boolean }): Promise<Bytes | null> {
     return this.#write(0, () => {
       const account = accountOf(this.#sql.account.get(name));
       if (account === null) throw noSuchUser(name);
+      if (account.fp === null) {
+        const row = mayReturn ? this.#sql.allowReturn.get(name) : undefined;
+        return row === undefined ? null : blob(row, "fp");
+      }
       this.#sql.dropTickets.run(name);
-      this.#sql.addUnbound.run(Date.now(), name);
+      this.#sql.addUnbound.run(Date.now(), mayReturn ? 1 : 0, name);
       this.#sql.unbindKey.run(name);
       return account.fp;
     });

@@ -36,8 +36,15 @@ export const SQL = {
   rotation: `SELECT r.fp_new, r.certificate, r.bundle_old
     FROM rotation AS r CROSS JOIN account AS a ON a.id = r.account_id
     WHERE r.fp_old = ? AND a.name = ?`,
-  addUnbound: `INSERT OR REPLACE INTO unbound_key (fp, account_id, at)
-    SELECT fp, id, ? FROM account WHERE name = ? AND fp IS NOT NULL`,
+  addUnbound: `INSERT OR REPLACE INTO unbound_key (fp, account_id, at, may_return)
+    SELECT fp, id, ?, ? FROM account WHERE name = ? AND fp IS NOT NULL`,
+  /** Whether an operator took a key away, so that the account may not bind it. */
+  takenAway: `SELECT 1 FROM unbound_key WHERE fp = ? AND
+    NOT (may_return AND account_id = (SELECT id FROM account WHERE name = ?))`,
+  /** Lets an account bind again the key that was taken away from it last. */
+  allowReturn: `UPDATE unbound_key SET may_return = 1 WHERE fp = (SELECT fp FROM unbound_key
+    WHERE account_id = (SELECT id FROM account WHERE name = ?) ORDER BY at DESC LIMIT 1)
+    RETURNING fp`,
   unbindKey: `UPDATE account SET fp = NULL, bundle = NULL, bound_at = NULL WHERE name = ?`,
   usage: "SELECT entries, unseen, bytes FROM account WHERE name = ?",
 

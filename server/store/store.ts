@@ -24,9 +24,18 @@ export interface Account {
 /**
  * `bound`: had no key, has this one now. `same`: this key was bound before. `other-key`: another
  * key is bound. `taken`: another account has this key. `retired`: the key was left for another by a
- * rotation. `unknown`: no such account.
+ * rotation. `taken-away`: an operator took the key away. `unknown`: no such account. `not-allowed`: the
+ * caller said no.
  */
-export type BindOutcome = "bound" | "same" | "other-key" | "taken" | "retired" | "unknown";
+export type BindOutcome =
+  | "bound"
+  | "same"
+  | "other-key"
+  | "taken"
+  | "retired"
+  | "taken-away"
+  | "unknown"
+  | "not-allowed";
 
 /** A key that takes the place of another, with all that says so. */
 export interface KeyRotation {
@@ -240,14 +249,24 @@ export interface Store {
   account(name: string): Promise<Account | null>;
   /** The account to which the key with this fingerprint is bound. */
   accountByFp(fp: Bytes): Promise<Account | null>;
-  /** Binds by one conditional update (`fp IS NULL`, fingerprints unique). */
-  bindKey(name: string, fp: Bytes, bundle: Bytes, at: number): Promise<BindOutcome>;
   /**
-   * Takes the key of an account away, and its tickets with it, so that the next login binds another.
-   * No rotation leads to that key again; the certificates that led to it stay. Returns the fingerprint
-   * it had, or null. Throws `no-such-user`.
+   * Binds by one conditional update (`fp IS NULL`, fingerprints unique), unless `isAllowed`, which is
+   * asked inside the transaction, says no.
    */
-  unbindKey(name: string): Promise<Bytes | null>;
+  bindKey(
+    name: string,
+    fp: Bytes,
+    bundle: Bytes,
+    at: number,
+    isAllowed?: () => boolean,
+  ): Promise<BindOutcome>;
+  /**
+   * Takes the key of an account away, and its tickets with it, so that the next login binds another. No
+   * account binds that key again, unless `mayReturn`: then this one does. No rotation leads to it; the
+   * certificates that led to it stay. Where no key is bound, `mayReturn` is about the one that was taken
+   * away last. Returns the fingerprint of the key, null if there is none. Throws `no-such-user`.
+   */
+  unbindKey(name: string, options: { readonly mayReturn: boolean }): Promise<Bytes | null>;
   /** Puts a new key in the place of another, and drops the account's tickets, in one transaction. */
   rotateKey(rotation: KeyRotation): Promise<RotateOutcome>;
   /** The rotations of an account since the key `from`, oldest first, at most `limit`. */

@@ -10,8 +10,7 @@ import { loadBundle } from "../../files/key_files.ts";
 import { assertCode } from "../server/store_contract.ts";
 import { identityOf } from "../support/identities.ts";
 import { connectAs, withControl } from "../support/operator.ts";
-import { makeGroup } from "../support/group_folder.ts";
-import { type Build, type Outcome, run, ServerProcess } from "../support/program.ts";
+import { type Build, makeGroup, type Outcome, run, ServerProcess } from "../support/program.ts";
 
 const posix = Deno.build.os !== "windows";
 const OTHER_KEY = "invalid username or password, or this account is bound to another key";
@@ -229,6 +228,21 @@ Deno.test("an operator looks after a running server", async (t) => {
       await assertCode("login-refused", () => connectAs("bob", own, server()));
     });
 
+    await t.step("a key that was taken away is bound again only with --same-key", async () => {
+      const second = formatFingerprint((await identityOf("bob2")).bundle.fp);
+      const unbound = await place.json("user", "unbind", "bob");
+      assertEquals([unbound.key, unbound.ended], [second, 0]);
+      for (const key of ["bob", "bob2"]) {
+        await assertCode("login-refused", () => connectAs("bob", own, server(), key));
+      }
+      const said = await place.run(["user", "unbind", "bob", "--same-key"]);
+      assertEquals([said.code, said.stderr], [0, ""]);
+      assertStringIncludes(said.stdout, `bob is released from the key ${second}.`);
+      await assertCode("login-refused", () => connectAs("bob", own, server()));
+      await using bob = await connectAs("bob", own, server(), "bob2");
+      assertEquals(bob.verdict.bound, true);
+    });
+
     await t.step("a reload says what is wrong and changes nothing then", async () => {
       const users = await Deno.readTextFile(place.path("user_pass.json"));
       await Deno.writeTextFile(place.path("user_pass.json"), `${users}!`);
@@ -251,8 +265,8 @@ Deno.test("an operator looks after a running server", async (t) => {
 
     await t.step("counts add up", async () => {
       const stats = await place.json("stats");
-      assertEquals(stats.logins.password, 8);
-      assertEquals(stats.logins.refused, 4);
+      assertEquals(stats.logins.password, 9);
+      assertEquals(stats.logins.refused, 7);
       assertEquals(stats.refusals, { "login-refused": 3, limit: 2 });
       assertEquals([stats.users, stats.sessions, stats.store.bound], [2, 0, 1]);
       const queue = await place.run(["queue"]);
@@ -343,6 +357,9 @@ Deno.test("an operator looks after a running server", async (t) => {
       "sessions-end usage control",
       "user-disable bob done control",
       "user-enable bob done control",
+      "user-unbind bob done control",
+      "key-bound bob done login",
+      "user-unbind bob done control",
       "user-unbind bob done control",
       "key-bound bob done login",
       "reload config control",

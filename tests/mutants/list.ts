@@ -8,7 +8,6 @@ import { OF_READING } from "./of_reading.ts";
 import { OF_RECORDS } from "./of_records.ts";
 import { OF_ROTATION } from "./of_rotation.ts";
 import { OF_SERVER } from "./of_server.ts";
-import { OF_THIS_MACHINE } from "./of_this_machine.ts";
 
 /** The breakages, none of which may survive the tests. */
 export const MUTANTS: readonly Mutant[] = [
@@ -21,7 +20,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...OF_KEEPING,
   ...OF_ROTATION,
   ...OF_PEOPLE,
-  ...OF_THIS_MACHINE,
 ];
 
 /** Tests of one file; with `filter`, a pattern, only those with such a name. */
@@ -37,9 +35,6 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "protocol/contact_card.ts": ["protocol/contact_card"],
   "client/trust/verification.ts": ["client/state/pins"],
   "client/state/unlocked.ts": ["client/state/unlocked"],
-  "client/terminal/terminal.ts": ["e2e/secret_input"],
-  "client/commands/send.ts": ["e2e/secret_input"],
-  "client/session.ts": ["e2e/secret_input"],
   "server/requests/logout.ts": ["server/requests/logout"],
   "crypto/aes_gcm.ts": ["crypto/aes_gcm", "crypto/strictness"],
   "crypto/bytes.ts": ["crypto/bytes"],
@@ -80,10 +75,11 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "protocol/name.ts": ["protocol/names", "vectors/json"],
   "protocol/schema.ts": ["vectors/json"],
   "cli/printable.ts": ["cli/printable"],
-  "cli/rights.ts": [{ file: "cli/cli", filter: "/keeps no right/" }],
-  "commands/editor.ts": [{ file: "cli/cli", filter: "/keeps no right/" }],
   "client/trust/people.ts": ["vectors/messages"],
   "client/message/unseal.ts": ["vectors/messages"],
+  "server/session.ts": ["server/session"],
+  "server/accounts/users.ts": ["server/accounts/tickets"],
+  "server/accounts/tickets.ts": ["server/accounts/tickets"],
   "server/requests/dispatcher.ts": [{
     file: "adversary/malicious_client",
     filter: "/ids that belong/",
@@ -99,13 +95,6 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/message/attachments.ts": ["client/message/attachments"],
   "client/message/parse.ts": ["client/message/parse"],
   "client/state/state.ts": ["client/state/state"],
-  "protocol/plaintext.ts": ["client/connection/reconnecting_connection"],
-  "client/connection/reconnecting_connection.ts": [
-    "client/connection/reconnecting_connection",
-  ],
-  "client/state/cache.ts": ["e2e/deletion"],
-  "client/mailbox/forget.ts": ["e2e/deletion"],
-  "client/mailbox/sync.ts": ["client/mailbox/sync"],
   "files/key_files.ts": [{ file: "keygen", filter: "/is its owner's alone/" }],
   "server/admission/login_throttle.ts": ["server/admission/login_throttle"],
   "server/admission/connection_limiter.ts": ["server/admission/connection_limiter"],
@@ -115,7 +104,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
     filter: "/a key is bound once/",
   }],
   "server/store/sqlite_store.ts": [
-    { file: "server/store/sqlite_store", filter: "/left for another/" },
+    { file: "server/store/sqlite_store", filter: "/left for another|taken away|still allowed/" },
     { file: "adversary/malicious_client", filter: "/no key to what was stored/" },
   ],
   "server/store/body_files.ts": [{ file: "server/store/sqlite_store", filter: "/owner alone/" }],

@@ -2,6 +2,8 @@ import { type Mutant, one } from "./mutant.ts";
 
 const DISPATCHER = "server/requests/dispatcher.ts";
 const DELIVER = "server/requests/deliver.ts";
+const SESSION = "server/session.ts";
+const STORE = "server/store/sqlite_store.ts";
 
 /** Breakages of what the server demands of a client that is logged in. */
 export const OF_SERVER: readonly Mutant[] = [
@@ -34,5 +36,47 @@ export const OF_SERVER: readonly Mutant[] = [
     DELIVER,
     "if (given.length !== wanted.size || given.some((fp) => !wanted.has(fp))) {",
     "if (wanted.size === 0) {",
+  ),
+  one(
+    "a session rests on the password that the user list has after its login",
+    SESSION,
+    "this.credential = loggedIn.credential;",
+    'this.credential = context.users.credential(loggedIn.name) ?? "";',
+  ),
+  one(
+    "nobody looks again at what a login was decided on",
+    SESSION,
+    "      if (await this.#isOver()) return;\n      for (;;) {",
+    "      for (;;) {",
+  ),
+  one(
+    "a login outlives the key that it was decided on",
+    SESSION,
+    "const hasKey = account?.fp ? equal(account.fp, this.fp) : false;",
+    "const hasKey = account !== undefined;",
+  ),
+  one(
+    "a login binds a key although its password was replaced",
+    STORE,
+    'if (!isAllowed()) return "not-allowed";',
+    "void isAllowed;",
+  ),
+  one(
+    "a key that an operator took away is bound again",
+    STORE,
+    'if (this.#sql.takenAway.get(fp, name) !== undefined) return "taken-away";',
+    "void fp;",
+  ),
+  one(
+    "a disabled user's ticket is taken",
+    "server/accounts/users.ts",
+    " && !parseUserState(credential).disabled;",
+    ";",
+  ),
+  one(
+    "a ticket is bound to the password of the moment, not to that of its session",
+    "server/accounts/tickets.ts",
+    "credential: await digestOf(holder.credential),",
+    'credential: await digestOf(this.#users.credential(holder.name) ?? ""),',
   ),
 ];

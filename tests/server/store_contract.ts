@@ -166,7 +166,7 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
 
   test("a key is taken away with its tickets, and another can be bound", async (store, reopen) => {
     const [key, other] = [random(32), random(32)];
-    assertEquals(await store.unbindKey("alice"), null);
+    assertEquals(await store.unbindKey("alice", { mayReturn: false }), null);
     await store.bindKey("alice", key, random(10), 1);
     await store.bindKey("bob", random(32), random(10), 1);
     const ticket = { fp: key, credential: random(16), wrapped: random(60), fullAt: 1, expires: 9 };
@@ -175,15 +175,47 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
     await store.saveTicket({ id: his, account: "bob", ...ticket });
     const before = await store.stats();
     assertEquals([before.bound, before.tickets], [2, 2]);
-    assertEquals(await store.unbindKey("alice"), key);
+    assertEquals(await store.unbindKey("alice", { mayReturn: false }), key);
     const again = await reopen();
     const alice = await again.account("alice");
     assertEquals([alice?.fp, alice?.bundle, alice?.boundAt], [null, null, null]);
     assertEquals(await again.accountByFp(key), null);
     assertEquals([await again.ticket(hers), (await again.ticket(his))?.account], [null, "bob"]);
     assertEquals(await again.bindKey("alice", other, random(10), 2), "bound");
-    assertEquals(await again.bindKey("carol", key, random(10), 2), "bound");
-    await assertCode("no-such-user", () => again.unbindKey("nobody"));
+    await assertCode("no-such-user", () => again.unbindKey("nobody", { mayReturn: false }));
+  });
+
+  test("a key that was taken away comes back only where that is allowed", async (store, reopen) => {
+    const [key, second] = [random(32), random(32)];
+    const bind = (to: Store, name: string, fp: Bytes) => to.bindKey(name, fp, random(10), 1);
+    await bind(store, "alice", key);
+    assertEquals(await store.unbindKey("alice", { mayReturn: false }), key);
+    for (const name of ["alice", "bob"]) {
+      assertEquals(await bind(store, name, key), "taken-away");
+    }
+    assertEquals(await store.unbindKey("alice", { mayReturn: false }), null);
+    assertEquals(await bind(store, "alice", key), "taken-away");
+
+    // Where no key is bound, it is about the last one.
+    assertEquals(await store.unbindKey("alice", { mayReturn: true }), key);
+    const again = await reopen();
+    assertEquals(await bind(again, "bob", key), "taken-away");
+    assertEquals(await bind(again, "alice", key), "bound");
+    assertEquals(await again.unbindKey("alice", { mayReturn: true }), key);
+    assertEquals(await bind(again, "alice", second), "bound");
+    assertEquals(await again.unbindKey("alice", { mayReturn: false }), second);
+    assertEquals(await bind(again, "alice", second), "taken-away");
+    assertEquals(await bind(again, "alice", key), "bound");
+    assertEquals(await again.unbindKey("carol", { mayReturn: true }), null);
+  });
+
+  test("a key is bound only if that is still allowed in the transaction", async (store) => {
+    const key = random(32);
+    let allowed = true;
+    const binding = store.bindKey("alice", key, random(10), 1, () => allowed);
+    allowed = false;
+    assertEquals(await binding, "not-allowed");
+    assertEquals((await store.account("alice"))?.fp, null);
   });
 
   test(
@@ -238,7 +270,7 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
       assertEquals((await again.rotations("bob", a, 16)).length, 0);
       assertEquals(await again.countRotations("alice", 1001), 1);
       // An operator takes the key away: its certificates stay, and none leads to it again.
-      assertEquals(await again.unbindKey("alice"), c);
+      assertEquals(await again.unbindKey("alice", { mayReturn: false }), c);
       assertEquals(await again.bindKey("alice", b, random(10), 5), "retired");
       const fresh = random(32);
       assertEquals(await again.bindKey("alice", fresh, random(10), 5), "bound");

@@ -206,9 +206,9 @@ export class ReaderScreen implements Screen {
         fill([span(" …", "dim")], columns),
       ];
     }
-    const { text, attachments } = shown;
+    const { text, truncated, attachments } = shown;
     const notes = [
-      ...shown.notes.map((note) => `(${note})`),
+      ...truncated ? ["The text is longer than can be shown."] : [],
       ...attachments.map(({ index, name, size }) => `[${index}: ${name}, ${formatSize(size)}]`),
     ];
     return layOut({ headers, text, notes }, columns, this.#fold);

@@ -1,0 +1,53 @@
+import { assertEquals } from "@std/assert";
+import { Kind } from "../../../protocol/frame.ts";
+import { encodeJson } from "../../../protocol/request.ts";
+import { preseal } from "../../support/raw_session.ts";
+import { Serving } from "../../support/serving.ts";
+import { waitFor } from "../../support/wait.ts";
+
+Deno.test("requests that come too fast are answered later, all of them, and the client is told once", async () => {
+  await using serving = await Serving.start(["alice"], {
+    "requests-per-second": "100",
+    "requests-burst": "5",
+  });
+  const connection = await serving.connection("alice");
+  const payload = encodeJson({ op: "whoami" });
+  for (let id = 1; id <= 30; id++) await connection.send({ kind: Kind.request, id, payload });
+  const events: string[] = [];
+  for (let answered = 0; answered < 30;) {
+    const frame = await connection.receive();
+    if (frame?.kind === Kind.event) events.push(new TextDecoder().decode(frame.payload));
+    else assertEquals([frame?.kind, frame?.id], [Kind.response, ++answered]);
+  }
+  assertEquals(events, ['{"event":"slowed","limit":"requests-per-second"}']);
+  await connection.close();
+});
+
+Deno.test("one user's uploads that stand still do not hold up the others'", async () => {
+  await using serving = await Serving.start(["alice", "bob"], { "max-in-flight-total": "8MiB" });
+  const stuck = await serving.connection("alice");
+  const bob = await serving.session("bob");
+  const { session: alice } = await serving.logIn("alice");
+  const { request, bytes } = await preseal(alice.person, [bob.person], 1_500_000);
+  const waiting = await preseal(alice.person, [bob.person], 1_500_000);
+  const half = bytes.slice(0, 30_000);
+  await stuck.send({ kind: Kind.request, id: 1, payload: encodeJson(request) });
+  await stuck.send({ kind: Kind.data, id: 1, payload: half });
+  await waitFor("the upload", () => serving.server.load().inFlight > 2 ** 20 ? true : null);
+
+  // A second one would be more than her share; bob is not alice, and a small request is no upload.
+  let done = false;
+  const second = alice.deliver(waiting).then(() => done = true);
+  await bob.deliver(await preseal(bob.person, [alice.person], 1_500_000));
+  await bob.link.ask({ op: "whoami" });
+  assertEquals(done, false);
+  for (let at = half.length; at < bytes.length; at += 60_000) {
+    await stuck.send({ kind: Kind.data, id: 1, payload: bytes.slice(at, at + 60_000) });
+  }
+  await stuck.send({ kind: Kind.end, id: 1, payload: new Uint8Array(0) });
+  await second;
+  assertEquals(done, true);
+  assertEquals((await bob.link.ask({ op: "whoami" })).entries, 3);
+  await waitFor("the end", () => serving.server.load().inFlight === 0 ? true : null);
+  await Promise.all([stuck, alice, bob].map((session) => session.close()));
+});

@@ -1,0 +1,36 @@
+import { assertEquals } from "@std/assert";
+import { openSqliteStore } from "../../server/store/sqlite_store.ts";
+import { makeServerFolder } from "../support/server_folder.ts";
+import { Serving } from "../support/serving.ts";
+import { waitFor } from "../support/wait.ts";
+import { copyFor, delivered } from "./store_contract.ts";
+import { join } from "@std/path";
+
+Deno.test("what lies in Trash expires while the server runs, if that is wanted", async () => {
+  const folder = await makeServerFolder(["alice"]);
+  const store = await openSqliteStore(join(folder.dir, "mail"));
+  await store.ensureAccounts(["alice"]);
+  const day = 86_400_000;
+  for (const [i, age] of [40, 20].entries()) {
+    const receivedAt = Date.now() - age * day;
+    await delivered(store, { copies: [copyFor("alice", { folder: "trash" })], receivedAt });
+    await delivered(store, { copies: [copyFor("alice", { flags: ["seen"] })], receivedAt });
+    assertEquals((await store.usage("alice")).entries, 2 * (i + 1));
+  }
+  await store.close();
+  const count = async (settings: Record<string, string>) => {
+    const serving = await Serving.of(folder, settings);
+    const alice = await serving.session("alice");
+    if (Object.keys(settings).length > 0) {
+      await waitFor("expiry", () => serving.logged("expired").length > 0 ? true : null);
+    }
+    const { entries } = await alice.link.ask({ op: "whoami" });
+    await alice.close();
+    await serving.server.stop();
+    return entries;
+  };
+  assertEquals(await count({}), 4);
+  assertEquals(await count({ "expire-trash": "30d" }), 3);
+  assertEquals(await count({ "expire-read": "30d" }), 2);
+  await folder[Symbol.asyncDispose]();
+});
