@@ -1,4 +1,5 @@
-import { isSealpostError, SealpostError } from "./crypto/error.ts";
+import { type Bytes, equal, wipe } from "./crypto/bytes.ts";
+import { SealpostError } from "./crypto/error.ts";
 import { bundleToPem, formatFingerprint } from "./crypto/identity.ts";
 import { RSA_BITS } from "./crypto/rsa.ts";
 import { writeFileAtomic } from "./files/atomic_file.ts";
@@ -15,15 +16,15 @@ import {
   SERVER_NAME,
 } from "./files/key_files.ts";
 import { makeIdentity } from "./cli/make_identity.ts";
-import { parseName } from "./protocol/name.ts";
+import { nameArgument } from "./cli/options.ts";
 import { PROGRAM } from "./cli/program.ts";
 import { randomPassword } from "./crypto/random_password.ts";
 import {
+  askSecret,
+  canAskSecret,
   passphraseBytes,
   passphraseFromEnvironment,
-  passphraseOf,
-  readInputLine,
-  readSecret,
+  passphrasePrompt,
 } from "./cli/secret_input.ts";
 import { join } from "@std/path";
 
@@ -64,7 +65,7 @@ export async function keygen(options: KeygenOptions): Promise<void> {
   const force = options.force ?? false;
   if (!force) await requireNoKeys(dir, name);
   const serverPem = name === SERVER_NAME ? null : await readServerKey();
-  const passphrase = options.passphrase ? passphraseBytes(newPassphrase()) : undefined;
+  const passphrase = options.passphrase ? await newPassphrase() : undefined;
   const identity = await makeIdentity(options.bits ?? RSA_BITS.usual);
   const saved = await saveIdentityFiles(dir, name, identity, { passphrase, force });
   const written: Written[] = [
@@ -98,18 +99,6 @@ export async function keygen(options: KeygenOptions): Promise<void> {
   });
 }
 
-/** The argument NAME in its canonical form. Throws `usage`. */
-export function nameArgument(text: string): string {
-  try {
-    return parseName(text);
-  } catch (cause) {
-    if (!isSealpostError(cause, "format")) throw cause;
-    throw new SealpostError("usage", `${JSON.stringify(text)} is no name: ${cause.message}`, {
-      cause,
-    });
-  }
-}
-
 /** `./server/server_public.pem` in its standard form, or null if it is not there. */
 export async function readServerKey(): Promise<string | null> {
   const path = publicKeyPath(SERVER_NAME, SERVER_NAME);
@@ -122,7 +111,7 @@ async function writePublic(dir: string, name: string, options: KeygenOptions): P
     throw new SealpostError("usage", "--public makes no keys: leave out --force and --passphrase");
   }
   const privatePath = privateKeyPath(dir, name);
-  const { bundle } = await loadPrivateKey(dir, name, passphraseOf(privatePath));
+  const { bundle } = await loadPrivateKey(dir, name, passphrasePrompt(privatePath));
   const path = await savePublicKey(dir, name, bundle);
   report(options, {
     what: `Made the public key file of ${name} from its private key.`,
@@ -133,19 +122,27 @@ async function writePublic(dir: string, name: string, options: KeygenOptions): P
   });
 }
 
-function newPassphrase(): string {
+/** The passphrase for new keys, from SEALPOST_PASSPHRASE or typed twice. Throws `passphrase`. */
+async function newPassphrase(): Promise<Bytes> {
   console.error("The passphrase must not be your login password: the server sees that one.");
   const fixed = passphraseFromEnvironment();
-  if (fixed !== null) return fixed;
-  const terminal = Deno.stdin.isTerminal();
-  const passphrase = terminal ? readSecret("New passphrase: ") : readInputLine();
-  if (passphrase === null || passphrase === "") {
+  if (fixed !== null) return passphraseBytes(fixed);
+  if (!canAskSecret()) {
+    throw new SealpostError(
+      "secret-needed",
+      "there is no terminal to ask for the new passphrase; set SEALPOST_PASSPHRASE; nothing was made",
+    );
+  }
+  const passphrase = await askSecret("New passphrase: ");
+  if (passphrase === null || passphrase.length === 0) {
     throw new SealpostError("passphrase", "no passphrase was given; nothing was made");
   }
-  if (terminal && readSecret("Once more: ") !== passphrase) {
-    throw new SealpostError("passphrase", "the two are not the same; nothing was made");
+  const again = await askSecret("Once more: ");
+  if (again !== null && equal(passphrase, again)) {
+    wipe(again);
+    return passphrase;
   }
-  return passphrase;
+  throw new SealpostError("passphrase", "the two are not the same; nothing was made");
 }
 
 /** What a client's folder has beside its keys. */

@@ -48,6 +48,7 @@ const BY_ERROR: Readonly<Record<ErrorCode, ExitCode>> = {
   "passphrase": 77,
   "protocol": 76,
   "quota": 73,
+  "secret-needed": 64,
   "server-identity": 77,
   "timeout": 75,
   "too-large": 65,

@@ -1,4 +1,6 @@
-// How sizes and times are written for people, and times for programs.
+import { SealpostError } from "../crypto/error.ts";
+
+// How sizes and times are written for people, in settings, and for programs.
 
 /** `bytes` for people: `999 bytes`, `1.0 KiB`, `12 MiB`. */
 export function formatSize(bytes: number): string {
@@ -12,6 +14,42 @@ export function formatSize(bytes: number): string {
     unit++;
   }
   return `${size < 9.95 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`;
+}
+
+/**
+ * A size in bytes: a whole number, or one with the unit KiB, MiB, GiB or TiB. Throws `usage` for
+ * anything else, units of 1000 included, and outside `min` to `max`.
+ */
+export function parseSize(text: string, min = 0, max = Number.MAX_SAFE_INTEGER): number {
+  const match = /^(\d{1,16}) ?(B|KiB|MiB|GiB|TiB)?$/i.exec(text.trim());
+  if (match?.[1] === undefined) {
+    throw new SealpostError(
+      "usage",
+      `${JSON.stringify(text)} is not a size: write it like 500KiB, 100MiB or 1GiB`,
+    );
+  }
+  const exponent = ["b", "kib", "mib", "gib", "tib"].indexOf((match[2] ?? "b").toLowerCase());
+  const size = Number(match[1]) * 1024 ** exponent;
+  if (size < min || size > max) {
+    throw new SealpostError(
+      "usage",
+      `a size of ${text} is out of bounds: it can be ${formatExactSize(min)} to ${
+        formatExactSize(max)
+      }`,
+    );
+  }
+  return size;
+}
+
+/** `bytes` in the largest unit that gives a whole number, as {@linkcode parseSize} reads it. */
+export function formatExactSize(bytes: number): string {
+  const units = ["", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  while (bytes > 0 && bytes % 1024 === 0 && unit < units.length - 1) {
+    bytes /= 1024;
+    unit++;
+  }
+  return `${bytes}${units[unit] ?? ""}`;
 }
 
 /** `seconds` for people: `5 s`, `2:05`, `1:02:05`. */

@@ -1,3 +1,4 @@
+import { breakLines } from "./printable.ts";
 import { EXIT_CODES } from "./exit_codes.ts";
 import type { Command, CommandTable, Option } from "./command.ts";
 
@@ -23,7 +24,10 @@ export function programHelp(program: string, version: string, table: CommandTabl
     "",
     ...sections.flatMap(({ title, words }) => [`${title}:`, ...rows(words.map(line), width), ""]),
     "Options:",
-    ...rows([["-h, --help", "show help"], ["--version", "show the version"]]),
+    ...rows([
+      ["-h, --help", "show help"],
+      ["--version", "show the version and what it was built from, also with --json"],
+    ]),
     "",
     "Environment:",
     ...rows([["SEALPOST_DEBUG=1", "show where in the program an error came from"]]),
@@ -50,7 +54,7 @@ export function groupHelp(program: string, commands: readonly Command[]): string
 /** The help of one subcommand. */
 export function commandHelp(program: string, command: Command): string {
   const lines = [`Usage: ${program} ${usage(command)}`, ""];
-  for (const paragraph of command.description) lines.push(...wrap(paragraph, WIDTH), "");
+  for (const paragraph of command.description) lines.push(...inLines(paragraph, WIDTH), "");
   if (command.positionals.length > 0) {
     const entries = command.positionals.map(({ name, help }) => [name, help] as const);
     lines.push("Arguments:", ...rows(entries), "");
@@ -68,7 +72,7 @@ export function commandHelp(program: string, command: Command): string {
   }
   lines.push("Examples:");
   for (const { line, what } of command.examples) {
-    lines.push(`  ${program} ${line}`, ...wrap(what, WIDTH - 6).map((text) => `      ${text}`));
+    lines.push(`  ${program} ${line}`, ...inLines(what, WIDTH - 6).map((text) => `      ${text}`));
   }
   lines.push("", `${program} help lists the exit codes.`, "");
   return lines.join("\n");
@@ -99,7 +103,7 @@ function rows(entries: readonly (readonly [string, string])[], width = 0): strin
   const column = Math.max(width, ...entries.map(([name]) => name.length)) + 4;
   const lines: string[] = [];
   for (const [name, text] of entries) {
-    for (const [i, line] of wrap(text, WIDTH - column).entries()) {
+    for (const [i, line] of inLines(text, WIDTH - column).entries()) {
       lines.push((i === 0 ? `  ${name}` : "").padEnd(column) + line);
     }
   }
@@ -107,14 +111,6 @@ function rows(entries: readonly (readonly [string, string])[], width = 0): strin
 }
 
 /** `text` in lines of at most `width` columns, words that are longer aside. */
-export function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
+export function inLines(text: string, width: number): string[] {
+  return breakLines(text, width).split("\n");
 }

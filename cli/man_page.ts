@@ -1,5 +1,5 @@
 import { EXIT_CODES } from "./exit_codes.ts";
-import { optionHelp, optionName, usage, WIDTH, wrap } from "./help.ts";
+import { inLines, optionHelp, optionName, usage, WIDTH } from "./help.ts";
 import type { Command } from "./command.ts";
 
 /** A part of the manual. */
@@ -145,7 +145,7 @@ export function manPage(program: string, version: string, commands: readonly Com
 /** The manual as text of 80 columns, where there is no `man`. */
 export function manText(program: string, version: string, commands: readonly Command[]): string {
   const indented = (text: string, columns: number) => {
-    return wrap(text, WIDTH - columns).map((line) => " ".repeat(columns) + line);
+    return inLines(text, WIDTH - columns).map((line) => " ".repeat(columns) + line);
   };
   const lines = [`${program.toUpperCase()}(1)    Sealpost ${version}`];
   for (const block of manual(program, commands)) {
@@ -171,7 +171,7 @@ export function manText(program: string, version: string, commands: readonly Com
 
 /** Lines of troff that are shown as `text`. */
 function source(text: string): string[] {
-  return wrap(text, 64).map(troff);
+  return inLines(text, 64).map(troff);
 }
 
 /** `text` so that troff shows it as it stands. */

@@ -1,6 +1,9 @@
 import { parseArgs } from "@std/cli";
-import { SealpostError } from "../crypto/error.ts";
+import { levenshteinDistance } from "@std/text";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
+import { parseName } from "../protocol/name.ts";
 import type { Arguments, Command, Option } from "./command.ts";
+import { parseSize } from "./format.ts";
 
 /** The arguments after a command's name, read. */
 export type Parsed =
@@ -80,38 +83,16 @@ export function nearest(word: string, known: readonly string[]): string | null {
   return best;
 }
 
-/**
- * A size in bytes: a whole number, or one with the unit KiB, MiB, GiB or TiB. Throws `usage` for
- * anything else, units of 1000 included, and outside `min` to `max`.
- */
-export function parseSize(text: string, min = 0, max = Number.MAX_SAFE_INTEGER): number {
-  const match = /^(\d{1,16}) ?(B|KiB|MiB|GiB|TiB)?$/i.exec(text.trim());
-  if (match?.[1] === undefined) {
-    throw new SealpostError(
-      "usage",
-      `${JSON.stringify(text)} is not a size: write it like 500KiB, 100MiB or 1GiB`,
-    );
+/** The argument NAME in its canonical form. Throws `usage`. */
+export function nameArgument(text: string): string {
+  try {
+    return parseName(text);
+  } catch (cause) {
+    if (!isSealpostError(cause, "format")) throw cause;
+    throw new SealpostError("usage", `${JSON.stringify(text)} is no name: ${cause.message}`, {
+      cause,
+    });
   }
-  const exponent = ["b", "kib", "mib", "gib", "tib"].indexOf((match[2] ?? "b").toLowerCase());
-  const size = Number(match[1]) * 1024 ** exponent;
-  if (size < min || size > max) {
-    throw new SealpostError(
-      "usage",
-      `a size of ${text} is out of bounds: it can be ${formatSize(min)} to ${formatSize(max)}`,
-    );
-  }
-  return size;
-}
-
-/** `bytes` in the largest unit that gives a whole number, as {@linkcode parseSize} reads it. */
-export function formatSize(bytes: number): string {
-  const units = ["", "KiB", "MiB", "GiB", "TiB"];
-  let unit = 0;
-  while (bytes > 0 && bytes % 1024 === 0 && unit < units.length - 1) {
-    bytes /= 1024;
-    unit++;
-  }
-  return `${bytes}${units[unit] ?? ""}`;
 }
 
 function beforeDashes(args: readonly string[]): readonly string[] {
@@ -203,21 +184,8 @@ function toNumber(option: Option, text: string): number {
   return value;
 }
 
-/** Edits (insert, delete, replace, swap neighbours) that lead from `a` to `b`. */
+/** Edits that lead from `a` to `b`. Letters in another order, the commonest slip, count as one. */
 function distance(a: string, b: string): number {
-  let beforeLast: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      let d = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        d = Math.min(d, (beforeLast[j - 2] ?? 0) + 1);
-      }
-      row.push(d);
-    }
-    [beforeLast, last] = [last, row];
-  }
-  return last[b.length] ?? 0;
+  const letters = (word: string) => [...word].sort().join("");
+  return letters(a) === letters(b) ? Number(a !== b) : levenshteinDistance(a, b);
 }

@@ -1,7 +1,13 @@
 import { eastAsianWidth } from "get-east-asian-width";
 
+/** Joiners and variation selectors, which stay where writing needs them. */
+const JOINS = /[\u200C\u200D\uFE00-\uFE0F\u180B-\u180F\u{E0100}-\u{E01EF}]/u;
+
 /** What may make {@linkcode printable} do more than return its argument. */
-const SUSPECT = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
+const SUSPECT = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]+/gu;
+
+/** The same in a text of lines. */
+const SUSPECT_IN_LINES = new RegExp(`[${SUSPECT.source.slice(0, -1)}--[\\n\\t]]+`, "gv");
 
 /** Format characters that are drawn: the number and verse signs of Arabic, Syriac and Kaithi. */
 const DRAWN = /[\u0600-\u0605\u06DD\u070F\u0890\u0891\u08E2\u{110BD}\u{110CD}]/u;
@@ -38,27 +44,25 @@ export function printable(text: string, options: { lines?: boolean } = {}): stri
 }
 
 /**
- * `value` as JSON, indented or, with 0, in one line, that is safe to show on a terminal: what {@linkcode printable} looks at is
- * escaped as JSON escapes, so that a program reads the same value.
+ * `value` as JSON, indented or, with 0, in one line, that is safe to show on a terminal: what
+ * {@linkcode printable} looks at is escaped as JSON escapes, so that a program reads the same value.
  */
 export function printableJson(value: unknown, indent = 2): string {
-  return JSON.stringify(value, null, indent).replace(
-    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu,
-    (character) => character === "\n" ? character : unicodeEscapes(character),
-  );
+  // JSON escapes a tab by itself, so only line ends stay.
+  return JSON.stringify(value, null, indent).replace(SUSPECT_IN_LINES, unicodeEscapes);
 }
 
-function unicodeEscapes(character: string): string {
+function unicodeEscapes(text: string): string {
   let out = "";
-  for (let i = 0; i < character.length; i++) {
-    out += `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`;
+  for (let i = 0; i < text.length; i++) {
+    out += `\\u${text.charCodeAt(i).toString(16).padStart(4, "0")}`;
   }
   return out;
 }
 
-/** `text` without everything that {@linkcode printable} would spell out. */
-export function visible(text: string): string {
-  return replaceSuspect(text, false, () => "");
+/** `text` without everything that {@linkcode printable} would spell out with the same options. */
+export function visible(text: string, options: { lines?: boolean } = {}): string {
+  return replaceSuspect(text, options.lines ?? false, () => "");
 }
 
 function replaceSuspect(
@@ -66,28 +70,43 @@ function replaceSuspect(
   lines: boolean,
   replacement: (character: string) => string,
 ): string {
-  if (!SUSPECT.test(text)) return text;
-  const characters = [...(lines ? text.replaceAll("\r\n", "\n") : text)];
-  let out = "";
-  // What joins characters counts only beside one that is shown itself.
-  let before = "";
-  for (const [i, character] of characters.entries()) {
-    const harmless = !SUSPECT.test(character) || DRAWN.test(character) ||
-      (lines && (character === "\n" || character === "\t")) ||
-      needed(before, character, characters[i + 1] ?? "");
-    out += harmless ? character : replacement(character);
-    before = harmless ? character : "";
-  }
-  return out;
+  const whole = lines ? text.replaceAll("\r\n", "\n") : text;
+  return whole.replace(lines ? SUSPECT_IN_LINES : SUSPECT, (run: string, start: number) => {
+    let out = "";
+    // What joins characters counts only beside one that is shown itself.
+    let before = lastCharacter(whole, start);
+    let end = start;
+    for (const character of run) {
+      end += character.length;
+      const harmless = JOINS.test(character)
+        ? needed(before, character, () => characterAt(whole, end))
+        : DRAWN.test(character);
+      out += harmless ? character : replacement(character);
+      before = harmless ? character : "";
+    }
+    return out;
+  });
+}
+
+function characterAt(text: string, at: number): string {
+  const code = text.codePointAt(at);
+  return code === undefined ? "" : String.fromCodePoint(code);
+}
+
+/** The character that ends at `end`. */
+function lastCharacter(text: string, end: number): string {
+  if (end === 0) return "";
+  const pair = end > 1 ? characterAt(text, end - 2) : "";
+  return pair.length === 2 ? pair : text.charAt(end - 1);
 }
 
 /** Whether `character`, invisible in itself, changes how its neighbours are properly written. */
-function needed(before: string, character: string, after: string): boolean {
+function needed(before: string, character: string, after: () => string): boolean {
   switch (character) {
     case "\u200C": // ZWNJ
       return JOINING.test(before);
     case "\u200D": // ZWJ
-      return JOINING.test(before) || (EMOJI_END.test(before) && EMOJI_START.test(after));
+      return JOINING.test(before) || (EMOJI_END.test(before) && EMOJI_START.test(after()));
     case "\uFE0E": // text presentation
     case "\uFE0F": // emoji presentation
       return EMOJI.test(before);

@@ -1,8 +1,7 @@
 import { SealpostError } from "../crypto/error.ts";
 import type { Command, CommandTable } from "./command.ts";
-import { commandHelp, groupHelp, programHelp } from "./help.ts";
 import { hint, nearest, parseCommand } from "./options.ts";
-import { PROGRAM, PROGRAM_VERSION } from "./program.ts";
+import { PROGRAM, PROGRAM_VERSION, versionLine } from "./program.ts";
 import { giveUpOthers } from "./rights.ts";
 
 /**
@@ -17,19 +16,19 @@ export async function run(table: CommandTable, args: readonly string[]): Promise
     case undefined:
       throw new SealpostError("usage", `no command is given; ${PROGRAM} help lists them`);
     case "--version":
-      return printText(`sealpost ${PROGRAM_VERSION}`);
+      return printText(versionLine(rest.includes("--json")));
     case "-h":
     case "--help":
-      return showHelp(table, []);
+      return await showHelp(table, []);
     case "help":
-      return showHelp(table, rest);
+      return await showHelp(table, rest);
   }
   if (membersOf(table, first).length > 0 && ["-h", "--help"].includes(rest[0] ?? "")) {
-    return showHelp(table, [first]);
+    return await showHelp(table, [first]);
   }
   const { command, words } = findCommand(table, args);
   const parsed = parseCommand(command, args.slice(words));
-  if (parsed.help) return showHelp(table, command.name.split(" "));
+  if (parsed.help) return await showHelp(table, command.name.split(" "));
   giveUpOthers(command.rights, table.commands.flatMap(({ rights }) => rights.variables ?? []));
   await command.run(parsed.given, table);
 }
@@ -83,7 +82,8 @@ function membersOf({ commands }: CommandTable, word: string): readonly Command[]
 }
 
 /** The help of the program, of the command that `words` name, or of all whose first word is that. */
-function showHelp(table: CommandTable, words: readonly string[]): void {
+async function showHelp(table: CommandTable, words: readonly string[]): Promise<void> {
+  const { commandHelp, groupHelp, programHelp } = await import("./help.ts");
   const [name] = words;
   const group = words.length === 1 && name !== undefined ? membersOf(table, name) : [];
   const own = group.find((command) => command.name === name);

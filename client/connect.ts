@@ -38,7 +38,7 @@ export interface ConnectOptions {
  */
 export async function connect(options: ConnectOptions): Promise<void> {
   let full: Started | null = null;
-  const terminal = handedOver(openTerminal(), () => full);
+  const terminal = handedOver(openTerminal({ pipedSecrets: true }), () => full);
   const { address, name, dir } = await whoAndWhere(terminal, options);
   // A password that is needed again can be asked for only while no other question is.
   let asking = false;
@@ -61,7 +61,7 @@ export async function connect(options: ConnectOptions): Promise<void> {
       return asking || full ? await terminal.askSecret("Enter your password: ") : null;
     },
     // Whoever runs a pipe learns from its end that the connection is gone.
-    ...(terminal.interactive ? { reconnect: true, retries: 2, offline: "allowed" } : {}),
+    ...(terminal.interactive ? { reconnect: true, retries: 2, offline: "read" } : {}),
     ...defined({ passwordFile: options.passwordFile }),
   });
   try {

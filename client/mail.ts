@@ -16,6 +16,7 @@ import { deliverWaiting } from "./mailbox/deliver.ts";
 import { Drafts } from "./state/drafts.ts";
 import { isLost, type ReconnectingConnection } from "./connection/reconnecting_connection.ts";
 import { fetchMessage } from "./mailbox/fetch.ts";
+import { forgetMessages } from "./mailbox/forget.ts";
 import { listCached, type ListOptions } from "./mailbox/list.ts";
 import { findMessage } from "./mailbox/message_ids.ts";
 import { type Item, MessageOpener, type Opened } from "./mailbox/open.ts";
@@ -38,7 +39,7 @@ import {
 } from "./mailbox/search.ts";
 import { type DisplayedMessage, readForDisplay } from "./mailbox/show.ts";
 import type { State } from "./state/state.ts";
-import { fetchOlder, sync, type Synced } from "./mailbox/sync.ts";
+import { fetchOlder, type LocalMailbox, sync, type Synced } from "./mailbox/sync.ts";
 import type { TemporaryMessage } from "./message/temporary_message.ts";
 
 /** What a person wants to send. Names are canonical. */
@@ -88,7 +89,7 @@ export class Mail {
   readonly #opener: MessageOpener;
   /** Where bodies are kept; null if they are not. */
   readonly #bodies: Bodies | null;
-  readonly #memory: MailboxMemory;
+  readonly #mailbox: LocalMailbox;
   readonly #outbox: Outbox;
   readonly #self: Self;
   readonly #remembered: Hello | null;
@@ -118,7 +119,11 @@ export class Mail {
     this.cache = parts.cache;
     this.drafts = parts.drafts;
     this.#state = parts.state;
-    this.#memory = parts.memory;
+    this.#mailbox = {
+      cache: parts.cache,
+      memory: parts.memory,
+      forget: (uids) => forgetMessages(parts, uids),
+    };
     this.#outbox = parts.outbox;
   }
 
@@ -175,9 +180,7 @@ export class Mail {
 
   /** Fetches what is new, and what has changed among the newest messages. */
   async sync(): Promise<Synced> {
-    const synced = await this.connection.again(() =>
-      sync(this.connection, this.cache, this.#memory)
-    );
+    const synced = await this.connection.again(() => sync(this.connection, this.#mailbox));
     this.cache.setSynced(Date.now());
     return synced;
   }
@@ -199,7 +202,7 @@ export class Mail {
 
   /** Fetches a page of what is older than the cache reaches; false when there is nothing older. */
   fetchOlder(): Promise<boolean> {
-    return this.connection.again(() => fetchOlder(this.connection, this.cache, this.#memory));
+    return this.connection.again(() => fetchOlder(this.connection, this.#mailbox));
   }
 
   /** A folder for temporary files that nobody else can read. */
@@ -498,14 +501,10 @@ export class Mail {
     this.cache.close();
   }
 
-  /** Removes messages from the own mailbox for good. */
+  /** Removes messages from the own mailbox for good, and every trace of them here. */
   async remove(uids: readonly number[]): Promise<void> {
     await this.connection.ask({ op: "remove", uids: [...uids] });
-    for (const uid of uids) {
-      const cached = await this.cache.entry(uid);
-      if (cached) await this.#bodies?.drop(cached.entry);
-    }
-    this.cache.drop(uids);
+    await this.#mailbox.forget(uids);
   }
 
   /**

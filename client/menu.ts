@@ -326,7 +326,7 @@ export class Menu {
       for (const line of headerLines(opened, bcc)) this.#terminal.print(line);
       this.#terminal.print("Contents:");
       this.#terminal.print(shown.text);
-      if (shown.truncated) this.#terminal.print("(the text is longer than can be shown)");
+      for (const note of shown.notes) this.#terminal.print(`(${note})`);
       await this.#mail.flag([opened.entry.uid], ["seen"]);
       if (shown.attachments.length === 0) return;
       this.#terminal.print("Attachments:");

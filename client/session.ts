@@ -17,8 +17,9 @@ import { encodePassword } from "../protocol/login.ts";
 import { NextKeys } from "../files/next_keys.ts";
 import type { MailEvent } from "../protocol/request.ts";
 import { connectSocket } from "../protocol/socket.ts";
+import { PROGRAM } from "../cli/program.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../cli/secret_input.ts";
-import { ReconnectingConnection } from "./connection/reconnecting_connection.ts";
+import { isAway, ReconnectingConnection } from "./connection/reconnecting_connection.ts";
 import { CONFIG_FILE, readConfig } from "./state/config.ts";
 import { askForBundle } from "./connection/login.ts";
 import { logOn } from "./connection/log_on.ts";
@@ -31,6 +32,9 @@ import { State } from "./state/state.ts";
 import type { Terminal } from "./terminal/terminal.ts";
 import { openUnlocked, parseLife, unlockKeys } from "./state/unlock.ts";
 import { runtimeFolder } from "./state/unlocked.ts";
+
+/** What a command can do without the server. */
+export type Offline = "read" | "write";
 
 /** Who logs on, where, and with what. */
 export interface SessionOptions {
@@ -50,8 +54,11 @@ export interface SessionOptions {
   readonly reconnect?: boolean;
   /** How often what a lost connection broke off is tried over a new one. Default: never. */
   readonly retries?: number;
-  /** Whether mail without a server is better than none: what was fetched before can be read. */
-  readonly offline?: "allowed";
+  /**
+   * What can be done without the server: read what was fetched before, or also write messages that
+   * wait in the outbox, for which it is enough that the password is missing.
+   */
+  readonly offline?: Offline;
   /**
    * Asks for the password when a connection is made again and no ticket is left; null where it
    * cannot be asked for now. Without this a connection that needs it stays lost.
@@ -141,6 +148,12 @@ export async function openMail(options: SessionOptions): Promise<Mail> {
     : await openSettled(whole, server);
 }
 
+/** With what error of the first connection a command goes on without one. */
+const OFFLINE: Readonly<Record<Offline, (error: SealpostError) => boolean>> = {
+  read: isAway,
+  write: (error) => isAway(error) || isSealpostError(error, "secret-needed"),
+};
+
 async function openSettled(
   options: SessionOptions & { readonly person: LocalUser },
   server: Bundle,
@@ -173,7 +186,7 @@ async function openSettled(
     dial,
     reconnect,
     retries,
-    offline: options.offline === "allowed",
+    ...options.offline === undefined ? {} : { offline: OFFLINE[options.offline] },
   });
   try {
     const { cache } = options;
@@ -224,20 +237,24 @@ async function settleAndOpen(
 
 /**
  * The password for the first connection. Where it is typed, and there is something to do without the
- * server, not before somebody answers there: throws `unreachable` or `timeout` instead.
+ * server, not before somebody answers there: throws `unreachable` or `timeout` instead. Throws
+ * `secret-needed` where it was not given and nobody can be asked.
  */
 export async function firstPassword(options: SessionOptions): Promise<Bytes> {
   const { terminal, passwordFile, address } = options;
   const given = await givenPassword(passwordFile);
   if (given !== null) return bounded(given);
   if (options.offline) (await connectSocket(address)).close();
+  if (!terminal.canAskSecret) {
+    throw new SealpostError(
+      "secret-needed",
+      "your password is needed, and there is no terminal to ask for it: give it with " +
+        "--password-file or SEALPOST_PASSWORD",
+    );
+  }
   const typed = await terminal.askSecret("Enter your password: ");
   if (typed === null) {
-    throw new SealpostError(
-      "usage",
-      "the input ended before the login; nothing was done: without a person, give the password " +
-        "with --password-file or SEALPOST_PASSWORD",
-    );
+    throw new SealpostError("usage", "the input ended before the login; nothing was done");
   }
   return bounded(typed);
 }
@@ -249,7 +266,10 @@ async function askAgain({ passwordFile, askPassword }: SessionOptions): Promise<
   throw new SealpostError("cancelled", "your password is needed to connect again");
 }
 
-/** From SEALPOST_PASSPHRASE, or the person; null gives up. */
+/**
+ * The passphrase of the private key of `name`, from SEALPOST_PASSPHRASE or the person; null gives up.
+ * Throws `secret-needed` where it is not set and nobody can be asked.
+ */
 export async function askPassphrase(
   terminal: Terminal,
   name: string,
@@ -257,6 +277,13 @@ export async function askPassphrase(
 ): Promise<Bytes | null> {
   const fixed = passphraseFromEnvironment();
   if (fixed !== null) return attempt === 1 ? passphraseBytes(fixed) : null;
+  if (!terminal.canAskSecret) {
+    throw new SealpostError(
+      "secret-needed",
+      `the private key of ${name} has a passphrase, and there is no terminal to ask for it: set ` +
+        `SEALPOST_PASSPHRASE, or give it once to "${PROGRAM} unlock"; nothing was done`,
+    );
+  }
   if (attempt > 1) terminal.complain("That passphrase does not open it.");
   return await terminal.askSecret(`Passphrase of the private key of ${name}: `);
 }

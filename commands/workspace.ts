@@ -1,13 +1,14 @@
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { formatFingerprint } from "../crypto/identity.ts";
-import { keygen, nameArgument, readServerKey } from "../keygen.ts";
+import { nameArgument } from "../cli/options.ts";
+import { keygen, readServerKey } from "../keygen.ts";
 import { wrapFileError, writeFileAtomic } from "../files/atomic_file.ts";
 import { loadBundle, publicKeyPath, SERVER_NAME } from "../files/key_files.ts";
 import { isName } from "../protocol/name.ts";
 import { printable } from "../cli/printable.ts";
 import { PROGRAM } from "../cli/program.ts";
 import { readInputLine } from "../cli/secret_input.ts";
-import { LOCK_NAME } from "../server/store/database.ts";
+import { LOCK_NAME, lockStore } from "../server/store/database.ts";
 import { join, SEPARATOR } from "@std/path";
 
 // The seed's Makefile: a server's folder and clients' folders side by side in the current one.
@@ -67,7 +68,7 @@ export interface CleanOptions {
 }
 
 /** A thing to remove, as a path below the current folder, in pieces. */
-type Doomed = readonly [string, ...string[]];
+type RemovalTarget = readonly [string, ...string[]];
 
 /**
  * `clean`: removes every client's keys, state and what is in its `files/`, and the server's mail; the
@@ -76,13 +77,13 @@ type Doomed = readonly [string, ...string[]];
  */
 export async function clean(options: CleanOptions): Promise<void> {
   await removeAll(options, async (client) => {
-    const doomed: Doomed[] = [];
+    const targets: RemovalTarget[] = [];
     for (const entry of await entriesOf(client)) {
       if (entry.name === FILES && entry.isDirectory) {
-        for (const { name } of await entriesOf(client, FILES)) doomed.push([client, FILES, name]);
-      } else if (belongsTo(client, entry)) doomed.push([client, entry.name]);
+        for (const { name } of await entriesOf(client, FILES)) targets.push([client, FILES, name]);
+      } else if (belongsTo(client, entry)) targets.push([client, entry.name]);
     }
-    return doomed;
+    return targets;
   });
 }
 
@@ -93,25 +94,25 @@ export async function cleanAll(options: CleanOptions): Promise<void> {
 
 async function removeAll(
   options: CleanOptions,
-  ofClient: (name: string) => Promise<readonly Doomed[]>,
+  ofClient: (name: string) => Promise<readonly RemovalTarget[]>,
 ): Promise<void> {
-  const lock = await lockStore();
+  const lock = await lockOutServer();
   try {
-    const doomed: Doomed[] = [];
+    const targets: RemovalTarget[] = [];
     for (const { name } of await entriesOf(".")) {
-      if (await isClientFolder(name)) doomed.push(...await ofClient(name));
+      if (await isClientFolder(name)) targets.push(...await ofClient(name));
     }
     if (lock !== null) {
       for (const { name } of await entriesOf(SERVER_NAME, MAIL)) {
         // The lock stays, so that no server can start on what is half removed.
-        if (name !== LOCK_NAME) doomed.push([SERVER_NAME, MAIL, name]);
+        if (name !== LOCK_NAME) targets.push([SERVER_NAME, MAIL, name]);
       }
     }
-    if (doomed.length === 0) return console.log("There is nothing to remove here.");
+    if (targets.length === 0) return console.log("There is nothing to remove here.");
     console.log(`To be removed from ${printable(Deno.cwd())}:`);
-    for (const path of doomed) console.log(`  ${printable(await describe(path))}`);
+    for (const path of targets) console.log(`  ${printable(await describe(path))}`);
     if (!options.yes) confirm();
-    for (const path of doomed) await remove(path);
+    for (const path of targets) await remove(path);
     console.log("Removed.");
   } finally {
     lock?.close();
@@ -150,24 +151,17 @@ function belongsTo(client: string, entry: Deno.DirEntry): boolean {
 }
 
 /** Keeps a server from starting; null if there is no store. Throws `busy` if one is running. */
-async function lockStore(): Promise<Deno.FsFile | null> {
+async function lockOutServer(): Promise<Deno.FsFile | null> {
   if (await kindOf(SERVER_NAME) !== "folder") return null;
-  if (await kindOf(join(SERVER_NAME, MAIL)) !== "folder") return null;
-  const path = join(SERVER_NAME, MAIL, LOCK_NAME);
-  let lock: Deno.FsFile | undefined;
-  try {
-    lock = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
-    if (await lock.tryLock(true)) return lock;
-  } catch (error) {
-    lock?.close();
-    throw wrapFileError(error, `lock ${path}`);
-  }
-  lock.close();
+  const store = join(SERVER_NAME, MAIL);
+  if (await kindOf(store) !== "folder") return null;
+  const lock = await lockStore(store);
+  if (lock) return lock;
   throw new SealpostError("busy", `the server of ./${SERVER_NAME} is running; stop it first`);
 }
 
 /** The line that announces a removal. */
-async function describe(path: Doomed): Promise<string> {
+async function describe(path: RemovalTarget): Promise<string> {
   const shown = join(...path);
   if (await kindOf(shown) !== "folder") return shown;
   let files = 0;
@@ -182,7 +176,7 @@ async function describe(path: Doomed): Promise<string> {
 }
 
 /** Removes what `path` names; of a symbolic link, the link. Follows none on the way there. */
-async function remove(path: Doomed): Promise<void> {
+async function remove(path: RemovalTarget): Promise<void> {
   for (let depth = 1; depth < path.length; depth++) {
     const folder = join(path[0], ...path.slice(1, depth));
     if (await kindOf(folder) === "folder") continue;
@@ -197,7 +191,7 @@ async function remove(path: Doomed): Promise<void> {
 }
 
 /** The entries of a folder, sorted by name. */
-async function entriesOf(...path: Doomed): Promise<Deno.DirEntry[]> {
+async function entriesOf(...path: RemovalTarget): Promise<Deno.DirEntry[]> {
   const folder = join(...path);
   try {
     const entries = await Array.fromAsync(Deno.readDir(folder));

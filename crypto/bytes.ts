@@ -101,43 +101,34 @@ export function isZero(b: Uint8Array): boolean {
 
 /** Lower-case hexadecimal of `b`. */
 export function toHex(b: Uint8Array): string {
-  let out = "";
-  for (const byte of b) out += byte.toString(16).padStart(2, "0");
-  return out;
+  return b.toHex();
 }
 
 /** The bytes that `text` spells in hexadecimal (either case). Throws `format` otherwise. */
 export function fromHex(text: string): Bytes {
-  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) {
-    throw new SealpostError("format", "text that is not hexadecimal");
+  try {
+    return Uint8Array.fromHex(text);
+  } catch (cause) {
+    throw new SealpostError("format", "text that is not hexadecimal", { cause });
   }
-  const out = new Uint8Array(text.length / 2);
-  for (let i = 0; i < out.length; i++) out[i] = parseInt(text.slice(2 * i, 2 * i + 2), 16);
-  return out;
 }
 
 /** Base64 of `b` with padding (RFC 4648, section 4). */
 export function toBase64(b: Uint8Array): string {
-  let binary = "";
-  for (let i = 0; i < b.length; i += 0x8000) {
-    binary += String.fromCharCode(...b.subarray(i, i + 0x8000));
-  }
-  return btoa(binary);
+  return b.toBase64();
 }
 
 /** The bytes of canonical padded base64 (RFC 4648, section 4). Throws `format` otherwise. */
 export function fromBase64(text: string): Bytes {
-  let binary: string;
+  let bytes: Bytes;
   try {
-    binary = atob(text);
+    bytes = Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
   } catch (cause) {
     throw new SealpostError("format", "text that is not base64", { cause });
   }
-  // atob takes white space, missing padding and stray trailing bits; we take one spelling only.
-  if (btoa(binary) !== text) throw new SealpostError("format", "base64 that is not canonical");
-  const out = new Uint8Array(binary.length);
-  for (let i = 0; i < out.length; i++) out[i] = binary.charCodeAt(i);
-  return out;
+  // The runtime takes white space; we take one spelling only.
+  if (bytes.toBase64() !== text) throw new SealpostError("format", "base64 that is not canonical");
+  return bytes;
 }
 
 /** `n` random bytes from the system's generator. */

@@ -25,6 +25,7 @@ export type ErrorCode =
   | "passphrase" // a wrong or missing passphrase of a private key
   | "protocol" // the peer broke the protocol
   | "quota" // the mailbox has no room
+  | "secret-needed" // a password or passphrase that nobody can be asked for
   | "server-identity" // the server is not the one whose key is pinned
   | "timeout" // the peer did not answer in time
   | "too-large" // a message over the server's limit

@@ -1,10 +1,4 @@
-// The functions of @std/fs (JSR) that are used here, under its names and with its signatures, on
-// Deno.*: no npm package carries them.
-
-/** Makes `dir` and its parents unless they are there. Throws if something else has that name. */
-export async function ensureDir(dir: string | URL): Promise<void> {
-  await Deno.mkdir(dir, { recursive: true });
-}
+// What is used here of @std/fs (JSR), under its name and with its signature: no npm package has it.
 
 /**
  * Whether `path` is there (a dangling symbolic link is not). With `isFile` or `isDirectory`, whether

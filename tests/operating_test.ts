@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { join } from "@std/path";
+import { join, toFileUrl } from "@std/path";
 import { COMMANDS } from "../commands/table.ts";
 import { parseCommand } from "../cli/options.ts";
 import { parseInvitation } from "../protocol/invitation.ts";
@@ -59,4 +59,27 @@ Deno.test("docs/OPERATING.md has every event of the log, and no other", async ()
 
 Deno.test("the invitation in docs/OPERATING.md is one", () => {
   assertEquals(parseInvitation(document).name, "alice");
+});
+
+Deno.test("the container gets every folder that the program is made of", async () => {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", "main.ts"],
+    cwd: ROOT,
+  }).output();
+  const graph: { readonly modules: readonly { readonly specifier: string }[] } = JSON.parse(
+    new TextDecoder().decode(stdout),
+  );
+  const root = toFileUrl(ROOT).href;
+  const folders = new Set(
+    graph.modules.map(({ specifier }) => specifier)
+      .filter((specifier) => specifier.startsWith(root))
+      .map((specifier) => specifier.slice(root.length).split("/"))
+      .flatMap(([folder = "", file]) => file === undefined ? [] : folder),
+  );
+  assert(folders.size > 5);
+  const read = (path: string) => Deno.readTextFile(join(ROOT, path));
+  const copied = (await read("contrib/Dockerfile")).matchAll(/^COPY (\w+) \1$/gm);
+  assertEquals(Array.from(copied, ([, folder = ""]) => folder), [...folders].sort());
+  const sent = (await read(".dockerignore")).matchAll(/^!(\w+)$/gm);
+  assertEquals(Array.from(sent, ([, folder = ""]) => folder), [...folders].sort());
 });

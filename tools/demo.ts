@@ -1,9 +1,13 @@
 /**
  * The main job on one screen: a server and two people in a temporary folder, all in processes of
- * their own, from the first key to reading a message with an attachment.
+ * their own, from the first key to reading a message with an attachment. An argument names an
+ * executable, or a bundle (a `.js` file), to do it with in the place of the source.
  */
 import { join } from "@std/path";
-import { Program, run, ServerProcess } from "../tests/support/program.ts";
+import { compiled, fromModule, Program, run, ServerProcess } from "../tests/support/program.ts";
+
+const [path] = Deno.args;
+const build = path === undefined || path.endsWith(".js") ? fromModule(path) : compiled(path);
 
 const say = (text: string) => console.log(text);
 const bold = (text: string) =>
@@ -17,7 +21,7 @@ function step(text: string): void {
 /** Runs a command to its end and shows both. */
 async function command(cwd: string, args: readonly string[]): Promise<void> {
   say(`$ sealpost ${args.join(" ")}`);
-  const { code, stdout, stderr } = await run(args, { cwd });
+  const { code, stdout, stderr } = await run(args, { cwd, build });
   say((stdout + stderr).trimEnd());
   if (code !== 0) throw new Error(`sealpost ${args[0]} ended with code ${code}`);
 }
@@ -33,7 +37,7 @@ async function talk(
   say(`$ cd ${name}; sealpost connect ${name}@${address} --password-file ${passwordFile}`);
   const program = Program.start(
     ["connect", `${name}@${address}`, "--password-file", passwordFile],
-    { cwd: join(cwd, name) },
+    { cwd: join(cwd, name), build },
   );
   let shown = "";
   for (const [prompt, answer] of [...turns, ["choice: ", "4"] as const]) {
@@ -76,7 +80,7 @@ try {
 
   step("The server starts");
   say("$ sealpost serve --listen 127.0.0.1:0");
-  server = await ServerProcess.start({ cwd: dir });
+  server = await ServerProcess.start({ cwd: dir, build });
   say(`sealpost: listening on ${server.address}`);
   say("$ cat server/user_pass.json     # the passwords were replaced by Argon2id hashes");
   say((await Deno.readTextFile(join(dir, "server", "user_pass.json"))).trimEnd());

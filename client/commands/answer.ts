@@ -36,7 +36,7 @@ export async function reply(options: ReplyOptions): Promise<void> {
     const edited = file === undefined && await tools?.hasEditor();
     const quoted = edited ? { quoted: await quotedText(mail, answered) } : {};
     await writeAndSend(context, draft, { file, tools, ...quoted });
-  }, "offline");
+  }, "write");
 }
 
 /** The text of a message, quoted, as an editor is given it. */
@@ -60,7 +60,6 @@ export async function forward(options: ForwardOptions): Promise<void> {
   await withMail(options, async (context) => {
     const { mail } = context;
     const opened = await mail.openMessage(options.id);
-    await mail.recipients(to);
     const message = await mail.fetch(opened);
     try {
       const { text, attachments } = await mail.show(opened, message);
@@ -74,5 +73,5 @@ export async function forward(options: ForwardOptions): Promise<void> {
     } finally {
       await message.dispose();
     }
-  }, "offline");
+  }, "write");
 }

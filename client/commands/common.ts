@@ -1,5 +1,6 @@
 import { defined } from "../../crypto/defined.ts";
 import { formatTime, isoTime } from "../../cli/format.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { exitCodeFor } from "../../cli/exit_codes.ts";
 import { printable, printableJson } from "../../cli/printable.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
@@ -9,7 +10,7 @@ import type { Item } from "../mailbox/open.ts";
 import type { Mail, Sent, Stale } from "../mail.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
-import { openMail } from "../session.ts";
+import { type Offline, openMail } from "../session.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 
 /** What every command of the client takes. */
@@ -41,12 +42,12 @@ export interface Context {
 
 /**
  * Logs on as the options and the settings say, sends what waits in the outbox, runs `work`, and says
- * goodbye. With `offline`, `work` can do something without a server too. Throws what stops it.
+ * goodbye. `offline` says what `work` can do without the server. Throws what stops it.
  */
 export async function withMail<T>(
   options: CommonOptions,
   work: (context: Context) => Promise<T>,
-  offline?: "offline",
+  offline?: Offline,
 ): Promise<T> {
   const terminal = openTerminal();
   const profile = await findProfile(options);
@@ -59,7 +60,7 @@ export async function withMail<T>(
     cache: !options.noCache && profile.config.cache !== false,
     announce: (line) => terminal.complain(line),
     retries: 2,
-    ...(offline ? { offline: "allowed" } : {}),
+    ...defined({ offline }),
     ...defined({ passwordFile: options.passwordFile }),
   });
   try {
@@ -77,9 +78,21 @@ export async function withMail<T>(
       json: options.json,
       printJson: (value) => terminal.print(printableJson(value)),
     });
+  } catch (error) {
+    throw forWantOfSecret(error) ?? error;
   } finally {
     await mail.close();
   }
+}
+
+/** What is wrong if there is no connection because nobody could be asked for the password. */
+function forWantOfSecret(error: unknown): SealpostError | null {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (isSealpostError(error, "offline") && isSealpostError(at, "secret-needed")) {
+      return new SealpostError("secret-needed", error.message, { cause: error });
+    }
+  }
+  return null;
 }
 
 /** Sends what waits; what is wanted without a server too does not fail by this. */

@@ -126,7 +126,7 @@ export async function sendSavedDraft(options: DraftOptions): Promise<void> {
     const { mail, terminal } = context;
     const draft = await mail.drafts.load(options.id);
     tellSent(context, await sendDraft(mail, draft, { note: (line) => terminal.complain(line) }));
-  }, "offline");
+  }, "write");
 }
 
 /** What a draft is called, safe to print: its subject, or how its text begins. */

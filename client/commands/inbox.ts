@@ -66,7 +66,7 @@ export async function inbox(options: InboxOptions): Promise<void> {
       }  ${row.title}`;
       terminal.print(terminal.interactive ? fit(line, terminal.columns()) : line);
     }
-  }, "offline");
+  }, "read");
 }
 
 /** Whom a sent message went to, blind copies aside; `-` for nobody, `?` if it did not open. */

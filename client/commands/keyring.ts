@@ -1,6 +1,6 @@
 import { defined } from "../../crypto/defined.ts";
 import { isoTime } from "../../cli/format.ts";
-import type { Bytes } from "../../crypto/bytes.ts";
+import { type Bytes, toHex } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { parseName } from "../../protocol/name.ts";
@@ -89,9 +89,7 @@ export function knownPin({ pins }: Keyring, name: string): Pin {
 
 /** A fingerprint as 64 hexadecimal digits in groups of four, to be read aloud. */
 export function grouped(fp: Bytes): string {
-  return [...fp].map((byte, i) => {
-    return byte.toString(16).padStart(2, "0") + (i % 2 === 1 && i < fp.length - 1 ? " " : "");
-  }).join("");
+  return toHex(fp).replace(/.{4}(?=.)/g, "$& ");
 }
 
 /** A known key as every `--json` shows it. */

@@ -1,3 +1,4 @@
+import { breakLines } from "../../cli/printable.ts";
 import { formatTime } from "../../cli/format.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
@@ -141,11 +142,11 @@ function showNumber(keyring: Keyring, pin: Pin, number: SafetyNumber, invert: bo
   const style: QrStyle = showsColours() ? "colours" : invert ? "dark-on-light" : "light-on-dark";
   const code = qrLines(number.shown, style);
   const beside = (width: number) => [
-    ...wrap(`Your safety number with ${name}`, width),
+    ...breakLines(`Your safety number with ${name}`, width).split("\n"),
     "",
     ...digits.map((line) => `  ${line}`),
     "",
-    ...wrap([...notes, how].join(" "), width),
+    ...breakLines([...notes, how].join(" "), width).split("\n"),
   ];
   if (columns < CODE_WIDTH + 2 + TEXT_WIDTH) {
     for (const line of [...code, ...beside(columns)]) terminal.print(line);
@@ -157,15 +158,4 @@ function showNumber(keyring: Keyring, pin: Pin, number: SafetyNumber, invert: bo
   for (let i = 0; i < rows; i++) {
     terminal.print(`${code[i] ?? " ".repeat(CODE_WIDTH)}  ${text[i - from] ?? ""}`.trimEnd());
   }
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width) {
-      lines[lines.length - 1] = `${last} ${word}`;
-    } else lines.push(word);
-  }
-  return lines;
 }

@@ -68,6 +68,7 @@ export async function read(options: ReadOptions): Promise<void> {
             received: isoTime(opened.entry.receivedAt),
             text: shown.text,
             truncated: shown.truncated,
+            notes: shown.notes,
             attachments: shown.attachments,
             saved,
           });
@@ -75,7 +76,7 @@ export async function read(options: ReadOptions): Promise<void> {
           const others = mail.people.pins.all().map(({ name }) => name);
           const known = senderNote(opened, [...others, mail.name]);
           lines.push(...headerLines(opened, bcc, known), "", shown.text);
-          if (shown.truncated) lines.push("(the text is longer than can be shown)");
+          for (const note of shown.notes) lines.push(`(${note})`);
           for (const { index, name, size } of shown.attachments) {
             lines.push(`[attachment ${index}: ${name}, ${formatSize(size)}]`);
           }
@@ -93,7 +94,7 @@ export async function read(options: ReadOptions): Promise<void> {
     }
     // Last, since a person may stay in a pager for longer than a connection does.
     if (lines.length > 0) await present(terminal, options.tools, lines.join("\n"));
-  }, "offline");
+  }, "read");
 }
 
 /** Shows a text that is safe to print: through the pager if it has more rows than the terminal. */

@@ -67,7 +67,7 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
     function print(line: string): void {
       terminal.print(terminal.interactive ? fit(line, terminal.columns()) : line);
     }
-  }, "offline");
+  }, "read");
 }
 
 async function look(mail: Mail, query: string, options: SearchOptions): Promise<SearchResult> {

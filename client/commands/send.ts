@@ -59,10 +59,9 @@ export async function send(options: SendOptions): Promise<void> {
   }
   const attachments = await attachedPaths(options.attach);
   await withMail(options, async (context) => {
-    await context.mail.recipients([...to, ...cc, ...bcc]);
     const draft = { ...emptyDraft(), to, cc, bcc, subject, attachments };
     await writeAndSend(context, draft, { file, tools });
-  }, "offline");
+  }, "write");
 }
 
 /** Names, each once, from values that may hold several, separated by commas or semicolons. */
@@ -94,6 +93,8 @@ export async function writeAndSend(
     ...forwarded && { forwarded },
   };
   const whole = (text: string) => below === undefined ? text : `${text}\n${below}`;
+  // Before the text is taken: what cannot be sealed for them would be lost.
+  await mail.recipients([...draft.to, ...draft.cc, ...draft.bcc]);
   if (!terminal.interactive || (file ?? "-") !== "-") {
     const written = { ...draft, text: whole(await readText(terminal, file)) };
     await confirmMissingAttachment(terminal, written);

@@ -1,4 +1,4 @@
-import { fromUtf8, wipe } from "../../crypto/bytes.ts";
+import { type Bytes, fromUtf8, wipe } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
@@ -7,6 +7,7 @@ import { MIN_PASSWORD } from "../../protocol/limits.ts";
 import { parseName } from "../../protocol/name.ts";
 import { printableJson } from "../../cli/printable.ts";
 import { PROGRAM } from "../../cli/program.ts";
+import { passphraseBytes, readInputLine } from "../../cli/secret_input.ts";
 import { givenPassword } from "../session.ts";
 import {
   chooseFolder,
@@ -28,7 +29,8 @@ import {
   readInvitation,
   sentence,
 } from "../setup/who.ts";
-import { openTerminal, type Terminal } from "../terminal/terminal.ts";
+import { KeyboardWatch } from "../terminal/keyboard_watch.ts";
+import { openTerminal, systemIo, type Terminal } from "../terminal/terminal.ts";
 
 /** What `setup` was given. */
 export interface SetupOptions {
@@ -58,15 +60,23 @@ interface Settled {
  * replaced. Throws what stops it.
  */
 export async function setup(options: SetupOptions): Promise<void> {
-  const terminal = openTerminal();
+  const io = systemIo();
+  // Keys take seconds to make: what is typed meanwhile is not shown, and is no password.
+  using watch = io.inputIsTerminal && io.outputIsTerminal ? new KeyboardWatch(io) : null;
+  const work = run(openTerminal({}, watch ?? io), options);
   try {
-    await run(terminal, options);
+    await (watch ? Promise.race([work, watch.interrupted]) : work);
   } catch (error) {
+    work.catch(() => {});
     if (!isSealpostError(error, "cancelled") || error.message !== "cancelled") throw error;
     throw new SealpostError("cancelled", `stopped; "${PROGRAM} setup" goes on from here`, {
       cause: error,
     });
   }
+  if (!watch) return;
+  watch[Symbol.dispose]();
+  // The watch still waits for a key.
+  Deno.exit();
 }
 
 async function run(terminal: Terminal, options: SetupOptions): Promise<void> {
@@ -204,7 +214,7 @@ async function ownPassword(terminal: Terminal, options: SetupOptions): Promise<s
     throw new SealpostError("usage", "--password-stdin and --password-file: give one of them");
   }
   const bytes = options.passwordStdin
-    ? await terminal.askSecret(terminal.interactive ? "Your password: " : "")
+    ? await pipedPassword(terminal)
     : await givenPassword(options.passwordFile);
   if (bytes === null) {
     if (!options.passwordStdin) return null;
@@ -215,4 +225,11 @@ async function ownPassword(terminal: Terminal, options: SetupOptions): Promise<s
   // The own one of an account without an invitation is what the operator made it.
   if (options.invitation === undefined || [...password].length >= MIN_PASSWORD) return password;
   throw new SealpostError("usage", `a password has ${MIN_PASSWORD} characters or more`);
+}
+
+/** The line that --password-stdin promises, from a pipe or typed. */
+async function pipedPassword(terminal: Terminal): Promise<Bytes | null> {
+  if (Deno.stdin.isTerminal()) return await terminal.askSecret("Your password: ");
+  const line = readInputLine();
+  return line === null ? null : passphraseBytes(line);
 }

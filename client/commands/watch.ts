@@ -51,7 +51,7 @@ export async function watch(options: WatchOptions): Promise<void> {
     useTicket: true,
     cache: !options.noCache && profile.config.cache !== false,
     reconnect: true,
-    offline: "allowed",
+    offline: "read",
     onMail: () => bell.ring(),
     announce: (line) => terminal.complain(line),
     ...defined({ passwordFile: options.passwordFile }),

@@ -33,7 +33,7 @@ export interface ReconnectOptions {
   /** How often what a lost connection broke off is tried over a new one. Default: never. */
   readonly retries?: number;
   /** Whether to go on without a connection if the server is away. */
-  readonly offline?: boolean;
+  readonly offline?: (error: SealpostError) => boolean;
   /** The wait before the first attempt to dial again, and the longest, milliseconds. */
   readonly pace?: { readonly first: number; readonly most: number };
 }
@@ -46,15 +46,17 @@ const RETRY_AFTER = [250, 1500];
 /** The longest that a retry waits because the server asks for it, seconds. */
 const MAX_RETRY_WAIT = 5;
 
-/** With these, another attempt without the person would end in the same way. */
+/**
+ * With these, another attempt without the person would end in the same way. None of them comes from
+ * what a server says before it has proven its key: that can be anybody's, and ends no waiting.
+ */
 const FINAL: readonly ErrorCode[] = [
   "cancelled",
   "config",
   "login-refused",
   "passphrase",
-  "server-identity",
+  "secret-needed",
   "usage",
-  "version",
 ];
 
 /** With these, the server could not be reached or asked to come later; all else is about the login. */
@@ -84,6 +86,8 @@ export class ReconnectingConnection implements Channel {
   #hello: Hello | null = null;
   /** Why the last connection ended. */
   #ended: SealpostError | null = null;
+  /** Why there is no connection: the last one ended, or none could be made. */
+  #lost: SealpostError | null = null;
   #state: ConnectionState = { kind: "connecting" };
   #dialing: Promise<void> | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -104,13 +108,13 @@ export class ReconnectingConnection implements Channel {
     return connection;
   }
 
-  /** Dials. Throws what `dial` throws, unless the server is away and `offline` is allowed. */
+  /** Dials. Throws what `dial` throws, unless `offline` says that it does without. */
   static async open(options: ReconnectOptions): Promise<ReconnectingConnection> {
     const connection = new ReconnectingConnection(options);
     try {
       connection.#take(await options.dial(false));
     } catch (error) {
-      if (!options.offline || !isSealpostError(error) || !isAway(error)) throw error;
+      if (!isSealpostError(error) || !options.offline?.(error)) throw error;
       connection.#lose(error);
     }
     return connection;
@@ -212,7 +216,9 @@ export class ReconnectingConnection implements Channel {
 
   #offline(): SealpostError {
     const why = this.#state.kind === "offline" ? this.#state.why : "the connection is being made";
-    return new SealpostError("offline", `there is no connection to the server: ${why}`);
+    return new SealpostError("offline", `there is no connection to the server: ${why}`, {
+      cause: this.#lost,
+    });
   }
 
   #take({ session, hello }: Dialed): void {
@@ -232,6 +238,7 @@ export class ReconnectingConnection implements Channel {
   /** There is no connection, for `error`; the next attempt is put on the clock. */
   #lose(error: SealpostError): void {
     clearTimeout(this.#timer);
+    this.#lost = error;
     const wait = this.#options.reconnect && !FINAL.includes(error.code) && !this.#closed
       ? this.#wait(error)
       : Infinity;

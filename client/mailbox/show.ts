@@ -97,7 +97,10 @@ export interface ShownAttachment {
 /** A message's text, safe to print, and what is attached. */
 export interface DisplayedMessage {
   readonly text: string;
+  /** Whether text was left out because there was too much of it. */
   readonly truncated: boolean;
+  /** What could not be read as it should be, or is left out: a line each, safe to print. */
+  readonly notes: readonly string[];
   readonly attachments: readonly ShownAttachment[];
 }
 
@@ -107,8 +110,10 @@ export async function readForDisplay(message: TemporaryMessage): Promise<Display
     attachment: (_part, content) => drain(content),
   });
   return {
-    text: printable(parsed.text, { lines: true }),
+    // A place where a word may be broken is nothing to see.
+    text: printable(parsed.text.replaceAll("\u00ad", ""), { lines: true }),
     truncated: parsed.truncated,
+    notes: parsed.notes.map((note) => printable(note)),
     attachments: parsed.attachments.map(({ index, name, size }) => ({
       index,
       name: printable(name),

@@ -11,6 +11,17 @@ import type { MailboxFindings, MailboxMemory } from "../state/mailbox_memory.ts"
 const PAGE = 200;
 const MAX_ENTRY = 1024 + MAX_STANZA + MAX_SUMMARY + MAX_NOTE;
 
+/** How long flags, folders and removals of older entries may stay as they were, milliseconds. */
+const REVIEW_AFTER = 86_400_000;
+
+/** What is kept of a mailbox here. */
+export interface LocalMailbox {
+  readonly cache: Cache;
+  readonly memory: MailboxMemory;
+  /** Removes every trace of messages that are deleted for good. */
+  readonly forget: (uids: readonly number[]) => Promise<void>;
+}
+
 /** What bringing the cache up to date has found. */
 export interface Synced {
   /** UIDs that were not there before, newest first. */
@@ -20,25 +31,29 @@ export interface Synced {
 }
 
 /**
- * Brings the cache up to date: what is new (the newest page of it if it is more), and flags, places
- * and removals among the newest entries. Throws if the server shows a mailbox older than one that was
- * seen before, or one that contradicts itself, and what `channel` throws.
+ * Brings the cache up to date: what is new (the newest page of it if it is more), flags, places and
+ * removals among the newest entries, and among all of them if messages are gone, or were not looked at
+ * for a day. Throws if the server shows a mailbox older than one that was seen before, or one that
+ * contradicts itself, and what `channel` throws.
  */
-export async function sync(channel: Channel, cache: Cache, memory: MailboxMemory): Promise<Synced> {
+export async function sync(channel: Channel, mailbox: LocalMailbox): Promise<Synced> {
+  const { cache, memory, forget } = mailbox;
   const known = await memory.known();
   const before = cache.fetched();
   // The brief page is asked for last, and answered last: it knows all that the other one has.
-  const [news, recent] = await Promise.all([
+  const [news, recent, account] = await Promise.all([
     fetchPage(channel, before.top > 0 ? { after: before.top } : {}, false),
     fetchPage(channel, {}, true),
+    channel.ask({ op: "whoami" }),
   ]);
   const { epoch, nextUid } = news;
   if (recent.epoch !== epoch || recent.nextUid < nextUid) throw contradiction();
   if (epoch !== before.epoch && before.top > 0) {
     // The UIDs of the old mailbox say nothing about this one.
     const findings = await memory.check(epoch, nextUid, [], known);
+    await forget(cache.ids().map(({ uid }) => uid));
     cache.startEpoch(epoch);
-    return { ...await sync(channel, cache, memory), renewed: findings.renewed };
+    return { ...await sync(channel, mailbox), renewed: findings.renewed };
   }
   // What came since the first answer is the news of the next time.
   const listed = recent.entries.filter(({ uid }) => uid < nextUid);
@@ -53,18 +68,18 @@ export async function sync(channel: Channel, cache: Cache, memory: MailboxMemory
   const bottom = contiguous ? (before.top > 0 ? before.bottom : 1) : lowest;
   const fetched = { epoch, bottom, top: Math.max(before.top, nextUid - 1) };
   await keep(cache, news.entries, fetched, findings);
-  await fetchMissing(channel, cache, memory, listed);
+  await fetchMissing(channel, mailbox, listed);
   // A page that is not full reaches down to the first message.
   const reach = recent.entries.length < PAGE ? 0 : recent.entries.at(-1)?.uid ?? 0;
-  refresh(cache, listed, { from: reach, to: nextUid });
+  await refresh(mailbox, listed, { from: reach, to: nextUid });
+  await review(channel, mailbox, reach, account.entries);
   return { fresh: news.entries.map(({ uid }) => uid), renewed: findings.renewed };
 }
 
 /** Fetches what is listed within the reach of the cache and was left out when that was fetched. */
 async function fetchMissing(
   channel: Channel,
-  cache: Cache,
-  memory: MailboxMemory,
+  { cache, memory }: LocalMailbox,
   listed: readonly Entry[],
 ): Promise<void> {
   const fetched = cache.fetched();
@@ -103,8 +118,7 @@ function contradiction(): SealpostError {
  */
 export async function fetchOlder(
   channel: Channel,
-  cache: Cache,
-  memory: MailboxMemory,
+  { cache, memory }: LocalMailbox,
 ): Promise<boolean> {
   const { epoch, bottom, top } = cache.fetched();
   if (bottom <= 1 || cache.full) return false;
@@ -118,16 +132,16 @@ export async function fetchOlder(
 }
 
 /**
- * Takes over flags and places of `recent`, the newest entries there are, and drops what is in the
- * same range of the cache and not among them. What has a UID from `nextUid` on is another client's,
- * which has seen a later state.
+ * Takes over flags and places of `listed`, all entries that there are in `range`, and forgets what the
+ * cache has there and is not among them. What has a UID from `range.to` on is another client's, which
+ * has seen a later state.
  */
-function refresh(
-  cache: Cache,
-  recent: readonly Entry[],
+async function refresh(
+  { cache, forget }: LocalMailbox,
+  listed: readonly Entry[],
   range: { readonly from: number; readonly to: number },
-): void {
-  const there = new Map(recent.map((entry) => [entry.uid, entry]));
+): Promise<void> {
+  const there = new Map(listed.map((entry) => [entry.uid, entry]));
   const gone: number[] = [];
   for (const { uid, folder, flags } of cache.ids()) {
     if (uid < range.from) break;
@@ -138,7 +152,31 @@ function refresh(
       cache.setPlace(uid, now.folder, now.flags);
     }
   }
-  cache.drop(gone);
+  await forget(gone);
+}
+
+/**
+ * Refreshes what is older than `before`, down to where the cache reaches: until what it has is no more
+ * than the `entries` that the server counts, or, where it has only a part of the mailbox, once a day.
+ */
+async function review(
+  channel: Channel,
+  mailbox: LocalMailbox,
+  before: number,
+  entries: number,
+): Promise<void> {
+  const { cache } = mailbox;
+  const { epoch, bottom } = cache.fetched();
+  const whole = bottom <= 1;
+  if (!whole && Date.now() - cache.reviewed < REVIEW_AFTER) return;
+  for (let to = before; to > bottom && (!whole || cache.count(null) > entries);) {
+    const page = await fetchPage(channel, { before: to }, true);
+    if (page.epoch !== epoch) return;
+    const from = page.entries.length < PAGE ? 0 : page.entries.at(-1)?.uid ?? 0;
+    await refresh(mailbox, page.entries, { from, to });
+    to = from;
+  }
+  cache.setReviewed(Date.now());
 }
 
 interface Page {

@@ -89,6 +89,8 @@ async function skeleton(content: MessageContent, markers: readonly string[]): Pr
     import("nodemailer/mime-funcs"),
   ]);
   const references = content.references ?? [];
+  // A byte order mark says how a file is written, and is no part of what it says.
+  const text = content.text.replace(/^\ufeff/, "");
   const composer = new MailComposer({
     from: mailbox(content.from),
     to: content.to.map(mailbox),
@@ -102,8 +104,8 @@ async function skeleton(content: MessageContent, markers: readonly string[]): Pr
     headers: content.subject === ""
       ? []
       : [{ key: "Subject", value: subjectHeader(content.subject.toWellFormed(), mime.encodeWord) }],
-    text: content.text === "" ? "" : {
-      content: content.text.toWellFormed().replace(/\r?\n/g, "\r\n"),
+    text: text === "" ? "" : {
+      content: text.toWellFormed().replace(/\r?\n/g, "\r\n"),
       contentTransferEncoding: "base64",
     },
     attachments: content.attachments.map(({ name }, i) => ({

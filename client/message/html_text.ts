@@ -1,4 +1,5 @@
 import { Tokenizer } from "htmlparser2";
+import { visible } from "../../cli/printable.ts";
 
 /** Elements that start and end a line. */
 const BLOCKS = new Set(
@@ -11,42 +12,78 @@ const PARAGRAPHS = new Set("blockquote h1 h2 h3 h4 h5 h6 ol p pre table ul".spli
 /** Elements whose content is not text. */
 const HIDDEN = new Set("noembed noframes script style title".split(" "));
 
+/** Attributes that say how an element is read. */
+const KEPT = new Set(["alt", "hidden", "href", "style"]);
+/** Elements without content, which are never closed. */
+const VOID = new Set("area base br col embed hr img input link meta source track wbr".split(" "));
+/** Elements that end where the next of their kind begins. */
+const SIBLINGS = new Set("dd dt li option p td th tr".split(" "));
+/** Styles that hide an element: so do mails with the line that lists of messages preview. */
+const HIDING = new RegExp(
+  "(?:^|;)\\s*(?:display\\s*:\\s*none|visibility\\s*:\\s*hidden|opacity\\s*:\\s*0(?:\\.0*)?|" +
+    "max-height\\s*:\\s*0(?:px)?)\\s*(?:!|;|$)",
+  "i",
+);
+
 /**
- * What a reader of `html` reads, as plain text: paragraphs, list items, and the address of each
- * link after its text, so that a link cannot claim to lead elsewhere. Takes any input, in time and
- * memory proportional to its length: the tokenizer is used without the tree it could build, as its
- * stack of open elements makes deep nesting quadratic.
+ * What a reader of `html` reads, as plain text: paragraphs, list items, quotations behind `>`, and the
+ * address of each link after its text, so that a link cannot claim to lead elsewhere. What is hidden is
+ * left out, unless nothing else is there. Takes any input, in time and memory proportional to its
+ * length: the tokenizer is used without the tree it could build, as its stack of open elements makes
+ * deep nesting quadratic.
  */
 export function htmlToText(html: string): string {
+  const text = convert(html, false);
+  return text.trim() === "" ? convert(html, true) : text;
+}
+
+function convert(html: string, withHidden: boolean): string {
   const writer = new Writer();
   let tag = "";
   let attribute = "";
   let value = "";
   let attributes = new Map<string, string>();
-  const hidden: { until: string | null } = { until: null };
+  /** The element whose content is left out, and how many of its kind are open within it. */
+  let hidden: { readonly tag: string; depth: number } | null = null;
   const links: string[] = [];
   let preformatted = 0;
 
   const text = (piece: string) => {
-    if (hidden.until === null) writer.text(piece, preformatted > 0);
+    if (hidden === null) writer.text(piece, preformatted > 0);
   };
+  const isHidden = () =>
+    HIDDEN.has(tag) || !withHidden &&
+      (attributes.has("hidden") || HIDING.test(attributes.get("style") ?? ""));
   const open = () => {
-    if (HIDDEN.has(tag)) hidden.until = tag;
+    if (hidden?.tag === tag) {
+      if (hidden.depth > 1 || !SIBLINGS.has(tag)) hidden.depth++;
+      else hidden = null;
+    }
+    if (hidden !== null) return;
+    if (isHidden()) {
+      if (!VOID.has(tag)) hidden = { tag, depth: 1 };
+      return;
+    }
     if (PARAGRAPHS.has(tag)) writer.breakLine(2);
     else if (BLOCKS.has(tag)) writer.breakLine(1);
     if (tag === "br") writer.newline();
     else if (tag === "hr") writer.text("----------", false);
     else if (tag === "li") writer.text("* ", true);
     else if (tag === "pre") preformatted++;
+    else if (tag === "blockquote") writer.quote(1);
     else if (tag === "img") text(attributes.get("alt") ?? "");
     else if (tag === "a") links.push(attributes.get("href") ?? "");
   };
   const close = (name: string) => {
-    if (hidden.until === name) hidden.until = null;
+    if (hidden !== null) {
+      if (hidden.tag === name && --hidden.depth === 0) hidden = null;
+      return;
+    }
     if (name === "a") writer.link(links.pop() ?? "");
     if (name === "pre") preformatted = Math.max(0, preformatted - 1);
     if (PARAGRAPHS.has(name)) writer.breakLine(2);
     else if (BLOCKS.has(name)) writer.breakLine(1);
+    if (name === "blockquote") writer.quote(-1);
   };
   const slice = (from: number, to: number) => html.slice(from, to);
   const nothing = () => {};
@@ -65,7 +102,7 @@ export function htmlToText(html: string): string {
     onattribdata: (from, to) => value += slice(from, to),
     onattribentity: (codePoint) => value += String.fromCodePoint(codePoint),
     onattribend: () => {
-      if (attribute === "href" || attribute === "alt") attributes.set(attribute, value);
+      if (KEPT.has(attribute)) attributes.set(attribute, value);
     },
     onopentagend: open,
     onselfclosingtag: open,
@@ -81,20 +118,33 @@ export function htmlToText(html: string): string {
   return writer.finish();
 }
 
+/** How deep a quotation is shown to be, at most. */
+const MAX_QUOTES = 10;
+
 /** Collects text, folding white space as HTML does. */
 class Writer {
-  #out: string[] = [];
+  /** Lines that have ended. */
+  #lines: string[] = [];
+  #line: string[] = [];
+  /** How deep the line is quoted, which is fixed when something is written in it. */
+  #lineQuotes = 0;
+  #quotes = 0;
   /** Line ends to write before the next text, at most 2. */
   #breaks = 0;
   /** White space to write before the next text of the same line. */
   #space = false;
-  #lineEmpty = true;
   /** What was written since the last link ended, to see whether it shows its address anyway. */
   #recent = "";
 
   text(piece: string, preformatted: boolean): void {
     if (piece === "") return;
-    if (preformatted) return this.#write(piece);
+    if (preformatted) {
+      for (const [i, line] of piece.split("\n").entries()) {
+        if (i > 0) this.newline();
+        if (line !== "") this.#write(line);
+      }
+      return;
+    }
     for (const word of piece.split(/([ \t\r\n\f]+)/)) {
       if (word === "") continue;
       if (/^[ \t\r\n\f]/.test(word)) this.#space = true;
@@ -104,15 +154,19 @@ class Writer {
 
   /** At least `count` line ends before what follows, unless nothing comes before it. */
   breakLine(count: number): void {
-    if (this.#out.length > 0) this.#breaks = Math.max(this.#breaks, count);
+    const empty = this.#lines.length === 0 && this.#line.length === 0;
+    if (!empty) this.#breaks = Math.max(this.#breaks, count);
     this.#space = false;
   }
 
   newline(): void {
     this.#flush();
-    this.#out.push("\n");
-    this.#lineEmpty = true;
-    this.#space = false;
+    this.#endLine(this.#line.length > 0 ? this.#lineQuotes : this.#quotes);
+  }
+
+  /** What follows is quoted one level deeper (1), or less deep (-1). */
+  quote(levels: 1 | -1): void {
+    this.#quotes = Math.max(0, this.#quotes + levels);
   }
 
   link(address: string): void {
@@ -125,8 +179,10 @@ class Writer {
     this.#recent = "";
   }
 
+  /** The text, without what nobody sees of it, and without empty lines around it. */
   finish(): string {
-    const text = this.#out.join("");
+    if (this.#line.length > 0) this.#endLine(this.#lineQuotes);
+    const text = visible(this.#lines.join("\n"), { lines: true });
     let from = 0;
     let to = text.length;
     while (text[from] === "\n") from++;
@@ -136,20 +192,27 @@ class Writer {
 
   #write(piece: string): void {
     this.#flush();
-    if (this.#space && !this.#lineEmpty) this.#out.push(" ");
+    if (this.#line.length === 0) this.#lineQuotes = this.#quotes;
+    else if (this.#space && !this.#line.at(-1)?.endsWith(" ")) this.#line.push(" ");
     this.#space = false;
-    this.#out.push(piece);
-    this.#lineEmpty = piece.endsWith("\n");
+    this.#line.push(piece);
     this.#recent = (this.#recent + piece).slice(-2048);
+  }
+
+  #endLine(quotes: number): void {
+    const line = this.#line.join("");
+    const marks = ">".repeat(Math.min(quotes, MAX_QUOTES));
+    this.#lines.push(marks === "" || line === "" ? marks + line : `${marks} ${line}`);
+    this.#line = [];
+    this.#space = false;
   }
 
   #flush(): void {
     if (this.#breaks === 0) return;
     // A line that has ended already counts as one of them.
-    const needed = this.#lineEmpty ? this.#breaks - 1 : this.#breaks;
-    this.#out.push("\n".repeat(needed));
+    const before = this.#lineQuotes;
+    if (this.#line.length > 0) this.#endLine(before);
+    for (let i = 1; i < this.#breaks; i++) this.#endLine(Math.min(before, this.#quotes));
     this.#breaks = 0;
-    this.#lineEmpty = true;
-    this.#space = false;
   }
 }

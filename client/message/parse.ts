@@ -1,20 +1,15 @@
-import type { MimeNode, SplitterChunk } from "@zone-eu/mailsplit";
-import { pipeline } from "node:stream/promises";
-import { type Bytes, concat } from "../../crypto/bytes.ts";
+import { visible } from "../../cli/printable.ts";
+import type { Bytes } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { LineReader } from "./line_reader.ts";
 import { messageIds, nameOf } from "./mail_names.ts";
-import { type TransferDecoder, transferDecoder } from "./transfer_decoding.ts";
+import type { MimeEvent, MimePart, SplitLimits } from "./mime_splitter.ts";
+import type { PartHeader } from "./part_header.ts";
+import { MAX_REST, type TransferDecoder, transferDecoder } from "./transfer_decoding.ts";
+import { decodeUuLine, isUuEnd, readUuBegin } from "./uuencode.ts";
 
 /** What a message may demand. More than that is refused, except for the text, which is cut. */
-export interface ParseLimits {
-  /** Size of the header of one part, bytes. */
-  readonly header: number;
-  /** Size of the headers of all parts together, bytes. */
-  readonly headers: number;
-  /** How deep parts are nested in parts. */
-  readonly depth: number;
-  /** Number of parts. */
-  readonly parts: number;
+export interface ParseLimits extends SplitLimits {
   /** Text and HTML together, bytes after decoding: what is beyond is left out. */
   readonly text: number;
 }
@@ -61,6 +56,8 @@ export interface ParsedMessage {
   readonly html: string | null;
   /** Whether text was left out because it was over the limit. */
   readonly truncated: boolean;
+  /** What could not be read as it should be, or is not shown: a sentence each. */
+  readonly notes: readonly string[];
   readonly attachments: readonly (AttachmentPart & { readonly size: number })[];
 }
 
@@ -76,10 +73,12 @@ export interface ParseHandlers {
 /**
  * Reads a message (RFC 5322 and MIME) from `source`, whose chunks must not be changed after they
  * were handed over. Streaming: memory stays within a few times the limits whatever the message is,
- * and every step takes time proportional to its input.
+ * and every step takes time proportional to its input. The result does not depend on how the source is
+ * cut.
  *
  * Throws `limit` for a message beyond `limits`, what `source` and the handler throw, and nothing
- * else: a message that breaks the rules of MIME is read as well as it can be.
+ * else: a message that breaks the rules of MIME is read as well as it can be, nothing of it is passed
+ * over without a note, and the notes name the way to see it as it came.
  */
 export async function parseMessage(
   source: AsyncIterable<Bytes>,
@@ -87,56 +86,56 @@ export async function parseMessage(
   limits: ParseLimits = PARSE_LIMITS,
 ): Promise<ParsedMessage> {
   // Loaded when the first message is read, to keep the start of the program short.
-  const [{ default: mailsplit }, { default: libmime }, { default: addresses }, { htmlToText }] =
+  const [{ MimeSplitter }, { decodeText }, { unflow }, { htmlToText }, libmime, addresses] =
     await Promise.all([
-      import("@zone-eu/mailsplit"),
+      import("./mime_splitter.ts"),
+      import("./charsets.ts"),
+      import("./flowed_text.ts"),
+      import("./html_text.ts"),
       import("libmime"),
       import("nodemailer/addressparser"),
-      import("./html_text.ts"),
     ]);
-  const splitter = new mailsplit.Splitter({
-    maxHeadSize: limits.header,
-    maxChildNodes: limits.parts,
-    // An attached message is an attachment like any other; its own parts are not ours.
-    ignoreEmbedded: true,
-  });
   const tools: Tools = {
-    decodeWords: (text) => libmime.decodeWords(text),
-    decodeFlowed: (text, delSp) => libmime.decodeFlowed(text, delSp),
-    extension: (type) => libmime.detectExtension(type),
-    addresses: (header) => addresses(header, { flatten: true }).map(({ address }) => address ?? ""),
+    decodeText,
+    unflow,
     htmlToText,
+    decodeWords: (text) => libmime.default.decodeWords(text),
+    detectExtension: (type) => libmime.default.detectExtension(type),
+    detectType: (name) => libmime.default.detectMimeType(name),
+    addresses: (header) =>
+      addresses.default(header, { flatten: true }).map(({ address }) => address ?? ""),
   };
-  const parser = new Parser(handlers, limits, tools);
+  const splitter = new MimeSplitter(limits);
+  const events = async function* (): AsyncGenerator<MimeEvent, void, undefined> {
+    for await (const chunk of source) yield* splitter.push(chunk);
+    yield* splitter.finish();
+  };
+  const parser = new Parser(handlers, tools, new EventReader(events()), limits);
   try {
-    await pipeline(source, splitter, (chunks: AsyncIterable<SplitterChunk>) => parser.run(chunks));
+    await parser.run();
   } catch (error) {
-    throw refusal(error);
+    if (isSealpostError(error)) throw error;
+    throw new SealpostError("format", `the message cannot be read${SEE_RAW}`, { cause: error });
   }
   return parser.message();
 }
 
-/** What is used of the libraries. */
+/** The way to see a message that cannot be read. */
+const SEE_RAW = "; `read --raw` shows it as it came";
+
+/** What is used of modules that are loaded with the first message. */
 interface Tools {
+  readonly decodeText: typeof import("./charsets.ts").decodeText;
+  readonly unflow: typeof import("./flowed_text.ts").unflow;
+  readonly htmlToText: typeof import("./html_text.ts").htmlToText;
   /** Undoes encoded words (RFC 2047). */
   decodeWords(text: string): string;
-  /** Undoes the soft breaks of format=flowed (RFC 3676). */
-  decodeFlowed(text: string, delSp: boolean): string;
   /** The usual file name extension of a media type. */
-  extension(type: string): string;
+  detectExtension(type: string): string;
+  /** The usual media type of a file of this name. */
+  detectType(name: string): string;
   /** The addresses in a header such as To. */
   addresses(header: string): string[];
-  htmlToText(html: string): string;
-}
-
-function refusal(error: unknown): SealpostError {
-  if (isSealpostError(error)) return error;
-  if (error instanceof Error && "code" in error && error.code === "EMAXLEN") {
-    return new SealpostError("limit", "the message has too many parts or too large a header", {
-      cause: error,
-    });
-  }
-  return new SealpostError("format", "the message cannot be read", { cause: error });
 }
 
 /** A text part, in its place among the others. */
@@ -144,8 +143,26 @@ interface TextPart {
   readonly kind: "plain" | "html";
   readonly content: string;
   /** The multipart/alternative it stands in. */
-  readonly alternative: MimeNode | null;
+  readonly alternative: MimePart | null;
 }
+
+/** What is known of a text before it is decoded. */
+interface TextForm {
+  readonly kind: TextPart["kind"];
+  readonly charset: string | null;
+  readonly flowed: boolean;
+  readonly delSp: boolean;
+  readonly alternative: MimePart | null;
+}
+
+/** The form of text that no part claims. */
+const UNCLAIMED: TextForm = {
+  kind: "plain",
+  charset: null,
+  flowed: false,
+  delSp: false,
+  alternative: null,
+};
 
 const NO_HEADERS: ParsedHeaders = {
   from: null,
@@ -159,183 +176,331 @@ const NO_HEADERS: ParsedHeaders = {
 };
 
 class Parser {
-  #headers = NO_HEADERS;
-  #headerBytes = 0;
-  #textBytes = 0;
+  #headers: ParsedHeaders | null = null;
+  #room: number;
   #truncated = false;
   readonly #texts: TextPart[] = [];
   readonly #attachments: (AttachmentPart & { size: number })[] = [];
+  readonly #notes = new Set<string>();
 
   constructor(
     readonly handlers: ParseHandlers,
-    readonly limits: ParseLimits,
     readonly tools: Tools,
-  ) {}
+    readonly input: EventReader,
+    readonly limits: ParseLimits,
+  ) {
+    this.#room = limits.text;
+  }
 
-  async run(chunks: AsyncIterable<SplitterChunk>): Promise<void> {
-    const input = new Lookahead(chunks[Symbol.asyncIterator]());
-    for (let chunk = await input.next(); chunk !== null; chunk = await input.next()) {
-      if (chunk.type !== "node") continue;
-      this.#check(chunk);
-      if (chunk.root) this.#headers = readHeaders(chunk, this.tools);
-      if (chunk.multipart) continue;
-      const text = textKind(chunk);
-      if (text === null) await this.#attachment(chunk, input);
-      else await this.#text(text, chunk, input);
+  async run(): Promise<void> {
+    for (let event = await this.input.next(); event; event = await this.input.next()) {
+      if (event.type === "body") {
+        if (!isBlank(event.bytes)) this.#notes.add("text follows the last part of the message");
+        continue;
+      }
+      const { part } = event;
+      this.#headers ??= readHeaders(part.header, this.tools);
+      if (part.parent?.header.type === "message/rfc822") this.#heading(part.header);
+      if (part.header.type.startsWith("multipart/")) await this.#multipart(part);
+      else if (!part.container) {
+        const kind = textKind(part.header);
+        if (kind === null) await this.#attachment(part);
+        else await this.#text(kind, part);
+      }
     }
   }
 
   message(): ParsedMessage {
-    const withText = new Set<MimeNode>();
+    const withText = new Set<MimePart>();
     const html: string[] = [];
     for (const { kind, content, alternative } of this.#texts) {
       if (kind === "html") html.push(content);
-      else if (alternative !== null) withText.add(alternative);
+      else if (alternative !== null && visible(content).trim() !== "") withText.add(alternative);
     }
     let text = "";
     for (const { kind, content, alternative } of this.#texts) {
-      if (kind === "html" && alternative !== null && withText.has(alternative)) continue;
+      if (alternative !== null && withText.has(alternative) !== (kind === "plain")) continue;
       if (text !== "" && !text.endsWith("\n")) text += "\n";
       text += kind === "plain" ? content : this.tools.htmlToText(content);
     }
+    if (this.#truncated) this.#notes.add("the text is longer than can be shown");
+    if (text.trim() === "" && html.join("").trim() !== "") {
+      this.#notes.add("the message has nothing that can be shown as text");
+    }
     return {
-      headers: this.#headers,
+      headers: this.#headers ?? NO_HEADERS,
       text,
       html: html.length === 0 ? null : html.join("\n"),
       truncated: this.#truncated,
+      notes: [...this.#notes].map((note) => note + SEE_RAW),
       attachments: this.#attachments,
     };
   }
 
-  #check(node: MimeNode): void {
-    this.#headerBytes += node._headerlen;
-    let depth = 0;
-    for (let up = node.parentNode; up; up = up.parentNode) depth++;
-    if (this.#headerBytes > this.limits.headers || depth > this.limits.depth) {
-      throw new SealpostError("limit", "the message has too large headers or too deep parts");
+  /** Passes over what stands before the parts of a multipart; shows it if no parts follow. */
+  async #multipart(part: MimePart): Promise<void> {
+    const pieces = new GrowingBytes(this.#room);
+    for (let bytes = await this.input.body(part); bytes; bytes = await this.input.body(part)) {
+      pieces.add(bytes);
     }
+    const next = await this.input.peek();
+    if (next?.type === "part" && next.part.parent === part) return;
+    if (isBlank(pieces.bytes)) return;
+    this.#notes.add("nothing separates the parts of the message, so they are shown as they came");
+    this.#addText(pieces, UNCLAIMED);
   }
 
-  async #text(kind: "plain" | "html", node: MimeNode, input: Lookahead): Promise<void> {
-    const pieces: Bytes[] = [];
-    for await (const piece of new PartBody(node, input)) {
-      const room = this.limits.text - this.#textBytes;
-      if (piece.length > room) this.#truncated = true;
-      if (room > 0 && piece.length > 0) pieces.push(piece.slice(0, room));
-      this.#textBytes += Math.min(room, piece.length);
-    }
-    let text = decodeText(concat(...pieces), node.charset || "utf-8").replaceAll("\r\n", "\n");
-    if (node.flowed) text = this.tools.decodeFlowed(text, node.delSp);
-    let alternative: MimeNode | null = null;
-    for (let up = node.parentNode; up && alternative === null; up = up.parentNode) {
-      if (up.multipart === "alternative") alternative = up;
-    }
-    this.#texts.push({ kind, content: text, alternative });
+  /** Says whose message in a digest follows, and what it is about. */
+  #heading(header: PartHeader): void {
+    const lines = ["From", "Date", "Subject"].flatMap((name) => {
+      const value = this.tools.decodeWords(header.first(name.toLowerCase()));
+      return value === "" ? [] : [`${name}: ${value}`];
+    });
+    const before = this.#texts.length === 0 ? "" : "\n";
+    const content = `${before}${lines.join("\n")}\n\n`;
+    this.#texts.push({ kind: "plain", content, alternative: null });
   }
 
-  async #attachment(node: MimeNode, input: Lookahead): Promise<void> {
+  async #text(kind: TextPart["kind"], part: MimePart): Promise<void> {
+    const { charset, flowed, delSp } = part.header;
+    const alternative = alternativeOf(part);
+    const body = new PartBody(part, this.input);
+    const text = new GrowingBytes(this.#room);
+    // Data within a text are attachments, but not more than a message may have parts.
+    const mayBegin = () => this.#attachments.length < this.limits.parts;
+    if (kind === "html") {
+      for await (const piece of body) text.add(piece);
+    } else {
+      const lines = new ContentLines(body);
+      for (let line = await lines.next(); line; line = await lines.next()) {
+        const name = mayBegin() ? readUuBegin(line) : null;
+        const first = name === null ? null : await lines.next();
+        if (name !== null && first !== null && decodeUuLine(first) !== null) {
+          lines.unread(first);
+          const type = this.tools.detectType(name);
+          await this.#attach(name, type, new UuContent(lines));
+        } else {
+          text.add(line);
+          if (first !== null) lines.unread(first);
+        }
+      }
+    }
+    this.#addText(text, { kind, charset, flowed, delSp, alternative });
+    this.#addRest(body, charset);
+  }
+
+  async #attachment(part: MimePart): Promise<void> {
+    const { type, filename, charset } = part.header;
+    const body = new PartBody(part, this.input);
     const index = this.#attachments.length + 1;
-    const type = mediaType(node.contentType || "");
-    const name = node.filename || `attachment-${index}.${this.tools.extension(type)}`;
-    const part = { name, type, index };
-    const body = new PartBody(node, input);
-    await this.handlers.attachment(part, body);
+    const name = filename ?? `attachment-${index}.${this.tools.detectExtension(type)}`;
+    await this.#attach(name, type, body);
+    this.#addRest(body, charset);
+  }
+
+  async #attach(name: string, type: string, content: Content): Promise<void> {
+    const part = { name, type, index: this.#attachments.length + 1 };
+    await this.handlers.attachment(part, content);
     // What the handler left, so that the size is right.
-    while (await body.read() !== null);
-    this.#attachments.push({ ...part, size: body.size });
+    while (await content.read() !== null);
+    this.#attachments.push({ ...part, size: content.size });
+  }
+
+  /** Adds what stood behind the encoded data of a part, as mailing lists put it there. */
+  #addRest({ decoder }: PartBody, charset: string | null): void {
+    if (decoder.mislabelled) {
+      this.#notes.add("a part of the message is not in the encoding that it names");
+    }
+    const { rest } = decoder;
+    if (rest.length === MAX_REST) this.#truncated = true;
+    if (isBlank(rest)) return;
+    const text = new GrowingBytes(this.#room);
+    text.add(rest);
+    this.#addText(text, { ...UNCLAIMED, charset });
+  }
+
+  #addText({ bytes, cut }: GrowingBytes, form: TextForm): void {
+    const { kind, charset, alternative, flowed, delSp } = form;
+    this.#room -= bytes.length;
+    this.#truncated ||= cut;
+    const decoded = this.tools.decodeText(bytes, { charset, html: kind === "html", cut });
+    if (decoded.problem !== null) this.#notes.add(decoded.problem);
+    const text = decoded.text.replaceAll("\r\n", "\n");
+    const content = flowed ? this.tools.unflow(text, delSp) : text;
+    this.#texts.push({ kind, content, alternative });
   }
 }
 
-/** The splitter's chunks, of which the next can be looked at before it is taken. */
-class Lookahead {
-  #ahead: SplitterChunk | null = null;
+/** The events of a message, of which the next can be looked at before it is taken. */
+class EventReader {
+  #ahead: MimeEvent | null = null;
 
-  constructor(readonly chunks: AsyncIterator<SplitterChunk>) {}
+  constructor(readonly events: AsyncIterator<MimeEvent>) {}
 
-  async next(): Promise<SplitterChunk | null> {
-    const ahead = this.#ahead;
+  async peek(): Promise<MimeEvent | null> {
+    this.#ahead ??= (await this.events.next()).value ?? null;
+    return this.#ahead;
+  }
+
+  async next(): Promise<MimeEvent | null> {
+    const event = await this.peek();
     this.#ahead = null;
-    if (ahead !== null) return ahead;
-    const { done, value } = await this.chunks.next();
-    return done ? null : value;
+    return event;
   }
 
-  /** The next bytes of the body of the part that was taken last; null at its end. */
-  async body(): Promise<Uint8Array | null> {
-    const chunk = await this.next();
-    if (chunk?.type === "body") return chunk.value;
-    this.#ahead = chunk;
-    return null;
+  /** The next bytes of the body of `part`; null at its end. */
+  async body(part: MimePart): Promise<Uint8Array | null> {
+    const event = await this.peek();
+    if (event?.type !== "body" || event.part !== part) return null;
+    await this.next();
+    return event.bytes;
   }
 }
 
-/** The decoded content of one part, which can be read once. */
-class PartBody implements AsyncIterable<Bytes> {
+/** The content of an attachment or a text, which can be read once. */
+abstract class Content implements AsyncIterable<Bytes> {
   /** Bytes read so far. */
   size = 0;
-  #ended = false;
-  readonly #decoder: TransferDecoder;
-
-  constructor(node: MimeNode, readonly input: Lookahead) {
-    this.#decoder = transferDecoder(node.encoding || "");
-  }
 
   /** The next piece, which may be empty; null at the end. */
   async read(): Promise<Bytes | null> {
-    if (this.#ended) return null;
-    const raw = await this.input.body();
-    this.#ended = raw === null;
-    const piece = raw === null ? this.#decoder.finish() : this.#decoder.update(raw);
-    this.size += piece.length;
+    const piece = await this.readPiece();
+    this.size += piece?.length ?? 0;
     return piece;
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Bytes> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Bytes, void, undefined> {
     for (let piece = await this.read(); piece !== null; piece = await this.read()) {
       if (piece.length > 0) yield piece;
     }
   }
+
+  protected abstract readPiece(): Promise<Bytes | null>;
+}
+
+/** The decoded content of one part. */
+class PartBody extends Content {
+  readonly decoder: TransferDecoder;
+  #ended = false;
+
+  constructor(readonly part: MimePart, readonly input: EventReader) {
+    super();
+    this.decoder = transferDecoder(part.header.encoding);
+  }
+
+  protected override async readPiece(): Promise<Bytes | null> {
+    if (this.#ended) return null;
+    const raw = await this.input.body(this.part);
+    this.#ended = raw === null;
+    return raw === null ? this.decoder.finish() : this.decoder.update(raw);
+  }
+}
+
+/** The lines of a content. */
+class ContentLines {
+  readonly #reader = new LineReader();
+  #lines: Iterator<Uint8Array, void> | null = null;
+  #unread: Uint8Array | null = null;
+  #ended = false;
+
+  constructor(readonly content: Content) {}
+
+  /** The next line, with its line end; null at the end. */
+  async next(): Promise<Uint8Array | null> {
+    const unread = this.#unread;
+    this.#unread = null;
+    if (unread !== null) return unread;
+    for (;;) {
+      const line = this.#lines?.next();
+      if (line && !line.done) return line.value;
+      if (this.#ended) return null;
+      const piece = await this.content.read();
+      this.#ended = piece === null;
+      this.#lines = piece === null ? this.#reader.finish() : this.#reader.push(piece);
+    }
+  }
+
+  /** Makes `line`, which was taken last, the next one again. */
+  unread(line: Uint8Array): void {
+    this.#unread = line;
+  }
+}
+
+/** What the uuencoded lines that come next stand for. */
+class UuContent extends Content {
+  #ended = false;
+
+  constructor(readonly lines: ContentLines) {
+    super();
+  }
+
+  protected override async readPiece(): Promise<Bytes | null> {
+    if (this.#ended) return null;
+    const line = await this.lines.next();
+    const data = line === null || isUuEnd(line) ? null : decodeUuLine(line);
+    this.#ended = data === null;
+    if (line !== null && data === null && !isUuEnd(line)) this.lines.unread(line);
+    return data;
+  }
+}
+
+/** Bytes that are gathered up to a limit. */
+class GrowingBytes {
+  /** Whether there were more than the limit allows. */
+  cut = false;
+  #bytes: Bytes = new Uint8Array(0);
+  #size = 0;
+
+  constructor(readonly limit: number) {}
+
+  get bytes(): Bytes {
+    return this.#bytes.subarray(0, this.#size);
+  }
+
+  add(bytes: Uint8Array): void {
+    const room = this.limit - this.#size;
+    this.cut ||= bytes.length > room;
+    const piece = bytes.subarray(0, room);
+    const needed = this.#size + piece.length;
+    if (needed > this.#bytes.length) {
+      const larger = new Uint8Array(Math.min(this.limit, Math.max(2 * needed, 1024)));
+      larger.set(this.bytes);
+      this.#bytes = larger;
+    }
+    this.#bytes.set(piece, this.#size);
+    this.#size = needed;
+  }
+}
+
+function isBlank(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte <= 0x20);
 }
 
 /** Whether a part is text to show; null if it is an attachment. */
-function textKind(node: MimeNode): TextPart["kind"] | null {
+function textKind({ type, filename, disposition }: PartHeader): TextPart["kind"] | null {
   // Text that has a name was attached, whatever its disposition: nobody should miss the file.
-  if (node.filename || (node.disposition || "inline") !== "inline") return null;
-  if (node.contentType === "text/plain") return "plain";
-  return node.contentType === "text/html" ? "html" : null;
+  if (filename !== null || disposition !== "inline") return null;
+  if (type === "text/plain") return "plain";
+  return type === "text/html" ? "html" : null;
 }
 
-function mediaType(type: string): string {
-  return /^[a-z0-9!#$&^_.+-]{1,127}\/[a-z0-9!#$&^_.+-]{1,127}$/.test(type)
-    ? type
-    : "application/octet-stream";
-}
-
-/** Text in any charset of the Encoding Standard; every other is taken for UTF-8. */
-function decodeText(bytes: Bytes, charset: string): string {
-  // A byte order mark at the beginning is kept: in UTF-8 it is a character like any other.
-  const options = { ignoreBOM: true };
-  let decoder: TextDecoder;
-  try {
-    decoder = new TextDecoder(charset.trim(), options);
-  } catch {
-    decoder = new TextDecoder("utf-8", options);
+function alternativeOf(part: MimePart): MimePart | null {
+  for (let up = part.parent; up !== null; up = up.parent) {
+    if (up.header.type === "multipart/alternative") return up;
   }
-  return decoder.decode(bytes);
+  return null;
 }
 
-function readHeaders(node: MimeNode, tools: Tools): ParsedHeaders {
-  const { headers } = node;
-  if (!headers) return NO_HEADERS;
-  const people = (key: string) =>
-    tools.addresses(headers.getFirst(key)).filter((address) => address.includes("@")).map(nameOf);
-  const ids = (key: string) => messageIds(headers.getFirst(key));
-  const date = new Date(headers.getFirst("date"));
+function readHeaders(header: PartHeader, tools: Tools): ParsedHeaders {
+  const people = (name: string) =>
+    tools.addresses(header.first(name)).filter((address) => address.includes("@")).map(nameOf);
+  const ids = (name: string) => messageIds(header.first(name));
+  const date = new Date(header.first("date"));
   return {
     from: people("from")[0] ?? null,
     to: people("to"),
     cc: people("cc"),
-    subject: tools.decodeWords(headers.getFirst("subject")),
+    subject: tools.decodeWords(header.first("subject")),
     date: Number.isNaN(date.getTime()) ? null : date,
     messageId: ids("message-id")[0] ?? null,
     inReplyTo: ids("in-reply-to")[0] ?? null,

@@ -135,6 +135,15 @@ export class Cache {
     this.#run("INSERT OR REPLACE INTO meta (name, value) VALUES ('synced', ?)", String(at));
   }
 
+  /** When flags, folders and removals of all entries were looked at, milliseconds since 1970; or 0. */
+  get reviewed(): number {
+    return Number(this.#get("SELECT value FROM meta WHERE name = 'reviewed'")?.value ?? 0);
+  }
+
+  setReviewed(at: number): void {
+    this.#run("INSERT OR REPLACE INTO meta (name, value) VALUES ('reviewed', ?)", String(at));
+  }
+
   /** Forgets all entries if the mailbox is another one now. */
   startEpoch(epoch: string): void {
     if (this.fetched().epoch === epoch) return;
@@ -156,7 +165,7 @@ export class Cache {
       entry,
       sealed: await this.#seal("entry", entry.uid, encodeEntry(entry)),
     })));
-    this.#db.exec("BEGIN IMMEDIATE");
+    this.#exec("BEGIN IMMEDIATE");
     try {
       for (const { entry, sealed } of rows) {
         this.#run(
@@ -171,10 +180,10 @@ export class Cache {
         );
       }
       this.#setFetched(fetched);
-      this.#db.exec("COMMIT");
+      this.#exec("COMMIT");
     } catch (error) {
-      this.#db.exec("ROLLBACK");
-      throw wrapFileError(error, "write to the cache");
+      this.#exec("ROLLBACK");
+      throw error;
     }
   }
 
@@ -217,12 +226,24 @@ export class Cache {
     );
   }
 
-  /** Forgets entries that are gone from the server. */
+  /**
+   * Forgets entries that are deleted for good, and what was opened and is searched of them. No copy of
+   * their rows stays in the files: freed pages are overwritten, and the write-ahead log is emptied, by
+   * this client or, while others use it, by the last of them that closes the cache.
+   */
   drop(uids: readonly number[]): void {
-    for (const uid of uids) {
-      this.#run("DELETE FROM entry WHERE uid = ?", uid);
-      this.#run("DELETE FROM record WHERE uid = ?", uid);
+    this.#exec("BEGIN IMMEDIATE");
+    try {
+      for (const uid of uids) {
+        this.#run("DELETE FROM entry WHERE uid = ?", uid);
+        this.#run("DELETE FROM record WHERE uid = ?", uid);
+      }
+      this.#exec("COMMIT");
+    } catch (error) {
+      this.#exec("ROLLBACK");
+      throw error;
     }
+    this.#get("PRAGMA wal_checkpoint(TRUNCATE)");
   }
 
   /** How many entries there are in a folder, or in all. */
@@ -307,6 +328,14 @@ export class Cache {
     );
   }
 
+  #exec(sql: string): void {
+    try {
+      this.#db.exec(sql);
+    } catch (error) {
+      throw wrapFileError(error, "write to the cache");
+    }
+  }
+
   #statement(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
     if (!statement) {
@@ -339,7 +368,10 @@ type Row = Readonly<Record<string, unknown>>;
 function openDatabase(path: string): DatabaseSync {
   const db = new DatabaseSync(path);
   try {
-    db.exec("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+    db.exec(
+      "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; " +
+        "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON",
+    );
     const version = db.prepare("PRAGMA user_version").get()?.user_version;
     if (version === 0) db.exec(`BEGIN; ${SCHEMA} COMMIT`);
     else if (version !== SCHEMA_VERSION) throw new SealpostError("format", "another version");

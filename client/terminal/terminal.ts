@@ -2,13 +2,20 @@ import { type Bytes, concat, fromUtf8, utf8, wipe } from "../../crypto/bytes.ts"
 import { SealpostError } from "../../crypto/error.ts";
 import { wrapFileError } from "../../files/atomic_file.ts";
 import { terminalSize } from "../../cli/environment.ts";
+import { KEYS } from "../../cli/keyboard.ts";
 import { breakLines } from "../../cli/printable.ts";
-import { EscapeSequences, KEYS, LineEditor, type Outcome } from "./line_editor.ts";
+import {
+  askSecretOnStderr,
+  hasErrorTerminal,
+  type Keyboard,
+  MAX_SECRET,
+  normalized,
+  readSecret,
+} from "../../cli/secret_input.ts";
+import { LineEditor } from "./line_editor.ts";
 
 /** Longest line, and longest text of several lines, bytes. */
 export const MAX_LINE = 8 * 1024 * 1024;
-/** Longest secret, bytes. */
-const MAX_SECRET = 1024;
 const PIECE = 65_536;
 const NOTHING: Bytes = new Uint8Array(0);
 
@@ -26,9 +33,15 @@ export interface Terminal {
    */
   ask(prompt: string): Promise<string | null>;
   /**
-   * Writes `prompt` and reads one line that is not shown on a terminal: its UTF-8 in NFC, which the
-   * caller wipes; null at the end of the input. Throws `cancelled` for Ctrl-C, `limit` over 1024
-   * bytes, `format` for what is not UTF-8.
+   * Whether {@linkcode Terminal.askSecret} has somebody to ask. Standard input that is no terminal is
+   * content and not asked, unless this terminal was opened for piped answers.
+   */
+  readonly canAskSecret: boolean;
+  /**
+   * Asks for one line that is not shown, on standard input's terminal, else on standard error's: its
+   * UTF-8 in NFC, which the caller wipes; null at the end of the input. Throws `secret-needed` where
+   * neither is a terminal, `cancelled` for Ctrl-C, `limit` over 1,024 bytes, `format` for what is not
+   * UTF-8.
    */
   askSecret(prompt: string): Promise<Bytes | null>;
   /**
@@ -71,14 +84,29 @@ export interface TerminalIo {
   read(buffer: Bytes): Promise<number | null>;
   /** Whether keys come as they are pressed and are not shown. */
   setRaw(raw: boolean): void;
+  /** Forgets what was typed before anybody asked, as far as that was read already. */
+  discardTyped?(): void;
   write(stream: "output" | "error", bytes: Bytes): void;
+  /** Whether standard error is a terminal that can be read. */
+  readonly canAskOnStderr: boolean;
+  /** Asks for a secret there. Throws `secret-needed` if it cannot be read. */
+  askSecretOnStderr(prompt: string): Promise<Bytes | null>;
   columns(): number;
   rows(): number;
 }
 
+/** How {@linkcode openTerminal} takes what is not a terminal. */
+export interface TerminalOptions {
+  /** Whether the lines of standard input answer questions for secrets too, as in a piped menu. */
+  readonly pipedSecrets?: boolean;
+}
+
 /** The terminal or the pipes that this process was started with. One for the whole process. */
-export function openTerminal(io: TerminalIo = systemIo()): Terminal {
-  return new LineTerminal(io);
+export function openTerminal(
+  options: TerminalOptions = {},
+  io: TerminalIo = systemIo(),
+): Terminal {
+  return new LineTerminal(io, options.pipedSecrets ?? false);
 }
 
 /** Who has the whole terminal, and so asks and tells in the place of a {@linkcode Terminal}. */
@@ -94,6 +122,7 @@ export interface WholeScreen {
 export function handedOver(terminal: Terminal, whole: () => WholeScreen | null): Terminal {
   return {
     interactive: terminal.interactive,
+    canAskSecret: terminal.canAskSecret,
     columns: () => terminal.columns(),
     rows: () => terminal.rows(),
     ask: (prompt) => terminal.ask(prompt),
@@ -117,16 +146,20 @@ export function handedOver(terminal: Terminal, whole: () => WholeScreen | null):
 
 class LineTerminal implements Terminal {
   readonly interactive: boolean;
+  readonly canAskSecret: boolean;
   readonly #io: TerminalIo;
+  readonly #pipedSecrets: boolean;
   /** Input that was read and not used: it belongs to the next question. */
   #rest: Bytes = NOTHING;
   /** The last line ended with CR, so LF right after it belongs to that. */
   #afterReturn = false;
   #ended = false;
 
-  constructor(io: TerminalIo) {
+  constructor(io: TerminalIo, pipedSecrets: boolean) {
     this.#io = io;
+    this.#pipedSecrets = pipedSecrets;
     this.interactive = io.inputIsTerminal && io.outputIsTerminal;
+    this.canAskSecret = io.inputIsTerminal || pipedSecrets || io.canAskOnStderr;
   }
 
   columns(): number {
@@ -222,14 +255,27 @@ class LineTerminal implements Terminal {
   }
 
   async askSecret(prompt: string): Promise<Bytes | null> {
-    const hidden = this.#io.inputIsTerminal;
-    return await this.#raw(hidden, () => {
-      // In raw mode already: who answers at once is not shown either. A person whose output goes to
-      // a file or a program is asked beside it.
-      const elsewhere = this.#io.inputIsTerminal && !this.#io.outputIsTerminal;
-      this.#io.write(elsewhere ? "error" : "output", utf8(prompt));
-      return hidden ? this.#typedSecret() : this.#pipedSecret();
-    });
+    if (this.#io.inputIsTerminal) {
+      if (this.#io.discardTyped) {
+        this.#rest = NOTHING;
+        this.#io.discardTyped();
+      }
+      return await readSecret(this.#keyboard, prompt);
+    }
+    if (!this.#pipedSecrets) return await this.#io.askSecretOnStderr(prompt);
+    this.#io.write("output", utf8(prompt));
+    return await this.#pipedSecret();
+  }
+
+  /** Standard input's terminal. A person whose output goes to a file or a program is asked beside it. */
+  get #keyboard(): Keyboard {
+    const stream = this.#io.outputIsTerminal ? "output" : "error";
+    return {
+      read: () => this.#read(),
+      keep: (bytes, used) => this.#keep(bytes, used),
+      setRaw: (raw) => this.#io.setRaw(raw),
+      write: (bytes) => this.#io.write(stream, bytes),
+    };
   }
 
   /** Runs `work` in raw mode if `raw`. */
@@ -300,24 +346,6 @@ class LineTerminal implements Terminal {
     return line === null ? null : normalized(line);
   }
 
-  async #typedSecret(): Promise<Bytes | null> {
-    const secret = new Secret();
-    try {
-      while (secret.outcome === null) {
-        const bytes = await this.#read();
-        if (bytes === null) return secret.length === 0 ? null : secret.take();
-        const used = secret.feed(bytes);
-        this.#keep(bytes, used);
-        wipe(bytes.subarray(0, used));
-      }
-      this.#io.write("output", utf8("\r\n"));
-      if (secret.outcome === "interrupt") throw interrupted();
-      return secret.outcome === "line" ? secret.take() : null;
-    } finally {
-      secret.wipe();
-    }
-  }
-
   /** The input that comes next, at least one byte; null at its end. */
   async #read(): Promise<Bytes | null> {
     let bytes = this.#rest;
@@ -351,63 +379,6 @@ class LineTerminal implements Terminal {
   }
 }
 
-/** A secret being typed. No text is made of it, which could not be wiped. */
-class Secret {
-  readonly #bytes = new Uint8Array(MAX_SECRET);
-  readonly #escapes = new EscapeSequences();
-  length = 0;
-  #long = false;
-  outcome: Outcome | null = null;
-
-  /** Takes keys until the line ends; returns how many bytes were taken. */
-  feed(keys: Bytes): number {
-    let used = 0;
-    while (used < keys.length && this.outcome === null) this.#key(keys[used++] ?? 0);
-    return used;
-  }
-
-  #key(key: number): void {
-    if (this.#escapes.takes(key)) return;
-    switch (key) {
-      case KEYS.interrupt:
-        this.outcome = "interrupt";
-        break;
-      case KEYS.enter:
-      case KEYS.newline:
-        this.outcome = "line";
-        break;
-      case KEYS.end:
-        if (this.length === 0) this.outcome = "end";
-        break;
-      case KEYS.backspace:
-      case KEYS.delete:
-        // The continuation bytes of a character of UTF-8, then its first.
-        while (this.length > 0 && ((this.#bytes[this.length - 1] ?? 0) & 0xc0) === 0x80) {
-          this.length--;
-        }
-        this.length = Math.max(0, this.length - 1);
-        break;
-      case KEYS.kill:
-        this.length = 0;
-        break;
-      default:
-        if (key < 0x20) break;
-        if (this.length === MAX_SECRET) this.#long = true;
-        else this.#bytes[this.length++] = key;
-    }
-  }
-
-  /** The secret. Throws `limit` if it was longer than any may be, `format` if it is not UTF-8. */
-  take(): Bytes {
-    if (this.#long) throw tooLong();
-    return normalized(this.#bytes.slice(0, this.length));
-  }
-
-  wipe(): void {
-    wipe(this.#bytes);
-  }
-}
-
 function interrupted(): SealpostError {
   return new SealpostError("cancelled", "cancelled");
 }
@@ -420,23 +391,14 @@ function tooLong(): SealpostError {
   return new SealpostError("limit", "that is longer than can be typed; put it into a file");
 }
 
-/** A secret in NFC, so that every keyboard gives the same. Wipes `bytes`. */
-function normalized(bytes: Bytes): Bytes {
-  try {
-    // ASCII is in NFC, and no string of it is left that cannot be wiped.
-    return bytes.every((byte) => byte < 0x80)
-      ? bytes.slice()
-      : utf8(fromUtf8(bytes).normalize("NFC"));
-  } finally {
-    wipe(bytes);
-  }
-}
-
-function systemIo(): TerminalIo {
+/** Standard input, output and error of this process. */
+export function systemIo(): TerminalIo {
   return {
     inputIsTerminal: Deno.stdin.isTerminal(),
     outputIsTerminal: Deno.stdout.isTerminal(),
     errorIsTerminal: Deno.stderr.isTerminal(),
+    canAskOnStderr: hasErrorTerminal(),
+    askSecretOnStderr,
     read: (buffer) => Deno.stdin.read(buffer),
     // Not `cbreak`, which Windows does not have; so Ctrl-C comes as a byte.
     setRaw: (raw) => Deno.stdin.setRaw(raw),

@@ -5,13 +5,8 @@ import {
   mask,
   type Netblock,
   parseIp,
+  type Prefixes,
 } from "../settings/netblock.ts";
-
-/** How many leading bits of an address make a source. */
-export interface Prefixes {
-  readonly v4: number;
-  readonly v6: number;
-}
 
 /** Where a connection comes from, as limits count it. */
 export interface Source {

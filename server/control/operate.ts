@@ -1,4 +1,4 @@
-import { wipe } from "../../crypto/bytes.ts";
+import { fromUtf8, wipe } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { hashPassword } from "../../crypto/phc.ts";
@@ -7,12 +7,12 @@ import { formatInvitation, MAX_SERVERS } from "../../protocol/invitation.ts";
 import { findServerFolder, loadBundle, publicKeyPath, SERVER_NAME } from "../../files/key_files.ts";
 import { MAX_PASSWORD, MIN_PASSWORD } from "../../protocol/limits.ts";
 import { encodePassword } from "../../protocol/login.ts";
-import { parseName } from "../../protocol/name.ts";
 import { variable } from "../../cli/environment.ts";
+import { nameArgument } from "../../cli/options.ts";
 import { formatTime } from "../../cli/format.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { randomPassword } from "../../crypto/random_password.ts";
-import { readInputLine, readSecret } from "../../cli/secret_input.ts";
+import { askSecret, canAskSecret, readInputLine } from "../../cli/secret_input.ts";
 import { AuditLog } from "../observe/audit.ts";
 import { callControl } from "./client.ts";
 import { Operations } from "./operations.ts";
@@ -63,14 +63,14 @@ export async function setPassword(
   op: "user-add" | "user-passwd",
   options: PasswordOptions,
 ): Promise<void> {
-  const name = userName(options.name);
+  const name = nameArgument(options.name);
   requireOneWay(options);
   const dir = await folderOf(options);
   const servers = options.invite ? await serversFor(dir, options.address) : [];
   const expires = options.invite
     ? Math.floor((Date.now() + options.days * DAY) / 1000) * 1000
     : null;
-  const { password, shown } = newPassword(name, options);
+  const { password, shown } = await newPassword(name, options);
   const bytes = encodePassword(password);
   const phc = await hashPassword(bytes);
   wipe(bytes);
@@ -124,7 +124,7 @@ export async function setAble(
   op: "user-disable" | "user-enable",
   options: UserOptions,
 ): Promise<void> {
-  const name = userName(options.name);
+  const name = nameArgument(options.name);
   const dir = await folderOf(options);
   const result = await perform(dir, op, { op, by: caller(), name });
   if (options.json) return printJson(result);
@@ -140,7 +140,7 @@ export async function unbindUser(
   options: UserOptions & { readonly sameKey: boolean },
 ): Promise<void> {
   const { sameKey } = options;
-  const name = userName(options.name);
+  const name = nameArgument(options.name);
   const dir = await folderOf(options);
   const request = { op: "user-unbind", by: caller(), name, sameKey } as const;
   const result = await perform(dir, "user-unbind", request);
@@ -163,7 +163,7 @@ export async function removeUser(
   options: UserOptions & { readonly purge: boolean; readonly yes: boolean },
 ): Promise<void> {
   const { purge } = options;
-  const name = userName(options.name);
+  const name = nameArgument(options.name);
   const dir = await folderOf(options);
   if (purge && !options.yes) {
     Deno.stderr.writeSync(
@@ -207,7 +207,7 @@ export async function endSessions(
 ): Promise<void> {
   // A name may be a number too; `#7` is the session for sure.
   const id = /^#(\d{1,15})$/.exec(options.who)?.[1];
-  const who = id === undefined ? userName(options.who) : Number(id);
+  const who = id === undefined ? nameArgument(options.who) : Number(id);
   const dir = await folderOf(options);
   const result = await perform(dir, "sessions-end", { op: "sessions-end", by: caller(), who });
   if (options.json) return printJson(result);
@@ -304,18 +304,6 @@ async function offline<O extends ControlOp>(
   }
 }
 
-/** The user's name in its canonical form. Throws `usage`. */
-function userName(text: string): string {
-  try {
-    return parseName(text);
-  } catch (cause) {
-    if (!isSealpostError(cause, "format")) throw cause;
-    throw new SealpostError("usage", `${JSON.stringify(text)} is no name: ${cause.message}`, {
-      cause,
-    });
-  }
-}
-
 function requireOneWay({ passwordStdin, generate, invite, address }: PasswordOptions): void {
   if ([passwordStdin, generate, invite].filter((way) => way).length > 1) {
     throw new SealpostError(
@@ -328,19 +316,19 @@ function requireOneWay({ passwordStdin, generate, invite, address }: PasswordOpt
   }
 }
 
-function newPassword(
+async function newPassword(
   name: string,
   { passwordStdin, generate, invite }: PasswordOptions,
-): { readonly password: string; readonly shown: boolean } {
+): Promise<{ readonly password: string; readonly shown: boolean }> {
   if (generate || invite) return { password: randomPassword(), shown: generate };
-  const terminal = Deno.stdin.isTerminal();
-  if (!passwordStdin && !terminal) {
+  const piped = passwordStdin && !Deno.stdin.isTerminal();
+  if (!piped && !canAskSecret()) {
     throw new SealpostError(
-      "usage",
+      "secret-needed",
       "no password: use --generate, --invite, or --password-stdin with one line piped in",
     );
   }
-  const password = terminal ? readSecret(`New password of ${name}: `) : readInputLine();
+  const password = piped ? readInputLine() : await typedSecret(`New password of ${name}: `);
   if (password === null || password === "") {
     throw new SealpostError("cancelled", "no password was given; nothing was changed");
   }
@@ -350,10 +338,20 @@ function newPassword(
       `a password has ${MIN_PASSWORD} characters or more, and at most ${MAX_PASSWORD} bytes`,
     );
   }
-  if (terminal && readSecret("Once more: ") !== password) {
+  if (!piped && await typedSecret("Once more: ") !== password) {
     throw new SealpostError("cancelled", "the two are not the same; nothing was changed");
   }
   return { password, shown: false };
+}
+
+async function typedSecret(prompt: string): Promise<string | null> {
+  const secret = await askSecret(prompt);
+  if (secret === null) return null;
+  try {
+    return fromUtf8(secret);
+  } finally {
+    wipe(secret);
+  }
 }
 
 async function serversFor(dir: string, address: string | undefined): Promise<Address[]> {

@@ -9,7 +9,7 @@ import {
   MAX_ENVELOPE,
 } from "../../protocol/envelope.ts";
 import { ID_MEMORY, MAX_ID_AGE, MAX_ID_AHEAD } from "../../protocol/limits.ts";
-import { formatSize } from "../../cli/options.ts";
+import { formatSize } from "../../cli/format.ts";
 import { RefusedError } from "../../protocol/refused.ts";
 import type { DeliverRequest } from "../../protocol/request.ts";
 import { stanzaFp } from "../../protocol/stanza.ts";

@@ -10,6 +10,12 @@ export interface Netblock extends Ip {
   readonly bits: number;
 }
 
+/** How many leading bits of an address make a source, as limits count it. */
+export interface Prefixes {
+  readonly v4: number;
+  readonly v6: number;
+}
+
 /** The address in `text`, without brackets, a zone (`%eth0`) ignored; null if it is none. */
 export function parseIp(text: string): Ip | null {
   const host = text.replace(/%.*$/, "");

@@ -1,9 +1,8 @@
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
-import { formatSize, parseSize } from "../../cli/options.ts";
-import { formatNetblock, type Netblock, parseNetblock } from "./netblock.ts";
+import { formatExactSize, parseSize } from "../../cli/format.ts";
+import { formatNetblock, type Netblock, parseNetblock, type Prefixes } from "./netblock.ts";
 import type { Setting, SETTINGS } from "./settings_table.ts";
-import type { Prefixes } from "../admission/source.ts";
 
 type Camel<S extends string> = S extends `${infer Head}-${infer Tail}`
   ? `${Head}${Capitalize<Camel<Tail>>}`
@@ -99,7 +98,7 @@ export function parseValue(setting: Setting, text: string): Value {
 export function formatValue(setting: Setting, value: Value): string {
   if (value === null || value === Infinity) return "off";
   if (typeof value === "number") {
-    if (setting.kind === "size") return formatSize(value);
+    if (setting.kind === "size") return formatExactSize(value);
     return setting.kind === "duration" ? formatSettingDuration(value) : String(value);
   }
   if (typeof value === "boolean") return value ? "on" : "off";

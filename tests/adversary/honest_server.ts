@@ -8,8 +8,8 @@ import { logTo } from "../../server/observe/log.ts";
 import { type Server, startServer } from "../../server/server.ts";
 import { LiveSettings } from "../../server/settings/settings.ts";
 import { identityOf } from "../support/identities.ts";
-import { passwordOf } from "../support/program.ts";
 import { pieces, type SealedParts } from "../support/sealed.ts";
+import { hashedUsers } from "../support/users.ts";
 
 /** The real server, in this process. */
 export interface Honest extends AsyncDisposable {
@@ -20,7 +20,7 @@ export interface Honest extends AsyncDisposable {
 /** Starts a server in `dir` with accounts for `names`, on a free port of 127.0.0.1. */
 export async function startHonest(dir: string, names: readonly string[]): Promise<Honest> {
   await Deno.mkdir(dir, { recursive: true });
-  const users = Object.fromEntries(names.map((name) => [name, passwordOf(name)]));
+  const users = await hashedUsers(names);
   await Deno.writeTextFile(join(dir, "user_pass.json"), JSON.stringify(users), { mode: 0o600 });
   const identity = await identityOf("server");
   const flags = new Map([["listen", "127.0.0.1:0"], ["messages-burst", "1000"]]);

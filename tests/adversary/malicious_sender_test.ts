@@ -1,5 +1,5 @@
 import { isoTime } from "../../cli/format.ts";
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import type { Item } from "../../client/mailbox/open.ts";
 import { safeName } from "../../client/message/attachments.ts";
@@ -468,6 +468,22 @@ attack(
   },
 );
 
+attack("messages of other programs are shown, or the way to see them is named", async (world) => {
+  const { bob } = world.clients;
+  const cases = new URL("../client/message/cases/", import.meta.url);
+  const shown = async (name: string) =>
+    await read(bob, await toBob(world, await made(await Deno.readFile(new URL(name, cases)))));
+  const headless = await shown("07-no-header-at-all.eml");
+  assertEquals(headless.text, "Just a text without any header.\nSecond line.\n");
+  assertEquals(headless.notes, []);
+  const raw = await shown("08-multipart-without-boundary.eml");
+  assertEquals(raw.text, "This is the whole text of the message.\n");
+  assertStringIncludes(raw.notes.join(), "`read --raw`");
+  const refused = await assertRejects(() => shown("23-header-over-64k.eml"), SealpostError);
+  assertEquals(refused.code, "limit");
+  assertStringIncludes(refused.message, "`read --raw`");
+});
+
 attack("text and attachments of every strange form are shown safely", async (world) => {
   const { bob } = world.clients;
   const shown = async (message: string | Bytes) =>
@@ -568,7 +584,7 @@ attack("what the summary says of attachments is not what is shown of them", asyn
   const message = multipart(plain("text"), attachment('filename="large.bin"', "y".repeat(5000)));
   const item = await toBob(world, await made(message, { attachments, attachmentCount: 99 }));
   const { attachments: there } = await read(world.clients.bob, item);
-  assertEquals(there.map(({ name, size }) => [name, size]), [["large.bin", "4.9 KiB"]]);
+  assertEquals(there.map(({ name, size }) => [name, size]), [["large.bin", 5000]]);
   assert(!RAW.test(listingLine(item).title));
 });
 

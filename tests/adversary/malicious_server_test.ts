@@ -526,9 +526,11 @@ Deno.test("a listing that does not end is refused after a page, and a mailbox wh
     const memory = await MailboxMemory.load(client.state);
     const cache = await Cache.open(client.state, false, 2 * 1024 * 1024);
     const other = await logOn();
-    await sync(other.link, cache, memory);
+    const forget = (uids: readonly number[]) => Promise.resolve(cache.drop(uids));
+    const mailbox = { cache, memory, forget };
+    await sync(other.link, mailbox);
     let pages = 0;
-    while (pages < 20 && await fetchOlder(other.link, cache, memory)) pages++;
+    while (pages < 20 && await fetchOlder(other.link, mailbox)) pages++;
     assert(cache.full && pages < 20, `${pages} pages`);
     cache.close();
   });

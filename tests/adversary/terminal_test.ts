@@ -1,11 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { toBase64, utf8 } from "../../crypto/bytes.ts";
-import { generateIdentity } from "../../crypto/identity.ts";
 import { saveIdentityFiles, savePublicKey } from "../../files/key_files.ts";
 import { sealpost } from "../support/command.ts";
 import { CHOICE, reading } from "../support/group.ts";
-import { identityOf } from "../support/identities.ts";
+import { identityOf, newIdentityOf } from "../support/identities.ts";
 import { type Outcome, Program } from "../support/program.ts";
 import { sealMessage } from "../support/sealed.ts";
 import { DishonestServer, refusal } from "./dishonest_server.ts";
@@ -38,7 +37,7 @@ async function withProgram(
   try {
     await using server = await DishonestServer.start();
     const folder = join(dir, "bob");
-    const bob = await generateIdentity({ rsaBits: 2048 });
+    const bob = await newIdentityOf("bob");
     const alice = await identityOf("alice");
     server.keys.set("alice", alice.bundle);
     await saveIdentityFiles(folder, "bob", bob);

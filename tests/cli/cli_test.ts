@@ -9,7 +9,8 @@ import { describeFailure } from "../../cli/failure.ts";
 import { commandHelp, programHelp } from "../../cli/help.ts";
 import { DEFAULT_MAX_MESSAGE, DEFAULT_PORT, MAX_MAX_MESSAGE } from "../../protocol/limits.ts";
 import type { Arguments, Command } from "../../cli/command.ts";
-import { formatSize, nearest, parseCommand, parseSize } from "../../cli/options.ts";
+import { formatExactSize, parseSize } from "../../cli/format.ts";
+import { nearest, parseCommand } from "../../cli/options.ts";
 import { PROGRAM_VERSION } from "../../cli/program.ts";
 import { assertRefused } from "../crypto/support.ts";
 import { buildFor, inFolder, permissionsOf, sealpost } from "../support/command.ts";
@@ -108,7 +109,7 @@ Deno.test("sizes are read with units of 1024, and written so", () => {
   assertEquals(parseSize("17"), 17);
   assertEquals(parseSize("17B"), 17);
   for (const size of [0, 1, 1023, 1024, 1536, 1024 ** 2, 3 * 1024 ** 3, 1024 ** 4 + 1]) {
-    assertEquals(parseSize(formatSize(size)), size);
+    assertEquals(parseSize(formatExactSize(size)), size);
   }
   for (const wrong of ["", "MiB", "1.5MiB", "-1", "1e6", "10MB", "1 M", "99999999999TiB"]) {
     assertRefused("usage", () => parseSize(wrong));
@@ -246,7 +247,18 @@ Deno.test("the program shows its version, its help, and what it does not know", 
       sealpost(["serve", "--dri", "x"], { cwd }),
     ]);
     const { version: released } = JSON.parse(await Deno.readTextFile("deno.json"));
-    assertEquals(version, { code: 0, stdout: `sealpost ${released}\n`, stderr: "" });
+    const { deno } = Deno.version;
+    assertEquals(version, {
+      code: 0,
+      stdout: `sealpost ${released} (from its source, Deno ${deno}, ${Deno.build.target})\n`,
+      stderr: "",
+    });
+    assertEquals(JSON.parse((await sealpost(["--version", "--json"], { cwd })).stdout), {
+      version: released,
+      commit: null,
+      deno,
+      platform: Deno.build.target,
+    });
     assertEquals([help.code, help.stderr], [0, ""]);
     assertEquals(short, help);
     assertEquals(ofServe.code, 0);

@@ -1,4 +1,5 @@
 import { type Bytes, concat, utf8 } from "../../crypto/bytes.ts";
+import { SealpostError } from "../../crypto/error.ts";
 import type { Terminal, TerminalIo } from "../../client/terminal/terminal.ts";
 import { openTerminal } from "../../client/terminal/terminal.ts";
 
@@ -7,6 +8,7 @@ export class FakeIo implements TerminalIo {
   readonly inputIsTerminal: boolean;
   readonly outputIsTerminal: boolean;
   readonly errorIsTerminal: boolean;
+  readonly canAskOnStderr = false;
   /** How the terminal was switched. */
   readonly raw: boolean[] = [];
   readonly #input: Bytes[];
@@ -41,6 +43,10 @@ export class FakeIo implements TerminalIo {
     else this.#errors = concat(this.#errors, bytes);
   }
 
+  askSecretOnStderr(): Promise<Bytes | null> {
+    return Promise.reject(new SealpostError("secret-needed", "no terminal"));
+  }
+
   columns(): number {
     return 80;
   }
@@ -63,5 +69,5 @@ export class FakeIo implements TerminalIo {
 /** A terminal in a pipe that answers with `lines`, and what is written to it. */
 export function scripted(...lines: string[]): { terminal: Terminal; io: FakeIo } {
   const io = new FakeIo([lines.map((line) => `${line}\n`).join("")]);
-  return { terminal: openTerminal(io), io };
+  return { terminal: openTerminal({ pipedSecrets: true }, io), io };
 }

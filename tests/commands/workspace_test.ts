@@ -1,16 +1,16 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
-import { generateIdentity } from "../../crypto/identity.ts";
 import { exitCodeFor } from "../../cli/exit_codes.ts";
 import { loadBundle, saveIdentityFiles } from "../../files/key_files.ts";
 import { openDatabase } from "../../server/store/database.ts";
 import { testUnless } from "../crypto/support.ts";
 import { inFolder, sealpost, symlink } from "../support/command.ts";
+import { newIdentityOf } from "../support/identities.ts";
 
 const noLinks = Deno.build.os === "windows" ? "links need a right of their own on Windows" : null;
 
-const identity = generateIdentity({ rsaBits: 2048 });
+const identity = newIdentityOf("server");
 
 async function put(folder: string, path: string, text = "x"): Promise<void> {
   await Deno.mkdir(join(folder, path, ".."), { recursive: true });

@@ -1,17 +1,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { concat, fromUtf8, toHex, utf8 } from "../../crypto/bytes.ts";
 import { DerReader } from "../../crypto/der.ts";
-import {
-  bundleToPem,
-  generateIdentity,
-  identityFromPem,
-  identityToPem,
-} from "../../crypto/identity.ts";
+import { bundleToPem, identityFromPem, identityToPem } from "../../crypto/identity.ts";
 import { mlKemFromPkcs8 } from "../../crypto/ml_kem.ts";
 import { formatPem, parsePem, type PemBlock } from "../../crypto/pem.ts";
 import { decryptPkcs8 } from "../../crypto/pkcs8.ts";
 import { importEd25519Private } from "../../crypto/ed25519.ts";
 import { importRsaPrivate } from "../../crypto/rsa.ts";
+import { newIdentityOf } from "../support/identities.ts";
 import { assertRefusedAsync, testUnless } from "./support.ts";
 
 const PASSPHRASE = "Pässwort mit ✉";
@@ -56,7 +52,7 @@ const [, major = "0", minor = "0"] = /^OpenSSL (\d+)\.(\d+)/.exec(version ?? "")
 /** From 3.5 on OpenSSL knows ML-KEM. */
 const knowsMlKem = Number(major) > 3 || (Number(major) === 3 && Number(minor) >= 5);
 
-const alice = await generateIdentity({ rsaBits: 2048 });
+const alice = await newIdentityOf("alice");
 const publicBlocks = parsePem(bundleToPem(alice.bundle));
 
 function block(blocks: readonly PemBlock[], index: number): PemBlock {

@@ -2,7 +2,8 @@ import { defined } from "../../crypto/defined.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { sealpost } from "../support/command.ts";
-import { makeGroup, type Outcome, passwordOf, ServerProcess } from "../support/program.ts";
+import { makeGroup } from "../support/group_folder.ts";
+import { type Outcome, passwordOf, ServerProcess } from "../support/program.ts";
 
 /** A server and the folders of alice and bob, both with a sealpost.toml. */
 async function withGroup(
@@ -80,8 +81,10 @@ Deno.test("the commands send, list, read, answer, move, mark and delete", async 
     assertStringIncludes(ok(await as("bob", ["read", id, "--raw"])), "Subject: Hello\r\n");
     assertEquals(ok(await as("bob", ["read", id, "--part", "1"])), "\x07".repeat(70_000));
 
-    ok(await as("bob", ["reply", short], { input: "Thank you." }));
+    ok(await as("bob", ["reply", short], { input: "\uFEFFThank you." }));
     const [answer] = JSON.parse(ok(await as("alice", ["inbox", "--json"])));
+    // The mark before it said how a file was written.
+    assertStringIncludes(ok(await as("alice", ["read", answer.id])), "\nThank you.");
     assertEquals(answer.subject, "Re: Hello");
     assertEquals(answer.inReplyTo, id);
     const [answered] = JSON.parse(ok(await as("bob", ["inbox", "--json"])));

@@ -14,7 +14,8 @@ import {
   sumOf,
   writeLetter,
 } from "../support/ledger.ts";
-import { makeGroup, Program, ServerProcess } from "../support/program.ts";
+import { makeGroup } from "../support/group_folder.ts";
+import { Program, ServerProcess } from "../support/program.ts";
 import { openSession, type Session } from "../support/session.ts";
 
 const NAMES = ["alice", "bob", "carol"];

@@ -5,7 +5,8 @@ import { random } from "../../crypto/bytes.ts";
 import { type ErrorCode, SealpostError } from "../../crypto/error.ts";
 import { checkStore } from "../../server/maintenance/fsck.ts";
 import { shell } from "../support/command.ts";
-import { FROM_SOURCE, makeGroup, run, ServerProcess } from "../support/program.ts";
+import { makeGroup } from "../support/group_folder.ts";
+import { FROM_SOURCE, run, ServerProcess } from "../support/program.ts";
 import { openSession, type Session } from "../support/session.ts";
 
 /**

@@ -2,11 +2,11 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { generateIdentity } from "../../crypto/identity.ts";
 import { formatContactCard } from "../../protocol/contact_card.ts";
 import { testUnless } from "../crypto/support.ts";
 import { permissionsOf, sealpost } from "../support/command.ts";
 import { Group } from "../support/group.ts";
+import { identityOf } from "../support/identities.ts";
 import { withControl } from "../support/operator.ts";
 import { type Build, type Outcome, passwordOf, ROOT, run } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
@@ -133,7 +133,7 @@ Deno.test("keys are listed, compared, handed on and accepted by commands", async
   });
 
   await t.step("a text with another key, or of another server, changes nothing", async () => {
-    const mallory = await generateIdentity({ rsaBits: 2048 });
+    const mallory = await identityOf("mallory");
     const server = { host: "elsewhere.example", port: 1 };
     const card = (name: string, serverFp = mallory.bundle.fp) =>
       formatContactCard({ name, server, serverFp, made: Date.now() }, mallory);

@@ -6,7 +6,8 @@ import { loadBundle } from "../../files/key_files.ts";
 import { parseAddress } from "../../protocol/address.ts";
 import { assertCode } from "../server/store_contract.ts";
 import { connectAs } from "../support/operator.ts";
-import { makeGroup, passwordOf, ROOT, ServerProcess } from "../support/program.ts";
+import { makeGroup } from "../support/group_folder.ts";
+import { passwordOf, ROOT, ServerProcess } from "../support/program.ts";
 
 const WRONG = "a wrong password";
 

@@ -10,7 +10,8 @@ import { loadBundle } from "../../files/key_files.ts";
 import { assertCode } from "../server/store_contract.ts";
 import { identityOf } from "../support/identities.ts";
 import { connectAs, withControl } from "../support/operator.ts";
-import { type Build, makeGroup, type Outcome, run, ServerProcess } from "../support/program.ts";
+import { makeGroup } from "../support/group_folder.ts";
+import { type Build, type Outcome, run, ServerProcess } from "../support/program.ts";
 
 const posix = Deno.build.os !== "windows";
 const OTHER_KEY = "invalid username or password, or this account is bound to another key";

@@ -4,7 +4,8 @@ import { attachmentFromFile } from "../../client/message/attachments.ts";
 import type { Item } from "../../client/mailbox/open.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { checkStore } from "../../server/maintenance/fsck.ts";
-import { makeGroup, run, ServerProcess } from "../support/program.ts";
+import { makeGroup } from "../support/group_folder.ts";
+import { run, ServerProcess } from "../support/program.ts";
 import { openSession, type Session } from "../support/session.ts";
 
 /** Everything of a message that its reader gets. */

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { messageText } from "../support/message_text.ts";
 import { logOn } from "../../client/connection/log_on.ts";
 import type { Rotated } from "../../client/trust/people.ts";
 import { rotateKey } from "../../client/connection/rotate.ts";
@@ -10,7 +9,6 @@ import {
   bundleToPem,
   forgetPkcs8,
   formatFingerprint,
-  generateIdentity,
   identityFromPem,
   identityToPem,
   isEncryptedPem,
@@ -21,7 +19,10 @@ import { parseAddress } from "../../protocol/address.ts";
 import { loadBundle, loadIdentity } from "../../files/key_files.ts";
 import { NextKeys } from "../../files/next_keys.ts";
 import { sealpost } from "../support/command.ts";
-import { makeGroup, type Outcome, passwordOf, ServerProcess } from "../support/program.ts";
+import { makeGroup } from "../support/group_folder.ts";
+import { newIdentityOf } from "../support/identities.ts";
+import { messageText } from "../support/message_text.ts";
+import { type Outcome, passwordOf, ServerProcess } from "../support/program.ts";
 import { openSession, type Session } from "../support/session.ts";
 
 /** A server and three people, each with a sealpost.toml. */
@@ -186,7 +187,8 @@ Deno.test("a change of keys that is broken off anywhere is finished or taken bac
     return { ...JSON.parse(ok(outcome)), stderr: outcome.stderr };
   };
   await status();
-  const fresh = () => generateIdentity({ rsaBits: 2048 });
+  let made = 0;
+  const fresh = () => newIdentityOf(`the next key ${++made} of alice`);
   const first = await present();
 
   await t.step("before the server was told", async () => {
@@ -207,7 +209,7 @@ Deno.test("a change of keys that is broken off anywhere is finished or taken bac
   });
   ok(await place.run("alice", "status"));
 
-  const made = await fresh();
+  const taken = await fresh();
   await t.step("after the server had taken it", async () => {
     const identity = await loadIdentity(dir, "alice", () => Promise.resolve(null));
     const state = await State.open(dir, "alice", identity);
@@ -222,8 +224,8 @@ Deno.test("a change of keys that is broken off anywhere is finished or taken bac
       password: () => Promise.resolve(utf8(passwordOf("alice"))),
       newPassword: () => Promise.reject(new Error("none is needed")),
     });
-    (await NextKeys.prepare(dir, "alice", made))[Symbol.dispose]();
-    const to = forgetPkcs8(made);
+    (await NextKeys.prepare(dir, "alice", taken))[Symbol.dispose]();
+    const to = forgetPkcs8(taken);
     await state.handOver(to);
     await rotateKey({ session: link, exporter, name: "alice", serverFp: server.fp }, identity, to);
     await link.close();

@@ -74,7 +74,7 @@ Deno.test("the search finds a text in every form", () => {
 });
 
 Deno.test("the server's folder and log hold no password, title, text or attachment", async () => {
-  await using group = await Group.start(["alice", "bob"]);
+  await using group = await Group.start(["alice", "bob"], { plain: true });
   const server = group.path("server");
   const nothingIn = async (folder: string) => assertEquals(await searchFolder(folder, secrets), []);
   const users = await Deno.readTextFile(group.path("server", "user_pass.json"));

@@ -5,14 +5,8 @@ import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
 import { withControl } from "../support/operator.ts";
-import {
-  type Build,
-  makeGroup,
-  type Outcome,
-  ROOT,
-  run,
-  ServerProcess,
-} from "../support/program.ts";
+import { makeGroup } from "../support/group_folder.ts";
+import { type Build, type Outcome, ROOT, run, ServerProcess } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -220,6 +214,43 @@ testUnless(missing, "somebody without an invitation compares fingerprints", asyn
   assertStringIncludes(text, "Your keys are in carol already.");
   assertMatch(text, /Go on with\n {2}cd carol\n/);
 });
+
+testUnless(
+  missing,
+  "what is typed while setup makes keys is not shown, and is no password",
+  async () => {
+    await using place = await Newcomers.start();
+    await place.invite("erin");
+    const args = ["setup", "--dir", "erin", "--invitation", place.path("erin.txt")];
+    {
+      await using screen = await Screen.start(args, place.start);
+      await screen.expect("Passphrase (Enter for none):");
+      await screen.enter("");
+      await screen.see("Making keys");
+      await screen.press("C-c");
+      const { code, stty } = await screen.ended();
+      assertEquals(code, 130);
+      assert(/ icanon/.test(stty) && / echo /.test(stty), stty);
+      assertMatch(await screen.text(), /sealpost: stopped; "[^"]*setup" goes on from here\n/);
+    }
+    await using screen = await Screen.start(args, place.start);
+    await screen.expect("Passphrase (Enter for none):");
+    await screen.enter("");
+    await screen.see("Making keys");
+    for (const line of ["typed too early", "typed too early"]) await screen.enter(line);
+    await screen.converse([
+      ["New password:", "a password of my own"],
+      ["The same again:", "a password of my own"],
+    ]);
+    assertEquals((await screen.ended()).code, 0);
+    assert(!(await screen.written()).includes("typed too early"));
+    const own = { SEALPOST_PASSWORD: "a password of my own" };
+    const forgotten = await place.run(["logout", "--dir", "erin"]);
+    assertEquals(forgotten.code, 0, forgotten.stderr);
+    const { code, stderr } = await place.run(["status", "--dir", "erin"], { env: own });
+    assertEquals(code, 0, stderr);
+  },
+);
 
 Deno.test("setup works in a script, again and again, and says in one line what stops it", async (t) => {
   await using place = await Newcomers.start();

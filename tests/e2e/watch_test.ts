@@ -10,6 +10,75 @@ import { waitFor } from "../support/wait.ts";
 
 const posix = Deno.build.os === "windows" ? "there is no shell" : null;
 
+Deno.test("a line that nobody vouches for does not silence a watch", async () => {
+  await using people = await Commanding.start(["alice", "bob"]);
+  const [host = "", port] = people.group.server.address.split(":");
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  /** What the next connections are answered with, before one reaches the server. */
+  const lines: string[] = [];
+  const open: Deno.Conn[] = [];
+  const accepting = (async () => {
+    for await (const conn of listener) {
+      open.push(conn);
+      const line = lines.shift();
+      if (line !== undefined) {
+        await conn.write(new TextEncoder().encode(line));
+        conn.close();
+        continue;
+      }
+      const server = await Deno.connect({ hostname: host, port: Number(port) });
+      open.push(server);
+      conn.readable.pipeTo(server.writable).catch(() => {});
+      server.readable.pipeTo(conn.writable).catch(() => {});
+    }
+  })();
+  const program = Program.start(
+    ["watch", "--from-now", "--server", `127.0.0.1:${listener.addr.port}`],
+    {
+      cwd: people.group.path("bob"),
+      build: await buildFor(["watch"]),
+      env: { SEALPOST_PASSWORD: passwordOf("bob") },
+    },
+  );
+  const send = (subject: string) =>
+    people.ok("alice", ["send", "-t", "bob", "-s", subject], { input: "x" });
+  await waitFor("the first look", async () => {
+    const place = people.group.path("bob", ".sealpost", "bob", "watched-inbox");
+    return await Deno.stat(place).catch(() => null);
+  });
+  await send("before");
+  await program.expect("before");
+
+  const cut = () => {
+    for (const conn of open.splice(0)) {
+      try {
+        conn.close();
+      } catch {
+        // It has ended already.
+      }
+    }
+  };
+  // Another version, as anybody on the way could say: it connects again by itself.
+  lines.push("sealpost: this server speaks version 9 of another protocol\n");
+  cut();
+  await program.expectError("this server speaks version 9");
+  await program.expectError("trying again in");
+  await send("between");
+  await program.expect("between");
+
+  lines.push("sealpost: not now (penalties); try again in 999999 s\n");
+  cut();
+  await program.expectError("does not take this connection now (penalties); try again in 60 s; ");
+  const said = await program.expectError(" s.");
+  const [, seconds] = /trying again in (\d+) s\.$/.exec(said) ?? [];
+  assert(Number(seconds) <= 75, said);
+  program.kill("SIGTERM");
+  await program.finish();
+  cut();
+  listener.close();
+  await accepting.catch(() => {});
+});
+
 testUnless(
   posix,
   "each new message is told of once, whatever happens to the connection",

@@ -2,13 +2,14 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
-import { bundleToPem, generateIdentity, shortFingerprint } from "../../crypto/identity.ts";
+import { bundleToPem, shortFingerprint } from "../../crypto/identity.ts";
 import { loadIdentity, saveIdentityFiles } from "../../files/key_files.ts";
 import { NextKeys } from "../../files/next_keys.ts";
 import { inFolder } from "../support/command.ts";
+import { newIdentityOf } from "../support/identities.ts";
 
-const OLD = await generateIdentity({ rsaBits: 2048 });
-const NEW = await generateIdentity({ rsaBits: 2048 });
+const OLD = await newIdentityOf("alice");
+const NEW = await newIdentityOf("alice renewed");
 
 const NONE = () => Promise.resolve(null);
 const FILES = {

@@ -8,6 +8,7 @@ import { OF_READING } from "./of_reading.ts";
 import { OF_RECORDS } from "./of_records.ts";
 import { OF_ROTATION } from "./of_rotation.ts";
 import { OF_SERVER } from "./of_server.ts";
+import { OF_THIS_MACHINE } from "./of_this_machine.ts";
 
 /** The breakages, none of which may survive the tests. */
 export const MUTANTS: readonly Mutant[] = [
@@ -20,6 +21,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...OF_KEEPING,
   ...OF_ROTATION,
   ...OF_PEOPLE,
+  ...OF_THIS_MACHINE,
 ];
 
 /** Tests of one file; with `filter`, a pattern, only those with such a name. */
@@ -35,6 +37,9 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "protocol/contact_card.ts": ["protocol/contact_card"],
   "client/trust/verification.ts": ["client/state/pins"],
   "client/state/unlocked.ts": ["client/state/unlocked"],
+  "client/terminal/terminal.ts": ["e2e/secret_input"],
+  "client/commands/send.ts": ["e2e/secret_input"],
+  "client/session.ts": ["e2e/secret_input"],
   "server/requests/logout.ts": ["server/requests/logout"],
   "crypto/aes_gcm.ts": ["crypto/aes_gcm", "crypto/strictness"],
   "crypto/bytes.ts": ["crypto/bytes"],
@@ -75,6 +80,8 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "protocol/name.ts": ["protocol/names", "vectors/json"],
   "protocol/schema.ts": ["vectors/json"],
   "cli/printable.ts": ["cli/printable"],
+  "cli/rights.ts": [{ file: "cli/cli", filter: "/keeps no right/" }],
+  "commands/editor.ts": [{ file: "cli/cli", filter: "/keeps no right/" }],
   "client/trust/people.ts": ["vectors/messages"],
   "client/message/unseal.ts": ["vectors/messages"],
   "server/session.ts": ["server/session"],
@@ -95,6 +102,13 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/message/attachments.ts": ["client/message/attachments"],
   "client/message/parse.ts": ["client/message/parse"],
   "client/state/state.ts": ["client/state/state"],
+  "protocol/plaintext.ts": ["client/connection/reconnecting_connection"],
+  "client/connection/reconnecting_connection.ts": [
+    "client/connection/reconnecting_connection",
+  ],
+  "client/state/cache.ts": ["e2e/deletion"],
+  "client/mailbox/forget.ts": ["e2e/deletion"],
+  "client/mailbox/sync.ts": ["client/mailbox/sync"],
   "files/key_files.ts": [{ file: "keygen", filter: "/is its owner's alone/" }],
   "server/admission/login_throttle.ts": ["server/admission/login_throttle"],
   "server/admission/connection_limiter.ts": ["server/admission/connection_limiter"],

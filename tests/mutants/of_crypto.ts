@@ -53,7 +53,7 @@ const primitives: readonly Mutant[] = [
   one(
     "base64 is taken in any spelling",
     BYTES,
-    'if (btoa(binary) !== text) throw new SealpostError("format", "base64 that is not canonical");',
+    'if (bytes.toBase64() !== text) throw new SealpostError("format", "base64 that is not canonical");',
     "",
   ),
   one(

@@ -1,5 +1,6 @@
 import { both, type Mutant, one } from "./mutant.ts";
 
+const CACHE = "client/state/cache.ts";
 const PINS = "client/state/pins.ts";
 const MEMORY = "client/state/mailbox_memory.ts";
 const ATTACHMENTS = "client/message/attachments.ts";
@@ -111,6 +112,42 @@ const client: readonly Mutant[] = [
     "client/message/parse.ts",
     "  parts: 1000,",
     "  parts: 1_000_000,",
+  ),
+  one(
+    "rows that are deleted stay in the free pages of the cache",
+    CACHE,
+    "PRAGMA secure_delete = ON",
+    "PRAGMA secure_delete = OFF",
+  ),
+  one(
+    "the write-ahead log keeps what was deleted",
+    CACHE,
+    'this.#get("PRAGMA wal_checkpoint(TRUNCATE)");',
+    "",
+  ),
+  one(
+    "the body of a deleted message stays",
+    "client/mailbox/forget.ts",
+    "    await bodies?.drop(cached.entry);\n",
+    "",
+  ),
+  one(
+    "removals among older messages are not noticed",
+    "client/mailbox/sync.ts",
+    "  await review(channel, mailbox, reach, account.entries);\n",
+    "",
+  ),
+  one(
+    "an unproven line keeps a client away for as long as it says",
+    "protocol/plaintext.ts",
+    "Math.min(Number(seconds), MAX_UNPROVEN_WAIT)",
+    "Number(seconds)",
+  ),
+  one(
+    "a client that connects by itself gives up because of an unproven answer",
+    "client/connection/reconnecting_connection.ts",
+    '  "secret-needed",\n  "usage",\n',
+    '  "secret-needed",\n  "usage",\n  "version",\n  "server-identity",\n',
   ),
   both(
     "what a client keeps is not bound to its file",

@@ -66,4 +66,16 @@ export const OF_PEOPLE: readonly Mutant[] = [
     "    tickets = await store.dropTickets(name);",
     "    tickets = 0;",
   ),
+  one(
+    "a command keeps the rights that it has no use for",
+    "cli/rights.ts",
+    "if (!keep[name]) giveUp(name);",
+    "if (!keep[name]) continue;",
+  ),
+  one(
+    "the right to start programs outlives the start of the editor's shell",
+    "commands/editor.ts",
+    "  giveUpPrograms();\n  return tools;",
+    "  return tools;",
+  ),
 ];

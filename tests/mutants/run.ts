@@ -1,3 +1,4 @@
+import { exists } from "@std/fs";
 import { fromFileUrl, join } from "@std/path";
 import { MUTANTS, NEAREST, type Tests } from "./list.ts";
 import type { Mutant } from "./mutant.ts";
@@ -41,9 +42,10 @@ class Copy {
     return copy;
   }
 
-  /** Does `work` while the changes of `mutant` are in place. */
+  /** Does `work` while the changes of `mutant` are in place. Identities that it makes do not stay. */
   async mutated<T>(mutant: Mutant, work: () => Promise<T>): Promise<T> {
     const originals = new Map<string, string>();
+    const pool = new Set(await this.#pool());
     for (const { file, old, new: by } of mutant.changes) {
       const path = join(this.root, file);
       const text = await Deno.readTextFile(path);
@@ -57,7 +59,15 @@ class Copy {
       return await work();
     } finally {
       for (const [path, text] of originals) await Deno.writeTextFile(path, text);
+      for (const path of await this.#pool()) if (!pool.has(path)) await Deno.remove(path);
     }
+  }
+
+  /** The identities that tests in the copy have made and share: see tests/support/identities.ts. */
+  async #pool(): Promise<string[]> {
+    const folder = join(this.root, ".deno", "tmp", "identities");
+    if (!await exists(folder)) return [];
+    return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => join(folder, name));
   }
 
   /** Runs tests until the first failure, which is returned; null if all pass. */

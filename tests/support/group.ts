@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
+import { type GroupFolderOptions, makeGroup } from "./group_folder.ts";
 import {
   type Build,
   FROM_SOURCE,
-  makeGroup,
   type Outcome,
   passwordOf,
   Program,
@@ -35,11 +35,10 @@ export interface TalkOptions extends ConnectOptions {
 }
 
 /** How {@linkcode Group.start} makes a group. */
-export interface GroupOptions {
-  /** Names with a password and without keys. */
-  readonly others?: readonly string[];
+export interface GroupOptions extends GroupFolderOptions {
   /** Arguments of `serve`. */
   readonly serve?: readonly string[];
+  /** How the server and the clients are started; default: {@linkcode FROM_SOURCE}. */
   readonly build?: Build;
 }
 
@@ -60,7 +59,7 @@ export class Group implements AsyncDisposable {
     this.#remove = remove;
   }
 
-  /** Makes the keys of everybody, 2048 bits, and starts the server. */
+  /** Makes the folders of everybody, with keys of 2048 bits, and starts the server. */
   static async start(names: readonly string[], options: GroupOptions = {}): Promise<Group> {
     const { dir, remove } = await makeGroup(names, options);
     try {

@@ -1,4 +1,5 @@
 import { fromFileUrl, join } from "@std/path";
+import { PATIENCE } from "./wait.ts";
 
 /** The repository's root. */
 export const ROOT = fromFileUrl(new URL("../../", import.meta.url));
@@ -11,21 +12,29 @@ export interface Build {
   readonly args: readonly string[];
 }
 
-/** The program as `deno task` runs it, with the permissions that its tasks have. */
-export const FROM_SOURCE: Build = {
-  command: Deno.execPath(),
-  args: [
-    "run",
-    "--no-prompt",
-    "--quiet",
-    "--allow-read=.",
-    "--allow-write=.",
-    "--allow-net=127.0.0.1,[::1],localhost",
-    "--allow-env=SEALPOST_PASSWORD,SEALPOST_HOME,HOME,XDG_CONFIG_HOME,APPDATA,SEALPOST_PASSPHRASE," +
-    "SEALPOST_DEBUG,NO_COLOR,TERM,TMUX,ZELLIJ,STY,SSH_CONNECTION,SSH_CLIENT,SSH_TTY,LC_ALL,LC_CTYPE,LANG",
-    MAIN,
-  ],
-};
+/**
+ * The program as `deno task` runs it, with the permissions that its tasks have, from its source or
+ * from another module, such as a bundle's.
+ */
+export function fromModule(module = MAIN): Build {
+  return {
+    command: Deno.execPath(),
+    args: [
+      "run",
+      "--no-prompt",
+      "--quiet",
+      "--allow-read=.",
+      "--allow-write=.",
+      "--allow-net=127.0.0.1,[::1],localhost",
+      "--allow-env=SEALPOST_PASSWORD,SEALPOST_HOME,HOME,XDG_CONFIG_HOME,APPDATA," +
+      "SEALPOST_PASSPHRASE,SEALPOST_DEBUG,NO_COLOR,TERM,TMUX,ZELLIJ,STY,SSH_CONNECTION,SSH_CLIENT," +
+      "SSH_TTY,LC_ALL,LC_CTYPE,LANG",
+      module,
+    ],
+  };
+}
+
+export const FROM_SOURCE: Build = fromModule();
 
 /**
  * The program from its source with the permissions of the compiled executable: nothing but itself
@@ -122,12 +131,12 @@ export class Program {
    * Waits until it prints `text` after what was waited for before; returns what it printed up to
    * and including that. Throws if it ends, or has not said it within `patience` milliseconds.
    */
-  expect(text: string, patience = 30_000): Promise<string> {
+  expect(text: string, patience = PATIENCE): Promise<string> {
     return this.#expect("stdout", text, patience);
   }
 
   /** {@linkcode Program.expect} on standard error. */
-  expectError(text: string, patience = 30_000): Promise<string> {
+  expectError(text: string, patience = PATIENCE): Promise<string> {
     return this.#expect("stderr", text, patience);
   }
 
@@ -229,31 +238,7 @@ export class ServerProcess {
   }
 }
 
-/**
- * A folder as a group has it: `server/` with keys and passwords (`NAME` has the password
- * `password of NAME`), and a folder with keys for each of `clients`.
- */
-export async function makeGroup(
-  clients: readonly string[],
-  options: { readonly build?: Build; readonly others?: readonly string[] } = {},
-): Promise<{ readonly dir: string; readonly remove: () => Promise<void> }> {
-  const dir = await Deno.makeTempDir({ prefix: "sealpost-" });
-  const start = options.build ? { cwd: dir, build: options.build } : { cwd: dir };
-  // 2048 bits are made several times faster, and nothing tested depends on the size.
-  for (const name of ["server", ...clients]) {
-    const { code, stderr } = await run(["keygen", name, "--bits", "2048"], start);
-    if (code !== 0) throw new Error(`keygen ${name}: ${stderr}`);
-  }
-  const names = [...clients, ...options.others ?? []];
-  const passwords = Object.fromEntries(names.map((name) => [name, passwordOf(name)]));
-  await Deno.writeTextFile(
-    join(dir, "server", "user_pass.json"),
-    JSON.stringify(passwords, null, 2),
-  );
-  return { dir, remove: () => Deno.remove(dir, { recursive: true }) };
-}
-
-/** The password that {@linkcode makeGroup} gives to `name`. */
+/** The password that the tests give to `name`. */
 export function passwordOf(name: string): string {
   return `password of ${name}`;
 }

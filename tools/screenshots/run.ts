@@ -2,20 +2,18 @@
 // docs/images: NAME.light.svg and NAME.dark.svg. `deno task screenshots [NAME...]` makes some only.
 
 import { exists } from "@std/fs";
-import { fromFileUrl, join } from "@std/path";
-import config from "../../deno.json" with { type: "json" };
+import { join } from "@std/path";
+import { permissionFlags, ROOT } from "../release/build.ts";
 import { Stage } from "./stage.ts";
 import { THEMES, toSvg } from "./svg.ts";
 
-const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 const IMAGES = join(ROOT, "docs", "images");
 
 /** The executable if it was made, else the program from its source with the same rights. */
-const [, FLAGS = ""] = /FLAGS='([^']+)'/.exec(config.tasks.compile) ?? [];
 const EXECUTABLE = join(ROOT, "dist", "sealpost");
 const PROGRAM = await exists(EXECUTABLE)
   ? [EXECUTABLE]
-  : [Deno.execPath(), "run", "--quiet", ...FLAGS.split(" "), join(ROOT, "main.ts")];
+  : [Deno.execPath(), "run", "--quiet", ...permissionFlags(), join(ROOT, "main.ts")];
 
 const wanted = Deno.args;
 const folder = await Deno.makeTempDir({ prefix: "shots-" });

@@ -206,9 +206,9 @@ export class ReaderScreen implements Screen {
         fill([span(" …", "dim")], columns),
       ];
     }
-    const { text, truncated, attachments } = shown;
+    const { text, attachments } = shown;
     const notes = [
-      ...truncated ? ["The text is longer than can be shown."] : [],
+      ...shown.notes.map((note) => `(${note})`),
       ...attachments.map(({ index, name, size }) => `[${index}: ${name}, ${formatSize(size)}]`),
     ];
     return layOut({ headers, text, notes }, columns, this.#fold);

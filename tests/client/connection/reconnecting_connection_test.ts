@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   type ConnectionState,
   type Dialed,
+  isAway,
   ReconnectingConnection,
 } from "../../../client/connection/reconnecting_connection.ts";
 import { ClientSession } from "../../../client/connection/client_session.ts";
@@ -10,6 +11,7 @@ import { ExactReader } from "../../../protocol/byte_stream.ts";
 import { Connection } from "../../../protocol/connection.ts";
 import { Kind } from "../../../protocol/frame.ts";
 import { encodeGoodbye } from "../../../protocol/goodbye.ts";
+import { parseBusyLine } from "../../../protocol/plaintext.ts";
 import { encodeJson } from "../../../protocol/request.ts";
 import { pipe } from "../../support/pipe.ts";
 
@@ -151,6 +153,39 @@ Deno.test("a connection waits as long as a goodbye asks for, and not at all for 
   await assertRejects(() => connection.connect(), SealpostError, "the connection is closed");
 });
 
+Deno.test("what anybody can say in a server's place keeps nobody away for longer than a minute", async () => {
+  const busy = parseBusyLine("sealpost: not now (penalties); try again in 999999 s\n");
+  assert(busy);
+  for (
+    const answer of [
+      busy,
+      new SealpostError("version", "the server speaks another version"),
+      new SealpostError("server-identity", "the server has another key"),
+      new SealpostError("protocol", "what came is no answer"),
+    ]
+  ) {
+    const server = new Server();
+    const connection = await ReconnectingConnection.open({
+      dial: server.dial,
+      reconnect: true,
+      pace: PACE,
+    });
+    server.failures = [answer];
+    await assertRejects(
+      async () => {
+        server.cut();
+        await reached(connection, "offline");
+        await connection.connect();
+      },
+      SealpostError,
+      answer.message,
+    );
+    const { state } = connection;
+    assert(state.kind === "offline" && state.retryAt <= Date.now() + 61_000, answer.code);
+    await connection.close();
+  }
+});
+
 Deno.test("a connection opens without a server only if that is allowed, and the server is away", async () => {
   const server = new Server();
   server.failures = [away()];
@@ -160,7 +195,7 @@ Deno.test("a connection opens without a server only if that is allowed, and the 
     "nobody listens",
   );
   server.failures = [away()];
-  const connection = await ReconnectingConnection.open({ dial: server.dial, offline: true });
+  const connection = await ReconnectingConnection.open({ dial: server.dial, offline: isAway });
   const error = await assertRejects(() => remove(connection), SealpostError);
   assertEquals([error.code, connection.hello], ["offline", null]);
   await connection.connect();
@@ -168,7 +203,7 @@ Deno.test("a connection opens without a server only if that is allowed, and the 
   await connection.close();
   server.failures = [new SealpostError("server-identity", "another server")];
   await assertRejects(
-    () => ReconnectingConnection.open({ dial: server.dial, offline: true }),
+    () => ReconnectingConnection.open({ dial: server.dial, offline: isAway }),
     SealpostError,
   );
 });

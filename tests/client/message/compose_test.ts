@@ -73,7 +73,6 @@ Deno.test("text of every shape comes out as it went in", async () => {
       "From here\n>From there\n",
       "x".repeat(76) + "\n" + "y".repeat(77) + "\n" + "z".repeat(998) + "\n" + "w".repeat(5000),
       "Ünïcödé 漢字 👩‍👩‍👧\n".repeat(50),
-      "\uFEFFwith a mark",
       "a\rb\r\r\nc",
       "--boundary\n--boundary--\n\nContent-Type: x\n",
       "=3D soft=\nbreak",
@@ -96,6 +95,11 @@ Deno.test("whatever text goes in comes out, with a file beside it or without", a
     }),
     { numRuns: 60 },
   );
+});
+
+Deno.test("a byte order mark before a text is not sent", async () => {
+  assertEquals((await roundTrip({ text: "\uFEFFHello\uFEFF\n" })).text, "Hello\uFEFF\n");
+  assertEquals((await roundTrip({ text: "\uFEFF" })).text, "");
 });
 
 Deno.test("CRLF and LF in the text are the same line end", async () => {

@@ -34,6 +34,51 @@ Deno.test("a link shows where it leads", () => {
   assertEquals(htmlToText('<a href="javascript:x">y</a> <a name=z>w</a></a>'), "y w");
 });
 
+Deno.test("what is quoted stands behind >", () => {
+  assertEquals(
+    htmlToText(
+      "Yes.<blockquote>one<br><br>two<p>three</p><blockquote>deeper</blockquote></blockquote>end",
+    ),
+    "Yes.\n\n> one\n>\n> two\n>\n> three\n>\n>> deeper\n\nend",
+  );
+  assertEquals(
+    htmlToText("<blockquote><pre>a\n  b</pre></blockquote>"),
+    "> a\n>   b",
+  );
+  assertEquals(htmlToText("</blockquote>a<blockquote>b"), "a\n\n> b");
+  const deep = htmlToText("<blockquote>".repeat(100_000) + "x<br>".repeat(3));
+  assertEquals(deep, Array(3).fill(`${">".repeat(10)} x`).join("\n"));
+});
+
+Deno.test("what is hidden is left out, unless nothing else is there", () => {
+  for (
+    const style of [
+      "style='display:none'",
+      'style="color: red; DISPLAY : none !important"',
+      "style=visibility:hidden",
+      'style="max-height:0;overflow:hidden"',
+      "style='max-height: 0px'",
+      "style=opacity:0",
+      "hidden",
+    ]
+  ) {
+    const hidden = `<div ${style}>preview <div>more</div><a href="https://x.y">z</a></div>`;
+    assertEquals(htmlToText(`${hidden}<p>text</p>`), "text", style);
+    assertEquals(htmlToText(hidden), "preview\nmore\nz <https://x.y>", style);
+  }
+  assertEquals(htmlToText("<img hidden>a<br style=display:none>b"), "ab");
+  assertEquals(htmlToText("<td hidden>a<td>b<p hidden>c<p>d"), "b\n\nd");
+  for (const style of ["opacity:0.5", "max-height:0.5em", "font-size:0", "x-display:none"]) {
+    assertEquals(htmlToText(`<div style="${style}">shown</div>`), "shown", style);
+  }
+});
+
+Deno.test("what nobody sees in HTML is not there", () => {
+  assertEquals(htmlToText("Donau&shy;dampf\u00adschiff"), "Donaudampfschiff");
+  assertEquals(htmlToText("a&zwnj;&#847;\u200b\ufeff\u202eb\x1b[2J"), "ab[2J");
+  assertEquals(htmlToText("<p>👩&zwj;👧 می&zwnj;خواهم</p>"), "👩\u200d👧 می\u200cخواهم");
+});
+
 Deno.test("any input gives text, in time proportional to its length", () => {
   fc.assert(fc.property(
     fc.string({ unit: fc.constantFrom(..."<>/abp!-&;#x=\"' \n") }),

@@ -1,10 +1,10 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import type { Bytes } from "../../../crypto/bytes.ts";
 import { concat, fromUtf8, utf8 } from "../../../crypto/bytes.ts";
 import { SealpostError } from "../../../crypto/error.ts";
 import { PARSE_LIMITS, parseMessage } from "../../../client/message/parse.ts";
-import { read, stream } from "../mail.ts";
+import { type Read, read, stream } from "../mail.ts";
 
 /** Lines with CRLF. */
 function lines(...all: string[]): string {
@@ -121,26 +121,86 @@ Deno.test("HTML becomes text where no text stands beside it", async () => {
   );
 });
 
-Deno.test("text in other charsets is read, and an unknown one is taken for UTF-8", async () => {
-  const inCharset = async (charset: string, bytes: number[]) => {
-    const head = utf8(`Content-Type: text/plain; charset=${charset}\r\n\r\n`);
-    return (await read(stream(concat(head, new Uint8Array(bytes))))).text;
-  };
-  assertEquals(await inCharset("windows-1252", [0x80, 0xe9]), "€é");
-  assertEquals(await inCharset('"Shift_JIS"', [0x8a, 0xbf, 0x8e, 0x9a]), "漢字");
-  assertEquals(await inCharset("utf-16le", [0x22, 0x6f]), "漢");
-  assertEquals(await inCharset("UTF-8", [0xc3, 0xa9]), "é");
-  assertEquals(await inCharset("no-such", [0xc3, 0xa9]), "é");
-  assertEquals(await inCharset("utf-8", [0xff, 0x61]), "\ufffda");
-  // UTF-7 hides text from filters; no browser reads it either.
-  assertEquals(await inCharset("utf-7", [...utf8("+ADw-")]), "+ADw-");
+Deno.test("text in other charsets is read", async () => {
+  for (
+    const [charset, bytes, expected] of [
+      ["windows-1252", [0x80, 0xe9], "€é"],
+      ['"Shift_JIS"', [0x8a, 0xbf, 0x8e, 0x9a], "漢字"],
+      ["utf-16le", [0x22, 0x6f], "漢"],
+      ["utf-16", [0x6f, 0x22, 0, 0x61, 0, 0x0a], "漢a\n"],
+      ["UTF-8", [0xc3, 0xa9], "é"],
+      // Names that the Encoding Standard does not have.
+      ["latin-1", [0xe9], "é"],
+      ["latin-9", [0xa4], "€"],
+      ["ISO_8859-15", [0xa4], "€"],
+      ["cp850", [0x82, 0x84], "éä"],
+      ["cp-437", [0x82], "é"],
+      ["utf-32le", [0x22, 0x6f, 0, 0], "漢"],
+      ["utf-32be", [0, 0, 0x6f, 0x22], "漢"],
+      ["iso-2022-kr", [...utf8("\x1b$)Ca \x0eGQ1[\x0f b\n")], "a 한글 b\n"],
+      ["iso-2022-cn", [...utf8("\x1b$)A\x0e::WV\x0f!")], "汉字!"],
+      ["hz-gb-2312", [...utf8("a~~ ~{::WV~} b~\n")], "a~ 汉字 b"],
+      ["iso-2022-jp-2", [...utf8("\x1b$B4A;z\x1b(B")], "漢字"],
+      ["unicode-1-1-utf-7", [...utf8("Fr+APY-sche 1 +- 1 +2D3cTQ +AGE")], "Frösche 1 + 1 👍 a"],
+      // No charset, or one that the text is not in.
+      ["us-ascii", [0xc3, 0xa9], "é"],
+      ["us-ascii", [0x93, 0xe9, 0x94], "“é”"],
+      ["", [0xc3, 0xa9], "é"],
+      ["", [0xe9], "é"],
+      // A mark says what a text is.
+      ["iso-8859-1", [0xef, 0xbb, 0xbf, 0xc3, 0xa9], "é"],
+      ["utf-16", [0xfe, 0xff, 0x6f, 0x22], "漢"],
+      ["utf-16", [0xff, 0xfe, 0x22, 0x6f], "漢"],
+      ["utf-8", [0xff, 0xfe, 0x22, 0x6f], "漢"],
+      ["utf-32", [0, 0, 0xfe, 0xff, 0, 0, 0x6f, 0x22], "漢"],
+    ] as const
+  ) {
+    const { text, notes } = await inCharset("plain", charset, new Uint8Array(bytes));
+    assertEquals([text, notes], [expected, []], charset);
+  }
 });
+
+Deno.test("text that is not in its charset, or in none that is known, is shown with a note", async () => {
+  for (
+    const [charset, bytes, expected] of [
+      ["utf-8", [0xff, 0x61], "\ufffda"],
+      ["no-such", [0xc3, 0xa9], "é"],
+      ["no-such", [0xe9], "é"],
+      ["base64", [0xe9], "é"],
+      ["hex", [0xe9], "é"],
+    ] as const
+  ) {
+    const { text, notes } = await inCharset("plain", charset, new Uint8Array(bytes));
+    assertEquals(text, expected, charset);
+    assertEquals(notes.length, 1, charset);
+    assertStringIncludes(notes[0] ?? "", "`read --raw`");
+  }
+  assertEquals((await inCharset("plain", "no-such", utf8("plain"))).notes, []);
+});
+
+Deno.test("HTML says its charset itself where the header does not, and is never in UTF-7", async () => {
+  const meta = (charset: string) => `<meta content="text/html; charset=${charset}">`;
+  const html = async (charset: string, head: string, ...bytes: number[]) =>
+    (await inCharset("html", charset, concat(utf8(head), new Uint8Array(bytes)))).text;
+  assertEquals(await html("", meta("iso-8859-2"), 0xb1), "ą");
+  assertEquals(await html("us-ascii", "<META CHARSET='koi8-r' />", 0xc1), "а");
+  assertEquals(await html("iso-8859-1", meta("iso-8859-2"), 0xb1), "±");
+  assertEquals(await html("", meta("utf-16"), 0xc3, 0xa9), "é");
+  assertEquals(await html("", "", 0xe9), "é");
+  assertEquals(await html("utf-7", "+ADw-b+AD4-"), "+ADw-b+AD4-");
+  assertEquals(await html("", meta("utf-7") + "+ADw-b+AD4-"), "+ADw-b+AD4-");
+});
+
+function inCharset(kind: string, charset: string, bytes: Bytes): Promise<Read> {
+  const parameter = charset === "" ? "" : `; charset=${charset}`;
+  return read(stream(concat(utf8(`Content-Type: text/${kind}${parameter}\r\n\r\n`), bytes)));
+}
 
 Deno.test("format=flowed is unfolded", async () => {
   const message = await read(
     lines("Content-Type: text/plain; format=flowed", "", "one ", "two", "3"),
   );
-  assertEquals(message.text, "one two\n3");
+  assertEquals(message.text, "one two\n3\n");
 });
 
 Deno.test("text with a name or a disposition is an attachment", async () => {
@@ -173,7 +233,7 @@ Deno.test("hostile names and types are handed on as data, types only if they are
     "--b--",
   ));
   assertEquals(message.files.map(({ name }) => name), ["../../etc/passwd", "\0\r\nBcc"]);
-  assertEquals(message.files[1]?.type, "application/octet-stream");
+  assertEquals(message.files[1]?.type, "text/plain");
 });
 
 Deno.test("broken messages are read as well as they can be", async () => {
@@ -181,12 +241,20 @@ Deno.test("broken messages are read as well as they can be", async () => {
     const [message, text] of [
       ["", ""],
       ["\r\n", ""],
-      ["no header\r\nat all\r\n", ""],
+      ["no header\r\nat all\r\n", "no header\nat all\n"],
+      ["Note: no header\r\nat all\r\n", "Note: no header\nat all\n"],
+      ["From here\r\n\r\nto there\r\n", "From here\n\nto there\n"],
+      ["From a Mon Jan 1\r\nSubject: s\r\n\r\nx", "x"],
+      ["Subject: s\r\nnot a field\r\nTo: x\r\n", "not a field\nTo: x\n"],
+      ["Subject: s\r\n \t\r\nbody\r\n", "body\n"],
+      ["Subject: s\n folded\n\nbody\n", "body\n"],
+      [" no header\r\n", " no header\n"],
+      [`${"x".repeat(70_000)}\r\ny`, `${"x".repeat(70_000)}\ny`],
       ["\r\nonly a body", "only a body"],
       ["Subject: cut", ""],
       ["Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nnever closed", "never closed"],
       ["Content-Type: multipart/mixed; boundary=b\r\n\r\n--b--\r\n", ""],
-      ["Content-Transfer-Encoding: base64\r\n\r\n!!!", ""],
+      ["Content-Transfer-Encoding: base64\r\n\r\n!!!", "!!!"],
       ["Content-Type: text/plain; charset\r\n\r\nx", "x"],
     ] as const
   ) {
@@ -240,7 +308,8 @@ Deno.test("a message beyond the limits is refused", async () => {
     const [what, message] of [
       ["one header line", `Subject: ${"x".repeat(70_000)}\r\n\r\n`],
       ["a header that never ends", "a: b\r\n".repeat(20_000)],
-      ["a line that never ends", "x".repeat(200_000)],
+      ["a field that never ends", `a:${"x".repeat(200_000)}`],
+      ["a field that goes on", `a: b\r\n${" c\r\n".repeat(50_000)}`],
       ["parts", multipart + part.repeat(1100)],
       ["depth", nested(40) + "\r\nx"],
       ["headers together", multipart + `--b\r\nX: ${"y".repeat(50_000)}\r\n\r\n`.repeat(30)],
@@ -248,6 +317,7 @@ Deno.test("a message beyond the limits is refused", async () => {
   ) {
     const error = await assertRejects(() => read(message), SealpostError, undefined, what);
     assertEquals(error.code, "limit", what);
+    assertStringIncludes(error.message, "`read --raw`");
   }
 });
 

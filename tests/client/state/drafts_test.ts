@@ -193,10 +193,15 @@ Deno.test("what fails while somebody writes leaves a draft, and says which", asy
     const io = new FakeIo([]);
     const refused = new SealpostError("quota", "no room");
     const failing = (text: string) =>
-      withAutosave(openTerminal(io), drafts, draft({ text: "" }), (autosaved) => {
-        autosaved.type(() => text);
-        return Promise.reject(refused);
-      });
+      withAutosave(
+        openTerminal({ pipedSecrets: true }, io),
+        drafts,
+        draft({ text: "" }),
+        (autosaved) => {
+          autosaved.type(() => text);
+          return Promise.reject(refused);
+        },
+      );
     assertEquals(await assertRejects(() => failing("half a text")), refused);
     const [kept] = (await drafts.list()).drafts;
     assertEquals(kept?.text, "half a text");
@@ -215,7 +220,7 @@ Deno.test("a text that cannot be saved stays until the person has decided", asyn
     const path = join(dir, "rescued.txt");
     const io = new FakeIo([`t\np\nf\n${path}\n`.replaceAll("\n", "\r")], { terminal: true });
     await assertRejects(() =>
-      withAutosave(openTerminal(io), drafts, written, (autosaved) => {
+      withAutosave(openTerminal({ pipedSecrets: true }, io), drafts, written, (autosaved) => {
         autosaved.type(() => "precious \x1b[2J words");
         return Promise.reject(new SealpostError("disk-full", "no space left"));
       })

@@ -2,15 +2,13 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { exists } from "@std/fs";
 import { SealpostError } from "../../../crypto/error.ts";
-import { generateIdentity, type NewIdentity } from "../../../crypto/identity.ts";
 import { parseLife } from "../../../client/state/unlock.ts";
 import { forgetUnlocked, keepUnlocked, loadUnlocked } from "../../../client/state/unlocked.ts";
 import { assertRefused, testUnless } from "../../crypto/support.ts";
+import { newIdentityOf } from "../../support/identities.ts";
 
 const HOUR = 3_600_000;
-const keys = await generateIdentity({ rsaBits: 2048 });
-/** What is kept is copied first: forgetting wipes it. */
-const fresh = (): NewIdentity => ({ ...keys, pkcs8: structuredClone(keys.pkcs8) });
+const keys = await newIdentityOf("alice");
 
 interface Place {
   readonly dir: string;
@@ -36,8 +34,8 @@ async function inPlace(test: (place: Place) => Promise<void>): Promise<void> {
   }
 }
 
-function keep({ dir, runtime }: Place, until = Date.now() + HOUR): Promise<void> {
-  return keepUnlocked(dir, "alice", [fresh()], until, runtime);
+async function keep({ dir, runtime }: Place, until = Date.now() + HOUR): Promise<void> {
+  await keepUnlocked(dir, "alice", [await newIdentityOf("alice")], until, runtime);
 }
 
 function load({ dir, runtime }: Place) {
@@ -134,7 +132,7 @@ Deno.test("without a folder that goes with the login nothing is kept", async () 
   await inPlace(async ({ dir, blob }) => {
     const until = Date.now() + HOUR;
     const error = await assertRejects(
-      () => keepUnlocked(dir, "alice", [fresh()], until, null),
+      async () => await keepUnlocked(dir, "alice", [await newIdentityOf("alice")], until, null),
       SealpostError,
     );
     assertEquals([error.code, await exists(blob)], ["config", false]);

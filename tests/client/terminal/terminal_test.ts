@@ -6,12 +6,12 @@ import { MAX_LINE, openTerminal, type Terminal } from "../../../client/terminal/
 import { FakeIo, scripted } from "../terminal_io.ts";
 
 function piped(...input: (string | Bytes)[]): Terminal {
-  return openTerminal(new FakeIo(input));
+  return openTerminal({ pipedSecrets: true }, new FakeIo(input));
 }
 
 function typed(...input: (string | Bytes)[]): { terminal: Terminal; io: FakeIo } {
   const io = new FakeIo(input, { terminal: true });
-  return { terminal: openTerminal(io), io };
+  return { terminal: openTerminal({ pipedSecrets: true }, io), io };
 }
 
 async function cancelled(work: () => Promise<unknown>): Promise<void> {
@@ -156,7 +156,7 @@ Deno.test("a pasted line of a hundred thousand characters arrives whole", async 
 
 Deno.test("a person whose output goes elsewhere still answers, unseen where it is secret", async () => {
   const io = new FakeIo(["line\n", "secret\n"], { terminal: true, outputIsTerminal: false });
-  const terminal = openTerminal(io);
+  const terminal = openTerminal({ pipedSecrets: true }, io);
   assert(!terminal.interactive);
   assertEquals(await terminal.ask("? "), "line");
   assertEquals(io.raw, []);
@@ -177,7 +177,7 @@ Deno.test("a long line fits a terminal, and goes through a pipe as it is", () =>
   const broken = `${"word ".repeat(16).trimEnd()}\n${"word ".repeat(4)}end\n`;
   for (const isTerminal of [true, false]) {
     const io = new FakeIo([], { terminal: isTerminal });
-    const terminal = openTerminal(io);
+    const terminal = openTerminal({ pipedSecrets: true }, io);
     terminal.print(line);
     terminal.complain(line);
     assertEquals([io.output, io.errors], Array(2).fill(isTerminal ? broken : `${line}\n`));

@@ -27,7 +27,7 @@ Deno.test("a quota holds for every mailbox, and the sender is told whose is full
   assertEquals(full.retryAfter, undefined);
   const own = await refused(() => send(bob, 300_000, "carol"));
   assertEquals(own.about, "bob");
-  assertMatch(own.message, /^your own mailbox has no room for a copy \(quota: 1MiB\)/);
+  assertMatch(own.message, /^your own mailbox has no room for a copy \(quota: 1\.0 MiB\)/);
   assertEquals((await carol.link.ask({ op: "whoami" })).entries, 1);
 
   // Many at once, which all see room: as many as there is room for are stored.
@@ -95,7 +95,7 @@ Deno.test("sizes and recipients are refused by the settings of the moment", asyn
   const heavy = await preseal(bob.person, [alice.person], 1_300_000);
   const large = await refused(() => bob.deliver(heavy));
   assertEquals([large.code, large.limit], ["too-large", "max-message"]);
-  assertMatch(large.message, /up to 1MiB/);
+  assertMatch(large.message, /up to 1\.0 MiB/);
 
   await Deno.writeTextFile(`${serving.folder.dir}/sealpost.toml`, "max-message = 1");
   await serving.server.reload();

@@ -1,0 +1,165 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { Cache } from "../../../client/state/cache.ts";
+import { OpenedMessages } from "../../../client/state/opened_messages.ts";
+import { State } from "../../../client/state/state.ts";
+import { random, toBase64, utf8 } from "../../../crypto/bytes.ts";
+import { SealpostError } from "../../../crypto/error.ts";
+import type { Entry } from "../../../protocol/entry.ts";
+import { encodeHeader } from "../../../protocol/header.ts";
+import { newMessageId } from "../../../protocol/uuid.ts";
+import { inFolder } from "../../support/command.ts";
+import { identityOf } from "../../support/identities.ts";
+
+const EPOCH = "0123456789abcdef";
+const NONE: ReadonlySet<number> = new Set();
+
+function entryOf(uid: number, parts: Partial<Entry> = {}): Entry {
+  return {
+    uid,
+    receivedAt: 1000 + uid,
+    header: encodeHeader({ id: newMessageId(), senderFp: random(32), commitment: random(32) }),
+    stanza: random(40),
+    summary: random(60),
+    note: null,
+    bodySize: 5000,
+    folder: "inbox",
+    flags: [],
+    ...parts,
+  };
+}
+
+const upTo = (top: number) => ({ epoch: EPOCH, bottom: 1, top });
+
+/** Runs `work` with the state of a person in an empty folder. */
+async function inState(work: (state: State, path: string) => Promise<void>): Promise<void> {
+  await inFolder(async (dir) => {
+    const state = await State.open(dir, "bob", await identityOf("bob"));
+    await work(state, join(dir, ".sealpost", "bob", "cache.db"));
+  });
+}
+
+Deno.test("what was put into a cache comes out again, also when it is opened anew", async () => {
+  await inState(async (state) => {
+    const first = entryOf(1);
+    const entries = [first, entryOf(2, { folder: "sent" }), entryOf(3)];
+    const cache = await Cache.open(state, true);
+    assertEquals([cache.fetched(), cache.synced, cache.full], [
+      { epoch: "", bottom: 1, top: 0 },
+      null,
+      false,
+    ]);
+    await cache.put(entries, upTo(3), new Set([3]));
+    cache.setSynced(42);
+    await cache.putText(2, utf8("text"));
+    cache.setPlace(1, "trash", ["seen", "flagged"]);
+    cache.close();
+
+    const again = await Cache.open(state, true);
+    assertEquals([again.fetched(), again.synced], [upTo(3), 42]);
+    const listed = await again.list({ folder: null, limit: 2 });
+    assertEquals(listed, [
+      { entry: entries[2], duplicate: true },
+      { entry: entries[1], duplicate: false },
+    ]);
+    const moved: Entry = { ...first, folder: "trash", flags: ["seen", "flagged"] };
+    assertEquals((await again.list({ folder: "trash", limit: 9 })).map(({ entry }) => entry), [
+      moved,
+    ]);
+    assertEquals((await again.entry(1))?.entry, moved);
+    assertEquals((await again.list({ folder: null, before: 2, limit: 9 })).length, 1);
+    assertEquals([again.count(null), again.count("sent"), await again.entry(9)], [3, 1, null]);
+    assertEquals(await again.texts({ folder: null, limit: 9 }), [
+      { uid: 3, text: null },
+      { uid: 2, text: utf8("text") },
+      { uid: 1, text: null },
+    ]);
+    again.close();
+  });
+});
+
+Deno.test("entries that are dropped go with everything that was kept of them", async () => {
+  await inState(async (state) => {
+    const cache = await Cache.open(state, true);
+    await cache.put([entryOf(1), entryOf(2)], upTo(2), NONE);
+    for (const uid of [1, 2]) {
+      await cache.putRecord("opened", uid, utf8(`opened ${uid}`));
+      await cache.putText(uid, utf8(`text ${uid}`));
+    }
+    cache.drop([1]);
+    assertEquals([await cache.record("opened", 1), await cache.record("text", 1)], [null, null]);
+    assertEquals(await cache.record("opened", 2), utf8("opened 2"));
+    assertEquals(cache.ids().map(({ uid }) => uid), [2]);
+    cache.startEpoch("fedcba9876543210");
+    assertEquals([cache.count(null), await cache.record("opened", 2)], [0, null]);
+    cache.close();
+  });
+});
+
+Deno.test("what was opened is given back for the very same message only", async () => {
+  await inState(async (state) => {
+    const cache = await Cache.open(state, false);
+    const opened = new OpenedMessages(cache);
+    const record = {
+      fileKey: random(32),
+      summaryHash: random(32),
+      summary: {
+        from: { name: "alice", fp: toBase64(random(32)) },
+        to: [],
+        cc: [],
+        subject: "title",
+        date: 1,
+        size: 2,
+        attachmentCount: 0,
+        attachments: [],
+      },
+    };
+    const hash = random(32);
+    await opened.put(7, hash, record);
+    assertEquals(await opened.get(7, hash), record);
+    assertEquals([await opened.get(8, hash), await opened.get(7, random(32))], [null, null]);
+    cache.close();
+  });
+});
+
+Deno.test("a row that was exchanged is refused with what to do", async () => {
+  await inState(async (state, path) => {
+    const cache = await Cache.open(state, true);
+    await cache.put([entryOf(1), entryOf(2)], upTo(2), NONE);
+    const { DatabaseSync } = await import("node:sqlite");
+    using db = new DatabaseSync(path);
+    db.exec("UPDATE entry SET sealed = (SELECT sealed FROM entry WHERE uid = 1) WHERE uid = 2");
+    await assertRejects(() => cache.entry(2), SealpostError, "remove it, it will be made anew");
+    assert(await cache.entry(1));
+    cache.close();
+  });
+});
+
+Deno.test("a damaged cache is made anew; one that somebody is using is not", async () => {
+  await inState(async (state, path) => {
+    await Deno.writeFile(path, random(10_000));
+    const cache = await Cache.open(state, true);
+    await cache.put([entryOf(1)], upTo(1), NONE);
+    // Several at once, as ten commands of one person open it.
+    const others = await Promise.all(Array.from({ length: 10 }, () => Cache.open(state, true)));
+    assertEquals(others.map((other) => other.count(null)), others.map(() => 1));
+    for (const other of [cache, ...others]) other.close();
+  });
+});
+
+Deno.test("a full cache keeps no more texts", async () => {
+  await inState(async (state) => {
+    const cache = await Cache.open(state, false, 200_000);
+    let uid = 0;
+    while (!cache.full && uid < 100) {
+      uid++;
+      await cache.put([entryOf(uid)], upTo(uid), NONE);
+      await cache.putText(uid, random(10_000));
+    }
+    assert(cache.full && uid > 5);
+    await cache.put([entryOf(uid + 1)], upTo(uid + 1), NONE);
+    await cache.putText(uid + 1, random(10_000));
+    assertEquals(await cache.record("text", uid + 1), null);
+    cache.close();
+  });
+});
