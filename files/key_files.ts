@@ -261,20 +261,6 @@ export async function savePublicKey(dir: string, name: string, bundle: Bundle): 
 }
 
 /**
- * The folder that `serve` uses if it is told none: `server` under the current folder if it holds the
- * server's private key, else the current folder if that does. Throws `file-missing`.
- */
-export async function findServerFolder(): Promise<string> {
-  for (const dir of [SERVER_NAME, "."]) {
-    if (await isThere(privateKeyPath(dir, SERVER_NAME))) return dir;
-  }
-  throw new SealpostError(
-    "file-missing",
-    `there are no server keys in ./${SERVER_NAME}; \`${PROGRAM} keygen ${SERVER_NAME}\` makes them`,
-  );
-}
-
-/**
  * Refuses a file with a secret in it that others than its owner can use, as ssh does. Throws
  * `key-permissions`, `file-io`.
  */
@@ -289,7 +275,7 @@ export async function requirePrivate(path: string): Promise<void> {
   if (mode === null || (mode & 0o077) === 0) return;
   throw new SealpostError(
     "key-permissions",
-    `others can read or change ${path}, so it is not used; run: chmod 600 ${quoted(path)}`,
+    `others can read or change ${path}, so it is not used; run: chmod 600 ${shellWord(path)}`,
   );
 }
 
@@ -326,10 +312,10 @@ export async function isThere(path: string): Promise<boolean> {
 
 /** The command that makes the keys of `name` in `dir`, as the person would type it. */
 function keygenCommand(dir: string, name: string): string {
-  return `${PROGRAM} keygen ${name}${dir === name ? "" : ` --dir ${quoted(dir)}`}`;
+  return `${PROGRAM} keygen ${name}${dir === name ? "" : ` --dir ${shellWord(dir)}`}`;
 }
 
 /** `path` as one word of a shell's command line. */
-function quoted(path: string): string {
+export function shellWord(path: string): string {
   return /^[\w./:\\@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

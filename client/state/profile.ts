@@ -4,11 +4,17 @@ import { SealpostError } from "../../crypto/error.ts";
 import { type Address, parseAddress } from "../../protocol/address.ts";
 import { wrapFileError } from "../../files/atomic_file.ts";
 import { isThere, privateKeyPath, SERVER_NAME } from "../../files/key_files.ts";
+import {
+  isHereOwn,
+  isOwnFolder,
+  platformFolder,
+  requireOwnFiles,
+} from "../../files/own_folders.ts";
 import { parseName } from "../../protocol/name.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { type Config, CONFIG_FILE, readConfig } from "./config.ts";
 
-/** What the person said of who and where he is. */
+/** What the person said of who and where they are. */
 export interface ProfileOptions {
   /** The client's folder. */
   readonly dir?: string;
@@ -16,25 +22,30 @@ export interface ProfileOptions {
   readonly server?: string;
 }
 
-/** Who somebody is, where his keys are, and which server has his mail. */
+/** Who somebody is, where their keys are, and which server has their mail. */
 export interface Profile {
   readonly dir: string;
   readonly name: string;
   /** Null if nothing says which: enough for what needs no server. */
   readonly address: Address | null;
   readonly config: Config;
+  /** Which folder is used, for the person to see; null if it is the usual one. */
+  readonly notice: string | null;
 }
 
 /**
- * Finds the client's folder (`--dir`, SEALPOST_HOME, the current folder if it is one, then the
- * platform's place for settings), the user's name (from `--server USER@…`, `sealpost.toml`, or the
- * one key in the folder) and the server. Throws `config` or `file-missing`, saying what to do.
+ * Finds the client's folder (`--dir`, SEALPOST_HOME, the current folder if it is one that the person
+ * has said is theirs, then the platform's place for settings), the user's name (from `--server
+ * USER@…`, `sealpost.toml`, or the one key in the folder) and the server. Throws `config`,
+ * `file-missing`, or `key-permissions` where somebody else may have had a hand in the folder, saying
+ * what to do.
  */
 export async function findProfile(options: ProfileOptions): Promise<Profile> {
   const at = options.server?.lastIndexOf("@") ?? -1;
   const user = at < 0 ? undefined : options.server?.slice(0, at);
   const host = at < 0 ? options.server : options.server?.slice(at + 1);
-  const dir = await findFolder(options.dir, user);
+  const { dir, named, notice } = await chooseFolder(options.dir, user);
+  await requireOwnFiles(dir, { named });
   const config = await readConfig(dir);
   const name = parseName(user ?? config.user ?? await onlyKey(dir));
   if (!await exists(privateKeyPath(dir, name))) {
@@ -45,7 +56,8 @@ export async function findProfile(options: ProfileOptions): Promise<Profile> {
     );
   }
   const where = host ?? config.server;
-  return { dir, name, config, address: where === undefined ? null : parseAddress(where) };
+  const address = where === undefined ? null : parseAddress(where);
+  return { dir, name, config, address, notice };
 }
 
 /** The server of a profile. Throws `config` if none is known. */
@@ -58,14 +70,32 @@ export function requireAddress(profile: Profile): Address {
   );
 }
 
-async function findFolder(given: string | undefined, user: string | undefined): Promise<string> {
-  if (given !== undefined) return given;
+/** The folder that is used, and why. */
+interface Choice {
+  readonly dir: string;
+  /** Whether the person named it with --dir. */
+  readonly named: boolean;
+  /** What the person should know of it; null where it is the usual one. */
+  readonly notice: string | null;
+}
+
+async function chooseFolder(given: string | undefined, user: string | undefined): Promise<Choice> {
+  if (given !== undefined) return { dir: given, named: true, notice: usedNotice(given) };
   const home = Deno.env.get("SEALPOST_HOME");
-  if (home) return home;
-  if (await isClientFolder(".")) return ".";
-  if (user !== undefined && (await keysIn(user)).length > 0) return user;
-  const platform = await platformFolder();
-  if (platform !== null && await isClientFolder(platform)) return platform;
+  if (home) return { dir: home, named: false, notice: usedNotice(home) };
+  let foreign: string | null = null;
+  for (const dir of user === undefined ? ["."] : [".", user]) {
+    if (!(dir === "." ? await isClientFolder(dir) : (await keysIn(dir)).length > 0)) continue;
+    if (await isOwnFolder(dir)) {
+      return { dir, named: false, notice: isHereOwn() ? null : usedNotice(dir) };
+    }
+    foreign ??= notAdopted(dir);
+  }
+  const platform = platformFolder();
+  if (platform !== null && await isClientFolder(platform)) {
+    return { dir: platform, named: false, notice: foreign };
+  }
+  if (foreign !== null) throw new SealpostError("key-permissions", foreign);
   throw new SealpostError(
     "file-missing",
     `there are no keys in this folder${
@@ -74,13 +104,23 @@ async function findFolder(given: string | undefined, user: string | undefined): 
   );
 }
 
+function usedNotice(dir: string): string {
+  return `Using ${dir === "." ? "this folder" : `the folder ${dir}`}.`;
+}
+
+/** Why a folder that looks like a client's is not used, and what to do about it. */
+export function notAdopted(dir: string): string {
+  return `the keys and settings in ${dir === "." ? "this folder" : `./${dir}`} are not used, since ` +
+    `nobody has said that they are yours; if they are: ${PROGRAM} adopt ${dir}`;
+}
+
 /**
  * The folder that the commands of somebody who has none yet would use by themselves: SEALPOST_HOME,
- * the current one if it is a client's, or the platform's. Null if there is none.
+ * the current one if it is a client's and the person's own, or the platform's. Null if there is none.
  */
 export async function usualFolder(): Promise<string | null> {
   return Deno.env.get("SEALPOST_HOME") ||
-    (await isClientFolder(".") ? "." : await platformFolder());
+    (await isClientFolder(".") && await isOwnFolder(".") ? "." : platformFolder());
 }
 
 /** Whether `dir` has the keys of a user, or settings that are not those of a server. */
@@ -88,32 +128,6 @@ async function isClientFolder(dir: string): Promise<boolean> {
   if ((await keysIn(dir)).length > 0) return true;
   return await isThere(join(dir, CONFIG_FILE)) &&
     !await isThere(privateKeyPath(dir, SERVER_NAME));
-}
-
-/**
- * Where the platform keeps the settings of programs: XDG_CONFIG_HOME or ~/.config, ~/Library/
- * Application Support, or %APPDATA%; `sealpost` in it. Null if the environment does not say, or if
- * this program may not go there, as from its source.
- */
-export async function platformFolder(): Promise<string | null> {
-  const dir = platformPath();
-  if (dir === null) return null;
-  const { state } = await Deno.permissions.query({ name: "read", path: dir });
-  return state === "granted" ? dir : null;
-}
-
-function platformPath(): string | null {
-  const within = (base: string | undefined, ...rest: string[]) => {
-    return base ? join(base, ...rest, "sealpost") : null;
-  };
-  switch (Deno.build.os) {
-    case "windows":
-      return within(Deno.env.get("APPDATA"));
-    case "darwin":
-      return within(Deno.env.get("HOME"), "Library", "Application Support");
-    default:
-      return within(Deno.env.get("XDG_CONFIG_HOME")) ?? within(Deno.env.get("HOME"), ".config");
-  }
 }
 
 /** The one user whose keys are in `dir`. */

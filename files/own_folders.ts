@@ -1,0 +1,190 @@
+import { random, toHex, utf8 } from "../crypto/bytes.ts";
+import { SealpostError } from "../crypto/error.ts";
+import { sha256 } from "../crypto/hash.ts";
+import { variable } from "../cli/environment.ts";
+import { readFileBounded, syncFolder, wrapFileError, writeFileAtomic } from "./atomic_file.ts";
+import { ensurePrivateDir, isThere, shellWord } from "./key_files.ts";
+import { join } from "@std/path";
+
+// A folder that looks like somebody's mail folder may have been prepared by somebody else: a cloned
+// repository, an archive, a folder in /tmp. So a folder is used because a person named it, or said
+// once that it is theirs; and what decides who reads their mail must be their own files.
+
+/**
+ * Set to 1 by `deno task` and in the container: whoever starts the program that way says that the
+ * current folder is theirs. Whoever only prepares a folder sets no variable.
+ */
+export const HERE = "SEALPOST_HERE";
+
+/** The variables that decide which folder is used without being named. */
+export const FOLDER_VARIABLES = [HERE, "HOME", "XDG_CONFIG_HOME", "APPDATA"] as const;
+
+/** The folder, in the platform's one, of what the person said of other folders. */
+const LIST = "own_folders";
+const MAX_PATH = 65_536;
+
+/**
+ * Where the platform keeps the settings of programs: XDG_CONFIG_HOME or ~/.config, ~/Library/
+ * Application Support, or %APPDATA%; `sealpost` in it. Null if the environment does not say, or if
+ * this program may not go there, as when it runs from its source.
+ */
+export function platformFolder(): string | null {
+  const path = platformPath();
+  if (path === null) return null;
+  const { state } = Deno.permissions.querySync({ name: "read", path });
+  return state === "granted" ? path : null;
+}
+
+function platformPath(): string | null {
+  const within = (base: string | undefined, ...rest: string[]) => {
+    return base ? join(base, ...rest, "sealpost") : null;
+  };
+  switch (Deno.build.os) {
+    case "windows":
+      return within(variable("APPDATA"));
+    case "darwin":
+      return within(variable("HOME"), "Library", "Application Support");
+    default:
+      return within(variable("XDG_CONFIG_HOME")) ?? within(variable("HOME"), ".config");
+  }
+}
+
+/** Whether whoever started the program said that the current folder is theirs: {@linkcode HERE}. */
+export function isHereOwn(): boolean {
+  return variable(HERE) === "1";
+}
+
+/**
+ * Whether the person has said that `dir`, which is the current folder or in it, is theirs, or it is
+ * the platform's. Throws `file-io`.
+ */
+export async function isOwnFolder(dir: string): Promise<boolean> {
+  if (isHereOwn()) return true;
+  const platform = platformFolder();
+  if (platform === null || !await isThere(dir)) return false;
+  const path = await realPath(dir);
+  if (await isThere(platform) && path === await realPath(platform)) return true;
+  const entry = await entryOf(platform, path);
+  if (!await isThere(entry)) return false;
+  return new TextDecoder().decode(await readFileBounded(entry, MAX_PATH)) === path;
+}
+
+/**
+ * Keeps that `dir` is the person's own, under its real path, in the platform's folder. False where
+ * there is none to keep it in. Throws `disk-full`, `file-io`.
+ */
+export async function adoptFolder(dir: string): Promise<boolean> {
+  if (await isOwnFolder(dir)) return true;
+  const platform = platformFolder();
+  if (platform === null) return false;
+  const path = await realPath(dir);
+  await ensurePrivateDir(join(platform, LIST));
+  await writeFileAtomic(await entryOf(platform, path), path);
+  return true;
+}
+
+/** Takes back what {@linkcode adoptFolder} kept. Whether there was anything. Throws `file-io`. */
+export async function disownFolder(dir: string): Promise<boolean> {
+  const platform = platformFolder();
+  if (platform === null) return false;
+  const entry = await entryOf(platform, await realPath(dir));
+  if (!await isThere(entry)) return false;
+  try {
+    await Deno.remove(entry);
+  } catch (error) {
+    throw wrapFileError(error, `remove ${entry}`);
+  }
+  await syncFolder(join(platform, LIST));
+  return true;
+}
+
+/** A file for each folder: two programs that add one at the same time do not meet. */
+async function entryOf(platform: string, path: string): Promise<string> {
+  return join(platform, LIST, toHex(await sha256(utf8(path))));
+}
+
+async function realPath(dir: string): Promise<string> {
+  try {
+    return await Deno.realPath(dir);
+  } catch (error) {
+    throw wrapFileError(error, `look at ${dir}`);
+  }
+}
+
+/** What in a folder decides whose mail is read, by whom, and on which server. */
+const DECIDES = /_(?:private|public)(?:\.[0-9a-f]+)?\.pem$|^sealpost\.toml$|^\.sealpost$/;
+
+/**
+ * Refuses the folder `dir` unless it, its key files, `sealpost.toml`, and `.sealpost` with the folders
+ * in it belong to this user, can be written by nobody else, and are no links. `named` says that the
+ * person named the folder: then links are followed, and what root owns is taken too, as containers
+ * hand out secrets. Windows shows neither owners nor modes; there, only links are refused.
+ *
+ * Throws `key-permissions`, `file-missing`, `file-io`.
+ */
+export async function requireOwnFiles(dir: string, { named }: { named: boolean }): Promise<void> {
+  const uid = Deno.build.os === "windows" ? null : await ownUid(dir);
+  await requireOwn(dir, uid, named);
+  const state = join(dir, ".sealpost");
+  for (const name of await namesIn(dir)) {
+    if (DECIDES.test(name)) await requireOwn(join(dir, name), uid, named);
+  }
+  if (!await isThere(state)) return;
+  for (const name of await namesIn(state)) await requireOwn(join(state, name), uid, named);
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name);
+  } catch (error) {
+    throw wrapFileError(error, `read ${dir}`);
+  }
+}
+
+/** The user that this process makes files as in `dir`: nothing else shows it without more rights. */
+async function ownUid(dir: string): Promise<number | null> {
+  const path = join(dir, `.owner.${toHex(random(8))}.tmp`);
+  try {
+    (await Deno.open(path, { write: true, createNew: true, mode: 0o600 })).close();
+    try {
+      return (await Deno.lstat(path)).uid;
+    } finally {
+      await Deno.remove(path);
+    }
+  } catch (error) {
+    throw wrapFileError(error, `make a file in ${dir}`);
+  }
+}
+
+async function requireOwn(path: string, uid: number | null, named: boolean): Promise<void> {
+  let info: Deno.FileInfo;
+  try {
+    info = await (named ? Deno.stat(path) : Deno.lstat(path));
+  } catch (error) {
+    throw wrapFileError(error, `look at ${path}`);
+  }
+  if (info.isSymlink) {
+    throw refused(
+      `${path} is a link, so it is not used; put what it leads to in its place, or name the folder ` +
+        "with --dir",
+    );
+  }
+  if (uid === null) return;
+  if (info.uid !== uid && !(named && info.uid === ROOT)) {
+    throw refused(
+      `${path} belongs to another user of this machine, so it is not used; if it is meant for you, ` +
+        `run: chown ${uid} ${shellWord(path)}`,
+    );
+  }
+  if ((info.mode ?? 0) & OTHERS_WRITE) {
+    throw refused(`others can change ${path}, so it is not used; run: chmod go-w ${shellWord(path)}`);
+  }
+}
+
+const ROOT = 0;
+/** Write permission for the group and for everybody. */
+const OTHERS_WRITE = 0o022;
+
+function refused(message: string): SealpostError {
+  return new SealpostError("key-permissions", message);
+}
