@@ -1,5 +1,5 @@
 import { type Bytes, equal, wipe } from "./crypto/bytes.ts";
-import { SealpostError } from "./crypto/error.ts";
+import { isSealpostError, SealpostError } from "./crypto/error.ts";
 import { bundleToPem, formatFingerprint } from "./crypto/identity.ts";
 import { RSA_BITS } from "./crypto/rsa.ts";
 import { writeFileAtomic } from "./files/atomic_file.ts";
@@ -15,6 +15,8 @@ import {
   savePublicKey,
   SERVER_NAME,
 } from "./files/key_files.ts";
+import { adoptFolder, isNewOrOwn } from "./files/own_folders.ts";
+import { findServerKey } from "./files/server_folder.ts";
 import { makeIdentity } from "./cli/make_identity.ts";
 import { nameArgument } from "./cli/options.ts";
 import { PROGRAM } from "./cli/program.ts";
@@ -64,15 +66,16 @@ export async function keygen(options: KeygenOptions): Promise<void> {
   if (options.publicOnly) return await writePublic(dir, name, options);
   const force = options.force ?? false;
   if (!force) await requireNoKeys(dir, name);
-  const serverPem = name === SERVER_NAME ? null : await readServerKey();
+  const hints: string[] = [];
+  const serverPem = name === SERVER_NAME ? null : await serverKeyFor(hints);
   const passphrase = options.passphrase ? await newPassphrase() : undefined;
+  const made = await isNewOrOwn(dir);
   const identity = await makeIdentity(options.bits ?? RSA_BITS.usual);
   const saved = await saveIdentityFiles(dir, name, identity, { passphrase, force });
   const written: Written[] = [
     { role: "private", path: saved.privatePath, note: "secret: nobody else may have it" },
     { role: "public", path: saved.publicPath, note: "" },
   ];
-  const hints: string[] = [];
   if (saved.retiredPath !== null) {
     written.push({
       role: "retired",
@@ -87,6 +90,7 @@ export async function keygen(options: KeygenOptions): Promise<void> {
   }
   if (name === SERVER_NAME) written.push(...await addExampleUsers(dir, hints));
   else written.push(...await furnish(dir, serverPem, hints));
+  hints.push(...await claim(dir, made));
   const fingerprint = formatFingerprint(identity.bundle.fp);
   const encrypted = passphrase !== undefined;
   report(options, {
@@ -99,10 +103,34 @@ export async function keygen(options: KeygenOptions): Promise<void> {
   });
 }
 
-/** `./server/server_public.pem` in its standard form, or null if it is not there. */
+/**
+ * `./server/server_public.pem` in its standard form, or null if it is not there. Throws
+ * `key-permissions` if it may be somebody else's.
+ */
 export async function readServerKey(): Promise<string | null> {
-  const path = publicKeyPath(SERVER_NAME, SERVER_NAME);
-  return await isThere(path) ? bundleToPem(await loadBundle(path)) : null;
+  const path = await findServerKey();
+  return path === null ? null : bundleToPem(await loadBundle(path));
+}
+
+/** {@linkcode readServerKey}; where that is not to be used, a hint that says so, and null. */
+async function serverKeyFor(hints: string[]): Promise<string | null> {
+  try {
+    return await readServerKey();
+  } catch (error) {
+    if (!isSealpostError(error, "key-permissions")) throw error;
+    hints.push(`The key in ./${SERVER_NAME} was not copied: ${error.message}`);
+    return null;
+  }
+}
+
+/**
+ * Keeps that `dir` is the person's own, if it was `made` here. Returns what to tell them where that
+ * cannot be said of it.
+ */
+async function claim(dir: string, made: boolean): Promise<string[]> {
+  if (made && await adoptFolder(dir)) return [];
+  if (made) return [`No place is known to keep that ${dir} is yours: name it with --dir.`];
+  return [`${dir} was there before; if all that is in it is yours: ${PROGRAM} adopt ${dir}`];
 }
 
 /** Writes the public key file again, for a private key that has lost it. */

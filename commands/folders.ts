@@ -1,5 +1,7 @@
 import { type Command, defineCommand } from "../cli/command.ts";
-import { DEBUG, NAME, YES } from "./shared.ts";
+import { DEBUG, FOLDER_VARIABLES, HERE, NAME, YES } from "./shared.ts";
+
+const LOCAL = { files: true, variables: FOLDER_VARIABLES } as const;
 
 /** The commands that make keys, and folders beside a server's. */
 export const FOLDER_COMMANDS: readonly Command[] = [
@@ -13,14 +15,14 @@ export const FOLDER_COMMANDS: readonly Command[] = [
       "start from if there is none.",
       "Keys that are there are never overwritten without --force, and then the old private key " +
       "is kept as NAME_private.FINGERPRINT.pem to read old mail with.",
+      "The folder that it makes is yours from then on (see adopt).",
     ],
     positionals: [{ ...NAME, help: `server, or ${NAME.help}` }],
     options: [
       { name: "dir", value: "DIR", help: "where to put the keys (default: ./NAME)" },
       {
         name: "passphrase",
-        help: "encrypt the private key; asks twice, or reads one line from a pipe, " +
-          "or takes SEALPOST_PASSPHRASE",
+        help: "encrypt the private key; asks twice, or takes SEALPOST_PASSPHRASE",
       },
       {
         name: "bits",
@@ -47,7 +49,7 @@ export const FOLDER_COMMANDS: readonly Command[] = [
       { name: "SEALPOST_PASSPHRASE", help: "the passphrase for --passphrase and --public" },
       DEBUG,
     ],
-    rights: { files: true, variables: ["SEALPOST_PASSPHRASE"] },
+    rights: { files: true, variables: [...FOLDER_VARIABLES, "SEALPOST_PASSPHRASE"] },
     run: async (given) => {
       const { keygen } = await import("../keygen.ts");
       await keygen({
@@ -75,8 +77,8 @@ export const FOLDER_COMMANDS: readonly Command[] = [
       line: "client client1",
       what: "./client1 with keys, files/ and server_public.pem",
     }],
-    environment: [DEBUG],
-    rights: { files: true },
+    environment: [HERE, DEBUG],
+    rights: LOCAL,
     run: async (given) => {
       const { makeClient } = await import("./workspace.ts");
       await makeClient(given.text("NAME"));
@@ -92,11 +94,37 @@ export const FOLDER_COMMANDS: readonly Command[] = [
     positionals: [NAME],
     options: [],
     examples: [{ line: "pubkey client1", what: "./client1/server_public.pem is now the server's" }],
-    environment: [DEBUG],
-    rights: { files: true },
+    environment: [HERE, DEBUG],
+    rights: LOCAL,
     run: async (given) => {
       const { copyPublicKey } = await import("./workspace.ts");
       await copyPublicKey(given.text("NAME"));
+    },
+  }),
+  defineCommand({
+    name: "adopt",
+    summary: "say that a folder is yours",
+    description: [
+      "A command that is told no folder uses the current one, or ./server, only if you have said " +
+      "that it is yours: what lies in a folder that somebody else prepared, in a cloned repository " +
+      "or an archive, would decide which server gets your password, and who can read what you " +
+      "write. keygen, client, setup and restore say it of the folders that they make; adopt says " +
+      "it of one that you moved here, or that somebody you trust gave you. --dir and SEALPOST_HOME " +
+      "need no word.",
+      "The folder, its keys, sealpost.toml and .sealpost have to be your own files, which nobody " +
+      "else can write, and no links.",
+    ],
+    positionals: [{ name: "DIR", required: false, help: "the folder (default: the current one)" }],
+    options: [{ name: "undo", help: "it is not yours any more" }],
+    examples: [
+      { line: "adopt", what: "the current folder" },
+      { line: "adopt server", what: "./server, whose keys came from a backup" },
+    ],
+    environment: [DEBUG],
+    rights: LOCAL,
+    run: async (given) => {
+      const { adopt, disown } = await import("./workspace.ts");
+      await (given.flag("undo") ? disown : adopt)(given.optional("DIR") ?? ".");
     },
   }),
   defineCommand({
@@ -110,8 +138,8 @@ export const FOLDER_COMMANDS: readonly Command[] = [
     positionals: [],
     options: [YES],
     examples: [{ line: "clean --yes", what: "without asking" }],
-    environment: [DEBUG],
-    rights: { files: true },
+    environment: [HERE, DEBUG],
+    rights: LOCAL,
     run: async (given) => {
       const { clean } = await import("./workspace.ts");
       await clean({ yes: given.flag("yes") });
@@ -128,8 +156,8 @@ export const FOLDER_COMMANDS: readonly Command[] = [
     positionals: [],
     options: [YES],
     examples: [{ line: "cleanall", what: "lists the folders, then asks" }],
-    environment: [DEBUG],
-    rights: { files: true },
+    environment: [HERE, DEBUG],
+    rights: LOCAL,
     run: async (given) => {
       const { cleanAll } = await import("./workspace.ts");
       await cleanAll({ yes: given.flag("yes") });

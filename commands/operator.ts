@@ -1,5 +1,5 @@
 import { type Command, defineCommand, type Given } from "../cli/command.ts";
-import { DEBUG, JSON_RESULT, NAME, SERVER_DIR, YES } from "./shared.ts";
+import { DEBUG, FOLDER_VARIABLES, HERE, JSON_RESULT, NAME, SERVER_DIR, YES } from "./shared.ts";
 
 /** What each command about a user says of where it works. */
 const WITH_OR_WITHOUT = "Works while the server runs, and while it does not. " +
@@ -36,7 +36,11 @@ const PASSWORD_REFUSED = {
     "pipe it in with --password-stdin, or use --generate or --invite",
 } as const;
 
-const OPERATOR = { files: true, net: true, variables: ["SUDO_USER", "USER"] } as const;
+const OPERATOR = {
+  files: true,
+  net: true,
+  variables: [...FOLDER_VARIABLES, "SUDO_USER", "USER"],
+} as const;
 
 type ServerOption = typeof SERVER_DIR | typeof JSON_RESULT;
 
@@ -78,7 +82,7 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
       { line: "user add alice", what: "asks for the password" },
       { line: "user add robot --generate --json", what: "for a script" },
     ],
-    environment: [DEBUG],
+    environment: [HERE, DEBUG],
     rights: OPERATOR,
     run: async (given) => {
       const { setPassword } = await import("../server/control/operate.ts");
@@ -100,7 +104,7 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
       { line: "user passwd alice --invite", what: "for a user who has forgotten the password" },
       { line: "user passwd alice", what: "asks for the password" },
     ],
-    environment: [DEBUG],
+    environment: [HERE, DEBUG],
     rights: OPERATOR,
     run: async (given) => {
       const { setPassword } = await import("../server/control/operate.ts");
@@ -118,7 +122,7 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
     positionals: [NAME],
     options: [SERVER_DIR, JSON_RESULT],
     examples: [{ line: "user disable alice", what: "until: user enable alice" }],
-    environment: [DEBUG],
+    environment: [HERE, DEBUG],
     rights: OPERATOR,
     run: async (given) => {
       const { setAble } = await import("../server/control/operate.ts");
@@ -132,7 +136,7 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
     positionals: [NAME],
     options: [SERVER_DIR, JSON_RESULT],
     examples: [{ line: "user enable alice", what: "undoes: user disable alice" }],
-    environment: [DEBUG],
+    environment: [HERE, DEBUG],
     rights: OPERATOR,
     run: async (given) => {
       const { setAble } = await import("../server/control/operate.ts");
@@ -158,7 +162,7 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
       { line: "user remove alice", what: "mail and key stay" },
       { line: "user remove alice --purge --yes", what: "nothing stays; without asking" },
     ],
-    environment: [DEBUG],
+    environment: [HERE, DEBUG],
     rights: OPERATOR,
     run: async (given) => {
       const { removeUser } = await import("../server/control/operate.ts");
@@ -180,7 +184,7 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
     positionals: [],
     options: [SERVER_DIR, JSON_RESULT],
     examples: [{ line: "user list", what: "a table" }],
-    environment: [DEBUG],
+    environment: [HERE, DEBUG],
     rights: OPERATOR,
     run: async (given) => {
       const { showUsers } = await import("../server/control/operate.ts");
@@ -209,7 +213,7 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
       line: "user unbind alice",
       what: "then user passwd alice --invite, if somebody else may know the password",
     }],
-    environment: [DEBUG],
+    environment: [HERE, DEBUG],
     rights: OPERATOR,
     run: async (given) => {
       const { unbindUser } = await import("../server/control/operate.ts");
@@ -223,7 +227,7 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
     positionals: [],
     options: [SERVER_DIR, JSON_RESULT],
     examples: [{ line: "sessions list", what: "a table" }],
-    environment: [DEBUG],
+    environment: [HERE, DEBUG],
     rights: OPERATOR,
     run: async (given) => {
       const { showSessions } = await import("../server/control/operate.ts");
@@ -243,7 +247,7 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
       { line: "sessions end alice", what: "all sessions of alice" },
       { line: "sessions end '#17'", what: "the one that sessions list shows as #17" },
     ],
-    environment: [DEBUG],
+    environment: [HERE, DEBUG],
     rights: OPERATOR,
     run: async (given) => {
       const { endSessions } = await import("../server/control/operate.ts");
@@ -257,7 +261,7 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
     positionals: [],
     options: [SERVER_DIR, JSON_RESULT],
     examples: [{ line: "stats --json", what: "for a script" }],
-    environment: [DEBUG],
+    environment: [HERE, DEBUG],
     rights: OPERATOR,
     run: async (given) => {
       const { showStats } = await import("../server/control/operate.ts");
@@ -271,7 +275,7 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
     positionals: [],
     options: [SERVER_DIR, JSON_RESULT],
     examples: [{ line: "queue", what: "what waits is in the line of that name" }],
-    environment: [DEBUG],
+    environment: [HERE, DEBUG],
     rights: OPERATOR,
     run: async (given) => {
       const { showStats } = await import("../server/control/operate.ts");
@@ -288,7 +292,7 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
     positionals: [],
     options: [SERVER_DIR, JSON_RESULT],
     examples: [{ line: "reload", what: "after an edit of sealpost.toml" }],
-    environment: [DEBUG],
+    environment: [HERE, DEBUG],
     rights: OPERATOR,
     run: async (given) => {
       const { reload } = await import("../server/control/operate.ts");

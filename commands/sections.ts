@@ -38,7 +38,7 @@ export const SECTIONS = [
       "restore",
     ],
   },
-  { title: "Folders beside a server", words: ["client", "pubkey", "clean", "cleanall"] },
+  { title: "Folders beside a server", words: ["client", "pubkey", "adopt", "clean", "cleanall"] },
   { title: "This program", words: ["completions", "man", "help"] },
 ] as const;
 

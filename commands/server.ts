@@ -1,13 +1,13 @@
 import { type Command, defineCommand } from "../cli/command.ts";
 import { defined } from "../crypto/defined.ts";
 import { ENVIRONMENT_PREFIX, SETTING_OPTIONS } from "../server/settings/settings_table.ts";
-import { DEBUG, JSON_RESULT, PASSPHRASE, SERVER_DIR } from "./shared.ts";
+import { DEBUG, FOLDER_VARIABLES, HERE, JSON_RESULT, PASSPHRASE, SERVER_DIR } from "./shared.ts";
 
-const LOCAL = { files: true } as const;
+const LOCAL = { files: true, variables: FOLDER_VARIABLES } as const;
 
 /** The server's folder: `dir`, or the one that is found from the current one. */
 async function serverFolder(dir: string | undefined): Promise<string> {
-  return dir ?? await (await import("../files/key_files.ts")).findServerFolder();
+  return dir ?? await (await import("../files/server_folder.ts")).findServerFolder();
 }
 
 /** The commands that run a server and keep its store. */
@@ -48,12 +48,13 @@ export const SERVER_COMMANDS: readonly Command[] = [
     environment: [
       { name: "SEALPOST_NAME", help: "the setting of that name, as in SEALPOST_MAX_MESSAGE" },
       PASSPHRASE,
+      HERE,
       DEBUG,
     ],
     rights: {
       files: true,
       net: true,
-      variables: [`${ENVIRONMENT_PREFIX}*`, "MALLOC_MMAP_THRESHOLD_"],
+      variables: [...FOLDER_VARIABLES, `${ENVIRONMENT_PREFIX}*`, "MALLOC_MMAP_THRESHOLD_"],
     },
     run: async (given, { commands }) => {
       const { serve } = await import("../server/serve.ts");
@@ -90,7 +91,7 @@ export const SERVER_COMMANDS: readonly Command[] = [
       { line: "fsck", what: "looks, and changes nothing" },
       { line: "fsck --dir /srv/mail --repair", what: "mends what can be mended without loss" },
     ],
-    environment: [DEBUG],
+    environment: [HERE, DEBUG],
     rights: LOCAL,
     run: async (given) => {
       const { fsck } = await import("../server/maintenance/fsck.ts");
@@ -132,7 +133,7 @@ export const SERVER_COMMANDS: readonly Command[] = [
       { line: "backup /mnt/backup/mail", what: "the mail of ./server, from cron each night" },
       { line: "backup /mnt/safe/keys --keys --keep 2", what: "with the keys, where nobody looks" },
     ],
-    environment: [DEBUG],
+    environment: [HERE, DEBUG],
     rights: LOCAL,
     run: async (given) => {
       const { backup } = await import("../server/maintenance/backup.ts");
@@ -180,18 +181,22 @@ export const SERVER_COMMANDS: readonly Command[] = [
       { line: "restore /mnt/backup/mail", what: "to ./server" },
       { line: "restore /mnt/backup/mail --dir drill", what: "an exercise: does the backup work?" },
     ],
-    environment: [DEBUG],
+    environment: [HERE, DEBUG],
     rights: LOCAL,
     run: async (given) => {
       const { restore } = await import("../server/maintenance/restore.ts");
+      const { adoptFolder, isNewOrOwn } = await import("../files/own_folders.ts");
+      const dir = given.text("dir");
+      const made = await isNewOrOwn(dir);
       await restore({
         from: given.text("DIR"),
-        dir: given.text("dir"),
+        dir,
         ...defined({ snapshot: given.optional("snapshot") }),
         force: given.flag("force"),
         newEpochs: given.flag("new-epochs"),
         json: given.flag("json"),
       });
+      if (made) await adoptFolder(dir);
     },
   }),
 ];

@@ -4,13 +4,14 @@ import { defined } from "../crypto/defined.ts";
 
 // What several commands have in common.
 
+/** The variables by which a command that is told no folder knows whose it finds (files/own_folders.ts). */
+export const FOLDER_VARIABLES = ["SEALPOST_HERE", "HOME", "XDG_CONFIG_HOME", "APPDATA"] as const;
+
 /** The variables that commands of the client read. */
 export const CLIENT_VARIABLES = [
+  ...FOLDER_VARIABLES,
   "SEALPOST_PASSWORD",
   "SEALPOST_HOME",
-  "HOME",
-  "XDG_CONFIG_HOME",
-  "APPDATA",
   "SEALPOST_PASSPHRASE",
   "XDG_RUNTIME_DIR",
   "TERM",
@@ -36,8 +37,14 @@ export const PASSPHRASE = {
   help: "the passphrase of the private key, for use without a person",
 } as const;
 
+export const HERE = {
+  name: "SEALPOST_HERE=1",
+  help: "says that the current folder is yours, as adopt does once for all",
+} as const;
+
 export const ENVIRONMENT = [
   { name: "SEALPOST_HOME", help: "your folder, if --dir is not given" },
+  HERE,
   { name: "SEALPOST_PASSWORD", help: "the password, for use without a person" },
   PASSPHRASE,
 ] as const;
@@ -53,7 +60,9 @@ export const REFUSED = { password: NOT_AN_ARGUMENT } as const;
 export const DIR = {
   name: "dir",
   value: "DIR",
-  help: "your folder (default: SEALPOST_HOME, the current one, or the platform's)",
+  help:
+    "your folder (default: SEALPOST_HOME, the current one if you said that it is yours, or the " +
+    "platform's)",
 } as const;
 export const SERVER = {
   name: "server",

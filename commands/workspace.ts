@@ -4,6 +4,9 @@ import { nameArgument } from "../cli/options.ts";
 import { keygen, readServerKey } from "../keygen.ts";
 import { wrapFileError, writeFileAtomic } from "../files/atomic_file.ts";
 import { loadBundle, publicKeyPath, SERVER_NAME } from "../files/key_files.ts";
+import { adoptFolder, disownFolder, namesIn, requireOwnFiles } from "../files/own_folders.ts";
+import { requireOwnServer } from "../files/server_folder.ts";
+import { CONFIG_FILE } from "../client/state/config.ts";
 import { isName } from "../protocol/name.ts";
 import { printable } from "../cli/printable.ts";
 import { PROGRAM } from "../cli/program.ts";
@@ -59,6 +62,42 @@ async function previousFingerprint(path: string): Promise<string | null> {
     if (isSealpostError(error, "file-missing", "key-format")) return null;
     throw error;
   }
+}
+
+/**
+ * `adopt DIR`: keeps that a client's or a server's folder is the person's own. Throws `file-missing` if
+ * it is neither, `key-permissions` if others have a hand in it, `config` where there is no place to
+ * keep it.
+ */
+export async function adopt(dir: string): Promise<void> {
+  const names = await namesIn(dir);
+  if (!names.some((name) => name === CONFIG_FILE || name.endsWith("_private.pem"))) {
+    throw new SealpostError(
+      "file-missing",
+      `there are no keys and no ${CONFIG_FILE} in ${dir === "." ? "this folder" : dir}`,
+    );
+  }
+  await requireOwnFiles(dir, { named: false });
+  if (!await adoptFolder(dir)) {
+    throw new SealpostError(
+      "config",
+      "no folder is known to keep this in: HOME and XDG_CONFIG_HOME are not set, or not for this " +
+        "program to use; name the folder with --dir instead",
+    );
+  }
+  console.log(
+    `${printable(await Deno.realPath(dir))} is used from now on by commands started in it.`,
+  );
+}
+
+/** `adopt --undo DIR`: the folder is not the person's own any more. Throws `file-io`. */
+export async function disown(dir: string): Promise<void> {
+  const path = printable(await Deno.realPath(dir));
+  console.log(
+    await disownFolder(dir)
+      ? `${path} is not used any more unless it is named.`
+      : `${path} was not yours.`,
+  );
 }
 
 /** How {@linkcode clean} and {@linkcode cleanAll} go about it. */
@@ -155,6 +194,7 @@ async function lockOutServer(): Promise<Deno.FsFile | null> {
   if (await kindOf(SERVER_NAME) !== "folder") return null;
   const store = join(SERVER_NAME, MAIL);
   if (await kindOf(store) !== "folder") return null;
+  await requireOwnServer(SERVER_NAME);
   const lock = await lockStore(store);
   if (lock) return lock;
   throw new SealpostError("busy", `the server of ./${SERVER_NAME} is running; stop it first`);

@@ -70,6 +70,14 @@ export async function isOwnFolder(dir: string): Promise<boolean> {
 }
 
 /**
+ * Whether nobody else can have put anything into `dir`: it is not there, it is empty, or the person has
+ * said that it is theirs. Throws `file-io`.
+ */
+export async function isNewOrOwn(dir: string): Promise<boolean> {
+  return !await isThere(dir) || (await namesIn(dir)).length === 0 || await isOwnFolder(dir);
+}
+
+/**
  * Keeps that `dir` is the person's own, under its real path, in the platform's folder. False where
  * there is none to keep it in. Throws `disk-full`, `file-io`.
  */
@@ -133,7 +141,8 @@ export async function requireOwnFiles(dir: string, { named }: { named: boolean }
   for (const name of await namesIn(state)) await requireOwn(join(state, name), uid, named);
 }
 
-async function namesIn(dir: string): Promise<string[]> {
+/** The names of what is in `dir`. Throws `file-missing`, `file-io`. */
+export async function namesIn(dir: string): Promise<string[]> {
   try {
     return (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name);
   } catch (error) {
@@ -177,7 +186,9 @@ async function requireOwn(path: string, uid: number | null, named: boolean): Pro
     );
   }
   if ((info.mode ?? 0) & OTHERS_WRITE) {
-    throw refused(`others can change ${path}, so it is not used; run: chmod go-w ${shellWord(path)}`);
+    throw refused(
+      `others can change ${path}, so it is not used; run: chmod go-w ${shellWord(path)}`,
+    );
   }
 }
 

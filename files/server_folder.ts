@@ -31,11 +31,14 @@ export async function findServerKey(): Promise<string | null> {
   return path;
 }
 
-async function requireOwnServer(dir: string): Promise<void> {
+/** Throws `key-permissions` unless the server's folder `dir` is the person's own. */
+export async function requireOwnServer(dir: string): Promise<void> {
   if (!await isOwnFolder(dir)) {
     throw new SealpostError(
       "key-permissions",
-      `nobody has said that the server in ${dir === "." ? "this folder" : `./${dir}`} is yours, so ` +
+      `nobody has said that the server in ${
+        dir === "." ? "this folder" : `./${dir}`
+      } is yours, so ` +
         `it is not used; if it is: ${PROGRAM} adopt ${dir}`,
     );
   }

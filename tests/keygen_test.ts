@@ -10,7 +10,6 @@ import { join } from "@std/path";
 import { bundleFromPem } from "../crypto/identity.ts";
 import { exitCodeFor } from "../cli/exit_codes.ts";
 import {
-  findServerFolder,
   loadBundle,
   loadIdentity,
   privateKeyPath,
@@ -280,21 +279,5 @@ Deno.test("keygen refuses a name that would leave the folder, and a size out of 
       assertMatch(stderr, /^sealpost: [^\n]*\n$/);
     }
     assertEquals(await namesIn(cwd), []);
-  });
-});
-
-Deno.test("the server's folder is found from beside it and from inside", async () => {
-  await inFolder(async (cwd) => {
-    const back = Deno.cwd();
-    try {
-      Deno.chdir(cwd);
-      await assertRefusedAsync("file-missing", findServerFolder);
-      await saveIdentityFiles("server", "server", await newIdentityOf("alice"));
-      assertEquals(await findServerFolder(), "server");
-      Deno.chdir("server");
-      assertEquals(await findServerFolder(), ".");
-    } finally {
-      Deno.chdir(back);
-    }
   });
 });

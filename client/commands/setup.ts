@@ -177,7 +177,7 @@ async function begin(
   if (newcomer.fp !== null) say("The server answers, and its key is the right one.");
   const name = newcomer.name ?? await askName(terminal);
   const dir = await chooseFolder(terminal, name, options.dir);
-  await createClientFolder(dir, name, address, bundle);
+  await createClientFolder(dir, options.dir !== undefined, name, address, bundle);
   return { dir, name, address, oneTime: newcomer.password };
 }
 

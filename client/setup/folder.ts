@@ -11,7 +11,9 @@ import {
   loadBundle,
   publicKeyPath,
   SERVER_NAME,
+  shellWord,
 } from "../../files/key_files.ts";
+import { adoptFolder, isNewOrOwn, isOwnFolder, requireOwnFiles } from "../../files/own_folders.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { CONFIG_FILE, readConfig } from "../state/config.ts";
 import { keysIn, usualFolder } from "../state/profile.ts";
@@ -25,10 +27,14 @@ export interface Earlier {
   readonly server: string;
 }
 
-/** The setup that was begun in `given`, or in the folder that commands use. Null if there is none. */
+/**
+ * The setup that was begun in `given`, or in the folder that commands use. Null if there is none. Throws
+ * `key-permissions` for a folder in which others may have had a hand.
+ */
 export async function findEarlier(given: string | undefined): Promise<Earlier | null> {
   const dir = given ?? await usualFolder();
-  if (dir === null) return null;
+  if (dir === null || !await isThere(dir)) return null;
+  await requireOwnFiles(dir, { named: given !== undefined });
   const { user, server } = await readConfig(dir);
   if (user === undefined || server === undefined) return null;
   return await isThere(publicKeyPath(dir, SERVER_NAME)) ? { dir, name: user, server } : null;
@@ -94,17 +100,21 @@ async function ownerOf(dir: string, name: string): Promise<string | null> {
 }
 
 /**
- * Makes the folder with `files/`, the server's key and the settings. What is there stays. Throws
- * `server-identity` if it has the key of another server, `config` if it names another,
- * `disk-full`, `file-io`.
+ * Makes the folder with `files/`, the server's key and the settings, and keeps that it is the person's
+ * own if there was nothing in it. What is there stays; `named` says that the person gave it with --dir.
+ * Throws `key-permissions` for a folder in which others may have had a hand, `server-identity` if it
+ * has the key of another server, `config` if it names another, `disk-full`, `file-io`.
  */
 export async function createClientFolder(
   dir: string,
+  named: boolean,
   name: string,
   address: Address,
   server: Bundle,
 ): Promise<void> {
+  const made = await isNewOrOwn(dir);
   await ensurePrivateDir(dir);
+  await requireOwnFiles(dir, { named });
   await ensurePrivateDir(join(dir, "files"));
   const keyPath = publicKeyPath(dir, SERVER_NAME);
   if (await isThere(keyPath)) {
@@ -117,6 +127,7 @@ export async function createClientFolder(
     }
   } else await writeFileAtomic(keyPath, bundleToPem(server), { mode: 0o644, overwrite: false });
   await addSettings(dir, name, formatAddress(address));
+  if (made) await adoptFolder(dir);
 }
 
 async function addSettings(dir: string, name: string, server: string): Promise<void> {
@@ -141,14 +152,16 @@ async function addSettings(dir: string, name: string, server: string): Promise<v
 
 /** The commands to go on with, as they have to be typed for the folder `dir`. */
 export async function nextCommands(dir: string): Promise<string[]> {
+  const word = shellWord(dir);
   const found = dir === await usualFolder();
+  const named = found || await isOwnFolder(dir) ? "" : ` --dir ${word}`;
   const rows = [
     ["inbox", "what has come"],
     ['send -t NAME -s "A title"', "write to somebody"],
     ["connect", "the mail program"],
   ] as const;
   return [
-    ...found ? [] : [`  cd ${/^[\w./~-]+$/.test(dir) ? dir : `'${dir.replaceAll("'", "'\\''")}'`}`],
-    ...rows.map(([command, what]) => `  ${`${PROGRAM} ${command}`.padEnd(36)}${what}`),
+    ...found || named !== "" ? [] : [`  cd ${word}`],
+    ...rows.map(([command, what]) => `  ${`${PROGRAM} ${command}${named}`.padEnd(35)} ${what}`),
   ];
 }

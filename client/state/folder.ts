@@ -2,9 +2,9 @@ import { join } from "@std/path";
 import { exists } from "@std/fs";
 import { SealpostError } from "../../crypto/error.ts";
 import { privateKeyPath } from "../../files/key_files.ts";
-import { isOwnFolder, requireOwnFiles } from "../../files/own_folders.ts";
+import { isHereOwn, isOwnFolder, requireOwnFiles } from "../../files/own_folders.ts";
 import { PROGRAM } from "../../cli/program.ts";
-import { notAdopted, usualFolder } from "./profile.ts";
+import { notAdopted, tellNotice, usedNotice, usualFolder } from "./profile.ts";
 
 /**
  * The client's folder for `name`: the one that holds the keys of `given` and its subfolder called
@@ -21,6 +21,7 @@ export async function clientFolder(name: string, given: string | undefined): Pro
     if (dir === null || !await exists(privateKeyPath(dir, name))) continue;
     if (named || i > 1 || await isOwnFolder(dir)) {
       await requireOwnFiles(dir, { named });
+      tellNotice(i > 1 ? foreign : isHereOwn() && !named ? null : usedNotice(dir));
       return dir;
     }
     foreign ??= notAdopted(dir);

@@ -11,6 +11,8 @@ import {
   requireOwnFiles,
 } from "../../files/own_folders.ts";
 import { parseName } from "../../protocol/name.ts";
+import { terminalSize } from "../../cli/environment.ts";
+import { breakLines, printable } from "../../cli/printable.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { type Config, CONFIG_FILE, readConfig } from "./config.ts";
 
@@ -20,6 +22,8 @@ export interface ProfileOptions {
   readonly dir?: string;
   /** `[user@]host[:port]`. */
   readonly server?: string;
+  /** Whether the output is for a program, so that nobody is told which folder is used. */
+  readonly json?: boolean;
 }
 
 /** Who somebody is, where their keys are, and which server has their mail. */
@@ -29,8 +33,6 @@ export interface Profile {
   /** Null if nothing says which: enough for what needs no server. */
   readonly address: Address | null;
   readonly config: Config;
-  /** Which folder is used, for the person to see; null if it is the usual one. */
-  readonly notice: string | null;
 }
 
 /**
@@ -38,7 +40,7 @@ export interface Profile {
  * has said is theirs, then the platform's place for settings), the user's name (from `--server
  * USER@…`, `sealpost.toml`, or the one key in the folder) and the server. Throws `config`,
  * `file-missing`, or `key-permissions` where somebody else may have had a hand in the folder, saying
- * what to do.
+ * what to do. At a terminal, says which folder it is unless it is the usual one.
  */
 export async function findProfile(options: ProfileOptions): Promise<Profile> {
   const at = options.server?.lastIndexOf("@") ?? -1;
@@ -46,6 +48,7 @@ export async function findProfile(options: ProfileOptions): Promise<Profile> {
   const host = at < 0 ? options.server : options.server?.slice(at + 1);
   const { dir, named, notice } = await chooseFolder(options.dir, user);
   await requireOwnFiles(dir, { named });
+  if (!options.json) tellNotice(notice);
   const config = await readConfig(dir);
   const name = parseName(user ?? config.user ?? await onlyKey(dir));
   if (!await exists(privateKeyPath(dir, name))) {
@@ -57,7 +60,7 @@ export async function findProfile(options: ProfileOptions): Promise<Profile> {
   }
   const where = host ?? config.server;
   const address = where === undefined ? null : parseAddress(where);
-  return { dir, name, config, address, notice };
+  return { dir, name, config, address };
 }
 
 /** The server of a profile. Throws `config` if none is known. */
@@ -86,6 +89,7 @@ async function chooseFolder(given: string | undefined, user: string | undefined)
   let foreign: string | null = null;
   for (const dir of user === undefined ? ["."] : [".", user]) {
     if (!(dir === "." ? await isClientFolder(dir) : (await keysIn(dir)).length > 0)) continue;
+    if (await isUsual(dir)) break;
     if (await isOwnFolder(dir)) {
       return { dir, named: false, notice: isHereOwn() ? null : usedNotice(dir) };
     }
@@ -104,13 +108,29 @@ async function chooseFolder(given: string | undefined, user: string | undefined)
   );
 }
 
-function usedNotice(dir: string): string {
+/** Whether `dir` is the platform's folder, by another name. */
+async function isUsual(dir: string): Promise<boolean> {
+  const platform = platformFolder();
+  return platform !== null && await isThere(platform) &&
+    await Deno.realPath(dir) === await Deno.realPath(platform);
+}
+
+/** What to tell the person of a folder that is used and not the usual one. */
+export function usedNotice(dir: string): string {
   return `Using ${dir === "." ? "this folder" : `the folder ${dir}`}.`;
+}
+
+/** Says at a terminal, beside what a command prints, which folder is used. */
+export function tellNotice(notice: string | null): void {
+  if (notice === null || !Deno.stderr.isTerminal()) return;
+  console.error(breakLines(printable(notice), terminalSize().columns));
 }
 
 /** Why a folder that looks like a client's is not used, and what to do about it. */
 export function notAdopted(dir: string): string {
-  return `the keys and settings in ${dir === "." ? "this folder" : `./${dir}`} are not used, since ` +
+  return `the keys and settings in ${
+    dir === "." ? "this folder" : `./${dir}`
+  } are not used, since ` +
     `nobody has said that they are yours; if they are: ${PROGRAM} adopt ${dir}`;
 }
 

@@ -318,6 +318,9 @@ Deno.test("every command has a task, and no task has more rights than it needs",
       /^ROOT=\$PWD && cd "\$INIT_CWD" && .*deno run --no-prompt .*"\$ROOT\/main.ts"$/,
     );
     assert(!/--allow-run(?!=sh )/.test(line), line);
+    if (task !== "as:guide") {
+      assertMatch(line, /&& SEALPOST_HERE=1 .*--allow-env=\S*SEALPOST_/, task);
+    }
     assertEquals(line.includes("tools/socket_permission.ts"), /server|operator/.test(task), task);
   }
   assertMatch(tasks["as:operator"], /--allow-net=127\.0\.0\.1:0"\$\(/);

@@ -13,6 +13,12 @@ export interface Build {
 }
 
 /**
+ * What tasks set, and so every program of the tests that is not told otherwise: the current folder is
+ * that of whoever starts it.
+ */
+export const HERE = { SEALPOST_HERE: "1" };
+
+/**
  * The program as `deno task` runs it, with the permissions that its tasks have, from its source or
  * from another module, such as a bundle's.
  */
@@ -28,7 +34,7 @@ export function fromModule(module = MAIN): Build {
       "--allow-net=127.0.0.1,[::1],localhost",
       "--allow-env=SEALPOST_PASSWORD,SEALPOST_HOME,HOME,XDG_CONFIG_HOME,APPDATA," +
       "SEALPOST_PASSPHRASE,SEALPOST_DEBUG,NO_COLOR,TERM,TMUX,ZELLIJ,STY,SSH_CONNECTION,SSH_CLIENT," +
-      "SSH_TTY,LC_ALL,LC_CTYPE,LANG",
+      "SSH_TTY,LC_ALL,LC_CTYPE,LANG,SEALPOST_HERE",
       module,
     ],
   };
@@ -93,7 +99,7 @@ export class Program {
       new Deno.Command(command, {
         args: [...first, ...args],
         cwd: options.cwd,
-        env: { NO_COLOR: "1", ...options.env },
+        env: { NO_COLOR: "1", ...HERE, ...options.env },
         stdin: "piped",
         stdout: "piped",
         stderr: "piped",

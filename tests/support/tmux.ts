@@ -1,6 +1,6 @@
 import { join } from "@std/path";
 import { Pane, quote } from "./pane.ts";
-import { FROM_SOURCE, type StartOptions } from "./program.ts";
+import { FROM_SOURCE, HERE, type StartOptions } from "./program.ts";
 
 /** Why there can be no {@linkcode Screen}; null if there can. */
 export async function whyNoTmux(): Promise<string | null> {
@@ -41,7 +41,7 @@ export class Screen extends Pane {
     };
     // Whoever runs the tests may have set it.
     const colours = { NO_COLOR: options.colours ? "" : "1" };
-    const variables = { PATH, HOME, LANG: "C.UTF-8", ...colours, ...options.env };
+    const variables = { PATH, HOME, LANG: "C.UTF-8", ...colours, ...HERE, ...options.env };
     const given = Object.entries(variables).map(([name, value]) => `${name}=${quote(value)}`).join(
       " ",
     );
