@@ -6,8 +6,9 @@ import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
 import { shell, symlink } from "../support/command.ts";
+import { makeGroup } from "../support/group_folder.ts";
 import {
-  makeGroup,
+  FROM_SOURCE,
   type Outcome,
   passwordOf,
   run,
@@ -39,7 +40,7 @@ class Place implements AsyncDisposable {
 
   static async make(): Promise<Place> {
     const own = await makeGroup(["alice"], { others: ["bob"] });
-    const others = await makeGroup([], { others: ["alice"] });
+    const others = await makeGroup([], { others: ["alice"], keygen: FROM_SOURCE });
     const place = new Place(
       own.dir,
       await ServerProcess.start({ cwd: own.dir }),

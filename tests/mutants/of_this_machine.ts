@@ -20,4 +20,40 @@ export const OF_THIS_MACHINE: readonly Mutant[] = [
     'isAway(error) || isSealpostError(error, "secret-needed")',
     "isAway(error)",
   ),
+  one(
+    "a folder that nobody has adopted is used",
+    "client/state/profile.ts",
+    "    if (await isOwnFolder(dir)) {\n",
+    "    {\n",
+  ),
+  one(
+    "a server that nobody has adopted is used",
+    "files/server_folder.ts",
+    "  if (!await isOwnFolder(dir)) {\n",
+    "  if (!isOwnFolder(dir)) {\n",
+  ),
+  one(
+    "a folder with something in it becomes one's own by keygen",
+    "files/own_folders.ts",
+    "(await namesIn(dir)).length === 0 ||",
+    "(await namesIn(dir)).length >= 0 ||",
+  ),
+  one(
+    "links in a folder that was found are followed",
+    "files/own_folders.ts",
+    "(named ? Deno.stat(path) : Deno.lstat(path))",
+    "Deno.stat(path)",
+  ),
+  one(
+    "files of another user decide",
+    "files/own_folders.ts",
+    "info.uid !== uid && !",
+    "info.uid === null && !",
+  ),
+  one(
+    "files that others can write decide",
+    "files/own_folders.ts",
+    "const OTHERS_WRITE = 0o022;",
+    "const OTHERS_WRITE = 0o000;",
+  ),
 ];
