@@ -15,7 +15,7 @@ import {
   savePublicKey,
   SERVER_NAME,
 } from "./files/key_files.ts";
-import { adoptFolder, isNewOrOwn } from "./files/own_folders.ts";
+import { claimFolder, isNewOrOwn } from "./files/own_folders.ts";
 import { findServerKey } from "./files/server_folder.ts";
 import { makeIdentity } from "./cli/make_identity.ts";
 import { nameArgument } from "./cli/options.ts";
@@ -128,8 +128,8 @@ async function serverKeyFor(hints: string[]): Promise<string | null> {
  * cannot be said of it.
  */
 async function claim(dir: string, made: boolean): Promise<string[]> {
-  if (made && await adoptFolder(dir)) return [];
-  if (made) return [`No place is known to keep that ${dir} is yours: name it with --dir.`];
+  if (made && await claimFolder(dir)) return [];
+  if (made) return [`It could not be kept that ${dir} is yours: name it with --dir.`];
   return [`${dir} was there before; if all that is in it is yours: ${PROGRAM} adopt ${dir}`];
 }
 

@@ -38,7 +38,8 @@ const NAMES = ["read", "write", "net", "env", "run"] as const satisfies readonly
 /**
  * Gives up for good what is not in `needed`. `variables` are those that any command reads: where the
  * right to read the environment was granted by name, the others go too. Deno cannot take single
- * variables from a right that was granted for all, which is what the executable has.
+ * variables from a right that was granted for all, which is what the executable has, and takes a
+ * pattern such as `SEALPOST_*` whole: one of which something is needed stays.
  *
  * Throws `internal` if a right stays.
  */
@@ -47,11 +48,19 @@ export function giveUpOthers(needed: Rights, variables: readonly string[]): void
   const keep = { read: files, write: files, net, env: read.length > 0, run: programs };
   for (const name of NAMES) if (!keep[name]) giveUp(name);
   if (Deno.permissions.querySync({ name: "env" }).state === "granted") return;
+  const byPattern = isVariableGranted(`${PREFIX}OF_NO_MEANING`);
   for (const variable of variables) {
-    if (!variable.endsWith("*") && !read.some((pattern) => covers(pattern, variable))) {
-      Deno.permissions.revokeSync({ name: "env", variable });
-    }
+    if (variable.endsWith("*") || read.some((pattern) => covers(pattern, variable))) continue;
+    if (byPattern && variable.startsWith(PREFIX)) continue;
+    Deno.permissions.revokeSync({ name: "env", variable });
   }
+}
+
+/** How the variables begin that are this program's own. */
+const PREFIX = "SEALPOST_";
+
+function isVariableGranted(variable: string): boolean {
+  return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
 }
 
 /** Whether `pattern`, a name or `PREFIX_*`, stands for `variable`. */

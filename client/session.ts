@@ -254,7 +254,11 @@ export async function firstPassword(options: SessionOptions): Promise<Bytes> {
   }
   const typed = await terminal.askSecret("Enter your password: ");
   if (typed === null) {
-    throw new SealpostError("usage", "the input ended before the login; nothing was done");
+    throw new SealpostError(
+      "usage",
+      "the input ended before the login; nothing was done: without a person, give the password " +
+        "with --password-file or SEALPOST_PASSWORD",
+    );
   }
   return bounded(typed);
 }

@@ -185,7 +185,7 @@ export const SERVER_COMMANDS: readonly Command[] = [
     rights: LOCAL,
     run: async (given) => {
       const { restore } = await import("../server/maintenance/restore.ts");
-      const { adoptFolder, isNewOrOwn } = await import("../files/own_folders.ts");
+      const { claimFolder, isNewOrOwn } = await import("../files/own_folders.ts");
       const dir = given.text("dir");
       const made = await isNewOrOwn(dir);
       await restore({
@@ -196,7 +196,7 @@ export const SERVER_COMMANDS: readonly Command[] = [
         newEpochs: given.flag("new-epochs"),
         json: given.flag("json"),
       });
-      if (made) await adoptFolder(dir);
+      if (made) await claimFolder(dir);
     },
   }),
 ];

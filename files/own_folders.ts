@@ -1,5 +1,5 @@
 import { random, toHex, utf8 } from "../crypto/bytes.ts";
-import { SealpostError } from "../crypto/error.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { variable } from "../cli/environment.ts";
 import { readFileBounded, syncFolder, wrapFileError, writeFileAtomic } from "./atomic_file.ts";
@@ -56,17 +56,21 @@ export function isHereOwn(): boolean {
 
 /**
  * Whether the person has said that `dir`, which is the current folder or in it, is theirs, or it is
- * the platform's. Throws `file-io`.
+ * the platform's. False where it cannot be found out, as for a user with the HOME of another.
  */
 export async function isOwnFolder(dir: string): Promise<boolean> {
   if (isHereOwn()) return true;
   const platform = platformFolder();
-  if (platform === null || !await isThere(dir)) return false;
-  const path = await realPath(dir);
-  if (await isThere(platform) && path === await realPath(platform)) return true;
-  const entry = await entryOf(platform, path);
-  if (!await isThere(entry)) return false;
-  return new TextDecoder().decode(await readFileBounded(entry, MAX_PATH)) === path;
+  if (platform === null) return false;
+  try {
+    const path = await realPath(dir);
+    if (await isThere(platform) && path === await realPath(platform)) return true;
+    const entry = await entryOf(platform, path);
+    return new TextDecoder().decode(await readFileBounded(entry, MAX_PATH)) === path;
+  } catch (error) {
+    if (isSealpostError(error)) return false;
+    throw error;
+  }
 }
 
 /**
@@ -89,6 +93,17 @@ export async function adoptFolder(dir: string): Promise<boolean> {
   await ensurePrivateDir(join(platform, LIST));
   await writeFileAtomic(await entryOf(platform, path), path);
   return true;
+}
+
+/** {@linkcode adoptFolder} for a folder that was made just now; false also where that fails. */
+export async function claimFolder(dir: string): Promise<boolean> {
+  try {
+    return await adoptFolder(dir);
+  } catch (error) {
+    // The folder is what was asked for; that it has to be named is told.
+    if (isSealpostError(error)) return false;
+    throw error;
+  }
 }
 
 /** Takes back what {@linkcode adoptFolder} kept. Whether there was anything. Throws `file-io`. */

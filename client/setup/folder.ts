@@ -13,7 +13,7 @@ import {
   SERVER_NAME,
   shellWord,
 } from "../../files/key_files.ts";
-import { adoptFolder, isNewOrOwn, isOwnFolder, requireOwnFiles } from "../../files/own_folders.ts";
+import { claimFolder, isNewOrOwn, isOwnFolder, requireOwnFiles } from "../../files/own_folders.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { CONFIG_FILE, readConfig } from "../state/config.ts";
 import { keysIn, usualFolder } from "../state/profile.ts";
@@ -127,7 +127,7 @@ export async function createClientFolder(
     }
   } else await writeFileAtomic(keyPath, bundleToPem(server), { mode: 0o644, overwrite: false });
   await addSettings(dir, name, formatAddress(address));
-  if (made) await adoptFolder(dir);
+  if (made) await claimFolder(dir);
 }
 
 async function addSettings(dir: string, name: string, server: string): Promise<void> {
