@@ -116,13 +116,19 @@ export function formatFingerprint(fp: Bytes): string {
 
 /**
  * The fingerprint in `text`: `SHA256:` and base64 as {@linkcode formatFingerprint} writes it, or 64
- * hexadecimal digits, in groups or not. Throws `format`.
+ * hexadecimal digits, in groups or not. Null if `text` is none.
  */
-export function parseFingerprint(text: string): Bytes {
+export function findFingerprint(text: string): Bytes | null {
   const compact = text.replace(/\s+/g, "");
   if (/^[0-9a-fA-F]{64}$/.test(compact)) return fromHex(compact);
   const base64 = /^SHA256:([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])=?$/.exec(compact)?.[1];
-  if (base64 !== undefined) return fromBase64(`${base64}=`);
+  return base64 === undefined ? null : fromBase64(`${base64}=`);
+}
+
+/** The fingerprint in `text`, as {@linkcode findFingerprint} finds it. Throws `format` if it is none. */
+export function parseFingerprint(text: string): Bytes {
+  const fp = findFingerprint(text);
+  if (fp !== null) return fp;
   throw new SealpostError(
     "format",
     "not a fingerprint: it has SHA256: and 43 characters, or 64 hexadecimal digits",

@@ -40,7 +40,7 @@ export function publicKeyPath(dir: string, name: string): string {
 }
 
 /** How {@linkcode saveIdentityFiles} writes. */
-export interface SaveOptions {
+export interface SaveIdentityOptions {
   /** Encrypts the private key. */
   readonly passphrase?: Bytes | undefined;
   /** Whether keys that are there may be replaced. */
@@ -69,7 +69,7 @@ export async function saveIdentityFiles(
   dir: string,
   name: string,
   identity: NewIdentity,
-  options: SaveOptions = {},
+  options: SaveIdentityOptions = {},
 ): Promise<SavedFiles> {
   const force = options.force ?? false;
   const privatePath = privateKeyPath(dir, name);

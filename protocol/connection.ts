@@ -7,8 +7,8 @@ import {
   encodeFrames,
   type Frame,
   FRAME_HEADER,
+  FrameKind,
   frameSize,
-  Kind,
   PING_SIZE,
 } from "./frame.ts";
 import {
@@ -127,19 +127,19 @@ export class Connection {
     for (;;) {
       if (this.#over) return null;
       const frame = this.#incoming.shift();
-      if (frame?.kind === Kind.ping) {
+      if (frame?.kind === FrameKind.ping) {
         if (frame.payload[0] === 0) {
           const answer = frame.payload.slice();
           answer[0] = 1;
           // A peer that asks and does not read gets no more answers than the queue holds.
           const room = HIGH_WATER - this.#outgoingBytes >= FRAME_HEADER + PING_SIZE;
           if (this.open && room) {
-            await this.send({ kind: Kind.ping, id: 0, payload: answer });
+            await this.send({ kind: FrameKind.ping, id: 0, payload: answer });
           }
         }
         continue;
       }
-      if (frame?.kind === Kind.close) {
+      if (frame?.kind === FrameKind.close) {
         this.#goodbyeOfPeer = frame.payload;
         await this.#expectEnd();
         this.#over = true;
@@ -198,7 +198,7 @@ export class Connection {
   async ping(): Promise<void> {
     const payload = random(PING_SIZE);
     payload[0] = 0;
-    await this.send({ kind: Kind.ping, id: 0, payload });
+    await this.send({ kind: FrameKind.ping, id: 0, payload });
   }
 
   /** Says goodbye, waits until it is written, and ends the connection. Never throws. */
@@ -209,7 +209,7 @@ export class Connection {
   async #goodbye(reason: Bytes): Promise<void> {
     if (!this.open) return this.#stream.close();
     try {
-      const sent = this.send({ kind: Kind.close, id: 0, payload: reason });
+      const sent = this.send({ kind: FrameKind.close, id: 0, payload: reason });
       this.#closed = true;
       const written = sent.then(() => this.flush()).then(() => true);
       // A peer that takes nothing is not waited for again.

@@ -3,8 +3,8 @@ import { SealpostError } from "../crypto/error.ts";
 import { MAX_JSON } from "./limits.ts";
 import { MAX_RECORD_PLAINTEXT } from "./record.ts";
 
-/** The kinds of a frame. Kind 0 is no frame: with it the padding of a record begins. */
-export const Kind = {
+/** The kinds of a frame. FrameKind 0 is no frame: with it the padding of a record begins. */
+export const FrameKind = {
   request: 1,
   response: 2,
   data: 3,
@@ -14,11 +14,11 @@ export const Kind = {
   ping: 7,
   close: 8,
 } as const;
-export type Kind = typeof Kind[keyof typeof Kind];
+export type FrameKind = typeof FrameKind[keyof typeof FrameKind];
 
 /** `kind (1) ‖ request id (4) ‖ length (3) ‖ payload`. */
 export interface Frame {
-  readonly kind: Kind;
+  readonly kind: FrameKind;
   /** The request it belongs to, 1 to 2^32 - 1; 0 for event, ping and close. */
   readonly id: number;
   readonly payload: Bytes;
@@ -36,18 +36,18 @@ export const PAD_MULTIPLE = 256;
 /** Payload of a ping: 1 byte (0 asks, 1 answers) and 8 that the answer repeats. */
 export const PING_SIZE = 9;
 
-const LIMITS: Record<Kind, { min: number; max: number; id: boolean }> = {
-  [Kind.request]: { min: 2, max: MAX_JSON, id: true },
-  [Kind.response]: { min: 2, max: MAX_JSON, id: true },
-  [Kind.data]: { min: 1, max: MAX_DATA, id: true },
-  [Kind.end]: { min: 0, max: 0, id: true },
-  [Kind.cancel]: { min: 0, max: 0, id: true },
-  [Kind.event]: { min: 2, max: MAX_JSON, id: false },
-  [Kind.ping]: { min: PING_SIZE, max: PING_SIZE, id: false },
-  [Kind.close]: { min: 0, max: MAX_JSON, id: false },
+const LIMITS: Record<FrameKind, { min: number; max: number; id: boolean }> = {
+  [FrameKind.request]: { min: 2, max: MAX_JSON, id: true },
+  [FrameKind.response]: { min: 2, max: MAX_JSON, id: true },
+  [FrameKind.data]: { min: 1, max: MAX_DATA, id: true },
+  [FrameKind.end]: { min: 0, max: 0, id: true },
+  [FrameKind.cancel]: { min: 0, max: 0, id: true },
+  [FrameKind.event]: { min: 2, max: MAX_JSON, id: false },
+  [FrameKind.ping]: { min: PING_SIZE, max: PING_SIZE, id: false },
+  [FrameKind.close]: { min: 0, max: MAX_JSON, id: false },
 };
 
-function isKind(n: number): n is Kind {
+function isKind(n: number): n is FrameKind {
   return n >= 1 && n <= 8;
 }
 
@@ -94,7 +94,7 @@ export function encodeFrames(frames: readonly Frame[], padTo = 0): Bytes {
   for (const frame of frames) {
     parts.push(encodeHeader(frame), frame.payload);
     size += frameSize(frame);
-    if (frame.kind === Kind.data) control = false;
+    if (frame.kind === FrameKind.data) control = false;
   }
   let whole = Math.max(size, padTo);
   if (control) whole = Math.ceil(whole / PAD_MULTIPLE) * PAD_MULTIPLE;

@@ -1,6 +1,6 @@
-import { type Bytes, fromBase64 } from "../crypto/bytes.ts";
+import type { Bytes } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
-import { formatFingerprint } from "../crypto/identity.ts";
+import { findFingerprint, formatFingerprint } from "../crypto/identity.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import { isName } from "./name.ts";
 
@@ -107,15 +107,9 @@ function serverOf(text: string): Address {
 }
 
 function fingerprintOf(text: string): Bytes {
-  const fp = parseFingerprint(text);
-  if (fp === null) throw damaged("the key's fingerprint is none");
+  const fp = findFingerprint(text);
+  if (fp === null || formatFingerprint(fp) !== text) throw damaged("the key's fingerprint is none");
   return fp;
-}
-
-/** The 32 bytes of a fingerprint as `formatFingerprint` writes it; null for anything else. */
-export function parseFingerprint(text: string): Bytes | null {
-  const base64 = /^SHA256:([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])$/.exec(text)?.[1];
-  return base64 === undefined ? null : fromBase64(`${base64}=`);
 }
 
 function damaged(what: string): SealpostError {

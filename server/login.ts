@@ -10,7 +10,7 @@ import {
 import { ExactReader } from "../protocol/byte_stream.ts";
 import { Connection } from "../protocol/connection.ts";
 import type { TimingGrid } from "../protocol/timing_grid.ts";
-import { Kind } from "../protocol/frame.ts";
+import { FrameKind } from "../protocol/frame.ts";
 import {
   type Claim,
   KIND_BUNDLE,
@@ -192,7 +192,10 @@ async function prove(
   }
   const { verdict, outcome, credential } = decision;
   if (outcome === "refused" || outcome === "blocked") penalise(context, slot, "login");
-  await connection.send({ kind: Kind.event, id: 0, payload: encodeJson(verdict) }, VERDICT_SIZE);
+  await connection.send(
+    { kind: FrameKind.event, id: 0, payload: encodeJson(verdict) },
+    VERDICT_SIZE,
+  );
   if (!verdict.ok || credential === null) {
     await connection.close();
     return decision;

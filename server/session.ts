@@ -1,7 +1,7 @@
 import { type Bytes, equal, toHex } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import type { Connection } from "../protocol/connection.ts";
-import { Kind } from "../protocol/frame.ts";
+import { FrameKind } from "../protocol/frame.ts";
 import { encodeGoodbye, type Goodbye } from "../protocol/goodbye.ts";
 import { encodeJson } from "../protocol/request.ts";
 import { within } from "../protocol/timer.ts";
@@ -90,7 +90,7 @@ export class Session implements RequestSession {
     // A client that does not read gets no more events: it will see its mail when it lists.
     if (!this.#connection.open || this.#connection.backlog > 64 * 1024) return;
     const payload = encodeJson({ event: "mail", uid: placed.uid, folder: placed.folder });
-    this.#connection.send({ kind: Kind.event, id: 0, payload }).catch(() => {});
+    this.#connection.send({ kind: FrameKind.event, id: 0, payload }).catch(() => {});
   }
 
   end(reason: string): Promise<void> {
@@ -168,6 +168,6 @@ export class Session implements RequestSession {
       id: toHex(ticket.id),
       expires: ticket.expires,
     });
-    await this.#connection.send({ kind: Kind.event, id: 0, payload });
+    await this.#connection.send({ kind: FrameKind.event, id: 0, payload });
   }
 }

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { join } from "@std/path";
 import { MAX_BUNDLE } from "../crypto/identity.ts";
 import { MAX_ENVELOPE } from "../protocol/envelope.ts";
-import { checkFrame, Kind } from "../protocol/frame.ts";
+import { checkFrame, FrameKind } from "../protocol/frame.ts";
 import { SIZE_A, SIZE_B, SIZE_C, SIZE_D, SIZE_E } from "../protocol/handshake.ts";
 import { RECORD_HEADER } from "../protocol/record.ts";
 import { requestSchema, responses, VERDICT_SIZE, WIRE_ERRORS } from "../protocol/request.ts";
@@ -280,9 +280,9 @@ Deno.test("section 8 of the document has every kind of frame, with its bounds", 
   );
   assertEquals(
     table.map(([kind, name]) => [name, Number(kind)]),
-    Object.entries(Kind),
+    Object.entries(FrameKind),
   );
-  const kinds = Object.values(Kind);
+  const kinds = Object.values(FrameKind);
   for (const [kind = "", , payload = "", id = ""] of table) {
     const found = kinds.find((value) => value === Number(kind));
     assert(found);

@@ -1,7 +1,7 @@
 import type { Bytes } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import type { Connection } from "../../protocol/connection.ts";
-import { type Frame, Kind, MAX_DATA } from "../../protocol/frame.ts";
+import { type Frame, FrameKind, MAX_DATA } from "../../protocol/frame.ts";
 import { decodeGoodbye } from "../../protocol/goodbye.ts";
 import { Handoff } from "../../protocol/handoff.ts";
 import { MAX_OUTSTANDING } from "../../protocol/limits.ts";
@@ -172,7 +172,7 @@ export class ClientSession implements Channel {
       };
       this.#pending.push(pending);
       this.#watch();
-      await this.#connection.send({ kind: Kind.request, id, payload: encodeJson(request) });
+      await this.#connection.send({ kind: FrameKind.request, id, payload: encodeJson(request) });
       if (upload) complete = await this.#upload(pending, upload.sealed, upload.onProgress);
     } finally {
       done();
@@ -188,7 +188,7 @@ export class ClientSession implements Channel {
         pending.cancelled = true;
         pending.data.discard();
         if (this.#pending.includes(pending) && this.#connection.open) {
-          await this.#connection.send({ kind: Kind.cancel, id: pending.id, payload: EMPTY });
+          await this.#connection.send({ kind: FrameKind.cancel, id: pending.id, payload: EMPTY });
         }
       },
     };
@@ -207,7 +207,7 @@ export class ClientSession implements Channel {
       for await (const piece of sealed) {
         for (let at = 0; at < piece.length && !pending.answered; at += MAX_DATA) {
           const payload = piece.slice(at, at + MAX_DATA);
-          await this.#connection.send({ kind: Kind.data, id, payload });
+          await this.#connection.send({ kind: FrameKind.data, id, payload });
           this.#watch();
           sent += payload.length;
           onProgress(sent);
@@ -216,7 +216,7 @@ export class ClientSession implements Channel {
       }
       complete = !pending.answered;
     } finally {
-      const kind = complete ? Kind.end : Kind.cancel;
+      const kind = complete ? FrameKind.end : FrameKind.cancel;
       if (this.#connection.open) await this.#connection.send({ kind, id, payload: EMPTY });
     }
     return complete;
@@ -249,7 +249,7 @@ export class ClientSession implements Channel {
   }
 
   async #take(frame: Frame): Promise<void> {
-    if (frame.kind === Kind.event) {
+    if (frame.kind === FrameKind.event) {
       const event = decodeEvent(frame.payload);
       if (event) this.#onEvent(event);
       return;
@@ -267,23 +267,23 @@ export class ClientSession implements Channel {
   async #takeAnswer(pending: Pending, frame: Frame): Promise<void> {
     const finish = () => this.#pending.shift();
     switch (frame.kind) {
-      case Kind.response:
+      case FrameKind.response:
         if (pending.answered) throw new SealpostError("protocol", "the server answers twice");
         pending.answered = true;
         if (!pending.settle(frame.payload) || !pending.streams) finish();
         return;
-      case Kind.data:
+      case FrameKind.data:
         if (!pending.answered) throw new SealpostError("protocol", "data before its response");
         if (pending.cancelled) pending.drained += frame.payload.length;
         if (pending.drained > MAX_DRAINED) {
           throw new SealpostError("protocol", "the server does not stop sending");
         }
         return await pending.data.push(frame.payload);
-      case Kind.end:
+      case FrameKind.end:
         if (!pending.answered) throw new SealpostError("protocol", "an end before its response");
         finish();
         return pending.data.end();
-      case Kind.cancel:
+      case FrameKind.cancel:
         if (!pending.answered) throw new SealpostError("protocol", "a cancel before its response");
         finish();
         return pending.data.fail(

@@ -5,7 +5,7 @@ import { type Address, formatAddress } from "../../protocol/address.ts";
 import { type ByteStream, ExactReader } from "../../protocol/byte_stream.ts";
 import { Connection } from "../../protocol/connection.ts";
 import { TimingGrid } from "../../protocol/timing_grid.ts";
-import { Kind } from "../../protocol/frame.ts";
+import { FrameKind } from "../../protocol/frame.ts";
 import { ClientHandshake, KIND_BUNDLE, prefix, SIZE_B, SIZE_D } from "../../protocol/handshake.ts";
 import type { Hello } from "../../protocol/hello.ts";
 import { type Login, readPadded } from "../../protocol/login.ts";
@@ -108,7 +108,7 @@ export async function logIn(
     });
     wipe(keys.initiator, keys.responder);
     const frame = await connection.receive();
-    if (frame?.kind !== Kind.event) {
+    if (frame?.kind !== FrameKind.event) {
       throw connection.abort(
         new SealpostError("protocol", "the server did not decide on the login"),
       );

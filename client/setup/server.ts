@@ -1,8 +1,7 @@
 import { type Bytes, equal } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
-import { type Bundle, formatFingerprint } from "../../crypto/identity.ts";
+import { type Bundle, findFingerprint, formatFingerprint } from "../../crypto/identity.ts";
 import { type Address, formatAddress } from "../../protocol/address.ts";
-import { parseFingerprint } from "../../protocol/invitation.ts";
 import { askForBundle } from "../connection/login.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { places, typed } from "./who.ts";
@@ -69,7 +68,7 @@ async function compare(terminal: Terminal, { address, bundle }: FoundServer): Pr
   for (;;) {
     const answer = await typed(terminal, "Is it the same? (yes, no, or paste the one you have) ");
     if (answer.toLowerCase() === "yes" || answer === fingerprint) return;
-    const other = parseFingerprint(answer);
+    const other = findFingerprint(answer);
     if (other) return requireServer({ address, bundle }, other);
     if (["no", "n"].includes(answer.toLowerCase())) {
       throw new SealpostError("cancelled", "the server's key was not accepted; nothing was sent");

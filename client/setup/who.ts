@@ -1,9 +1,10 @@
 import { formatTime } from "../../cli/format.ts";
 import type { Bytes } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { findFingerprint } from "../../crypto/identity.ts";
 import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
 import { readFileBounded } from "../../files/atomic_file.ts";
-import { BEGIN, END, parseFingerprint, parseInvitation } from "../../protocol/invitation.ts";
+import { BEGIN, END, parseInvitation } from "../../protocol/invitation.ts";
 import { isName, parseName } from "../../protocol/name.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Terminal } from "../terminal/terminal.ts";
@@ -54,7 +55,7 @@ export async function readInvitation(path: string): Promise<Newcomer> {
  */
 export function newcomerAt(target: string, fingerprint: string | undefined): Newcomer {
   const at = target.lastIndexOf("@");
-  const fp = fingerprint === undefined ? null : parseFingerprint(fingerprint);
+  const fp = fingerprint === undefined ? null : findFingerprint(fingerprint);
   if (fingerprint !== undefined && fp === null) {
     throw new SealpostError(
       "usage",

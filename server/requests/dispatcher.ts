@@ -3,7 +3,7 @@ import type { Bytes } from "../../crypto/bytes.ts";
 import { errorText, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { rechunk } from "../../protocol/body.ts";
 import type { Connection } from "../../protocol/connection.ts";
-import { type Frame, Kind, MAX_DATA } from "../../protocol/frame.ts";
+import { type Frame, FrameKind, MAX_DATA } from "../../protocol/frame.ts";
 import { Handoff } from "../../protocol/handoff.ts";
 import { MAX_OUTSTANDING } from "../../protocol/limits.ts";
 import { RefusedError } from "../../protocol/refused.ts";
@@ -118,21 +118,21 @@ export class Dispatcher {
     // Of a request that was not taken.
     if (this.#stopping && frame.id > this.#lastId) return;
     switch (frame.kind) {
-      case Kind.request:
+      case FrameKind.request:
         return await this.#start(frame);
-      case Kind.data:
+      case FrameKind.data:
         if (this.#upload?.id !== frame.id) {
           throw new SealpostError("protocol", "data that belongs to no request");
         }
         return await this.#upload.data.push(frame.payload);
-      case Kind.end:
+      case FrameKind.end:
         if (this.#upload?.id !== frame.id) {
           throw new SealpostError("protocol", "an end that belongs to no request");
         }
         this.#upload.data.end();
         this.#upload = null;
         return;
-      case Kind.cancel:
+      case FrameKind.cancel:
         return this.#cancel(frame.id);
       default:
         throw new SealpostError("protocol", `a frame of kind ${frame.kind} from a client`);
@@ -233,7 +233,7 @@ export class Dispatcher {
         this.#toldAt = now;
         const limit: SettingName = "requests-per-second";
         const payload = encodeJson({ event: "slowed", limit });
-        await this.#connection.send({ kind: Kind.event, id: 0, payload });
+        await this.#connection.send({ kind: FrameKind.event, id: 0, payload });
       }
       await sleep(wait);
     }
@@ -278,7 +278,7 @@ export class Dispatcher {
 
   async #respond(job: Job, response: Response<Op> | Refusal): Promise<void> {
     await this.#connection.send({
-      kind: Kind.response,
+      kind: FrameKind.response,
       id: job.id,
       payload: encodeJson(response),
     });
@@ -289,7 +289,7 @@ export class Dispatcher {
     try {
       for await (const payload of rechunk(data, MAX_DATA)) {
         if (job.cancelled || !this.#connection.open) break;
-        await this.#connection.send({ kind: Kind.data, id: job.id, payload });
+        await this.#connection.send({ kind: FrameKind.data, id: job.id, payload });
       }
     } catch (error) {
       job.cancelled = true;
@@ -298,7 +298,7 @@ export class Dispatcher {
         this.#context.log.error("store-error", { name, error: errorText(error) });
       }
     }
-    const kind = job.cancelled ? Kind.cancel : Kind.end;
+    const kind = job.cancelled ? FrameKind.cancel : FrameKind.end;
     if (this.#connection.open) {
       await this.#connection.send({ kind, id: job.id, payload: new Uint8Array(0) });
     }

@@ -10,7 +10,7 @@ import { parseAddress } from "../../protocol/address.ts";
 import { type ByteStream, ExactReader } from "../../protocol/byte_stream.ts";
 import { Connection } from "../../protocol/connection.ts";
 import { encodeEntry, type Entry } from "../../protocol/entry.ts";
-import { Kind, MAX_DATA } from "../../protocol/frame.ts";
+import { FrameKind, MAX_DATA } from "../../protocol/frame.ts";
 import {
   KIND_HANDSHAKE,
   PREFIX_SIZE,
@@ -53,22 +53,22 @@ export class Talk {
     readonly upload: Promise<Bytes>,
   ) {}
 
-  async frame(kind: Kind, payload: Bytes = new Uint8Array(0), id = this.id): Promise<void> {
+  async frame(kind: FrameKind, payload: Bytes = new Uint8Array(0), id = this.id): Promise<void> {
     await this.connection.send({ kind, id, payload });
   }
 
   async respond(value: unknown): Promise<void> {
-    await this.frame(Kind.response, utf8(JSON.stringify(value)));
+    await this.frame(FrameKind.response, utf8(JSON.stringify(value)));
   }
 
   async event(value: unknown): Promise<void> {
-    await this.frame(Kind.event, utf8(JSON.stringify(value)), 0);
+    await this.frame(FrameKind.event, utf8(JSON.stringify(value)), 0);
   }
 
   async data(bytes: Bytes): Promise<void> {
     for (let at = 0; at < bytes.length; at += MAX_DATA) {
       const payload = bytes.slice(at, at + MAX_DATA);
-      await this.frame(Kind.data, payload);
+      await this.frame(FrameKind.data, payload);
       this.sent += payload.length;
     }
   }
@@ -77,7 +77,7 @@ export class Talk {
   async answer(value: unknown, ...data: readonly Bytes[]): Promise<void> {
     await this.respond(value);
     for (const piece of data) await this.data(piece);
-    await this.frame(Kind.end);
+    await this.frame(FrameKind.end);
   }
 }
 
@@ -182,7 +182,7 @@ export class DishonestServer implements AsyncDisposable {
     const verdict = this.lies.verdict ? this.lies.verdict(honest) : honest;
     if (verdict === null) return;
     const payload = utf8(JSON.stringify(verdict));
-    await connection.send({ kind: Kind.event, id: 0, payload }, VERDICT_SIZE);
+    await connection.send({ kind: FrameKind.event, id: 0, payload }, VERDICT_SIZE);
     const talk = new Talk(connection, 0, Promise.resolve(new Uint8Array(0)));
     await this.lies.after?.(talk);
     await this.#session(connection);
@@ -195,9 +195,9 @@ export class DishonestServer implements AsyncDisposable {
     for (;;) {
       const frame = await connection.receive();
       if (!frame) break;
-      if (frame.kind === Kind.data) pieces.push(frame.payload);
-      if (frame.kind === Kind.end) uploaded(concat(...pieces));
-      if (frame.kind !== Kind.request) continue;
+      if (frame.kind === FrameKind.data) pieces.push(frame.payload);
+      if (frame.kind === FrameKind.end) uploaded(concat(...pieces));
+      if (frame.kind !== FrameKind.request) continue;
       pieces = [];
       const upload = new Promise<Bytes>((resolve) => uploaded = resolve);
       const request = decodeRequest(frame.payload);

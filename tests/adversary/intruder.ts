@@ -3,7 +3,7 @@ import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
 import type { Address } from "../../protocol/address.ts";
 import { type ByteStream, ExactReader } from "../../protocol/byte_stream.ts";
-import { decodeFrames, type Frame, Kind, PAD_MULTIPLE } from "../../protocol/frame.ts";
+import { decodeFrames, type Frame, FrameKind, PAD_MULTIPLE } from "../../protocol/frame.ts";
 import { ClientHandshake, SIZE_B, SIZE_D } from "../../protocol/handshake.ts";
 import type { Login } from "../../protocol/login.ts";
 import type { SplitKeys } from "../../protocol/noise.ts";
@@ -152,7 +152,7 @@ export class Intruder {
     const intruder = new Intruder(wire, reader, await handshake.split());
     await wire.write(concat(e, await withE(intruder)));
     const frame = await intruder.next();
-    if (frame?.kind !== Kind.event) throw new Error("there was no verdict");
+    if (frame?.kind !== FrameKind.event) throw new Error("there was no verdict");
     return { intruder, verdict: decodeVerdict(frame.payload) };
   }
 
@@ -182,7 +182,7 @@ export class Intruder {
    */
   async request(request: unknown): Promise<number> {
     const id = ++this.#lastId;
-    const frame = rawFrame(Kind.request, id, payloadOf(request));
+    const frame = rawFrame(FrameKind.request, id, payloadOf(request));
     await this.send(frame, new Uint8Array(-frame.length & (PAD_MULTIPLE - 1)));
     return id;
   }
@@ -196,8 +196,8 @@ export class Intruder {
   async answer(id: number): Promise<Record<string, unknown>> {
     for (;;) {
       const frame = await this.next();
-      if (frame?.kind === Kind.event) continue;
-      if (frame?.kind !== Kind.response || frame.id !== id) {
+      if (frame?.kind === FrameKind.event) continue;
+      if (frame?.kind !== FrameKind.response || frame.id !== id) {
         throw new Error(`no answer to ${id} but ${JSON.stringify(frame)}`);
       }
       return JSON.parse(fromUtf8(frame.payload));
@@ -242,9 +242,9 @@ export class Intruder {
     for (;;) {
       const frame = await this.next();
       if (!frame) throw new Error("the server ended the connection");
-      const event = frame.kind === Kind.event ? decodeEvent(frame.payload) : null;
+      const event = frame.kind === FrameKind.event ? decodeEvent(frame.payload) : null;
       if (event?.event === "ticket") ticket = await this.#hold(event.id);
-      if (frame.kind === Kind.response && frame.id === id && ticket) return ticket;
+      if (frame.kind === FrameKind.response && frame.id === id && ticket) return ticket;
     }
   }
 
@@ -254,7 +254,7 @@ export class Intruder {
 
   /** Says goodbye. */
   async close(): Promise<void> {
-    await this.send(rawFrame(Kind.close, 0));
+    await this.send(rawFrame(FrameKind.close, 0));
     await this.wire.closeWrite();
     await this.wire.rest();
     this.wire.close();

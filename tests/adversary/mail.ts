@@ -1,7 +1,7 @@
 import { type Bytes, concat, toBase64 } from "../../crypto/bytes.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
 import { encodeEnvelope, type Envelope } from "../../protocol/envelope.ts";
-import { Kind, MAX_DATA } from "../../protocol/frame.ts";
+import { FrameKind, MAX_DATA } from "../../protocol/frame.ts";
 import type { DeliverRequest } from "../../protocol/request.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { sealMessage } from "../support/sealed.ts";
@@ -52,9 +52,9 @@ export async function deliver(
 ): Promise<Record<string, unknown>> {
   const id = await session.request(request);
   for (let at = 0; at < data.length; at += MAX_DATA) {
-    await session.send(rawFrame(Kind.data, id, data.subarray(at, at + MAX_DATA)));
+    await session.send(rawFrame(FrameKind.data, id, data.subarray(at, at + MAX_DATA)));
   }
-  await session.send(rawFrame(Kind.end, id));
+  await session.send(rawFrame(FrameKind.end, id));
   return await session.answer(id);
 }
 

@@ -12,7 +12,7 @@ import { type ErrorCode, SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { parseAddress } from "../../protocol/address.ts";
 import { encodeEntry, type Entry } from "../../protocol/entry.ts";
-import { Kind } from "../../protocol/frame.ts";
+import { FrameKind } from "../../protocol/frame.ts";
 import type { Request } from "../../protocol/request.ts";
 import type { Summary } from "../../protocol/summary.ts";
 import { identityOf } from "../support/identities.ts";
@@ -607,12 +607,12 @@ Deno.test("what breaks the order of answers ends the connection with its reason"
     const whoami = (talk: Talk) => server.answer({ op: "whoami" }, talk);
     const lies: [(talk: Talk) => Promise<void>, string][] = [
       [(talk) => talk.data(utf8("x")), "data before its response"],
-      [(talk) => talk.frame(Kind.end), "an end before its response"],
-      [(talk) => talk.frame(Kind.cancel), "a cancel before its response"],
-      [(talk) => talk.frame(Kind.end, undefined, 77), "the server answers what was not asked"],
+      [(talk) => talk.frame(FrameKind.end), "an end before its response"],
+      [(talk) => talk.frame(FrameKind.cancel), "a cancel before its response"],
+      [(talk) => talk.frame(FrameKind.end, undefined, 77), "the server answers what was not asked"],
       [
-        (talk) => talk.frame(Kind.request, utf8('{"op":"whoami"}')),
-        `a frame of kind ${Kind.request} from the server`,
+        (talk) => talk.frame(FrameKind.request, utf8('{"op":"whoami"}')),
+        `a frame of kind ${FrameKind.request} from the server`,
       ],
       [(talk) => talk.event({ event: "mail", uid: 0, folder: "x" }), "the server sent a malformed"],
       [(talk) => talk.event(["no", "event"]), "the server sent a malformed"],
@@ -700,7 +700,7 @@ Deno.test("a server that falls silent is given up, before the login and after it
       server.lies = only("whoami", async (talk) => {
         const ping = new Uint8Array(9);
         for (let i = 0; chatty && i < 1000; i++) {
-          await talk.frame(Kind.ping, ping, 0);
+          await talk.frame(FrameKind.ping, ping, 0);
           await talk.event({ event: "mail", uid: i + 1, folder: "inbox" });
           await new Promise((resolve) => setTimeout(resolve, 10));
         }

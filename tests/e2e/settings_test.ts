@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { encodeJson } from "../../protocol/request.ts";
-import { Kind } from "../../protocol/frame.ts";
+import { FrameKind } from "../../protocol/frame.ts";
 import { type Outcome, Program, run } from "../support/program.ts";
 import { connectAs, preseal } from "../support/raw_session.ts";
 import { waitFor } from "../support/wait.ts";
@@ -87,8 +87,8 @@ Deno.test({
     const alice = folder.person("alice");
     const { connection } = await connectAs(address, folder.bundle, alice);
     const { request, bytes } = await preseal(alice, [alice], 500_000);
-    await connection.send({ kind: Kind.request, id: 1, payload: encodeJson(request) });
-    await connection.send({ kind: Kind.data, id: 1, payload: bytes.slice(0, 60_000) });
+    await connection.send({ kind: FrameKind.request, id: 1, payload: encodeJson(request) });
+    await connection.send({ kind: FrameKind.data, id: 1, payload: bytes.slice(0, 60_000) });
     // Its answer to a ping comes after all that was sent before.
     const before = connection.lastReceived;
     const over = connection.receive().catch((error) => error);

@@ -4,7 +4,13 @@ import { type Bytes, concat, random, utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { ExactReader } from "../../protocol/byte_stream.ts";
 import { Connection } from "../../protocol/connection.ts";
-import { decodeFrames, encodeFrames, type Frame, Kind, MAX_DATA } from "../../protocol/frame.ts";
+import {
+  decodeFrames,
+  encodeFrames,
+  type Frame,
+  FrameKind,
+  MAX_DATA,
+} from "../../protocol/frame.ts";
 import {
   MAX_RECORD_PLAINTEXT,
   RECORD_HEADER,
@@ -17,11 +23,11 @@ import { pipe, type PipeEnd, type PipeOptions } from "../support/pipe.ts";
 
 const EMPTY = new Uint8Array(0);
 const HIGH_WATER = 256 * 1024;
-const CLOSE: Frame = { kind: Kind.close, id: 0, payload: EMPTY };
+const CLOSE: Frame = { kind: FrameKind.close, id: 0, payload: EMPTY };
 
-const data = (id: number, payload: Bytes): Frame => ({ kind: Kind.data, id, payload });
+const data = (id: number, payload: Bytes): Frame => ({ kind: FrameKind.data, id, payload });
 const request = (id: number, text = "{}"): Frame => {
-  return { kind: Kind.request, id, payload: utf8(text) };
+  return { kind: FrameKind.request, id, payload: utf8(text) };
 };
 
 interface Both {
@@ -107,8 +113,12 @@ async function receiveAll(connection: Connection): Promise<Frame[]> {
 Deno.test("frames arrive in order, both ways, however the stream is cut into pieces", async () => {
   for (const maxRead of [1, 2, 5, 4096, undefined]) {
     const { left, right } = both(maxRead === undefined ? {} : { maxRead });
-    const there = [request(1), data(1, random(3000)), { kind: Kind.end, id: 1, payload: EMPTY }];
-    const back = [{ kind: Kind.event, id: 0, payload: utf8("{}") }, data(1, random(10))];
+    const there = [request(1), data(1, random(3000)), {
+      kind: FrameKind.end,
+      id: 1,
+      payload: EMPTY,
+    }];
+    const back = [{ kind: FrameKind.event, id: 0, payload: utf8("{}") }, data(1, random(10))];
     for (const frame of there) await left.send(frame);
     for (const frame of back) await right.send(frame);
     for (const frame of there) assertEquals(await right.receive(), frame);
@@ -121,7 +131,11 @@ Deno.test("any frames under any back-pressure arrive complete and in order", asy
   const payload = fc.uint8Array({ minLength: 2, maxLength: 5000 })
     .map((bytes) => new Uint8Array(bytes));
   const frames = fc.array(
-    fc.tuple(fc.constantFrom(Kind.request, Kind.response, Kind.data), fc.nat(100), payload)
+    fc.tuple(
+      fc.constantFrom(FrameKind.request, FrameKind.response, FrameKind.data),
+      fc.nat(100),
+      payload,
+    )
       .map(([kind, id, bytes]): Frame => ({ kind, id: id + 1, payload: bytes })),
     { maxLength: 30 },
   );
@@ -199,7 +213,7 @@ Deno.test("a record of control frames alone has a multiple of 256 bytes", async 
 
 Deno.test("padTo pads the record of its own frame, also behind others that wait", async () => {
   const { left, right, leftEnd } = both();
-  const event: Frame = { kind: Kind.event, id: 0, payload: utf8("{}") };
+  const event: Frame = { kind: FrameKind.event, id: 0, payload: utf8("{}") };
   await Promise.all([
     left.send(data(1, random(MAX_DATA))),
     left.send(event, 1024),
@@ -269,16 +283,16 @@ Deno.test("a ping is answered with its own bytes, and its answer is not answered
   const { connection, far, sealer, next } = alone();
   const reading = connection.receive();
   const payload = concat(new Uint8Array([0]), random(8));
-  await far.write(await sealer.seal(encodeFrames([{ kind: Kind.ping, id: 0, payload }])));
+  await far.write(await sealer.seal(encodeFrames([{ kind: FrameKind.ping, id: 0, payload }])));
   const [answer, ...rest] = await next();
   assertEquals(rest, []);
   assertEquals(answer, {
-    kind: Kind.ping,
+    kind: FrameKind.ping,
     id: 0,
     payload: concat(new Uint8Array([1]), payload.slice(1)),
   });
 
-  const answered = { kind: Kind.ping, id: 0, payload: concat(new Uint8Array([1]), random(8)) };
+  const answered = { kind: FrameKind.ping, id: 0, payload: concat(new Uint8Array([1]), random(8)) };
   await far.write(await sealer.seal(encodeFrames([answered, request(1)])));
   assertEquals(await reading, request(1));
   await connection.flush();
@@ -286,13 +300,13 @@ Deno.test("a ping is answered with its own bytes, and its answer is not answered
 
   await connection.ping();
   const [ping] = await next();
-  assertEquals([ping?.kind, ping?.payload[0], ping?.payload.length], [Kind.ping, 0, 9]);
+  assertEquals([ping?.kind, ping?.payload[0], ping?.payload.length], [FrameKind.ping, 0, 9]);
   connection.abort(null);
 });
 
 Deno.test("pings from a peer that does not read pile up no answers and block nothing", async () => {
   const { connection, far, sealer } = alone({ capacity: 100_000 });
-  const ping: Frame = { kind: Kind.ping, id: 0, payload: new Uint8Array(9) };
+  const ping: Frame = { kind: FrameKind.ping, id: 0, payload: new Uint8Array(9) };
   const record = encodeFrames(Array.from({ length: 2000 }, () => ping));
   const reading = connection.receive();
   for (let i = 0; i < 30; i++) await far.write(await sealer.seal(record));

@@ -8,8 +8,8 @@ import {
   encodeFrames,
   type Frame,
   FRAME_HEADER,
+  FrameKind,
   frameSize,
-  Kind,
   MAX_DATA,
   PAD_MULTIPLE,
   PING_SIZE,
@@ -19,21 +19,27 @@ import { MAX_RECORD_PLAINTEXT } from "../../protocol/record.ts";
 import { assertRefused, flip } from "../crypto/support.ts";
 
 const EMPTY = new Uint8Array(0);
-const WITH_ID = new Set<Kind>([Kind.request, Kind.response, Kind.data, Kind.end, Kind.cancel]);
+const WITH_ID = new Set<FrameKind>([
+  FrameKind.request,
+  FrameKind.response,
+  FrameKind.data,
+  FrameKind.end,
+  FrameKind.cancel,
+]);
 
 /** Least and most payload of each kind, as the protocol says. */
-const BOUNDS: readonly (readonly [Kind, number, number])[] = [
-  [Kind.request, 2, MAX_JSON],
-  [Kind.response, 2, MAX_JSON],
-  [Kind.data, 1, MAX_DATA],
-  [Kind.end, 0, 0],
-  [Kind.cancel, 0, 0],
-  [Kind.event, 2, MAX_JSON],
-  [Kind.ping, PING_SIZE, PING_SIZE],
-  [Kind.close, 0, MAX_JSON],
+const BOUNDS: readonly (readonly [FrameKind, number, number])[] = [
+  [FrameKind.request, 2, MAX_JSON],
+  [FrameKind.response, 2, MAX_JSON],
+  [FrameKind.data, 1, MAX_DATA],
+  [FrameKind.end, 0, 0],
+  [FrameKind.cancel, 0, 0],
+  [FrameKind.event, 2, MAX_JSON],
+  [FrameKind.ping, PING_SIZE, PING_SIZE],
+  [FrameKind.close, 0, MAX_JSON],
 ];
 
-function frame(kind: Kind, size: number): Frame {
+function frame(kind: FrameKind, size: number): Frame {
   return { kind, id: WITH_ID.has(kind) ? 7 : 0, payload: random(size) };
 }
 
@@ -71,11 +77,11 @@ Deno.test("frames of the largest size come out as they went in", () => {
       assertEquals(decodeFrames(encodeFrames([one])), [one]);
     }
   }
-  assertEquals(encodeFrames([frame(Kind.data, MAX_DATA)]).length, MAX_RECORD_PLAINTEXT);
+  assertEquals(encodeFrames([frame(FrameKind.data, MAX_DATA)]).length, MAX_RECORD_PLAINTEXT);
 });
 
 Deno.test("the header is kind, request id and length, big-endian", () => {
-  const one: Frame = { kind: Kind.data, id: 0x01020304, payload: random(0x0506) };
+  const one: Frame = { kind: FrameKind.data, id: 0x01020304, payload: random(0x0506) };
   const bytes = encodeFrames([one]);
   assertEquals(bytes.slice(0, 8), new Uint8Array([3, 1, 2, 3, 4, 0, 5, 6]));
   assertEquals(bytes.slice(8), one.payload);
@@ -86,14 +92,14 @@ Deno.test("records without data are padded to a multiple of 256, those with data
     const size = frames.reduce((sum, one) => sum + frameSize(one), 0);
     const bytes = encodeFrames(frames, padTo);
     const least = Math.max(size, padTo);
-    if (frames.some((one) => one.kind === Kind.data)) assertEquals(bytes.length, least);
+    if (frames.some((one) => one.kind === FrameKind.data)) assertEquals(bytes.length, least);
     else assertEquals(bytes.length, Math.ceil(least / PAD_MULTIPLE) * PAD_MULTIPLE);
     assert(bytes.subarray(size).every((byte) => byte === 0));
   }));
-  assertEquals(encodeFrames([frame(Kind.end, 0)]).length, 256);
-  assertEquals(encodeFrames([frame(Kind.close, 248)]).length, 256);
-  assertEquals(encodeFrames([frame(Kind.close, 249)]).length, 512);
-  assertEquals(encodeFrames([frame(Kind.end, 0)], 1024).length, 1024);
+  assertEquals(encodeFrames([frame(FrameKind.end, 0)]).length, 256);
+  assertEquals(encodeFrames([frame(FrameKind.close, 248)]).length, 256);
+  assertEquals(encodeFrames([frame(FrameKind.close, 249)]).length, 512);
+  assertEquals(encodeFrames([frame(FrameKind.end, 0)], 1024).length, 1024);
 });
 
 Deno.test("what could not be read back is not written", () => {
@@ -102,7 +108,7 @@ Deno.test("what could not be read back is not written", () => {
       if (size < 0) continue;
       const bad = frame(kind, size);
       assertRefused("limit", () => checkFrame(bad));
-      assertRefused("limit", () => encodeFrames([frame(Kind.close, 0), bad]));
+      assertRefused("limit", () => encodeFrames([frame(FrameKind.close, 0), bad]));
     }
     const good = frame(kind, min);
     checkFrame(good);
@@ -110,8 +116,11 @@ Deno.test("what could not be read back is not written", () => {
     for (const id of ids) assertRefused("limit", () => checkFrame({ ...good, id }));
   }
   assertRefused("limit", () => encodeFrames([]));
-  assertRefused("limit", () => encodeFrames([frame(Kind.data, MAX_DATA), frame(Kind.end, 0)]));
-  assertRefused("limit", () => encodeFrames([frame(Kind.end, 0)], MAX_RECORD_PLAINTEXT + 1));
+  assertRefused(
+    "limit",
+    () => encodeFrames([frame(FrameKind.data, MAX_DATA), frame(FrameKind.end, 0)]),
+  );
+  assertRefused("limit", () => encodeFrames([frame(FrameKind.end, 0)], MAX_RECORD_PLAINTEXT + 1));
 });
 
 Deno.test("kinds that are not known, lengths and ids out of bounds are refused", () => {
@@ -130,7 +139,7 @@ Deno.test("kinds that are not known, lengths and ids out of bounds are refused",
 });
 
 Deno.test("a frame that is cut anywhere is refused, not taken for padding", () => {
-  const whole = encodeFrames([frame(Kind.data, 5), frame(Kind.data, 300)]);
+  const whole = encodeFrames([frame(FrameKind.data, 5), frame(FrameKind.data, 300)]);
   const boundary = FRAME_HEADER + 5;
   for (let size = 1; size < whole.length; size++) {
     if (size === boundary) assertEquals(decodeFrames(whole.slice(0, size)).length, 1);
@@ -139,7 +148,7 @@ Deno.test("a frame that is cut anywhere is refused, not taken for padding", () =
 });
 
 Deno.test("padding that is not all zeros is refused", () => {
-  const bytes = encodeFrames([frame(Kind.end, 0)]);
+  const bytes = encodeFrames([frame(FrameKind.end, 0)]);
   for (let at = FRAME_HEADER + 1; at < bytes.length; at++) {
     assertRefused("protocol", () => decodeFrames(flip(bytes, at, at % 8)));
   }
@@ -188,7 +197,7 @@ Deno.test("frames with one byte changed give frames or a protocol error", () => 
 });
 
 Deno.test("a decoded payload is a copy of its own", () => {
-  const bytes = encodeFrames([{ kind: Kind.event, id: 0, payload: utf8("{}") }]);
+  const bytes = encodeFrames([{ kind: FrameKind.event, id: 0, payload: utf8("{}") }]);
   const [one] = decodeFrames(bytes);
   bytes.fill(0);
   assertEquals(one?.payload, utf8("{}"));

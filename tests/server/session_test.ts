@@ -3,7 +3,7 @@ import { type Argon2Params, nativeArgon2 } from "../../crypto/argon2.ts";
 import { utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { hashPassword } from "../../crypto/phc.ts";
-import { Kind } from "../../protocol/frame.ts";
+import { FrameKind } from "../../protocol/frame.ts";
 import { encodeJson, type Event } from "../../protocol/request.ts";
 import type { ControlRequest } from "../../server/control/protocol.ts";
 import { preseal, type RawSession } from "../support/raw_session.ts";
@@ -148,12 +148,12 @@ Deno.test("clients that do not read, do not send, or fall silent are let go; qui
 
   const deaf = await serving.connection("bob");
   const fetch = encodeJson({ op: "fetch", uid: 1 });
-  for (let id = 1; id <= 30; id++) await deaf.send({ kind: Kind.request, id, payload: fetch });
+  for (let id = 1; id <= 30; id++) await deaf.send({ kind: FrameKind.request, id, payload: fetch });
 
   const mute = await serving.connection("alice");
   const { request, bytes } = await preseal(quiet.person, [quiet.person], 1000);
-  await mute.send({ kind: Kind.request, id: 1, payload: encodeJson(request) });
-  await mute.send({ kind: Kind.data, id: 1, payload: bytes.slice(0, 100) });
+  await mute.send({ kind: FrameKind.request, id: 1, payload: encodeJson(request) });
+  await mute.send({ kind: FrameKind.data, id: 1, payload: bytes.slice(0, 100) });
   const reading = mute.receive().catch((error) => error);
 
   // It does not answer the ping, as nobody reads from it.

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { SealpostError } from "../../crypto/error.ts";
 import type { Connection } from "../../protocol/connection.ts";
-import { type Frame, Kind } from "../../protocol/frame.ts";
+import { type Frame, FrameKind } from "../../protocol/frame.ts";
 import { decodeGoodbye } from "../../protocol/goodbye.ts";
 import { RefusedError } from "../../protocol/refused.ts";
 import { encodeJson } from "../../protocol/request.ts";
@@ -20,13 +20,13 @@ async function upload(
   to = bytes.length,
 ): Promise<void> {
   if (from === 0) {
-    await connection.send({ kind: Kind.request, id, payload: encodeJson(request) });
+    await connection.send({ kind: FrameKind.request, id, payload: encodeJson(request) });
   }
   for (let at = from; at < to; at += 60_000) {
     const payload = bytes.slice(at, Math.min(at + 60_000, to));
-    await connection.send({ kind: Kind.data, id, payload });
+    await connection.send({ kind: FrameKind.data, id, payload });
   }
-  if (to === bytes.length) await connection.send({ kind: Kind.end, id, payload: NONE });
+  if (to === bytes.length) await connection.send({ kind: FrameKind.end, id, payload: NONE });
 }
 
 /** All frames until the goodbye. */
@@ -62,8 +62,8 @@ Deno.test("what is in progress at a stop finishes, what comes after is not begun
   const frames = framesOf(alice);
   await upload(alice, 1, first, 100_000);
   await upload(alice, 2, later);
-  await alice.send({ kind: Kind.request, id: 3, payload: encodeJson({ op: "whoami" }) });
-  const answers = (await frames).filter(({ kind }) => kind === Kind.response);
+  await alice.send({ kind: FrameKind.request, id: 3, payload: encodeJson({ op: "whoami" }) });
+  const answers = (await frames).filter(({ kind }) => kind === FrameKind.response);
   assertEquals(answers.map(({ id }) => id), [1]);
   assertMatch(new TextDecoder().decode(answers[0]?.payload), /^\{"ok":true,/);
   assert(alice.goodbye && decodeGoodbye(alice.goodbye)?.reconnect);
@@ -88,7 +88,7 @@ Deno.test("an upload that takes longer than a stop may is cut off, whole or not 
   await waitFor("the upload", () => serving.server.load().inFlight > 0 ? true : null);
   const frames = framesOf(alice);
   await serving.server.stop();
-  assertEquals((await frames).filter(({ kind }) => kind === Kind.response), []);
+  assertEquals((await frames).filter(({ kind }) => kind === FrameKind.response), []);
   assert(alice.goodbye && decodeGoodbye(alice.goodbye)?.reconnect);
 
   const again = await Serving.of(serving.folder);
@@ -123,7 +123,7 @@ Deno.test("a client that takes nothing does not keep a server from stopping", as
   await alice.close();
   const deaf = await serving.connection("alice");
   const payload = encodeJson({ op: "fetch", uid: 1 });
-  for (let id = 1; id <= 20; id++) await deaf.send({ kind: Kind.request, id, payload });
+  for (let id = 1; id <= 20; id++) await deaf.send({ kind: FrameKind.request, id, payload });
   await waitFor("the stall", () => serving.server.observer.network.get("out") > 2e6 ? true : null);
   await serving.server.stop();
   deaf.abort(new Error("over"));

@@ -1,13 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { fromHex, toHex } from "../../crypto/bytes.ts";
-import { decodeFrames, encodeFrames, type Frame, Kind } from "../../protocol/frame.ts";
+import { decodeFrames, encodeFrames, type Frame, FrameKind } from "../../protocol/frame.ts";
 import { forEachCase, forEachRefused } from "./cases.ts";
 import { contentOf, type FramesFile, type FrameVector, readVectors } from "./files.ts";
 
 const file = await readVectors<FramesFile>("frames.json");
 
 function frameOf({ kind, id, payload }: FrameVector): Frame {
-  const known = Object.values(Kind).find((one) => one === kind);
+  const known = Object.values(FrameKind).find((one) => one === kind);
   assert(known !== undefined);
   return { kind: known, id, payload: contentOf(payload) };
 }

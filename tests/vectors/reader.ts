@@ -12,7 +12,7 @@ import { type Bytes, concat, lp } from "../../crypto/bytes.ts";
 import { ExactReader } from "../../protocol/byte_stream.ts";
 import { Connection } from "../../protocol/connection.ts";
 import { encodeEntry, type Entry } from "../../protocol/entry.ts";
-import { Kind, MAX_DATA } from "../../protocol/frame.ts";
+import { FrameKind, MAX_DATA } from "../../protocol/frame.ts";
 import { decodeRequest, encodeJson } from "../../protocol/request.ts";
 import { pipe } from "../support/pipe.ts";
 import type { Identities } from "./identities.ts";
@@ -114,24 +114,24 @@ export class Reader {
     for (;;) {
       const frame = await this.#server.receive();
       if (!frame) return;
-      if (frame.kind !== Kind.request) continue;
+      if (frame.kind !== FrameKind.request) continue;
       const { id } = frame;
       const request = decodeRequest(frame.payload);
       if (request.op === "keys") {
         // Somebody whose key is pinned wrote with another: no new one is known here.
         const keys = request.names.map((name) => ({ name, state: "unknown" as const }));
         const payload = encodeJson({ ok: true, keys });
-        await this.#server.send({ kind: Kind.response, id, payload });
+        await this.#server.send({ kind: FrameKind.response, id, payload });
         continue;
       }
       if (request.op !== "fetch") throw new Error("only fetch and keys are served");
       const response = encodeJson({ ok: true, size: this.#size });
-      await this.#server.send({ kind: Kind.response, id, payload: response });
+      await this.#server.send({ kind: FrameKind.response, id, payload: response });
       for (let at = 0; at < this.#served.length; at += MAX_DATA) {
         const payload = this.#served.slice(at, at + MAX_DATA);
-        await this.#server.send({ kind: Kind.data, id, payload });
+        await this.#server.send({ kind: FrameKind.data, id, payload });
       }
-      await this.#server.send({ kind: Kind.end, id, payload: new Uint8Array(0) });
+      await this.#server.send({ kind: FrameKind.end, id, payload: new Uint8Array(0) });
     }
   }
 }

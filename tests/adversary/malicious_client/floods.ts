@@ -4,7 +4,7 @@ import { join } from "@std/path";
 import { assert, assertEquals } from "@std/assert";
 import { type Bytes, concat, random } from "../../../crypto/bytes.ts";
 import { encodeEnvelope } from "../../../protocol/envelope.ts";
-import { FRAME_HEADER, Kind, MAX_DATA } from "../../../protocol/frame.ts";
+import { FRAME_HEADER, FrameKind, MAX_DATA } from "../../../protocol/frame.ts";
 import { MAX_RECORD_PLAINTEXT } from "../../../protocol/record.ts";
 import { formatMessageId, newMessageId } from "../../../protocol/uuid.ts";
 import { FULL } from "../arena.ts";
@@ -64,7 +64,7 @@ attack(
           // The envelope and enough of the body that a file is made for it; then nothing.
           const data = concat(encodeEnvelope(envelope), body.subarray(0, 300_000));
           for (let at = 0; at < data.length; at += MAX_DATA) {
-            await session.send(rawFrame(Kind.data, id, data.subarray(at, at + MAX_DATA)));
+            await session.send(rawFrame(FrameKind.data, id, data.subarray(at, at + MAX_DATA)));
           }
         }
       }
@@ -118,7 +118,7 @@ attack(
     const halfway = await (await siege.chain("alice")).next();
     const half = await bulk(siege, "alice", 1 << 20);
     const id = await halfway.request(half.request);
-    await halfway.send(rawFrame(Kind.data, id, bytesOf(half).slice(0, 60_000)));
+    await halfway.send(rawFrame(FrameKind.data, id, bytesOf(half).slice(0, 60_000)));
     await siege.othersGoOn();
     const grown = await siege.arena.memory() - before;
     assert(grown < 128, `the server's memory grew by ${grown} MiB`);
@@ -142,7 +142,7 @@ attack("floods of pings, cancels and empty records do nothing but pass", async (
   await siege.mark();
   const before = await siege.arena.memory();
   const rounds = FULL ? 500 : 25;
-  const ping = rawFrame(Kind.ping, 0, new Uint8Array(9));
+  const ping = rawFrame(FrameKind.ping, 0, new Uint8Array(9));
   await t.step("pings whose answers nobody reads", async () => {
     const session = await chain.next();
     const many = full(ping);
@@ -152,7 +152,7 @@ attack("floods of pings, cancels and empty records do nothing but pass", async (
   });
   await t.step("cancels of what is over", async () => {
     const session = await chain.next();
-    const many = full(rawFrame(Kind.cancel, 1));
+    const many = full(rawFrame(FrameKind.cancel, 1));
     for (let i = 0; i < rounds; i++) await session.send(many);
     assertEquals((await session.ask({ op: "whoami" })).name, "alice");
     await session.close();
@@ -169,13 +169,13 @@ attack("floods of pings, cancels and empty records do nothing but pass", async (
     for (let i = 0; i < 200; i++) {
       const id = 100 + i;
       const request = new TextEncoder().encode('{"op":"list","order":"newest","limit":200}');
-      await session.send(rawFrame(Kind.request, id, request), rawFrame(Kind.cancel, id));
+      await session.send(rawFrame(FrameKind.request, id, request), rawFrame(FrameKind.cancel, id));
       // Refused, or broken off: either way with its one answer.
       for (;;) {
         const frame = await session.next();
-        assert(frame?.id === id || frame?.kind === Kind.event, JSON.stringify(frame));
-        if (frame.kind === Kind.end || frame.kind === Kind.cancel) break;
-        if (frame.kind !== Kind.response) continue;
+        assert(frame?.id === id || frame?.kind === FrameKind.event, JSON.stringify(frame));
+        if (frame.kind === FrameKind.end || frame.kind === FrameKind.cancel) break;
+        if (frame.kind !== FrameKind.response) continue;
         const { ok, code } = JSON.parse(new TextDecoder().decode(frame.payload));
         if (!ok) {
           assertEquals(code, "cancelled");
@@ -212,14 +212,14 @@ attack(
     const data = bytesOf(upload);
     // Cancelled in the end: nothing is stored.
     const id = await session.request(upload.request);
-    const frames = [...data].map((byte) => rawFrame(Kind.data, id, new Uint8Array([byte])));
+    const frames = [...data].map((byte) => rawFrame(FrameKind.data, id, new Uint8Array([byte])));
     const most = Math.floor(MAX_RECORD_PLAINTEXT / (FRAME_HEADER + 1));
     for (let at = 0; at < frames.length; at += most) {
       await session.send(
         ...frames.slice(at, at + most),
       );
     }
-    await session.send(rawFrame(Kind.cancel, id));
+    await session.send(rawFrame(FrameKind.cancel, id));
     assertEquals((await session.answer(id)).code, "cancelled");
     await session.close();
     await siege.unharmed({ tickets: true });

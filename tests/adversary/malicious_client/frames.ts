@@ -3,7 +3,7 @@
 
 import { assertEquals } from "@std/assert";
 import { type Bytes, concat, random } from "../../../crypto/bytes.ts";
-import { Kind } from "../../../protocol/frame.ts";
+import { FrameKind } from "../../../protocol/frame.ts";
 import { MAX_OUTSTANDING } from "../../../protocol/limits.ts";
 import { MAX_RECORD_PLAINTEXT } from "../../../protocol/record.ts";
 import { attack } from "./attack.ts";
@@ -13,7 +13,8 @@ import type { Siege } from "../siege.ts";
 
 const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 const WHOAMI = json({ op: "whoami" });
-const request = (id: number, payload: Uint8Array = WHOAMI) => rawFrame(Kind.request, id, payload);
+const request = (id: number, payload: Uint8Array = WHOAMI) =>
+  rawFrame(FrameKind.request, id, payload);
 const EMPTY = new Uint8Array(0);
 
 /** A breach: what is sent, in records, and why the server says that it ended the connection. */
@@ -57,15 +58,15 @@ attack("a frame of a kind that is none, or not a client's, ends the connection",
       `kind ${kind}`,
       one(`a frame of the unknown kind ${kind}`, rawFrame(kind, 10, WHOAMI)),
     ])),
-    "a response": one("a frame of kind 2 from a client", rawFrame(Kind.response, 10, ok)),
-    "an event": one("a frame of kind 6 from a client", rawFrame(Kind.event, 0, ok)),
+    "a response": one("a frame of kind 2 from a client", rawFrame(FrameKind.response, 10, ok)),
+    "an event": one("a frame of kind 6 from a client", rawFrame(FrameKind.event, 0, ok)),
     "kind 0, which is padding, with something in it": one(
       "padding that is not zero",
       rawFrame(0, 10, WHOAMI),
     ),
     "padding with its last bit set": one(
       "padding that is not zero",
-      rawFrame(Kind.ping, 0, new Uint8Array(9)),
+      rawFrame(FrameKind.ping, 0, new Uint8Array(9)),
       concat(new Uint8Array(200), new Uint8Array([1])),
     ),
   });
@@ -80,42 +81,42 @@ attack(
     const nine = new Uint8Array(9);
     await commitAll(siege, {
       "a request 0": one(id(1, 0), request(0)),
-      "data 0": one(id(3, 0), rawFrame(Kind.data, 0, nine)),
-      "an end 0": one(id(4, 0), rawFrame(Kind.end, 0)),
-      "a cancel 0": one(id(5, 0), rawFrame(Kind.cancel, 0)),
-      "a ping 1": one(id(7, 1), rawFrame(Kind.ping, 1, nine)),
-      "a close 1": one(id(8, 1), rawFrame(Kind.close, 1)),
+      "data 0": one(id(3, 0), rawFrame(FrameKind.data, 0, nine)),
+      "an end 0": one(id(4, 0), rawFrame(FrameKind.end, 0)),
+      "a cancel 0": one(id(5, 0), rawFrame(FrameKind.cancel, 0)),
+      "a ping 1": one(id(7, 1), rawFrame(FrameKind.ping, 1, nine)),
+      "a close 1": one(id(8, 1), rawFrame(FrameKind.close, 1)),
       "a request of nothing": one(size(1, 0), request(10, EMPTY)),
       "a request of a byte": one(size(1, 1), request(10, new Uint8Array([48]))),
       "a request of a byte too much": one(
         size(1, 61_441),
         request(10, new Uint8Array(61_441).fill(32)),
       ),
-      "data of nothing": one(size(3, 0), rawFrame(Kind.data, 10)),
-      "an end with something": one(size(4, 1), rawFrame(Kind.end, 10, new Uint8Array(1))),
-      "a cancel with something": one(size(5, 9), rawFrame(Kind.cancel, 10, nine)),
-      "a ping of 8 bytes": one(size(7, 8), rawFrame(Kind.ping, 0, new Uint8Array(8))),
-      "a ping of 10 bytes": one(size(7, 10), rawFrame(Kind.ping, 0, new Uint8Array(10))),
+      "data of nothing": one(size(3, 0), rawFrame(FrameKind.data, 10)),
+      "an end with something": one(size(4, 1), rawFrame(FrameKind.end, 10, new Uint8Array(1))),
+      "a cancel with something": one(size(5, 9), rawFrame(FrameKind.cancel, 10, nine)),
+      "a ping of 8 bytes": one(size(7, 8), rawFrame(FrameKind.ping, 0, new Uint8Array(8))),
+      "a ping of 10 bytes": one(size(7, 10), rawFrame(FrameKind.ping, 0, new Uint8Array(10))),
       "a goodbye that does not end": one(
         size(8, 61_441),
-        rawFrame(Kind.close, 0, new Uint8Array(61_441)),
+        rawFrame(FrameKind.close, 0, new Uint8Array(61_441)),
       ),
       "a million recipients in one request": one(size(1, 16_777_215), overlong(16_777_215)),
       "a request that is longer than its record": one(
         cut,
-        rawFrame(Kind.request, 10, WHOAMI, 61_440),
+        rawFrame(FrameKind.request, 10, WHOAMI, 61_440),
       ),
-      "data that is longer than its record": one(cut, rawFrame(Kind.data, 10, nine, 65_528)),
-      "data that no record holds": one(size(3, 65_529), rawFrame(Kind.data, 10, nine, 65_529)),
-      "half a header": one(cut, new Uint8Array([Kind.ping, 0, 0])),
-      "a kind alone": one(cut, new Uint8Array([Kind.request])),
+      "data that is longer than its record": one(cut, rawFrame(FrameKind.data, 10, nine, 65_528)),
+      "data that no record holds": one(size(3, 65_529), rawFrame(FrameKind.data, 10, nine, 65_529)),
+      "half a header": one(cut, new Uint8Array([FrameKind.ping, 0, 0])),
+      "a kind alone": one(cut, new Uint8Array([FrameKind.request])),
     });
   },
 );
 
 /** A request that says it has `length` bytes, in a record as large as any. */
 function overlong(length: number): Bytes {
-  return rawFrame(Kind.request, 10, new Uint8Array(MAX_RECORD_PLAINTEXT - 8).fill(32), length);
+  return rawFrame(FrameKind.request, 10, new Uint8Array(MAX_RECORD_PLAINTEXT - 8).fill(32), length);
 }
 
 attack("data, ends, cancels and ids that belong to nothing end the connection", async (siege) => {
@@ -125,11 +126,14 @@ attack("data, ends, cancels and ids that belong to nothing end the connection", 
   const notGrowing = "request ids that do not grow";
   const notMade = "a cancel for a request that was not made";
   await commitAll(siege, {
-    "data without a request": one(nothing, rawFrame(Kind.data, 10, nine)),
-    "data for an old request": one(nothing, rawFrame(Kind.data, 1, nine)),
-    "an end without a request": one(noEnd, rawFrame(Kind.end, 10)),
-    "a cancel for what is to come": one(notMade, rawFrame(Kind.cancel, 10)),
-    "a cancel for the last request there can be": one(notMade, rawFrame(Kind.cancel, 0xffffffff)),
+    "data without a request": one(nothing, rawFrame(FrameKind.data, 10, nine)),
+    "data for an old request": one(nothing, rawFrame(FrameKind.data, 1, nine)),
+    "an end without a request": one(noEnd, rawFrame(FrameKind.end, 10)),
+    "a cancel for what is to come": one(notMade, rawFrame(FrameKind.cancel, 10)),
+    "a cancel for the last request there can be": one(
+      notMade,
+      rawFrame(FrameKind.cancel, 0xffffffff),
+    ),
     "an id for the second time": {
       records: [[request(10)], [request(10)]],
       answered: [10],
@@ -147,7 +151,7 @@ attack("data, ends, cancels and ids that belong to nothing end the connection", 
       why: notGrowing,
     },
     "data behind a request that has none": {
-      records: [[request(10)], [rawFrame(Kind.data, 10, nine)]],
+      records: [[request(10)], [rawFrame(FrameKind.data, 10, nine)]],
       answered: [10],
       why: nothing,
     },
@@ -162,34 +166,34 @@ attack(
     const data = bytesOf(upload);
     await siege.mark();
     const begun = [
-      rawFrame(Kind.request, 10, json(upload.request)),
-      rawFrame(Kind.data, 10, data.slice(0, 5000)),
+      rawFrame(FrameKind.request, 10, json(upload.request)),
+      rawFrame(FrameKind.data, 10, data.slice(0, 5000)),
     ];
-    const rest = rawFrame(Kind.data, 10, data.slice(5000));
-    const end = rawFrame(Kind.end, 10);
+    const rest = rawFrame(FrameKind.data, 10, data.slice(5000));
+    const end = rawFrame(FrameKind.end, 10);
     const inTheMiddle = "a request in the middle of an upload";
     const breaches: Record<string, Breach> = {
       "a request": one(inTheMiddle, ...begun, request(11)),
       "another upload": one(
         inTheMiddle,
         ...begun,
-        rawFrame(Kind.request, 11, json(upload.request)),
+        rawFrame(FrameKind.request, 11, json(upload.request)),
       ),
       "a request that cannot be read": one(inTheMiddle, ...begun, request(11, json({}))),
       "data of another": one(
         "data that belongs to no request",
         ...begun,
-        rawFrame(Kind.data, 11, data),
+        rawFrame(FrameKind.data, 11, data),
       ),
       "the end of another": one(
         "an end that belongs to no request",
         ...begun,
-        rawFrame(Kind.end, 11),
+        rawFrame(FrameKind.end, 11),
       ),
       "an answer": one(
         "a frame of kind 2 from a client",
         ...begun,
-        rawFrame(Kind.response, 10, WHOAMI),
+        rawFrame(FrameKind.response, 10, WHOAMI),
       ),
     };
     for (const [what, breach] of Object.entries(breaches)) {
@@ -201,11 +205,11 @@ attack(
     const session = await chain.next();
     await session.send(
       ...begun,
-      rawFrame(Kind.ping, 0, new Uint8Array(9)),
-      rawFrame(Kind.cancel, 1),
+      rawFrame(FrameKind.ping, 0, new Uint8Array(9)),
+      rawFrame(FrameKind.cancel, 1),
     );
     await session.send(rest, end);
-    assertEquals((await session.next())?.kind, Kind.ping);
+    assertEquals((await session.next())?.kind, FrameKind.ping);
     assertEquals((await session.answer(10)).ok, true);
     await session.close();
     await siege.mark();
@@ -243,10 +247,10 @@ attack("a frame or a byte after the goodbye is refused, and does nothing", async
     siege,
     chain,
     "in its record",
-    one("frames after the close frame", rawFrame(Kind.close, 0), remove),
+    one("frames after the close frame", rawFrame(FrameKind.close, 0), remove),
   );
   await commit(siege, chain, "in the next", {
-    records: [[rawFrame(Kind.close, 0)], [remove]],
+    records: [[rawFrame(FrameKind.close, 0)], [remove]],
     why: "bytes after the close frame",
   });
   await siege.unharmed({ tickets: true });
@@ -292,7 +296,7 @@ attack("what is asked before the verdict is done only for whoever is accepted", 
   );
   assertEquals(verdict.ok, false);
   const frames = await intruder.rest();
-  assertEquals(frames.map(({ kind }) => kind), [Kind.close]);
+  assertEquals(frames.map(({ kind }) => kind), [FrameKind.close]);
   intruder.wire.close();
   await siege.unharmed();
   // With the right one it is a request like another.

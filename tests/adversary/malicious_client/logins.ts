@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { type Bytes, concat, lp, random, u32, utf8 } from "../../../crypto/bytes.ts";
 import { sign } from "../../../crypto/ed25519.ts";
 import { encodeBundle, type Identity } from "../../../crypto/identity.ts";
-import { Kind } from "../../../protocol/frame.ts";
+import { FrameKind } from "../../../protocol/frame.ts";
 import { SIZE_B, SIZE_D } from "../../../protocol/handshake.ts";
 import { LOGIN_REFUSED } from "../../../protocol/request.ts";
 import { passwordOf } from "../../support/program.ts";
@@ -162,7 +162,7 @@ attack("a key that one account has opens no other, whatever the passwords", asyn
   const login = siege.arena.login("alice");
   const { intruder, verdict } = await Intruder.logIn(siege.address, self, login);
   assertEquals(verdict, { ok: false, code: "login-refused", message: LOGIN_REFUSED });
-  assertEquals((await intruder.rest()).map(({ kind }) => kind), [Kind.close]);
+  assertEquals((await intruder.rest()).map(({ kind }) => kind), [FrameKind.close]);
   intruder.wire.close();
   await siege.unharmed();
 });

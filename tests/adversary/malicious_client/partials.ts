@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { type Bytes, random, toBase64 } from "../../../crypto/bytes.ts";
 import { sha256 } from "../../../crypto/hash.ts";
-import { Kind, MAX_DATA } from "../../../protocol/frame.ts";
+import { FrameKind, MAX_DATA } from "../../../protocol/frame.ts";
 import { MAX_PARTIALS, UPLOADS_NAME } from "../../../server/store/partial_uploads.ts";
 import { filesBelow } from "../../support/search.ts";
 import { waitFor } from "../../support/wait.ts";
@@ -38,7 +38,9 @@ async function breakOff(siege: Siege, { request }: Upload, data: Bytes): Promise
   const session = await (await siege.chain("alice")).next();
   const id = await session.request(request);
   for (let at = 0; at < CUT; at += MAX_DATA) {
-    await session.send(rawFrame(Kind.data, id, data.subarray(at, Math.min(CUT, at + MAX_DATA))));
+    await session.send(
+      rawFrame(FrameKind.data, id, data.subarray(at, Math.min(CUT, at + MAX_DATA))),
+    );
   }
   // An answer to a ping of this side would not say that the data was written.
   await waitFor("what was sent", async () => {

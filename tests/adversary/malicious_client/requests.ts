@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { utf8 } from "../../../crypto/bytes.ts";
-import { Kind } from "../../../protocol/frame.ts";
+import { FrameKind } from "../../../protocol/frame.ts";
 import { attack } from "./attack.ts";
 import { type Intruder, rawFrame } from "../intruder.ts";
 import { leaveMail } from "../mail.ts";
@@ -123,7 +123,7 @@ attack(
     ) {
       const id = await session.request({ op: "list", order: "newest", limit: 200, ...where });
       assertEquals((await session.answer(id)).ok, true);
-      assertEquals((await session.next())?.kind, Kind.end, JSON.stringify(where));
+      assertEquals((await session.next())?.kind, FrameKind.end, JSON.stringify(where));
     }
     await session.close();
   },
@@ -138,14 +138,14 @@ attack(
     const id = await session.request('{"op":"deliver"}');
     for (let i = 0; i < 20; i++) {
       await session.send(
-        rawFrame(Kind.data, id, new Uint8Array(60_000)),
+        rawFrame(FrameKind.data, id, new Uint8Array(60_000)),
       );
     }
-    await session.send(rawFrame(Kind.end, id));
+    await session.send(rawFrame(FrameKind.end, id));
     assertEquals((await session.answer(id)).code, "format");
     assertEquals((await session.ask({ op: "whoami" })).ok, true);
     // A second end belongs to nothing.
-    await session.send(rawFrame(Kind.end, id));
+    await session.send(rawFrame(FrameKind.end, id));
     assertEquals(await session.rest(), []);
     assertEquals((await siege.arena.ended(session.wire)).code, "protocol");
     session.wire.close();

@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { type Bytes, concat, random, toBase64, u16, u32, u64 } from "../../../crypto/bytes.ts";
 import { sealedBodySize } from "../../../protocol/body.ts";
 import { encodeEnvelope, type Envelope, MAX_ENVELOPE } from "../../../protocol/envelope.ts";
-import { Kind } from "../../../protocol/frame.ts";
+import { FrameKind } from "../../../protocol/frame.ts";
 import { formatMessageId, newMessageId } from "../../../protocol/uuid.ts";
 import { attack, MAX_MESSAGE } from "./attack.ts";
 import { type Intruder, rawFrame } from "../intruder.ts";
@@ -269,13 +269,13 @@ attack(
 
     const id = await session.request(upload.request);
     // Byte by byte, thousands in a record.
-    const frames = [...data].map((byte) => rawFrame(Kind.data, id, new Uint8Array([byte])));
+    const frames = [...data].map((byte) => rawFrame(FrameKind.data, id, new Uint8Array([byte])));
     for (let at = 0; at < frames.length; at += 7000) {
       await session.send(
         ...frames.slice(at, at + 7000),
       );
     }
-    await session.send(rawFrame(Kind.end, id));
+    await session.send(rawFrame(FrameKind.end, id));
     assertEquals((await session.answer(id)).ok, true);
     await session.close();
   },
@@ -283,6 +283,6 @@ attack(
 
 async function cancelled(session: Intruder, upload: Upload, data: Bytes): Promise<void> {
   const id = await session.request(upload.request);
-  await session.send(rawFrame(Kind.data, id, data), rawFrame(Kind.cancel, id));
+  await session.send(rawFrame(FrameKind.data, id, data), rawFrame(FrameKind.cancel, id));
   assertEquals((await session.answer(id)).code, "cancelled");
 }

@@ -11,7 +11,7 @@ import { logIn, resumeLogin } from "../../../client/connection/login.ts";
 import { concat, fromHex } from "../../../crypto/bytes.ts";
 import { checkMlKemPublic } from "../../../crypto/ml_kem.ts";
 import type { Address } from "../../../protocol/address.ts";
-import { Kind } from "../../../protocol/frame.ts";
+import { FrameKind } from "../../../protocol/frame.ts";
 import { MAX_RECORD, MIN_RECORD } from "../../../protocol/record.ts";
 import { TICKET_LABEL } from "../../../protocol/resumption.ts";
 import { changing, type Direction, type Line, type Part } from "../../support/relay.ts";
@@ -434,7 +434,7 @@ attack(
         // Both would be seen in the mailbox if they were obeyed. The first is, where it comes first.
         await session.request({ op: "flag", uids, set: ["seen"], clear: [] });
         await session.request({ op: "remove", uids });
-        const answers = (await session.rest()).filter(({ kind }) => kind === Kind.response);
+        const answers = (await session.rest()).filter(({ kind }) => kind === FrameKind.response);
         session.wire.close();
         return answers.map(({ id }) => id);
       });

@@ -224,11 +224,11 @@ attack(
         changing({ ...MESSAGE.A, to: 3 }, () => new Uint8Array(prefix)),
         coming(siege),
       );
-      // Kind 3 asks for the server's bundle, which is not what a client takes for message B.
+      // FrameKind 3 asks for the server's bundle, which is not what a client takes for message B.
       assertEquals(result, `${prefix}` === "1,1,3" ? IMPOSTOR : OTHER_VERSION, `${prefix}`);
       assertEquals(line.count("up"), SIZE_A, `${prefix}: nothing was sent after`);
     }
-    // Kind 2 is a ticket, and this is none.
+    // FrameKind 2 is a ticket, and this is none.
     const { result } = await siege.once(
       changing({ ...MESSAGE.A, to: 3 }, () => new Uint8Array([1, 1, 2])),
       coming(siege),

@@ -9,7 +9,7 @@ import { ClientSession } from "../../../client/connection/client_session.ts";
 import { SealpostError } from "../../../crypto/error.ts";
 import { ExactReader } from "../../../protocol/byte_stream.ts";
 import { Connection } from "../../../protocol/connection.ts";
-import { Kind } from "../../../protocol/frame.ts";
+import { FrameKind } from "../../../protocol/frame.ts";
 import { encodeGoodbye } from "../../../protocol/goodbye.ts";
 import { parseBusyLine } from "../../../protocol/plaintext.ts";
 import { encodeJson } from "../../../protocol/request.ts";
@@ -41,14 +41,14 @@ class Server {
 
   async #serve(connection: Connection): Promise<void> {
     for (let frame = await connection.receive(); frame; frame = await connection.receive()) {
-      if (frame.kind !== Kind.request) continue;
+      if (frame.kind !== FrameKind.request) continue;
       this.asked++;
       if (this.deaf-- > 0) {
         connection.abort(new SealpostError("connection-lost", "cut"));
         return;
       }
       const payload = encodeJson({ ok: true, uids: [7] });
-      await connection.send({ kind: Kind.response, id: frame.id, payload });
+      await connection.send({ kind: FrameKind.response, id: frame.id, payload });
     }
   }
 

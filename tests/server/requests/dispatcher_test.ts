@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Kind } from "../../../protocol/frame.ts";
+import { FrameKind } from "../../../protocol/frame.ts";
 import { encodeJson } from "../../../protocol/request.ts";
 import { preseal } from "../../support/raw_session.ts";
 import { Serving } from "../../support/serving.ts";
@@ -12,12 +12,12 @@ Deno.test("requests that come too fast are answered later, all of them, and the 
   });
   const connection = await serving.connection("alice");
   const payload = encodeJson({ op: "whoami" });
-  for (let id = 1; id <= 30; id++) await connection.send({ kind: Kind.request, id, payload });
+  for (let id = 1; id <= 30; id++) await connection.send({ kind: FrameKind.request, id, payload });
   const events: string[] = [];
   for (let answered = 0; answered < 30;) {
     const frame = await connection.receive();
-    if (frame?.kind === Kind.event) events.push(new TextDecoder().decode(frame.payload));
-    else assertEquals([frame?.kind, frame?.id], [Kind.response, ++answered]);
+    if (frame?.kind === FrameKind.event) events.push(new TextDecoder().decode(frame.payload));
+    else assertEquals([frame?.kind, frame?.id], [FrameKind.response, ++answered]);
   }
   assertEquals(events, ['{"event":"slowed","limit":"requests-per-second"}']);
   await connection.close();
@@ -31,8 +31,8 @@ Deno.test("one user's uploads that stand still do not hold up the others'", asyn
   const { request, bytes } = await preseal(alice.person, [bob.person], 1_500_000);
   const waiting = await preseal(alice.person, [bob.person], 1_500_000);
   const half = bytes.slice(0, 30_000);
-  await stuck.send({ kind: Kind.request, id: 1, payload: encodeJson(request) });
-  await stuck.send({ kind: Kind.data, id: 1, payload: half });
+  await stuck.send({ kind: FrameKind.request, id: 1, payload: encodeJson(request) });
+  await stuck.send({ kind: FrameKind.data, id: 1, payload: half });
   await waitFor("the upload", () => serving.server.load().inFlight > 2 ** 20 ? true : null);
 
   // A second one would be more than her share; bob is not alice, and a small request is no upload.
@@ -42,9 +42,9 @@ Deno.test("one user's uploads that stand still do not hold up the others'", asyn
   await bob.link.ask({ op: "whoami" });
   assertEquals(done, false);
   for (let at = half.length; at < bytes.length; at += 60_000) {
-    await stuck.send({ kind: Kind.data, id: 1, payload: bytes.slice(at, at + 60_000) });
+    await stuck.send({ kind: FrameKind.data, id: 1, payload: bytes.slice(at, at + 60_000) });
   }
-  await stuck.send({ kind: Kind.end, id: 1, payload: new Uint8Array(0) });
+  await stuck.send({ kind: FrameKind.end, id: 1, payload: new Uint8Array(0) });
   await second;
   assertEquals(done, true);
   assertEquals((await bob.link.ask({ op: "whoami" })).entries, 3);
