@@ -132,7 +132,11 @@ function spelled(character: string): string {
   return hex.length <= 4 ? `\\u${hex.padStart(4, "0")}` : `\\u{${hex}}`;
 }
 
-const ASCII = /^[\x20-\x7e]*$/;
+/**
+ * Latin, Greek and Cyrillic letters as one code unit each: every one is a character of its own, one
+ * column wide, and {@linkcode printable} as it stands.
+ */
+export const NARROW = /^[\x20-\x7e\xa1-\xac\xae-\u02ff\u0370-\u0482\u048a-\u052f]*$/;
 const INVISIBLE = /^[\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\p{Mn}\p{Me}\p{Cs}]*$/u;
 /** What takes no room after another character: marks, joiners, later letters of a Hangul syllable. */
 const COMBINING = /[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Mn}\p{Me}\u1160-\u11FF\uD7B0-\uD7FF]/u;
@@ -145,6 +149,7 @@ let segmenter: Intl.Segmenter | undefined;
 
 /** The characters of `text` as a reader counts them (grapheme clusters, Unicode UAX #29). */
 export function* graphemes(text: string): Generator<string> {
+  if (NARROW.test(text)) return yield* text;
   segmenter ??= new Intl.Segmenter(undefined, { granularity: "grapheme" });
   for (const { segment } of segmenter.segment(text)) yield segment;
 }
@@ -154,7 +159,7 @@ export function* graphemes(text: string): Generator<string> {
  * wide characters and emoji, 0 for what only combines, else 1.
  */
 export function displayWidth(text: string): number {
-  if (ASCII.test(text)) return text.length;
+  if (NARROW.test(text)) return text.length;
   let width = 0;
   for (const grapheme of graphemes(text)) width += graphemeWidth(grapheme);
   return width;

@@ -75,16 +75,28 @@ function cut(text: string, from: number, to: number): LineInput {
   return { text: text.slice(0, from) + text.slice(to), at: from };
 }
 
+/** Code units that one character has at the most: a longer one is cut. */
+const MAX_CHARACTER = 256;
+
 /** The beginning of the character before `at`. */
 export function before(text: string, at: number): number {
+  // Nothing before a space belongs to a character after it.
+  const near = Math.max(0, at - MAX_CHARACTER);
+  const space = text.lastIndexOf(" ", at - 1);
+  const from = space >= near ? space : wholeCharacter(text, near);
   let last = 0;
-  for (const grapheme of graphemes(text.slice(0, at))) last = grapheme.length;
+  for (const grapheme of graphemes(text.slice(from, at))) last = grapheme.length;
   return at - last;
+}
+
+/** `at`, or the beginning of the surrogate pair that it would part. */
+function wholeCharacter(text: string, at: number): number {
+  return at > 0 && /^[\udc00-\udfff]/.test(text.charAt(at)) ? at - 1 : at;
 }
 
 /** The end of the character after `at`. */
 export function after(text: string, at: number): number {
-  for (const grapheme of graphemes(text.slice(at))) return at + grapheme.length;
+  for (const grapheme of graphemes(text.slice(at, at + MAX_CHARACTER))) return at + grapheme.length;
   return at;
 }
 

@@ -1,6 +1,6 @@
 import { displayWidth, graphemes } from "../../cli/printable.ts";
 import { after, before, cleaned, shownCharacter, wordAfter, wordBefore } from "./line_input.ts";
-import { type Piece, wrapPieces } from "./wrap.ts";
+import { type Piece, rewrapPieces, wrapPieces } from "./wrap.ts";
 
 /** A text of several lines that is being written. Every change makes a new one. */
 export interface TextArea {
@@ -18,8 +18,9 @@ export interface TextArea {
   readonly last: string;
 }
 
-/** Earlier states that are kept. */
+/** Earlier states that are kept at most, and how many lines these have together, about. */
 const MAX_PAST = 200;
+const MAX_PAST_LINES = 4_000_000;
 
 /** A text with the cursor at its beginning. */
 export function areaOf(text: string): TextArea {
@@ -41,7 +42,8 @@ export function type(area: TextArea, typed: string): TextArea {
     : [head + pieces[0], ...pieces.slice(1, -1), (pieces.at(-1) ?? "") + tail];
   const last = pieces.at(-1) ?? "";
   return changed(area, pieces.length === 1 && typed !== " " ? "type" : "", {
-    lines: area.lines.toSpliced(area.row, 1, ...inserted),
+    // Not by a call with so many arguments.
+    lines: area.lines.slice(0, area.row).concat(inserted, area.lines.slice(area.row + 1)),
     row: area.row + pieces.length - 1,
     at: pieces.length === 1 ? head.length + last.length : last.length,
   });
@@ -137,7 +139,8 @@ function changed(
   now: Pick<TextArea, "lines" | "row" | "at">,
 ): TextArea {
   const same = kind !== "" && kind === area.last;
-  const past = same ? area.past : [...area.past, area].slice(-MAX_PAST);
+  const kept = Math.max(5, Math.min(MAX_PAST, Math.floor(MAX_PAST_LINES / now.lines.length)));
+  const past = same ? area.past : [...area.past, area].slice(-kept);
   return { ...now, want: null, top: area.top, past, last: kind };
 }
 
@@ -161,8 +164,54 @@ function joined(area: TextArea, row: number): TextArea {
   });
 }
 
-function pieces(text: string, columns: number): Piece[] {
-  return wrapPieces(text, columns, shownCharacter);
+/** Where the lines of a text break. */
+interface Layout {
+  readonly columns: number;
+  readonly lines: readonly string[];
+  /** For each line its pieces. */
+  readonly pieces: readonly (readonly Piece[])[];
+  /** For each line its first row. */
+  readonly starts: readonly number[];
+  /** Rows of the whole text. */
+  readonly total: number;
+}
+
+/** Code units from which on a line is wrapped by what it was before it was changed. */
+const LONG = 200;
+
+/** The layout that was asked for last: most of the next one is the same. */
+let latest: Layout = { columns: 0, lines: [], pieces: [], starts: [], total: 0 };
+
+/** The layout of `lines`. Lines that a change left as they were are not wrapped again. */
+function layoutOf(lines: readonly string[], columns: number): Layout {
+  if (latest.lines === lines && latest.columns === columns) return latest;
+  const old = latest.columns === columns ? latest : { lines: [], pieces: [] };
+  const shift = old.lines.length - lines.length;
+  const most = Math.min(lines.length, old.lines.length);
+  let same = 0;
+  while (same < most && lines[same] === old.lines[same]) same++;
+  let end = lines.length;
+  while (end > same && end + shift > same && lines[end - 1] === old.lines[end - 1 + shift]) end--;
+  const changed = lines.slice(same, end).map((text, i) => {
+    const [before, its] = [old.lines[same + i], old.pieces[same + i]];
+    return before !== undefined && its && text.length >= LONG && same + i < end + shift
+      ? rewrapPieces({ text: before, pieces: its }, text, columns, shownCharacter)
+      : wrapPieces(text, columns, shownCharacter);
+  });
+  const pieces = old.pieces.slice(0, same).concat(changed, old.pieces.slice(end + shift));
+  let total = 0;
+  const starts = new Array<number>(pieces.length);
+  for (const [i, all] of pieces.entries()) {
+    starts[i] = total;
+    total += all.length;
+  }
+  latest = { columns, lines, pieces, starts, total };
+  return latest;
+}
+
+/** The pieces of the line `row`. */
+function piecesOf({ lines }: TextArea, row: number, columns: number): readonly Piece[] {
+  return layoutOf(lines, columns).pieces[row] ?? [{ start: 0, end: 0 }];
 }
 
 /** Which piece of a wrapped line the position is in: at a break it is the next one. */
@@ -172,9 +221,8 @@ function indexOfPiece(all: readonly Piece[], at: number): number {
 }
 
 function pieceAt(area: TextArea, columns: number): Piece {
-  const current = area.lines[area.row] ?? "";
-  const all = pieces(current, columns);
-  return all[indexOfPiece(all, area.at)] ?? { start: 0, end: current.length };
+  const all = piecesOf(area, area.row, columns);
+  return all[indexOfPiece(all, area.at)] ?? { start: 0, end: 0 };
 }
 
 /** The position in `text` that is at `column` of a piece of it. */
@@ -204,7 +252,7 @@ function columnIn(text: string, start: number, at: number): number {
 function vertical(area: TextArea, by: number, columns: number): TextArea {
   let { row } = area;
   let text = area.lines[row] ?? "";
-  let all = pieces(text, columns);
+  let all = piecesOf(area, row, columns);
   let index = indexOfPiece(all, area.at);
   const want = area.want ?? columnIn(text, all[index]?.start ?? 0, area.at);
   for (let left = Math.abs(by); left > 0; left--) {
@@ -216,7 +264,7 @@ function vertical(area: TextArea, by: number, columns: number): TextArea {
     if (next < 0 || next >= area.lines.length) break;
     row = next;
     text = area.lines[row] ?? "";
-    all = pieces(text, columns);
+    all = piecesOf(area, row, columns);
     index = by < 0 ? all.length - 1 : 0;
   }
   const piece = all[index] ?? { start: 0, end: 0 };
@@ -235,27 +283,24 @@ export interface AreaView {
 
 /** Lays the text out so that the cursor can be seen. */
 export function viewArea(area: TextArea, columns: number, rows: number): AreaView {
-  const shown: { readonly text: string; readonly piece: Piece }[] = [];
-  let cursorRow = 0;
-  let column = 0;
-  for (const [i, text] of area.lines.entries()) {
-    const all = pieces(text, columns);
-    if (i === area.row) {
-      const index = indexOfPiece(all, area.at);
-      cursorRow = shown.length + index;
-      column = Math.min(columns - 1, columnIn(text, all[index]?.start ?? 0, area.at));
-    }
-    for (const piece of all) shown.push({ text, piece });
-  }
-  let top = Math.min(area.top, Math.max(0, shown.length - 1));
+  const { pieces, starts, total } = layoutOf(area.lines, columns);
+  const text = area.lines[area.row] ?? "";
+  const all = pieces[area.row] ?? [];
+  const index = indexOfPiece(all, area.at);
+  const cursorRow = (starts[area.row] ?? 0) + index;
+  const column = Math.min(columns - 1, columnIn(text, all[index]?.start ?? 0, area.at));
+  let top = Math.min(area.top, Math.max(0, total - 1));
   if (cursorRow < top) top = cursorRow;
   if (cursorRow >= top + rows) top = cursorRow - rows + 1;
-  return {
-    rows: shown.slice(top, top + rows).map(({ text, piece }) => {
-      return [...graphemes(text.slice(piece.start, piece.end))].map(shownCharacter).join("");
-    }),
-    cursor: { row: cursorRow - top, column },
-    top,
-    total: shown.length,
-  };
+  const shown: string[] = [];
+  // The last line that begins at the first row, or above it.
+  let line = starts.findLastIndex((start) => start <= top);
+  for (let skip = top - (starts[line] ?? 0); shown.length < rows; line++, skip = 0) {
+    const text = area.lines[line];
+    if (text === undefined) break;
+    for (const { start, end } of pieces[line]?.slice(skip, skip + rows - shown.length) ?? []) {
+      shown.push([...graphemes(text.slice(start, end))].map(shownCharacter).join(""));
+    }
+  }
+  return { rows: shown, cursor: { row: cursorRow - top, column }, top, total };
 }

@@ -1,4 +1,4 @@
-import { displayWidth, graphemes } from "../../cli/printable.ts";
+import { displayWidth, graphemes, NARROW } from "../../cli/printable.ts";
 
 /** A piece of a line, by positions in its text. */
 export interface Piece {
@@ -6,12 +6,10 @@ export interface Piece {
   readonly end: number;
 }
 
-const ASCII = /^[\x20-\x7e]*$/;
-
 /**
  * Where a line breaks to fit into `columns`: after spaces where there are any, else within the word.
  * Together the pieces are the whole line; the spaces at the end of a piece may hang out. `show` is
- * what a character looks like where that is not itself.
+ * what a character looks like where that is not itself; letters of {@linkcode NARROW} always are.
  */
 export function wrapPieces(
   text: string,
@@ -19,21 +17,76 @@ export function wrapPieces(
   show: (grapheme: string) => string = (grapheme) => grapheme,
 ): Piece[] {
   const width = Math.max(1, columns);
-  if (text.length <= width && ASCII.test(text)) return [{ start: 0, end: text.length }];
-  const pieces: Piece[] = [];
-  let start = 0;
+  if (NARROW.test(text)) return wrapNarrow(text, width);
+  return [...wrapFrom(text, 0, width, show)];
+}
+
+/** A line that was wrapped. */
+export interface Wrapped {
+  readonly text: string;
+  readonly pieces: readonly Piece[];
+}
+
+/**
+ * As {@linkcode wrapPieces}, for a line that was `before` a change: what that left as it was is not
+ * looked at again, so that a key in a long line costs what was changed, not the line.
+ */
+export function rewrapPieces(
+  before: Wrapped,
+  text: string,
+  columns: number,
+  show: (grapheme: string) => string,
+): Piece[] {
+  const width = Math.max(1, columns);
+  if (NARROW.test(text)) return wrapNarrow(text, width);
+  const old = before.text;
+  let same = 0;
+  while (same < text.length && same < old.length && text[same] === old[same]) same++;
+  let tail = 0;
+  const rest = Math.min(text.length, old.length) - same;
+  while (tail < rest && text[text.length - 1 - tail] === old[old.length - 1 - tail]) tail++;
+  // Where a piece ends depends on the next one, and a character on those around it.
+  const changed = before.pieces.findIndex(({ end }) => end + CONTEXT > same);
+  const kept = before.pieces.slice(0, Math.max(0, changed - 1));
+  const shift = text.length - old.length;
+  const starts = new Map(before.pieces.map(({ start }, i) => [start + shift, i]));
+  const pieces = [...kept];
+  for (const piece of wrapFrom(text, kept.at(-1)?.end ?? 0, width, show)) {
+    const at = piece.start > text.length - tail + CONTEXT ? starts.get(piece.start) : undefined;
+    if (at !== undefined) {
+      for (const { start, end } of before.pieces.slice(at)) {
+        pieces.push({ start: start + shift, end: end + shift });
+      }
+      break;
+    }
+    pieces.push(piece);
+  }
+  return pieces;
+}
+
+/** Code units around a change that may belong to the same character. */
+const CONTEXT = 64;
+
+/** The pieces of a line from the beginning of one of them on. */
+function* wrapFrom(
+  text: string,
+  from: number,
+  width: number,
+  show: (grapheme: string) => string,
+): Generator<Piece> {
+  let start = from;
   let used = 0;
   /** Where the line could be broken, and the columns up to there. */
-  let chance = 0;
+  let chance = from;
   let chanceUsed = 0;
-  let at = 0;
-  for (const grapheme of graphemes(text)) {
+  let at = from;
+  for (const grapheme of graphemes(text.slice(from))) {
     const wide = displayWidth(show(grapheme));
     // What is left after a break at a space may still be too long.
     while (grapheme !== " " && used + wide > width && at > start) {
       const end = chance > start ? chance : at;
       used = chance > start ? used - chanceUsed : 0;
-      pieces.push({ start, end });
+      yield { start, end };
       start = end;
       chance = start;
       chanceUsed = 0;
@@ -44,6 +97,22 @@ export function wrapPieces(
       chance = at;
       chanceUsed = used;
     }
+  }
+  yield { start, end: text.length };
+}
+
+/** As {@linkcode wrapPieces}, where every code unit takes one column. */
+function wrapNarrow(text: string, width: number): Piece[] {
+  const pieces: Piece[] = [];
+  let start = 0;
+  for (;;) {
+    let end = start + width;
+    while (text[end] === " ") end++;
+    if (end >= text.length) break;
+    const space = text.lastIndexOf(" ", end - 1) + 1;
+    if (space > start) end = space;
+    pieces.push({ start, end });
+    start = end;
   }
   pieces.push({ start, end: text.length });
   return pieces;

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { displayWidth } from "../../../cli/printable.ts";
+import { displayWidth, graphemes } from "../../../cli/printable.ts";
 import {
   areaOf,
   editArea,
@@ -9,6 +9,7 @@ import {
   type as typeText,
   viewArea,
 } from "../../../client/tui/text_area.ts";
+import { rewrapPieces, wrapPieces } from "../../../client/tui/wrap.ts";
 
 /** The text after these keys; those of one character, and `\n`, are typed. */
 function after(start: string, ...keys: string[]): TextArea {
@@ -83,4 +84,63 @@ Deno.test("whatever is done, the cursor is on a character and can be seen", () =
     ),
     { numRuns: 300 },
   );
+});
+
+Deno.test("what is wrapped again after a change breaks as if it had never been another", () => {
+  const piece = fc.constantFrom(
+    "日本語",
+    "äöü ",
+    "word ",
+    "🙂",
+    " ",
+    "e\u0301",
+    "x".repeat(40),
+    "…",
+  );
+  const text = fc.array(piece, { minLength: 30, maxLength: 200 }).map((all) => all.join(""));
+  const show = (grapheme: string) => grapheme;
+  fc.assert(
+    fc.property(
+      text,
+      fc.array(fc.tuple(fc.nat(), fc.nat({ max: 30 }), piece), { minLength: 1, maxLength: 6 }),
+      fc.integer({ min: 4, max: 30 }),
+      (start, changes, columns) => {
+        let before = { text: start, pieces: wrapPieces(start, columns) };
+        for (const [at, erased, typed] of changes) {
+          const characters = [...graphemes(before.text)];
+          characters.splice(at % (characters.length + 1), erased, typed);
+          const now = characters.join("");
+          const pieces = rewrapPieces(before, now, columns, show);
+          assertEquals(pieces, wrapPieces(now, columns));
+          before = { text: now, pieces };
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+Deno.test("letters of one column each are wrapped as all others are", () => {
+  const word = fc.constantFrom("a", "äö", "  ", " ", "straße", "x".repeat(25), "Ж", "λόγος");
+  fc.assert(
+    fc.property(
+      fc.array(word, { maxLength: 60 }).map((all) => all.join("")),
+      fc.integer({ min: 1, max: 30 }),
+      (text, columns) => {
+        // A character that is not one of these keeps the whole line off the short way.
+        const pieces = wrapPieces(`\u200b${text}`, columns, (one) => one === "\u200b" ? "" : one);
+        const same = pieces.map(({ start, end }) => {
+          return { start: Math.max(0, start - 1), end: end - 1 };
+        });
+        assertEquals(wrapPieces(text, columns), same);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+Deno.test("undo goes through a paste of more lines than a call takes arguments", () => {
+  const pasted = typeText(areaOf("ab"), "\u00e4\n".repeat(200_000));
+  assertEquals(pasted.lines.length, 200_001);
+  assertEquals(textIn(editArea(pasted, "ctrl+_", 20, 5) ?? pasted), "ab");
 });
