@@ -13,6 +13,7 @@ import { fromUtf8 } from "../crypto/bytes.ts";
 import { attachmentFromFile } from "./message/attachments.ts";
 import { replyTo } from "./message/reply.ts";
 import { type Draft, emptyDraft } from "./state/drafts.ts";
+import { KeyChangedError } from "./state/pins.ts";
 import type { Item } from "./mailbox/open.ts";
 import type { Mail } from "./mail.ts";
 import { confirmMissingAttachment } from "./terminal/mentions.ts";
@@ -132,7 +133,8 @@ export class Menu {
       await work();
     } catch (error) {
       if (!isSealpostError(error) || !this.#survivable(error)) throw error;
-      this.#terminal.complain(printable(error.message));
+      const more = error instanceof KeyChangedError ? "; here menu item 8 does that" : "";
+      this.#terminal.complain(printable(error.message) + more);
       // Nobody watches a pipe: whoever runs it learns from the exit code.
       if (!this.#terminal.interactive) Deno.exitCode = exitCodeFor(error.code);
     }

@@ -10,6 +10,7 @@ import { checkBodySize, unseal, type Unsealed } from "../message/unseal.ts";
 import type { CachedEntry } from "../state/cache.ts";
 import type { FailedStanzas } from "../state/failed_stanzas.ts";
 import type { OpenedMessages } from "../state/opened_messages.ts";
+import { KeyChangedError } from "../state/pins.ts";
 import { ownIdentity, type People, type Self } from "../trust/people.ts";
 import type { Verification } from "../trust/verification.ts";
 
@@ -26,6 +27,8 @@ export interface Item {
   readonly opened: Opened | null;
   /** Why it did not open; null if it did. */
   readonly problem: string | null;
+  /** Who is said to have written it with another key than the known one; null if that is not why. */
+  readonly keyChangedOf: string | null;
   /** The same message, or another one with its id, was there under another UID before. */
   readonly duplicate: boolean;
 }
@@ -70,10 +73,12 @@ export class MessageOpener {
   /** As {@linkcode MessageOpener.open}, for a listing: with the reason if it does not open. */
   async openItem({ entry, duplicate }: CachedEntry): Promise<Item> {
     try {
-      return { entry, opened: await this.open(entry), problem: null, duplicate };
+      const opened = await this.open(entry);
+      return { entry, opened, problem: null, keyChangedOf: null, duplicate };
     } catch (error) {
       if (!isSealpostError(error) || FATAL.includes(error.code)) throw error;
-      return { entry, opened: null, problem: error.message, duplicate };
+      const keyChangedOf = error instanceof KeyChangedError ? error.person : null;
+      return { entry, opened: null, problem: error.message, keyChangedOf, duplicate };
     }
   }
 

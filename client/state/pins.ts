@@ -85,15 +85,27 @@ const schema = v.object({
 export class Pins {
   readonly #state: State;
   #pins: ReadonlyMap<string, Pin>;
+  /** What the file held when it was read or written last. */
+  #bytes: Bytes | null;
 
-  private constructor(state: State, pins: ReadonlyMap<string, Pin>) {
+  private constructor(state: State, bytes: Bytes | null) {
     this.#state = state;
-    this.#pins = pins;
+    this.#pins = decode(bytes);
+    this.#bytes = bytes;
   }
 
   /** Throws `format` or `authentication` if the file is damaged, and `file-io`. */
   static async load(state: State): Promise<Pins> {
-    return new Pins(state, decode(await state.read(FILE)));
+    return new Pins(state, await state.read(FILE));
+  }
+
+  /** Takes over what another process of this user has changed; whether there was anything. */
+  async refresh(): Promise<boolean> {
+    const bytes = await this.#state.read(FILE);
+    if (bytes === null || (this.#bytes && equal(bytes, this.#bytes))) return false;
+    this.#pins = decode(bytes);
+    this.#bytes = bytes;
+    return true;
   }
 
   get(name: string): Pin | null {
@@ -219,6 +231,7 @@ export class Pins {
       this.#pins = pins;
       const after = encode(pins);
       const unchanged = before !== null && equal(before, after);
+      this.#bytes = unchanged ? current : after;
       return { data: unchanged ? null : after, result };
     });
   }
@@ -281,11 +294,18 @@ function decode(bytes: Bytes | null): Map<string, Pin> {
   return pins;
 }
 
+/** The error of a key that is not the one known for `person`, who may have another one now. */
+export class KeyChangedError extends SealpostError {
+  constructor(readonly person: string, message: string) {
+    super("key-changed", message);
+  }
+}
+
 /**
  * The error of a key that is not the one pinned; `why` says what is wrong with its certificates, if there
  * are any.
  */
-export function keyChanged(pin: Pin, offered: Bytes, why?: string): SealpostError {
+export function keyChanged(pin: Pin, offered: Bytes, why?: string): KeyChangedError {
   const { name } = pin;
   const how = pin.verified ? "known and verified since" : "known since";
   const since = pin.offered && equal(pin.offered.fp, offered)
@@ -294,13 +314,13 @@ export function keyChanged(pin: Pin, offered: Bytes, why?: string): SealpostErro
   const certificates = why === undefined
     ? "without a certificate by the one you know"
     : `with certificates that do not hold (${why})`;
-  return new SealpostError(
-    "key-changed",
+  return new KeyChangedError(
+    name,
     `the key of ${name} is not the one you know: ${how} ${dateOf(pin.firstSeen)} is ` +
       `${formatFingerprint(pin.fp)}, ${since} is ${formatFingerprint(offered)}, ${certificates}; ` +
       `nothing was sent or opened. Ask ${name} in person or by phone which is right ` +
       `("${PROGRAM} keys show ${name}" and "keys verify ${name}" say what to compare); ` +
-      `"${PROGRAM} keys trust ${name}" or menu item 8 takes the new one`,
+      `"${PROGRAM} keys trust ${name}" takes the new one`,
   );
 }
 

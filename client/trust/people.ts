@@ -17,7 +17,7 @@ import {
   type Standing,
 } from "../../protocol/rotation.ts";
 import type { Channel } from "../connection/client_session.ts";
-import { keyChanged, type Pin, type Pins } from "../state/pins.ts";
+import { keyChanged, KeyChangedError, type Pin, type Pins } from "../state/pins.ts";
 import type { RetiredKeys } from "../state/retired_keys.ts";
 import { OWN, UNVERIFIED, type Verification, verification } from "./verification.ts";
 
@@ -330,9 +330,9 @@ export function rotatedText({ name, from, to, wasVerified }: Rotated): string {
     `place of ${formatFingerprint(from)}${next}.`;
 }
 
-function unexpectedKey(name: string, fp: Bytes, known: Bytes): SealpostError {
-  return new SealpostError(
-    "key-changed",
+function unexpectedKey(name: string, fp: Bytes, known: Bytes): KeyChangedError {
+  return new KeyChangedError(
+    name,
     `it claims to be from ${name} but has the key ${formatFingerprint(fp)}; the key known for ` +
       `${name} is ${formatFingerprint(known)}`,
   );

@@ -8,11 +8,13 @@ export type Mode =
   | "folders"
   | "contacts"
   | "attachments"
+  | "changed-key"
   | "verify"
   | "help";
 
 /** What a key makes the program do. */
 export type Action =
+  | "accept"
   | "archive"
   | "attach"
   | "attachments"
@@ -161,6 +163,7 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
     bind("h", "headers", "show all headers, or the usual ones"),
     bind("T", "quotes", "fold quoted text, or show it"),
     ...SORTING,
+    bind("t", "trust", "show both keys of a sender whose key has changed, and accept the new one"),
     bind("C", "contacts", "show contacts"),
     ...ALWAYS,
     bind("ctrl+c", "quit", "quit"),
@@ -187,7 +190,12 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
   contacts: [
     bind("enter, m", "compose", "write to the contact", "write"),
     bind("v", "verify", "compare the safety number and mark the key as verified", "verify"),
-    bind("t", "trust", "take the key that the server offers now in the place of the known one"),
+    bind(
+      "t",
+      "trust",
+      "compare a key that the server offers with the known one, and accept it",
+      "changed key",
+    ),
     ...MOVING,
     ...ALWAYS,
     bind("q, escape, left", "back", "back", "back"),
@@ -199,6 +207,17 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
     bind("s", "scan", "compare with what the other side's code says", "scan"),
     ...ALWAYS,
     bind("q, escape, left", "back", "back", "back"),
+    bind("ctrl+c", "quit", "quit"),
+  ],
+  "changed-key": [
+    bind(
+      "y",
+      "accept",
+      "accept the offered key: its owner says that it is the right one",
+      "accept",
+    ),
+    ...ALWAYS,
+    bind("q, n, escape, left", "back", "leave everything as it is", "back"),
     bind("ctrl+c", "quit", "quit"),
   ],
   attachments: [

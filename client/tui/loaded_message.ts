@@ -54,9 +54,15 @@ export class LoadedMessage {
     return this.#loading !== null;
   }
 
-  /** Takes over changed flags of the same message. */
+  /** Takes over what has changed of the same message: flags, or that it can be opened now. */
   update(): void {
-    this.#item = this.#host.mailbox.item(this.#item.entry.uid) ?? this.#item;
+    const now = this.#host.mailbox.item(this.#item.entry.uid);
+    if (!now) return;
+    if (now.opened && !this.#item.opened) {
+      this.#problem = null;
+      this.#loading = null;
+    }
+    this.#item = now;
   }
 
   /** Fetches the message, once. Afterwards it counts as read. Throws why it cannot be read. */

@@ -118,6 +118,15 @@ export class Mailbox {
     this.#work();
   }
 
+  /** Opens again what did not open because of a key: that may be accepted by now. */
+  reopen(): void {
+    for (const [uid, { keyChangedOf }] of this.#items) {
+      if (keyChangedOf !== null) this.#items.delete(uid);
+    }
+    this.#reload();
+    this.#work();
+  }
+
   /** Takes over what others of this program have changed in the cache. */
   reload(): void {
     this.#reload();

@@ -148,7 +148,7 @@ Deno.test("a key swapped after it was pinned stops the message, and both keys ar
         `${formatFingerprint(mallory.bundle.fp)}, without a certificate by the one you know; ` +
         "nothing was sent or opened. Ask carol in person or by phone which is right " +
         '("deno task keys show carol" and "keys verify carol" say what to compare); ' +
-        '"deno task keys trust carol" or menu item 8 takes the new one',
+        '"deno task keys trust carol" takes the new one',
       () => bob.mail.send(draft),
     );
     assertEquals(await bob.mail.waiting(), []);

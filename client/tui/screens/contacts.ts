@@ -1,5 +1,4 @@
 import { formatTime } from "../../../cli/format.ts";
-import { equal } from "../../../crypto/bytes.ts";
 import { formatFingerprint } from "../../../crypto/identity.ts";
 import { emptyDraft } from "../../state/drafts.ts";
 import { verification } from "../../trust/verification.ts";
@@ -7,6 +6,7 @@ import { chosen, fill, type Line, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { EMPTY_LIST, moved, scrolled, withKeys } from "../list_model.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
+import { ChangedKeyScreen } from "./changed_key.ts";
 import { ComposeScreen } from "./compose.ts";
 import { VerifyScreen } from "./verify.ts";
 
@@ -79,7 +79,8 @@ export class ContactsScreen implements Screen {
         if (name !== null) this.#verify(name);
         return;
       case "trust":
-        if (name !== null) return this.#trust(name);
+        if (name !== null) this.#host.open(new ChangedKeyScreen(this.#host, name));
+        return;
     }
   }
 
@@ -109,27 +110,5 @@ export class ContactsScreen implements Screen {
   #verify(name: string): void {
     const pin = this.#host.mail.people.pins.get(name);
     if (pin) this.#host.open(new VerifyScreen(this.#host, pin));
-  }
-
-  /** Takes the key that the server offers now, if the person knows that it is the right one. */
-  async #trust(name: string): Promise<void> {
-    const { people } = this.#host.mail;
-    const bundle = (await people.offered([name])).get(name);
-    const pin = people.pins.get(name);
-    if (!bundle || !pin) return;
-    if (equal(bundle.fp, pin.fp)) {
-      return this.#host.say(`The server offers the key of ${name} that you know.`);
-    }
-    const answer = await this.#host.choose(
-      `Known of ${name} is ${formatFingerprint(pin.fp)}, offered ${
-        formatFingerprint(bundle.fp)
-      }. ` +
-        `Either ${name} has made new keys, or somebody is between you. Does ${name} say, in person ` +
-        "or by telephone, that the offered one is right? (y/n)",
-      "yn",
-    );
-    if (answer !== "y") return this.#host.say(`The known key of ${name} stays.`);
-    await people.pins.replace(name, bundle);
-    this.#host.say(`The new key of ${name} is in use; v compares it and marks it.`, "good");
   }
 }

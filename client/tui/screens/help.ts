@@ -10,6 +10,7 @@ const TITLES: Readonly<Record<Mode, string>> = {
   folders: "The folders",
   contacts: "The contacts",
   attachments: "The attachments of a message",
+  "changed-key": "A key that has changed",
   verify: "A safety number",
   help: "This help",
 };
@@ -23,6 +24,7 @@ export function helpLines(mode: Mode, columns: number): Line[] {
     "folders",
     "contacts",
     "verify",
+    "changed-key",
     "attachments",
   ];
   const out: Line[] = [];

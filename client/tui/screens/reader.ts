@@ -14,6 +14,7 @@ import { type Header, layOut } from "../reader_view.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
 import { Scroller } from "../scroller.ts";
 import { AttachmentsScreen } from "./attachments.ts";
+import { ChangedKeyScreen } from "./changed_key.ts";
 import { ComposeScreen } from "./compose.ts";
 import { ContactsScreen } from "./contacts.ts";
 
@@ -131,6 +132,8 @@ export class ReaderScreen implements Screen {
         this.#fold = !this.#fold;
         this.#laid = null;
         return;
+      case "trust":
+        return this.#trust();
       case "contacts":
         return this.#host.open(
           new ContactsScreen(this.#host, this.#message.item.opened?.summary.from.name),
@@ -170,6 +173,14 @@ export class ReaderScreen implements Screen {
     return null;
   }
 
+  #trust(): void {
+    const { keyChangedOf, opened } = this.#message.item;
+    const name = keyChangedOf ?? opened?.summary.from.name;
+    if (name !== undefined && this.#host.mail.people.pins.get(name)) {
+      this.#host.open(new ChangedKeyScreen(this.#host, name));
+    } else this.#host.say("No key of the sender is known.");
+  }
+
   async #saveOne(): Promise<void> {
     const screen = await this.#attachments();
     if (screen && this.#message.attachments.length === 1) await screen.save();
@@ -195,8 +206,7 @@ export class ReaderScreen implements Screen {
     const { item: { opened }, problem, shown } = this.#message;
     if (problem !== null) {
       const headers = opened ? this.#headers(opened) : [];
-      const text = `This message cannot be shown: ${printable(problem)}`;
-      return layOut({ headers, text, notes: [] }, columns, false);
+      return layOut({ headers, text: this.#why(problem), notes: [] }, columns, false);
     }
     if (!opened) return [];
     const headers = this.#headers(opened);
@@ -212,6 +222,16 @@ export class ReaderScreen implements Screen {
       ...attachments.map(({ index, name, size }) => `[${index}: ${name}, ${formatSize(size)}]`),
     ];
     return layOut({ headers, text, notes }, columns, this.#fold);
+  }
+
+  /** Why the message cannot be shown, and what to do. */
+  #why(problem: string): string {
+    const name = this.#message.item.keyChangedOf;
+    if (name === null) return `This message cannot be shown: ${printable(problem)}`;
+    return `This message says that it is from ${name}, but it has another key than the one that ` +
+      `you know of ${name}. Nothing of it is shown.\n\n` +
+      `Either ${name} has made new keys, or somebody else wrote it. t shows both keys, says how ` +
+      "to find out which is right, and accepts the new one.";
   }
 
   #headers(opened: Opened): Header[] {
