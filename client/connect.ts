@@ -44,7 +44,7 @@ export async function connect(options: ConnectOptions): Promise<void> {
   let asking = false;
   const unattended = options.passwordFile !== undefined ||
     Deno.env.get("SEALPOST_PASSWORD") !== undefined;
-  const { cache = true, downloads } = await readConfig(dir);
+  const { bell = false, cache = true, downloads } = await readConfig(dir);
   let menu: Menu | null = null;
   const wholeScreen = terminal.interactive && !options.menu && !isDumb();
   const mail = await openMail({
@@ -70,6 +70,7 @@ export async function connect(options: ConnectOptions): Promise<void> {
       full = startTui(mail, {
         files: downloads ?? join(dir, "files"),
         tools: options.tools,
+        bell,
         account: `${name}@${formatAddress(address)}`,
       });
       await full.run();

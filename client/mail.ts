@@ -4,6 +4,7 @@ import { type Bytes, equal, fromBase64 } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import type { Identity } from "../crypto/identity.ts";
 import type { Entry, Flag, Folder } from "../protocol/entry.ts";
+import type { Address } from "../protocol/address.ts";
 import { decodeHello, encodeHello, type Hello } from "../protocol/hello.ts";
 import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
 import type { DeliverRequest } from "../protocol/request.ts";
@@ -25,6 +26,7 @@ import { FailedStanzas } from "./state/failed_stanzas.ts";
 import { OpenedMessages } from "./state/opened_messages.ts";
 import { Outbox, type Waiting } from "./state/outbox.ts";
 import { type Correspondent, People, type Self } from "./trust/people.ts";
+import { recipientName } from "./trust/recipient_name.ts";
 import { Pins } from "./state/pins.ts";
 import { Progress } from "./terminal/progress.ts";
 import { reseal, sealedBy } from "./message/reseal.ts";
@@ -80,6 +82,9 @@ export interface Stale {
 
 const SERVER = "server";
 
+/** Larger messages are not fetched to be searched, bytes. */
+const MAX_SEARCHED = 8 * 1024 * 1024;
+
 /** One person's mail over one connection: what was fetched is there without a connection too. */
 export class Mail {
   readonly people: People;
@@ -93,6 +98,8 @@ export class Mail {
   readonly #outbox: Outbox;
   readonly #self: Self;
   readonly #remembered: Hello | null;
+  /** The server that this client talks to; null if that is not said. */
+  server: Address | null = null;
   /** Told when the cache answers in the place of the server. */
   onStale: (stale: Stale) => void = () => {};
 
@@ -288,6 +295,14 @@ export class Mail {
   }
 
   /**
+   * The name of the user that a person means by `text`: a name, or a name and `@` with this server.
+   * Throws `no-such-user`.
+   */
+  recipientName(text: string): string {
+    return recipientName(text, this.server);
+  }
+
+  /**
    * The keys of those who are to get a message: the one place where recipients are looked up. Keys
    * that are known by now are not asked for again. Throws `limit` for more than the server takes,
    * `no-such-user`, `no-key`, `offline`.
@@ -467,6 +482,43 @@ export class Mail {
     return shown;
   }
 
+  /**
+   * Fetches the texts of messages so that searches find them, but no message of over 8 MiB. Returns how
+   * many were too large. Throws what ends the connection.
+   */
+  async fetchTexts(uids: readonly number[]): Promise<number> {
+    const progress = new Progress("Fetching", uids.length, "messages");
+    let large = 0;
+    try {
+      for (const [i, uid] of uids.entries()) {
+        const cached = await this.cache.entry(uid);
+        const opened = cached && (await this.openItem(cached)).opened;
+        if (opened && opened.entry.bodySize > MAX_SEARCHED) large++;
+        else if (opened) await this.#fetchText(opened);
+        progress.update(i + 1);
+      }
+    } finally {
+      progress.finish();
+    }
+    return large;
+  }
+
+  async #fetchText(opened: Opened): Promise<void> {
+    try {
+      const message = await this.fetch(opened);
+      try {
+        await this.show(opened, message);
+      } finally {
+        await message.dispose();
+      }
+    } catch (error) {
+      // One that is damaged, or gone meanwhile, must not keep the others from being searched.
+      if (!isSealpostError(error, "authentication", "format", "limit", "no-such-message")) {
+        throw error;
+      }
+    }
+  }
+
   /** Looks for `query`, words and phrases in quotes, in what was fetched. Asks no server for bodies. */
   search(query: string, options: SearchOptions): Promise<SearchResult> {
     return search(this.cache, this.#opener, parseQuery(query), options);
@@ -565,7 +617,7 @@ async function rememberedHello(
   return hello;
 }
 
-function checkLimits(outgoing: Outgoing): void {
+export function checkLimits(outgoing: Pick<Outgoing, "subject" | "text">): void {
   const title = [...outgoing.subject].length;
   if (title > MAX_TITLE) {
     throw new SealpostError(

@@ -27,13 +27,17 @@ export async function sendDraft(
   draft: Draft,
   options: SendDraftOptions,
 ): Promise<Sent> {
-  const { id, to, cc, bcc, subject, text } = draft;
+  const { id, subject, text } = draft;
   if (draft.unparsed) {
     throw new SealpostError(
       "usage",
       `the headers of this draft cannot be read; "drafts edit ${shortDraftId(id)}" opens it`,
     );
   }
+  const named = (names: readonly string[]) => {
+    return [...new Set(names.map((name) => mail.recipientName(name)))];
+  };
+  const [to, cc, bcc] = [named(draft.to), named(draft.cc), named(draft.bcc)];
   if (to.length + cc.length + bcc.length === 0) {
     throw new SealpostError("usage", "there is nobody to send this to; write a name after To:");
   }

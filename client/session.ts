@@ -191,6 +191,7 @@ async function openSettled(
   try {
     const { cache } = options;
     const mail = await Mail.open(name, identity, connection, state, retired, cache, [server.fp]);
+    mail.server = address;
     mail.people.onRotated = (change) => options.announce(rotatedText(change));
     return mail;
   } catch (error) {

@@ -4,7 +4,7 @@ import { forwardedText, forwardOf, quotation, replyTo } from "../message/reply.t
 import type { Opened } from "../mailbox/open.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { type CommonOptions, withMail } from "./common.ts";
-import { attachedPaths, names, writeAndSend } from "./send.ts";
+import { attachedPaths, listed, writeAndSend } from "./send.ts";
 
 /** What `reply` was given. */
 export interface ReplyOptions extends CommonOptions {
@@ -52,7 +52,7 @@ async function quotedText(mail: Mail, opened: Opened): Promise<string> {
 
 /** The `forward` command: the text of a message below one's own, and its attachments. */
 export async function forward(options: ForwardOptions): Promise<void> {
-  const to = names(options.to);
+  const to = listed(options.to);
   if (to.length === 0) {
     throw new SealpostError("usage", "forward needs somebody to send to: --to NAME");
   }

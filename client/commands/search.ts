@@ -1,5 +1,4 @@
 import { defined } from "../../crypto/defined.ts";
-import { type ErrorCode, isSealpostError } from "../../crypto/error.ts";
 import { parseName } from "../../protocol/name.ts";
 import { fit, printable } from "../../cli/printable.ts";
 import type { Mail } from "../mail.ts";
@@ -7,7 +6,6 @@ import { shortId } from "../mailbox/message_ids.ts";
 import { Progress } from "../terminal/progress.ts";
 import type { Found, SearchOptions, SearchResult } from "../mailbox/search.ts";
 import { listingLine } from "../mailbox/show.ts";
-import type { Opened } from "../mailbox/open.ts";
 import { type CommonOptions, toJson, withMail } from "./common.ts";
 import { parseFolder, parseSince } from "./inbox.ts";
 
@@ -21,9 +19,6 @@ export interface SearchCommandOptions extends CommonOptions {
   /** Whether texts that were never opened are fetched first. */
   readonly fetch: boolean;
 }
-
-/** Larger messages are not fetched to be searched, bytes. */
-const MAX_FETCHED = 8 * 1024 * 1024;
 
 /** The `search` command: the newest messages in which all words are. */
 export async function searchMail(options: SearchCommandOptions): Promise<void> {
@@ -45,7 +40,7 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
     let result = await look(mail, query, where);
     let large = 0;
     if (options.fetch && result.unindexed.length > 0) {
-      large = await fetchTexts(mail, result.unindexed);
+      large = await mail.fetchTexts(result.unindexed);
       result = await look(mail, query, where);
     }
     if (json) printJson(result.found.map(asJson));
@@ -81,40 +76,6 @@ async function look(mail: Mail, query: string, options: SearchOptions): Promise<
     progress.finish();
   }
 }
-
-/** Fetches the texts of messages; how many of them are too large for that. */
-async function fetchTexts(mail: Mail, uids: readonly number[]): Promise<number> {
-  const progress = new Progress("Fetching", uids.length, "messages");
-  let large = 0;
-  try {
-    for (const [i, uid] of uids.entries()) {
-      const cached = await mail.cache.entry(uid);
-      const opened = cached && (await mail.openItem(cached)).opened;
-      if (opened && opened.entry.bodySize > MAX_FETCHED) large++;
-      else if (opened) await fetchText(mail, opened);
-      progress.update(i + 1);
-    }
-  } finally {
-    progress.finish();
-  }
-  return large;
-}
-
-async function fetchText(mail: Mail, opened: Opened): Promise<void> {
-  try {
-    const message = await mail.fetch(opened);
-    try {
-      await mail.show(opened, message);
-    } finally {
-      await message.dispose();
-    }
-  } catch (error) {
-    // One that is damaged, or gone meanwhile, must not keep the others from being searched.
-    if (!isSealpostError(error) || !SKIPPED.includes(error.code)) throw error;
-  }
-}
-
-const SKIPPED: readonly ErrorCode[] = ["authentication", "format", "limit", "no-such-message"];
 
 function show(found: Found, print: (line: string) => void): void {
   const { item, field } = found;

@@ -3,7 +3,6 @@ import { fromUtf8 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { readFileBounded } from "../../files/atomic_file.ts";
 import { MAX_TEXT } from "../../protocol/limits.ts";
-import { parseName } from "../../protocol/name.ts";
 import { attachmentFromFile } from "../message/attachments.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
 import { sendDraft } from "../send_draft.ts";
@@ -50,9 +49,9 @@ const MAX_TEXT_BYTES = 4 * MAX_TEXT;
  */
 export async function send(options: SendOptions): Promise<void> {
   const { subject, file, tools } = options;
-  const to = names(options.to);
-  const cc = names(options.cc);
-  const bcc = names(options.bcc);
+  const to = listed(options.to);
+  const cc = listed(options.cc);
+  const bcc = listed(options.bcc);
   const edited = file === undefined && await tools?.hasEditor();
   if (to.length + cc.length + bcc.length === 0 && !edited) {
     throw new SealpostError("usage", "send needs somebody to send to: --to NAME");
@@ -64,10 +63,10 @@ export async function send(options: SendOptions): Promise<void> {
   }, "write");
 }
 
-/** Names, each once, from values that may hold several, separated by commas or semicolons. */
-export function names(values: readonly string[]): string[] {
+/** Recipients, each once, from values that may hold several, separated by commas or semicolons. */
+export function listed(values: readonly string[]): string[] {
   const all = values.flatMap((value) => value.split(/[;,]/)).map((name) => name.trim());
-  return [...new Set(all.filter((name) => name !== "").map(parseName))];
+  return [...new Set(all.filter((name) => name !== ""))];
 }
 
 /** The absolute paths of files to attach, each of which can be read. Throws why one cannot. */
@@ -94,7 +93,8 @@ export async function writeAndSend(
   };
   const whole = (text: string) => below === undefined ? text : `${text}\n${below}`;
   // Before the text is taken: what cannot be sealed for them would be lost.
-  await mail.recipients([...draft.to, ...draft.cc, ...draft.bcc]);
+  const recipients = [...draft.to, ...draft.cc, ...draft.bcc];
+  await mail.recipients(recipients.map((name) => mail.recipientName(name)));
   if (!terminal.interactive || (file ?? "-") !== "-") {
     const written = { ...draft, text: whole(await readText(terminal, file)) };
     await confirmMissingAttachment(terminal, written);

@@ -118,6 +118,11 @@ export class Cache {
     return pages * Number(this.#get("PRAGMA page_size")?.page_size) >= this.#limit;
   }
 
+  /** Another number whenever another process of this user has changed the cache. */
+  get changesElsewhere(): number {
+    return Number(this.#get("PRAGMA data_version")?.data_version);
+  }
+
   fetched(): Fetched {
     const row = this.#get("SELECT value FROM meta WHERE name = 'fetched'");
     if (typeof row?.value !== "string") return NOTHING;

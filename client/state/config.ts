@@ -20,6 +20,8 @@ const fields = {
   cache: v.optional(v.boolean()),
   /** How long the private key stays without its passphrase once that was asked for, like `8h`. */
   unlock: v.optional(v.string()),
+  /** Whether the full-screen program rings the terminal's bell when mail comes; default: no. */
+  bell: v.optional(v.boolean()),
   /** Where attachments are saved if nothing else is said; default: `files/` in the folder. */
   downloads: v.optional(v.string()),
 };

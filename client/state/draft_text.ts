@@ -6,6 +6,7 @@ import { parseName } from "../../protocol/name.ts";
 
 /** What a person writes of a message: its headers, its text and the files that go with it. */
 export interface DraftContent {
+  /** Names of users, or `name@HOST` as a person wrote it. */
   readonly to: readonly string[];
   readonly cc: readonly string[];
   readonly bcc: readonly string[];
@@ -92,7 +93,7 @@ export function parseDraft(edited: string, forwards?: Forwarded): DraftContent {
         for (const name of value.split(/[,;]/).map((part) => part.trim())) {
           if (name === "") continue;
           try {
-            people[key].push(parseName(name));
+            people[key].push(checkedRecipient(name));
           } catch (error) {
             throw isSealpostError(error) ? wrong(error.message) : error;
           }
@@ -141,4 +142,11 @@ export function parseDraft(edited: string, forwards?: Forwarded): DraftContent {
       },
     },
   };
+}
+
+/** A recipient as it was written, in lower case: `bob`, or `bob@HOST`. Throws `format`. */
+function checkedRecipient(text: string): string {
+  const at = text.indexOf("@");
+  if (at < 0) return parseName(text);
+  return `${parseName(text.slice(0, at))}@${text.slice(at + 1).toLowerCase()}`;
 }

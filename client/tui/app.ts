@@ -2,30 +2,34 @@ import { isSealpostError } from "../../crypto/error.ts";
 import { printable } from "../../cli/printable.ts";
 import type { MailEvent } from "../../protocol/request.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
+import type { Item } from "../mailbox/open.ts";
+import { titleOf } from "../mailbox/show.ts";
 import type { Mail } from "../mail.ts";
 import type { Tools } from "../terminal/programs.ts";
+import { KeyChangedError } from "../state/pins.ts";
 import { drawProgressOn } from "../terminal/progress.ts";
 import { barRows, type Connection, hintBar, type Message, messageLine, topBar } from "./chrome.ts";
 import { Display, type DisplayIo, type Key } from "./display.ts";
 import { fill, type Frame, type Line, line, type Size, span } from "./frame.ts";
-import { type Action, press } from "./keys.ts";
+import { type Action, actionOf } from "./keys.ts";
 import { editLine, EMPTY_INPUT, inputOf, insert, type LineInput } from "./line_input.ts";
 import { Mailbox } from "./mailbox.ts";
-import type { Host, InputOptions, Screen } from "./screen.ts";
+import type { Host, InputOptions, LastMove, Screen } from "./screen.ts";
 import { HelpScreen } from "./screens/help.ts";
 import { ListScreen } from "./screens/list.ts";
+import { sentence } from "./sentence.ts";
 import type { Signs } from "./signs.ts";
 import type { Theme } from "./theme.ts";
 import { wrapText } from "./wrap.ts";
 
-/** How long the second of two keys may take, milliseconds. */
-const SECOND_KEY = 600;
 /** How long a message is seen at least, and an error, milliseconds. */
 const SEEN = { info: 2000, good: 2000, error: 6000 } as const;
 /** How long the server's events are gathered before it is asked, milliseconds. */
 const GATHER = 50;
-/** Messages that one search gives. */
-const MAX_FOUND = 10_000;
+/** How often what other programs of this person change is looked for, milliseconds. */
+const LOOK_AROUND = 2000;
+/** How often the server is asked what other machines have changed, milliseconds. */
+const ASK_SERVER = 30_000;
 
 /** A question that waits for its answer. */
 interface Question {
@@ -50,6 +54,8 @@ export interface AppParts {
   readonly tools: Tools | null;
   /** Whose mail of which server it is, for the bar at the top. */
   readonly account: string;
+  /** Whether the bell rings when mail comes. */
+  readonly bell: boolean;
 }
 
 /** The full-screen program: a stack of screens, questions at the bottom, and what goes on behind. */
@@ -69,17 +75,22 @@ export class App implements Host {
   #progress: string | null = null;
   /** When the last key was pressed. */
   #pressed = 0;
-  #first: string | null = null;
-  #firstTimer: ReturnType<typeof setTimeout> | undefined;
   #gathering: ReturnType<typeof setTimeout> | undefined;
-  #clock: ReturnType<typeof setInterval> | undefined;
+  readonly #clocks: ReturnType<typeof setInterval>[] = [];
+  readonly #bell: boolean;
+  /** What {@linkcode Cache.changesElsewhere} was last. */
+  #changesElsewhere: number;
+  lastMove: LastMove | null = null;
   #catchingUp: Promise<void> | null = null;
+  #caughtUp = false;
   #left = false;
   /** Whether another program has the terminal: Ctrl-C is meant for that one. */
   #lent = false;
 
-  constructor({ mail, io, theme, signs, files, tools, account }: AppParts) {
+  constructor({ mail, io, theme, signs, files, tools, account, bell }: AppParts) {
     this.tools = tools;
+    this.#bell = bell;
+    this.#changesElsewhere = mail.cache.changesElsewhere;
     this.mail = mail;
     this.files = files;
     this.signs = signs;
@@ -129,12 +140,17 @@ export class App implements Host {
       const next = wasVerified ? `; it is not verified yet: keys verify ${name}` : "";
       this.say(`${name} has a new key, which the old one has signed${next}.`);
     };
-    this.#clock = setInterval(() => {
+    this.#every(1000, () => {
       if (this.mail.connection.state.kind !== "online") this.refresh();
-    }, 1000);
+      return Promise.resolve();
+    });
+    this.#every(LOOK_AROUND, () => this.#lookAround());
+    this.#every(ASK_SERVER, async () => {
+      if (this.mail.connection.online) await this.#sync();
+    });
     try {
       this.#display.start();
-      this.#list.changed();
+      this.#changed();
       this.background(() => this.#list.local());
       this.background(() => this.#catchUp());
       const { recovered } = this.mail.drafts;
@@ -143,9 +159,8 @@ export class App implements Host {
     } finally {
       this.#left = true;
       this.mailbox.close();
-      clearInterval(this.#clock);
+      for (const clock of this.#clocks) clearInterval(clock);
       clearTimeout(this.#gathering);
-      clearTimeout(this.#firstTimer);
       unlisten();
       drawProgressOn(null);
       stop();
@@ -160,8 +175,58 @@ export class App implements Host {
   notice(_event: MailEvent): void {
     this.#gathering ??= setTimeout(() => {
       this.#gathering = undefined;
-      this.background(() => this.mailbox.sync());
+      this.background(() => this.#sync());
     }, GATHER);
+  }
+
+  /** Does `work` again and again; what fails is tried the next time. */
+  #every(milliseconds: number, work: () => Promise<void>): void {
+    let working = false;
+    this.#clocks.push(setInterval(() => {
+      if (working) return;
+      working = true;
+      work().catch((error) => {
+        if (!isSealpostError(error)) this.fail(error);
+      }).finally(() => working = false);
+    }, milliseconds));
+  }
+
+  /** Takes over what commands of this person have changed: accepted keys, moves, marks. */
+  async #lookAround(): Promise<void> {
+    if (await this.mail.people.pins.refresh()) this.mailbox.reopen();
+    const { changesElsewhere } = this.mail.cache;
+    if (changesElsewhere === this.#changesElsewhere) return;
+    this.#changesElsewhere = changesElsewhere;
+    this.mailbox.reload();
+  }
+
+  /** Asks the server for what has changed, and announces what came. */
+  async #sync(): Promise<void> {
+    await this.#announce(await this.mailbox.sync());
+  }
+
+  /** Says which of the new messages came into the inbox and were not read elsewhere. */
+  async #announce(fresh: readonly number[]): Promise<void> {
+    const items: Item[] = [];
+    for (const uid of fresh) {
+      const item = await this.mailbox.open(uid);
+      if (!item || item.entry.folder !== "inbox" || item.entry.flags.includes("seen")) continue;
+      if (item.opened?.summary.from.name !== this.mail.name) items.push(item);
+    }
+    const [latest] = items;
+    if (!latest) return;
+    if (this.#bell) this.#display.ring();
+    const from = latest.opened ? ` from ${latest.opened.summary.from.name}` : "";
+    const text = `${from}: ${titleOf(latest)}`;
+    // An error is not wiped away by this before it can be read.
+    const { message, since = 0 } = this.#message ?? {};
+    const left = message?.kind === "error" ? SEEN.error - (performance.now() - since) : 0;
+    setTimeout(() => {
+      this.say(
+        items.length === 1 ? `New mail${text}` : `${items.length} new messages, the last${text}`,
+        "good",
+      );
+    }, Math.max(0, left));
   }
 
   /** What the screen is to show. */
@@ -203,6 +268,14 @@ export class App implements Host {
     // Without words of its own it is a defect: it ends the program as any other does.
     if (!isSealpostError(error)) return void Promise.reject(error);
     if (error.code === "cancelled") return this.say(printable(error.message));
+    if (error instanceof KeyChangedError) {
+      const name = error.person;
+      return this.say(
+        `The server offers another key for ${name} than the one you know; nothing was sent or ` +
+          "opened. C (contacts), then t shows both keys and accepts the new one.",
+        "error",
+      );
+    }
     this.say(sentence(printable(error.message)), "error");
   }
 
@@ -241,11 +314,6 @@ export class App implements Host {
 
   choose(question: string, keys: string): Promise<string | null> {
     return this.#ask(question, keys, {});
-  }
-
-  async find(words: string): Promise<readonly number[]> {
-    const { found } = await this.mail.search(words, { folder: null, limit: MAX_FOUND });
-    return found.map(({ item }) => item.entry.uid);
   }
 
   background(work: () => Promise<void>): void {
@@ -289,6 +357,8 @@ export class App implements Host {
 
   #changed(): void {
     for (const screen of this.#screens ?? []) screen.changed?.();
+    const { unread } = this.mailbox?.count("inbox") ?? { unread: 0 };
+    this.#display?.setTitle(`${unread > 0 ? `(${unread}) ` : ""}Sealpost ${this.#account}`);
     this.#display?.refresh();
   }
 
@@ -297,7 +367,10 @@ export class App implements Host {
     return this.#catchingUp ??= (async () => {
       try {
         if (!this.mail.connection.online) return;
-        await this.mailbox.sync();
+        const fresh = await this.mailbox.sync();
+        // What was there before the program is in the list.
+        if (this.#caughtUp) await this.#announce(fresh);
+        this.#caughtUp = true;
         const { sent, refused } = await this.mail.flushOutbox();
         if (sent > 0) this.say(`${sent} waiting message(s) went out.`, "good");
         for (const line of refused) {
@@ -393,33 +466,15 @@ export class App implements Host {
   #dispatch(key: Key): void | Promise<void> {
     if (this.#questions.length > 0) return this.#answer(key);
     const screen = this.#top();
-    if (this.#first === null && screen.take?.(key)) return;
-    const first = this.#first;
-    this.#forgetFirst();
-    const pressed = press(screen.mode, key.name, first);
-    switch (pressed.kind) {
-      case "action":
-        return this.#act(screen, pressed.action);
-      case "wait": {
-        const { alone } = pressed;
-        this.#first = key.name;
-        this.#firstTimer = setTimeout(() => {
-          this.#forgetFirst();
-          if (alone !== null && this.#top() === screen) this.#act(screen, alone);
-        }, SECOND_KEY);
-        return;
-      }
-      case "unknown":
-        if (key.name !== "paste") this.say("That key does nothing here; ? shows the keys.");
-    }
-  }
-
-  #forgetFirst(): void {
-    clearTimeout(this.#firstTimer);
-    this.#first = null;
+    if (screen.take?.(key)) return;
+    const action = actionOf(screen.mode, key.name);
+    if (action !== null) return this.#act(screen, action);
+    if (key.name !== "paste") this.say("That key does nothing here; ? shows the keys.");
   }
 
   #act(screen: Screen, action: Action): void | Promise<void> {
+    // Only right after a move it is clear what is taken back.
+    if (action !== "undelete") this.lastMove = null;
     switch (action) {
       case "help":
         return this.open(new HelpScreen(this, screen.mode));
@@ -517,10 +572,4 @@ export class App implements Host {
 /** What `work` throws at once is thrown later, as what it throws later is. */
 async function attempt(work: () => void | Promise<void>): Promise<void> {
   await work();
-}
-
-/** A message with a capital and a full stop. */
-function sentence(text: string): string {
-  const whole = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
 }

@@ -8,8 +8,8 @@ import type { Trust } from "./rows.ts";
 import type { Signs } from "./signs.ts";
 import { viewArea } from "./text_area.ts";
 
-/** What is known of a name: its key, or that nobody was heard of with it. */
-export type NameTrust = Trust | "new";
+/** What is known of a name: its key, that no key of it is known yet, or that it is nobody's. */
+export type NameTrust = Trust | "new" | "nobody";
 
 /** What a composer shows. */
 export interface ComposeView {
@@ -99,10 +99,11 @@ function names(text: string, { trust, signs }: ComposeView): Span[] {
   const out: Span[] = [];
   for (const name of namesIn(text)) {
     if (out.length > 0) out.push(span(", "));
-    out.push(span(printable(name)));
     const known = trust(name);
+    out.push(span(printable(name), known === "nobody" ? "bad" : "plain"));
     if (known === "verified") out.push(span(` ${signs.verified}`, "good"));
     if (known === "changed") out.push(span(" !", "bad"));
+    if (known === "nobody") out.push(span(` ${signs.nobody}`, "bad"));
     if (known === "new") out.push(span(" ?", "dim"));
   }
   return out;

@@ -32,6 +32,9 @@ export interface DisplayEvents {
 const ESCAPE_TIME = 50;
 const PASTE_ON = "\x1b[?2004h";
 const PASTE_OFF = "\x1b[?2004l";
+/** Keep the title of the terminal's window, and put it back (XTerm, CSI 22 ; 2 t and 23 ; 2 t). */
+const KEEP_TITLE = "\x1b[22;2t";
+const RESTORE_TITLE = "\x1b[23;2t";
 
 /** What a display needs of the system. */
 export interface DisplayIo {
@@ -58,6 +61,7 @@ export class Display {
   #handling: Promise<void> | null = null;
   #half = "";
   #on = false;
+  #title: string | null = null;
   #reading = false;
 
   constructor(io: DisplayIo, theme: Theme, events: DisplayEvents) {
@@ -77,7 +81,8 @@ export class Display {
     this.#on = true;
     this.#io.setRaw(true);
     this.#tui.start();
-    this.#write(PASTE_ON);
+    this.#write(KEEP_TITLE + PASTE_ON);
+    this.#writeTitle();
     if (!this.#reading) this.#read();
   }
 
@@ -86,7 +91,7 @@ export class Display {
     if (!this.#on) return;
     this.#on = false;
     try {
-      this.#write(PASTE_OFF);
+      this.#write(PASTE_OFF + RESTORE_TITLE);
       this.#tui.stop({ preserveScreen: true });
     } finally {
       this.#io.setRaw(false);
@@ -102,6 +107,22 @@ export class Display {
       this.start();
       this.redraw();
     }
+  }
+
+  /** Sets the title of the terminal's window. `title` is safe to print. */
+  setTitle(title: string): void {
+    if (title === this.#title) return;
+    this.#title = title;
+    this.#writeTitle();
+  }
+
+  #writeTitle(): void {
+    if (this.#on && this.#title !== null) this.#write(`\x1b]2;${this.#title}\x07`);
+  }
+
+  /** Rings the terminal's bell. */
+  ring(): void {
+    if (this.#on) this.#write("\x07");
   }
 
   /** Draws what changed, soon. */

@@ -13,6 +13,7 @@ export type Look =
   | "bad"
   | "accent"
   | "code"
+  | "match"
   | "quote"
   | "quote-deep";
 
@@ -125,4 +126,22 @@ export function splitAt(spans: Line, column: number): [Line, Line] {
     }
   }
   return [before, after];
+}
+
+/** `spans` with the look of what is between these positions in their text changed. */
+export function marked(spans: Line, from: number, to: number, look: Look): Line {
+  const out: Span[] = [];
+  let at = 0;
+  for (const one of spans) {
+    const end = at + one.text.length;
+    const [first, last] = [Math.max(at, from) - at, Math.min(end, to) - at];
+    if (first >= last) out.push(one);
+    else {
+      if (first > 0) out.push({ ...one, text: one.text.slice(0, first) });
+      out.push({ text: one.text.slice(first, last), look });
+      if (last < one.text.length) out.push({ ...one, text: one.text.slice(last) });
+    }
+    at = end;
+  }
+  return out;
 }

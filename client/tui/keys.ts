@@ -27,6 +27,9 @@ export type Action =
   | "differs"
   | "down"
   | "editor"
+  | "find"
+  | "find-next"
+  | "find-previous"
   | "flag"
   | "folder-1"
   | "folder-2"
@@ -76,7 +79,7 @@ export type Action =
 
 /** One line of the table: keys, what they do, and how the help says it. */
 export interface Binding {
-  /** Names of keys; two that are pressed one after the other with a space between. */
+  /** Names of keys. */
   readonly keys: readonly string[];
   readonly action: Action;
   readonly help: string;
@@ -95,7 +98,7 @@ const MOVING: readonly Binding[] = [
   bind("pageUp, ctrl+b, -", "page-up", "a page up"),
   bind("ctrl+d", "half-down", "half a page down"),
   bind("ctrl+u", "half-up", "half a page up"),
-  bind("g g, home", "top", "to the first"),
+  bind("g, home", "top", "to the first"),
   bind("G, end", "bottom", "to the last"),
 ];
 
@@ -107,14 +110,14 @@ const ALWAYS: readonly Binding[] = [
 
 const ANSWERING: readonly Binding[] = [
   bind("r", "reply", "reply to the sender", "reply"),
-  bind("g, R", "reply-all", "reply to the whole group", "all"),
+  bind("R", "reply-all", "reply to all who got it", "all"),
   bind("f", "forward", "forward", "forward"),
   bind("m", "compose", "write a message", "write"),
 ];
 
 const SORTING: readonly Binding[] = [
   bind("d, delete", "delete", "delete: to Trash; in Trash, Drafts and Outbox for good", "delete"),
-  bind("u", "undelete", "undelete: from Trash or Archive back to the inbox"),
+  bind("u", "undelete", "take back what was moved or deleted just now; else back to the inbox"),
   bind("a", "archive", "archive", "archive"),
   bind("M", "move", "move to another folder"),
   bind("F", "flag", "flag as important, or not"),
@@ -160,6 +163,9 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
     bind("s", "save", "save an attachment", "save"),
     bind("S", "save-all", "save all attachments"),
     bind("v", "attachments", "show attachments"),
+    bind("/", "find", "find in the message; . and , go to the next and the previous place", "find"),
+    bind(".", "find-next", ""),
+    bind(",", "find-previous", ""),
     bind("h", "headers", "show all headers, or the usual ones"),
     bind("T", "quotes", "fold quoted text, or show it"),
     ...SORTING,
@@ -171,7 +177,7 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
   compose: [
     bind("ctrl+x", "send", "send", "send"),
     bind("ctrl+t", "attach", "attach a file", "attach"),
-    bind("ctrl+g", "editor", "write the text in $EDITOR", "$EDITOR"),
+    bind("ctrl+g", "editor", "write in $VISUAL, $EDITOR, or what editor there is", "editor"),
     bind("ctrl+o", "postpone", "keep as a draft and leave", "postpone"),
     bind("tab", "next-field", "to the next field; in To, Cc, Bcc completes a name"),
     bind("shift+tab", "previous-field", "to the field before"),
@@ -252,27 +258,9 @@ export const TEXT_KEYS: readonly (readonly [string, string])[] = [
   ["^_, Alt-U", "undo"],
 ];
 
-/** What came of a key. */
-export type Pressed =
-  | { readonly kind: "action"; readonly action: Action }
-  /** The first of two keys; alone, `alone` is meant once nothing follows. */
-  | { readonly kind: "wait"; readonly alone: Action | null }
-  | { readonly kind: "unknown" };
-
-const UNKNOWN: Pressed = { kind: "unknown" };
-
-/** What `key` does in `mode`, after `first` if that waits for a second key. */
-export function press(mode: Mode, key: string, first: string | null = null): Pressed {
-  const find = (keys: string) => KEY_TABLE[mode].find((binding) => binding.keys.includes(keys));
-  if (first !== null) {
-    const both = find(`${first} ${key}`);
-    // A second key that does not belong to the first is one of its own.
-    return both ? { kind: "action", action: both.action } : press(mode, key);
-  }
-  const alone = find(key)?.action ?? null;
-  const begins = KEY_TABLE[mode].some(({ keys }) => keys.some((one) => one.startsWith(`${key} `)));
-  if (begins) return { kind: "wait", alone };
-  return alone === null ? UNKNOWN : { kind: "action", action: alone };
+/** What `key` does in `mode`; null if nothing. */
+export function actionOf(mode: Mode, key: string): Action | null {
+  return KEY_TABLE[mode].find(({ keys }) => keys.includes(key))?.action ?? null;
 }
 
 const NAMES: Readonly<Record<string, string>> = {
@@ -292,9 +280,8 @@ const NAMES: Readonly<Record<string, string>> = {
   delete: "Del",
 };
 
-/** A key as people write it: `^X`, `Shift-Tab`, `gg`. */
+/** A key as people write it: `^X`, `Shift-Tab`. */
 export function keyName(key: string): string {
-  if (key.includes(" ")) return key.split(" ").map(keyName).join("");
   const plus = key.lastIndexOf("+", key.length - 2);
   if (plus < 0) return NAMES[key] ?? (/^f\d+$/.test(key) ? key.toUpperCase() : key);
   const modifier = key.slice(0, plus);

@@ -54,15 +54,19 @@ export class LoadedMessage {
     return this.#loading !== null;
   }
 
-  /** Takes over what has changed of the same message: flags, or that it can be opened now. */
-  update(): void {
+  /**
+   * Takes over what has changed of the same message: flags, or that it can be opened now. Whether there
+   * was anything.
+   */
+  update(): boolean {
     const now = this.#host.mailbox.item(this.#item.entry.uid);
-    if (!now) return;
+    if (!now || now === this.#item) return false;
     if (now.opened && !this.#item.opened) {
       this.#problem = null;
       this.#loading = null;
     }
     this.#item = now;
+    return true;
   }
 
   /** Fetches the message, once. Afterwards it counts as read. Throws why it cannot be read. */

@@ -106,9 +106,12 @@ export class Mailbox {
     return item;
   }
 
-  /** Asks the server for what is new, and goes on with what is old. Throws what that throws. */
-  async sync(): Promise<void> {
-    const { renewed } = await this.#alone(() => this.#mail.sync());
+  /**
+   * Asks the server for what is new, and goes on with what is old; gives back the UIDs of what is new.
+   * Throws what that throws.
+   */
+  async sync(): Promise<readonly number[]> {
+    const { fresh, renewed } = await this.#alone(() => this.#mail.sync());
     if (renewed) {
       this.#items.clear();
       this.#events.renewed();
@@ -116,6 +119,7 @@ export class Mailbox {
     this.#older = true;
     this.#reload();
     this.#work();
+    return fresh;
   }
 
   /** Opens again what did not open because of a key: that may be accepted by now. */

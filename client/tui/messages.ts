@@ -2,7 +2,7 @@ import type { Flag, Folder } from "../../protocol/entry.ts";
 import { MAX_UIDS } from "../../protocol/limits.ts";
 import type { Item } from "../mailbox/open.ts";
 import type { Action } from "./keys.ts";
-import type { Host } from "./screen.ts";
+import type { Host, LastMove } from "./screen.ts";
 
 const FOLDER_NAMES: Readonly<Record<Folder, string>> = {
   inbox: "Inbox",
@@ -43,6 +43,7 @@ export function sorts(action: Action): boolean {
  * what the server refuses.
  */
 export async function sort(host: Host, action: Action, items: readonly Item[]): Promise<boolean> {
+  if (action === "undelete" && host.lastMove) return await undo(host, host.lastMove);
   if (items.length === 0) return false;
   const all = (flag: Flag) => items.every(({ entry }) => entry.flags.includes(flag));
   switch (action) {
@@ -92,11 +93,20 @@ async function moveAll(host: Host, items: readonly Item[], folder: Folder): Prom
     return false;
   }
   for (const uids of batches(moved)) await host.mailbox.flag(uids, [], [], folder);
-  host.say(
-    `${count(moved)} moved to ${FOLDER_NAMES[folder]}.${
-      folder === "trash" ? " u brings back from there." : ""
-    }`,
-  );
+  host.lastMove = { from: Map.groupBy(moved, ({ entry }) => entry.folder) };
+  host.say(`${count(moved)} moved to ${FOLDER_NAMES[folder]}; u takes that back.`);
+  return true;
+}
+
+/** Moves back what the last action has moved. */
+async function undo(host: Host, { from }: LastMove): Promise<true> {
+  host.lastMove = null;
+  for (const [folder, items] of from) {
+    for (const uids of batches(items)) await host.mailbox.flag(uids, [], [], folder);
+  }
+  const all = [...from.values()].flat();
+  const folders = [...from.keys()].map((folder) => FOLDER_NAMES[folder]).join(" and ");
+  host.say(`${count(all)} ${all.length === 1 ? "is" : "are"} back in ${folders}.`, "good");
   return true;
 }
 

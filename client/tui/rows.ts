@@ -38,11 +38,12 @@ export function rowOf(item: Item, { me, trust }: Reading): Row {
   const has = (flag: "seen" | "answered" | "flagged") => entry.flags.includes(flag);
   const common = { fresh: !has("seen"), answered: has("answered"), flagged: has("flagged") };
   if (!opened) {
+    const name = item.keyChangedOf;
     return {
       ...common,
-      who: "?",
-      trust: "unknown",
-      subject: titleOf(item),
+      who: name ?? "?",
+      trust: name === null ? "unknown" : "changed",
+      subject: name === null ? titleOf(item) : "[it has another key; Enter says what to do]",
       date: entry.receivedAt,
       size: null,
       attachments: 0,

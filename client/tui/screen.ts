@@ -1,3 +1,5 @@
+import type { Folder } from "../../protocol/entry.ts";
+import type { Item } from "../mailbox/open.ts";
 import type { Mail } from "../mail.ts";
 import type { Tools } from "../terminal/programs.ts";
 import type { Key } from "./display.ts";
@@ -46,6 +48,11 @@ export interface Completed {
   readonly choices: readonly string[];
 }
 
+/** Messages that were moved, and where they were before. */
+export interface LastMove {
+  readonly from: ReadonlyMap<Folder, readonly Item[]>;
+}
+
 /** What screens need of the program around them. */
 export interface Host {
   readonly mail: Mail;
@@ -55,6 +62,8 @@ export interface Host {
   readonly signs: Signs;
   /** The person's editor; null where there is none. */
   readonly tools: Tools | null;
+  /** What was moved by the last action, to be taken back; null if that moved nothing. */
+  lastMove: LastMove | null;
   /** Draws what changed. */
   refresh(): void;
   /** Says something in the line at the bottom. */
@@ -70,8 +79,6 @@ export interface Host {
   input(label: string, options?: InputOptions): Promise<string | null>;
   /** Asks a question that one of the letters of `keys` answers; null if the person leaves it. */
   choose(question: string, keys: string): Promise<string | null>;
-  /** The UIDs of the messages in which all the words are. */
-  find(words: string): Promise<readonly number[]>;
   /** Does something that may take long, with its errors told. */
   background(work: () => Promise<void>): void;
   /**

@@ -20,6 +20,17 @@ export class Scroller {
     this.#top = 0;
   }
 
+  /** The first line that is seen. */
+  get top(): number {
+    return this.#top;
+  }
+
+  /** Scrolls so that line `row` is seen, with some lines before it. */
+  reveal(row: number): void {
+    if (row >= this.#top && row < this.#top + this.#rows) return;
+    this.#top = Math.max(0, row - Math.floor(this.#rows / 3));
+  }
+
   /** Whether the end is seen. */
   get atEnd(): boolean {
     return this.#top + this.#rows >= this.#total;

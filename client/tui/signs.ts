@@ -2,6 +2,8 @@
 export interface Signs {
   readonly verified: string;
   readonly changed: string;
+  /** A name that is nobody's. */
+  readonly nobody: string;
   readonly reply: string;
   readonly attachment: string;
   readonly tagged: string;
@@ -13,6 +15,7 @@ export interface Signs {
 const UNICODE: Signs = {
   verified: "✓",
   changed: "!",
+  nobody: "✗",
   reply: "↳ ",
   attachment: "@",
   tagged: "*",
@@ -24,6 +27,7 @@ const UNICODE: Signs = {
 const ASCII: Signs = {
   verified: "+",
   changed: "!",
+  nobody: "x",
   reply: "> ",
   attachment: "@",
   tagged: "*",

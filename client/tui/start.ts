@@ -16,6 +16,8 @@ export interface StartOptions {
   readonly account: string;
   /** The person's editor; null where there is none. */
   readonly tools: Tools | null;
+  /** Whether the bell rings when mail comes. */
+  readonly bell: boolean;
 }
 
 /** The full-screen program before it has the terminal. */
@@ -27,7 +29,7 @@ export interface Started extends WholeScreen {
 }
 
 /** Makes the full-screen program for `mail`. */
-export function startTui(mail: Mail, { files, account, tools }: StartOptions): Started {
+export function startTui(mail: Mail, { files, account, tools, bell }: StartOptions): Started {
   const app = new App({
     mail,
     io: systemDisplay(),
@@ -36,6 +38,7 @@ export function startTui(mail: Mail, { files, account, tools }: StartOptions): S
     files,
     account,
     tools,
+    bell,
   });
   return {
     notice: (event) => app.notice(event),

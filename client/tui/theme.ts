@@ -21,6 +21,7 @@ export const COLOURED: Theme = {
   accent: "1;34",
   // Black on white, whatever the palette: it is for a camera.
   code: "38;5;16;48;5;231",
+  match: "1;7",
   quote: "36",
   "quote-deep": "35",
 };
@@ -38,6 +39,7 @@ export const PLAIN: Theme = {
   bad: "1",
   accent: "1",
   code: "7",
+  match: "1;7",
   quote: "2",
   "quote-deep": "2",
 };

@@ -146,7 +146,7 @@ Deno.test("what the commands refuse is one line and the right exit code", async 
     for (
       const [args, code] of [
         [["send", "-s", "x"], 64],
-        [["send", "-t", "../bob", "-s", "x"], 65],
+        [["send", "-t", "../bob", "-s", "x"], 67],
         [["send", "-t", "nobody"], 67],
         [["send", "-t", "bob"], 75],
         [["send", "-t", "alice", "-a", "nothing.pdf"], 66],

@@ -176,7 +176,7 @@ testUnless(missing, "on the whole screen nothing is lost and nothing is obeyed",
       await alice.press("g", "g", "F");
       await alice.see(/^ {2}! +bob +a picture/m);
       await alice.press("d");
-      await alice.see("The message moved to Trash.");
+      await alice.see("The message moved to Trash; u takes that back.");
       await alice.press("4");
       await alice.see(/Trash +1/);
       await alice.see("a picture");

@@ -11,7 +11,7 @@ export const OF_THIS_MACHINE: readonly Mutant[] = [
   one(
     "a text is read before it is known whether it can be sealed",
     "client/commands/send.ts",
-    "  await mail.recipients([...draft.to, ...draft.cc, ...draft.bcc]);\n",
+    "  await mail.recipients(recipients.map((name) => mail.recipientName(name)));\n",
     "",
   ),
   one(

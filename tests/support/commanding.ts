@@ -13,6 +13,13 @@ export interface AsOptions {
   readonly env?: Record<string, string>;
 }
 
+/** How {@linkcode Commanding.at} starts a command. */
+export interface AtOptions extends AsOptions {
+  readonly build?: Build;
+  readonly columns?: number;
+  readonly rows?: number;
+}
+
 /** A server and people with a sealpost.toml, who run commands in their folders. */
 export class Commanding implements AsyncDisposable {
   private constructor(readonly group: Group) {}
@@ -46,9 +53,10 @@ export class Commanding implements AsyncDisposable {
   async at(
     name: string,
     args: readonly string[],
-    { password = passwordOf(name), env = {}, build }: AsOptions & { readonly build?: Build } = {},
+    { password = passwordOf(name), env = {}, build, ...size }: AtOptions = {},
   ): Promise<Screen> {
     return await Screen.start(args, {
+      ...size,
       cwd: this.group.path(name),
       build: build ?? await buildFor(args),
       env: { ...password === null ? {} : { SEALPOST_PASSWORD: password }, ...env },

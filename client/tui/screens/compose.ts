@@ -1,24 +1,24 @@
 import { formatSize } from "../../../cli/format.ts";
 import { resolve } from "@std/path";
 import { isSealpostError, SealpostError } from "../../../crypto/error.ts";
-import { MAX_TITLE } from "../../../protocol/limits.ts";
-import { parseName } from "../../../protocol/name.ts";
 import { printable } from "../../../cli/printable.ts";
 import { attachmentFromFile } from "../../message/attachments.ts";
 import { base64LinesSize } from "../../message/base64_lines.ts";
 import type { DraftContent } from "../../state/draft_text.ts";
 import { type Draft, emptyDraft } from "../../state/drafts.ts";
 import { missingAttachment } from "../../terminal/mentions.ts";
+import { checkLimits } from "../../mail.ts";
 import { sendDraft } from "../../send_draft.ts";
 import { verification } from "../../trust/verification.ts";
 import { AutosavedDraft, editInFile, headerProblem } from "../../terminal/write_draft.ts";
-import { commonStart, completePath, nameAt } from "../complete.ts";
+import { commonStart, completePath, nameAt, namesIn } from "../complete.ts";
 import {
   attached,
   type Composition,
   compositionOf,
   contentOf,
   edited,
+  type Focus,
   focusBy,
   namesField,
   typed,
@@ -29,6 +29,8 @@ import type { Key } from "../display.ts";
 import type { Size } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
+import { sentence } from "../sentence.ts";
+import { ChangedKeyScreen } from "./changed_key.ts";
 
 /** A message that is being written. Every change is on the disk, sealed, a second later. */
 export class ComposeScreen implements Screen {
@@ -38,6 +40,9 @@ export class ComposeScreen implements Screen {
   readonly #original: string;
   #composition: Composition;
   #layout: ComposeLayout | null = null;
+  /** Why names are nobody's, by name as it was typed; null for those that are somebody's. */
+  readonly #checked = new Map<string, string | null>();
+  #sending = false;
   /** The sizes of attachments of a draft are looked at once. */
   #looked: Promise<void> | null = null;
 
@@ -87,8 +92,7 @@ export class ComposeScreen implements Screen {
       case "next-field":
         return this.#tab();
       case "previous-field":
-        this.#composition = focusBy(this.#composition, -1);
-        return;
+        return this.#focus(focusBy(this.#composition, -1).focus);
       case "send":
         return this.#send();
       case "attach":
@@ -112,6 +116,7 @@ export class ComposeScreen implements Screen {
 
   #set(composition: Composition): void {
     const before = this.#composition;
+    this.#focus(composition.focus);
     this.#composition = composition;
     if (composition.text.lines !== before.text.lines) {
       const { lines } = composition.text;
@@ -120,6 +125,42 @@ export class ComposeScreen implements Screen {
     if (composition.fields !== before.fields || composition.attachments !== before.attachments) {
       const { text: _, ...parts } = contentOf(composition);
       this.#autosaved.set(parts);
+    }
+  }
+
+  /** Moves the cursor. Names are checked when their field is left. */
+  #focus(focus: Focus): void {
+    const before = this.#composition.focus;
+    this.#composition = { ...this.#composition, focus };
+    if (focus === before || !namesField(before)) return;
+    const names = namesIn(this.#composition.fields[before].text);
+    this.#host.background(async () => {
+      const wrong = await this.#firstWrong(names);
+      if (wrong !== null) this.#host.say(wrong, "error");
+    });
+  }
+
+  /** Why the first of `names` that is nobody's is so; null if there is none, as far as is known. */
+  async #firstWrong(names: readonly string[]): Promise<string | null> {
+    for (const name of names) {
+      if (!this.#checked.has(name)) this.#checked.set(name, await this.#whyNobody(name));
+    }
+    const wrong = names.find((name) => this.#checked.get(name));
+    return wrong === undefined ? null : sentence(this.#checked.get(wrong) ?? "");
+  }
+
+  async #whyNobody(written: string): Promise<string | null> {
+    const { mail } = this.#host;
+    try {
+      const name = mail.recipientName(written);
+      const known = name === mail.name || mail.people.pins.get(name) !== null;
+      if (!known && mail.connection.online) await mail.people.offered([name]);
+      return null;
+    } catch (error) {
+      if (isSealpostError(error, "no-such-user", "no-key")) return error.message;
+      // What the server could not be asked now is asked when the message is sent.
+      if (isSealpostError(error)) return null;
+      throw error;
     }
   }
 
@@ -137,7 +178,7 @@ export class ComposeScreen implements Screen {
     } else if (focus === "text") {
       return this.#set(typed(this.#composition, "    "));
     }
-    this.#composition = focusBy(this.#composition, 1);
+    this.#focus(focusBy(this.#composition, 1).focus);
   }
 
   #complete(field: "to" | "cc" | "bcc", start: number, word: string): boolean {
@@ -161,9 +202,12 @@ export class ComposeScreen implements Screen {
     return mark === "✓" ? ` ${this.#host.signs.verified}` : mark.trimEnd();
   }
 
-  #trust(name: string): NameTrust {
-    if (name === this.#host.mail.name) return "unknown";
-    const pin = this.#host.mail.people.pins.get(name);
+  #trust(written: string): NameTrust {
+    if (this.#checked.get(written)) return "nobody";
+    const { mail } = this.#host;
+    const name = written.split("@")[0] ?? "";
+    if (name === mail.name) return "unknown";
+    const pin = mail.people.pins.get(name);
     if (!pin) return "new";
     const { verified, state } = verification(pin);
     return verified ? "verified" : state === "changed" ? "changed" : "unknown";
@@ -263,40 +307,31 @@ export class ComposeScreen implements Screen {
   }
 
   async #send(): Promise<void> {
-    await this.#looked;
-    const written = contentOf(this.#composition);
-    if (!await this.#fit(written)) return;
-    this.#autosaved.set(written);
-    const draft = { ...this.#autosaved.draft };
-    // From here on the message is safe whatever happens.
-    await this.#autosaved.save();
-    this.#host.leave(this);
-    const to = [...written.to, ...written.cc, ...written.bcc].join(", ");
-    this.#host.say(`Sending to ${to} …`);
-    this.#host.background(() => send(this.#host, draft, to));
+    // While the first one asks the server, a second ^X must not send it too.
+    if (this.#sending) return;
+    this.#sending = true;
+    try {
+      await this.#looked;
+      const written = contentOf(this.#composition);
+      if (!await this.#fit(written)) return;
+      this.#autosaved.set(written);
+      const draft = { ...this.#autosaved.draft };
+      // From here on the message is safe whatever happens.
+      await this.#autosaved.save();
+      this.#host.leave(this);
+      const to = [...written.to, ...written.cc, ...written.bcc].join(", ");
+      this.#host.say(`Sending to ${to} …`);
+      this.#host.background(() => send(this.#host, draft, to));
+    } finally {
+      this.#sending = false;
+    }
   }
 
   /** Whether the message is fit to be sent; if not, the person was told, or asked. */
   async #fit(written: DraftContent): Promise<boolean> {
-    const names = [...written.to, ...written.cc, ...written.bcc];
-    if (names.length === 0) {
-      this.#composition = { ...this.#composition, focus: "to" };
-      this.#host.say("Whom is it for? Write a name after To.", "error");
-      return false;
-    }
-    for (const name of names) {
-      try {
-        parseName(name);
-      } catch (error) {
-        if (!isSealpostError(error)) throw error;
-        this.#host.say(`"${printable(name)}" is not a user's name.`, "error");
-        return false;
-      }
-    }
-    if ([...written.subject].length > MAX_TITLE) {
-      this.#host.say(`A subject has at most ${MAX_TITLE} characters.`, "error");
-      return false;
-    }
+    if (!await this.#recipientsFit(written)) return false;
+    checkLimits(written);
+    for (const path of written.attachments) await attachmentFromFile(path);
     if (written.subject === "") {
       const answer = await this.#host.choose("It has no subject. Send it? (y/n)", "yn");
       if (answer !== "y") {
@@ -308,6 +343,42 @@ export class ComposeScreen implements Screen {
     if (word === null) return true;
     const question = `The text says "${printable(word)}", but nothing is attached. Send it? (y/n)`;
     return await this.#host.choose(question, "yn") === "y";
+  }
+
+  /** Whether all recipients can be sent to; if not, the cursor is where one of them cannot. */
+  async #recipientsFit(written: DraftContent): Promise<boolean> {
+    const { mail } = this.#host;
+    const names = [...written.to, ...written.cc, ...written.bcc];
+    if (names.length === 0) {
+      this.#composition = { ...this.#composition, focus: "to" };
+      this.#host.say("Whom is it for? Write a name after To.", "error");
+      return false;
+    }
+    // Who was nobody a minute ago may be somebody now.
+    for (const name of names) if (this.#checked.get(name)) this.#checked.delete(name);
+    const wrong = await this.#firstWrong(names);
+    if (wrong !== null) {
+      const field = (["to", "cc", "bcc"] as const)
+        .find((one) => written[one].some((name) => this.#checked.get(name)));
+      if (field) this.#composition = { ...this.#composition, focus: field };
+      this.#host.say(wrong, "error");
+      return false;
+    }
+    const users = [...new Set(names.map((name) => mail.recipientName(name)))];
+    const others = users.filter((name) => name !== mail.name);
+    // A key that has changed is learned of here, where something can be done about it.
+    if (mail.connection.online) await mail.people.offered(others);
+    const changed = others.find((name) => mail.people.pins.get(name)?.offered);
+    if (changed !== undefined) {
+      this.#host.open(
+        new ChangedKeyScreen(this.#host, changed, () => {
+          this.#host.say(`The new key of ${changed} is in use; ^X sends the message.`, "good");
+        }),
+      );
+      return false;
+    }
+    await mail.recipients(users);
+    return true;
   }
 }
 

@@ -36,6 +36,7 @@ export function helpLines(mode: Mode, columns: number): Line[] {
     if (one === "compose") {
       for (const [keys, help] of TEXT_KEYS) out.push(row(keys, help));
       out.push(row("NAME ?", "no key of that name is known here yet"));
+      out.push(row("NAME ✗", "there is nobody of that name"));
     }
     out.push([]);
   }

@@ -2,6 +2,7 @@ import { fromBase64 } from "../../../crypto/bytes.ts";
 import { printable } from "../../../cli/printable.ts";
 import type { SavedDraft } from "../../state/drafts.ts";
 import type { Item } from "../../mailbox/open.ts";
+import type { SearchResult } from "../../mailbox/search.ts";
 import type { Waiting } from "../../state/outbox.ts";
 import { type Line, right, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
@@ -20,6 +21,9 @@ import { answer, type Answering, type MessageCursor, ReaderScreen } from "./read
 /** Columns from which the folders stand beside the list, and what they take. */
 const WIDE = 110;
 const SIDE = 22;
+
+/** Messages that one search shows. */
+const MAX_FOUND = 10_000;
 
 /** A message of the outbox. */
 interface Unsent {
@@ -321,7 +325,15 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
       if (action === "delete") return await this.#discardUnsent(key.slice(1));
       return this.#host.say("A message that waits can be thrown away with d, and no more.");
     }
-    if (await sort(this.#host, action, await this.#chosen())) this.#tagged.clear();
+    const undone = action === "undelete" ? this.#host.lastMove : null;
+    const items = undone ? [] : await this.#chosen();
+    if (!await sort(this.#host, action, items)) return;
+    this.#tagged.clear();
+    const back = undone && [...undone.from.values()].flat()[0];
+    const restored = back && `m${back.entry.uid}`;
+    if (restored && this.#list.keys.includes(restored)) {
+      this.#list = { ...this.#list, cursor: restored };
+    }
   }
 
   async #discard(id: string): Promise<void> {
@@ -352,14 +364,46 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
       return this.#update();
     }
     this.#host.say("Searching …");
-    const uids = new Set(await this.#host.find(words));
+    const { mail, mailbox } = this.#host;
+    const look = () => mail.search(words, { folder: null, limit: MAX_FOUND });
+    const result = await look();
+    this.#showFound(words, result);
+    const texts = result.unindexed.length;
+    const older = mailbox.fetching ? " Older messages are still being fetched." : "";
+    if (texts === 0) return this.#host.say(`${foundText(result)}${older}`);
+    const closed = texts === 1
+      ? "The text of 1 message was never fetched, so it was not searched."
+      : `The texts of ${texts} messages were never fetched, so they were not searched.`;
+    if (!mail.connection.online) return this.#host.say(`${foundText(result)} ${closed}`);
+    const question = `${foundText(result)} ${closed} Fetch and search ${
+      texts === 1 ? "it" : "them"
+    }? (y/n)`;
+    if (await this.#host.choose(question, "yn") !== "y") return;
+    const large = await mail.fetchTexts(result.unindexed);
+    const whole = await look();
+    if (this.#found?.words === words) this.#showFound(words, whole);
+    const left = whole.unindexed.length - large;
+    this.#host.say(
+      `${foundText(whole)}${large > 0 ? ` ${large} messages are too large to be searched.` : ""}${
+        left > 0 ? ` The texts of ${left} messages cannot be read.` : ""
+      }${older}`,
+    );
+  }
+
+  #showFound(words: string, { found }: SearchResult): void {
+    const uids = new Set(found.map(({ item }) => item.entry.uid));
     if (this.#folder === "drafts" || this.#folder === "outbox") this.go("inbox");
     this.#found = { words, uids };
     this.#list = EMPTY_LIST;
     this.#update();
-    const count = uids.size === 1 ? "1 message" : `${uids.size} messages`;
-    this.#host.say(uids.size === 0 ? "Nothing was found." : `${count} found; Esc shows all again.`);
+    this.#host.refresh();
   }
+}
+
+function foundText({ found, matches }: SearchResult): string {
+  if (matches === 0) return "Nothing was found.";
+  const most = matches > found.length ? `, of which the newest ${found.length} are shown` : "";
+  return `${matches} ${matches === 1 ? "message" : "messages"} found${most}; Esc shows all again.`;
 }
 
 function uidOf(key: string): number | null {

@@ -6,7 +6,8 @@ import { formatMessageId } from "../../../protocol/uuid.ts";
 import type { Item, Opened } from "../../mailbox/open.ts";
 import { dateLine, senderNote, titleOf } from "../../mailbox/show.ts";
 import { forwardedText, forwardOf, quotation, replyTo } from "../../message/reply.ts";
-import { fill, type Line, type Size, span } from "../frame.ts";
+import { findIn, type Match } from "../find.ts";
+import { fill, type Line, marked, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { LoadedMessage } from "../loaded_message.ts";
 import { sort, sorts } from "../messages.ts";
@@ -52,6 +53,12 @@ export async function answer(
   host.open(new ComposeScreen(host, draft));
 }
 
+interface Laid {
+  readonly for: string;
+  readonly lines: Line[];
+  readonly matches: readonly Match[];
+}
+
 /** One message. */
 export class ReaderScreen implements Screen {
   readonly mode = "reader";
@@ -61,8 +68,12 @@ export class ReaderScreen implements Screen {
   #message: LoadedMessage;
   #allHeaders = false;
   #fold = false;
-  /** The lines as they were laid out last, and for what. */
-  #laid: { readonly for: string; readonly lines: Line[] } | null = null;
+  /** The lines as they were laid out last, for what, and where in them the words were found. */
+  #laid: Laid | null = null;
+  /** What is looked for; empty for nothing. */
+  #words = "";
+  /** Which of the places it is found at is shown; null if none is. */
+  #match: Match | null = null;
 
   constructor(host: Host, list: MessageCursor, item: Item) {
     this.#host = host;
@@ -77,8 +88,19 @@ export class ReaderScreen implements Screen {
 
   show({ columns, rows }: Size): Shown {
     if (!this.#message.started) this.#host.background(() => this.#load());
-    return { lines: this.#scroller.show(this.#lines(columns), rows) };
+    this.#columns = columns;
+    const { lines } = this.#layout(columns);
+    const shown = this.#scroller.show(lines, rows);
+    const { top } = this.#scroller;
+    return {
+      lines: shown.map((line, i) => {
+        const parts = this.#match?.parts.filter(({ row }) => row === top + i) ?? [];
+        return parts.reduce((all, { from, to }) => marked(all, from, to, "match"), line);
+      }),
+    };
   }
+
+  #columns = 80;
 
   async #load(): Promise<void> {
     const message = this.#message;
@@ -90,8 +112,7 @@ export class ReaderScreen implements Screen {
   }
 
   changed(): void {
-    this.#message.update();
-    this.#laid = null;
+    if (this.#message.update()) this.#laid = null;
   }
 
   async close(): Promise<void> {
@@ -132,6 +153,12 @@ export class ReaderScreen implements Screen {
         this.#fold = !this.#fold;
         this.#laid = null;
         return;
+      case "find":
+        return this.#find();
+      case "find-next":
+        return this.#goOn(1);
+      case "find-previous":
+        return this.#goOn(-1);
       case "trust":
         return this.#trust();
       case "contacts":
@@ -147,6 +174,7 @@ export class ReaderScreen implements Screen {
     await this.#message.dispose();
     this.#message = new LoadedMessage(this.#host, item);
     this.#laid = null;
+    this.#match = null;
     this.#scroller.reset();
     this.#host.refresh();
   }
@@ -196,10 +224,54 @@ export class ReaderScreen implements Screen {
     await (await this.#attachments())?.saveAll();
   }
 
-  #lines(columns: number): Line[] {
+  async #find(): Promise<void> {
+    const last = this.#words === "" ? "" : ` (Enter: ${printable(this.#words)})`;
+    const words = await this.#host.input(`Find${last}:`);
+    if (words === null) return;
+    if (words.trim() === "") return this.#goOn(1);
+    this.#words = words;
+    this.#fold = false;
+    this.#laid = null;
+    this.#match = null;
+    this.#goOn(1);
+  }
+
+  /** Goes to the next place of what is looked for, or to the one before. */
+  #goOn(by: 1 | -1): void {
+    if (this.#words === "") return this.#host.say("/ finds words in the message.");
+    const { matches } = this.#layout(this.#columns);
+    const shown = printable(this.#words);
+    if (matches.length === 0) return this.#host.say(`"${shown}" is not in this message.`);
+    // From what is seen on, if none was shown yet.
+    const after = matches.findIndex(({ row }) => row >= this.#scroller.top);
+    const at = this.#match
+      ? matches.indexOf(this.#match) + by
+      : by > 0
+      ? (after < 0 ? matches.length : after)
+      : (after < 0 ? matches.length : after) - 1;
+    const index = (at + matches.length) % matches.length;
+    this.#match = matches[index] ?? null;
+    if (this.#match) this.#scroller.reveal(this.#match.row);
+    const around = at >= matches.length
+      ? ", from the top again"
+      : at < 0
+      ? ", from the end again"
+      : "";
+    this.#host.say(`"${shown}" ${index + 1} of ${matches.length}${around}`);
+  }
+
+  #layout(columns: number): Laid {
     const state = `${columns} ${this.#fold} ${this.#allHeaders}`;
-    if (this.#laid?.for !== state) this.#laid = { for: state, lines: this.#layOut(columns) };
-    return this.#laid.lines;
+    if (this.#laid?.for !== state) {
+      const lines = this.#layOut(columns);
+      const matches = findIn(lines, this.#words);
+      this.#laid = { for: state, lines, matches };
+      const [part] = this.#match?.parts ?? [];
+      this.#match = matches.find(({ parts: [first] }) => {
+        return first?.row === part?.row && first?.from === part?.from;
+      }) ?? null;
+    }
+    return this.#laid;
   }
 
   #layOut(columns: number): Line[] {
