@@ -18,7 +18,7 @@ import { waitFor } from "../support/wait.ts";
 const REFUSED = { code: 77, stderr: `sealpost: ${LOGIN_REFUSED}\n` };
 
 Deno.test("user_pass.json is edited while the server runs", async (t) => {
-  await using group = await Group.start(["alice", "bob", "carol"]);
+  await using group = await Group.start(["alice", "bob", "carol"], { plain: true });
   const path = group.path("server", "user_pass.json");
   const users = async (): Promise<Record<string, string>> =>
     JSON.parse(await Deno.readTextFile(path));
