@@ -45,7 +45,7 @@ import type { TimedStream } from "./admission/timed_stream.ts";
 /** What deciding on a login needs. */
 export interface LoginContext {
   readonly identity: Identity;
-  readonly grid: TimingGrid;
+  readonly timingGrid: TimingGrid;
   /** What the server says of itself at this moment. */
   readonly hello: () => Hello;
   readonly store: Store;
@@ -156,7 +156,11 @@ async function prove(
   try {
     b = await context.slots.run(slot.source.name, async () => {
       await handshake.readA(concat(first, rest));
-      return await handshake.writeB(context.hello());
+      const message = await handshake.writeB(context.hello());
+      // Inside the slot, and counted from the arrival: neither when B leaves nor when the next one in
+      // the queue begins tells how long the private operation took.
+      await context.timingGrid.wait(arrived);
+      return message;
     });
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
@@ -164,8 +168,6 @@ async function prove(
     await rejectConnection(stream, busyLine(limit, retryAfter));
     return { outcome: "busy" };
   }
-  // The time in the queue is part of the time on the grid, and the slot is free for the next one.
-  await context.grid.wait(arrived);
   await stream.write(b);
 
   const c = await reader.exactly(SIZE_C);

@@ -93,8 +93,8 @@ export async function startServer(
   let store: Store | null = null;
   const users: Users = await Users.open(join(dir, "user_pass.json"), {
     onProblem: (message) => log.warn("user_pass.json", { problem: message }),
-    onChange: (names) => {
-      store?.ensureAccounts(names).catch(logStoreError);
+    onChange: (added) => {
+      store?.ensureAccounts(added).catch(logStoreError);
       registry.endAll(
         (session) => users.isInForce(session.name, session.credential),
         "your account was changed; log in again",
@@ -120,7 +120,7 @@ export async function startServer(
   const limiter = new ConnectionLimiter(current, penalties);
   const loginContext: LoginContext = {
     identity,
-    grid: await TimingGrid.measure(identity),
+    timingGrid: await TimingGrid.measure(identity),
     hello: () => ({
       server: `sealpost/${PROGRAM_VERSION}`,
       maxMessage: current().maxMessage,

@@ -24,10 +24,8 @@ export interface UserEntry {
  */
 export function parseUserFile(text: string, path: string): readonly UserEntry[] {
   const fail = (offset: number, what: string): SealpostError => {
-    const before = text.slice(0, offset);
-    const line = before.split("\n").length;
-    const column = offset - (before.lastIndexOf("\n") + 1) + 1;
-    return new SealpostError("config", `${path}:${line}:${column}: ${what}`);
+    const column = offset - text.slice(0, offset).lastIndexOf("\n");
+    return new SealpostError("config", `${path}:${lineAt(text, offset)}:${column}: ${what}`);
   };
   const errors: ParseError[] = [];
   const root = parseBounded(text, errors, fail);
@@ -36,17 +34,22 @@ export function parseUserFile(text: string, path: string): readonly UserEntry[] 
   if (root?.type !== "object") {
     throw fail(root?.offset ?? 0, `expected an object: { "name": "password" }`);
   }
-  const lines = new Map<string, number>();
+  const offsets = new Map<string, number>();
   return (root.children ?? []).map((property) => {
     const entry = userOf(property, fail);
     const at = property.offset;
-    const first = lines.get(entry.name);
+    const first = offsets.get(entry.name);
     if (first !== undefined) {
-      throw fail(at, `the name ${entry.name} is there already in line ${first}`);
+      throw fail(at, `the name ${entry.name} is there already in line ${lineAt(text, first)}`);
     }
-    lines.set(entry.name, text.slice(0, at).split("\n").length);
+    offsets.set(entry.name, at);
     return entry;
   });
+}
+
+/** The line, from 1, of the character at `offset` of `text`. */
+function lineAt(text: string, offset: number): number {
+  return text.slice(0, offset).split("\n").length;
 }
 
 /** The tree of `text`; the library goes down into every array, which the stack ends. */

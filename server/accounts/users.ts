@@ -34,8 +34,11 @@ export interface UsersOptions {
    * distinct message, and of permissions that let others read it. One line, never a password.
    */
   readonly onProblem: (message: string) => void;
-  /** Told after a change, not at the start: of names, or of somebody's password. */
-  readonly onChange?: (names: readonly string[]) => void;
+  /**
+   * Told after a change, not at the start: of names, or of somebody's password. `added` are the names
+   * that are new.
+   */
+  readonly onChange?: (added: readonly string[]) => void;
   /** Told after each plain password that was hashed, which takes some 50 ms each. */
   readonly onHashed?: (done: number, total: number) => void;
 }
@@ -339,11 +342,12 @@ export class Users {
     first: boolean,
   ): void {
     const users = new Map(entries.map(({ name, value }) => [name, hashes.get(name) ?? value]));
-    const before = JSON.stringify([...this.#users]);
+    const before = this.#users;
     this.#users = users;
-    if (!first && !this.#closed && JSON.stringify([...users]) !== before) {
-      this.#options.onChange?.(this.names());
-    }
+    const isSame = users.size === before.size &&
+      [...users].every(([name, value]) => before.get(name) === value);
+    if (first || this.#closed || isSame) return;
+    this.#options.onChange?.([...users.keys()].filter((name) => !before.has(name)));
   }
 
   #warn(exposure: string | undefined): void {

@@ -26,8 +26,8 @@ interface Recipient {
 /**
  * Stores an uploaded message for all its recipients or for none. Names, keys, sizes and room are
  * checked before any of its bulk is taken; the dispatcher drains what is left of that when this
- * throws. A message that was stored before, and is sent again because its answer was lost, counts for
- * no limit.
+ * throws. A message that was stored before, and is sent again because its answer was lost, is checked
+ * against no limit but that of messages a minute.
  *
  * An upload whose connection is lost is kept as far as it came. One that goes on after `offset` bytes
  * is hashed from its first byte, and must have the announced digest: `cancelled` says that it cannot go
@@ -47,7 +47,7 @@ export const handleDeliver: Handler<"deliver"> = async (request, context, data) 
   if (!before) await checkRecipients(recipients, limits, context);
   const announced = continuation(request);
   checkSize(request.size, limits);
-  if (!before) chargeMessage(limits, context);
+  chargeMessage(limits, context);
 
   const hash = createHash("sha256");
   const reader = new EnvelopeReader();

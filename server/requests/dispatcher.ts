@@ -46,6 +46,10 @@ interface Unreadable {
 const MAX_HELD = 1024 * 1024;
 /** A request takes about as many times its size in memory, between its arrival and its answer. */
 const PARSED = 4;
+/** Data frames shorter than this cost more to take than they bring, bytes. */
+const SMALL_FRAME = 1024;
+/** As many small data frames count as a request. */
+const SMALL_FRAMES_PER_REQUEST = 16;
 /** A client that asks too fast is told so no more often than this, milliseconds. */
 const TELL_EVERY = 10_000;
 
@@ -67,6 +71,8 @@ export class Dispatcher {
    */
   #upload: { id: number; data: Handoff; optional: boolean } | null = null;
   #lastId = 0;
+  /** Small data frames since the last one that was charged. */
+  #smallFrames = 0;
   /** Bytes of memory that this session's requests in progress have reserved. */
   #reserved = 0;
   #onReleased: (() => void) | null = null;
@@ -124,6 +130,7 @@ export class Dispatcher {
         if (this.#upload?.id !== frame.id) {
           throw new SealpostError("protocol", "data that belongs to no request");
         }
+        await this.#chargeSmallFrame(frame);
         return await this.#upload.data.push(frame.payload);
       case FrameKind.end:
         if (this.#upload?.id !== frame.id) {
@@ -221,6 +228,13 @@ export class Dispatcher {
         this.#jobs.delete(job.id);
       }
     });
+  }
+
+  /** Counts every so many small data frames as a request. */
+  async #chargeSmallFrame({ payload }: Frame): Promise<void> {
+    if (payload.length >= SMALL_FRAME || ++this.#smallFrames < SMALL_FRAMES_PER_REQUEST) return;
+    this.#smallFrames = 0;
+    await this.#slowDown();
   }
 
   /** Reads the next request later if they come too fast. */

@@ -193,8 +193,10 @@ export const SETTINGS = [
     group: "Logins",
     live: true,
     help: "RSA operations of handshakes at a time",
-    about: "Each keeps one core busy for some milliseconds. More than there are cores makes " +
-      "logins no faster, and slows down everybody who is logged in.",
+    about: "Each keeps one core busy for some milliseconds, and its place until the next step of " +
+      "the timing grid, 15 ms or more, so that its duration does not show in when the next one " +
+      "begins: one place lets some 60 logins a second begin. More places slow down everybody who " +
+      "is logged in.",
   },
   {
     name: "handshake-queue",
@@ -438,7 +440,7 @@ export const SETTINGS = [
     live: true,
     help: "messages a minute that one user may send, over time",
     about: "Counted over all connections of a user, when the upload begins; one that is sent " +
-      "again because its answer was lost does not count. Refused as `busy`, with the seconds " +
+      "again because its answer was lost counts again. Refused as `busy`, with the seconds " +
       "until the next one.",
   },
   {
@@ -464,7 +466,7 @@ export const SETTINGS = [
     help: "requests a second of one connection, over time; faster ones are slowed down",
     about: "The server reads the next request later: nothing is refused and nothing is lost, so " +
       "there is nothing to try again. The client is told by an event that names the limit, at " +
-      "most every ten seconds.",
+      "most every ten seconds. Sixteen data frames of less than 1 KiB count as a request.",
   },
   {
     name: "requests-burst",

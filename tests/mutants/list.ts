@@ -91,13 +91,19 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "server/accounts/users.ts": ["server/accounts/tickets"],
   "server/accounts/tickets.ts": ["server/accounts/tickets"],
   "server/requests/dispatcher.ts": [{
+    file: "server/requests/dispatcher",
+    filter: "/small data frames/",
+  }, {
     file: "adversary/malicious_client",
     filter: "/ids that belong/",
   }],
   "protocol/rotation.ts": ["vectors/rotation", "protocol/rotation"],
   "files/next_keys.ts": ["files/next_keys"],
   "server/requests/rotate_begin.ts": ["server/requests/rotate"],
-  "server/login.ts": ["server/requests/rotate"],
+  "server/login.ts": [
+    "server/requests/rotate",
+    { file: "server/login", filter: "/keeps its place/" },
+  ],
   "server/requests/rotate.ts": ["server/requests/rotate"],
   "client/state/outbox.ts": ["client/state/outbox"],
   "client/state/pins.ts": ["client/state/pins", "adversary/rotation"],
@@ -130,6 +136,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
     filter: "/tickets do not come back/",
   }],
   "server/requests/deliver.ts": [
+    { file: "server/requests/deliver", filter: "/too many messages/" },
     { file: "adversary/malicious_client", filter: "/have other keys|contradicts the request/" },
   ],
 };

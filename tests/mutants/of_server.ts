@@ -1,7 +1,8 @@
-import { type Mutant, one } from "./mutant.ts";
+import { both, type Mutant, one } from "./mutant.ts";
 
 const DISPATCHER = "server/requests/dispatcher.ts";
 const DELIVER = "server/requests/deliver.ts";
+const LOGIN = "server/login.ts";
 const SESSION = "server/session.ts";
 const STORE = "server/store/sqlite_store.ts";
 
@@ -78,5 +79,29 @@ export const OF_SERVER: readonly Mutant[] = [
     "server/accounts/tickets.ts",
     "credential: await digestOf(holder.credential),",
     'credential: await digestOf(this.#users.credential(holder.name) ?? ""),',
+  ),
+  both(
+    "a handshake's place in the queue is free when its private operation ends",
+    LOGIN,
+    [
+      "      await context.timingGrid.wait(arrived);\n      return message;",
+      "      return message;",
+    ],
+    [
+      "  await stream.write(b);",
+      "  await context.timingGrid.wait(arrived);\n  await stream.write(b);",
+    ],
+  ),
+  one(
+    "data frames of a byte cost nothing",
+    DISPATCHER,
+    "if (payload.length >= SMALL_FRAME ||",
+    "if (payload.length >= 0 ||",
+  ),
+  one(
+    "a message that was delivered can be sent again without limit",
+    DELIVER,
+    "  chargeMessage(limits, context);",
+    "  if (!before) chargeMessage(limits, context);",
   ),
 ];

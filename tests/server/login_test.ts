@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
+import { ClientHandshake } from "../../protocol/handshake.ts";
 import { parseBusyLine } from "../../protocol/plaintext.ts";
 import { RawSession } from "../support/raw_session.ts";
 import { Serving } from "../support/serving.ts";
@@ -92,4 +93,26 @@ Deno.test("whoever meets a limit of connections is told which, and when to try a
   );
   assertEquals(serving.server.observer.rejected.get("max-connections-per-source"), 1);
   await Promise.all([session, third, bob].map((one) => one.close()));
+});
+
+Deno.test("a handshake keeps its place in the queue until its answer has left", async () => {
+  await using serving = await Serving.start(["alice"]);
+  const { bundle } = serving.folder;
+  const [hostname = "", port] = serving.address.split(":");
+  const { identity } = serving.person("alice");
+  const sockets = await Promise.all(
+    Array.from({ length: 16 }, () => Deno.connect({ hostname, port: Number(port) })),
+  );
+  try {
+    const firsts = await Promise.all(
+      sockets.map(async () => await (await ClientHandshake.start(bundle, identity)).writeA()),
+    );
+    await Promise.all(sockets.map((socket, i) => socket.write(firsts[i] ?? new Uint8Array(0))));
+    await Promise.race(sockets.map((socket) => socket.read(new Uint8Array(1))));
+    // A step of the grid is four times what the others' private operations take.
+    const waiting = serving.server.gauges().queues["rsa"] ?? 0;
+    assert(waiting >= 12, `${waiting} wait when the first of 16 is answered`);
+  } finally {
+    for (const socket of sockets) socket.close();
+  }
 });

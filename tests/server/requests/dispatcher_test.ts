@@ -23,6 +23,38 @@ Deno.test("requests that come too fast are answered later, all of them, and the 
   await connection.close();
 });
 
+Deno.test("small data frames are slowed down like requests, and large ones are not", async () => {
+  await using serving = await Serving.start(["alice", "bob"], {
+    "requests-per-second": "50",
+    "requests-burst": "20",
+  });
+  const alice = await serving.session("alice");
+  const large = await preseal(alice.person, [alice.person], 2_000_000);
+  await alice.deliver(large);
+  assertEquals(alice.events.filter(({ event }) => event !== "mail"), []);
+  await alice.close();
+
+  const connection = await serving.connection("alice");
+  const { request, bytes } = await preseal(serving.person("alice"), [serving.person("alice")]);
+  await connection.send({ kind: FrameKind.request, id: 1, payload: encodeJson(request) });
+  const sending = (async () => {
+    for (const byte of bytes.subarray(0, 800)) {
+      await connection.send({ kind: FrameKind.data, id: 1, payload: new Uint8Array([byte]) });
+    }
+    await connection.send({ kind: FrameKind.data, id: 1, payload: bytes.slice(800) });
+    await connection.send({ kind: FrameKind.end, id: 1, payload: new Uint8Array(0) });
+  })();
+  const told: string[] = [];
+  for (;;) {
+    const frame = await connection.receive();
+    if (frame?.kind === FrameKind.response) break;
+    told.push(new TextDecoder().decode(frame?.payload));
+  }
+  await sending;
+  assertEquals(told[0], '{"event":"slowed","limit":"requests-per-second"}');
+  await connection.close();
+});
+
 Deno.test("one user's uploads that stand still do not hold up the others'", async () => {
   await using serving = await Serving.start(["alice", "bob"], { "max-in-flight-total": "8MiB" });
   const stuck = await serving.connection("alice");
