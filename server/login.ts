@@ -182,11 +182,7 @@ async function prove(
     if (!e) return endedEarly(stream, slot, context);
     await handshake.readE(e);
     const keys = await handshake.split();
-    connection = new Connection(stream, reader, {
-      send: keys.responder,
-      receive: keys.initiator,
-    });
-    wipe(keys.responder, keys.initiator);
+    connection = recordsOver(stream, reader, keys);
     exporter = keys.exporter;
     decision = await decide(claim, stream.peer, slot, context, exporter);
   } finally {
@@ -213,6 +209,14 @@ async function prove(
     nextTicket: null,
     exporter,
   };
+}
+
+/** The records over `stream`, with the keys of a handshake, which are erased where they are not needed. */
+function recordsOver(stream: TimedStream, reader: ExactReader, keys: SplitKeys): Connection {
+  const { responder, initiator } = keys;
+  const connection = new Connection(stream, reader, { send: responder, receive: initiator });
+  wipe(responder, initiator);
+  return connection;
 }
 
 /** A ticket that is not accepted: the client logs in with its password instead. */
@@ -258,11 +262,7 @@ async function resume(
   if (!await context.tickets.take(id)) return STALE;
   await stream.write(await handshake.writeR2(context.hello()));
   const keys = await handshake.split();
-  const connection = new Connection(stream, reader, {
-    send: keys.responder,
-    receive: keys.initiator,
-  });
-  wipe(keys.responder, keys.initiator);
+  const connection = recordsOver(stream, reader, keys);
   const fp = client.fp;
   const { peer } = stream;
   context.log.info("resumed", { name, peer, key: formatFingerprint(fp) });

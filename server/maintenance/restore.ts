@@ -3,6 +3,7 @@ import { SealpostError } from "../../crypto/error.ts";
 import { syncFolder, wrapFileError } from "../../files/atomic_file.ts";
 import { ensurePrivateDir, isThere } from "../../files/key_files.ts";
 import { printable } from "../../cli/printable.ts";
+import { formatUtcSeconds } from "../accounts/user_state.ts";
 import { isBodyName } from "../store/body_files.ts";
 import {
   BODIES_NAME,
@@ -286,7 +287,7 @@ export async function restore(options: RestoreOptions & { readonly json: boolean
   if (options.json) console.log(JSON.stringify(report, null, 2));
   else {
     const say = (line: string) => console.log(printable(line));
-    const until = new Date(manifest.at).toISOString().replace(/\.\d+Z$/, "Z");
+    const until = formatUtcSeconds(manifest.at);
     say(`restored ${join(options.from, snapshot)}`);
     for (const line of describeReport(check)) say(line);
     if (aside !== null) say(`what was there is in ${aside}`);
