@@ -28,7 +28,7 @@ const KINDS: Readonly<Record<Kind, readonly Deno.PermissionDescriptor[]>> = {
       ({ name: "env", variable }) as const
     ),
   ],
-  run: [{ name: "run" }, { name: "run", command: "sh" }],
+  run: [{ name: "run" }, { name: "run", command: "/bin/sh" }],
 };
 
 type Kind = "read" | "write" | "net" | "env" | "run";
@@ -84,7 +84,7 @@ function isGranted(name: Kind): boolean {
   return KINDS[name].some((use) => Deno.permissions.querySync(use).state === "granted");
 }
 
-/** Whether this process may start programs now (`sh`, which is all it is ever granted). Asks nobody. */
+/** Whether this process may start programs now (`/bin/sh`, which is all it is ever granted). Asks nobody. */
 export function mayStartPrograms(): boolean {
   return isGranted("run");
 }

@@ -11,6 +11,7 @@ import { Menu } from "./menu.ts";
 import { findProfile, type Profile } from "./state/profile.ts";
 import type { Tools } from "./terminal/programs.ts";
 import { openMail } from "./session.ts";
+import { tempFolderOf } from "./state/state.ts";
 import { handedOver, openTerminal, type Terminal } from "./terminal/terminal.ts";
 import type { Started } from "./tui/start.ts";
 
@@ -27,8 +28,11 @@ export interface ConnectOptions {
   readonly passwordFile?: string;
   /** Whether it is the numbered menu at a terminal too. */
   readonly menu: boolean;
-  /** The person's editor; null where there is none. */
-  readonly tools: Tools | null;
+  /**
+   * Starts what the person's editor needs for drafts in a folder, and gives up the right to start
+   * programs; null where there is no editor.
+   */
+  readonly openTools: (folder: string) => Promise<Tools | null>;
 }
 
 /**
@@ -40,6 +44,7 @@ export async function connect(options: ConnectOptions): Promise<void> {
   let full: Started | null = null;
   const terminal = handedOver(openTerminal({ pipedSecrets: true }), () => full);
   const { address, name, dir } = await whoAndWhere(terminal, options);
+  const tools = await options.openTools(tempFolderOf(dir, name));
   // A password that is needed again can be asked for only while no other question is.
   let asking = false;
   const unattended = options.passwordFile !== undefined ||
@@ -69,7 +74,7 @@ export async function connect(options: ConnectOptions): Promise<void> {
       const { startTui } = await import("./tui/start.ts");
       full = startTui(mail, {
         files: downloads ?? join(dir, "files"),
-        tools: options.tools,
+        tools,
         bell,
         account: `${name}@${formatAddress(address)}`,
       });

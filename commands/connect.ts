@@ -1,6 +1,6 @@
 import { type Command, defineCommand } from "../cli/command.ts";
 import { defined } from "../crypto/defined.ts";
-import { openEditor, openTools } from "./editor.ts";
+import { isAtTerminal, openTools } from "./editor.ts";
 import { CLIENT_VARIABLES, DEBUG, NOT_AN_ARGUMENT, PASSPHRASE, WITH_PROGRAMS } from "./shared.ts";
 
 const NOT_A_VALUE = "every user of this machine can see the arguments of a program; " +
@@ -64,7 +64,6 @@ export const CONNECT_COMMANDS: readonly Command[] = [
       ],
     },
     run: async (given) => {
-      const tools = given.flag("menu") ? await openTools(false) : await openEditor();
       const { connect } = await import("../client/connect.ts");
       await connect({
         ...defined({
@@ -73,7 +72,7 @@ export const CONNECT_COMMANDS: readonly Command[] = [
           passwordFile: given.optional("password-file"),
         }),
         menu: given.flag("menu"),
-        tools,
+        openTools: (folder) => openTools(!given.flag("menu") && isAtTerminal(), folder),
       });
     },
   }),

@@ -73,7 +73,7 @@ export const DRAFTS_COMMANDS: readonly Command[] = [
       await editSavedDraft({
         ...mailOptions(given),
         id: given.text("ID"),
-        tools: await openEditor(),
+        tools: await openEditor(mailOptions(given)),
       });
     },
   }),

@@ -1,21 +1,41 @@
 import { giveUpPrograms } from "../cli/rights.ts";
+import type { ProfileOptions } from "../client/state/profile.ts";
 import type { Hooks, Tools } from "../client/terminal/programs.ts";
 
 /**
- * A person's editor and pager, if `wanted` and where there are any. From then on this process can
- * start no program.
+ * A person's pager, and the editor for drafts in `folder` (null: none), if `wanted` and where there are
+ * any. From then on this process can start no program.
  */
-export async function openTools(wanted: boolean): Promise<Tools | null> {
-  const tools = wanted ? (await import("../client/terminal/programs.ts")).Tools.start() : null;
+export async function openTools(
+  wanted: boolean,
+  folder: string | null = null,
+): Promise<Tools | null> {
+  const tools = wanted
+    ? (await import("../client/terminal/programs.ts")).Tools.start(folder)
+    : null;
   giveUpPrograms();
   return tools;
 }
 
-/** {@linkcode openTools} where a person is at a terminal, and writes what no `file` has. */
-export async function openEditor(file?: string): Promise<Tools | null> {
-  return await openTools(
-    file === undefined && Deno.stdin.isTerminal() && Deno.stdout.isTerminal(),
-  );
+/**
+ * {@linkcode openTools} for the drafts of whoever `options` name, where a person is at a terminal, and
+ * writes what no `file` has. Throws what `findProfile` throws.
+ */
+export async function openEditor(
+  options: ProfileOptions,
+  file?: string,
+): Promise<Tools | null> {
+  if (file !== undefined || !isAtTerminal()) return await openTools(false);
+  const { findProfile } = await import("../client/state/profile.ts");
+  const { tempFolderOf } = await import("../client/state/state.ts");
+  // The command itself says which folder is used.
+  const { dir, name } = await findProfile({ ...options, json: true });
+  return await openTools(true, tempFolderOf(dir, name));
+}
+
+/** Whether a person types and reads. */
+export function isAtTerminal(): boolean {
+  return Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
 }
 
 /**

@@ -56,7 +56,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
       await send({
         ...mailOptions(given),
         ...textOptions(given),
-        tools: await openEditor(given.optional("file")),
+        tools: await openEditor(mailOptions(given), given.optional("file")),
         to: given.all("to"),
         cc: given.all("cc"),
         bcc: given.all("bcc"),
@@ -162,7 +162,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
       await reply({
         ...mailOptions(given),
         ...textOptions(given),
-        tools: await openEditor(given.optional("file")),
+        tools: await openEditor(mailOptions(given), given.optional("file")),
         id: given.text("ID"),
         all: given.flag("all"),
       });
@@ -185,7 +185,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
       await forward({
         ...mailOptions(given),
         ...textOptions(given),
-        tools: await openEditor(given.optional("file")),
+        tools: await openEditor(mailOptions(given), given.optional("file")),
         id: given.text("ID"),
         to: given.all("to"),
       });

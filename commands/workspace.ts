@@ -4,7 +4,13 @@ import { nameArgument } from "../cli/options.ts";
 import { keygen, readServerKey } from "../keygen.ts";
 import { wrapFileError, writeFileAtomic } from "../files/atomic_file.ts";
 import { loadBundle, publicKeyPath, SERVER_NAME } from "../files/key_files.ts";
-import { adoptFolder, disownFolder, namesIn, requireOwnFiles } from "../files/own_folders.ts";
+import {
+  adoptFolder,
+  disownFolder,
+  namesIn,
+  requireOwnFiles,
+  STATE_FOLDER,
+} from "../files/own_folders.ts";
 import { requireOwnServer } from "../files/server_folder.ts";
 import { CONFIG_FILE } from "../client/state/config.ts";
 import { isName } from "../protocol/name.ts";
@@ -19,9 +25,6 @@ import { join, SEPARATOR } from "@std/path";
 const FILES = "files";
 /** The folder of the server's store, in the server's folder. */
 const MAIL = "mail";
-/** What a client remembers, in its folder. */
-const CLIENT_STATE = ".sealpost";
-
 /**
  * `client NAME`: the folder of a client on this machine, with keys and the server's public key.
  * Throws `usage`, `file-missing` (no server key), and what {@linkcode keygen} throws.
@@ -186,7 +189,7 @@ function isOwnKey(client: string, entry: Deno.DirEntry): boolean {
 /** Whether `entry` of a client's folder is made by this program: keys and what it remembers. */
 function belongsTo(client: string, entry: Deno.DirEntry): boolean {
   return isOwnKey(client, entry) || entry.name === `${SERVER_NAME}_public.pem` ||
-    entry.name === CLIENT_STATE;
+    entry.name === STATE_FOLDER;
 }
 
 /** Keeps a server from starting; null if there is no store. Throws `busy` if one is running. */

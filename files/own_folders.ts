@@ -134,6 +134,9 @@ async function realPath(dir: string): Promise<string> {
   }
 }
 
+/** What a client remembers, in its folder, with a folder in it for each user. */
+export const STATE_FOLDER = ".sealpost";
+
 /** What in a folder decides whose mail is read, by whom, and on which server. */
 const DECIDES = /_(?:private|public)(?:\.[0-9a-f]+)?\.pem$|^sealpost\.toml$|^\.sealpost$/;
 
@@ -148,7 +151,7 @@ const DECIDES = /_(?:private|public)(?:\.[0-9a-f]+)?\.pem$|^sealpost\.toml$|^\.s
 export async function requireOwnFiles(dir: string, { named }: { named: boolean }): Promise<void> {
   const uid = Deno.build.os === "windows" ? null : await ownUid(dir);
   await requireOwn(dir, uid, named);
-  const state = join(dir, ".sealpost");
+  const state = join(dir, STATE_FOLDER);
   for (const name of await namesIn(dir)) {
     if (DECIDES.test(name)) await requireOwn(join(dir, name), uid, named);
   }

@@ -8,9 +8,12 @@ import { EDITING, type State } from "./state.ts";
 // what the editor writes beside it is private too. It is plain text, so it is removed as soon as it
 // can be.
 
-const TEXT = "message.txt";
+/** The name of the text in its folder. */
+export const EDITED_TEXT = "message.txt";
+/** Hexadecimal digits of a draft's id. */
+export const DRAFT_ID_DIGITS = 16;
 const LOCK = "lock";
-const ID = /^[0-9a-f]{16}$/;
+const ID = new RegExp(`^[0-9a-f]{${DRAFT_ID_DIGITS}}$`);
 /** Bytes. */
 const MAX_TEXT = 16 * 1024 * 1024;
 
@@ -58,7 +61,7 @@ export class EditorFile implements Disposable {
   }
 
   get path(): string {
-    return join(this.#folder, TEXT);
+    return join(this.#folder, EDITED_TEXT);
   }
 
   /**

@@ -12,6 +12,7 @@ import {
 } from "../../files/atomic_file.ts";
 import { lockFile, tryLockFile } from "../../files/file_lock.ts";
 import { isThere } from "../../files/key_files.ts";
+import { STATE_FOLDER } from "../../files/own_folders.ts";
 import { parseName } from "../../protocol/name.ts";
 import type { RetiredKeys } from "./retired_keys.ts";
 
@@ -23,6 +24,16 @@ const OVERHEAD = 1 + NONCE_SIZE + TAG_SIZE;
 const FILE_NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/;
 const LOCK = "lock";
 const TEMP = "tmp";
+
+/** The folder of the state of user `name` in their client's folder `dir`. Throws `format`. */
+export function stateFolder(dir: string, name: string): string {
+  return join(dir, STATE_FOLDER, parseName(name));
+}
+
+/** The folder for temporary files in it: {@linkcode State.tempFolder}. Throws `format`. */
+export function tempFolderOf(dir: string, name: string): string {
+  return join(stateFolder(dir, name), TEMP);
+}
 
 /** What the names of temporary files begin with that may hold what somebody wrote: they stay. */
 export const EDITING = "edit-";
@@ -75,7 +86,7 @@ export class State {
     identity: Identity,
     retired: RetiredKeys | null = null,
   ): Promise<State> {
-    const folder = join(dir, ".sealpost", parseName(name));
+    const folder = stateFolder(dir, name);
     const raw = await rawStateKey(identity);
     const state = new State(folder, await importAesKey(raw), raw, identity.bundle.fp, retired);
     await state.#prepare();
@@ -203,7 +214,7 @@ export class State {
    * sealed for; false if it was not there. Throws `busy`, `file-io`.
    */
   static async forget(dir: string, name: string, file: string): Promise<boolean> {
-    const folder = join(dir, ".sealpost", parseName(name));
+    const folder = stateFolder(dir, name);
     const path = join(folder, file);
     if (!await isThere(path)) return false;
     using _lock = await lockFolder(folder);

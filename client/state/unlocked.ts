@@ -16,7 +16,7 @@ import {
   writeFileAtomic,
 } from "../../files/atomic_file.ts";
 import { ensurePrivateDir, isThere, requirePrivate } from "../../files/key_files.ts";
-import { parseName } from "../../protocol/name.ts";
+import { stateFolder } from "./state.ts";
 import { variable } from "../../cli/environment.ts";
 
 const LABEL = "sealpost/1 unlock";
@@ -45,7 +45,7 @@ export function runtimeFolder(): string | null {
 }
 
 function blobPath(dir: string, name: string): string {
-  return join(dir, ".sealpost", parseName(name), "unlocked");
+  return join(stateFolder(dir, name), "unlocked");
 }
 
 /**
@@ -84,7 +84,7 @@ export async function keepUnlocked(
   );
   try {
     const sealed = await aesSeal(await importAesKey(raw), NONCE, plaintext, bound(header, name));
-    await ensurePrivateDir(join(dir, ".sealpost", name));
+    await ensurePrivateDir(stateFolder(dir, name));
     await writeFileAtomic(join(runtime, `${toHex(id)}.key`), raw);
     await writeFileAtomic(blobPath(dir, name), concat(header, sealed));
   } finally {
@@ -155,7 +155,7 @@ export async function forgetUnlocked(
     // Another process of this user was faster.
     if (!(error instanceof Deno.errors.NotFound)) throw wrapFileError(error, `remove ${path}`);
   }
-  await syncFolder(join(dir, ".sealpost", name));
+  await syncFolder(stateFolder(dir, name));
   return true;
 }
 

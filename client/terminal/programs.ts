@@ -1,6 +1,9 @@
 import { type Bytes, concat, equal, fromUtf8, random, toHex, utf8 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { resolve } from "@std/path";
 import { printable } from "../../cli/printable.ts";
+import { DRAFT_ID_DIGITS, EDITED_TEXT } from "../state/editor_file.ts";
+import { EDITING } from "../state/state.ts";
 import { mayStartPrograms } from "../../cli/rights.ts";
 
 // The programs of a person's choice that this one uses: editor, pager, what watch runs. They are
@@ -9,18 +12,34 @@ import { mayStartPrograms } from "../../cli/rights.ts";
 // finds no such right, and the shells do only what is written below.
 
 /**
+ * The shell; by its path, since the right to start it is granted at the very start of the program,
+ * which must work without PATH too.
+ */
+const SHELL = "/bin/sh";
+
+/**
  * Reads requests, a line each, and answers in a line. Editors and pagers have no business with
  * passwords. Ctrl-C is for the program that runs, not for the shell: a signal that is caught, unlike
  * one that is ignored, is a usual one to its children.
+ *
+ * The folder of what may be edited is an argument, and a request names a draft by its id, 16 digits:
+ * to vi or less a file name such as `-c:!command` would be an order.
  */
-const TOOLS = `unset SEALPOST_PASSWORD SEALPOST_PASSPHRASE
+export const TOOLS = `unset SEALPOST_PASSWORD SEALPOST_PASSPHRASE
 trap : INT
+folder=$1
+set --
 while IFS= read -r request; do
   case $request in
     editor)
       if [ -n "\${VISUAL:-$EDITOR}" ]; then echo yes; else echo no; fi ;;
     edit)
-      IFS= read -r file || exit
+      IFS= read -r id || exit
+      case $folder:$id in
+        :* | *: | *:*[!0123456789abcdef]*) echo refused; continue ;;
+      esac
+      [ "\${#id}" -eq ${DRAFT_ID_DIGITS} ] || { echo refused; continue; }
+      file=$folder/${EDITING}$id/${EDITED_TEXT}
       (eval "\${VISUAL:-$EDITOR} \\"\\$file\\"") </dev/tty >/dev/tty 2>&1
       echo "$?" ;;
     suspend)
@@ -71,7 +90,7 @@ done`;
 function startShell(script: string, args: readonly string[]): Deno.ChildProcess | null {
   if (Deno.build.os === "windows" || !mayStartPrograms()) return null;
   try {
-    return new Deno.Command("sh", {
+    return new Deno.Command(SHELL, {
       args: ["-c", script, "sh", ...args],
       stdin: "piped",
       stdout: "piped",
@@ -113,9 +132,12 @@ export class Tools {
     shell.unref();
   }
 
-  /** Starts the shell for both; null where there is none. Must come before `giveUpPrograms`. */
-  static start(): Tools | null {
-    const shell = startShell(TOOLS, []);
+  /**
+   * Starts the shell for both; null where there is none. What is edited are drafts in `folder`, the
+   * one for temporary files of somebody's state; null: nothing is. Must come before `giveUpPrograms`.
+   */
+  static start(folder: string | null): Tools | null {
+    const shell = startShell(TOOLS, [folder === null ? "" : resolve(folder)]);
     return shell && new Tools(shell);
   }
 
@@ -133,14 +155,11 @@ export class Tools {
   }
 
   /**
-   * Opens the file at `path` in the person's editor and waits until that ends. Throws `file-io` if it
-   * does not start or ends with an error.
+   * Opens the text of draft `id` ({@linkcode EditorFile}) in the person's editor and waits until that
+   * ends. Throws `file-io` if it does not start or ends with an error.
    */
-  async edit(path: string): Promise<void> {
-    if (/[\r\n]/.test(path)) {
-      throw new SealpostError("file-io", "the path of your folder has a line end; rename it");
-    }
-    const code = await besideProgram(() => this.#ask(`edit\n${path}`));
+  async edit(id: string): Promise<void> {
+    const code = await besideProgram(() => this.#ask(`edit\n${id}`));
     if (code === "0") return;
     throw new SealpostError(
       "file-io",

@@ -181,21 +181,21 @@ async function rescue(terminal: Terminal, autosaved: AutosavedDraft): Promise<bo
 }
 
 /**
- * Gives a draft, headers and all, to `edit` in a file, and takes and saves what comes back, also if
+ * Gives a draft, headers and all, to `edit` in its editor file, by its id, and takes and saves what comes back, also if
  * `edit` fails; a draft whose headers cannot be read is `unparsed` then. False if the text was left as
  * it was. Throws what `edit` and saving throw.
  */
 export async function editInFile(
   drafts: Drafts,
   autosaved: AutosavedDraft,
-  edit: (path: string) => Promise<void>,
+  edit: (id: string) => Promise<void>,
 ): Promise<boolean> {
   const { draft } = autosaved;
   const before = textOf(draft);
   using file = await drafts.createEditorFile(draft);
   let after = before;
   try {
-    await edit(file.path);
+    await edit(file.id);
   } finally {
     // However the editor ended: what it wrote is what counts.
     after = await file.read() ?? before;
@@ -233,7 +233,7 @@ export async function editDraft(
 ): Promise<boolean> {
   let changed = false;
   for (;;) {
-    if (await editInFile(drafts, autosaved, (path) => tools.edit(path))) changed = true;
+    if (await editInFile(drafts, autosaved, (id) => tools.edit(id))) changed = true;
     const problem = headerProblem(autosaved.draft);
     if (problem === null) return changed;
     terminal.complain(`This cannot be sent: ${printable(problem)}`);

@@ -317,14 +317,14 @@ Deno.test("every command has a task, and no task has more rights than it needs",
       line,
       /^ROOT=\$PWD && cd "\$INIT_CWD" && .*deno run --no-prompt .*"\$ROOT\/main.ts"$/,
     );
-    assert(!/--allow-run(?!=sh )/.test(line), line);
+    assert(!/--allow-run(?!=\/bin\/sh )/.test(line), line);
     if (task !== "as:guide") {
       assertMatch(line, /&& SEALPOST_HERE=1 .*--allow-env=\S*SEALPOST_/, task);
     }
     assertEquals(line.includes("tools/socket_permission.ts"), /server|operator/.test(task), task);
   }
   assertMatch(tasks["as:operator"], /--allow-net=127\.0\.0\.1:0"\$\(/);
-  assertEquals(await permissionsOf("man"), ["--allow-run=sh", "--allow-env=SEALPOST_DEBUG"]);
+  assertEquals(await permissionsOf("man"), ["--allow-run=/bin/sh", "--allow-env=SEALPOST_DEBUG"]);
   const folder = ["--allow-read=.", "--allow-write=."];
   assertEquals((await permissionsOf("keygen")).slice(0, 2), folder);
   assertEquals((await permissionsOf("inbox")).slice(0, 2), folder);
@@ -337,7 +337,7 @@ const WITNESS = `addEventListener("unload", () => {
     read: has({ name: "read", path: "." }),
     write: has({ name: "write", path: "." }),
     net: has({ name: "net", host: "127.0.0.1:0" }),
-    run: has({ name: "run", command: "sh" }),
+    run: has({ name: "run", command: "/bin/sh" }),
     env: VARIABLES.filter((variable) => has({ name: "env", variable })),
   };
   Deno.stderr.writeSync(new TextEncoder().encode("LEFT " + JSON.stringify(left) + "\\n"));

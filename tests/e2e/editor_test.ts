@@ -209,7 +209,7 @@ testUnless(missing, "a person writes in an editor and reads in a pager", async (
       assertEquals((await screen.ended()).code, 0);
       assertWitness(await screen.text(), "connecting");
     }
-    const build = await buildFor(["serve"], [witness, "--allow-run=sh"]);
+    const build = await buildFor(["serve"], [witness, "--allow-run=/bin/sh"]);
     const dir = people.group.path("other");
     await Deno.mkdir(join(dir, "server"), { recursive: true });
     for await (const { name, isFile } of Deno.readDir(people.group.path("server"))) {

@@ -40,6 +40,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/terminal/terminal.ts": ["e2e/secret_input"],
   "client/commands/send.ts": ["e2e/secret_input"],
   "client/session.ts": ["e2e/secret_input"],
+  "client/terminal/programs.ts": ["client/terminal/programs"],
   "client/state/profile.ts": ["e2e/prepared_folder"],
   "files/own_folders.ts": ["e2e/prepared_folder"],
   "files/server_folder.ts": ["e2e/prepared_folder"],

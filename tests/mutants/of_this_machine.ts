@@ -56,4 +56,16 @@ export const OF_THIS_MACHINE: readonly Mutant[] = [
     "const OTHERS_WRITE = 0o022;",
     "const OTHERS_WRITE = 0o000;",
   ),
+  one(
+    "the shell for editors opens any name",
+    "client/terminal/programs.ts",
+    "        :* | *: | *:*[!0123456789abcdef]*) echo refused; continue ;;\n",
+    "        :*) echo refused; continue ;;\n",
+  ),
+  one(
+    "the shell for editors opens names of any length",
+    "client/terminal/programs.ts",
+    "|| { echo refused; continue; }",
+    "|| :",
+  ),
 ];

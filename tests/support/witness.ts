@@ -2,7 +2,7 @@
 // start others, whenever it reads what somebody else wrote, and at its end.
 
 const says = (when: string) => {
-  const { state } = Deno.permissions.querySync({ name: "run", command: "sh" });
+  const { state } = Deno.permissions.querySync({ name: "run", command: "/bin/sh" });
   console.error(`witness: ${when} ${state === "granted" ? "may" : "may not"} start programs`);
 };
 

@@ -51,7 +51,7 @@ export function permissionFlags(triple: string = Deno.build.target): string[] {
     "--allow-write",
     "--allow-net",
     "--allow-env",
-    ...isWindows(triple) ? [] : ["--allow-run=sh"],
+    ...isWindows(triple) ? [] : ["--allow-run=/bin/sh"],
   ];
 }
 

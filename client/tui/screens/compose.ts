@@ -263,8 +263,8 @@ export class ComposeScreen implements Screen {
     this.#autosaved.set(contentOf(this.#composition));
     const before = this.#autosaved.draft;
     try {
-      await editInFile(mail.drafts, this.#autosaved, (path) => {
-        return this.#host.lend(() => tools.edit(path));
+      await editInFile(mail.drafts, this.#autosaved, (id) => {
+        return this.#host.lend(() => tools.edit(id));
       });
     } finally {
       if (this.#autosaved.draft !== before) this.#takeOver(this.#autosaved.draft);
