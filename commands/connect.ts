@@ -64,6 +64,8 @@ export const CONNECT_COMMANDS: readonly Command[] = [
       ],
     },
     run: async (given) => {
+      const wanted = !given.flag("menu") && isAtTerminal();
+      if (!wanted) await openTools(false);
       const { connect } = await import("../client/connect.ts");
       await connect({
         ...defined({
@@ -72,7 +74,7 @@ export const CONNECT_COMMANDS: readonly Command[] = [
           passwordFile: given.optional("password-file"),
         }),
         menu: given.flag("menu"),
-        openTools: (folder) => openTools(!given.flag("menu") && isAtTerminal(), folder),
+        openTools: (folder) => openTools(wanted, folder),
       });
     },
   }),

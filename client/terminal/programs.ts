@@ -19,13 +19,13 @@ const SHELL = "/bin/sh";
 
 /**
  * Reads requests, a line each, and answers in a line. Editors and pagers have no business with
- * passwords. Ctrl-C is for the program that runs, not for the shell: a signal that is caught, unlike
+ * passwords, nor is what they start somewhere else in a folder of the person's. Ctrl-C is for the program that runs, not for the shell: a signal that is caught, unlike
  * one that is ignored, is a usual one to its children.
  *
  * The folder of what may be edited is an argument, and a request names a draft by its id, 16 digits:
  * to vi or less a file name such as `-c:!command` would be an order.
  */
-export const TOOLS = `unset SEALPOST_PASSWORD SEALPOST_PASSPHRASE
+export const TOOLS = `unset SEALPOST_PASSWORD SEALPOST_PASSPHRASE SEALPOST_HERE
 trap : INT
 folder=$1
 set --
