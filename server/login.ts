@@ -95,7 +95,7 @@ export interface EndedConnection {
 
 const NOTHING_TRIED: EndedConnection = { outcome: null };
 
-/** What the peer does is counted before it is answered: whoever comes back at once is met by it. */
+/** Penalises before the answer, so that a peer that comes back at once meets the penalty. */
 function penalise(context: LoginContext, { source }: ConnectionSlot, offence: Offence): void {
   context.penalties.add(source, offence);
 }

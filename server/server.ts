@@ -50,9 +50,9 @@ export interface Server {
   readonly settings: LiveSettings;
   readonly registry: SessionRegistry;
   readonly observer: Observer;
-  /** What operators do, as the control socket has it done. */
+  /** The operators' commands, as the control socket carries them out. */
   readonly operations: Operations;
-  /** What can be measured at this moment. */
+  /** The gauges at this moment. */
   gauges(): Gauges;
   /**
    * Connections of clients at this moment, the memory that their requests take in bytes, and the
@@ -261,7 +261,7 @@ export async function startServer(
   };
 }
 
-/** What serving a connection needs. */
+/** The parts of the server that a connection needs. */
 interface ConnectionContext {
   readonly limiter: ConnectionLimiter;
   readonly loginContext: LoginContext;
@@ -296,7 +296,7 @@ async function serveConnection(socket: ByteStream, context: ConnectionContext): 
   }
 }
 
-/** The login of a connection, with what comes of it for its source; null if there is none. */
+/** Has a connection log in, and penalises its source for a failure; null if it has not logged in. */
 async function admit(
   stream: TimedStream,
   slot: ConnectionSlot,
@@ -321,7 +321,7 @@ async function admit(
   }
 }
 
-/** What the source of a handshake that ended with `error` is penalised for; null if for nothing. */
+/** The offence of a source whose handshake ended with `error`; null if it was none. */
 function offenceOf(error: unknown, stream: TimedStream): Offence | null {
   if (stream.timedOut) return "timeout";
   if (!isSealpostError(error)) return "crash";

@@ -27,7 +27,7 @@ export interface ConnectedSession {
   finish(goodbye: Goodbye, patience: number): Promise<void>;
 }
 
-/** The sessions of this server: who is logged in now. */
+/** The sessions that are logged in now. */
 export class SessionRegistry {
   readonly #byName = new Map<string, Set<ConnectedSession>>();
   /** When users last logged out everywhere, of `performance.now()`. */

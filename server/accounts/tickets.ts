@@ -14,7 +14,7 @@ export const TICKET_LIFE = 86_400_000;
 /** No ticket outlives the last full handshake by more than this, milliseconds (7 days). */
 export const MAX_SINCE_FULL = 7 * 86_400_000;
 
-/** Who a session belongs to, for the ticket that continues it. */
+/** The session that a ticket continues. */
 export interface TicketHolder {
   readonly name: string;
   readonly fp: Bytes;

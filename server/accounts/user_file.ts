@@ -186,7 +186,7 @@ function passwordProblem(value: string): string | null {
   return null;
 }
 
-/** What jsonc-parser finds, in words. */
+/** Messages for the errors of jsonc-parser. */
 const SYNTAX: Readonly<Record<string, string>> = {
   InvalidSymbol: "text that is not JSON",
   PropertyNameExpected: "expected a name in double quotes",

@@ -27,7 +27,7 @@ const SETTLED = 2000;
 /** How often a replacement is begun anew because somebody else wrote the file meanwhile. */
 const MAX_ATTEMPTS = 10;
 
-/** What a {@linkcode Users} tells its owner. */
+/** Callbacks of {@linkcode Users}. */
 export interface UsersOptions {
   /**
    * Told of what is wrong with the file while the last good state stays in force, once for each
@@ -94,7 +94,7 @@ export class Users {
     return this.#users.has(name);
   }
 
-  /** What the file has for the password of `name`; null if there is no such user. */
+  /** The value of `name` in the file, which stands for the password; null if there is no such user. */
   credential(name: string): string | null {
     return this.#users.get(name) ?? null;
   }

@@ -37,7 +37,7 @@ export class InFlight {
     return true;
   }
 
-  /** Reserves `bytes` for `user` when there is room; those who wait are served in their order. */
+  /** Reserves `bytes` for `user` when there is room; waiting requests are served in their order. */
   async reserve(user: string, bytes: number): Promise<void> {
     if (this.#waiting.length === 0 && this.tryReserve(user, bytes)) return;
     await new Promise<void>((resolve) => {

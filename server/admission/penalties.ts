@@ -35,7 +35,7 @@ export interface RefusedSource {
  * away, and from a threshold on the source is refused until its penalty is over. Each time a source
  * was refused makes its next offences cost more.
  *
- * A good login adds nothing and takes nothing away: who has an account could otherwise guess at
+ * A good login adds nothing and takes nothing away: whoever has an account could otherwise guess at
  * others' passwords and clear their record in between.
  */
 export class Penalties {

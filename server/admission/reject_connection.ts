@@ -23,7 +23,7 @@ export async function rejectConnection(stream: ByteStream, text: Bytes): Promise
     await stream.closeWrite();
     while (await stream.read(scrap) !== null);
   } catch {
-    // It is gone already, or took too long.
+    // The peer has left, or took too long.
   } finally {
     clearTimeout(late);
     stream.close();

@@ -35,7 +35,7 @@ import { join } from "@std/path";
 
 const DAY = 86_400_000;
 
-/** What every operator's command takes. */
+/** Options of every operator's command. */
 export interface OperateOptions {
   /** The server's folder; default: as `serve` finds it. */
   readonly dir: string | undefined;
@@ -43,7 +43,7 @@ export interface OperateOptions {
   readonly json: boolean;
 }
 
-/** What a command about one user takes. */
+/** Options of a command about one user. */
 export interface UserOptions extends OperateOptions {
   readonly name: string;
 }
@@ -368,7 +368,7 @@ async function serversFor(dir: string, address: string | undefined): Promise<Add
   return given.map((one) => parseAddress(one));
 }
 
-/** Who runs this command, for the audit log. */
+/** The operator who runs this command, for the audit log. */
 function caller(): Caller {
   const operator = variable("SUDO_USER") || variable("USER");
   return operator ? { pid: Deno.pid, operator: operator.slice(0, 64) } : { pid: Deno.pid };

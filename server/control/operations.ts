@@ -30,17 +30,17 @@ const GOODBYE_PATIENCE = 2000;
 /** Messages removed in one step. */
 const PURGE_AT_ONCE = 200;
 
-/** What only a running server has. */
+/** The parts that only a running server has. */
 export interface RunningServer {
   readonly address: string;
   readonly registry: SessionRegistry;
   readonly observer: Observer;
   readonly gauges: () => Gauges;
-  /** Reads the settings again. What throws leaves everything as it was. */
+  /** Reads the settings again. If it throws, nothing has changed. */
   readonly reload: () => Promise<ReloadResult>;
 }
 
-/** What operations work on. */
+/** The parts of a server that operations need. */
 export interface OperationsContext {
   readonly users: Users;
   readonly store: Store;
@@ -50,7 +50,7 @@ export interface OperationsContext {
   readonly running: RunningServer | null;
 }
 
-/** What operators do, on a running server or, without one, on its folder. */
+/** The operators' commands, carried out on a running server or, without one, on its folder. */
 export class Operations {
   readonly #context: OperationsContext;
 

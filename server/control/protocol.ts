@@ -15,15 +15,15 @@ export const MAX_ANSWER = 16 * 1024 * 1024;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
-/** Who asks, as the command says of itself. */
+/** The operator's process, as the command claims. */
 const by = v.strictObject({
   pid: count,
   operator: v.optional(v.pipe(v.string(), v.maxLength(64))),
 });
-/** Who asks, as the command says of itself. */
+/** The operator's process, as the command claims. */
 export type Caller = v.InferOutput<typeof by>;
 
-/** What user_pass.json is to have for a password: a hash, so that no password crosses the socket. */
+/** The new value in user_pass.json: a hash, so that no password crosses the socket. */
 const credential = v.pipe(v.string(), v.maxLength(400), v.check(isCredential));
 
 function isCredential(value: string): boolean {
@@ -55,7 +55,7 @@ const request = v.variant("op", [
   bare("reload"),
 ]);
 
-/** What an operator asks of a server. */
+/** A request of an operator's command. */
 export type ControlRequest = v.InferOutput<typeof request>;
 export type ControlOp = ControlRequest["op"];
 
@@ -132,7 +132,7 @@ const stats = v.object({
   }),
   memory: count,
 });
-/** What a server counts, and what is so at this moment. */
+/** A server's counters and gauges. */
 export type Stats = v.InferOutput<typeof stats>;
 
 const server = v.object({
@@ -188,7 +188,7 @@ export function decodeControlRequest(line: Bytes): ControlRequest {
   return parseJson(request, fromUtf8(line));
 }
 
-/** What was done, or why not, as a line. */
+/** A result, or a refusal, as a line. */
 export function encodeControlAnswer(
   answer: { readonly result: unknown } | { readonly code: ErrorCode; readonly message: string },
 ): Bytes {
@@ -243,7 +243,7 @@ function codeOf(code: string): ErrorCode {
 }
 
 /**
- * The bytes up to the first newline, without it. What follows is not looked at. Throws `limit` over
+ * The bytes up to the first newline, without it; the rest is ignored. Throws `limit` over
  * `max` bytes, `connection-lost` if the stream ends before.
  */
 export async function readLine(stream: ByteStream, max: number): Promise<Bytes> {

@@ -46,7 +46,7 @@ export interface BackupOptions {
   readonly keep: number;
 }
 
-/** What was done. */
+/** The outcome of a backup. */
 export interface BackupReport {
   readonly snapshot: string;
   readonly manifest: Manifest;
@@ -161,7 +161,7 @@ async function lockBackups(into: string): Promise<Disposable> {
   throw new SealpostError("busy", `another backup is being made in ${into}`);
 }
 
-/** What the copy of a database says. */
+/** Counts and bodies of a copied database. */
 interface DatabaseCopy extends Omit<Counts, "bytes"> {
   readonly schema: number;
   /** The size of each body in a file, by its name. */
@@ -315,7 +315,7 @@ async function sumThere(
 async function copyBody(from: string, to: string, temp: string) {
   try {
     try {
-      // What has a body's name never changes, so that both may be the same file.
+      // A body never changes under its name, so both names may be the same file.
       await Deno.link(from, to);
       return await digestFile(to);
     } catch (error) {
@@ -342,7 +342,7 @@ async function rename(from: string, to: string): Promise<void> {
   await syncFolder(dirname(to));
 }
 
-/** What is copied of the server's folder besides the store. */
+/** Names of the files of the server's folder that go with the store. */
 async function filesBeside({ dir, keys }: BackupOptions): Promise<string[]> {
   const names: string[] = [];
   try {

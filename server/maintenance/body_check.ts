@@ -7,7 +7,7 @@ import { integer, text } from "../store/statements.ts";
 import type { DatabaseSync } from "node:sqlite";
 import { join } from "@std/path";
 
-/** What was found in a folder of bodies. */
+/** The outcome of checking a folder of bodies. */
 export interface BodyCounts {
   readonly bodies: number;
   readonly bytes: number;
@@ -15,7 +15,7 @@ export interface BodyCounts {
   readonly unnamed: readonly string[];
 }
 
-/** What the rows say of the bodies whose names start with `shard`: the size of each. */
+/** The size of each body whose name starts with `shard`, from the rows. */
 function named(db: DatabaseSync, shard: string): Map<string, number> {
   const sql = "SELECT body_file, body_size FROM message WHERE body_file >= ? AND body_file < ?";
   const rows = db.prepare(sql).all(shard, `${shard}g`);

@@ -1,4 +1,4 @@
-/** What a check found, by kind. Those of a kind in {@linkcode REPAIRABLE} can be repaired without loss. */
+/** Kinds of findings. Those of a kind in {@linkcode REPAIRABLE} can be repaired without loss. */
 export type FindingKind =
   | "database" // SQLite's own checks failed
   | "schema" // a table or index is missing or another

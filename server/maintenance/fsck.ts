@@ -22,7 +22,7 @@ import { DatabaseSync } from "node:sqlite";
 /** Where `--repair` puts files that no message names, in the store's folder. */
 export const LOST_NAME = "lost+found";
 
-/** What a check found. */
+/** The outcome of a check. */
 export interface FsckReport extends Counts {
   /** The store's folder. */
   readonly store: string;
@@ -143,7 +143,7 @@ async function checkUploads(folder: string, findings: FsckFindings): Promise<voi
   }
 }
 
-/** What is in the store's folder itself must be for its owner alone; the server sees to it. */
+/** Checks that only their owner can use the store's folder and database. */
 async function checkModes(folder: string, findings: FsckFindings): Promise<void> {
   if (Deno.build.os === "windows") return;
   for (const path of [folder, join(folder, BODIES_NAME), join(folder, DATABASE_NAME)]) {

@@ -45,7 +45,7 @@ export interface RestoreOptions {
   readonly newEpochs: boolean;
 }
 
-/** What was done. */
+/** The outcome of a restore. */
 export interface RestoreReport {
   readonly snapshot: string;
   readonly manifest: Manifest;
@@ -193,7 +193,7 @@ function requireSum(from: string, is: string, shouldBe: string): void {
   );
 }
 
-/** What a mailbox has come to in the store that is replaced. */
+/** State of a mailbox in the store that is replaced. */
 interface MailboxState {
   readonly epoch: string;
   readonly nextUid: number;

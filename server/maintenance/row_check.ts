@@ -26,7 +26,7 @@ const SUMMARY_OVERHEAD = 64 + 16;
 const NOTE_OVERHEAD = 16;
 const MIN_BODY = 4096;
 
-/** What a store holds. */
+/** Counts of what a store holds. */
 export interface Counts {
   readonly accounts: number;
   readonly messages: number;
@@ -35,7 +35,7 @@ export interface Counts {
   readonly bytes: number;
 }
 
-/** What the entries say that the counters of each account should be. */
+/** The counters of each account, and what they should be by its entries. */
 const COUNTED = `SELECT a.id, a.name, a.next_uid, a.entries, a.unseen, a.bytes,
     count(e.uid) AS real_entries,
     coalesce(sum(e.folder = 0 AND e.flags & 1 = 0), 0) AS real_unseen,

@@ -68,7 +68,7 @@ const schema = v.strictObject({
   sums: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
 });
 
-/** What a snapshot says of itself. */
+/** The manifest of a snapshot. */
 export type Manifest = v.InferOutput<typeof schema>;
 
 /** A complete snapshot. */

@@ -6,7 +6,7 @@ import { exists } from "@std/fs";
 import { dirname, join } from "@std/path";
 import type { Log } from "./log.ts";
 
-/** What is recorded. */
+/** The operations that the audit log records. */
 export type AuditAction =
   | "user-add"
   | "user-passwd"
@@ -28,7 +28,7 @@ export interface AuditOrigin {
    * `signal`: SIGHUP; `login` and `session`: a user, over the network.
    */
   readonly via: "control" | "offline" | "signal" | "login" | "session";
-  /** Of an operator's command, as it says of itself: the system does not tell who is at a socket. */
+  /** Of an operator's command, as the command claims: the system does not tell who is at a socket. */
   readonly pid?: number;
   /** Of an operator's command: SUDO_USER or USER, as it says of itself. */
   readonly operator?: string | undefined;

@@ -4,7 +4,7 @@ import { PROGRAM_VERSION } from "../../cli/program.ts";
 import type { Gauges, Observer } from "./observe.ts";
 import type { Store, StoreStats } from "../store/store.ts";
 
-/** What the metrics are read from. */
+/** The sources of the metrics. */
 export interface MetricsSource {
   readonly observer: Observer;
   readonly gauges: () => Gauges;

@@ -43,7 +43,7 @@ export class Tally<K extends string> {
 }
 
 /**
- * What has happened in this server since it started, counted. Knows no names, addresses or messages.
+ * Counts what has happened in this server since it started. Knows no names, addresses or messages.
  * `stats` and the metrics are read from it.
  */
 export class Observer {
@@ -103,13 +103,13 @@ export class Observer {
   }
 }
 
-/** What is so at this moment. */
+/** Values that go up and down, as they are now. */
 export interface Gauges {
   /** Connections that are not logged in yet. */
   readonly handshakes: number;
   readonly sessions: number;
   /** Users with a session. */
   readonly online: number;
-  /** What waits, by queue: `rsa`, `argon2`, `commit`. */
+  /** Length of each queue, by its name: `rsa`, `argon2`, `commit`. */
   readonly queues: Readonly<Record<string, number>>;
 }

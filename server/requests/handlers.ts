@@ -15,7 +15,7 @@ import { handleRotations } from "./rotations.ts";
 import { handleUpload } from "./upload.ts";
 import { handleWhoami } from "./whoami.ts";
 
-/** Who serves which request (PROTOCOL.md, section 10). */
+/** The handler of each request (PROTOCOL.md, section 10). */
 const HANDLERS: { readonly [O in Op]: Handler<O> } = {
   deliver: handleDeliver,
   upload: handleUpload,

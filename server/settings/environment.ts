@@ -3,7 +3,7 @@ import { variable } from "../../cli/environment.ts";
 import { nearest } from "../../cli/options.ts";
 import { ENVIRONMENT_PREFIX, SETTINGS, variableOf } from "./settings_table.ts";
 
-/** What the environment says of the settings. */
+/** Settings from environment variables. */
 export interface EnvironmentSettings {
   /** As they are written, by the setting's name. */
   readonly given: ReadonlyMap<string, string>;

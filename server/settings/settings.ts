@@ -41,9 +41,8 @@ export interface Settings {
 }
 
 /**
- * The settings of the server in `dir`. The command line goes before the environment, that before
- * `sealpost.toml` in `dir`, and that before the defaults; what is given is checked wherever it
- * stands. Throws `config` (file, environment) or `usage` (command line) for an unknown name or a
+ * The settings of the server in `dir`. The command line overrides the environment, which overrides
+ * `sealpost.toml` in `dir`, which overrides the defaults; each of them is checked, overridden or not. Throws `config` (file, environment) or `usage` (command line) for an unknown name or a
  * value out of bounds, saying where, and `file-io`.
  */
 export async function loadSettings(dir: string, given: GivenSettings = {}): Promise<Settings> {
@@ -103,7 +102,7 @@ function valuesOf(all: ReadonlyMap<string, EffectiveSetting>): Values {
   ) as unknown as Values;
 }
 
-/** What settings must be to each other. */
+/** Checks bounds that depend on another setting. Throws `config`. */
 function checkTogether(values: Values): void {
   const { pingAfter, idleTimeout, penaltyThreshold, penaltyMax } = values;
   if (idleTimeout <= pingAfter) {
@@ -172,7 +171,7 @@ export interface SettingChange {
   readonly to: string;
 }
 
-/** What a reload did. */
+/** The settings that a reload changed. */
 export interface ReloadResult {
   /** In force from now on. */
   readonly applied: readonly SettingChange[];

@@ -27,10 +27,10 @@ export interface Setting {
   /** Bounds, both included: bytes, a count, or milliseconds. */
   readonly min?: number;
   readonly max?: number;
-  /** What the value `off` does; without this it is not taken. */
+  /** What the value `off` does; without this, `off` is refused. */
   readonly off?: string;
   readonly choices?: readonly string[];
-  /** The heading it stands under. */
+  /** The heading in lists of settings. */
   readonly group: Group;
   /** Whether a change takes effect by a reload, without a restart. */
   readonly live: boolean;
@@ -634,7 +634,7 @@ export const SETTING_OPTIONS: readonly Option[] = SETTINGS.map((setting: Setting
   ...numberKind(setting),
 }));
 
-/** What the command line's own parser can check; the rest is read by `setting_values.ts`. */
+/** The bounds that the command line's parser checks; `setting_values.ts` checks the rest. */
 function numberKind(setting: Setting): Pick<Option, "kind" | "min" | "max"> {
   const { kind, min, max, off } = setting;
   if (off !== undefined || (kind !== "size" && kind !== "count")) return {};

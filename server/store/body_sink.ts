@@ -4,7 +4,7 @@ import { wrapFileError, writeAll } from "../../files/atomic_file.ts";
 import type { Disk } from "./disk.ts";
 import type { BodySink, StoredBody } from "./store.ts";
 
-/** What all sinks do: count, and end once. Whatever goes wrong gives the body up. */
+/** The base of all sinks: counts bytes and ends once. Any failure gives the body up. */
 export abstract class CountingSink implements BodySink {
   #left: number;
   #state: "open" | "finished" | "ended" | "suspended" = "open";
@@ -106,7 +106,7 @@ export class MemorySink extends CountingSink {
   }
 }
 
-/** What the owner of the files does for a sink. */
+/** Callbacks to the owner of the files. */
 export interface FileOwner {
   /** The handle that the finished body has. */
   readonly name: string;

@@ -54,7 +54,7 @@ export class PartialUploads {
   readonly #disk: Disk;
   readonly #finisher: Finisher;
   readonly #active = new Map<string, PartialSink>();
-  /** What is done with one key is done in turn. */
+  /** Serialises the operations on one key. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
   private constructor(folder: string, disk: Disk, finisher: Finisher) {
@@ -262,7 +262,7 @@ function keyOf({ senderFp, messageId, size }: UploadId): string {
   return `${toHex(senderFp.subarray(0, 16))}-${toHex(messageId)}-${size}`;
 }
 
-/** What the owner of the files does for a sink; the file is closed when it is told. */
+/** Callbacks to the owner of the files; the file is closed before each. */
 interface Owner {
   finished(): Promise<string>;
   /** `name`: the body that was finished before, null if it never was. */

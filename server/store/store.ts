@@ -4,7 +4,7 @@ import type { Entry, Flag, Folder } from "../../protocol/entry.ts";
 
 export type { Entry, Flag, Folder };
 
-/** What the store knows of one user. Passwords are elsewhere (user_pass.json). */
+/** One user's account. Passwords are elsewhere (user_pass.json). */
 export interface Account {
   readonly name: string;
   /** Fingerprint of the bound key, 32 bytes; null before the first connection. */
@@ -98,7 +98,7 @@ export interface UploadId {
   readonly size: number;
 }
 
-/** What makes a body one that can be continued when its upload breaks off. */
+/** Makes a body resumable when its upload breaks off. */
 export interface UploadStart {
   readonly id: UploadId;
   /** All bytes of the upload before the body. */
@@ -148,7 +148,7 @@ export interface Delivery {
   readonly copies: readonly Copy[];
   /** Milliseconds since 1970. */
   readonly receivedAt: number;
-  /** What a mailbox may hold in all when its copies are in it, bytes; as much as it likes if not given. */
+  /** What a mailbox may hold in all when its copies are in it, bytes; unlimited if not given. */
   readonly quota?: number;
 }
 
@@ -211,7 +211,7 @@ export interface StoredTicket {
   readonly expires: number;
 }
 
-/** What the store holds, in all. */
+/** Totals over the whole store. */
 export interface StoreStats {
   readonly accounts: number;
   /** Accounts with a bound key. */
