@@ -76,7 +76,9 @@ export async function importRsaPrivate(pkcs8: Bytes): Promise<{ key: CryptoKey; 
   const e = numbers.smallInteger();
   const [d, p, q, dp, dq, qi] = Array.from({ length: 6 }, () => numbers.integer());
   numbers.end();
-  if (!d || !p || !q || !dp || !dq || !qi) throw new SealpostError("internal", "a lost integer");
+  if (!d || !p || !q || !dp || !dq || !qi) {
+    throw new SealpostError("internal", "an integer of the key is missing");
+  }
   checkNumbers(n, e);
   checkPrivate(n, e, d, p, q, dp, dq, qi);
   const again = encodePkcs8(

@@ -54,7 +54,7 @@ export function safetyNumber(own: NamedKey, other: NamedKey): SafetyNumber {
  * Whether `text`, which the other side showed, is what it has to be; white space in it is passed
  * over. Throws `format` for what no client shows, and `usage` for what this side shows itself.
  */
-export function matches(number: SafetyNumber, text: string): boolean {
+export function matchesSafetyNumber(number: SafetyNumber, text: string): boolean {
   const given = text.replace(/\s+/g, "");
   if (!/^SEALPOST1:[A-Z2-7]{103}$/.test(given)) {
     throw new SealpostError(

@@ -69,7 +69,7 @@ export async function parseContactCard(text: string): Promise<ContactCard> {
   const begin = lines.indexOf(BEGIN);
   const end = lines.indexOf(END, begin);
   if (begin < 0) throw new SealpostError("format", `no contact: it begins with ${BEGIN}`);
-  if (end < 0) throw new SealpostError("format", `half a contact: it ends with ${END}`);
+  if (end < 0) throw new SealpostError("format", `a contact that is cut: it ends with ${END}`);
   const fields = new Map<string, string>();
   let base64 = "";
   for (const line of lines.slice(begin + 1, end)) {
@@ -98,10 +98,10 @@ async function verified(
     return value;
   };
   const name = field("Name");
-  if (!isName(name)) throw new SealpostError("format", "the name is none");
+  if (!isName(name)) throw new SealpostError("format", "its name is not valid");
   const time = field("Made");
   const made = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(time) ? Date.parse(time) : NaN;
-  if (Number.isNaN(made)) throw new SealpostError("format", "the time is none");
+  if (Number.isNaN(made)) throw new SealpostError("format", "its time is not valid");
   const bundle = await decodeBundle(bytes.slice(0, -SIGNATURE_SIZE));
   const card = {
     name,

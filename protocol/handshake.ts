@@ -222,7 +222,7 @@ export class ClientHandshake {
 }
 
 /** What message C told the server; nothing of it is proven before message E. */
-export interface Claim {
+export interface LoginClaim {
   readonly bundle: Bundle;
   readonly login: Login;
 }
@@ -292,7 +292,7 @@ export class ServerHandshake {
   }
 
   /** Reads message C. Throws `authentication`, `format`, `key-format` or `protocol`. */
-  readC(c: Bytes): Promise<Claim> {
+  readC(c: Bytes): Promise<LoginClaim> {
     return this.#steps.take("readC", async () => {
       checkSize(c, SIZE_C, "C");
       const half = C_PART + TAG;

@@ -18,9 +18,9 @@ export interface Invitation {
 }
 
 /** The line that an invitation begins with. */
-export const BEGIN = "-----BEGIN SEALPOST INVITATION-----";
+export const INVITATION_BEGIN = "-----BEGIN SEALPOST INVITATION-----";
 /** The line that an invitation ends with. */
-export const END = "-----END SEALPOST INVITATION-----";
+export const INVITATION_END = "-----END SEALPOST INVITATION-----";
 
 /** Most servers of one invitation. */
 export const MAX_SERVERS = 8;
@@ -46,13 +46,13 @@ const MAX_TEXT = 65_536;
 export function formatInvitation(invitation: Invitation): string {
   const { name, servers, fp, password, expires } = invitation;
   return [
-    BEGIN,
+    INVITATION_BEGIN,
     `Name: ${name}`,
     ...servers.map((server) => `Server: ${formatAddress(server)}`),
     `Key: ${formatFingerprint(fp)}`,
     `Password: ${password}`,
     `Expires: ${new Date(expires).toISOString().replace(/\.\d+Z$/, "Z")}`,
-    END,
+    INVITATION_END,
     "",
   ].join("\n");
 }
@@ -65,10 +65,14 @@ export function formatInvitation(invitation: Invitation): string {
 export function parseInvitation(text: string): Invitation {
   const lines = text.slice(0, MAX_TEXT).split(/\r?\n/).map((line) => line.replace(/^[\s>]+/, ""))
     .map((line) => line.trimEnd());
-  const begin = lines.indexOf(BEGIN);
-  const end = lines.indexOf(END, begin);
-  if (begin < 0) throw new SealpostError("format", `no invitation: it begins with ${BEGIN}`);
-  if (end < 0) throw new SealpostError("format", `half an invitation: it ends with ${END}`);
+  const begin = lines.indexOf(INVITATION_BEGIN);
+  const end = lines.indexOf(INVITATION_END, begin);
+  if (begin < 0) {
+    throw new SealpostError("format", `no invitation: it begins with ${INVITATION_BEGIN}`);
+  }
+  if (end < 0) {
+    throw new SealpostError("format", `an invitation that is cut: it ends with ${INVITATION_END}`);
+  }
   const fields = new Map<string, string[]>();
   for (const line of lines.slice(begin + 1, end)) {
     const [, key, value] = /^([A-Z][A-Za-z-]*): *(\S+)$/.exec(line) ?? [];
@@ -90,10 +94,10 @@ export function parseInvitation(text: string): Invitation {
     throw damaged(`it has ${servers.length} lines "Server"`);
   }
   const name = one("Name");
-  if (!isName(name)) throw damaged("the name is none");
+  if (!isName(name)) throw damaged("its name is not valid");
   const time = one("Expires");
   const expires = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(time) ? Date.parse(time) : NaN;
-  if (Number.isNaN(expires)) throw damaged("the time is none");
+  if (Number.isNaN(expires)) throw damaged("its time is not valid");
   return { name, servers, fp: fingerprintOf(one("Key")), password: one("Password"), expires };
 }
 
@@ -102,13 +106,13 @@ function serverOf(text: string): Address {
     return parseAddress(text);
   } catch (error) {
     if (!isSealpostError(error, "usage")) throw error;
-    throw damaged("an address is none");
+    throw damaged("an address is not valid");
   }
 }
 
 function fingerprintOf(text: string): Bytes {
   const fp = findFingerprint(text);
-  if (fp === null || formatFingerprint(fp) !== text) throw damaged("the key's fingerprint is none");
+  if (fp === null || formatFingerprint(fp) !== text) throw damaged("its fingerprint is not valid");
   return fp;
 }
 

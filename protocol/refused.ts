@@ -25,7 +25,7 @@ export class RefusedError extends SealpostError implements RefusalDetails {
 }
 
 /** A time to wait, for people: `40 s`, `15 min`, `3 h`; rounded up. */
-export function inWords(seconds: number): string {
+export function formatWait(seconds: number): string {
   if (seconds < 100) return `${Math.ceil(seconds)} s`;
   return seconds < 100 * 60 ? `${Math.ceil(seconds / 60)} min` : `${Math.ceil(seconds / 3600)} h`;
 }

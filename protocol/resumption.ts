@@ -33,7 +33,7 @@ export const SIZE_R2 = X_SIZE + ML_KEM.ciphertext + ML_KEM.ciphertext + TAG + HE
 export const TICKET_LABEL = "sealpost/1 resume";
 
 /** What both sides of a resumption know of each other beforehand. */
-export interface Acquaintance {
+export interface ResumptionContext {
   readonly name: string;
   readonly client: Bundle;
   readonly server: Bundle;
@@ -46,7 +46,7 @@ export interface Acquaintance {
 const CLIENT_STEPS = ["writeR1", "readR2", "split"] as const;
 const SERVER_STEPS = ["readR1", "writeR2", "split"] as const;
 
-async function start(known: Acquaintance): Promise<SymmetricState> {
+async function start(known: ResumptionContext): Promise<SymmetricState> {
   const state = await SymmetricState.start(
     RESUMPTION_NAME,
     concat(
@@ -67,21 +67,21 @@ async function start(known: Acquaintance): Promise<SymmetricState> {
  * client's disk before R1 is sent.
  */
 export class ClientResumption {
-  readonly #known: Acquaintance;
+  readonly #known: ResumptionContext;
   readonly #identity: Identity;
   readonly #state: SymmetricState;
   readonly #steps: Steps;
   #x: CryptoKey | null = null;
   #ek: { decapsulate(ct: Bytes): Promise<Bytes> } | null = null;
 
-  private constructor(known: Acquaintance, identity: Identity, state: SymmetricState) {
+  private constructor(known: ResumptionContext, identity: Identity, state: SymmetricState) {
     this.#known = known;
     this.#identity = identity;
     this.#state = state;
     this.#steps = new Steps(CLIENT_STEPS, () => state.erase());
   }
 
-  static async start(known: Acquaintance, identity: Identity): Promise<ClientResumption> {
+  static async start(known: ResumptionContext, identity: Identity): Promise<ClientResumption> {
     return new ClientResumption(known, identity, await start(known));
   }
 
@@ -169,21 +169,21 @@ export function ticketOf(r1: Bytes): Bytes {
  * anything is answered. Nothing is done for the client before its first record.
  */
 export class ServerResumption {
-  readonly #known: Acquaintance;
+  readonly #known: ResumptionContext;
   readonly #identity: Identity;
   readonly #state: SymmetricState;
   readonly #steps: Steps;
   #xc: Bytes | null = null;
   #ekc: Bytes | null = null;
 
-  private constructor(known: Acquaintance, identity: Identity, state: SymmetricState) {
+  private constructor(known: ResumptionContext, identity: Identity, state: SymmetricState) {
     this.#known = known;
     this.#identity = identity;
     this.#state = state;
     this.#steps = new Steps(SERVER_STEPS, () => state.erase());
   }
 
-  static async start(known: Acquaintance, identity: Identity): Promise<ServerResumption> {
+  static async start(known: ResumptionContext, identity: Identity): Promise<ServerResumption> {
     return new ServerResumption(known, identity, await start(known));
   }
 

@@ -132,13 +132,13 @@ export interface ChainLink {
 }
 
 /** A key of somebody, and how many rotations led to it. */
-export interface Standing {
+export interface ChainKey {
   readonly bundle: Bundle;
   readonly seq: number;
 }
 
 /** A key that a chain leads away from. */
-export interface Left extends Standing {
+export interface ReplacedChainKey extends ChainKey {
   /** When it was left, as both keys have signed, milliseconds since 1970. */
   readonly time: number;
 }
@@ -160,28 +160,30 @@ export interface ChainOf {
  */
 export async function followChain(
   { name, serverFps, retired }: ChainOf,
-  start: Standing,
+  start: ChainKey,
   links: readonly ChainLink[],
   end: Bundle,
-): Promise<{ readonly left: readonly Left[]; readonly now: Standing }> {
+): Promise<{ readonly left: readonly ReplacedChainKey[]; readonly now: ChainKey }> {
   if (links.length > MAX_CHAIN) {
     throw new SealpostError("limit", `a chain of more than ${MAX_CHAIN} certificates`);
   }
   if (links.length === 0) throw new SealpostError("authentication", "there is no certificate");
-  const left: Left[] = [];
+  const left: ReplacedChainKey[] = [];
   let now = start;
   for (const [i, link] of links.entries()) {
     const certificate = decodeCertificate(link.certificate);
     const following = links[i + 1];
     const next = following === undefined ? end : await decodeBundle(following.bundle);
-    if (certificate.name !== name) throw strange("another name");
-    if (!serverFps.some((fp) => equal(fp, certificate.serverFp))) throw strange("another server");
+    if (certificate.name !== name) throw notOfThisChain("another name");
+    if (!serverFps.some((fp) => equal(fp, certificate.serverFp))) {
+      throw notOfThisChain("another server");
+    }
     if (certificate.seq !== now.seq + 1) {
-      throw strange(`the number ${certificate.seq} in the place of ${now.seq + 1}`);
+      throw notOfThisChain(`the number ${certificate.seq} in the place of ${now.seq + 1}`);
     }
     const gone = [...retired, ...left.map(({ bundle }) => bundle.fp), now.bundle.fp];
     if (gone.some((fp) => equal(fp, certificate.fpNew))) {
-      throw strange("a key that was left before");
+      throw notOfThisChain("a key that was left before");
     }
     await verifyCertificate(certificate, now.bundle, next);
     left.push({ ...now, time: certificate.time });
@@ -190,7 +192,7 @@ export async function followChain(
   return { left, now };
 }
 
-function strange(what: string): SealpostError {
+function notOfThisChain(what: string): SealpostError {
   return new SealpostError("authentication", `the certificate is for ${what}`);
 }
 

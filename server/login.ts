@@ -12,9 +12,9 @@ import { Connection } from "../protocol/connection.ts";
 import type { TimingGrid } from "../protocol/timing_grid.ts";
 import { FrameKind } from "../protocol/frame.ts";
 import {
-  type Claim,
   KIND_BUNDLE,
   KIND_HANDSHAKE,
+  type LoginClaim,
   prefix,
   PREFIX_SIZE,
   ServerHandshake,
@@ -27,7 +27,7 @@ import { KIND_RESUMPTION, ServerResumption, SIZE_R1, ticketOf } from "../protoco
 import { BUNDLE_ANSWER, busyLine, REFUSAL_TEXT } from "../protocol/plaintext.ts";
 import { padTo } from "../protocol/login.ts";
 import type { SplitKeys } from "../protocol/noise.ts";
-import { inWords, RefusedError } from "../protocol/refused.ts";
+import { formatWait, RefusedError } from "../protocol/refused.ts";
 import { encodeJson, LOGIN_REFUSED, type Verdict, VERDICT_SIZE } from "../protocol/request.ts";
 import type { AuditLog } from "./observe/audit.ts";
 import type { ConnectionSlot } from "./admission/connection_limiter.ts";
@@ -291,7 +291,7 @@ interface Decision extends EndedConnection {
  * of Argon2id, with one answer for every failure.
  */
 async function decide(
-  claim: Claim,
+  claim: LoginClaim,
   peer: string,
   slot: ConnectionSlot,
   context: LoginContext,
@@ -317,7 +317,7 @@ async function decide(
     const error = new RefusedError(
       "busy",
       "too many wrong guesses for this name from your address; " +
-        `try again in ${inWords(blocked)}`,
+        `try again in ${formatWait(blocked)}`,
       { limit: "max-guesses", retryAfter: blocked },
     );
     return { ...refusedFor(error), outcome: "blocked" };

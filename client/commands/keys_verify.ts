@@ -2,7 +2,11 @@ import { breakLines } from "../../cli/printable.ts";
 import { formatTime } from "../../cli/format.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
-import { matches, type SafetyNumber, safetyNumber } from "../../crypto/safety_number.ts";
+import {
+  matchesSafetyNumber,
+  type SafetyNumber,
+  safetyNumber,
+} from "../../crypto/safety_number.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { showsColours, showsUnicode } from "../terminal/display.ts";
 import type { Pin } from "../state/pins.ts";
@@ -44,7 +48,7 @@ export async function verifyKey(options: VerifyOptions): Promise<void> {
   const pin = knownPin(keyring, name);
   const number = safetyNumber({ name: profile.name, fp: person.identity.bundle.fp }, pin);
   if (options.scan || options.text !== undefined) {
-    const same = matches(number, await scanned(keyring, options.text));
+    const same = matchesSafetyNumber(number, await scanned(keyring, options.text));
     if (!same) throw await different(keyring, pin);
     await pins.verify(name, pin.fp, "in-person");
     if (!options.json) {

@@ -13,7 +13,7 @@ import { BUNDLE_ANSWER, parseBusyLine, REFUSAL_TEXT } from "../../protocol/plain
 import { printable } from "../../cli/printable.ts";
 import { decodeVerdict, refusedError, type Verdict } from "../../protocol/request.ts";
 import type { SplitKeys } from "../../protocol/noise.ts";
-import { type Acquaintance, ClientResumption, SIZE_R2 } from "../../protocol/resumption.ts";
+import { ClientResumption, type ResumptionContext, SIZE_R2 } from "../../protocol/resumption.ts";
 import { connectSocket } from "../../protocol/socket.ts";
 
 /** How long a login may take before the client gives up, milliseconds, if nothing else is said. */
@@ -137,7 +137,7 @@ export async function logIn(
  */
 export async function resumeLogin(
   address: Address,
-  known: Acquaintance | (() => Promise<Acquaintance | null>),
+  known: ResumptionContext | (() => Promise<ResumptionContext | null>),
   identity: Identity,
   timeout = LOGIN_TIMEOUT,
 ): Promise<Connected | null> {

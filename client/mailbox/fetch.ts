@@ -134,7 +134,7 @@ async function afterEntry(
   const need = async (size: number) => {
     while (buffer.length < size) {
       const next = await iterator.next();
-      if (next.done) throw new SealpostError("protocol", "the server sent half a message");
+      if (next.done) throw new SealpostError("protocol", "the server cut a message");
       buffer = concat(buffer, next.value);
     }
   };

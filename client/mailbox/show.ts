@@ -2,7 +2,7 @@ import { formatTime } from "../../cli/format.ts";
 import type { Bytes } from "../../crypto/bytes.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Person } from "../../protocol/summary.ts";
-import { type Taken, writeAttachment } from "../message/attachments.ts";
+import { type ExistingFileAction, writeAttachment } from "../message/attachments.ts";
 import type { Item, Opened } from "./open.ts";
 import { type ParsedMessage, parseMessage } from "../message/parse.ts";
 import type { Terminal } from "../terminal/terminal.ts";
@@ -129,7 +129,7 @@ export interface SaveOptions {
   /** The name of the file for the name of an attachment; default: the same. */
   readonly rename?: (name: string) => string;
   /** As {@linkcode writeAttachment} takes it. */
-  readonly decide?: ((path: string) => Promise<Taken>) | undefined;
+  readonly decide?: ((path: string) => Promise<ExistingFileAction>) | undefined;
 }
 
 /** Saves attachments of a verified message in `folder`; the paths, in order. */
@@ -152,7 +152,7 @@ export async function saveAttachments(
 /** Asks a person what to do with a file that is there; where nobody can be asked, nothing is. */
 export function askWhenTaken(
   terminal: Terminal,
-): ((path: string) => Promise<Taken>) | undefined {
+): ((path: string) => Promise<ExistingFileAction>) | undefined {
   if (!terminal.interactive) return undefined;
   return async (path) => {
     for (;;) {

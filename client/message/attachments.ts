@@ -59,7 +59,7 @@ function byteLength(text: string): number {
 }
 
 /** What is to become of a file that has the name of one that is saved. */
-export type Taken = "overwrite" | "rename" | "skip";
+export type ExistingFileAction = "overwrite" | "rename" | "skip";
 
 /**
  * Saves `content` in `folder` as a new file (mode 0600) and returns its path: `name` made safe, or
@@ -83,13 +83,13 @@ export function writeAttachment(
   folder: string,
   name: string,
   content: AsyncIterable<Bytes>,
-  decide?: (path: string) => Promise<Taken>,
+  decide?: (path: string) => Promise<ExistingFileAction>,
 ): Promise<string | null>;
 export async function writeAttachment(
   folder: string,
   name: string,
   content: AsyncIterable<Bytes>,
-  decide: (path: string) => Promise<Taken> = () => Promise.resolve("rename"),
+  decide: (path: string) => Promise<ExistingFileAction> = () => Promise.resolve("rename"),
 ): Promise<string | null> {
   const temp = join(folder, `.sealpost-${toHex(random(8))}.part`);
   try {
@@ -118,7 +118,7 @@ async function giveName(
   temp: string,
   folder: string,
   name: string,
-  decide: (path: string) => Promise<Taken>,
+  decide: (path: string) => Promise<ExistingFileAction>,
 ): Promise<string | null> {
   const dot = name.lastIndexOf(".");
   const [stem, extension] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ""];

@@ -32,7 +32,7 @@ export async function sealedBy(waiting: Waiting): Promise<Bytes> {
     reader.push(piece);
     if (reader.header) return reader.header.senderFp;
   }
-  throw new SealpostError("format", "half a sealed message");
+  throw new SealpostError("format", "a sealed message that is cut");
 }
 
 /**
@@ -114,7 +114,7 @@ async function readEnvelope(
     };
     return { envelope: whole.envelope, body: body() };
   }
-  throw new SealpostError("format", "half a sealed message");
+  throw new SealpostError("format", "a sealed message that is cut");
 }
 
 /** The message with the first occurrence of its id in its headers replaced by one as long. */

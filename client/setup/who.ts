@@ -4,7 +4,7 @@ import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { findFingerprint } from "../../crypto/identity.ts";
 import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
 import { readFileBounded } from "../../files/atomic_file.ts";
-import { BEGIN, END, parseInvitation } from "../../protocol/invitation.ts";
+import { INVITATION_BEGIN, INVITATION_END, parseInvitation } from "../../protocol/invitation.ts";
 import { isName, parseName } from "../../protocol/name.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Terminal } from "../terminal/terminal.ts";
@@ -98,7 +98,7 @@ export async function askInvitation(
   const text = await terminal.askBlock(prompt, (lines) => {
     const [first = "", ...others] = [...before, ...lines];
     if (!isBegin(first)) return true;
-    return others.length > MAX_LINES || others.some((line) => unquoted(line) === END);
+    return others.length > MAX_LINES || others.some((line) => unquoted(line) === INVITATION_END);
   });
   if (text === null) throw new SealpostError("cancelled", "the input has ended");
   return [...before, text].join("\n").trim();
@@ -106,7 +106,7 @@ export async function askInvitation(
 
 /** Whether an invitation begins with `line`. */
 export function isBegin(line: string): boolean {
-  return unquoted(line) === BEGIN;
+  return unquoted(line) === INVITATION_BEGIN;
 }
 
 /** A line without blanks and marks of quoting around it. */

@@ -3,7 +3,7 @@ import { type Bytes, equal, fromBase64, fromUtf8, toBase64, utf8 } from "../../c
 import { SealpostError } from "../../crypto/error.ts";
 import { type Bundle, encodeBundle, formatFingerprint } from "../../crypto/identity.ts";
 import { PROGRAM } from "../../cli/program.ts";
-import { type Left, ROTATION_SLACK, type Standing } from "../../protocol/rotation.ts";
+import { type ChainKey, type ReplacedChainKey, ROTATION_SLACK } from "../../protocol/rotation.ts";
 import { fingerprintField, nameField, parseJson } from "../../protocol/schema.ts";
 import type { State } from "./state.ts";
 
@@ -53,8 +53,8 @@ export interface FormerKey {
 /** Where a chain of certificates led that has verified. */
 export interface Followed {
   /** The keys that were left, in their order. */
-  readonly left: readonly Left[];
-  readonly now: Standing;
+  readonly left: readonly ReplacedChainKey[];
+  readonly now: ChainKey;
 }
 
 const FILE = "pins";

@@ -8,13 +8,13 @@ import {
 } from "../../crypto/identity.ts";
 import { MAX_KEYS } from "../../protocol/limits.ts";
 import {
+  type ChainKey,
   type ChainLink,
   decodeCertificate,
   followChain,
   MAX_CHAIN,
   MAX_LINKS,
   ROTATION_SLACK,
-  type Standing,
 } from "../../protocol/rotation.ts";
 import type { Channel } from "../connection/client_session.ts";
 import { keyChanged, KeyChangedError, type Pin, type Pins } from "../state/pins.ts";
@@ -157,7 +157,7 @@ export class People {
     name: string,
     fp: Bytes,
     arrived: number,
-    now: Standing,
+    now: ChainKey,
   ): Promise<{ bundle: Bundle; pin: () => Promise<void> }> {
     const links = await this.#chain(name, fp);
     const first = links[0];
@@ -202,7 +202,7 @@ export class People {
   }
 
   /** As `#standings`; nothing, if that is `enough` and the server is away or knows no such key. */
-  async #reachable(names: readonly string[], enough: boolean): Promise<Map<string, Standing>> {
+  async #reachable(names: readonly string[], enough: boolean): Promise<Map<string, ChainKey>> {
     try {
       return await this.#standings(names);
     } catch (error) {
@@ -218,8 +218,8 @@ export class People {
     }
   }
 
-  async #standings(names: readonly string[]): Promise<Map<string, Standing>> {
-    const out = new Map<string, Standing>();
+  async #standings(names: readonly string[]): Promise<Map<string, ChainKey>> {
+    const out = new Map<string, ChainKey>();
     for (let i = 0; i < names.length; i += MAX_KEYS) {
       const asked = names.slice(i, i + MAX_KEYS);
       const { keys } = await this.#ask(asked);

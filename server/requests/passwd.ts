@@ -3,7 +3,7 @@ import { SealpostError } from "../../crypto/error.ts";
 import { hashPassword } from "../../crypto/phc.ts";
 import { MAX_PASSWORD, MIN_PASSWORD } from "../../protocol/limits.ts";
 import { encodePassword } from "../../protocol/login.ts";
-import { inWords, RefusedError } from "../../protocol/refused.ts";
+import { formatWait, RefusedError } from "../../protocol/refused.ts";
 import type { PasswdRequest } from "../../protocol/request.ts";
 import { sourceOf } from "../admission/source.ts";
 import type { Handler, RequestContext } from "./request_context.ts";
@@ -22,7 +22,7 @@ export const handlePasswd: Handler<"passwd"> = async (request, context) => {
   if (blocked > 0) {
     throw new RefusedError(
       "busy",
-      `too many wrong passwords; try again in ${inWords(blocked)}`,
+      `too many wrong passwords; try again in ${formatWait(blocked)}`,
       { limit: "max-guesses", retryAfter: blocked },
     );
   }

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
-import { matches, type NamedKey, safetyNumber } from "../../crypto/safety_number.ts";
+import { matchesSafetyNumber, type NamedKey, safetyNumber } from "../../crypto/safety_number.ts";
 import { assertRefused } from "./support.ts";
 
 const key = (name: string, first: number): NamedKey => {
@@ -37,7 +37,7 @@ Deno.test("both sides see the same number, and each shows what the other expects
       assertEquals([one.shown, one.expected], [other.expected, other.shown]);
       assert(one.groups.length === 12 && one.groups.every((group) => /^\d{5}$/.test(group)));
       assert(/^SEALPOST1:[A-Z2-7]{103}$/.test(one.shown), one.shown);
-      assert(matches(one, `\n ${other.shown.slice(0, 70)}\n${other.shown.slice(70)} `));
+      assert(matchesSafetyNumber(one, `\n ${other.shown.slice(0, 70)}\n${other.shown.slice(70)} `));
     }),
     { numRuns: 20 },
   );
@@ -60,7 +60,7 @@ Deno.test("any change of a key or a name gives another number and another text",
       const after = safetyNumber(ALICE, other);
       assertNotEquals(after.groups, before.groups);
       assertNotEquals(after.shown, before.shown);
-      assertEquals(matches(before, safetyNumber(other, ALICE).shown), false);
+      assertEquals(matchesSafetyNumber(before, safetyNumber(other, ALICE).shown), false);
     }),
     { numRuns: 30 },
   );
@@ -79,8 +79,8 @@ Deno.test("a text that no client shows, or that one shows oneself, is not compar
       expected.replace("SEALPOST1", "SEALPOST2"),
     ]
   ) {
-    assertRefused("format", () => matches(number, text));
+    assertRefused("format", () => matchesSafetyNumber(number, text));
   }
-  assertRefused("usage", () => matches(number, shown));
+  assertRefused("usage", () => matchesSafetyNumber(number, shown));
   assertRefused("usage", () => safetyNumber(ALICE, { ...BOB, name: "alice" }));
 });

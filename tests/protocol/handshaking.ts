@@ -1,6 +1,6 @@
 import { type Bytes, utf8 } from "../../crypto/bytes.ts";
 import type { Identity } from "../../crypto/identity.ts";
-import { type Claim, ClientHandshake, ServerHandshake } from "../../protocol/handshake.ts";
+import { ClientHandshake, type LoginClaim, ServerHandshake } from "../../protocol/handshake.ts";
 import type { Hello } from "../../protocol/hello.ts";
 import type { Login } from "../../protocol/login.ts";
 import type { SplitKeys } from "../../protocol/noise.ts";
@@ -19,7 +19,7 @@ export interface Finished {
   readonly client: SplitKeys;
   readonly server: SplitKeys;
   readonly hello: Hello;
-  readonly claim: Claim;
+  readonly claim: LoginClaim;
   readonly messages: Readonly<Record<MessageName, Bytes>>;
 }
 

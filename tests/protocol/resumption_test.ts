@@ -3,9 +3,9 @@ import { type Bytes, concat, random, utf8 } from "../../crypto/bytes.ts";
 import { isSealpostError } from "../../crypto/error.ts";
 import type { Identity } from "../../crypto/identity.ts";
 import {
-  type Acquaintance,
   ClientResumption,
   PSK_SIZE,
+  type ResumptionContext,
   ServerResumption,
   SIZE_R1,
   SIZE_R2,
@@ -21,7 +21,7 @@ const bob = await identityOf("bob");
 const server = await identityOf("server");
 const other = await identityOf("other server");
 
-function known(more: Partial<Acquaintance> = {}): Acquaintance {
+function known(more: Partial<ResumptionContext> = {}): ResumptionContext {
   return {
     name: "alice",
     client: alice.bundle,
@@ -40,7 +40,7 @@ interface Ends {
 /** Both sides; what either has otherwise than the other is said by the last two. */
 async function ends(
   acquaintance = known(),
-  atServer: Partial<Acquaintance> = {},
+  atServer: Partial<ResumptionContext> = {},
   identities: { client: Identity; server: Identity } = { client: alice, server },
 ): Promise<Ends> {
   return {
@@ -91,7 +91,7 @@ Deno.test("two resumptions with the same ticket, if there were such, have other 
 });
 
 Deno.test("whoever knows anything otherwise is refused at R1, before an answer", async () => {
-  const differences: Partial<Acquaintance>[] = [
+  const differences: Partial<ResumptionContext>[] = [
     { psk: random(PSK_SIZE) },
     { name: "alicf" },
     { client: bob.bundle },

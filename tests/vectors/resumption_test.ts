@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { type Bytes, fromHex, toHex } from "../../crypto/bytes.ts";
 import {
-  type Acquaintance,
   ClientResumption,
+  type ResumptionContext,
   ServerResumption,
   ticketOf,
 } from "../../protocol/resumption.ts";
@@ -25,7 +25,7 @@ interface Ends {
 async function ends(vector: ResumptionVector): Promise<Ends> {
   const server = await identities.get(vector.server);
   const client = await identities.get(vector.client);
-  const known: Acquaintance = {
+  const known: ResumptionContext = {
     name: vector.user,
     client: client.bundle,
     server: server.bundle,

@@ -1,5 +1,9 @@
 import { formatFingerprint } from "../../../crypto/identity.ts";
-import { matches, type SafetyNumber, safetyNumber } from "../../../crypto/safety_number.ts";
+import {
+  matchesSafetyNumber,
+  type SafetyNumber,
+  safetyNumber,
+} from "../../../crypto/safety_number.ts";
 import type { Pin } from "../../state/pins.ts";
 import { qrLines } from "../../trust/qr_code.ts";
 import { lookalikes, verification } from "../../trust/verification.ts";
@@ -102,7 +106,7 @@ export class VerifyScreen implements Screen {
   async #scan(): Promise<void> {
     const text = await this.#host.input(`What the code of ${this.#pin.name} says:`);
     if (text === null || text.trim() === "") return;
-    if (matches(this.#number, text)) await this.#same();
+    if (matchesSafetyNumber(this.#number, text)) await this.#same();
     else await this.#differs();
   }
 }

@@ -5,8 +5,8 @@ import { utf8 } from "../../../crypto/bytes.ts";
 import { SealpostError } from "../../../crypto/error.ts";
 import {
   attachmentFromFile,
+  type ExistingFileAction,
   safeName,
-  type Taken,
   writeAttachment,
 } from "../../../client/message/attachments.ts";
 import { symlink } from "../../support/command.ts";
@@ -206,7 +206,7 @@ Deno.test("what cannot be sent is refused with the reason", async () => {
 
 Deno.test("a file that is there is overwritten only if somebody says so, and a link never", async () => {
   await inFolder(async (folder) => {
-    const save = (text: string, decision: Taken) => {
+    const save = (text: string, decision: ExistingFileAction) => {
       return writeAttachment(folder, "a.txt", stream(text), () => Promise.resolve(decision));
     };
     const read = (name: string) => Deno.readTextFile(join(folder, name));
