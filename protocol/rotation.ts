@@ -174,16 +174,14 @@ export async function followChain(
     const certificate = decodeCertificate(link.certificate);
     const following = links[i + 1];
     const next = following === undefined ? end : await decodeBundle(following.bundle);
-    if (certificate.name !== name) throw notOfThisChain("another name");
-    if (!serverFps.some((fp) => equal(fp, certificate.serverFp))) {
-      throw notOfThisChain("another server");
-    }
+    if (certificate.name !== name) throw foreign("another name");
+    if (!serverFps.some((fp) => equal(fp, certificate.serverFp))) throw foreign("another server");
     if (certificate.seq !== now.seq + 1) {
-      throw notOfThisChain(`the number ${certificate.seq} in the place of ${now.seq + 1}`);
+      throw foreign(`the number ${certificate.seq} in the place of ${now.seq + 1}`);
     }
     const gone = [...retired, ...left.map(({ bundle }) => bundle.fp), now.bundle.fp];
     if (gone.some((fp) => equal(fp, certificate.fpNew))) {
-      throw notOfThisChain("a key that was left before");
+      throw foreign("a key that was left before");
     }
     await verifyCertificate(certificate, now.bundle, next);
     left.push({ ...now, time: certificate.time });
@@ -192,7 +190,7 @@ export async function followChain(
   return { left, now };
 }
 
-function notOfThisChain(what: string): SealpostError {
+function foreign(what: string): SealpostError {
   return new SealpostError("authentication", `the certificate is for ${what}`);
 }
 

@@ -21,20 +21,21 @@ export function isUuEnd(line: Uint8Array): boolean {
   return line.length <= 10 && /^end\s*$/.test(new TextDecoder().decode(line));
 }
 
-/** The data of a line with its line end; null if it is no line of uuencoded data. */
+/** The data of a line with its line end; null if it is none. */
 export function decodeUuLine(line: Uint8Array): Bytes | null {
   let end = line.length;
   while (end > 0 && (line[end - 1] === 0x0a || line[end - 1] === 0x0d)) end--;
   const size = value(line[0]);
   if (size === null || end === 0) return null;
   const characters = 4 * Math.ceil(size / 3);
-  if (end - 1 > characters + MAX_EXTRA) return null;
+  // Spaces at the end of a line may have been cut off, but a line stands for no more than it has.
+  const missing = characters - (end - 1);
+  if (missing < -MAX_EXTRA || missing > Math.max(3, characters / 4)) return null;
   const out = new Uint8Array(size + 2);
   let to = 0;
   for (let at = 1; at <= characters; at += 4) {
     let bits = 0;
     for (let i = 0; i < 4; i++) {
-      // Spaces at the end of a line may have been cut off.
       const six = at + i < end ? value(line[at + i]) : 0;
       if (six === null) return null;
       bits = (bits << 6) | six;

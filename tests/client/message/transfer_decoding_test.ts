@@ -115,6 +115,13 @@ Deno.test("uuencoded data are read up to their end", () => {
   assertEquals(fromUtf8(decoder.rest), "and more\n");
 });
 
+Deno.test("uuencoded lines may lack spaces at their end, but not most of what they stand for", () => {
+  const read = (lines: string) => decode("x-uuencode", utf8(`begin 644 a\n${lines}\nend\n`));
+  assertEquals(read("#80  "), new Uint8Array([0x61, 0, 0]));
+  assertEquals(read("#80"), new Uint8Array([0x61, 0, 0]));
+  assertEquals(read("M\nM"), new Uint8Array(0));
+});
+
 /** Lines of uuencoded data, as the utility of that name writes them. */
 function uuencode(data: Uint8Array): string {
   const character = (six: number) => String.fromCharCode(six === 0 ? 0x60 : six + 0x20);
