@@ -26,6 +26,8 @@ export async function searchKept(count: number, size: number, runs: number): Pro
   try {
     const entry = (uid: number) => ({
       uid,
+      modseq: uid,
+      number: uid,
       folder: "inbox" as const,
       flags: [],
       receivedAt: 0,

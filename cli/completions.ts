@@ -1,4 +1,4 @@
-import { FLAGS, FOLDERS } from "../protocol/entry.ts";
+import { BUILT_IN_FOLDERS, NAMED_FLAGS } from "../protocol/entry.ts";
 import type { Command, Option } from "./command.ts";
 
 /** The shells that completions are made for. */
@@ -58,8 +58,8 @@ function groups(commands: readonly Command[]): string[] {
 function offerFor(placeholder: string): Offer {
   if (placeholder === "FILE") return "files";
   if (placeholder === "DIR") return "folders";
-  if (placeholder === "FOLDER") return FOLDERS;
-  if (placeholder === "FLAG") return FLAGS;
+  if (placeholder === "FOLDER") return BUILT_IN_FOLDERS;
+  if (placeholder === "FLAG") return NAMED_FLAGS;
   return /^[a-z]+(\|[a-z]+)+$/.test(placeholder) ? placeholder.split("|") : "nothing";
 }
 

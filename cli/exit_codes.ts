@@ -52,9 +52,11 @@ const BY_ERROR: Readonly<Record<ErrorCode, ExitCode>> = {
   "server-identity": 77,
   "timeout": 75,
   "too-large": 65,
+  "too-old": 75,
   "unreachable": 69,
   "usage": 64,
   "version": 76,
+  "version-conflict": 75,
 };
 
 /** The exit code of a command that failed with `code`. */

@@ -29,9 +29,11 @@ export type ErrorCode =
   | "server-identity" // the server is not the one whose key is pinned
   | "timeout" // the peer did not answer in time
   | "too-large" // a message over the server's limit
+  | "too-old" // changes since a moment that the server remembers no more
   | "unreachable" // no connection could be made
   | "usage" // wrong arguments
-  | "version"; // the peer speaks another version or suite
+  | "version" // the peer speaks another version or suite
+  | "version-conflict"; // another version of a record is there than the one to be replaced
 
 /**
  * The one error class of Sealpost. `message` is a single line for a person: what is wrong and

@@ -40,6 +40,18 @@ export const MAX_KEYS = 16;
 /** Most UIDs in one `flag` or `remove`. */
 export const MAX_UIDS = 1000;
 
+/** Most changes in one answer to `changes`. */
+export const MAX_CHANGES = 1000;
+
+/** Most folders of a person's own that a mailbox has at a time. */
+export const MAX_OWN_FOLDERS = 1000;
+
+/** Largest record that all machines of a person share, sealed, bytes. */
+export const MAX_SHARED_RECORD = 2 * 1024 * 1024;
+
+/** How long a server remembers what was removed or moved, milliseconds (90 days). */
+export const CHANGE_MEMORY = 90 * 86_400_000;
+
 /** How long a server keeps an upload that broke off, milliseconds (1 day). */
 export const MAX_PARTIAL_AGE = 86_400_000;
 

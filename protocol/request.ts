@@ -2,8 +2,22 @@ import { defined } from "../crypto/defined.ts";
 import * as v from "valibot";
 import { type Bytes, fromBase64, fromUtf8, utf8 } from "../crypto/bytes.ts";
 import { type ErrorCode, isSealpostError, SealpostError } from "../crypto/error.ts";
-import { FLAGS, FOLDERS } from "./entry.ts";
-import { MAX_KEYS, MAX_PASSWORD, MAX_STANZAS, MAX_UIDS } from "./limits.ts";
+import {
+  BUILT_IN_FOLDERS,
+  FIRST_KEYWORD,
+  FIRST_OWN_FOLDER,
+  LAST_KEYWORD,
+  MAX_FOLDER,
+  NAMED_FLAGS,
+} from "./entry.ts";
+import {
+  MAX_CHANGES,
+  MAX_KEYS,
+  MAX_PASSWORD,
+  MAX_SHARED_RECORD,
+  MAX_STANZAS,
+  MAX_UIDS,
+} from "./limits.ts";
 import { RefusedError } from "./refused.ts";
 import { MAX_LINKS } from "./rotation.ts";
 import { checkJson, fingerprintField, jsonOf, nameField, parseJson } from "./schema.ts";
@@ -11,8 +25,26 @@ import { checkJson, fingerprintField, jsonOf, nameField, parseJson } from "./sch
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const uid = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const uids = v.pipe(v.array(uid), v.minLength(1), v.maxLength(MAX_UIDS));
-const folder = v.picklist(FOLDERS);
-const flags = v.pipe(v.array(v.picklist(FLAGS)), v.maxLength(FLAGS.length));
+/** The number of a folder of one's own. */
+const ownFolder = v.pipe(
+  v.number(),
+  v.integer(),
+  v.minValue(FIRST_OWN_FOLDER),
+  v.maxValue(MAX_FOLDER),
+);
+const folder = v.union([v.picklist(BUILT_IN_FOLDERS), ownFolder]);
+/** The bit of a keyword of one's own. */
+const keyword = v.pipe(
+  v.number(),
+  v.integer(),
+  v.minValue(FIRST_KEYWORD),
+  v.maxValue(LAST_KEYWORD),
+);
+const flags = v.pipe(
+  v.array(v.union([v.picklist(NAMED_FLAGS), keyword])),
+  v.maxLength(LAST_KEYWORD + 1),
+);
+const epoch = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
 const messageId = v.pipe(
   v.string(),
   v.regex(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
@@ -42,6 +74,22 @@ export const deliverSchema = v.strictObject({
   digest: v.optional(digest),
 });
 
+/**
+ * Stores a message that is sealed to oneself alone in a folder of one's own mailbox. Its bytes follow
+ * as data.
+ */
+export const appendSchema = v.strictObject({
+  op: v.literal("append"),
+  id: messageId,
+  size: count,
+  folder,
+  /** What counts as its arrival, milliseconds since 1970. */
+  date: count,
+  set: flags,
+  offset: v.optional(count),
+  digest: v.optional(digest),
+});
+
 /** What the server has of a message of one's own that may have been uploaded before. */
 const upload = v.strictObject({ op: v.literal("upload"), id: messageId, size: count, digest });
 
@@ -67,6 +115,36 @@ const flag = v.strictObject({
   set: flags,
   clear: flags,
   folder: v.optional(folder),
+  /** Entries that have changed since this modification sequence are left alone. */
+  unchangedSince: v.optional(count),
+});
+
+/** How every folder stands, as data: 40 bytes each, in the order of their numbers. */
+const folders = v.strictObject({ op: v.literal("folders") });
+
+/** Makes a folder of one's own, if it is not there. */
+const folderMake = v.strictObject({ op: v.literal("folder-make"), folder: ownFolder });
+
+/** Takes a folder of one's own away that has no entries. */
+const folderDrop = v.strictObject({ op: v.literal("folder-drop"), folder: ownFolder });
+
+/** What has changed since a modification sequence, as data: `LP(change)` each, oldest first. */
+const changes = v.strictObject({
+  op: v.literal("changes"),
+  since: count,
+  /** Entries with a UID from this one on come whole. */
+  nextUid: uid,
+  limit: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(MAX_CHANGES)),
+});
+
+/** The record that all machines of a person share, sealed, as data. */
+const sharedGet = v.strictObject({ op: v.literal("shared-get") });
+
+/** Puts another record in the place of the one with this version. Its bytes follow as data. */
+export const sharedPutSchema = v.strictObject({
+  op: v.literal("shared-put"),
+  version: count,
+  size: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(MAX_SHARED_RECORD)),
 });
 
 /** Removes entries for good. */
@@ -130,11 +208,18 @@ const rotate = v.strictObject({ op: v.literal("rotate"), proof: fingerprintField
 /** Every request; each is closed. */
 export const requestSchema = v.variant("op", [
   deliverSchema,
+  appendSchema,
   upload,
   list,
+  changes,
   fetch,
   flag,
   remove,
+  folders,
+  folderMake,
+  folderDrop,
+  sharedGet,
+  sharedPutSchema,
   keys,
   whoami,
   passwd,
@@ -147,6 +232,9 @@ export const requestSchema = v.variant("op", [
 /** What a client asks. Unknown members are refused. */
 export type Request = v.InferOutput<typeof requestSchema>;
 export type DeliverRequest = v.InferOutput<typeof deliverSchema>;
+export type AppendRequest = v.InferOutput<typeof appendSchema>;
+export type SharedPutRequest = v.InferOutput<typeof sharedPutSchema>;
+export type ChangesRequest = v.InferOutput<typeof changes>;
 export type UploadRequest = v.InferOutput<typeof upload>;
 export type ListRequest = v.InferOutput<typeof list>;
 export type PasswdRequest = v.InferOutput<typeof passwd>;
@@ -176,6 +264,8 @@ export const WIRE_ERRORS = [
   "protocol",
   "quota",
   "too-large",
+  "too-old",
+  "version-conflict",
 ] as const satisfies readonly ErrorCode[];
 export type WireError = typeof WIRE_ERRORS[number];
 
@@ -211,6 +301,15 @@ export const responses = {
     /** Whether this id had been stored before: the first answer, again. */
     again: v.boolean(),
   }),
+  append: v.object({
+    ok: v.literal(true),
+    at: count,
+    again: v.boolean(),
+    /** Where it went; not there if it was stored before. */
+    uid: v.optional(uid),
+    number: v.optional(uid),
+    modseq: v.optional(uid),
+  }),
   upload: v.object({
     ok: v.literal(true),
     /** From which byte on the upload may go on; 0: from the beginning. */
@@ -220,12 +319,33 @@ export const responses = {
   }),
   list: v.object({
     ok: v.literal(true),
-    epoch: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)),
+    epoch,
     nextUid: uid,
+    modseq: count,
   }),
+  changes: v.object({
+    ok: v.literal(true),
+    epoch,
+    nextUid: uid,
+    /** The mailbox's modification sequence: the highest that was ever given. */
+    modseq: count,
+    /** Whether there are changes behind the last one that follows. */
+    more: v.boolean(),
+  }),
+  folders: v.object({ ok: v.literal(true), epoch, nextUid: uid, modseq: count }),
+  "folder-make": v.object({ ok: v.literal(true), validity: uid }),
+  "folder-drop": v.object({ ok: v.literal(true) }),
+  "shared-get": v.object({ ok: v.literal(true), version: count, size: count }),
+  "shared-put": v.object({ ok: v.literal(true), version: uid }),
   fetch: v.object({ ok: v.literal(true), size: count }),
-  flag: v.object({ ok: v.literal(true), uids: v.array(uid) }),
-  remove: v.object({ ok: v.literal(true), uids: v.array(uid) }),
+  flag: v.object({
+    ok: v.literal(true),
+    uids: v.array(uid),
+    /** Those that have changed since `unchangedSince`, and were left alone. */
+    modified: v.optional(v.array(uid)),
+    modseq: count,
+  }),
+  remove: v.object({ ok: v.literal(true), uids: v.array(uid), modseq: count }),
   keys: v.object({
     ok: v.literal(true),
     keys: v.array(v.variant("state", [
@@ -244,8 +364,9 @@ export const responses = {
     ok: v.literal(true),
     name: nameField,
     fp: fingerprintField,
-    epoch: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)),
+    epoch,
     nextUid: uid,
+    modseq: count,
     entries: count,
     unseen: count,
     /** Stored bytes of the mailbox. */
@@ -360,7 +481,15 @@ export function decodeVerdict(payload: Bytes): Verdict {
   return fromServer(() => parseJson(verdict, fromUtf8(payload)));
 }
 
-const mailEvent = v.object({ event: v.literal("mail"), uid, folder });
+const mailEvent = v.object({
+  event: v.literal("mail"),
+  uid,
+  folder,
+  number: uid,
+  modseq: uid,
+});
+const changeEvent = v.object({ event: v.literal("change"), modseq: uid });
+const sharedEvent = v.object({ event: v.literal("shared"), version: uid });
 const anyEvent = v.object({ event: v.string() });
 const ticketEvent = v.object({ event: v.literal("ticket"), ...ticket.entries });
 
@@ -368,8 +497,12 @@ const ticketEvent = v.object({ event: v.literal("ticket"), ...ticket.entries });
 export type MailEvent = v.InferOutput<typeof mailEvent>;
 /** The next ticket, after the first record of a resumed connection. */
 export type TicketEvent = v.InferOutput<typeof ticketEvent>;
+/** Something in the mailbox was changed by another session, up to this modification sequence. */
+export type ChangeEvent = v.InferOutput<typeof changeEvent>;
+/** Another session has put this version of the shared record. */
+export type SharedEvent = v.InferOutput<typeof sharedEvent>;
 /** What a server says without being asked, and this client acts on. */
-export type Event = MailEvent | TicketEvent;
+export type Event = MailEvent | ChangeEvent | SharedEvent | TicketEvent;
 
 /**
  * The requests of this connection come faster than the server's setting `limit` allows: it reads them
@@ -387,6 +520,10 @@ export function decodeEvent(payload: Bytes): Event | null {
     switch (checkJson(anyEvent, value).event) {
       case "mail":
         return checkJson(mailEvent, value);
+      case "change":
+        return checkJson(changeEvent, value);
+      case "shared":
+        return checkJson(sharedEvent, value);
       case "ticket":
         return checkJson(ticketEvent, value);
       default:

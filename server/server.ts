@@ -4,7 +4,7 @@ import { formatFingerprint, type Identity } from "../crypto/identity.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
 import type { ByteStream } from "../protocol/byte_stream.ts";
 import { TimingGrid } from "../protocol/timing_grid.ts";
-import { ID_MEMORY, MAX_PARTIAL_AGE } from "../protocol/limits.ts";
+import { CHANGE_MEMORY, ID_MEMORY, MAX_PARTIAL_AGE } from "../protocol/limits.ts";
 import { busyLine } from "../protocol/plaintext.ts";
 import { PROGRAM_VERSION } from "../cli/program.ts";
 import { type Listener, listenSocket } from "../protocol/socket.ts";
@@ -356,6 +356,7 @@ async function endSessions(
 async function tidyUp(store: Store, settings: LiveSettings, log: Log): Promise<void> {
   const now = Date.now();
   await store.forgetDelivered(now - ID_MEMORY);
+  await store.forgetDepartures(now - CHANGE_MEMORY);
   await store.dropExpiredTickets(now);
   const { expireTrash, expireRead, partialUploads } = settings.current;
   await store.dropUploads(now - MAX_PARTIAL_AGE, partialUploads);

@@ -3,13 +3,17 @@ import { SealpostError } from "../crypto/error.ts";
 import type { Connection } from "../protocol/connection.ts";
 import { FrameKind } from "../protocol/frame.ts";
 import { encodeGoodbye, type Goodbye } from "../protocol/goodbye.ts";
-import { encodeJson } from "../protocol/request.ts";
+import {
+  type ChangeEvent,
+  encodeJson,
+  type MailEvent,
+  type SharedEvent,
+} from "../protocol/request.ts";
 import { within } from "../protocol/timer.ts";
 import type { TimedStream } from "./admission/timed_stream.ts";
 import type { AuthenticatedConnection } from "./login.ts";
 import { Dispatcher, type DispatcherContext } from "./requests/dispatcher.ts";
 import type { RequestSession, RotationOffer } from "./requests/request_context.ts";
-import type { Placed } from "./store/store.ts";
 
 /**
  * The life of one logged-in connection, from its login to its goodbye: who it belongs to, the next
@@ -86,10 +90,10 @@ export class Session implements RequestSession {
     }
   }
 
-  notify(placed: Placed): void {
+  tell(event: MailEvent | ChangeEvent | SharedEvent): void {
     // A client that does not read gets no more events: it will see its mail when it lists.
     if (!this.#connection.open || this.#connection.backlog > 64 * 1024) return;
-    const payload = encodeJson({ event: "mail", uid: placed.uid, folder: placed.folder });
+    const payload = encodeJson(event);
     this.#connection.send({ kind: FrameKind.event, id: 0, payload }).catch(() => {});
   }
 

@@ -161,6 +161,10 @@ async function limits(): Promise<Record<string, readonly string[]>> {
     ],
     "text of a contact": [await at("protocol/contact_card.ts", "MAX_CARD_TEXT")],
     "entries in one `list`": ["200"],
+    "changes in one `changes`": [await of("MAX_CHANGES")],
+    "memory of removals and moves": [await of("CHANGE_MEMORY", DAY)],
+    "folders of one's own": [await of("MAX_OWN_FOLDERS")],
+    "the shared record": [await of("MAX_SHARED_RECORD")],
     "age of an id; ahead": [await of("MAX_ID_AGE", DAY), await of("MAX_ID_AHEAD", MINUTE)],
     "memory of ids": [await of("ID_MEMORY", DAY)],
     "uploads that broke off: age; of one sender": [
@@ -330,7 +334,7 @@ Deno.test("section 10 of the document has every request, with its members and th
       ? rows(own).filter(([cell = ""]) => /^`[a-zA-Z]+`$/.test(cell)).map(([cell = "", type]) =>
         quoted(cell).join() + (type?.endsWith(", optional") ? ", optional" : "")
       ).slice(0, members.length)
-      : [...inline.matchAll(/"([a-z]+)": /g)].map(([, name = ""]) => name);
+      : [...inline.matchAll(/"([a-zA-Z]+)": /g)].map(([, name = ""]) => name);
     assertEquals(written, members, op);
     const answer = own.slice(own.indexOf("Response: "));
     const told = new Set([...answer.matchAll(/[`"]([a-zA-Z]+)[`"]/g)].map(([, name = ""]) => name));

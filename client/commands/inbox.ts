@@ -1,5 +1,5 @@
 import { SealpostError } from "../../crypto/error.ts";
-import { type Folder, FOLDERS } from "../../protocol/entry.ts";
+import { BUILT_IN_FOLDERS, type Folder } from "../../protocol/entry.ts";
 import { parseName } from "../../protocol/name.ts";
 import { fit } from "../../cli/printable.ts";
 import type { Item } from "../mailbox/open.ts";
@@ -78,11 +78,11 @@ function recipients({ opened }: Item): string {
 
 /** Throws `usage` for what is no folder. */
 export function parseFolder(text: string): Folder {
-  const folder = FOLDERS.find((name) => name === text.toLowerCase());
+  const folder = BUILT_IN_FOLDERS.find((name) => name === text.toLowerCase());
   if (folder) return folder;
   throw new SealpostError(
     "usage",
-    `there is no folder ${JSON.stringify(text)}; there are ${FOLDERS.join(", ")}`,
+    `there is no folder ${JSON.stringify(text)}; there are ${BUILT_IN_FOLDERS.join(", ")}`,
   );
 }
 

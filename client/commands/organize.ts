@@ -1,5 +1,5 @@
 import { SealpostError } from "../../crypto/error.ts";
-import { type Flag, FLAGS } from "../../protocol/entry.ts";
+import { type Flag, NAMED_FLAGS } from "../../protocol/entry.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Mail } from "../mail.ts";
 import { type CommonOptions, withMail } from "./common.ts";
@@ -61,7 +61,7 @@ export async function mark(
   const set = options.set.map(parseFlag);
   const clear = options.clear.map(parseFlag);
   if (set.length + clear.length === 0) {
-    throw new SealpostError("usage", `mark needs --set or --clear with ${FLAGS.join(", ")}`);
+    throw new SealpostError("usage", `mark needs --set or --clear with ${NAMED_FLAGS.join(", ")}`);
   }
   await withMail(options, async (context) => {
     const { mail, json, printJson, terminal } = context;
@@ -82,11 +82,11 @@ async function findAll(
 }
 
 function parseFlag(text: string): Flag {
-  const flag = FLAGS.find((name) => name === text.toLowerCase());
+  const flag = NAMED_FLAGS.find((name) => name === text.toLowerCase());
   if (flag) return flag;
   throw new SealpostError(
     "usage",
-    `there is no flag ${printable(JSON.stringify(text))}; there are ${FLAGS.join(", ")}`,
+    `there is no flag ${printable(JSON.stringify(text))}; there are ${NAMED_FLAGS.join(", ")}`,
   );
 }
 

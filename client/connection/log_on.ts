@@ -129,7 +129,8 @@ function continued(
   // One: each that is kept is a write to the disk.
   let due = true;
   const session = new ClientSession(connected.connection, (event) => {
-    if (event.event !== "ticket") return options.onMail?.(event);
+    if (event.event === "mail") return options.onMail?.(event);
+    if (event.event !== "ticket") return;
     if (!due) return;
     due = false;
     // A ticket that cannot be kept costs a password the next time, and nothing now.
@@ -157,7 +158,7 @@ async function logInAnew(
   });
   const { ticket, bound, change = false } = accepted.verdict;
   const session = new ClientSession(accepted.connection, (event) => {
-    if (event.event !== "ticket") return options.onMail?.(event);
+    if (event.event === "mail") return options.onMail?.(event);
   });
   // A change of the password ends all tickets.
   if (ticket && !change) await keep(tickets, accepted, ticket);

@@ -10,13 +10,14 @@ import {
   flagBits,
   flagsOf,
   type Folder,
-  FOLDERS,
+  folderNumber,
+  folderOf,
 } from "../../protocol/entry.ts";
 import { HEADER_SIZE } from "../../protocol/header.ts";
 import type { State } from "./state.ts";
 
 const FILE = "cache.db";
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 /** Sizes from which a cache is full, bytes: some 250,000 messages in a file. */
 const MAX_FILE = 1024 * 1024 * 1024;
 const MAX_MEMORY = 256 * 1024 * 1024;
@@ -28,6 +29,7 @@ const SCHEMA = `
     id BLOB NOT NULL,
     folder INTEGER NOT NULL,
     flags INTEGER NOT NULL,
+    flags_high INTEGER NOT NULL,
     duplicate INTEGER NOT NULL,
     sealed BLOB NOT NULL
   ) STRICT;
@@ -173,13 +175,15 @@ export class Cache {
     this.#exec("BEGIN IMMEDIATE");
     try {
       for (const { entry, sealed } of rows) {
+        const { low, high } = flagBits(entry.flags);
         this.#run(
-          "INSERT OR REPLACE INTO entry (uid, id, folder, flags, duplicate, sealed) " +
-            "VALUES (?, ?, ?, ?, ?, ?)",
+          "INSERT OR REPLACE INTO entry (uid, id, folder, flags, flags_high, duplicate, " +
+            "sealed) VALUES (?, ?, ?, ?, ?, ?, ?)",
           entry.uid,
           idOf(entry),
-          FOLDERS.indexOf(entry.folder),
-          flagBits(entry.flags),
+          folderNumber(entry.folder),
+          low,
+          high,
           duplicates.has(entry.uid) ? 1 : 0,
           sealed,
         );
@@ -199,7 +203,7 @@ export class Cache {
       ? this.#all("SELECT * FROM entry WHERE uid < ? ORDER BY uid DESC LIMIT ?", before, limit)
       : this.#all(
         "SELECT * FROM entry WHERE folder = ? AND uid < ? ORDER BY uid DESC LIMIT ?",
-        FOLDERS.indexOf(folder),
+        folderNumber(folder),
         before,
         limit,
       );
@@ -213,20 +217,24 @@ export class Cache {
 
   /** Ids and UIDs of everything that is there, newest first. */
   ids(): { uid: number; id: Bytes; folder: Folder; flags: Flag[] }[] {
-    return this.#all("SELECT uid, id, folder, flags FROM entry ORDER BY uid DESC").map((row) => ({
+    return this.#all("SELECT uid, id, folder, flags, flags_high FROM entry ORDER BY uid DESC").map((
+      row,
+    ) => ({
       uid: Number(row.uid),
       id: bytesOf(row.id),
-      folder: folderOf(row.folder),
-      flags: flagsOf(Number(row.flags)),
+      folder: folderOf(Number(row.folder)),
+      flags: flagsOfRow(row),
     }));
   }
 
   /** Notes flags and folder as the server has them. */
   setPlace(uid: number, folder: Folder, flags: readonly Flag[]): void {
+    const { low, high } = flagBits(flags);
     this.#run(
-      "UPDATE entry SET folder = ?, flags = ? WHERE uid = ?",
-      FOLDERS.indexOf(folder),
-      flagBits(flags),
+      "UPDATE entry SET folder = ?, flags = ?, flags_high = ? WHERE uid = ?",
+      folderNumber(folder),
+      low,
+      high,
       uid,
     );
   }
@@ -255,7 +263,7 @@ export class Cache {
   count(folder: Folder | null): number {
     const row = folder === null
       ? this.#get("SELECT count(*) AS n FROM entry")
-      : this.#get("SELECT count(*) AS n FROM entry WHERE folder = ?", FOLDERS.indexOf(folder));
+      : this.#get("SELECT count(*) AS n FROM entry WHERE folder = ?", folderNumber(folder));
     return Number(row?.n);
   }
 
@@ -269,7 +277,7 @@ export class Cache {
       : this.#all(
         `${select} AND folder = ? ORDER BY entry.uid DESC LIMIT ?`,
         before,
-        FOLDERS.indexOf(folder),
+        folderNumber(folder),
         limit,
       );
     return await Promise.all(rows.map(async ({ uid, sealed }) => ({
@@ -308,7 +316,7 @@ export class Cache {
     const uid = Number(row.uid);
     const entry = decodeEntry(await this.#open("entry", uid, bytesOf(row.sealed)));
     return {
-      entry: { ...entry, folder: folderOf(row.folder), flags: flagsOf(Number(row.flags)) },
+      entry: { ...entry, folder: folderOf(Number(row.folder)), flags: flagsOfRow(row) },
       duplicate: row.duplicate === 1,
     };
   }
@@ -420,8 +428,6 @@ function bytesOf(value: unknown): Bytes {
   throw new SealpostError("format", "a column of another type");
 }
 
-function folderOf(value: unknown): Folder {
-  const folder = FOLDERS[Number(value)];
-  if (folder) return folder;
-  throw new SealpostError("format", "an entry in an unknown folder");
+function flagsOfRow(row: Row): Flag[] {
+  return flagsOf({ low: Number(row.flags), high: Number(row.flags_high) });
 }

@@ -1,5 +1,5 @@
 import { isSealpostError } from "../../crypto/error.ts";
-import { type Flag, type Folder, FOLDERS } from "../../protocol/entry.ts";
+import { BUILT_IN_FOLDERS, type Flag, type Folder } from "../../protocol/entry.ts";
 import type { Item } from "../mailbox/open.ts";
 import type { Mail } from "../mail.ts";
 
@@ -159,7 +159,7 @@ export class Mailbox {
       folder,
       flags,
     }));
-    const lists = new Map<Folder, MailboxEntry[]>(FOLDERS.map((folder) => [folder, []]));
+    const lists = new Map<Folder, MailboxEntry[]>(BUILT_IN_FOLDERS.map((folder) => [folder, []]));
     for (const entry of this.#entries) {
       lists.get(entry.folder)?.push(entry);
       const item = this.#items.get(entry.uid);

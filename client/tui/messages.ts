@@ -1,18 +1,19 @@
-import type { Flag, Folder } from "../../protocol/entry.ts";
+import type { BuiltInFolder, Flag, Folder } from "../../protocol/entry.ts";
 import { MAX_UIDS } from "../../protocol/limits.ts";
 import type { Item } from "../mailbox/open.ts";
 import type { Action } from "./keys.ts";
 import type { Host, LastMove } from "./screen.ts";
 
-const FOLDER_NAMES: Readonly<Record<Folder, string>> = {
+const FOLDER_NAMES: Readonly<Record<BuiltInFolder, string>> = {
   inbox: "Inbox",
   sent: "Sent",
   archive: "Archive",
   trash: "Trash",
+  drafts: "Drafts",
 };
 
 /** What a list can show: a folder of the mailbox, or what is only on this disk. */
-export type ListFolder = Folder | "drafts" | "outbox";
+export type ListFolder = BuiltInFolder | "outbox";
 
 /** All of them, in the order of their numbers on the keyboard. */
 export const LIST_FOLDERS: readonly ListFolder[] = [
@@ -25,8 +26,8 @@ export const LIST_FOLDERS: readonly ListFolder[] = [
 ];
 
 /** How a folder is called on the screen. */
-export function folderName(folder: ListFolder): string {
-  if (folder === "drafts") return "Drafts";
+export function folderName(folder: ListFolder | Folder): string {
+  if (typeof folder === "number") return `folder ${folder}`;
   return folder === "outbox" ? "Outbox" : FOLDER_NAMES[folder];
 }
 
@@ -86,15 +87,19 @@ async function flagAll(
   }
 }
 
-async function moveAll(host: Host, items: readonly Item[], folder: Folder): Promise<boolean> {
+async function moveAll(
+  host: Host,
+  items: readonly Item[],
+  folder: BuiltInFolder,
+): Promise<boolean> {
   const moved = items.filter(({ entry }) => entry.folder !== folder);
   if (moved.length === 0) {
-    host.say(`${count(items)} is in ${FOLDER_NAMES[folder]} already.`);
+    host.say(`${count(items)} is in ${folderName(folder)} already.`);
     return false;
   }
   for (const uids of batches(moved)) await host.mailbox.flag(uids, [], [], folder);
   host.lastMove = { from: Map.groupBy(moved, ({ entry }) => entry.folder) };
-  host.say(`${count(moved)} moved to ${FOLDER_NAMES[folder]}; u takes that back.`);
+  host.say(`${count(moved)} moved to ${folderName(folder)}; u takes that back.`);
   return true;
 }
 
@@ -105,7 +110,7 @@ async function undo(host: Host, { from }: LastMove): Promise<true> {
     for (const uids of batches(items)) await host.mailbox.flag(uids, [], [], folder);
   }
   const all = [...from.values()].flat();
-  const folders = [...from.keys()].map((folder) => FOLDER_NAMES[folder]).join(" and ");
+  const folders = [...from.keys()].map(folderName).join(" and ");
   host.say(`${count(all)} ${all.length === 1 ? "is" : "are"} back in ${folders}.`, "good");
   return true;
 }

@@ -1,4 +1,5 @@
 import type { Goodbye } from "../../protocol/goodbye.ts";
+import type { ChangeEvent, MailEvent, SharedEvent } from "../../protocol/request.ts";
 import type { Placed } from "../store/store.ts";
 
 /** A logged-in connection, as the others see it. */
@@ -17,8 +18,8 @@ export interface ConnectedSession {
   readonly lastReceived: number;
   /** What the user list has for the password that the session rests on: another one ends it. */
   readonly credential: string;
-  /** Tells the client of a new entry, if it reads what it is told. */
-  notify(placed: Placed): void;
+  /** Tells the client of something, if it reads what it is told. */
+  tell(event: MailEvent | ChangeEvent | SharedEvent): void;
   /** To be called every second or so: ends the connection of a client that is gone or stalls. */
   check(): void;
   /** Ends the connection with a goodbye. */
@@ -82,8 +83,17 @@ export class SessionRegistry {
 
   /** Tells those whose mailbox got something. */
   notify(placed: readonly Placed[]): void {
-    for (const one of placed) {
-      for (const session of this.#byName.get(one.account) ?? []) session.notify(one);
+    for (const { account, uid, folder, number, modseq } of placed) {
+      for (const session of this.#byName.get(account) ?? []) {
+        session.tell({ event: "mail", uid, folder, number, modseq });
+      }
+    }
+  }
+
+  /** Tells the other sessions of a session's user what that one has changed. */
+  tellOthers(session: ConnectedSession, event: ChangeEvent | SharedEvent): void {
+    for (const other of this.#byName.get(session.name) ?? []) {
+      if (other !== session) other.tell(event);
     }
   }
 

@@ -209,7 +209,7 @@ export class Operations {
     for (;;) {
       const entries = await store.list(name, { limit: PURGE_AT_ONCE });
       if (entries.length === 0) break;
-      purged += (await store.remove(name, entries.map(({ uid }) => uid))).length;
+      purged += (await store.remove(name, entries.map(({ uid }) => uid))).uids.length;
     }
     await store.unbindKey(name, { mayReturn: true });
     return { name, ended: ending, purged };

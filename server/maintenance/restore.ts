@@ -28,6 +28,7 @@ import {
   snapshotName,
 } from "./snapshot.ts";
 import { blob, integer, text } from "../store/statements.ts";
+import { CHANGE_KINDS } from "../../protocol/change.ts";
 import { DatabaseSync } from "node:sqlite";
 import { basename, dirname, join } from "@std/path";
 
@@ -197,6 +198,7 @@ function requireSum(from: string, is: string, shouldBe: string): void {
 interface MailboxState {
   readonly epoch: string;
   readonly nextUid: number;
+  readonly modseq: number;
 }
 
 /** The mailboxes in a store; none if it is too damaged to tell. */
@@ -205,9 +207,10 @@ function mailboxesIn(store: string): Map<string, MailboxState> {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(join(store, DATABASE_NAME), { readOnly: true });
-    for (const row of db.prepare("SELECT name, epoch, next_uid FROM account").iterate()) {
+    for (const row of db.prepare("SELECT name, epoch, next_uid, modseq FROM account").iterate()) {
       const epoch = toHex(blob(row, "epoch"));
-      found.set(text(row, "name"), { epoch, nextUid: integer(row, "next_uid") });
+      const [nextUid, modseq] = [integer(row, "next_uid"), integer(row, "modseq")];
+      found.set(text(row, "name"), { epoch, nextUid, modseq });
     }
   } catch {
     // The time of day serves as well; `newEpochs` is for the rest.
@@ -228,16 +231,33 @@ async function continueMailboxes(
   try {
     db.exec("BEGIN IMMEDIATE");
     const now = Date.now();
-    const accounts = db.prepare("SELECT name, epoch, next_uid FROM account").all();
-    const set = db.prepare("UPDATE account SET next_uid = ?, epoch = ? WHERE name = ?");
+    const accounts = db.prepare("SELECT id, name, epoch, next_uid, modseq FROM account").all();
+    const set = db.prepare(
+      `UPDATE account SET next_uid = ?, modseq = ?, forgotten = ?, epoch = ?,
+         last_validity = max(last_validity + 1, ?) WHERE id = ?`,
+    );
+    const validity = db.prepare(
+      "UPDATE folder SET validity = max(?, validity + 1) WHERE account_id = ?",
+    );
+    const skip = db.prepare(
+      `INSERT INTO departure (account_id, modseq, kind, uid, folder, number, at)
+         VALUES (?, ?, ${CHANGE_KINDS.skipped}, ?, 0, ?, ?)`,
+    );
     for (const row of accounts) {
-      const name = text(row, "name");
+      const [id, name] = [integer(row, "id"), text(row, "name")];
       const before = replaced.get(name);
       const epoch = blob(row, "epoch");
       const other = newEpochs || (before !== undefined && before.epoch !== toHex(epoch));
       if (other) renewed.push(name);
-      const nextUid = Math.max(now, integer(row, "next_uid"), before?.nextUid ?? 0);
-      set.run(nextUid, other ? random(8) : epoch, name);
+      const firstSkipped = integer(row, "next_uid");
+      const nextUid = Math.max(now, firstSkipped, before?.nextUid ?? 0);
+      // Whoever has seen a later state than the backup's lists the mailbox anew.
+      const modseq = Math.max(now, integer(row, "modseq") + 1, (before?.modseq ?? 0) + 1);
+      // Numbers of folders that were given since the backup must not mean other messages.
+      const seconds = Math.floor(now / 1000);
+      set.run(nextUid, modseq, modseq - 1, other ? random(8) : epoch, seconds, id);
+      validity.run(seconds, id);
+      if (nextUid > firstSkipped) skip.run(id, modseq, firstSkipped, nextUid - 1, now);
     }
     db.exec("DELETE FROM ticket; COMMIT");
   } catch (error) {

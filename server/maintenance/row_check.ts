@@ -4,7 +4,7 @@ import { errorText, SealpostError } from "../../crypto/error.ts";
 import { decodeBundle, formatFingerprint } from "../../crypto/identity.ts";
 import { padme } from "../../crypto/padme.ts";
 import { CHUNK, SEALED_CHUNK } from "../../crypto/stream.ts";
-import { FLAGS, FOLDERS } from "../../protocol/entry.ts";
+import { BUILT_IN_FOLDERS, folderOf } from "../../protocol/entry.ts";
 import { decodeHeader } from "../../protocol/header.ts";
 import { printable } from "../../cli/printable.ts";
 import { decodeCertificate, verifyCertificate } from "../../protocol/rotation.ts";
@@ -12,9 +12,8 @@ import { checkStanza } from "../../protocol/stanza.ts";
 import { BUCKETS, MAX_NOTE, MAX_SUMMARY } from "../../protocol/summary.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { isBodyName } from "../store/body_files.ts";
-import { schemaVersion } from "../store/database.ts";
 import type { FsckFindings } from "./findings.ts";
-import { MIGRATIONS } from "../store/schema.sql.ts";
+import { SCHEMA } from "../store/schema.sql.ts";
 import { blob, integer, nullable, type SqlRow, text } from "../store/statements.ts";
 import { DatabaseSync } from "node:sqlite";
 
@@ -35,17 +34,37 @@ export interface Counts {
   readonly bytes: number;
 }
 
-/** The counters of each account, and what they should be by its entries. */
-const COUNTED = `SELECT a.id, a.name, a.next_uid, a.entries, a.unseen, a.bytes,
-    count(e.uid) AS real_entries,
-    coalesce(sum(e.folder = 0 AND e.flags & 1 = 0), 0) AS real_unseen,
-    coalesce(sum(e.bytes), 0) AS real_bytes,
-    coalesce(max(e.uid), 0) AS last_uid
-  FROM account AS a LEFT JOIN entry AS e ON e.account_id = a.id GROUP BY a.id`;
+/** What the entries and departures say that the counters of each account should be. */
+const COUNTED = `SELECT a.id, a.name, a.next_uid, a.modseq, a.bytes,
+    (SELECT count(*) FROM entry WHERE account_id = a.id) AS entries,
+    (SELECT coalesce(sum(bytes), 0) FROM entry WHERE account_id = a.id) AS real_bytes,
+    (SELECT coalesce(max(uid), 0) FROM entry WHERE account_id = a.id) AS last_uid,
+    max((SELECT coalesce(max(modseq), 0) FROM entry WHERE account_id = a.id),
+      (SELECT coalesce(max(modseq), 0) FROM departure WHERE account_id = a.id)) AS last_modseq
+  FROM account AS a`;
+
+/** What the entries say that the counters of each folder should be. */
+const FOLDERS_COUNTED = `SELECT f.account_id, f.folder, a.name, f.next, f.count, f.unseen, f.bytes,
+    count(e.uid) AS real_count, coalesce(sum(e.flags & 1 = 0), 0) AS real_unseen,
+    coalesce(sum(e.bytes), 0) AS real_bytes, coalesce(max(e.number), 0) AS last_number
+  FROM folder AS f JOIN account AS a ON a.id = f.account_id
+    LEFT JOIN entry AS e ON e.account_id = f.account_id AND e.folder = f.folder
+  GROUP BY f.account_id, f.folder`;
+
+/** Modification sequences that were given to two changes. */
+const SHARED_MODSEQ = `SELECT a.name, e.uid, e.modseq FROM entry AS e
+    JOIN departure AS d ON d.account_id = e.account_id AND d.modseq = e.modseq
+    JOIN account AS a ON a.id = e.account_id`;
+
+/** Folders that every mailbox has, and this one has not. */
+const WITHOUT_FOLDERS = `SELECT a.name, count(f.folder) AS n FROM account AS a
+    LEFT JOIN folder AS f ON f.account_id = a.id AND f.folder < ?
+  GROUP BY a.id HAVING n < ?`;
 
 const ENTRIES =
-  `SELECT a.name, e.uid, e.message_id, e.folder, e.flags, e.received_at, e.bytes, e.stanza,
-    length(e.note) AS note, length(m.header) + length(m.summary) + m.body_size AS shared
+  `SELECT a.name, e.uid, e.message_id, e.folder, e.flags, e.flags_high, e.received_at, e.bytes,
+    e.stanza, length(e.note) AS note,
+    EXISTS (SELECT 1 FROM folder WHERE account_id = e.account_id AND folder = e.folder) AS placed, length(m.header) + length(m.summary) + m.body_size AS shared
   FROM entry AS e LEFT JOIN account AS a ON a.id = e.account_id
     LEFT JOIN message AS m ON m.id = e.message_id`;
 
@@ -67,9 +86,13 @@ const FORGOTTEN = `SELECT m.id, m.header FROM message AS m
 
 /** Mends what {@linkcode checkRows} finds of the kinds `counter` and `next-uid`. */
 export const REPAIR_COUNTERS = `
-  UPDATE account SET entries = c.real_entries, unseen = c.real_unseen, bytes = c.real_bytes,
-      next_uid = max(account.next_uid, c.last_uid + 1)
-    FROM (${COUNTED}) AS c WHERE c.id = account.id`;
+  UPDATE account SET bytes = c.real_bytes, next_uid = max(account.next_uid, c.last_uid + 1),
+      modseq = max(account.modseq, c.last_modseq)
+    FROM (${COUNTED}) AS c WHERE c.id = account.id;
+  UPDATE folder SET count = c.real_count, unseen = c.real_unseen, bytes = c.real_bytes,
+      next = max(folder.next, c.last_number + 1)
+    FROM (${FOLDERS_COUNTED}) AS c
+    WHERE c.account_id = folder.account_id AND c.folder = folder.folder`;
 
 /**
  * Checks everything that the rows of a store say about themselves and each other, down to the layout
@@ -116,12 +139,11 @@ function checkDatabase(db: DatabaseSync, findings: FsckFindings): void {
   }
 }
 
-/** Compares tables and indexes with those that the migrations make. */
+/** Compares tables and indexes with those that this program makes. */
 function checkSchema(db: DatabaseSync, findings: FsckFindings): void {
-  const version = schemaVersion(db);
   const fresh = new DatabaseSync(":memory:");
   try {
-    for (const step of MIGRATIONS.slice(0, version)) fresh.exec(step);
+    fresh.exec(SCHEMA);
     const there = schemaOf(db);
     for (const [name, sql] of schemaOf(fresh)) {
       const found = there.get(name);
@@ -130,12 +152,6 @@ function checkSchema(db: DatabaseSync, findings: FsckFindings): void {
     }
   } finally {
     fresh.close();
-  }
-  if (version < MIGRATIONS.length) {
-    findings.note(
-      "schema",
-      `schema ${version}, which the next start brings to ${MIGRATIONS.length}`,
-    );
   }
 }
 
@@ -199,13 +215,27 @@ function checkEntries(db: DatabaseSync, findings: FsckFindings): void {
       findings.note("unusual", `${name} was sent with a note of an impossible size`);
     }
     const folder = integer(row, "folder");
-    const flags = integer(row, "flags");
-    if (FOLDERS[folder] === undefined || flags < 0 || flags >= 1 << FLAGS.length) {
-      findings.damage("entry", `${name}: no folder ${folder} with flags ${flags}`);
+    const [low, high] = [integer(row, "flags"), integer(row, "flags_high")];
+    const misplaced = problemOf(() => folderOf(folder)) !== null || integer(row, "placed") === 0;
+    if (misplaced || low < 0 || low > 0xffff_ffff || high < 0 || high > 0x7fff_ffff) {
+      findings.damage("entry", `${name}: no folder ${folder} with flags ${low}, ${high}`);
     }
     if (integer(row, "bytes") !== shared + stanza.length + (note ?? 0)) {
       findings.damage("entry", `${name} counts for another number of bytes than it has`);
     }
+  }
+}
+
+/** Compares the counters of a row with what was counted, in the columns `real_…`. */
+function compare(
+  findings: FsckFindings,
+  name: string,
+  row: SqlRow,
+  counters: readonly string[],
+): void {
+  for (const counter of counters) {
+    const [said, real] = [integer(row, counter), integer(row, `real_${counter}`)];
+    if (said !== real) findings.damage("counter", `${name}: ${counter} is ${said}, not ${real}`);
   }
 }
 
@@ -214,15 +244,32 @@ async function checkAccounts(db: DatabaseSync, findings: FsckFindings): Promise<
   for (const row of db.prepare(COUNTED).iterate()) {
     const name = text(row, "name");
     counts.accounts++;
-    counts.entries += integer(row, "real_entries");
+    counts.entries += integer(row, "entries");
     counts.bytes += integer(row, "real_bytes");
-    for (const counter of ["entries", "unseen", "bytes"]) {
-      const [said, real] = [integer(row, counter), integer(row, `real_${counter}`)];
-      if (said !== real) findings.damage("counter", `${name}: ${counter} is ${said}, not ${real}`);
-    }
+    compare(findings, name, row, ["bytes"]);
     if (integer(row, "next_uid") <= integer(row, "last_uid")) {
       findings.damage("next-uid", `${name}: the next UID, ${row["next_uid"]}, is taken`);
     }
+    if (integer(row, "modseq") < integer(row, "last_modseq")) {
+      findings.damage(
+        "next-uid",
+        `${name}: the modification sequence, ${row["modseq"]}, is behind`,
+      );
+    }
+  }
+  for (const row of db.prepare(FOLDERS_COUNTED).iterate()) {
+    const name = `${text(row, "name")}, folder ${row["folder"]}`;
+    compare(findings, name, row, ["count", "unseen", "bytes"]);
+    if (integer(row, "next") <= integer(row, "last_number")) {
+      findings.damage("next-uid", `${name}: the next number, ${row["next"]}, is taken`);
+    }
+  }
+  for (const row of db.prepare(SHARED_MODSEQ).iterate()) {
+    findings.damage("entry", `${text(row, "name")}/${row["uid"]} shares a modification sequence`);
+  }
+  const builtIn = BUILT_IN_FOLDERS.length;
+  for (const row of db.prepare(WITHOUT_FOLDERS).iterate(builtIn, builtIn)) {
+    findings.damage("account", `${text(row, "name")} lacks a folder that every mailbox has`);
   }
   const keys = db.prepare("SELECT name, fp, bundle FROM account WHERE bundle IS NOT NULL").all();
   for (const row of keys) {
@@ -245,9 +292,6 @@ async function keyProblem(fp: Bytes, bundle: Bytes): Promise<string | null> {
   }
 }
 
-/** The version of the schema that has rotations. */
-const WITH_ROTATIONS = 4;
-
 // The one before it, if there is one, has the number before.
 const ROTATIONS =
   `SELECT r.fp_old, r.fp_new, r.seq, r.certificate, r.bundle_old, r.bundle_new, a.name,
@@ -258,7 +302,6 @@ const ROTATIONS =
 
 /** Checks that every certificate is what its row says, and that both keys have signed it. */
 async function checkRotations(db: DatabaseSync, findings: FsckFindings): Promise<void> {
-  if (schemaVersion(db) < WITH_ROTATIONS) return;
   for (const row of db.prepare(ROTATIONS).all()) {
     const problem = await rotationProblem(row);
     if (problem === null) continue;

@@ -15,13 +15,51 @@ import type { DeliverRequest } from "../../protocol/request.ts";
 import { stanzaFp } from "../../protocol/stanza.ts";
 import { messageIdTime, parseMessageId } from "../../protocol/uuid.ts";
 import type { Values } from "../settings/setting_values.ts";
-import type { BodySink, Copy } from "../store/store.ts";
+import type { BodySink, Copy, Placed } from "../store/store.ts";
 import type { Handler, RequestContext, RequestSession } from "./request_context.ts";
 
 interface Recipient {
   readonly name: string;
   readonly fp: Bytes;
 }
+
+/** A sealed message that is about to come, and where it goes. */
+export interface Upload {
+  /** As `deliver` and `append` have them. */
+  readonly request: Pick<DeliverRequest, "id" | "size" | "offset" | "digest">;
+  /** Everybody it goes to; nobody twice. */
+  readonly recipients: readonly Recipient[];
+  /** Whether the sender's own copy, with a note, is among what is stored. */
+  readonly copy: boolean;
+  /** Whether it counts as a message that its sender sends. */
+  readonly charged: boolean;
+  /** What each mailbox gets; `stanzaOf` gives the stanza for a fingerprint. */
+  readonly copies: (stanzaOf: (fp: Bytes) => Bytes, note: Bytes | null) => Copy[];
+}
+
+/** What became of an {@linkcode Upload}. */
+export interface StoredUpload {
+  /** When it was stored, milliseconds since 1970. */
+  readonly at: number;
+  /** Whether that was before this request. */
+  readonly again: boolean;
+  readonly placed: readonly Placed[];
+}
+
+/** Stores a message for all its recipients or for none. Throws what {@linkcode storeUpload} does. */
+export const handleDeliver: Handler<"deliver"> = async (request, context, data) => {
+  const { session } = context;
+  const recipients = request.recipients.map(({ name, fp }) => ({ name, fp: fromBase64(fp) }));
+  const upload: Upload = {
+    request,
+    recipients,
+    copy: request.copy,
+    charged: true,
+    copies: (stanzaOf, note) => copies(recipients, request.copy, session, stanzaOf, note),
+  };
+  const { at, again } = await storeUpload(upload, context, data);
+  return { response: { ok: true, at, again } };
+};
 
 /**
  * Stores an uploaded message for all its recipients or for none. Names, keys, sizes and room are
@@ -36,18 +74,22 @@ interface Recipient {
  * Throws `no-such-user`, `no-key`, `key-changed`, `too-large`, `limit`, `quota`, `busy`, `format`,
  * `cancelled`, `id-conflict`, `disk-full`, `file-io`, and what `data` throws.
  */
-export const handleDeliver: Handler<"deliver"> = async (request, context, data) => {
+export async function storeUpload(
+  upload: Upload,
+  context: RequestContext,
+  data: AsyncIterable<Bytes>,
+): Promise<StoredUpload> {
   const { store, session, registry, observer, settings } = context;
+  const { request, recipients } = upload;
   const limits = settings();
   const id = parseMessageId(request.id);
   checkTime(id);
-  const recipients = request.recipients.map(({ name, fp }) => ({ name, fp: fromBase64(fp) }));
   // A retry gets its first answer even if a recipient's key has changed since.
   const before = await store.delivered(session.fp, id);
   if (!before) await checkRecipients(recipients, limits, context);
   const announced = continuation(request);
   checkSize(request.size, limits);
-  chargeMessage(limits, context);
+  if (upload.charged) chargeMessage(limits, context);
 
   const hash = createHash("sha256");
   const reader = new EnvelopeReader();
@@ -57,8 +99,8 @@ export const handleDeliver: Handler<"deliver"> = async (request, context, data) 
   let received = 0;
   const uploadId = { senderFp: session.fp, messageId: id, size: request.size };
   const start = async (whole: Envelope): Promise<void> => {
-    checkEnvelope(whole, id, request, recipients, limits, session);
-    placing = copies(whole, recipients, request.copy, session);
+    checkEnvelope(whole, id, upload, limits, session);
+    placing = upload.copies(stanzasOf(whole), whole.note);
     if (!before) await checkRoom(whole, placing, limits, context);
   };
   try {
@@ -115,14 +157,14 @@ export const handleDeliver: Handler<"deliver"> = async (request, context, data) 
     const placed = outcome.kind === "stored" ? outcome.placed : [];
     observer.delivered({ again, copies: placed.length, bytes: request.size });
     registry.notify(placed);
-    return { response: { ok: true, at: outcome.at, again } };
+    return { at: outcome.at, again, placed };
   } catch (error) {
     if (isSealpostError(error, "connection-lost")) await sink?.suspend();
     else await sink?.abort();
     const full = error instanceof RefusedError && error.code === "quota" ? error.about : undefined;
     throw full === undefined ? error : noRoom(full, limits, session);
   }
-};
+}
 
 /** Counts a message. Throws a {@linkcode RefusedError} if the session's user sends too many. */
 function chargeMessage(limits: Values, { messages, session }: RequestContext): void {
@@ -154,7 +196,7 @@ function parse(reader: EnvelopeReader, piece: Bytes): ReturnType<EnvelopeReader[
 
 /** Where an upload goes on, and what it must come to; null for one from its beginning. */
 function continuation(
-  { offset, digest, size }: DeliverRequest,
+  { offset, digest, size }: Upload["request"],
 ): { readonly offset: number; readonly digest: Bytes } | null {
   if (offset === undefined && digest === undefined) return null;
   if (offset === undefined || digest === undefined || offset > size) {
@@ -264,8 +306,7 @@ function noRoom(account: string, { quota }: Values, sender: RequestSession): Ref
 function checkEnvelope(
   envelope: Envelope,
   id: Bytes,
-  request: DeliverRequest,
-  recipients: readonly Recipient[],
+  { request, recipients, copy }: Upload,
   { maxMessage }: Values,
   sender: RequestSession,
 ): void {
@@ -277,30 +318,35 @@ function checkEnvelope(
   }
   if (envelope.bodySize > sealedBodySize(maxMessage)) throw tooLarge(maxMessage);
   if (encodeEnvelope(envelope).length + envelope.bodySize !== request.size) throw wrongSize();
-  if (request.copy !== (envelope.note !== null)) {
+  if (copy !== (envelope.note !== null)) {
     throw new SealpostError("format", "a note without a Sent copy, or the other way round");
   }
   const wanted = new Set(recipients.map(({ fp }) => toHex(fp)));
-  if (request.copy) wanted.add(toHex(sender.fp));
+  if (copy) wanted.add(toHex(sender.fp));
   const given = envelope.stanzas.map((stanza) => toHex(stanzaFp(stanza)));
   if (given.length !== wanted.size || given.some((fp) => !wanted.has(fp))) {
     throw new SealpostError("format", "the stanzas are not those of the recipients");
   }
 }
 
-/** Each mailbox gets its own stanza and nobody else's; the note goes with the Sent copy. */
-function copies(
-  envelope: Envelope,
-  recipients: readonly Recipient[],
-  copy: boolean,
-  sender: RequestSession,
-): Copy[] {
+/** Gives the stanza of `envelope` for a fingerprint. Throws `internal` for one that has none. */
+function stanzasOf(envelope: Envelope): (fp: Bytes) => Bytes {
   const stanzas = new Map(envelope.stanzas.map((stanza) => [toHex(stanzaFp(stanza)), stanza]));
-  const stanzaOf = (fp: Bytes) => {
+  return (fp) => {
     const stanza = stanzas.get(toHex(fp));
     if (!stanza) throw new SealpostError("internal", "a recipient without a stanza");
     return stanza;
   };
+}
+
+/** Each mailbox gets its own stanza and nobody else's; the note goes with the Sent copy. */
+function copies(
+  recipients: readonly Recipient[],
+  copy: boolean,
+  sender: RequestSession,
+  stanzaOf: (fp: Bytes) => Bytes,
+  note: Bytes | null,
+): Copy[] {
   const out: Copy[] = recipients.map(({ name, fp }) => ({
     account: name,
     folder: "inbox",
@@ -314,7 +360,7 @@ function copies(
       folder: "sent",
       flags: ["seen"],
       stanza: stanzaOf(sender.fp),
-      note: envelope.note,
+      note,
     });
   }
   return out;

@@ -55,7 +55,7 @@ const TELL_EVERY = 10_000;
 
 /**
  * Takes the frames in which one session asks, has each request served by its handler, and answers in
- * the order the requests came. A `deliver` begins at once, so that uploads that follow each other are
+ * the order the requests came. A `deliver` or `append` begins at once, so that uploads that follow each other are
  * stored together (their commits are grouped); everything else waits for what was asked before it, so
  * that a client sees its own writes.
  */
@@ -172,7 +172,7 @@ export class Dispatcher {
     }
     await this.#slowDown();
     const request = readRequest(frame.payload);
-    const isUpload = "op" in request && request.op === "deliver";
+    const isUpload = hasData(request);
     const reserved = await this.#reserve(memoryOf(request, frame.payload), isUpload);
     if (this.#stopping) return this.#releaseMemory(reserved);
     this.#lastId = frame.id;
@@ -202,7 +202,9 @@ export class Dispatcher {
         throw changePasswordFirst();
       }
       if (reserved === 0) throw noMemory();
-      if (op === "deliver") return await handleRequest(request, this.#requestContext, data);
+      if (op === "deliver" || op === "append") {
+        return await handleRequest(request, this.#requestContext, data);
+      }
       await before;
       if (job.cancelled) throw new SealpostError("cancelled", "the request was cancelled");
       return await handleRequest(request, this.#requestContext, data);
@@ -328,10 +330,15 @@ function readRequest(payload: Bytes): Request | Unreadable {
   }
 }
 
+/** Whether data frames follow a request. */
+function hasData(request: Request | Unreadable): boolean {
+  return "op" in request && ["deliver", "append", "shared-put"].includes(request.op);
+}
+
 /** The memory that a request takes until it is served, bytes. */
 function memoryOf(request: Request | Unreadable, payload: Bytes): number {
   const parsed = PARSED * payload.length;
-  return "op" in request && request.op === "deliver"
+  return "op" in request && "size" in request && hasData(request)
     ? parsed + Math.min(request.size, MAX_HELD)
     : parsed;
 }

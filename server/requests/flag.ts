@@ -1,8 +1,18 @@
+import { defined } from "../../crypto/defined.ts";
 import type { Handler } from "./request_context.ts";
 
 /** Sets and clears flags of entries, and moves them. */
-export const handleFlag: Handler<"flag"> = async (request, { store, session }) => {
-  const { uids, set, clear, folder } = request;
-  const change = folder === undefined ? { set, clear } : { set, clear, folder };
-  return { response: { ok: true, uids: [...await store.flag(session.name, uids, change)] } };
+export const handleFlag: Handler<"flag"> = async (request, { store, session, registry }) => {
+  const { uids, set, clear, folder, unchangedSince } = request;
+  const change = { set, clear, ...defined({ folder, unchangedSince }) };
+  const { any, modseq, modified, uids: found } = await store.flag(session.name, uids, change);
+  if (any) registry.tellOthers(session, { event: "change", modseq });
+  return {
+    response: {
+      ok: true,
+      uids: [...found],
+      modseq,
+      ...modified.length === 0 ? {} : { modified: [...modified] },
+    },
+  };
 };

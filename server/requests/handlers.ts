@@ -1,8 +1,13 @@
 import type { Bytes } from "../../crypto/bytes.ts";
 import type { Op } from "../../protocol/request.ts";
+import { handleAppend } from "./append.ts";
+import { handleChanges } from "./changes.ts";
 import { handleDeliver } from "./deliver.ts";
 import { handleFetch } from "./fetch.ts";
 import { handleFlag } from "./flag.ts";
+import { handleFolderDrop } from "./folder_drop.ts";
+import { handleFolderMake } from "./folder_make.ts";
+import { handleFolders } from "./folders.ts";
 import { handleKeys } from "./keys.ts";
 import { handleList } from "./list.ts";
 import { handleLogout } from "./logout.ts";
@@ -12,17 +17,26 @@ import type { Handler, Reply, RequestContext, RequestOf } from "./request_contex
 import { handleRotateBegin } from "./rotate_begin.ts";
 import { handleRotate } from "./rotate.ts";
 import { handleRotations } from "./rotations.ts";
+import { handleSharedGet } from "./shared_get.ts";
+import { handleSharedPut } from "./shared_put.ts";
 import { handleUpload } from "./upload.ts";
 import { handleWhoami } from "./whoami.ts";
 
 /** The handler of each request (PROTOCOL.md, section 10). */
 const HANDLERS: { readonly [O in Op]: Handler<O> } = {
   deliver: handleDeliver,
+  append: handleAppend,
   upload: handleUpload,
   list: handleList,
+  changes: handleChanges,
   fetch: handleFetch,
   flag: handleFlag,
   remove: handleRemove,
+  folders: handleFolders,
+  "folder-make": handleFolderMake,
+  "folder-drop": handleFolderDrop,
+  "shared-get": handleSharedGet,
+  "shared-put": handleSharedPut,
   keys: handleKeys,
   whoami: handleWhoami,
   passwd: handlePasswd,

@@ -13,10 +13,10 @@ const WITHOUT_SEALED = { stanza: new Uint8Array(0), summary: new Uint8Array(0), 
 
 /** Entries of the own mailbox; what is stored after the response is not in the list. */
 export const handleList: Handler<"list"> = async (request, context) => {
-  const { epoch, nextUid } = await ownAccount(context);
+  const { epoch, nextUid, modseq } = await ownAccount(context);
   const before = Math.min(request.before ?? nextUid, nextUid);
   return {
-    response: { ok: true, epoch: toHex(epoch), nextUid },
+    response: { ok: true, epoch: toHex(epoch), nextUid, modseq },
     data: entries({ ...request, before }, context),
   };
 };

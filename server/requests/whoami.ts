@@ -13,6 +13,7 @@ export const handleWhoami: Handler<"whoami"> = async (_request, context) => {
       fp: toBase64(fp),
       epoch: toHex(account.epoch),
       nextUid: account.nextUid,
+      modseq: account.modseq,
       ...await store.usage(name),
       ...users.hasOneTimePassword(name) ? { change: true } : {},
       ...account.seq === 0 ? {} : { seq: account.seq },

@@ -1,6 +1,6 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { syncFolder, wrapFileError } from "../../files/atomic_file.ts";
-import { APPLICATION_ID, MIGRATIONS } from "./schema.sql.ts";
+import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from "./schema.sql.ts";
 import { exists } from "@std/fs";
 import { dirname, join } from "@std/path";
 import { DatabaseSync } from "node:sqlite";
@@ -27,12 +27,12 @@ export interface Database {
 
 /**
  * Opens the database in `folder` for this process alone, and makes both if they are not there: the
- * folder 0700, its files 0600 where the system has modes. An older schema is brought to this one.
+ * folder 0700, its files 0600 where the system has modes.
  *
  * The lock is on an empty file of its own, so that a backup can read the database meanwhile; the
  * system drops it when the process ends, however it ends.
  *
- * Throws `busy` (another process has it), `config` (not a store, a newer schema, or half a restore),
+ * Throws `busy` (another process has it), `config` (not a store, another schema, or half a restore),
  * `disk-full` or `file-io`.
  */
 export async function openDatabase(folder: string): Promise<Database> {
@@ -45,7 +45,7 @@ export async function openDatabase(folder: string): Promise<Database> {
     db = new DatabaseSync(path);
     requireStore(db, path);
     configure(db, path);
-    migrate(db, path);
+    if (schemaVersion(db) === 0) makeSchema(db);
     await syncFolder(folder);
     const opened = db;
     return {
@@ -153,7 +153,7 @@ async function isExposed(path: string): Promise<boolean> {
 }
 
 /**
- * Throws `config` unless `db` is a store, or empty, and of a version that this program knows. Changes
+ * Throws `config` unless `db` is a store with the schema of this program, or empty. Changes
  * nothing.
  */
 export function requireStore(db: DatabaseSync, path: string): void {
@@ -163,13 +163,15 @@ export function requireStore(db: DatabaseSync, path: string): void {
     throw new SealpostError("config", `${path} is a database of another program`);
   }
   const version = schemaVersion(db);
-  if (version > MIGRATIONS.length) {
-    throw new SealpostError(
-      "config",
-      `${path} was written by a newer Sealpost (schema ${version}, this one knows ` +
-        `${MIGRATIONS.length}); use that one`,
-    );
-  }
+  if (version === SCHEMA_VERSION || (id === 0 && tables === 0)) return;
+  throw new SealpostError(
+    "config",
+    version > SCHEMA_VERSION
+      ? `${path} was written by a newer Sealpost (schema ${version}, this one knows ` +
+        `${SCHEMA_VERSION}); use that one`
+      : `${path} is from before the first release (schema ${version}, this one needs ` +
+        `${SCHEMA_VERSION}); move it away and start with an empty store`,
+  );
 }
 
 function configure(db: DatabaseSync, path: string): void {
@@ -190,25 +192,16 @@ function configure(db: DatabaseSync, path: string): void {
   `);
 }
 
-/** Brings the schema forward, a version at a time; one that fails leaves the version before it. */
-function migrate(db: DatabaseSync, path: string): void {
-  for (let version = schemaVersion(db); version < MIGRATIONS.length; version++) {
-    db.exec("BEGIN IMMEDIATE");
-    try {
-      db.exec(MIGRATIONS[version] ?? "");
-      db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${version + 1}`);
-      db.exec("COMMIT");
-    } catch (error) {
-      if (db.isTransaction) db.exec("ROLLBACK");
-      const wrapped = wrapSqliteError(error, path);
-      if (wrapped.code !== "internal") throw wrapped;
-      throw new SealpostError(
-        "config",
-        `${path} has schema ${version}, cannot be brought forward, and is left as it was; ` +
-          "use the version of Sealpost that wrote it, and report this",
-        { cause: error },
-      );
-    }
+/** Makes the tables of an empty database, all or none. */
+function makeSchema(db: DatabaseSync): void {
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    db.exec(SCHEMA);
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`);
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
   }
 }
 

@@ -1,16 +1,25 @@
 /** `PRAGMA application_id` of a store: "SPst". */
 export const APPLICATION_ID = 0x53507374;
 
+/** `PRAGMA user_version` of a store with this schema. Lower ones were never released. */
+export const SCHEMA_VERSION = 5;
+
 /**
- * The schema, as the steps that lead to it: step i takes a database from version i to i + 1
- * (`PRAGMA user_version`), each in a transaction of its own. A step that was released never changes.
+ * The schema.
  *
- * - `account`: a user's mailbox. `entries`, `unseen` (the inbox's) and `bytes` are kept with every
- *   change of `entry`, in the same transaction, so that usage is one row.
+ * - `account`: a user's mailbox. `bytes` is kept with every change of `entry`, in the same
+ *   transaction; `modseq` is the last modification sequence that was given, `forgotten` the highest of
+ *   those whose `departure` is gone, `last_validity` the highest that a folder ever had.
+ * - `folder`: those that every mailbox has, and those of a person's own; `next` is the number of the
+ *   next comer. `count`, `unseen` and `bytes` are kept with every change of `entry`.
  * - `message`: what all copies share. The body is in the row, or in the file `body_file`.
- * - `entry`: one copy. `folder` and `flags` have the codes of `protocol/entry.ts`; `bytes` is what it
- *   counts for: header, stanza, summary, note and body; `changed_at` is when folder or flags changed
+ * - `entry`: one copy. `folder` has the codes of `protocol/entry.ts`; `flags` are bits 0 to 31,
+ *   `flags_high` bits 32 to 62; `bytes` is what it counts for: header, stanza, summary, note and body; `changed_at` is when folder or flags changed
  *   last, from which it expires. The two indexes for that hold no entry that is new.
+ * - `departure`: what changes of the past left: an entry that was removed, a place that a move left, a
+ *   range of UIDs that were never given (`uid` to `number`). `kind` has the codes of
+ *   `protocol/change.ts`.
+ * - `shared_record`: the sealed record that all machines of a person share, and its version.
  * - `delivered_id`: the memory of ids, which outlives the messages.
  * - `rotation`: a key that was left for another by certificate: one successor for each, and no key has
  *   two predecessors. `unbound_key`: keys that an operator took away; with `may_return` their account,
@@ -20,14 +29,14 @@ export const APPLICATION_ID = 0x53507374;
  *
  * Large columns are last in their rows: SQLite then reads the others without them.
  */
-export const MIGRATIONS: readonly string[] = [
-  `
+export const SCHEMA = `
   CREATE TABLE account (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     next_uid INTEGER NOT NULL DEFAULT 1,
-    entries INTEGER NOT NULL DEFAULT 0 CHECK (entries >= 0),
-    unseen INTEGER NOT NULL DEFAULT 0 CHECK (unseen >= 0),
+    modseq INTEGER NOT NULL DEFAULT 0 CHECK (modseq >= 0),
+    forgotten INTEGER NOT NULL DEFAULT 0,
+    last_validity INTEGER NOT NULL DEFAULT 0,
     bytes INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0),
     epoch BLOB NOT NULL CHECK (length(epoch) = 8),
     bound_at INTEGER,
@@ -35,6 +44,18 @@ export const MIGRATIONS: readonly string[] = [
     bundle BLOB,
     CHECK ((fp IS NULL) = (bundle IS NULL) AND (fp IS NULL) = (bound_at IS NULL))
   ) STRICT;
+
+  CREATE TABLE folder (
+    account_id INTEGER NOT NULL REFERENCES account (id),
+    folder INTEGER NOT NULL CHECK (folder BETWEEN 0 AND 4294967295),
+    validity INTEGER NOT NULL CHECK (validity BETWEEN 1 AND 4294967295),
+    next INTEGER NOT NULL DEFAULT 1 CHECK (next BETWEEN 1 AND 4294967295),
+    count INTEGER NOT NULL DEFAULT 0 CHECK (count >= 0),
+    unseen INTEGER NOT NULL DEFAULT 0 CHECK (unseen >= 0),
+    bytes INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0),
+    modseq INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (account_id, folder)
+  ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE message (
     id INTEGER PRIMARY KEY,
@@ -53,15 +74,40 @@ export const MIGRATIONS: readonly string[] = [
     uid INTEGER NOT NULL CHECK (uid >= 1),
     message_id INTEGER NOT NULL REFERENCES message (id),
     folder INTEGER NOT NULL,
+    number INTEGER NOT NULL CHECK (number >= 1),
     flags INTEGER NOT NULL,
+    flags_high INTEGER NOT NULL,
+    modseq INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
     stanza BLOB NOT NULL,
     note BLOB
   ) STRICT;
   CREATE UNIQUE INDEX entry_uid ON entry (account_id, uid);
+  CREATE UNIQUE INDEX entry_modseq ON entry (account_id, modseq);
   CREATE INDEX entry_folder ON entry (account_id, folder, uid);
   CREATE INDEX entry_message ON entry (message_id);
+  CREATE INDEX entry_trash ON entry (changed_at) WHERE folder = 3;
+  CREATE INDEX entry_read ON entry (changed_at) WHERE folder = 0 AND flags & 5 = 1;
+
+  CREATE TABLE departure (
+    account_id INTEGER NOT NULL REFERENCES account (id),
+    modseq INTEGER NOT NULL,
+    kind INTEGER NOT NULL CHECK (kind IN (3, 4, 5)),
+    uid INTEGER NOT NULL,
+    folder INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, modseq)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX departure_at ON departure (at);
+
+  CREATE TABLE shared_record (
+    account_id INTEGER PRIMARY KEY REFERENCES account (id),
+    version INTEGER NOT NULL CHECK (version >= 1),
+    sealed BLOB NOT NULL
+  ) STRICT;
 
   CREATE TABLE delivered_id (
     sender_fp BLOB NOT NULL CHECK (length(sender_fp) = 32),
@@ -71,8 +117,7 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (sender_fp, message_id)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX delivered_id_at ON delivered_id (at);
-  `,
-  `
+
   CREATE TABLE ticket (
     id BLOB PRIMARY KEY CHECK (length(id) = 16),
     account_id INTEGER NOT NULL REFERENCES account (id),
@@ -84,14 +129,7 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX ticket_account ON ticket (account_id);
   CREATE INDEX ticket_expires ON ticket (expires);
-  `,
-  `
-  ALTER TABLE entry ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;
-  UPDATE entry SET changed_at = CAST(unixepoch('subsec') * 1000 AS INTEGER);
-  CREATE INDEX entry_trash ON entry (changed_at) WHERE folder = 3;
-  CREATE INDEX entry_read ON entry (changed_at) WHERE folder = 0 AND flags & 5 = 1;
-  `,
-  `
+
   CREATE TABLE rotation (
     fp_old BLOB PRIMARY KEY CHECK (length(fp_old) = 32),
     fp_new BLOB NOT NULL UNIQUE CHECK (length(fp_new) = 32),
@@ -112,5 +150,4 @@ export const MIGRATIONS: readonly string[] = [
     may_return INTEGER NOT NULL CHECK (may_return IN (0, 1))
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX unbound_key_account ON unbound_key (account_id, at);
-  `,
-];
+`;

@@ -1,6 +1,16 @@
 import { type Bytes, equal, random } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
-import { flagBits, flagsOf, FOLDERS } from "../../protocol/entry.ts";
+import { CHANGE_KINDS, type Place } from "../../protocol/change.ts";
+import {
+  BUILT_IN_FOLDERS,
+  FIRST_OWN_FOLDER,
+  type FlagBits,
+  flagBits,
+  flagsOf,
+  folderNumber,
+  folderOf,
+} from "../../protocol/entry.ts";
+import { MAX_OWN_FOLDERS } from "../../protocol/limits.ts";
 import { RefusedError } from "../../protocol/refused.ts";
 import { BodyFiles } from "./body_files.ts";
 import { memoryChunks } from "./body_reader.ts";
@@ -22,20 +32,28 @@ import type {
   Account,
   BindOutcome,
   BodySink,
+  Changed,
+  ChangePage,
   CommitReport,
   Copy,
   DeliverOutcome,
   Delivery,
   Entry,
   Expiring,
+  Flag,
   FlagChange,
+  Folder,
+  FolderState,
   KeptRotation,
   KeyRotation,
   ListQuery,
+  MailboxFolders,
   Placed,
   ResumedBody,
   RotateOutcome,
+  SharedRecord,
   Store,
+  StoredChange,
   StoredTicket,
   StoreStats,
   UploadId,
@@ -58,8 +76,13 @@ const EXPIRE_AT_ONCE = 200;
 /** Files named in an error. */
 const MAX_NAMED = 3;
 
-const SEEN = flagBits(["seen"]);
-const INBOX = FOLDERS.indexOf("inbox");
+/** Departures forgotten in one transaction. */
+const FORGET_DEPARTURES_AT_ONCE = 1000;
+
+/** The bit of `seen`. */
+const SEEN = 1;
+/** The highest validity and number of a folder. */
+const MAX_U32 = 0xffff_ffff;
 
 /** How a store is opened. */
 export interface StoreOptions {
@@ -143,7 +166,11 @@ class SqliteStore implements Store {
 
   ensureAccounts(names: readonly string[]): Promise<void> {
     return this.#write(0, () => {
-      for (const name of names) this.#sql.addAccount.run(name, random(8));
+      for (const name of names) {
+        if (this.#sql.addAccount.run(name, random(8)).changes === 0) continue;
+        const id = this.#accountId(name);
+        for (const folder of BUILT_IN_FOLDERS) this.#addFolder(id, folderNumber(folder));
+      }
     });
   }
 
@@ -286,7 +313,7 @@ class SqliteStore implements Store {
       const rows = folder === undefined
         ? (ascending ? sql.oldest : sql.newest).all(id, after, before, limit)
         : (ascending ? sql.oldestIn : sql.newestIn)
-          .all(id, after, before, FOLDERS.indexOf(folder), limit);
+          .all(id, after, before, folderNumber(folder), limit);
       return rows.map(entryOf);
     });
   }
@@ -295,6 +322,14 @@ class SqliteStore implements Store {
     return this.#read(() => {
       const row = this.#sql.entry.get(this.#accountId(account), uid);
       return row === undefined ? null : entryOf(row);
+    });
+  }
+
+  entries(account: string, uids: readonly number[]): Promise<readonly Entry[]> {
+    return this.#read(() => {
+      const id = this.#accountId(account);
+      return uids.map((uid) => this.#sql.entry.get(id, uid)).filter((row) => row !== undefined)
+        .map(entryOf);
     });
   }
 
@@ -310,36 +345,148 @@ class SqliteStore implements Store {
     });
   }
 
-  flag(
-    account: string,
-    uids: readonly number[],
-    change: FlagChange,
-  ): Promise<readonly number[]> {
-    const set = flagBits(change.set);
-    const clear = flagBits(change.clear);
-    const place = change.folder === undefined ? null : FOLDERS.indexOf(change.folder);
+  flag(account: string, uids: readonly number[], change: FlagChange): Promise<Changed> {
+    const [set, clear] = [flagBits(change.set), flagBits(change.clear)];
+    const folder = change.folder === undefined ? null : folderNumber(change.folder);
     const at = change.at ?? Date.now();
+    const limit = change.unchangedSince ?? Number.MAX_SAFE_INTEGER;
     return this.#write(0, () => {
-      const id = this.#accountId(account);
+      const mailbox = this.#mailbox(account);
+      const { id } = mailbox;
       const found: number[] = [];
-      let unseen = 0;
+      const modified: number[] = [];
+      let { modseq } = mailbox;
       for (const uid of new Set(uids)) {
-        const row = this.#sql.flagsOf.get(id, uid);
+        const row = this.#sql.placeOf.get(id, uid);
         if (row === undefined) continue;
+        if (integer(row, "modseq") > limit) {
+          modified.push(uid);
+          continue;
+        }
         found.push(uid);
-        const old = { folder: integer(row, "folder"), flags: integer(row, "flags") };
-        const now = { folder: place ?? old.folder, flags: old.flags & ~clear | set };
-        if (now.folder === old.folder && now.flags === old.flags) continue;
-        this.#sql.setFlags.run(now.folder, now.flags, at, id, uid);
-        unseen += unseenOf(now.folder, now.flags) - unseenOf(old.folder, old.flags);
+        const old = { folder: integer(row, "folder"), number: integer(row, "number") };
+        const bits = { low: integer(row, "flags"), high: integer(row, "flags_high") };
+        const now: FlagBits = {
+          low: (bits.low & ~clear.low | set.low) >>> 0,
+          high: (bits.high & ~clear.high | set.high) >>> 0,
+        };
+        const moves = folder !== null && folder !== old.folder;
+        if (!moves && now.low === bits.low && now.high === bits.high) continue;
+        const [wasUnseen, isUnseen] = [unseenOf(bits), unseenOf(now)];
+        let place = old;
+        if (moves) {
+          const bytes = integer(row, "bytes");
+          modseq++;
+          this.#depart(id, modseq, "left", { uid, ...old }, at);
+          this.#sql.leaveFolder.run(wasUnseen, bytes, modseq, id, old.folder);
+          modseq++;
+          place = { folder, number: this.#takeNumber(id, folder, isUnseen, bytes, modseq) };
+        } else {
+          modseq++;
+          this.#sql.touchFolder.run(isUnseen - wasUnseen, modseq, id, old.folder);
+        }
+        this.#sql.setPlace.run(place.folder, place.number, now.low, now.high, modseq, at, id, uid);
       }
-      if (unseen !== 0) this.#sql.addUnseen.run(unseen, id);
-      return found;
+      const any = modseq !== mailbox.modseq;
+      if (any) this.#sql.setModseq.run(modseq, 0, id);
+      return { uids: found, modified, modseq, any };
     });
   }
 
-  remove(account: string, uids: readonly number[]): Promise<readonly number[]> {
-    return this.#removing((files) => this.#remove(account, uids, files));
+  remove(account: string, uids: readonly number[]): Promise<Changed> {
+    return this.#removing((files) => this.#remove(account, uids, Date.now(), files));
+  }
+
+  changes(
+    account: string,
+    since: number,
+    knownUid: number,
+    limit: number,
+  ): Promise<ChangePage> {
+    return this.#read(() => {
+      const { id, forgotten, ...mailbox } = this.#mailbox(account);
+      if (since < forgotten || since > mailbox.modseq) {
+        throw new SealpostError(
+          "too-old",
+          "the server does not remember all that has changed since then; list the mailbox anew",
+        );
+      }
+      const changes = [
+        ...this.#sql.changedPlaces.all(id, since, limit + 1).map((row) => changeOf(row, knownUid)),
+        ...this.#sql.departures.all(id, since, limit + 1).map(departureOf),
+      ].sort((a, b) => a.modseq - b.modseq);
+      return { ...mailbox, changes: changes.slice(0, limit), more: changes.length > limit };
+    });
+  }
+
+  folders(account: string): Promise<MailboxFolders> {
+    return this.#read(() => {
+      const { id, epoch, nextUid, modseq } = this.#mailbox(account);
+      return { epoch, nextUid, modseq, folders: this.#sql.folders.all(id).map(folderStateOf) };
+    });
+  }
+
+  makeFolder(account: string, folder: Folder): Promise<number> {
+    return this.#write(0, () => {
+      const id = this.#accountId(account);
+      const row = this.#sql.folderValidity.get(id, folderNumber(folder));
+      return row === undefined
+        ? this.#addFolder(id, folderNumber(folder))
+        : integer(row, "validity");
+    });
+  }
+
+  dropFolder(account: string, folder: Folder): Promise<void> {
+    return this.#write(0, () => {
+      const id = this.#accountId(account);
+      const number = folderNumber(folder);
+      if (number < FIRST_OWN_FOLDER) throw new RangeError("a folder that every mailbox has");
+      this.#sql.dropFolder.run(id, number);
+      if (this.#sql.folderValidity.get(id, number) === undefined) return;
+      throw new RefusedError("limit", "there are messages in that folder", { limit: "folders" });
+    });
+  }
+
+  async forgetDepartures(before: number): Promise<number> {
+    let forgotten = 0;
+    for (;;) {
+      const n = await this.#write(0, () => {
+        const rows = this.#sql.oldDepartures.all(before, FORGET_DEPARTURES_AT_ONCE);
+        for (const row of rows) {
+          const [id, modseq] = [integer(row, "account_id"), integer(row, "modseq")];
+          this.#sql.forgetDeparture.run(id, modseq);
+          this.#sql.raiseForgotten.run(modseq, id);
+        }
+        return rows.length;
+      });
+      forgotten += n;
+      if (n < FORGET_DEPARTURES_AT_ONCE) return forgotten;
+    }
+  }
+
+  sharedRecord(account: string): Promise<SharedRecord> {
+    return this.#read(() => {
+      this.#accountId(account);
+      const row = this.#sql.sharedRecord.get(account);
+      return row === undefined
+        ? { version: 0, sealed: new Uint8Array(0) }
+        : { version: integer(row, "version"), sealed: blob(row, "sealed") };
+    });
+  }
+
+  putSharedRecord(account: string, version: number, sealed: Bytes): Promise<number> {
+    return this.#write(sealed.length, () => {
+      const id = this.#accountId(account);
+      const row = this.#sql.sharedVersion.get(id);
+      if ((row === undefined ? 0 : integer(row, "version")) !== version) {
+        throw new SealpostError(
+          "version-conflict",
+          "another of your machines has changed the shared record; fetch it and try again",
+        );
+      }
+      this.#sql.putSharedRecord.run(id, version + 1, sealed);
+      return version + 1;
+    });
   }
 
   async expire(what: Expiring, before: number): Promise<number> {
@@ -348,7 +495,8 @@ class SqliteStore implements Store {
     for (;;) {
       const n = await this.#removing((files) => {
         const rows = expired.all(before, EXPIRE_AT_ONCE);
-        for (const row of rows) this.#remove(text(row, "name"), [integer(row, "uid")], files);
+        const at = Date.now();
+        for (const row of rows) this.#remove(text(row, "name"), [integer(row, "uid")], at, files);
         return rows.length;
       });
       count += n;
@@ -483,6 +631,60 @@ class SqliteStore implements Store {
     return integer(row, "id");
   }
 
+  /** The counters of a mailbox. Throws `no-such-user`. */
+  #mailbox(account: string) {
+    const row = this.#sql.mailbox.get(account);
+    if (row === undefined) throw noSuchUser(account);
+    return {
+      id: integer(row, "id"),
+      epoch: blob(row, "epoch"),
+      nextUid: integer(row, "next_uid"),
+      modseq: integer(row, "modseq"),
+      forgotten: integer(row, "forgotten"),
+    };
+  }
+
+  /** Makes a folder; returns its validity. Throws `limit` for one too many. */
+  #addFolder(id: number, folder: number): number {
+    if (folder >= FIRST_OWN_FOLDER) {
+      const { n = 0 } = this.#sql.ownFolders.get(id, FIRST_OWN_FOLDER) ?? {};
+      if (Number(n) >= MAX_OWN_FOLDERS) {
+        throw new RefusedError("limit", `a mailbox has at most ${MAX_OWN_FOLDERS} folders`, {
+          limit: "folders",
+        });
+      }
+    }
+    const seconds = Math.min(Math.floor(Date.now() / 1000), MAX_U32);
+    const validity = integer(this.#sql.takeValidity.get(seconds, id) ?? {}, "validity");
+    this.#sql.addFolder.run(id, folder, validity);
+    return validity;
+  }
+
+  /** Counts one more entry in a folder, which is made if it is not there; returns its number. */
+  #takeNumber(id: number, folder: number, unseen: number, bytes: number, modseq: number): number {
+    const take = () => this.#sql.takeNumber.get(unseen, bytes, modseq, id, folder);
+    let row = take();
+    if (row === undefined && this.#sql.folderValidity.get(id, folder) === undefined) {
+      this.#addFolder(id, folder);
+      row = take();
+    }
+    if (row !== undefined) return integer(row, "number");
+    throw new RefusedError("limit", "that folder has given all its numbers; make another", {
+      limit: "folders",
+    });
+  }
+
+  #depart(
+    id: number,
+    modseq: number,
+    kind: "gone" | "left",
+    place: { readonly uid: number; readonly folder: number; readonly number: number },
+    at: number,
+  ): void {
+    const { uid, folder, number } = place;
+    this.#sql.addDeparture.run(id, modseq, CHANGE_KINDS[kind], uid, folder, number, at);
+  }
+
   #delivered(senderFp: Bytes, messageId: Bytes): { digest: Bytes; at: number } | null {
     const row = this.#sql.delivered.get(senderFp, messageId);
     return row === undefined ? null : { digest: blob(row, "digest"), at: integer(row, "at") };
@@ -512,41 +714,63 @@ class SqliteStore implements Store {
     quota: number,
   ): Placed {
     const { account, stanza, note } = copy;
-    const folder = FOLDERS.indexOf(copy.folder);
+    const folder = folderNumber(copy.folder);
     const flags = flagBits(copy.flags);
     const bytes = shared + stanza.length + (note?.length ?? 0);
-    const row = this.#sql.takeUid.get(unseenOf(folder, flags), bytes, account);
+    const row = this.#sql.takeUid.get(bytes, account);
     if (row === undefined) throw noSuchUser(account);
     if (integer(row, "bytes") > quota) throw noRoom(account);
-    const uid = integer(row, "uid");
-    this.#sql.addEntry
-      .run(integer(row, "id"), uid, message, folder, flags, at, bytes, stanza, note);
-    return { account, folder: copy.folder, uid };
+    const [id, uid, modseq] = [integer(row, "id"), integer(row, "uid"), integer(row, "modseq")];
+    const number = this.#takeNumber(id, folder, unseenOf(flags), bytes, modseq);
+    const { low, high } = flags;
+    const arrival = copy.date ?? at;
+    this.#sql.addEntry.run(
+      id,
+      uid,
+      message,
+      folder,
+      number,
+      low,
+      high,
+      modseq,
+      arrival,
+      at,
+      bytes,
+      stanza,
+      note,
+    );
+    return { account, folder: copy.folder, number, uid, modseq };
   }
 
   /** Adds the names of the files that no row has any more to `files`. */
-  #remove(account: string, uids: readonly number[], files: string[]): number[] {
-    const id = this.#accountId(account);
+  #remove(account: string, uids: readonly number[], at: number, files: string[]): Changed {
+    const mailbox = this.#mailbox(account);
+    const { id } = mailbox;
     const removed: number[] = [];
-    let unseen = 0;
-    let bytes = 0;
+    let { modseq } = mailbox;
+    let freed = 0;
     for (const uid of new Set(uids)) {
       const row = this.#sql.removeEntry.get(id, uid);
       if (row === undefined) continue;
       removed.push(uid);
-      unseen += unseenOf(integer(row, "folder"), integer(row, "flags"));
-      bytes += integer(row, "bytes");
+      const bytes = integer(row, "bytes");
+      const place = { uid, folder: integer(row, "folder"), number: integer(row, "number") };
+      modseq++;
+      this.#depart(id, modseq, "gone", place, at);
+      const unseen = unseenOf({ low: integer(row, "flags"), high: 0 });
+      this.#sql.leaveFolder.run(unseen, bytes, modseq, id, place.folder);
+      freed += bytes;
       const gone = this.#sql.removeMessage.get(integer(row, "message_id"));
       const file = gone === undefined ? null : nullable(gone, "body_file", text);
       if (file !== null) files.push(file);
     }
-    if (removed.length > 0) this.#sql.subtractUsage.run(removed.length, unseen, bytes, id);
-    return removed;
+    if (removed.length > 0) this.#sql.setModseq.run(modseq, -freed, id);
+    return { uids: removed, modified: [], modseq, any: removed.length > 0 };
   }
 }
 
-function unseenOf(folder: number, flags: number): number {
-  return folder === INBOX && (flags & SEEN) === 0 ? 1 : 0;
+function unseenOf(flags: FlagBits): number {
+  return (flags.low & SEEN) === 0 ? 1 : 0;
 }
 
 function noSuchUser(name: string): SealpostError {
@@ -570,6 +794,7 @@ function accountOf(row: SqlRow | undefined): Account | null {
     boundAt: nullable(row, "bound_at", integer),
     epoch: blob(row, "epoch"),
     nextUid: integer(row, "next_uid"),
+    modseq: integer(row, "modseq"),
     seq: integer(row, "seq"),
   };
 }
@@ -587,13 +812,56 @@ function ticketOf(row: SqlRow | undefined): StoredTicket | null {
   };
 }
 
-function entryOf(row: SqlRow): Entry {
-  const folder = FOLDERS[integer(row, "folder")];
-  if (folder === undefined) throw new SealpostError("internal", "an entry in an unknown folder");
+function flagsOfRow(row: SqlRow): Flag[] {
+  return flagsOf({ low: integer(row, "flags"), high: integer(row, "flags_high") });
+}
+
+function placeOf(row: SqlRow): Place {
   return {
     uid: integer(row, "uid"),
-    folder,
-    flags: flagsOf(integer(row, "flags")),
+    folder: folderOf(integer(row, "folder")),
+    number: integer(row, "number"),
+  };
+}
+
+/** The change that a row of an entry is, for who knows of the UIDs below `knownUid`. */
+function changeOf(row: SqlRow, knownUid: number): StoredChange {
+  const modseq = integer(row, "modseq");
+  const place = placeOf(row);
+  return place.uid >= knownUid
+    ? { kind: "new", modseq, ...place }
+    : { kind: "changed", modseq, ...place, flags: flagsOfRow(row) };
+}
+
+function departureOf(row: SqlRow): StoredChange {
+  const modseq = integer(row, "modseq");
+  switch (integer(row, "kind")) {
+    case CHANGE_KINDS.gone:
+      return { kind: "gone", modseq, ...placeOf(row) };
+    case CHANGE_KINDS.left:
+      return { kind: "left", modseq, ...placeOf(row) };
+    default:
+      return { kind: "skipped", modseq, from: integer(row, "uid"), to: integer(row, "number") };
+  }
+}
+
+function folderStateOf(row: SqlRow): FolderState {
+  return {
+    folder: folderOf(integer(row, "folder")),
+    validity: integer(row, "validity"),
+    next: integer(row, "next"),
+    count: integer(row, "count"),
+    unseen: integer(row, "unseen"),
+    bytes: integer(row, "bytes"),
+    modseq: integer(row, "modseq"),
+  };
+}
+
+function entryOf(row: SqlRow): Entry {
+  return {
+    ...placeOf(row),
+    modseq: integer(row, "modseq"),
+    flags: flagsOfRow(row),
     receivedAt: integer(row, "received_at"),
     header: blob(row, "header"),
     stanza: blob(row, "stanza"),

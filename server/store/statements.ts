@@ -2,13 +2,14 @@ import type { Bytes } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 
-const ACCOUNT = `SELECT name, fp, bundle, bound_at, epoch, next_uid,
+const ACCOUNT = `SELECT name, fp, bundle, bound_at, epoch, next_uid, modseq,
   coalesce((SELECT seq FROM rotation WHERE fp_new = account.fp AND account_id = account.id), 0)
   AS seq FROM account`;
 
 // CROSS JOIN fixes the order: entries by their index, then each one's message.
 const ENTRY = `
-  SELECT e.uid, e.folder, e.flags, e.received_at, m.header, e.stanza, m.summary, e.note, m.body_size
+  SELECT e.uid, e.modseq, e.folder, e.number, e.flags, e.flags_high, e.received_at, m.header,
+    e.stanza, m.summary, e.note, m.body_size
   FROM entry AS e CROSS JOIN message AS m ON m.id = e.message_id
   WHERE e.account_id = ?`;
 const RANGE = "AND e.uid > ? AND e.uid < ?";
@@ -46,7 +47,44 @@ export const SQL = {
     WHERE account_id = (SELECT id FROM account WHERE name = ?) ORDER BY at DESC LIMIT 1)
     RETURNING fp`,
   unbindKey: `UPDATE account SET fp = NULL, bundle = NULL, bound_at = NULL WHERE name = ?`,
-  usage: "SELECT entries, unseen, bytes FROM account WHERE name = ?",
+  usage: `SELECT a.bytes, total(f.count) AS entries,
+      total(f.unseen) FILTER (WHERE f.folder = 0) AS unseen
+    FROM account AS a CROSS JOIN folder AS f ON f.account_id = a.id WHERE a.name = ?
+    GROUP BY a.id`,
+  mailbox: "SELECT id, epoch, next_uid, modseq, forgotten, bytes FROM account WHERE name = ?",
+  setModseq: "UPDATE account SET modseq = ?, bytes = bytes + ? WHERE id = ?",
+
+  folders: `SELECT folder, validity, next, count, unseen, bytes, modseq FROM folder
+    WHERE account_id = ? ORDER BY folder`,
+  folderValidity: "SELECT validity FROM folder WHERE account_id = ? AND folder = ?",
+  ownFolders: "SELECT count(*) AS n FROM folder WHERE account_id = ? AND folder >= ?",
+  takeValidity: `UPDATE account SET last_validity = max(last_validity + 1, ?) WHERE id = ?
+    RETURNING last_validity AS validity`,
+  addFolder: "INSERT INTO folder (account_id, folder, validity) VALUES (?, ?, ?)",
+  dropFolder: `DELETE FROM folder WHERE account_id = ? AND folder = ? AND count = 0`,
+  takeNumber: `UPDATE folder SET next = next + 1, count = count + 1, unseen = unseen + ?1,
+    bytes = bytes + ?2, modseq = max(modseq, ?3)
+    WHERE account_id = ?4 AND folder = ?5 AND next < 4294967295 RETURNING next - 1 AS number`,
+  leaveFolder: `UPDATE folder SET count = count - 1, unseen = unseen - ?1, bytes = bytes - ?2,
+    modseq = max(modseq, ?3) WHERE account_id = ?4 AND folder = ?5`,
+  touchFolder: `UPDATE folder SET unseen = unseen + ?1, modseq = max(modseq, ?2)
+    WHERE account_id = ?3 AND folder = ?4`,
+
+  addDeparture: `INSERT INTO departure (account_id, modseq, kind, uid, folder, number, at)
+    VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  departures: `SELECT modseq, kind, uid, folder, number FROM departure
+    WHERE account_id = ? AND modseq > ? ORDER BY modseq LIMIT ?`,
+  changedPlaces: `SELECT uid, modseq, folder, number, flags, flags_high FROM entry
+    WHERE account_id = ? AND modseq > ? ORDER BY modseq LIMIT ?`,
+  oldDepartures: "SELECT account_id, modseq FROM departure WHERE at < ? ORDER BY at LIMIT ?",
+  forgetDeparture: "DELETE FROM departure WHERE account_id = ? AND modseq = ?",
+  raiseForgotten: "UPDATE account SET forgotten = max(forgotten, ?) WHERE id = ?",
+
+  sharedRecord: `SELECT version, sealed FROM shared_record
+    WHERE account_id = (SELECT id FROM account WHERE name = ?)`,
+  sharedVersion: "SELECT version FROM shared_record WHERE account_id = ?",
+  putSharedRecord: `INSERT INTO shared_record (account_id, version, sealed) VALUES (?, ?, ?)
+    ON CONFLICT (account_id) DO UPDATE SET version = excluded.version, sealed = excluded.sealed`,
 
   delivered: "SELECT digest, at FROM delivered_id WHERE sender_fp = ? AND message_id = ?",
   addDelivered: "INSERT INTO delivered_id (sender_fp, message_id, digest, at) VALUES (?, ?, ?, ?)",
@@ -55,12 +93,11 @@ export const SQL = {
 
   addMessage: `INSERT INTO message (body_size, body_file, header, summary, body)
     VALUES (?, ?, ?, ?, ?)`,
-  takeUid: `UPDATE account SET next_uid = next_uid + 1, entries = entries + 1,
-    unseen = unseen + ?, bytes = bytes + ? WHERE name = ?
-    RETURNING id, next_uid - 1 AS uid, bytes`,
-  addEntry: `INSERT INTO entry
-    (account_id, uid, message_id, folder, flags, received_at, changed_at, bytes, stanza, note)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9)`,
+  takeUid: `UPDATE account SET next_uid = next_uid + 1, modseq = modseq + 1, bytes = bytes + ?
+    WHERE name = ? RETURNING id, next_uid - 1 AS uid, modseq, bytes`,
+  addEntry: `INSERT INTO entry (account_id, uid, message_id, folder, number, flags, flags_high,
+      modseq, received_at, changed_at, bytes, stanza, note)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 
   entry: `${ENTRY} AND e.uid = ?`,
   newest: `${ENTRY} ${RANGE} ORDER BY e.uid DESC LIMIT ?`,
@@ -71,17 +108,15 @@ export const SQL = {
     FROM entry AS e CROSS JOIN message AS m ON m.id = e.message_id
     WHERE e.account_id = ? AND e.uid = ?`,
 
-  flagsOf: "SELECT folder, flags FROM entry WHERE account_id = ? AND uid = ?",
-  setFlags: `UPDATE entry SET folder = ?, flags = ?, changed_at = ?
+  placeOf: `SELECT folder, number, flags, flags_high, modseq, bytes FROM entry
     WHERE account_id = ? AND uid = ?`,
-  addUnseen: "UPDATE account SET unseen = unseen + ? WHERE id = ?",
+  setPlace: `UPDATE entry SET folder = ?, number = ?, flags = ?, flags_high = ?, modseq = ?,
+    changed_at = ? WHERE account_id = ? AND uid = ?`,
 
   removeEntry: `DELETE FROM entry WHERE account_id = ? AND uid = ?
-    RETURNING message_id, folder, flags, bytes`,
+    RETURNING message_id, folder, number, flags, bytes`,
   removeMessage: `DELETE FROM message WHERE id = ?1 AND NOT EXISTS
     (SELECT 1 FROM entry WHERE message_id = ?1) RETURNING body_file`,
-  subtractUsage: `UPDATE account SET entries = entries - ?, unseen = unseen - ?, bytes = bytes - ?
-    WHERE id = ?`,
   // The conditions are those of the indexes; CROSS JOIN fixes the order.
   expiredTrash: `SELECT a.name, e.uid FROM entry AS e INDEXED BY entry_trash
     CROSS JOIN account AS a ON a.id = e.account_id
@@ -99,8 +134,9 @@ export const SQL = {
     (SELECT id FROM account WHERE name = ?)`,
   dropExpiredTickets: "DELETE FROM ticket WHERE expires < ?",
 
-  stats: `SELECT count(*) AS accounts, count(fp) AS bound, total(entries) AS entries,
-    total(bytes) AS bytes, (SELECT count(*) FROM ticket) AS tickets,
+  stats: `SELECT count(*) AS accounts, count(fp) AS bound,
+    (SELECT total(count) FROM folder) AS entries, total(bytes) AS bytes,
+    (SELECT count(*) FROM ticket) AS tickets,
     (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) AS database
     FROM account`,
 

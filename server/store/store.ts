@@ -1,8 +1,10 @@
 import type { Bytes } from "../../crypto/bytes.ts";
 import type { SealpostError } from "../../crypto/error.ts";
+import type { Change, Place } from "../../protocol/change.ts";
 import type { Entry, Flag, Folder } from "../../protocol/entry.ts";
+import type { FolderState } from "../../protocol/folder_state.ts";
 
-export type { Entry, Flag, Folder };
+export type { Change, Entry, Flag, Folder, FolderState };
 
 /** One user's account. Passwords are elsewhere (user_pass.json). */
 export interface Account {
@@ -19,6 +21,8 @@ export interface Account {
   readonly epoch: Bytes;
   /** The UID that the next entry gets; UIDs start at 1 and only grow. */
   readonly nextUid: number;
+  /** The modification sequence that was given last; 0 before the first. */
+  readonly modseq: number;
 }
 
 /**
@@ -133,6 +137,8 @@ export interface Copy {
   readonly stanza: Bytes;
   /** The blob that only the sender's copy has (the list of Bcc, sealed to the sender), else null. */
   readonly note: Bytes | null;
+  /** What counts as its arrival, milliseconds since 1970, where that is not the delivery's. */
+  readonly date?: number;
 }
 
 /** Everything that is committed, together or not at all, for one `deliver`. */
@@ -153,10 +159,9 @@ export interface Delivery {
 }
 
 /** Where a copy went. */
-export interface Placed {
+export interface Placed extends Place {
   readonly account: string;
-  readonly folder: Folder;
-  readonly uid: number;
+  readonly modseq: number;
 }
 
 /**
@@ -185,8 +190,54 @@ export interface FlagChange {
   readonly set: readonly Flag[];
   readonly clear: readonly Flag[];
   readonly folder?: Folder;
+  /** Entries with a higher modification sequence are left alone. */
+  readonly unchangedSince?: number;
   /** When, milliseconds since 1970; now if not given. What is changed by it expires from then on. */
   readonly at?: number;
+}
+
+/** What became of a {@linkcode FlagChange} or a removal. */
+export interface Changed {
+  /** The UIDs that exist (a removal: existed): each is now as asked, whether or not it was before. */
+  readonly uids: readonly number[];
+  /** Those that were left alone because of `unchangedSince`. */
+  readonly modified: readonly number[];
+  /** The mailbox's modification sequence after it. */
+  readonly modseq: number;
+  /** Whether anything is different now. */
+  readonly any: boolean;
+}
+
+/** A change as the store tells of it: of a new entry, only where it is. */
+export type StoredChange =
+  | Exclude<Change, { readonly kind: "new" }>
+  | ({ readonly kind: "new"; readonly modseq: number } & Place);
+
+/** A page of changes, and how the mailbox stands: one moment. */
+export interface ChangePage {
+  readonly epoch: Bytes;
+  readonly nextUid: number;
+  readonly modseq: number;
+  /** In the order of their modification sequences. */
+  readonly changes: readonly StoredChange[];
+  /** Whether there are more behind the last. */
+  readonly more: boolean;
+}
+
+/** How a mailbox and all its folders stand: one moment. */
+export interface MailboxFolders {
+  readonly epoch: Bytes;
+  readonly nextUid: number;
+  readonly modseq: number;
+  /** In the order of their numbers. */
+  readonly folders: readonly FolderState[];
+}
+
+/** The record that all machines of a person share. */
+export interface SharedRecord {
+  /** From 1; 0 if there is none. */
+  readonly version: number;
+  readonly sealed: Bytes;
 }
 
 /**
@@ -307,6 +358,8 @@ export interface Store {
 
   list(account: string, query: ListQuery): Promise<readonly Entry[]>;
   entry(account: string, uid: number): Promise<Entry | null>;
+  /** Those of `uids` that exist, in their order. */
+  entries(account: string, uids: readonly number[]): Promise<readonly Entry[]>;
   /**
    * The sealed body from byte `offset` on, in chunks of at most 64 KiB; null if there is no such
    * entry. Nothing is held until the first chunk is asked for, so it need not be iterated. If the
@@ -314,13 +367,35 @@ export interface Store {
    * gets every byte.
    */
   readBody(account: string, uid: number, offset?: number): Promise<AsyncIterable<Bytes> | null>;
-  /** Returns the UIDs that exist: each is now as asked, whether or not it was before. */
-  flag(account: string, uids: readonly number[], change: FlagChange): Promise<readonly number[]>;
+  /**
+   * Sets and clears flags, and moves. Throws `limit` if a folder that is not there would be one too
+   * many, or has given all its numbers.
+   */
+  flag(account: string, uids: readonly number[], change: FlagChange): Promise<Changed>;
   /**
    * Removes entries for good; a message without entries goes with its body. The memory of its id
-   * stays. Returns the UIDs that existed.
+   * stays.
    */
-  remove(account: string, uids: readonly number[]): Promise<readonly number[]>;
+  remove(account: string, uids: readonly number[]): Promise<Changed>;
+  /**
+   * At most `limit` changes with a modification sequence above `since`; entries with a UID from
+   * `knownUid` on are new. Throws `too-old` if not all of them are remembered, or `since` is above the
+   * mailbox's.
+   */
+  changes(account: string, since: number, knownUid: number, limit: number): Promise<ChangePage>;
+  folders(account: string): Promise<MailboxFolders>;
+  /** Makes a folder if it is not there; returns its validity. Throws `limit` for one too many. */
+  makeFolder(account: string, folder: Folder): Promise<number>;
+  /** Takes a folder away if it is there. Throws `limit` if it has entries. */
+  dropFolder(account: string, folder: Folder): Promise<void>;
+  /** Forgets removals and moves before `before` (milliseconds since 1970). Returns how many. */
+  forgetDepartures(before: number): Promise<number>;
+  sharedRecord(account: string): Promise<SharedRecord>;
+  /**
+   * Puts `sealed` in the place of version `version` (0: of none); returns the new version. Throws
+   * `version-conflict` if another is there.
+   */
+  putSharedRecord(account: string, version: number, sealed: Bytes): Promise<number>;
   /**
    * Removes, as {@linkcode Store.remove} does, what can expire and has changed neither folder nor flags
    * since `before` (milliseconds since 1970). Returns how many.

@@ -101,6 +101,11 @@ export class DishonestServer implements AsyncDisposable {
   epoch = "00000000000000a1";
   kept: Kept[] = [];
   nextUid = 1;
+
+  /** As high as if each message had come and never changed. */
+  get modseq(): number {
+    return this.nextUid - 1;
+  }
   /** What is offered as whose key. */
   readonly keys = new Map<string, Bundle>();
   /** What is offered as somebody's chain of certificates, in base64. */
@@ -127,6 +132,8 @@ export class DishonestServer implements AsyncDisposable {
     const body = concat(...parts.chunks);
     const entry: Entry = {
       uid: this.nextUid,
+      modseq: this.nextUid,
+      number: this.nextUid,
       folder: "inbox",
       flags: [],
       receivedAt: Date.now(),
@@ -212,11 +219,11 @@ export class DishonestServer implements AsyncDisposable {
 
   /** Answers as a server should. */
   async answer(request: Request, talk: Talk): Promise<void> {
-    const { epoch, nextUid } = this;
+    const { epoch, nextUid, modseq } = this;
     switch (request.op) {
       case "list":
         return await talk.answer(
-          { ok: true, epoch, nextUid },
+          { ok: true, epoch, nextUid, modseq },
           ...this.page(request).map((entry) => lp(encodeEntry(entry))),
         );
       case "fetch": {
@@ -231,10 +238,10 @@ export class DishonestServer implements AsyncDisposable {
           const flags = [...new Set([...kept.entry.flags, ...request.set])];
           kept.entry = { ...kept.entry, flags };
         }
-        return await talk.respond({ ok: true, uids: request.uids });
+        return await talk.respond({ ok: true, uids: request.uids, modseq });
       case "remove":
         this.kept = this.kept.filter(({ entry }) => !request.uids.includes(entry.uid));
-        return await talk.respond({ ok: true, uids: request.uids });
+        return await talk.respond({ ok: true, uids: request.uids, modseq });
       case "keys":
         return await talk.respond({
           ok: true,
@@ -256,6 +263,7 @@ export class DishonestServer implements AsyncDisposable {
           fp: toBase64(new Uint8Array(32)),
           epoch,
           nextUid,
+          modseq,
           entries: this.kept.length,
           unseen: 0,
           bytes: 0,
@@ -270,6 +278,13 @@ export class DishonestServer implements AsyncDisposable {
         return await talk.respond({ ok: true, links: this.chains.get(request.name) ?? [] });
       case "rotate-begin":
       case "rotate":
+      case "append":
+      case "changes":
+      case "folders":
+      case "folder-make":
+      case "folder-drop":
+      case "shared-get":
+      case "shared-put":
         return await talk.respond({ ok: false, code: "format", message: "no" });
     }
   }
@@ -293,9 +308,9 @@ export class DishonestServer implements AsyncDisposable {
       answer: async (request, talk) => {
         if (request.op !== "list") return false;
         const entries = change(this.page(request), request.brief ?? false);
-        const { epoch, nextUid } = this;
+        const { epoch, nextUid, modseq } = this;
         await talk.answer(
-          { ok: true, epoch, nextUid },
+          { ok: true, epoch, nextUid, modseq },
           ...entries.map((entry) => lp(encodeEntry(entry))),
         );
         return true;

@@ -257,14 +257,15 @@ Deno.test("entries out of order, twice, too many, or of no sense are refused", a
     for (const data of [u32(5), concat(u32(500), random(100)), u32(0)]) {
       server.lies = only(
         "list",
-        (talk) => talk.answer({ ok: true, epoch: server.epoch, nextUid: server.nextUid }, data),
+        (talk) =>
+          talk.answer({ ok: true, epoch: server.epoch, nextUid: server.nextUid, modseq: 9 }, data),
       );
       await assertRejects(() => client.mail.sync(), SealpostError);
     }
     for (const nextUid of [0, -1, 1.5, 2 ** 53, "4", null]) {
       server.lies = only(
         "list",
-        (talk) => talk.respond({ ok: true, epoch: server.epoch, nextUid }),
+        (talk) => talk.respond({ ok: true, epoch: server.epoch, nextUid, modseq: 9 }),
       );
       const mail = (await logOn()).mail;
       await refused("protocol", /malformed "nextUid"/, () => mail.sync());
@@ -354,6 +355,7 @@ Deno.test("two listings that contradict each other are refused", async () => {
           ok: true,
           epoch: brief ? epoch : server.epoch,
           nextUid: brief ? nextUid : server.nextUid,
+          modseq: 9,
         }));
     server.lies = one(server.nextUid - 1, server.epoch);
     await refused("protocol", CONTRADICTION, () => client.mail.sync());
@@ -505,8 +507,8 @@ Deno.test("a listing that does not end is refused after a page, and a mailbox wh
     server.nextUid = Number.MAX_SAFE_INTEGER;
     let sent = 0;
     server.lies = only("list", async (talk, { before = server.nextUid }) => {
-      const { epoch, nextUid } = server;
-      await talk.respond({ ok: true, epoch, nextUid });
+      const { epoch, nextUid, modseq } = server;
+      await talk.respond({ ok: true, epoch, nextUid, modseq });
       for (let uid = before - 1; uid > 0 && sent < 100_000; uid--, sent++) {
         await talk.data(lp(encodeEntry({ ...model, uid })));
       }
@@ -515,13 +517,13 @@ Deno.test("a listing that does not end is refused after a page, and a mailbox wh
     await refused("protocol", NOT_ASKED, () => client.mail.sync());
 
     server.lies = only("list", async (talk, { before = server.nextUid }) => {
-      const { epoch, nextUid } = server;
+      const { epoch, nextUid, modseq } = server;
       const page = Array.from({ length: PAGE }, (_, i) => {
         const header = concat(model.header.subarray(0, 49), u32(before % 2 ** 32), u32(i));
         const uid = before - 1 - i;
         return lp(encodeEntry({ ...model, uid, header: concat(header, new Uint8Array(24)) }));
       });
-      await talk.answer({ ok: true, epoch, nextUid }, ...page);
+      await talk.answer({ ok: true, epoch, nextUid, modseq }, ...page);
     });
     const memory = await MailboxMemory.load(client.state);
     const cache = await Cache.open(client.state, false, 2 * 1024 * 1024);
@@ -548,7 +550,7 @@ Deno.test("flags and folders are the server's word, and reach no other message",
     assertEquals(items.map(({ entry }) => entry.flags), [["seen", "flagged"], ["seen", "flagged"]]);
     assertEquals(shown(items), ["two", "one"]);
     // An answer about messages that were not asked about changes nothing of them.
-    server.lies = only("flag", (talk) => talk.respond({ ok: true, uids: [1, 2, 99] }));
+    server.lies = only("flag", (talk) => talk.respond({ ok: true, uids: [1, 2, 99], modseq: 9 }));
     await client.mail.flag([two?.entry.uid ?? 0], [], ["seen"]);
     assertEquals((await client.mail.cache.entry(1))?.entry.flags, ["seen", "flagged"]);
     assertEquals((await client.mail.cache.entry(2))?.entry.flags, ["flagged"]);
@@ -636,6 +638,7 @@ Deno.test("what breaks the order of answers ends the connection with its reason"
           fp: toBase64(new Uint8Array(32)),
           epoch: server.epoch,
           nextUid: 1,
+          modseq: 0,
           entries: 0,
           unseen: 0,
           bytes: 0,
@@ -648,8 +651,8 @@ Deno.test("what breaks the order of answers ends the connection with its reason"
 
 Deno.test("a response twice, and data for what has none, end the connection", async () => {
   await inWorld(async ({ server, logOn }) => {
-    const { epoch, nextUid } = server;
-    const list = { ok: true, epoch, nextUid };
+    const { epoch, nextUid, modseq } = server;
+    const list = { ok: true, epoch, nextUid, modseq };
     const client = await logOn();
     server.lies = only("list", async (talk) => {
       await talk.respond(list);
@@ -658,7 +661,7 @@ Deno.test("a response twice, and data for what has none, end the connection", as
     await refused("protocol", "the server answers twice", () => client.mail.sync());
     const other = await logOn();
     server.lies = only("flag", async (talk) => {
-      await talk.respond({ ok: true, uids: [] });
+      await talk.respond({ ok: true, uids: [], modseq: 9 });
       await talk.data(utf8("more"));
     });
     await other.link.ask({ op: "flag", uids: [1], set: [], clear: [] });
@@ -701,7 +704,13 @@ Deno.test("a server that falls silent is given up, before the login and after it
         const ping = new Uint8Array(9);
         for (let i = 0; chatty && i < 1000; i++) {
           await talk.frame(FrameKind.ping, ping, 0);
-          await talk.event({ event: "mail", uid: i + 1, folder: "inbox" });
+          await talk.event({
+            event: "mail",
+            uid: i + 1,
+            folder: "inbox",
+            number: i + 1,
+            modseq: i + 1,
+          });
           await new Promise((resolve) => setTimeout(resolve, 10));
         }
         // Far too late; it counts only for a client that took the chatter for an answer.
@@ -716,7 +725,7 @@ Deno.test("a server that falls silent is given up, before the login and after it
     // Half an answer is as good as none.
     server.lies = only(
       "list",
-      (talk) => talk.respond({ ok: true, epoch: server.epoch, nextUid: 1 }),
+      (talk) => talk.respond({ ok: true, epoch: server.epoch, nextUid: 1, modseq: 0 }),
     );
     const { connection } = await logIn(address, bundle, bob, login());
     const link = new ClientSession(connection, () => {}, 300);

@@ -1,7 +1,7 @@
 // @ts-check
 // Runs messages.json, malformed_messages.json and envelopes.json of tests/vectors/.
 
-import { concat, equal, fromHex, lp, NONE, toHex, u64, u8, utf8 } from "./bytes.mjs";
+import { concat, equal, fromHex, lp, NONE, toHex, u32, u64, utf8 } from "./bytes.mjs";
 import { contents, edited, kemDraws, refused, same, sameJson } from "./known_answers.mjs";
 import { openBody, openEntry, openNote, readEntry, splitSealed, verifyEntry } from "./open.mjs";
 import { sha256 } from "./primitives.mjs";
@@ -174,12 +174,15 @@ export const malformed_messages = {
   },
 };
 
-const FOLDERS = ["inbox", "sent", "archive", "trash"];
-const FLAGS = ["seen", "answered", "flagged"];
+const FOLDERS = ["inbox", "sent", "archive", "trash", "drafts"];
+const FLAGS = ["seen", "answered", "flagged", "forwarded"];
+
+/** The number of a folder, or the bit of a flag. @param {string[]} names @param {string | number} one */
+const numberOf = (names, one) => typeof one === "number" ? one : names.indexOf(one);
 
 export const envelopes = {
   /**
-   * @param {{ uid: number, folder: string, flags: string[], receivedAt: number, bodySize: number, message: string, stanzaFor: string, note: boolean, entry: string }} given
+   * @param {{ uid: number, modseq: number, folder: string | number, number: number, flags: (string | number)[], receivedAt: number, bodySize: number, message: string, stanzaFor: string, note: boolean, entry: string }} given
    * @param {Answers} answers
    */
   entries(given, answers) {
@@ -187,12 +190,15 @@ export const envelopes = {
     const message = answers.find("messages.json", "messages", given.message);
     const { header, stanza, summary } = deliveredTo(message, answers, given.stanzaFor);
     const note = given.note ? fromHex(message.sealedNote ?? "") : NONE;
+    const bits = given.flags.reduce((sum, flag) => sum + 2n ** BigInt(numberOf(FLAGS, flag)), 0n);
     const entry = concat(
       u64(given.uid),
+      u64(given.modseq),
       u64(given.receivedAt),
       u64(given.bodySize),
-      u8(FOLDERS.indexOf(given.folder)),
-      u8(given.flags.reduce((bits, flag) => bits + 2 ** FLAGS.indexOf(flag), 0)),
+      u32(numberOf(FOLDERS, given.folder)),
+      u32(given.number),
+      fromHex(bits.toString(16).padStart(16, "0")),
       header,
       lp(stanza),
       lp(summary),
@@ -201,11 +207,25 @@ export const envelopes = {
     same("the entry", entry, given.entry);
     const found = readEntry(entry);
     sameJson("what is read of it", {
-      ...{ uid: found.uid, folder: found.folder, flags: found.flags, bodySize: found.bodySize },
+      ...{
+        uid: found.uid,
+        modseq: found.modseq,
+        number: found.number,
+        folder: found.folder,
+        flags: found.flags,
+        bodySize: found.bodySize,
+      },
       ...{ storedAt: found.storedAt, header: toHex(found.header), stanza: toHex(found.stanza) },
       ...{ summary: toHex(found.summary), note: toHex(found.note) },
     }, {
-      ...{ uid: given.uid, folder: given.folder, flags: given.flags, bodySize: given.bodySize },
+      ...{
+        uid: given.uid,
+        modseq: given.modseq,
+        number: given.number,
+        folder: given.folder,
+        flags: given.flags,
+        bodySize: given.bodySize,
+      },
       ...{ storedAt: given.receivedAt, header: toHex(header), stanza: toHex(stanza) },
       ...{ summary: toHex(summary), note: toHex(note) },
     });

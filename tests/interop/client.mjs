@@ -79,7 +79,7 @@ export class Client {
   #pins = new Map();
   /** Tickets that were not used. @type {Ticket[]} */
   tickets = [];
-  /** Events of mail. @type {{ uid: number, folder: string }[]} */
+  /** Events of mail. @type {{ uid: number, folder: string | number }[]} */
   mail = [];
 
   /**
@@ -93,7 +93,7 @@ export class Client {
     this.#pins.set(login.name, login.identity.bundle);
     this.session = new Session(wire, keys, (event) => {
       if (event.event === "mail") this.mail.push(event);
-      else this.#keepTicket(event);
+      else if (event.event === "ticket") this.#keepTicket(event);
     });
   }
 

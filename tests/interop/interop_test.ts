@@ -204,8 +204,8 @@ testUnless(missing, "the Node client and ours write to each other", async (t) =>
 
   await t.step("it was told of the mail that came, its own copy included", async () => {
     const told = [
-      { event: "mail", uid: 1, folder: "sent" },
-      { event: "mail", uid: 2, folder: "inbox" },
+      { event: "mail", uid: 1, folder: "sent", number: 1, modseq: 1 },
+      { event: "mail", uid: 2, folder: "inbox", number: 1, modseq: 2 },
     ];
     const mail = () => nora.call<unknown[]>("mail");
     await waitFor("both events", async () => (await mail()).length >= told.length || null);

@@ -1,7 +1,7 @@
 // @ts-check
 // Sections 10.8, 12.2 and 13: entries, envelopes, and reading a sealed message.
 
-import { concat, equal, isZero, NONE, Reader } from "./bytes.mjs";
+import { concat, equal, isZero, NONE, Reader, toHex } from "./bytes.mjs";
 import { ed25519Verify } from "./curves.mjs";
 import { Failure, row } from "./error.mjs";
 import { decapsulate } from "./kem.mjs";
@@ -31,16 +31,18 @@ import {
 /** @typedef {import("./identity.mjs").Identity} Identity */
 /** @typedef {import("./schemas.mjs").Summary} Summary */
 
-const FOLDERS = ["inbox", "sent", "archive", "trash"];
-const FLAGS = ["seen", "answered", "flagged"];
+const FOLDERS = ["inbox", "sent", "archive", "trash", "drafts"];
+const FLAGS = ["seen", "answered", "flagged", "forwarded"];
 
 /**
  * @typedef {object} Entry
  * @property {number} uid
+ * @property {number} modseq
  * @property {number} storedAt
  * @property {number} bodySize
- * @property {string} folder
- * @property {string[]} flags
+ * @property {string | number} folder the number of one's own
+ * @property {number} number
+ * @property {(string | number)[]} flags the bits of keywords
  * @property {Bytes} header
  * @property {Bytes} stanza
  * @property {Bytes} summary sealed
@@ -50,17 +52,26 @@ const FLAGS = ["seen", "answered", "flagged"];
 /** 10.8. @param {Bytes} bytes @returns {Entry} */
 export function readEntry(bytes) {
   const reader = new Reader(bytes);
-  const [uid, storedAt, bodySize] = [reader.u64(), reader.u64(), reader.u64()];
-  const folder = FOLDERS[reader.u8()];
-  const bits = reader.u8();
+  const [uid, modseq, storedAt, bodySize] = [
+    reader.u64(),
+    reader.u64(),
+    reader.u64(),
+    reader.u64(),
+  ];
+  const place = reader.u32();
+  const folder = FOLDERS[place] ?? (place < 16 ? undefined : place);
+  const number = reader.u32();
+  const bits = BigInt(`0x${toHex(reader.take(8))}`);
   const header = reader.take(HEADER_SIZE);
   const [stanza, summary, note] = [reader.lp(), reader.lp(), reader.lp()];
   reader.end();
-  if (uid === 0 || folder === undefined || bits > 7) {
+  if (uid === 0 || modseq === 0 || number === 0 || folder === undefined || bits >> 63n) {
     throw new Failure("format", "an entry that cannot be");
   }
-  const flags = FLAGS.filter((_, i) => bits & 1 << i);
-  return { uid, storedAt, bodySize, folder, flags, header, stanza, summary, note };
+  /** @type {(string | number)[]} */
+  const flags = [];
+  for (let bit = 0; bit < 63; bit++) if (bits >> BigInt(bit) & 1n) flags.push(FLAGS[bit] ?? bit);
+  return { uid, modseq, storedAt, bodySize, folder, number, flags, header, stanza, summary, note };
 }
 
 /**

@@ -115,7 +115,10 @@ const fp = (value) => {
 /** @type {Read<Bytes>} */
 const base64 = (value) => fromBase64(string()(value));
 
-const folder = oneOf("inbox", "sent", "archive", "trash");
+const ownFolder = integer(16, 2 ** 32 - 1);
+const builtInFolder = oneOf("inbox", "sent", "archive", "trash", "drafts");
+/** @type {Read<string | number>} */
+const folder = (value) => typeof value === "number" ? ownFolder(value) : builtInFolder(value);
 const epoch = matching(/^[0-9a-f]{16}$/);
 const printable = matching(/^[ -~]{0,64}$/);
 const forPeople = string((text) => text.length <= 1000);
@@ -186,15 +189,23 @@ export function readAnswer(read, json) {
 /** @param {Refusal} refusal */
 export const failureOf = ({ code, message }) => new Failure(code, `the server refuses: ${message}`);
 
-const flags = array(oneOf("seen", "answered", "flagged"), 3);
+const namedFlag = oneOf("seen", "answered", "flagged", "forwarded");
+const keyword = integer(4, 62);
+/** @type {Read<string | number>} */
+const flag = (value) => typeof value === "number" ? keyword(value) : namedFlag(value);
+const flags = array(flag, 63);
 const uids = array(uid, 1000, 1);
 const password = string((text) => text.length >= 1 && text.length <= 256);
+
+const messageId = matching(
+  /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+);
 
 /** What a server takes, by `op` (section 10). */
 const request = {
   deliver: closedObject({
     op: oneOf("deliver"),
-    id: matching(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
+    id: messageId,
     size: count,
     recipients: array(closedObject({ name, fp }), 256, 1),
     copy: boolean,
@@ -215,6 +226,32 @@ const request = {
     set: flags,
     clear: flags,
     folder: optional(folder),
+    unchangedSince: optional(count),
+  }),
+  append: closedObject({
+    op: oneOf("append"),
+    id: messageId,
+    size: count,
+    folder,
+    date: count,
+    set: flags,
+    offset: optional(count),
+    digest: optional(fp),
+  }),
+  changes: closedObject({
+    op: oneOf("changes"),
+    since: count,
+    nextUid: uid,
+    limit: integer(1, 1000),
+  }),
+  folders: closedObject({ op: oneOf("folders") }),
+  "folder-make": closedObject({ op: oneOf("folder-make"), folder: ownFolder }),
+  "folder-drop": closedObject({ op: oneOf("folder-drop"), folder: ownFolder }),
+  "shared-get": closedObject({ op: oneOf("shared-get") }),
+  "shared-put": closedObject({
+    op: oneOf("shared-put"),
+    version: count,
+    size: integer(1, 2 ** 21),
   }),
   remove: closedObject({ op: oneOf("remove"), uids }),
   keys: closedObject({ op: oneOf("keys"), names: array(name, 16, 1) }),
@@ -247,16 +284,34 @@ const keyOf = (value) => {
 
 export const response = {
   deliver: openObject({ at: count, again: boolean }),
-  list: openObject({ epoch, nextUid: uid }),
+  append: openObject({
+    at: count,
+    again: boolean,
+    uid: optional(uid),
+    number: optional(uid),
+    modseq: optional(uid),
+  }),
+  list: openObject({ epoch, nextUid: uid, modseq: count }),
+  changes: openObject({ epoch, nextUid: uid, modseq: count, more: boolean }),
+  folders: openObject({ epoch, nextUid: uid, modseq: count }),
+  "folder-make": openObject({ validity: uid }),
+  "folder-drop": openObject({}),
+  "shared-get": openObject({ version: count, size: count }),
+  "shared-put": openObject({ version: uid }),
   fetch: openObject({ size: count }),
-  flag: openObject({ uids: array(uid, 1000) }),
-  remove: openObject({ uids: array(uid, 1000) }),
+  flag: openObject({
+    uids: array(uid, 1000),
+    modified: optional(array(uid, 1000)),
+    modseq: count,
+  }),
+  remove: openObject({ uids: array(uid, 1000), modseq: count }),
   keys: openObject({ keys: array(keyOf, 16) }),
   whoami: openObject({
     name,
     fp,
     epoch,
     nextUid: uid,
+    modseq: count,
     entries: count,
     unseen: count,
     bytes: count,
@@ -266,13 +321,23 @@ export const response = {
 };
 
 const event = openObject({ event: string() });
-const mailEvent = openObject({ event: oneOf("mail"), uid, folder });
+const mailEvent = openObject({
+  event: oneOf("mail"),
+  uid,
+  folder,
+  number: uid,
+  modseq: uid,
+});
+const changeEvent = openObject({ event: oneOf("change"), modseq: uid });
+const sharedEvent = openObject({ event: oneOf("shared"), version: uid });
 const ticketEvent = openObject({ event: oneOf("ticket"), id: ticketId, expires: count });
 
 /** An event; null if it is of a kind that is not known. @param {Bytes} json */
 export function readEvent(json) {
   const kind = readJson(event, json, "protocol").event;
   if (kind === "mail") return readJson(mailEvent, json, "protocol");
+  if (kind === "change") return readJson(changeEvent, json, "protocol");
+  if (kind === "shared") return readJson(sharedEvent, json, "protocol");
   if (kind === "ticket") return readJson(ticketEvent, json, "protocol");
   return null;
 }

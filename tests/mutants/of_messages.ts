@@ -233,20 +233,32 @@ const layouts: readonly Mutant[] = [
   one(
     "an entry may be followed by anything",
     "protocol/entry.ts",
-    "if (at !== bytes.length || entry.uid < 1) {",
-    "if (entry.uid < 1) {",
+    "if (at !== bytes.length || entry.uid < 1 ||",
+    "if (entry.uid < 1 ||",
   ),
   one(
     "an entry may have UID 0",
     "protocol/entry.ts",
-    "if (at !== bytes.length || entry.uid < 1) {",
-    "if (at !== bytes.length) {",
+    "entry.uid < 1 || entry.modseq < 1 ||",
+    "entry.modseq < 1 ||",
   ),
   one(
     "an entry may have flags that there are not",
     "protocol/entry.ts",
-    " || bits >= 1 << FLAGS.length",
-    "",
+    "if (high >>> 31 === 1) throw",
+    "if (low < 0) throw",
+  ),
+  one(
+    "an entry may be in a folder that there is not",
+    "protocol/entry.ts",
+    "if (number >= FIRST_OWN_FOLDER && number <= MAX_FOLDER) return number;",
+    "if (number <= MAX_FOLDER) return number;",
+  ),
+  one(
+    "a change may be of any size",
+    "protocol/change.ts",
+    "if (bytes.length !== size) throw malformed();",
+    "if (bytes.length < size) throw malformed();",
   ),
   one(
     "a header of any version is read",

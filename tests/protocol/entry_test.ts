@@ -3,23 +3,41 @@ import fc from "fast-check";
 import { type Bytes, concat, lp, random, u32, u64 } from "../../crypto/bytes.ts";
 import { isSealpostError } from "../../crypto/error.ts";
 import {
+  BUILT_IN_FOLDERS,
   decodeEntry,
   encodeEntry,
   type Entry,
+  FIRST_OWN_FOLDER,
+  type Flag,
   flagBits,
-  FLAGS,
   flagsOf,
-  FOLDERS,
+  type Folder,
+  folderNumber,
+  folderOf,
+  LAST_KEYWORD,
+  MAX_FOLDER,
+  NAMED_FLAGS,
 } from "../../protocol/entry.ts";
 import { assertRefused } from "../crypto/support.ts";
 
 const part = (max: number) =>
   fc.uint8Array({ minLength: 1, maxLength: max }).map((bytes) => new Uint8Array(bytes));
 
+/** Every flag there can be, in the order of their bits. */
+const ALL_FLAGS: Flag[] = [
+  ...NAMED_FLAGS,
+  ...Array.from({ length: LAST_KEYWORD + 1 - NAMED_FLAGS.length }, (_, i) => i + 4),
+];
+
 const anyEntry: fc.Arbitrary<Entry> = fc.record({
   uid: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
-  folder: fc.constantFrom(...FOLDERS),
-  flags: fc.subarray([...FLAGS]),
+  modseq: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+  folder: fc.oneof(
+    fc.constantFrom<Folder>(...BUILT_IN_FOLDERS),
+    fc.integer({ min: FIRST_OWN_FOLDER, max: MAX_FOLDER }),
+  ),
+  number: fc.integer({ min: 1, max: 0xffff_ffff }),
+  flags: fc.subarray<Flag>(ALL_FLAGS),
   receivedAt: fc.nat({ max: Number.MAX_SAFE_INTEGER }),
   header: fc.uint8Array({ minLength: 81, maxLength: 81 }).map((bytes) => new Uint8Array(bytes)),
   stanza: part(200),
@@ -30,8 +48,10 @@ const anyEntry: fc.Arbitrary<Entry> = fc.record({
 
 const example: Entry = {
   uid: 7,
+  modseq: 9,
   folder: "archive",
-  flags: ["seen", "flagged"],
+  number: 3,
+  flags: ["seen", "flagged", 40],
   receivedAt: 1_795_305_600_000,
   header: random(81),
   stanza: random(100),
@@ -52,9 +72,12 @@ Deno.test("an entry is laid out as the protocol says", () => {
     encodeEntry(example),
     concat(
       u64(7),
+      u64(9),
       u64(1_795_305_600_000),
       u64(4112),
-      new Uint8Array([2, 0b101]),
+      u32(2),
+      u32(3),
+      u64(2 ** 40 + 0b101),
       header,
       lp(stanza),
       lp(summary),
@@ -64,10 +87,22 @@ Deno.test("an entry is laid out as the protocol says", () => {
 });
 
 Deno.test("flags and their bits are each other's inverse", () => {
-  for (let bits = 0; bits < 8; bits++) assertEquals(flagBits(flagsOf(bits)), bits);
-  assertEquals(flagBits(["seen"]), 1);
-  assertEquals(flagBits(["answered"]), 2);
-  assertEquals(flagBits(["flagged"]), 4);
+  for (const [bit, flag] of ALL_FLAGS.entries()) {
+    const bits = flagBits([flag]);
+    assertEquals(bits, bit < 32 ? { low: 2 ** bit, high: 0 } : { low: 0, high: 2 ** (bit - 32) });
+    assertEquals(flagsOf(bits), [flag]);
+  }
+  assertEquals(flagsOf(flagBits(ALL_FLAGS)), ALL_FLAGS);
+});
+
+Deno.test("folders and their numbers are each other's inverse, and 5 to 15 are none", () => {
+  for (const [number, name] of BUILT_IN_FOLDERS.entries()) {
+    assertEquals([folderNumber(name), folderOf(number)], [number, name]);
+  }
+  for (const number of [16, 17, 0xffff_ffff]) {
+    assertEquals([folderNumber(number), folderOf(number)], [number, number]);
+  }
+  for (const number of [5, 15, 2 ** 32]) assertRefused("format", () => folderOf(number));
 });
 
 Deno.test("an entry that is cut anywhere, or goes on, is refused", () => {
@@ -85,13 +120,14 @@ Deno.test("unknown folders and flags, UID 0 and numbers out of range are refused
     copy.set(values, at);
     return copy;
   };
-  for (const folder of [4, 5, 255]) assertRefused("format", () => decodeEntry(with_(24, folder)));
-  for (const flags of [8, 9, 128, 255]) {
-    assertRefused("format", () => decodeEntry(with_(25, flags)));
+  for (const folder of [5, 15]) assertRefused("format", () => decodeEntry(with_(35, folder)));
+  assertRefused("format", () => decodeEntry(with_(40, 0x80)));
+  for (const at of [0, 8]) {
+    assertRefused("format", () => decodeEntry(with_(at, ...new Uint8Array(8))));
   }
-  assertRefused("format", () => decodeEntry(with_(0, ...new Uint8Array(8))));
-  for (const at of [0, 8, 16]) assertRefused("format", () => decodeEntry(with_(at, 0xff)));
-  for (const at of [107, 211, 265]) {
+  assertRefused("format", () => decodeEntry(with_(36, ...new Uint8Array(4))));
+  for (const at of [0, 8, 16, 24]) assertRefused("format", () => decodeEntry(with_(at, 0xff)));
+  for (const at of [129, 233, 287]) {
     assertRefused("format", () => decodeEntry(with_(at, 0xff, 0xff, 0xff, 0xff)));
   }
 });

@@ -130,9 +130,13 @@ Deno.test("new mail is told to every session of its owner, and to nobody else", 
   await alice.deliver(await preseal(alice.person, [bob.person]));
   const mail = (session: RawSession) =>
     waitFor("the event", () => session.events.length > 0 ? session.events : null);
-  const inbox: readonly Event[] = [{ event: "mail", uid: 1, folder: "inbox" }];
+  const inbox: readonly Event[] = [
+    { event: "mail", uid: 1, folder: "inbox", number: 1, modseq: 1 },
+  ];
   assertEquals(await Promise.all([bob, bobToo].map(mail)), [inbox, inbox]);
-  assertEquals(await mail(alice), [{ event: "mail", uid: 1, folder: "sent" }]);
+  assertEquals(await mail(alice), [
+    { event: "mail", uid: 1, folder: "sent", number: 1, modseq: 1 },
+  ]);
   await carol.link.ask({ op: "whoami" });
   assertEquals(carol.events, []);
   await Promise.all([alice, bob, bobToo, carol].map((session) => session.close()));

@@ -53,7 +53,7 @@ async function work(folder: string): Promise<void> {
       if (i % 5 !== 4) continue;
       say(`removing ${id}`);
       for (const { account, uid } of outcome.placed) {
-        assertEquals(await store.remove(account, [uid]), [uid]);
+        assertEquals((await store.remove(account, [uid])).uids, [uid]);
       }
       say(`removed ${id}`);
     }

@@ -2,7 +2,8 @@ import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/asser
 import fc from "fast-check";
 import { type Bytes, concat, random } from "../../crypto/bytes.ts";
 import { type ErrorCode, SealpostError } from "../../crypto/error.ts";
-import { FLAGS, FOLDERS } from "../../protocol/entry.ts";
+import { BUILT_IN_FOLDERS, folderNumber, NAMED_FLAGS } from "../../protocol/entry.ts";
+import { MAX_OWN_FOLDERS } from "../../protocol/limits.ts";
 import { RefusedError } from "../../protocol/refused.ts";
 import { newMessageId } from "../../protocol/uuid.ts";
 import type {
@@ -324,9 +325,9 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
         kind: "stored",
         at: delivery.receivedAt,
         placed: [
-          { account: "bob", folder: "inbox", uid: 1 },
-          { account: "alice", folder: "inbox", uid: 1 },
-          { account: "carol", folder: "sent", uid: 1 },
+          { account: "bob", folder: "inbox", number: 1, uid: 1, modseq: 1 },
+          { account: "alice", folder: "inbox", number: 1, uid: 1, modseq: 1 },
+          { account: "carol", folder: "sent", number: 1, uid: 1, modseq: 1 },
         ],
       });
       for (const restarted of [false, true]) {
@@ -334,7 +335,9 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
         for (const copy of delivery.copies) {
           const expected: Entry = {
             uid: 1,
+            modseq: 1,
             folder: copy.folder,
+            number: 1,
             flags: copy.flags,
             receivedAt: delivery.receivedAt,
             header: delivery.header,
@@ -525,7 +528,7 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
       copies: [copyFor("alice"), copyFor("alice", { folder: "sent", flags: ["seen"] })],
     });
     assertEquals(placed.map(({ folder, uid }) => [folder, uid]), [["inbox", 1], ["sent", 2]]);
-    assertEquals(await store.remove("alice", [1]), [1]);
+    assertEquals((await store.remove("alice", [1])).uids, [1]);
     assertEquals(await readAll(store, "alice", 2), bodyOf(300_000));
     assertEquals((await store.usage("alice")).entries, 1);
   });
@@ -534,7 +537,7 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
     const names = Array.from({ length: 256 }, (_, i) => `user${i}`);
     await store.ensureAccounts(names);
     await delivered(store, { body: bodyOf(300_000), copies: names.map((name) => copyFor(name)) });
-    for (const name of names.slice(1)) assertEquals(await store.remove(name, [1]), [1]);
+    for (const name of names.slice(1)) assertEquals((await store.remove(name, [1])).uids, [1]);
     assertEquals(await readAll(store, "user0", 1), bodyOf(300_000));
     assertEquals(await readAll(store, "user255", 1), null);
     await store.remove("user0", [1]);
@@ -543,7 +546,7 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
 
   test("UIDs only grow, whatever is removed", async (store, reopen) => {
     for (let i = 0; i < 3; i++) await delivered(store);
-    assertEquals(await store.remove("alice", [3, 2]), [3, 2]);
+    assertEquals((await store.remove("alice", [3, 2])).uids, [3, 2]);
     const again = await reopen();
     const epoch = (await again.account("alice"))?.epoch;
     await delivered(again);
@@ -583,6 +586,73 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
     }
   });
 
+  test("a move gives another number and leaves the old one behind; the UID stays", async (store) => {
+    for (let i = 0; i < 3; i++) await delivered(store);
+    const moved = await store.flag("alice", [2], { set: [], clear: [], folder: 16 });
+    assertEquals(moved, { uids: [2], modified: [], modseq: 5, any: true });
+    const { uid, folder, number } = await store.entry("alice", 2) ?? {};
+    assertEquals([uid, folder, number], [2, 16, 1]);
+    await store.flag("alice", [2], { set: [], clear: [], folder: "inbox" });
+    assertEquals((await store.entry("alice", 2))?.number, 4, "3 was given, and 2 never again");
+    const { changes, more } = await store.changes("alice", 3, 4, 100);
+    assertEquals(more, false);
+    assertEquals(changes, [
+      { kind: "left", modseq: 4, uid: 2, folder: "inbox", number: 2 },
+      { kind: "left", modseq: 6, uid: 2, folder: 16, number: 1 },
+      { kind: "changed", modseq: 7, uid: 2, folder: "inbox", number: 4, flags: [] },
+    ]);
+  });
+
+  test("changes come in pages, and what is forgotten is said to be too old", async (store) => {
+    for (let i = 0; i < 5; i++) await delivered(store);
+    await store.remove("alice", [1, 2]);
+    const first = await store.changes("alice", 0, 1, 3);
+    assertEquals([first.changes.map(({ kind }) => kind), first.more], [
+      ["new", "new", "new"],
+      true,
+    ]);
+    const rest = await store.changes("alice", 5, 6, 3);
+    assertEquals([rest.changes.map(({ kind }) => kind), rest.more], [["gone", "gone"], false]);
+    await assertCode("too-old", () => store.changes("alice", 8, 6, 3));
+    assertEquals((await store.changes("alice", 7, 6, 3)).changes, []);
+    assertEquals(await store.forgetDepartures(0), 0);
+    assertEquals(await store.forgetDepartures(Date.now() + 1000), 2);
+    await assertCode("too-old", () => store.changes("alice", 6, 6, 3));
+    assertEquals((await store.changes("alice", 7, 6, 3)).modseq, 7);
+  });
+
+  test("folders of one's own are made, bounded, and go when they are empty", async (store) => {
+    const validity = await store.makeFolder("alice", 16);
+    assertEquals(await store.makeFolder("alice", 16), validity);
+    assert(await store.makeFolder("alice", 17) > validity);
+    await delivered(store, { copies: [copyFor("alice", { folder: 16 })] });
+    await assertCode("limit", () => store.dropFolder("alice", 16));
+    await store.remove("alice", [1]);
+    await store.dropFolder("alice", 16);
+    await store.dropFolder("alice", 16);
+    assert(await store.makeFolder("alice", 16) > validity, "its numbers start anew");
+    for (let i = 2; i < MAX_OWN_FOLDERS; i++) await store.makeFolder("alice", 16 + i);
+    await assertCode("limit", () => store.makeFolder("alice", 5000));
+    await delivered(store);
+    await assertCode(
+      "limit",
+      () => store.flag("alice", [2], { set: [], clear: [], folder: 5000 }),
+    );
+    assertEquals((await store.entry("alice", 2))?.folder, "inbox", "nothing was moved");
+  });
+
+  test("the shared record is replaced only by who has seen the last one", async (store, reopen) => {
+    assertEquals(await store.sharedRecord("alice"), { version: 0, sealed: new Uint8Array(0) });
+    const [one, two] = [random(100), random(300_000)];
+    assertEquals(await store.putSharedRecord("alice", 0, one), 1);
+    await assertCode("version-conflict", () => store.putSharedRecord("alice", 0, two));
+    assertEquals(await store.putSharedRecord("alice", 1, two), 2);
+    const again = await reopen();
+    assertEquals(await again.sharedRecord("alice"), { version: 2, sealed: two });
+    assertEquals((await again.sharedRecord("bob")).version, 0);
+    await assertCode("no-such-user", () => again.sharedRecord("nobody"));
+  });
+
   test(
     "flags are set and cleared, and entries moved, under the same UID",
     async (store, reopen) => {
@@ -590,17 +660,22 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
       const unseen = async () => (await store.usage("alice")).unseen;
       const seen: Flag[] = ["seen"];
       assertEquals(await unseen(), 3);
-      assertEquals(await store.flag("alice", [2, 77, 1, 2], { set: seen, clear: [] }), [2, 1]);
+      assertEquals((await store.flag("alice", [2, 77, 1, 2], { set: seen, clear: [] })).uids, [
+        2,
+        1,
+      ]);
       assertEquals(await unseen(), 1);
-      assertEquals(await store.flag("alice", [1], { set: seen, clear: [] }), [1], "again");
-      assertEquals(await store.flag("alice", [], { set: seen, clear: [] }), []);
+      assertEquals((await store.flag("alice", [1], { set: seen, clear: [] })).uids, [1], "again");
+      assertEquals((await store.flag("alice", [], { set: seen, clear: [] })).uids, []);
       await store.flag("alice", [2], { set: ["flagged", "answered"], clear: seen });
       assertEquals((await store.entry("alice", 2))?.flags, ["answered", "flagged"]);
       assertEquals(await unseen(), 2);
       await store.flag("alice", [2], { set: seen, clear: seen });
       assertEquals((await store.entry("alice", 2))?.flags, ["seen", "answered", "flagged"]);
 
-      assertEquals(await store.flag("alice", [3], { set: [], clear: [], folder: "trash" }), [3]);
+      assertEquals((await store.flag("alice", [3], { set: [], clear: [], folder: "trash" })).uids, [
+        3,
+      ]);
       assertEquals(await unseen(), 0, "only the inbox counts");
       const again = await reopen();
       assertEquals(uids(await again.list("alice", { folder: "trash", limit: 5 })), [3]);
@@ -618,13 +693,13 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
         copies: [copyFor("alice"), copyFor("bob")],
       });
       await store.deliver(delivery);
-      assertEquals(await store.remove("alice", [5, 1, 1]), [1]);
-      assertEquals(await store.remove("alice", [1]), []);
+      assertEquals((await store.remove("alice", [5, 1, 1])).uids, [1]);
+      assertEquals((await store.remove("alice", [1])).uids, []);
       assertEquals(await store.entry("alice", 1), null);
       assertEquals(await readAll(store, "alice", 1), null);
       assertEquals(await store.usage("alice"), { entries: 0, unseen: 0, bytes: 0 });
       assertEquals(await readAll(store, "bob", 1), bodyOf(300_000));
-      assertEquals(await store.remove("bob", [1]), [1]);
+      assertEquals((await store.remove("bob", [1])).uids, [1]);
       const again = await reopen();
       assertEquals(await again.list("bob", { limit: 5 }), []);
       const body = await storeBody(again, bodyOf(10));
@@ -643,7 +718,7 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
       const uid = placed?.uid ?? 0;
       const chunks: Bytes[] = [];
       for await (const chunk of await store.readBody("alice", uid) ?? []) {
-        if (chunks.length === 0) assertEquals(await store.remove("alice", [uid]), [uid]);
+        if (chunks.length === 0) assertEquals((await store.remove("alice", [uid])).uids, [uid]);
         chunks.push(chunk);
       }
       assertEquals(concat(...chunks), bodyOf(size));
@@ -885,8 +960,13 @@ type Action =
     readonly set: Flag[];
     readonly clear: Flag[];
     readonly folder: Folder | null;
+    readonly unchanged: boolean;
   }
   | { readonly kind: "remove"; readonly at: number; readonly uids: number[] };
+
+const OWN_FOLDERS = [16, 17, 0xffff_ffff];
+const FOLDERS: readonly Folder[] = [...BUILT_IN_FOLDERS, ...OWN_FOLDERS];
+const FLAGS: readonly Flag[] = [...NAMED_FLAGS, 4, 31, 32, 62];
 
 const mailbox = fc.integer({ min: 0, max: 1 });
 const folder = fc.constantFrom(...FOLDERS);
@@ -905,7 +985,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     }),
   },
   {
-    weight: 2,
+    weight: 3,
     arbitrary: fc.record({
       kind: fc.constant("flag"),
       at: mailbox,
@@ -913,18 +993,34 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       set: flags,
       clear: flags,
       folder: fc.option(folder),
+      unchanged: fc.boolean(),
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("remove"), at: mailbox, uids: someUids }) },
 );
 
+/** A mailbox as plain maps, and what a client makes of it that only follows `changes`. */
+class ModelBox {
+  readonly entries = new Map<number, { readonly entry: Entry; readonly body: Bytes }>();
+  readonly numbers = new Map<Folder, number>();
+  nextUid = 1;
+  modseq = 0;
+  /** What a follower has, and up to which modification sequence. */
+  readonly followed = new Map<number, Omit<Entry, "modseq">>();
+  since = 0;
+  knownUid = 1;
+
+  /** The next number of a folder. */
+  take(folder: Folder): number {
+    const number = (this.numbers.get(folder) ?? 0) + 1;
+    this.numbers.set(folder, number);
+    return number;
+  }
+}
+
 /** Two mailboxes as plain maps from UIDs. */
 class Model {
-  readonly #boxes: readonly Map<number, { readonly entry: Entry; readonly body: Bytes }>[] = [
-    new Map(),
-    new Map(),
-  ];
-  readonly #next = [1, 1];
+  readonly #boxes: readonly ModelBox[] = [new ModelBox(), new ModelBox()];
 
   constructor(readonly names: readonly string[]) {}
 
@@ -933,24 +1029,53 @@ class Model {
     const name = this.names[action.at] ?? "";
     const box = this.#boxes[action.at];
     assert(box);
-    const existing = action.uids.filter((uid) => box.has(uid));
+    const existing = action.uids.filter((uid) => box.entries.has(uid));
+    const before = box.modseq;
     if (action.kind === "remove") {
-      assertEquals(await store.remove(name, action.uids), existing);
-      for (const uid of existing) box.delete(uid);
+      const outcome = await store.remove(name, action.uids);
+      for (const uid of existing) box.entries.delete(uid);
+      box.modseq += existing.length;
+      assertEquals(outcome, {
+        uids: existing,
+        modified: [],
+        modseq: box.modseq,
+        any: existing.length > 0,
+      });
       return;
     }
-    const { set, clear, folder } = action;
-    const change = folder === null ? { set, clear } : { set, clear, folder };
-    assertEquals(await store.flag(name, action.uids, change), existing);
-    for (const uid of existing) {
-      const kept = box.get(uid);
+    const { set, clear, folder, unchanged } = action;
+    // Half of what there is has changed since.
+    const unchangedSince = Math.floor(box.modseq / 2);
+    const outcome = await store.flag(name, action.uids, {
+      set,
+      clear,
+      ...folder === null ? {} : { folder },
+      ...unchanged ? { unchangedSince } : {},
+    });
+    const isModified = (uid: number) =>
+      unchanged && (box.entries.get(uid)?.entry.modseq ?? 0) > unchangedSince;
+    const modified = existing.filter(isModified);
+    const found = existing.filter((uid) => !isModified(uid));
+    for (const uid of found) {
+      const kept = box.entries.get(uid);
       assert(kept);
+      const { entry } = kept;
       const now = FLAGS.filter((flag) =>
-        set.includes(flag) || kept.entry.flags.includes(flag) && !clear.includes(flag)
+        set.includes(flag) || entry.flags.includes(flag) && !clear.includes(flag)
       );
-      const entry = { ...kept.entry, flags: now, folder: folder ?? kept.entry.folder };
-      box.set(uid, { ...kept, entry });
+      const moves = folder !== null && folder !== entry.folder;
+      if (!moves && now.join() === entry.flags.join()) continue;
+      box.modseq += moves ? 2 : 1;
+      const place = moves ? { folder, number: box.take(folder) } : {};
+      const changed = { ...entry, flags: now, modseq: box.modseq, ...place };
+      box.entries.set(uid, { ...kept, entry: changed });
     }
+    assertEquals(outcome, {
+      uids: found,
+      modified,
+      modseq: box.modseq,
+      any: box.modseq !== before,
+    });
   }
 
   async #deliver(store: Store, action: Action & { kind: "deliver" }): Promise<void> {
@@ -964,14 +1089,20 @@ class Model {
     const outcome = await store.deliver(delivery);
     assert(outcome.kind === "stored");
     for (const [i, [at, folder, flags]] of action.to.entries()) {
-      const uid = this.#next[at] ?? 0;
-      this.#next[at] = uid + 1;
-      assertEquals(outcome.placed[i], { account: this.names[at] ?? "", folder, uid });
+      const box = this.#boxes[at];
+      assert(box);
+      const uid = box.nextUid++;
+      const modseq = ++box.modseq;
+      const number = box.take(folder);
+      const account = this.names[at] ?? "";
+      assertEquals(outcome.placed[i], { account, folder, number, uid, modseq });
       const { header, summary, receivedAt, copies } = delivery;
       const stanza = copies[i]?.stanza ?? new Uint8Array(0);
       const entry = {
         uid,
+        modseq,
         folder,
+        number,
         flags,
         receivedAt,
         header,
@@ -980,33 +1111,115 @@ class Model {
         note: null,
         bodySize: body.length,
       };
-      this.#boxes[at]?.set(uid, { entry, body });
+      box.entries.set(uid, { entry, body });
     }
   }
 
   async compare(store: Store): Promise<void> {
     for (const [at, box] of this.#boxes.entries()) {
       const name = this.names[at] ?? "";
-      const all = [...box.values()].map(({ entry }) => entry);
+      const all = [...box.entries.values()].map(({ entry }) => entry);
       assertEquals(await store.list(name, { limit: 1000, ascending: true }), all);
+      assertEquals(
+        await store.entries(name, all.map(({ uid }) => uid).reverse()),
+        all.toReversed(),
+      );
       for (const folder of FOLDERS) {
         assertEquals(
           await store.list(name, { limit: 1000, folder }),
           all.filter((entry) => entry.folder === folder).reverse(),
         );
       }
-      for (const { entry: { uid }, body } of box.values()) {
+      for (const { entry: { uid }, body } of box.entries.values()) {
         assertEquals(await readAll(store, name, uid), body);
       }
+      const sizeOf = ({ header, stanza, summary, bodySize }: Entry) =>
+        header.length + stanza.length + summary.length + bodySize;
       assertEquals(await store.usage(name), {
         entries: all.length,
         unseen: all.filter(({ folder, flags }) =>
           folder === "inbox" && !flags.includes("seen")
         ).length,
-        bytes: all.reduce((sum, { header, stanza, summary, bodySize }) =>
-          sum + header.length + stanza.length + summary.length + bodySize, 0),
+        bytes: all.reduce((sum, entry) => sum + sizeOf(entry), 0),
       });
-      assertEquals((await store.account(name))?.nextUid, this.#next[at]);
+      const account = await store.account(name);
+      assertEquals([account?.nextUid, account?.modseq], [box.nextUid, box.modseq]);
+      await this.#compareFolders(store, name, box, all, sizeOf);
+      await this.#follow(store, name, box);
+      assertEquals(
+        [...box.followed.values()].toSorted((a, b) => a.uid - b.uid),
+        all.map(({ modseq: _, ...entry }) => entry).toSorted((a, b) => a.uid - b.uid),
+      );
     }
+  }
+
+  async #compareFolders(
+    store: Store,
+    name: string,
+    box: ModelBox,
+    all: readonly Entry[],
+    sizeOf: (entry: Entry) => number,
+  ): Promise<void> {
+    const { folders, nextUid, modseq } = await store.folders(name);
+    assertEquals([nextUid, modseq], [box.nextUid, box.modseq]);
+    const known = FOLDERS.filter((folder) => typeof folder === "string" || box.numbers.has(folder));
+    assertEquals(
+      folders.map(({ folder, next, count, unseen, bytes }) => {
+        return { folder, next, count, unseen, bytes };
+      }),
+      known.toSorted((a, b) => folderNumber(a) - folderNumber(b)).map((folder) => {
+        const there = all.filter((entry) => entry.folder === folder);
+        return {
+          folder,
+          next: (box.numbers.get(folder) ?? 0) + 1,
+          count: there.length,
+          unseen: there.filter(({ flags }) => !flags.includes("seen")).length,
+          bytes: there.reduce((sum, entry) => sum + sizeOf(entry), 0),
+        };
+      }),
+    );
+    for (const { validity, folder, modseq } of folders) {
+      assert(validity > 0);
+      const highest = Math.max(0, ...all.filter((e) => e.folder === folder).map((e) => e.modseq));
+      assert(modseq >= highest && modseq <= box.modseq);
+    }
+  }
+
+  /** Brings the follower up to date by `changes` alone, in small pages. */
+  async #follow(store: Store, name: string, box: ModelBox): Promise<void> {
+    for (;;) {
+      const page = await store.changes(name, box.since, box.knownUid, 3);
+      assertEquals([page.nextUid, page.modseq], [box.nextUid, box.modseq]);
+      for (const change of page.changes) {
+        assert(change.modseq > box.since && change.modseq <= page.modseq);
+        box.since = change.modseq;
+        const known = "uid" in change ? box.followed.get(change.uid) : undefined;
+        switch (change.kind) {
+          case "new": {
+            const [entry] = await store.entries(name, [change.uid]);
+            assert(entry);
+            const { modseq: _, ...rest } = entry;
+            box.followed.set(change.uid, rest);
+            break;
+          }
+          case "changed": {
+            assert(known);
+            const { folder, number, flags } = change;
+            box.followed.set(change.uid, { ...known, folder, number, flags });
+            break;
+          }
+          case "gone":
+            box.followed.delete(change.uid);
+            break;
+          case "left":
+            break;
+          case "skipped":
+            throw new Error("nothing was skipped");
+        }
+      }
+      if (!page.more) break;
+    }
+    box.since = box.modseq;
+    box.knownUid = box.nextUid;
   }
 }

@@ -266,7 +266,14 @@ export type JsonKind =
     | "remove"
     | "keys"
     | "whoami"
-    | "passwd"}`;
+    | "passwd"
+    | "append"
+    | "changes"
+    | "folders"
+    | "folder-make"
+    | "folder-drop"
+    | "shared-get"
+    | "shared-put"}`;
 
 export interface JsonFile {
   readonly valid: readonly {
@@ -348,10 +355,14 @@ export interface EnvelopesFile {
   readonly entries: readonly {
     readonly name: string;
     readonly uid: number;
+    readonly modseq: number;
     readonly receivedAt: number;
     readonly bodySize: number;
-    readonly folder: string;
-    readonly flags: readonly string[];
+    /** By its name, or the number of one's own. */
+    readonly folder: string | number;
+    readonly number: number;
+    /** By their names, or the bits of keywords. */
+    readonly flags: readonly (string | number)[];
     /** The message in messages.json, and whose stanza it is. */
     readonly message: string;
     readonly stanzaFor: string;

@@ -30,6 +30,13 @@ const READERS: Readonly<Record<JsonKind, (payload: Bytes) => unknown>> = {
   "response to keys": (payload) => decodeResponse("keys", payload),
   "response to whoami": (payload) => decodeResponse("whoami", payload),
   "response to passwd": (payload) => decodeResponse("passwd", payload),
+  "response to append": (payload) => decodeResponse("append", payload),
+  "response to changes": (payload) => decodeResponse("changes", payload),
+  "response to folders": (payload) => decodeResponse("folders", payload),
+  "response to folder-make": (payload) => decodeResponse("folder-make", payload),
+  "response to folder-drop": (payload) => decodeResponse("folder-drop", payload),
+  "response to shared-get": (payload) => decodeResponse("shared-get", payload),
+  "response to shared-put": (payload) => decodeResponse("shared-put", payload),
 };
 
 Deno.test("the vectors of JSON: what is valid is read, without members that are not known", async () => {

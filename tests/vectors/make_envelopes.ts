@@ -6,8 +6,9 @@ import { pattern } from "./pattern.ts";
 
 type Entry = EnvelopesFile["entries"][number];
 
-const FOLDERS = ["inbox", "sent", "archive", "trash"];
-const FLAGS = ["seen", "answered", "flagged"];
+const FOLDERS = ["inbox", "sent", "archive", "trash", "drafts"];
+const FLAGS = ["seen", "answered", "flagged", "forwarded"];
+const KEYWORDS = Array.from({ length: 59 }, (_, i) => i + 4);
 const BASE = "one recipient and a copy";
 
 export function makeEnvelopes(made: readonly Made[]): EnvelopesFile {
@@ -19,17 +20,33 @@ export function makeEnvelopes(made: readonly Made[]): EnvelopesFile {
   const plain = of(BASE);
   return {
     entries: [
-      entry("a new message", plain, "bob", { uid: 1, folder: "inbox", flags: [] }),
-      entry("a copy", plain, "alice", { uid: 2, folder: "sent", flags: ["seen"] }),
+      entry("a new message", plain, "bob", {
+        uid: 1,
+        modseq: 1,
+        folder: "inbox",
+        number: 1,
+        flags: [],
+      }),
+      entry("a copy", plain, "alice", {
+        uid: 2,
+        modseq: 7,
+        folder: "sent",
+        number: 1,
+        flags: ["seen"],
+      }),
       entry("every flag", plain, "bob", {
         uid: 2 ** 53 - 1,
-        folder: "archive",
-        flags: ["seen", "answered", "flagged"],
+        modseq: 2 ** 53 - 1,
+        folder: 0xffff_ffff,
+        number: 0xffff_ffff,
+        flags: ["seen", "answered", "flagged", "forwarded", ...KEYWORDS],
       }),
       entry("of three", of("three recipients"), "carol", {
         uid: 300,
+        modseq: 4000,
         folder: "trash",
-        flags: ["flagged"],
+        number: 20,
+        flags: ["flagged", 4, 62],
       }),
     ],
     malformedEntries: malformedEntries(plain),
@@ -41,16 +58,21 @@ function entry(
   name: string,
   { plan, vector }: Made,
   stanzaFor: string,
-  place: Pick<Entry, "uid" | "folder" | "flags">,
+  place: Pick<Entry, "uid" | "modseq" | "folder" | "number" | "flags">,
 ): Entry {
   const receivedAt = 1_795_305_612_345;
   const note = stanzaFor === vector.sender;
-  const flags = place.flags.reduce((bits, flag) => bits + 2 ** FLAGS.indexOf(flag), 0);
+  const bitOf = (flag: string | number) => typeof flag === "number" ? flag : FLAGS.indexOf(flag);
+  const flags = place.flags.reduce((bits, flag) => bits + 2n ** BigInt(bitOf(flag)), 0n);
+  const folder = typeof place.folder === "number" ? place.folder : FOLDERS.indexOf(place.folder);
   const bytes = concat(
     u64(place.uid),
+    u64(place.modseq),
     u64(receivedAt),
     u64(vector.bodySize),
-    new Uint8Array([FOLDERS.indexOf(place.folder), flags]),
+    u32(folder),
+    u32(place.number),
+    fromHex(flags.toString(16).padStart(16, "0")),
     fromHex(vector.header),
     lp(stanzaOf(vector, stanzaFor)),
     lp(fromHex(vector.sealedSummary)),
@@ -72,21 +94,24 @@ function malformedEntries({ vector }: Made): EnvelopesFile["malformedEntries"] {
   };
   const stanza = stanzaOf(vector, "bob").length;
   const summary = fromHex(vector.sealedSummary).length;
-  const summaryAt = 107 + 4 + stanza;
+  const summaryAt = 129 + 4 + stanza;
   const noteAt = summaryAt + 4 + summary;
   const size = noteAt + 4;
   return [
     of("entry-empty", "nothing", { keep: 0 }),
-    of("entry-fixed", "only the fixed part", { keep: 107 }),
+    of("entry-fixed", "only the fixed part", { keep: 129 }),
     of("entry-cut", "a byte is missing", { keep: size - 1 }),
     of("entry-longer", "a byte too many", { at: size, insert: "00" }),
     of("entry-uid-0", "UID 0", { at: 0, put: "00".repeat(8) }),
     of("entry-uid-2-53", "UID 2^53", { at: 0, put: "0020000000000000" }),
-    of("entry-time", "a time of 2^53", { at: 8, put: "0020000000000000" }),
-    of("entry-size", "a body of 2^64 - 1 bytes", { at: 16, put: "ff".repeat(8) }),
-    of("entry-folder", "folder 4", { at: 24, put: "04" }),
-    of("entry-flags", "flag 8", { at: 25, put: "08" }),
-    of("entry-stanza", "a stanza that runs past the end", { at: 107, put: toHex(u32(size)) }),
+    of("entry-modseq-0", "modification sequence 0", { at: 8, put: "00".repeat(8) }),
+    of("entry-time", "a time of 2^53", { at: 16, put: "0020000000000000" }),
+    of("entry-size", "a body of 2^64 - 1 bytes", { at: 24, put: "ff".repeat(8) }),
+    of("entry-folder-5", "folder 5", { at: 35, put: "05" }),
+    of("entry-folder-15", "folder 15", { at: 35, put: "0f" }),
+    of("entry-number-0", "number 0", { at: 36, put: "00".repeat(4) }),
+    of("entry-flags", "flag 63", { at: 40, put: "80" }),
+    of("entry-stanza", "a stanza that runs past the end", { at: 129, put: toHex(u32(size)) }),
     of("entry-summary", "a summary that runs past the end", { at: summaryAt, put: "ffffffff" }),
     of("entry-note", "a note that is not there", { at: noteAt, put: toHex(u32(1)) }),
   ];

@@ -23,13 +23,96 @@ export function makeJson(): JsonFile {
   };
 }
 
+const append = {
+  op: "append",
+  id: ID,
+  size: 5000,
+  folder: "drafts",
+  date: 1_795_305_600_000,
+  set: ["seen", 4],
+};
+const changes = { op: "changes", since: 0, nextUid: 1, limit: 1000 };
+
+/** Folders of one's own, keywords, changes, and the shared record. */
+function validOfMailboxes(): Valid[] {
+  const state = { ok: true, epoch: EPOCH, nextUid: 9, modseq: 12 };
+  return [
+    valid("request", "append", append),
+    valid("request", "append to a folder of one's own", { ...append, folder: 2 ** 32 - 1 }),
+    valid("request", "flag with keywords", {
+      op: "flag",
+      uids: [1],
+      set: ["forwarded", 4, 62],
+      clear: [],
+      folder: 16,
+      unchangedSince: 0,
+    }),
+    valid("request", "changes", changes),
+    valid("request", "folders", { op: "folders" }),
+    valid("request", "folder-make", { op: "folder-make", folder: 16 }),
+    valid("request", "folder-drop", { op: "folder-drop", folder: 16 }),
+    valid("request", "shared-get", { op: "shared-get" }),
+    valid("request", "shared-put", { op: "shared-put", version: 0, size: 2_097_152 }),
+    valid("response to append", "append", {
+      ok: true,
+      at: 5,
+      again: false,
+      uid: 8,
+      number: 2,
+      modseq: 12,
+    }),
+    valid("response to append", "append again", { ok: true, at: 5, again: true }),
+    valid("response to flag", "flag with some left alone", {
+      ok: true,
+      uids: [1],
+      modified: [2],
+      modseq: 12,
+    }),
+    valid("response to changes", "changes", { ...state, more: true }),
+    valid("response to folders", "folders", state),
+    valid("response to folder-make", "folder-make", { ok: true, validity: 2 ** 32 - 1 }),
+    valid("response to folder-drop", "folder-drop", { ok: true }),
+    valid("response to shared-get", "shared-get", { ok: true, version: 0, size: 0 }),
+    valid("response to shared-put", "shared-put", { ok: true, version: 1 }),
+    valid("event", "change", { event: "change", modseq: 1 }),
+    valid("event", "shared", { event: "shared", version: 1 }),
+  ];
+}
+
+function malformedOfMailboxes(): Malformed[] {
+  const request = (name: string, why: string, value: unknown) =>
+    malformed("request", name, why, value);
+  return [
+    request("append-folder-15", "a folder that nobody has", { ...append, folder: 15 }),
+    request("append-folder-2-32", "a folder of 2^32", { ...append, folder: 2 ** 32 }),
+    request("append-no-date", "no date", { ...append, date: undefined }),
+    request("append-recipients", "a member of deliver", { ...append, recipients: [] }),
+    request("changes-limit-1001", "a limit of 1001", { ...changes, limit: 1001 }),
+    request("changes-uid-0", "a next UID of 0", { ...changes, nextUid: 0 }),
+    request("folder-make-inbox", "a folder that everybody has", {
+      op: "folder-make",
+      folder: "inbox",
+    }),
+    request("folder-drop-4", "a number that everybody has", { op: "folder-drop", folder: 4 }),
+    request("shared-put-size-0", "nothing", { op: "shared-put", version: 0, size: 0 }),
+    request("shared-put-large", "2,097,153 bytes", {
+      op: "shared-put",
+      version: 0,
+      size: 2_097_153,
+    }),
+    malformed("response to shared-put", "shared-put-0", "version 0", { ok: true, version: 0 }),
+    malformed("event", "change-0", "modification sequence 0", { event: "change", modseq: 0 }),
+    malformed("event", "shared-none", "no version", { event: "shared" }),
+  ];
+}
+
 /** What came to the protocol after json.json was made: passwords that change, limits that are named. */
 export function makeJsonAdditions(): JsonFile {
   const passwd = { op: "passwd", old: "one-time", new: "a password of one's own" };
   const refused = { ok: false, code: "busy", message: "too many" };
   const limits = { limit: "max-connections-per-user", retryAfter: 60 };
   const accepted = { ok: true, bound: true, name: "alice", fp: FP };
-  const whoami = { ok: true, name: "alice", fp: FP, epoch: EPOCH, nextUid: 1 };
+  const whoami = { ok: true, name: "alice", fp: FP, epoch: EPOCH, nextUid: 1, modseq: 0 };
   const counts = { entries: 0, unseen: 0, bytes: 0 };
   const slowed = { event: "slowed", limit: "requests-per-second" };
   const request = (name: string, why: string, value: unknown) =>
@@ -58,8 +141,10 @@ export function makeJsonAdditions(): JsonFile {
         limit: "max-guesses",
       }),
       valid("event", "slowed", null, JSON.stringify(slowed)),
+      ...validOfMailboxes(),
     ],
     malformed: [
+      ...malformedOfMailboxes(),
       request("passwd-old-empty", "an old password of no characters", { ...passwd, old: "" }),
       request("passwd-new-empty", "a new password of no characters", { ...passwd, new: "" }),
       request("passwd-new-long", "a new password of 257 UTF-16 units", {
@@ -151,11 +236,12 @@ function validAnswers(): Valid[] {
     fp: FP,
     epoch: EPOCH,
     nextUid: 1,
+    modseq: 0,
     entries: 0,
     unseen: 0,
     bytes: 0,
   };
-  const mail = { event: "mail", uid: 1, folder: "sent" };
+  const mail = { event: "mail", uid: 1, folder: "sent", number: 2, modseq: 3 };
   const hello = { server: "sealpost/1.0.0", maxMessage: 0, maxRecipients: 256 };
   const ticket = { id: "00112233445566778899aabbccddeeff", expires: 1_795_305_600_000 };
   const accepted = { ok: true, bound: false, name: "alice", fp: FP };
@@ -164,10 +250,15 @@ function validAnswers(): Valid[] {
     valid("hello", "hello", hello),
     valid("hello", "hello with a member that is not known", hello, more(hello)),
     valid("response to deliver", "deliver", { ok: true, at: 1_795_305_600_000, again: false }),
-    valid("response to list", "list", { ok: true, epoch: EPOCH, nextUid: 2 ** 53 - 1 }),
+    valid("response to list", "list", {
+      ok: true,
+      epoch: EPOCH,
+      nextUid: 2 ** 53 - 1,
+      modseq: 0,
+    }),
     valid("response to fetch", "fetch", { ok: true, size: 0 }),
-    valid("response to flag", "flag", { ok: true, uids: [] }),
-    valid("response to remove", "remove", { ok: true, uids: [1] }),
+    valid("response to flag", "flag", { ok: true, uids: [], modseq: 0 }),
+    valid("response to remove", "remove", { ok: true, uids: [1], modseq: 4 }),
     valid("response to keys", "keys", {
       ok: true,
       keys: [
@@ -252,12 +343,19 @@ function malformedRequests(): Malformed[] {
       set: ["deleted"],
       clear: [],
     }),
-    of("flag-four", "four flags", {
+    of("flag-64", "64 flags", {
       op: "flag",
       uids: [1],
-      set: ["seen", "seen", "seen", "seen"],
+      set: Array.from({ length: 64 }, () => "seen"),
       clear: [],
     }),
+    of("flag-bit-3", "a keyword in the place of a named flag", {
+      op: "flag",
+      uids: [1],
+      set: [3],
+      clear: [],
+    }),
+    of("flag-bit-63", "a bit that there is not", { op: "flag", uids: [1], set: [63], clear: [] }),
     of("remove-1001", "1001 UIDs", { op: "remove", uids: Array.from({ length: 1001 }, () => 1) }),
     of("keys-none", "no names", { op: "keys", names: [] }),
     of("keys-17", "17 names", { op: "keys", names: Array.from({ length: 17 }, () => "a") }),
@@ -268,7 +366,7 @@ function malformedRequests(): Malformed[] {
 function malformedAnswers(): Malformed[] {
   const refused = { ok: false, code: "limit", message: "no" };
   const accepted = { ok: true, bound: true, name: "alice", fp: FP };
-  const mail = { event: "mail", uid: 1, folder: "inbox" };
+  const mail = { event: "mail", uid: 1, folder: "inbox", number: 2, modseq: 3 };
   return [
     malformed("hello", "hello-array", "an array", []),
     malformed("hello", "hello-control", "an escape sequence in `server`", {

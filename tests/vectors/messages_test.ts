@@ -4,7 +4,14 @@ import { type OutgoingMessage, sealMessage } from "../../client/message/seal.ts"
 import { type Bytes, concat, fromHex, toHex } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { sealBody, sealedBodySize } from "../../protocol/body.ts";
-import { decodeEntry, encodeEntry, type Entry, FLAGS, FOLDERS } from "../../protocol/entry.ts";
+import {
+  BUILT_IN_FOLDERS,
+  decodeEntry,
+  encodeEntry,
+  type Entry,
+  type Flag,
+  NAMED_FLAGS,
+} from "../../protocol/entry.ts";
 import { encodeEnvelope, EnvelopeReader } from "../../protocol/envelope.ts";
 import { commit } from "../../protocol/file_key.ts";
 import { encodeHeader } from "../../protocol/header.ts";
@@ -80,7 +87,9 @@ function stanzaFor(vector: MessageVector, name: string): Bytes {
 function entryOf(vector: MessageVector, name: string): Entry {
   return {
     uid: 1,
+    modseq: 1,
     folder: "inbox",
+    number: 1,
     flags: [],
     receivedAt: 1_795_305_612_345,
     header: fromHex(vector.header),
@@ -282,14 +291,19 @@ Deno.test("the vectors of envelopes: every malformed one is refused", async () =
 Deno.test("the vectors of entries: they are written and read as they are there", async () => {
   await forEachCase(envelopes.entries, (one) => {
     const vector = messageOf(one.message);
-    const folder = FOLDERS.find((folder) => folder === one.folder);
+    const folder = typeof one.folder === "number"
+      ? one.folder
+      : BUILT_IN_FOLDERS.find((folder) => folder === one.folder);
     assert(folder);
+    const named: Flag[] = NAMED_FLAGS.filter((flag) => one.flags.includes(flag));
     const entry: Entry = {
       uid: one.uid,
+      modseq: one.modseq,
+      number: one.number,
       receivedAt: one.receivedAt,
       bodySize: one.bodySize,
       folder,
-      flags: FLAGS.filter((flag) => one.flags.includes(flag)),
+      flags: [...named, ...one.flags.filter((flag) => typeof flag === "number")],
       header: fromHex(vector.header),
       stanza: stanzaFor(vector, one.stanzaFor),
       summary: fromHex(vector.sealedSummary),

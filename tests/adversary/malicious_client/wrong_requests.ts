@@ -1,4 +1,4 @@
-import { FLAGS, FOLDERS } from "../../../protocol/entry.ts";
+import { BUILT_IN_FOLDERS, NAMED_FLAGS } from "../../../protocol/entry.ts";
 import { MAX_KEYS, MAX_STANZAS, MAX_UIDS } from "../../../protocol/limits.ts";
 import { type Request, requestSchema } from "../../../protocol/request.ts";
 
@@ -35,7 +35,14 @@ const uids: readonly Place[] = [
   },
   { at: ["uids", 0], takes: isUid },
 ];
-const folder: Place = { at: ["folder"], takes: isOneOf(FOLDERS), optional: true };
+const isOwnFolder = (value: unknown) =>
+  Number.isInteger(value) && Number(value) >= 16 && Number(value) <= 0xffff_ffff;
+const isFolder = (value: unknown) => isOneOf(BUILT_IN_FOLDERS)(value) || isOwnFolder(value);
+const isFlag = (value: unknown) =>
+  isOneOf(NAMED_FLAGS)(value) ||
+  Number.isInteger(value) && Number(value) >= 4 && Number(value) <= 62;
+const folder: Place = { at: ["folder"], takes: isFolder, optional: true };
+const ownFolder: Place = { at: ["folder"], takes: isOwnFolder };
 
 /** A request of each kind with every member that it may have, and what each may be. */
 const REQUESTS: Readonly<Record<Request["op"], { example: Request; places: readonly Place[] }>> = {
@@ -60,6 +67,50 @@ const REQUESTS: Readonly<Record<Request["op"], { example: Request; places: reado
       { at: ["copy"], takes: isBoolean },
       { at: ["offset"], takes: isCount, optional: true },
       { at: ["digest"], takes: isNothingElse, optional: true },
+    ],
+  },
+  append: {
+    example: {
+      op: "append",
+      id: ID,
+      size: 1,
+      folder: "drafts",
+      date: 0,
+      set: ["seen"],
+      offset: 1,
+      digest: FP,
+    },
+    places: [
+      op,
+      { at: ["id"], takes: isNothingElse },
+      { at: ["size"], takes: isCount },
+      { at: ["folder"], takes: isFolder },
+      { at: ["date"], takes: isCount },
+      { at: ["set"], takes: (value) => Array.isArray(value) && value.length === 0 },
+      { at: ["set", 0], takes: isFlag },
+      { at: ["offset"], takes: isCount, optional: true },
+      { at: ["digest"], takes: isNothingElse, optional: true },
+    ],
+  },
+  changes: {
+    example: { op: "changes", since: 0, nextUid: 1, limit: 1 },
+    places: [
+      op,
+      { at: ["since"], takes: isCount },
+      { at: ["nextUid"], takes: isUid },
+      { at: ["limit"], takes: (value) => isUid(value) && Number(value) <= 1000 },
+    ],
+  },
+  folders: { example: { op: "folders" }, places: [op] },
+  "folder-make": { example: { op: "folder-make", folder: 16 }, places: [op, ownFolder] },
+  "folder-drop": { example: { op: "folder-drop", folder: 16 }, places: [op, ownFolder] },
+  "shared-get": { example: { op: "shared-get" }, places: [op] },
+  "shared-put": {
+    example: { op: "shared-put", version: 0, size: 1 },
+    places: [
+      op,
+      { at: ["version"], takes: isCount },
+      { at: ["size"], takes: (value) => isUid(value) && Number(value) <= 2 * 1024 * 1024 },
     ],
   },
   upload: {
@@ -100,15 +151,23 @@ const REQUESTS: Readonly<Record<Request["op"], { example: Request; places: reado
     ],
   },
   flag: {
-    example: { op: "flag", uids: [1], set: ["seen"], clear: ["flagged"], folder: "inbox" },
+    example: {
+      op: "flag",
+      uids: [1],
+      set: ["seen"],
+      clear: ["flagged"],
+      folder: "inbox",
+      unchangedSince: 0,
+    },
     places: [
       op,
       ...uids,
       { at: ["set"], takes: (value) => Array.isArray(value) && value.length === 0 },
-      { at: ["set", 0], takes: isOneOf(FLAGS) },
+      { at: ["set", 0], takes: isFlag },
       { at: ["clear"], takes: (value) => Array.isArray(value) && value.length === 0 },
-      { at: ["clear", 0], takes: isOneOf(FLAGS) },
+      { at: ["clear", 0], takes: isFlag },
       folder,
+      { at: ["unchangedSince"], takes: isCount, optional: true },
     ],
   },
   remove: { example: { op: "remove", uids: [1] }, places: [op, ...uids] },
@@ -249,7 +308,7 @@ export function malformed(op: Request["op"]): Malformed[] {
       out.push({ what: `${what} inside`, text: inner });
     }
   }
-  for (const [member, most] of Object.entries({ uids: MAX_UIDS, names: MAX_KEYS, set: 3 })) {
+  for (const [member, most] of Object.entries({ uids: MAX_UIDS, names: MAX_KEYS, set: 63 })) {
     if (!(member in example)) continue;
     const one = { uids: "1", names: '"x"', set: '"seen"' }[member] ?? "";
     const many = `[${Array(most + 1).fill(one).join()}]`;

@@ -47,7 +47,7 @@ class Server {
         connection.abort(new SealpostError("connection-lost", "cut"));
         return;
       }
-      const payload = encodeJson({ ok: true, uids: [7] });
+      const payload = encodeJson({ ok: true, uids: [7], modseq: 1 });
       await connection.send({ kind: FrameKind.response, id: frame.id, payload });
     }
   }
@@ -96,7 +96,7 @@ Deno.test("a connection dials again by itself until there is a connection", asyn
     ...["offline", "connecting", "offline", "connecting", "offline", "connecting"],
     "online",
   ]);
-  assertEquals(await remove(connection), { ok: true, uids: [7] });
+  assertEquals(await remove(connection), { ok: true, uids: [7], modseq: 1 });
   await connection.close();
 });
 
@@ -116,7 +116,7 @@ Deno.test("a request that can be repeated is, as often as the connection retries
   const server = new Server();
   const connection = await ReconnectingConnection.open({ dial: server.dial, retries: 1 });
   server.deaf = 1;
-  assertEquals(await remove(connection), { ok: true, uids: [7] });
+  assertEquals(await remove(connection), { ok: true, uids: [7], modseq: 1 });
   assertEquals([server.asked, server.connections.length], [2, 2]);
   server.deaf = 2;
   await assertRejects(() => remove(connection), SealpostError, "connection");

@@ -6,7 +6,7 @@ import { MailboxMemory } from "../../../client/state/mailbox_memory.ts";
 import { State } from "../../../client/state/state.ts";
 import { type Bytes, concat, lp, random, toBase64 } from "../../../crypto/bytes.ts";
 import { SealpostError } from "../../../crypto/error.ts";
-import { encodeEntry, type Entry, FLAGS, FOLDERS } from "../../../protocol/entry.ts";
+import { BUILT_IN_FOLDERS, encodeEntry, type Entry, NAMED_FLAGS } from "../../../protocol/entry.ts";
 import { encodeHeader } from "../../../protocol/header.ts";
 import { decodeResponse, encodeJson, type Request } from "../../../protocol/request.ts";
 import { newMessageId } from "../../../protocol/uuid.ts";
@@ -28,7 +28,9 @@ class ModelServer implements Channel {
       commitment: random(32),
     });
     this.entries.push({
-      uid: this.nextUid++,
+      uid: this.nextUid,
+      modseq: this.nextUid,
+      number: this.nextUid++,
       receivedAt: Date.now(),
       header: await Promise.resolve(header),
       stanza: random(40),
@@ -51,6 +53,7 @@ class ModelServer implements Channel {
         fp: toBase64(new Uint8Array(32)),
         epoch: this.epoch,
         nextUid: this.nextUid,
+        modseq: this.nextUid,
         entries: this.entries.length,
         unseen: 0,
         bytes: 0,
@@ -139,7 +142,9 @@ Deno.test("a cache follows its mailbox: what is new, moved, marked and removed, 
         // Flags and folders of others are looked at among the newest; removals everywhere.
         const newest = any(server.entries.slice(-100));
         server.entries = server.entries.map((entry) =>
-          entry === newest ? { ...entry, folder: any(FOLDERS), flags: [any(FLAGS)] } : entry
+          entry === newest
+            ? { ...entry, folder: any(BUILT_IN_FOLDERS), flags: [any(NAMED_FLAGS)] }
+            : entry
         );
         if (Math.random() < 0.5) {
           const { uid } = any(server.entries);

@@ -17,6 +17,8 @@ const NONE: ReadonlySet<number> = new Set();
 function entryOf(uid: number, parts: Partial<Entry> = {}): Entry {
   return {
     uid,
+    modseq: uid,
+    number: uid,
     receivedAt: 1000 + uid,
     header: encodeHeader({ id: newMessageId(), senderFp: random(32), commitment: random(32) }),
     stanza: random(40),

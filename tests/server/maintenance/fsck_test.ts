@@ -3,7 +3,7 @@ import { dirname, join } from "@std/path";
 import { DATABASE_NAME } from "../../../server/store/database.ts";
 import type { FindingKind } from "../../../server/maintenance/findings.ts";
 import { checkStore, type FsckReport, LOST_NAME } from "../../../server/maintenance/fsck.ts";
-import { APPLICATION_ID, MIGRATIONS } from "../../../server/store/schema.sql.ts";
+import { APPLICATION_ID, SCHEMA_VERSION } from "../../../server/store/schema.sql.ts";
 import { openSqliteStore } from "../../../server/store/sqlite_store.ts";
 import { inFolder } from "../../support/command.ts";
 import {
@@ -40,7 +40,7 @@ Deno.test("a store that was only ever used by the server is clean, running or no
     await fillStore(folder);
     const stopped = await checkStore(folder);
     assertEquals([stopped.findings, stopped.damaged], [[], 0]);
-    assertEquals([stopped.running, stopped.schema], [false, MIGRATIONS.length]);
+    assertEquals([stopped.running, stopped.schema], [false, SCHEMA_VERSION]);
     assertEquals([stopped.accounts, stopped.messages, stopped.entries], [2, 6, 11]);
     assertEquals([stopped.bodies, bodiesIn(folder).length], [2, 2]);
     const store = await openSqliteStore(folder);
@@ -127,10 +127,13 @@ const BODY = `(SELECT min(id) FROM message WHERE body_file IS NOT NULL)`;
 const CASES: readonly Case[] = [
   {
     name: "counters that do not count",
-    harm: `UPDATE account SET unseen = unseen + 1, bytes = bytes - 1 WHERE name = 'bob';
-      UPDATE account SET entries = 77 WHERE name = 'alice'`,
+    harm: `UPDATE account SET bytes = bytes - 1 WHERE name = 'bob';
+      UPDATE folder SET unseen = unseen + 1
+        WHERE folder = 0 AND account_id = (SELECT id FROM account WHERE name = 'bob');
+      UPDATE folder SET count = 77
+        WHERE folder = 0 AND account_id = (SELECT id FROM account WHERE name = 'alice')`,
     kinds: ["counter"],
-    says: /^alice: entries is 77, not 5$/m,
+    says: /^alice, folder 0: count is 77, not 0$/m,
     repairs: true,
   },
   {
@@ -194,7 +197,7 @@ const CASES: readonly Case[] = [
     name: "an unknown folder and unknown flags",
     harm: "UPDATE entry SET folder = 9, flags = 201 WHERE uid = 4",
     kinds: ["entry", "counter"],
-    says: /^bob\/4: no folder 9 with flags 201$/m,
+    says: /^bob\/4: no folder 9 with flags 201, 0$/m,
   },
   {
     name: "an entry that counts for too little",
@@ -309,13 +312,17 @@ Deno.test("much damage of one kind is counted, not listed without end", () =>
     const store = await openSqliteStore(folder);
     await store.ensureAccounts(Array.from({ length: 200 }, (_, i) => `user${i}`));
     await store.close();
-    tamper(folder, "UPDATE account SET entries = 5, bytes = 7 WHERE name LIKE 'user%'");
+    tamper(
+      folder,
+      `UPDATE folder SET count = 5, bytes = 7 WHERE folder = 0
+        AND account_id IN (SELECT id FROM account WHERE name LIKE 'user%')`,
+    );
     const report = await checkStore(folder);
-    const said = damageIn(report).filter((what) => /: (entries|unseen|bytes) is/.test(what));
-    // Of 401: bob has nothing unseen, and the 200 have two wrong counters each.
+    const said = damageIn(report).filter((what) => /: (count|unseen|bytes) is/.test(what));
+    // Of 408: the 200 have two wrong counters each, and the folders that were left have 8.
     assertEquals(said.length, 50);
-    assert(damageIn(report).includes("351 more of this kind"));
-    assertEquals(report.damaged, 401 + 11);
+    assert(damageIn(report).includes("358 more of this kind"));
+    assertEquals(report.damaged, 408 + 11);
   }));
 
 Deno.test({
@@ -349,20 +356,27 @@ Deno.test("the command ends with 0 for a clean store and with 65 for a damaged o
     assertEquals([clean.code, clean.stderr], [0, ""]);
     assertMatch(clean.stdout, /^server.mail: 2 accounts, 6 messages, 11 entries .*\nclean\n$/);
 
-    tamper(mail, "UPDATE account SET unseen = 50 WHERE name = 'bob'");
+    tamper(
+      mail,
+      `UPDATE folder SET unseen = 50
+      WHERE folder = 0 AND account_id = (SELECT id FROM account WHERE name = 'bob')`,
+    );
     const damaged = await fsck();
     assertEquals(damaged.code, 65);
     assertMatch(
       damaged.stderr,
       /^sealpost: the store server.mail is damaged: 1 thing is not .*\n$/,
     );
-    assertStringIncludes(damaged.stdout, "\ndamage: bob: unseen is 50, not 3\n");
+    assertStringIncludes(damaged.stdout, "\ndamage: bob, folder 0: unseen is 50, not 3\n");
     const json = await fsck("--json");
     assertEquals(json.code, 65);
     assertEquals(JSON.parse(json.stdout).damaged, 1);
 
     const repaired = await fsck("--repair");
     assertEquals([repaired.code, repaired.stderr], [0, ""]);
-    assertStringIncludes(repaired.stdout, "damage: bob: unseen is 50, not 3 (repaired)\nclean\n");
+    assertStringIncludes(
+      repaired.stdout,
+      "damage: bob, folder 0: unseen is 50, not 3 (repaired)\nclean\n",
+    );
     assertEquals((await fsck()).code, 0);
   }));

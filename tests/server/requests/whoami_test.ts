@@ -13,6 +13,7 @@ Deno.test("whoami tells one's own name, key and mailbox", async () => {
     name: "alice",
     fp: toBase64(alice.person.identity.bundle.fp),
     nextUid: 1,
+    modseq: 0,
     entries: 0,
     unseen: 0,
     bytes: 0,

@@ -1,0 +1,17 @@
+import { toHex } from "../../crypto/bytes.ts";
+import { encodeFolderState, type FolderState } from "../../protocol/folder_state.ts";
+import type { Handler } from "./request_context.ts";
+
+/** How every folder of the own mailbox stands, all at one moment. */
+export const handleFolders: Handler<"folders"> = async (_request, { store, session }) => {
+  const { epoch, nextUid, modseq, folders } = await store.folders(session.name);
+  return {
+    response: { ok: true, epoch: toHex(epoch), nextUid, modseq },
+    data: encoded(folders),
+  };
+};
+
+// deno-lint-ignore require-await -- the data of a reply is asynchronous
+async function* encoded(folders: readonly FolderState[]) {
+  for (const folder of folders) yield encodeFolderState(folder);
+}
