@@ -78,6 +78,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "protocol/note.ts": ["vectors/messages", "protocol/summary"],
   "protocol/body.ts": ["vectors/messages", "protocol/body", "protocol/body_end"],
   "protocol/envelope.ts": ["vectors/messages", "protocol/envelope"],
+  "protocol/change.ts": ["protocol/change"],
   "protocol/entry.ts": ["vectors/messages", "protocol/entry"],
   "protocol/header.ts": ["vectors/messages", "protocol/sealed"],
   "protocol/uuid.ts": ["vectors/messages", "protocol/names"],

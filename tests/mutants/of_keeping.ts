@@ -20,6 +20,30 @@ const server: readonly Mutant[] = [
     "    WHERE name = ?`,",
   ),
   one(
+    "a number of a folder is given again",
+    "server/store/statements.ts",
+    "takeNumber: `UPDATE folder SET next = next + 1,",
+    "takeNumber: `UPDATE folder SET next = count + 2,",
+  ),
+  one(
+    "a move leaves no trace",
+    "server/store/sqlite_store.ts",
+    '          this.#depart(id, modseq, "left", { uid, ...old }, at);\n',
+    "",
+  ),
+  one(
+    "changes that are forgotten are passed over",
+    "server/store/sqlite_store.ts",
+    "if (since < forgotten || since > mailbox.modseq) {",
+    "if (since > mailbox.modseq) {",
+  ),
+  one(
+    "the shared record is replaced by whoever comes last",
+    "server/store/sqlite_store.ts",
+    'if ((row === undefined ? 0 : integer(row, "version")) !== version) {',
+    "if (version < 0) {",
+  ),
+  one(
     "other bytes under an id that was used are taken for the same",
     "server/store/sqlite_store.ts",
     "return equal(known.digest, digest) ? {",

@@ -101,7 +101,7 @@ export const OF_SERVER: readonly Mutant[] = [
   one(
     "a message that was delivered can be sent again without limit",
     DELIVER,
-    "  chargeMessage(limits, context);",
+    "  if (upload.charged) chargeMessage(limits, context);",
     "  if (!before) chargeMessage(limits, context);",
   ),
 ];
