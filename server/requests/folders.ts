@@ -11,7 +11,6 @@ export const handleFolders: Handler<"folders"> = async (_request, { store, sessi
   };
 };
 
-// deno-lint-ignore require-await -- the data of a reply is asynchronous
 async function* encoded(folders: readonly FolderState[]) {
   for (const folder of folders) yield encodeFolderState(folder);
 }

@@ -7,7 +7,6 @@ export const handleSharedGet: Handler<"shared-get"> = async (_request, { store, 
   return { response: { ok: true, version, size: sealed.length }, data: whole(sealed) };
 };
 
-// deno-lint-ignore require-await -- the data of a reply is asynchronous
 async function* whole(sealed: Bytes) {
   if (sealed.length > 0) yield sealed;
 }
