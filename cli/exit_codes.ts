@@ -39,6 +39,7 @@ const BY_ERROR: Readonly<Record<ErrorCode, ExitCode>> = {
   "key-format": 65,
   "key-mismatch": 65,
   "key-permissions": 77,
+  "key-unconfirmed": 75,
   "limit": 65,
   "login-refused": 77,
   "no-key": 75,

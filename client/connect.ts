@@ -7,6 +7,7 @@ import { PROGRAM } from "../cli/program.ts";
 import { readConfig } from "./state/config.ts";
 import { isDumb } from "./terminal/display.ts";
 import { clientFolder } from "./state/folder.ts";
+import { askAboutNewKey } from "./trust/confirm_key.ts";
 import { Menu } from "./menu.ts";
 import { findProfile, type Profile } from "./state/profile.ts";
 import type { Tools } from "./terminal/programs.ts";
@@ -83,6 +84,8 @@ export async function connect(options: ConnectOptions): Promise<void> {
       // The program still waits for a key, and that cannot be taken back.
       Deno.exit(0);
     }
+    const own = { name, fp: mail.identity.bundle.fp };
+    if (terminal.interactive) mail.onNewKey = (pin) => askAboutNewKey(terminal, own, pin);
     menu = new Menu(terminal, mail, dir, async () => {
       asking = true;
       await mail.connection.connect().finally(() => asking = false);

@@ -13,7 +13,7 @@ import { formatMessageId, newMessageId } from "../protocol/uuid.ts";
 import { type AttachmentSource, composeMessage } from "./message/compose.ts";
 import { Bodies } from "./state/bodies.ts";
 import { Cache, type CachedEntry } from "./state/cache.ts";
-import { deliverWaiting } from "./mailbox/deliver.ts";
+import { type Attempt, deliverWaiting, type OnRefusal } from "./mailbox/deliver.ts";
 import { Drafts } from "./state/drafts.ts";
 import { isLost, type ReconnectingConnection } from "./connection/reconnecting_connection.ts";
 import { fetchMessage } from "./mailbox/fetch.ts";
@@ -27,7 +27,8 @@ import { OpenedMessages } from "./state/opened_messages.ts";
 import { Outbox, type Waiting } from "./state/outbox.ts";
 import { type Correspondent, People, type Self } from "./trust/people.ts";
 import { recipientName } from "./trust/recipient_name.ts";
-import { Pins } from "./state/pins.ts";
+import { type Pin, Pins } from "./state/pins.ts";
+import { unconfirmedKeys } from "./trust/confirm_key.ts";
 import { Progress } from "./terminal/progress.ts";
 import { reseal, sealedBy } from "./message/reseal.ts";
 import type { RetiredKeys } from "./state/retired_keys.ts";
@@ -72,6 +73,9 @@ export interface Sent {
   readonly waits: SealpostError | null;
 }
 
+/** Asks the person whether a message may go out under this key. */
+export type AskAboutKey = (pin: Pin) => Promise<boolean>;
+
 /** That the mailbox may have changed since it was looked at. */
 export interface Stale {
   /** When it was looked at last, milliseconds since 1970. */
@@ -100,6 +104,11 @@ export class Mail {
   readonly #remembered: Hello | null;
   /** The server that this client talks to; null if that is not said. */
   server: Address | null = null;
+  /**
+   * Asks the person whether a message may go out under the new key of somebody whose former one they had
+   * verified; null where nobody can be asked: it waits then.
+   */
+  onNewKey: AskAboutKey | null = null;
   /** Told when the cache answers in the place of the server. */
   onStale: (stale: Stale) => void = () => {};
 
@@ -370,10 +379,7 @@ export class Mail {
     const waiting = await withProgress("Sealing", size, (tell) => this.#outbox.add(sealed, tell));
     try {
       await outgoing.onKept?.();
-      const sent = await withProgress("Sending", size, (tell) => {
-        const onRefused = outgoing.onRefused ?? "remove";
-        return deliverWaiting(this.connection, waiting, onRefused, (one) => this.#renew(one), tell);
-      });
+      const sent = await this.#deliver(waiting, outgoing.onRefused ?? "remove", this.onNewKey);
       if (sent.waits) return sent;
       try {
         if (outgoing.answers) await this.flag([outgoing.answers.entry.uid], ["answered"]);
@@ -419,11 +425,11 @@ export class Mail {
   }
 
   /**
-   * Sends what waits from earlier, but for what another client of this user is sending. Returns how
-   * many went out, and the refusals. Throws if the
-   * connection fails, or there is none.
+   * Sends what waits from earlier, but for what another client of this user is sending; with `asks`, the
+   * person is asked where that waits for their word. Returns how many went out, and the refusals.
+   * Throws if the connection fails, or there is none.
    */
-  async flushOutbox(): Promise<{ sent: number; refused: string[] }> {
+  async flushOutbox(asks = false): Promise<{ sent: number; refused: string[] }> {
     // What leaves the outbox says no more that its draft is done with.
     await this.#dropSentDrafts();
     const refused: string[] = [];
@@ -437,15 +443,7 @@ export class Mail {
         // Under a key that was one's own before: the server takes it no more.
         const former = !equal(await sealedBy(waiting), this.identity.bundle.fp);
         const present = former ? await this.#reseal(waiting) : waiting;
-        const { waits } = await withProgress("Sending", present.request.size, (tell) => {
-          return deliverWaiting(
-            this.connection,
-            present,
-            "set-aside",
-            (one) => this.#renew(one),
-            tell,
-          );
-        });
+        const { waits } = await this.#deliver(present, "set-aside", asks ? this.onNewKey : null);
         if (waits) throw waits;
         sent++;
       } catch (error) {
@@ -557,6 +555,41 @@ export class Mail {
   async remove(uids: readonly number[]): Promise<void> {
     await this.connection.ask({ op: "remove", uids: [...uids] });
     await this.#mailbox.forget(uids);
+  }
+
+  /** Sends a claimed message, and once more if the person, asked by `ask`, takes the new keys it is for. */
+  async #deliver(
+    waiting: Waiting,
+    onRefusal: OnRefusal,
+    ask: AskAboutKey | null,
+  ): Promise<Attempt> {
+    const attempt = await withProgress("Sending", waiting.request.size, (onProgress) => {
+      return deliverWaiting(this.connection, waiting, {
+        onRefusal,
+        reseal: (one) => this.#renew(one),
+        heldBack: async ({ request }) => {
+          const pins = await this.#unconfirmed(request);
+          return pins.length === 0 ? null : unconfirmedKeys(pins);
+        },
+        onProgress,
+      });
+    });
+    if (!ask || !isSealpostError(attempt.waits, "key-unconfirmed")) return attempt;
+    // Sealed again meanwhile, it has another id.
+    const held = await this.#outbox.claim(attempt.id);
+    if (!held) return attempt;
+    for (const pin of await this.#unconfirmed(held.request)) {
+      if (await ask(pin)) await this.people.pins.confirm(pin.name, pin.fp);
+      else {
+        held.release();
+        return attempt;
+      }
+    }
+    return await this.#deliver(held, onRefusal, ask);
+  }
+
+  #unconfirmed({ recipients }: DeliverRequest): Promise<Pin[]> {
+    return this.people.unconfirmed(recipients.map(({ name }) => name));
   }
 
   /**

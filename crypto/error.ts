@@ -14,6 +14,7 @@ export type ErrorCode =
   | "internal" // a defect of this program
   | "key-changed" // a correspondent's or server's key is not the one known
   | "key-format" // a key that does not parse or is out of bounds
+  | "key-unconfirmed" // a new key of somebody verified, which waits for the person's word
   | "key-mismatch" // private and public key file do not belong together
   | "key-permissions" // a private key file that others can read
   | "limit" // a fixed limit of size or count was exceeded

@@ -9,6 +9,7 @@ import { isLost } from "../connection/reconnecting_connection.ts";
 import type { Item } from "../mailbox/open.ts";
 import type { Mail, Sent, Stale } from "../mail.ts";
 import { shortId } from "../mailbox/message_ids.ts";
+import { askAboutNewKey } from "../trust/confirm_key.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
 import { type Offline, openMail } from "../session.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
@@ -65,6 +66,10 @@ export async function withMail<T>(
   });
   try {
     mail.onStale = tellStale(terminal);
+    const own = { name: mail.name, fp: mail.identity.bundle.fp };
+    if (terminal.interactive && !options.json) {
+      mail.onNewKey = (pin) => askAboutNewKey(terminal, own, pin);
+    }
     announceRecovered(terminal, mail.drafts);
     const flushed = await flush(mail, offline !== undefined);
     for (const line of flushed.refused) {

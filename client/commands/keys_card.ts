@@ -88,6 +88,10 @@ export async function importKey(options: ImportOptions): Promise<void> {
   if (options.json) return printJson({ ...pinJson(pin, names), new: pinned === "new" });
   terminal.print(`${name}, ${formatFingerprint(pin.fp)}: ${verification(pin).words}`);
   for (const other of lookalikes(name, names)) terminal.print(`This is not ${other}.`);
+  terminal.print(
+    `This is worth what the way is worth by which the card came: whoever could change it there could ` +
+      `put another key in. "${PROGRAM} keys verify ${name}" compares it.`,
+  );
 }
 
 async function serverBundle({ profile }: Keyring) {

@@ -3,10 +3,13 @@ import { equal } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint, parseFingerprint } from "../../crypto/identity.ts";
 import { PROGRAM } from "../../cli/program.ts";
+import type { Pin } from "../state/pins.ts";
+import { askAboutNewKey } from "../trust/confirm_key.ts";
 import { verification } from "../trust/verification.ts";
 import {
   grouped,
   type KeyOptions,
+  type Keyring,
   knownNames,
   knownPin,
   openKeyring,
@@ -36,11 +39,14 @@ export async function trustKey(options: TrustOptions): Promise<void> {
   const keyring = await openKeyring(options);
   const { terminal, pins, printJson } = keyring;
   const name = otherName(keyring, options.name);
-  const before = knownPin(keyring, name);
+  knownPin(keyring, name);
   const bundle = await withServer(keyring, options, async (mail) => {
     return (await mail.people.offered([name])).get(name);
   });
   if (!bundle) throw new SealpostError("internal", "no key was offered");
+  // Certificates may have led there just now.
+  await pins.reload();
+  const before = knownPin(keyring, name);
   if (expected !== null && !equal(expected, bundle.fp)) {
     throw new SealpostError(
       "key-changed",
@@ -51,6 +57,14 @@ export async function trustKey(options: TrustOptions): Promise<void> {
     );
   }
   const report = () => printJson(pinJson(knownPin(keyring, name), knownNames(keyring)));
+  if (equal(before.fp, bundle.fp) && before.unconfirmed !== null) {
+    if (!options.yes) await askAboutRotation(keyring, before);
+    await pins.confirm(name, before.fp);
+    if (options.json) return report();
+    return terminal.print(
+      `The new key of ${name} is in use; what waits for it goes out with your next connection.`,
+    );
+  }
   if (equal(before.fp, bundle.fp)) {
     if (options.json) return report();
     return terminal.print(
@@ -94,4 +108,20 @@ export async function trustKey(options: TrustOptions): Promise<void> {
   terminal.print(
     `The new key of ${name} is in use. "${PROGRAM} keys verify ${name}" compares it and marks it.`,
   );
+}
+
+/** Asks whether the key that certificates led to is taken. Throws `cancelled` for a no, `usage`. */
+async function askAboutRotation({ terminal, profile, person }: Keyring, pin: Pin): Promise<void> {
+  const { name, fp } = pin;
+  if (!terminal.interactive) {
+    throw new SealpostError(
+      "usage",
+      `${name} has a new key in the place of the one that you had verified; off a terminal it is ` +
+        `taken with --yes --fingerprint FP, with what ${name} says it is`,
+    );
+  }
+  terminal.print(`The new key of ${name}: ${formatFingerprint(fp)}`);
+  const own = { name: profile.name, fp: person.identity.bundle.fp };
+  if (await askAboutNewKey(terminal, own, pin)) return;
+  throw new SealpostError("cancelled", `what is for ${name} goes on waiting`);
 }

@@ -126,15 +126,19 @@ export async function discardWaiting(
 export async function flushOutbox(options: CommonOptions): Promise<void> {
   await withMail(options, async ({ mail, terminal, json, printJson, flushed }) => {
     await mail.othersSent();
+    // What waits for the person's word: the flush that every command does has asked nothing.
+    const asked = mail.onNewKey && flushed.refused.length > 0 ? await mail.flushOutbox(true) : null;
+    const sent = flushed.sent + (asked?.sent ?? 0);
+    const { refused } = asked ?? flushed;
     const waiting = (await mail.waiting()).map(({ id }) => id);
-    if (json) printJson({ sent: flushed.sent, waiting });
+    if (json) printJson({ sent, waiting });
     else {
-      const count = flushed.sent === 1 ? "1 message" : `${flushed.sent} messages`;
+      const count = sent === 1 ? "1 message" : `${sent} messages`;
       terminal.print(
         `${count} sent${waiting.length > 0 ? `; ${waiting.length} still waiting` : ""}.`,
       );
     }
-    if (flushed.refused.length > 0 || waiting.length > 0) Deno.exitCode = 75;
+    if (refused.length > 0 || waiting.length > 0) Deno.exitCode = 75;
   });
 }
 

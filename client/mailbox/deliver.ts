@@ -33,24 +33,38 @@ export type Reseal = (waiting: Waiting) => Promise<Waiting | null>;
 /** How often a message is sealed again because a key changed, in one attempt to send it. */
 const MAX_RESEALS = 3;
 
+/** How a waiting message is sent. */
+export interface DeliverOptions {
+  readonly onRefusal: OnRefusal;
+  readonly reseal: Reseal;
+  /** Why it must not go out yet, though it could; null if it may. */
+  readonly heldBack: (waiting: Waiting) => Promise<SealpostError | null>;
+  readonly onProgress?: (done: number) => void;
+}
+
 /**
- * Sends a waiting message, which is claimed, and forgets it once the server has acknowledged it. After a refusal that
- * may pass (`busy`, `disk-full`, `file-io`, `quota`, `internal`), after a lost connection and without
- * one, the message stays in the outbox. Where a recipient's key has changed it is sealed again, if
- * `reseal` can. Any other refusal is thrown, and the message treated as `onRefusal` says; one that is
- * to be set aside because a key changed waits instead, for a person to decide on that key.
+ * Sends a waiting message, which is claimed, and forgets it once the server has acknowledged it. After
+ * a refusal that may pass (`busy`, `disk-full`, `file-io`, `quota`, `internal`), after a lost
+ * connection and without one, and while it is held back, the message stays in the outbox. Where a
+ * recipient's key has changed it is sealed again, if `reseal` can. Any other refusal is thrown, and
+ * the message treated as `onRefusal` says; one that is to be set aside because a key changed waits
+ * instead, for a person to decide on that key.
  */
 export async function deliverWaiting(
   connection: ReconnectingConnection,
   waiting: Waiting,
-  onRefusal: OnRefusal,
-  reseal: Reseal,
-  onProgress: (done: number) => void = () => {},
+  options: DeliverOptions,
   reseals = MAX_RESEALS,
 ): Promise<Attempt> {
+  const { onRefusal, reseal, heldBack, onProgress = () => {} } = options;
   const { id } = waiting.request;
   let first = waiting.fresh || waiting.request.size < MIN_RESUMED;
   try {
+    const held = await heldBack(waiting);
+    if (held) {
+      await waiting.note(held.message).catch(() => {});
+      return { id, at: null, waits: held };
+    }
     // Safe to repeat: the same bytes under the same id arrive once.
     const answer = await connection.again(async () => {
       if (!first) return await goOn(connection, waiting, onProgress);
@@ -73,7 +87,7 @@ export async function deliverWaiting(
     if (isSealpostError(error, "key-changed")) {
       const again = reseals > 0 ? await reseal(waiting) : null;
       if (again) {
-        return await deliverWaiting(connection, again, onRefusal, reseal, onProgress, reseals - 1);
+        return await deliverWaiting(connection, again, options, reseals - 1);
       }
       if (onRefusal === "set-aside") {
         await waiting.note(error.message).catch(() => {});

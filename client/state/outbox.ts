@@ -151,6 +151,12 @@ export class Outbox {
     return waiting;
   }
 
+  /** The waiting message `id`, claimed; null if it is gone, or another client has it. Throws `file-io`. */
+  async claim(id: string): Promise<Waiting | null> {
+    const waiting = (await this.list()).waiting.find(({ request }) => request.id === id);
+    return waiting && await waiting.claim() ? waiting : null;
+  }
+
   /** Whether a message waits, or was refused and is kept. */
   async has(id: string): Promise<boolean> {
     return await exists(this.#path(id)) || await exists(`${this.#path(id)}${REFUSED}`);

@@ -20,6 +20,11 @@ export interface Pin {
   readonly seq: number | null;
   /** How and when the person made sure that it is the right one; null if not yet. */
   readonly verified: Verified | null;
+  /**
+   * When this key took the place of one that the person had verified, milliseconds since 1970: because
+   * certificates say so, and nothing is sent under it until the person does. Null if nothing waits.
+   */
+  readonly unconfirmed: number | null;
   /** Another key that the server offers now, and since when that is known; null if none. */
   readonly offered: Offered | null;
   /** Keys that were pinned for this name before: old mail is still theirs. Latest last. */
@@ -69,8 +74,7 @@ const schema = v.object({
     bundle: v.string(),
     firstSeen: time,
     seq: v.optional(time),
-    /** What versions before 1.1 have: whether it was compared. */
-    compared: v.boolean(),
+    unconfirmed: v.optional(time),
     verified: v.optional(v.object({ how: v.picklist(["in-person", "by-file"]), at: time })),
     offered: v.optional(v.object({ fp: fingerprintField, since: time })),
     former: v.array(v.object({ fp: fingerprintField, bundle: v.string(), until: time })),
@@ -162,8 +166,8 @@ export class Pins {
   /**
    * Puts the key to which a chain led in the place of the pinned one, where that chain began; for
    * somebody unknown it is pinned with those that were left. Returns false, and changes nothing, if the
-   * pin is another one by now. What was verified is not any more. Throws `key-changed` if the key is
-   * pinned for another name.
+   * pin is another one by now. What was verified is not any more,
+   * and what is sent under this one waits for {@linkcode Pins.confirm}.
    */
   follow(name: string, { left, now }: Followed): Promise<boolean> {
     return this.#change((pins) => {
@@ -176,7 +180,8 @@ export class Pins {
         return { fp: bundle.fp, bundle: encodeBundle(bundle), until: time + ROTATION_SLACK };
       });
       const former = [...pin?.former ?? [], ...gone];
-      pins.set(name, { ...newPin(name, now.bundle, now.seq), former });
+      const unconfirmed = pin?.verified ? Date.now() : pin?.unconfirmed ?? null;
+      pins.set(name, { ...newPin(name, now.bundle, now.seq), unconfirmed, former });
       return true;
     });
   }
@@ -187,12 +192,26 @@ export class Pins {
    */
   verify(name: string, fp: Bytes, how: Verified["how"]): Promise<void> {
     return this.#change((pins) => {
-      const pin = pins.get(name);
-      if (!pin) throw new SealpostError("no-key", `no key of ${name} is known`);
-      if (!equal(pin.fp, fp)) throw keyChanged(pin, fp);
+      const pin = pinnedKey(pins, name, fp);
       if (how === "by-file" && pin.verified?.how === "in-person") return;
-      pins.set(name, { ...pin, verified: { how, at: Date.now() } });
+      pins.set(name, { ...pin, unconfirmed: null, verified: { how, at: Date.now() } });
     });
+  }
+
+  /**
+   * Remembers that the person takes the key `fp` of `name`, which must be the pinned one, without having
+   * compared it: `key-changed` otherwise.
+   */
+  confirm(name: string, fp: Bytes): Promise<void> {
+    return this.#change((pins) => {
+      const pin = pinnedKey(pins, name, fp);
+      pins.set(name, { ...pin, unconfirmed: null });
+    });
+  }
+
+  /** Takes over what other clients of this user have changed. Throws as {@linkcode Pins.load} does. */
+  async reload(): Promise<void> {
+    this.#pins = decode(await this.#state.read(FILE));
   }
 
   /** Takes back that the key of `name` was verified: the two turned out not to be the same. */
@@ -245,10 +264,19 @@ function newPin(name: string, bundle: Bundle, seq: number | null = null): Pin {
     bundle: encodeBundle(bundle),
     firstSeen: Date.now(),
     seq,
+    unconfirmed: null,
     verified: null,
     offered: null,
     former: [],
   };
+}
+
+/** The pin of `name`, whose key is `fp`. Throws `no-key`, `key-changed`. */
+function pinnedKey(pins: ReadonlyMap<string, Pin>, name: string, fp: Bytes): Pin {
+  const pin = pins.get(name);
+  if (!pin) throw new SealpostError("no-key", `no key of ${name} is known`);
+  if (!equal(pin.fp, fp)) throw keyChanged(pin, fp);
+  return pin;
 }
 
 function find(pins: ReadonlyMap<string, Pin>, fp: Bytes): Pin | null {
@@ -258,13 +286,13 @@ function find(pins: ReadonlyMap<string, Pin>, fp: Bytes): Pin | null {
 
 /** JSON, as docs/PROTOCOL.md 16.2 says. */
 function encode(pins: ReadonlyMap<string, Pin>): Bytes {
-  const all = [...pins.values()].map(({ verified, offered, seq, ...pin }) => ({
+  const all = [...pins.values()].map(({ verified, offered, seq, unconfirmed, ...pin }) => ({
     ...pin,
     ...seq === null ? {} : { seq },
     fp: toBase64(pin.fp),
     bundle: toBase64(pin.bundle),
-    compared: verified?.how === "in-person",
     ...verified ? { verified } : {},
+    ...unconfirmed === null ? {} : { unconfirmed },
     ...offered ? { offered: { ...offered, fp: toBase64(offered.fp) } } : {},
     former: pin.former.map(({ fp, bundle, until }) => {
       return { fp: toBase64(fp), bundle: toBase64(bundle), until };
@@ -277,12 +305,12 @@ function decode(bytes: Bytes | null): Map<string, Pin> {
   const pins = new Map<string, Pin>();
   if (bytes === null) return pins;
   const all = parseJson(schema, fromUtf8(bytes)).pins;
-  for (const { compared, verified, offered, seq = null, ...pin } of all) {
-    const earlier = compared ? { how: "in-person" as const, at: pin.firstSeen } : null;
+  for (const { verified = null, offered, seq = null, unconfirmed = null, ...pin } of all) {
     pins.set(pin.name, {
       ...pin,
       seq,
-      verified: verified ?? earlier,
+      unconfirmed,
+      verified,
       offered: offered ? { fp: fromBase64(offered.fp), since: offered.since } : null,
       fp: fromBase64(pin.fp),
       bundle: fromBase64(pin.bundle),

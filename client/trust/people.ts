@@ -196,6 +196,18 @@ export class People {
     return new Map([...standings].map(([name, { bundle }]) => [name, bundle]));
   }
 
+  /**
+   * Those of `names` whose key took the place of one that the person had verified, and who have not been
+   * confirmed: here, or by another client of this user. Throws as {@linkcode Pins.load} does.
+   */
+  async unconfirmed(names: readonly string[]): Promise<Pin[]> {
+    const waiting = () =>
+      names.flatMap((name) => this.#pins.get(name) ?? [])
+        .filter((pin) => pin.unconfirmed !== null);
+    if (waiting().length > 0) await this.#pins.reload();
+    return waiting();
+  }
+
   /** The error for the key `offered` of somebody who has another one pinned. */
   changed(pin: Pin, offered: Bytes): SealpostError {
     return keyChanged(this.#pins.get(pin.name) ?? pin, offered, this.#faults.get(pin.name));
@@ -322,7 +334,8 @@ export class People {
 /** In a sentence for a person, that somebody's key was replaced, and what to do. */
 export function rotatedText({ name, from, to, wasVerified }: Rotated): string {
   const next = wasVerified
-    ? `; you had verified the old one: compare the new one with "keys verify ${name}"`
+    ? `; you had verified the old one: what you send waits until you compare the new one with ` +
+      `"keys verify ${name}", or take it with "keys trust ${name}"`
     : "";
   return `${name} has a new key, and the old one has signed that: ${
     formatFingerprint(to)

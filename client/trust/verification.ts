@@ -3,18 +3,25 @@ import type { Pin } from "../state/pins.ts";
 
 /**
  * How far a key can be trusted. `in-person` and `by-file` are what people did, and no server can
- * bring them about; `changed`: the server offers another key than the pinned one; `own`: one's own.
+ * bring them about; `changed`: the server offers another key than the pinned one; `rotated`: the
+ * verified key was left for this one, and what is sent waits for the person's word; `own`: one's own.
  */
-export type VerificationState = "unverified" | "in-person" | "by-file" | "changed" | "own";
+export type VerificationState =
+  | "unverified"
+  | "in-person"
+  | "by-file"
+  | "changed"
+  | "rotated"
+  | "own";
 
 /** The verification of a pin, for lists and headers. */
 export interface Verification {
   readonly state: VerificationState;
   /** Whether the people have made sure of the key, and no other is offered. */
   readonly verified: boolean;
-  /** When it was verified, or when another key was first seen; null if neither. */
+  /** When it was verified, took a verified one's place, or another was first seen; null if none. */
   readonly at: number | null;
-  /** One column: `✓` verified, `!` changed, a space for anything else. */
+  /** One column: `✓` verified, `!` changed or rotated, a space for anything else. */
   readonly mark: "✓" | "!" | " ";
   /** In words, like `verified in person 2026-11-22 13:05`. */
   readonly words: string;
@@ -48,6 +55,15 @@ export function verification(pin: Pin | null): Verification {
       at,
       mark: "!",
       words: `another key is offered since ${formatTime(at)}`,
+    };
+  }
+  if (pin && pin.unconfirmed !== null) {
+    return {
+      state: "rotated",
+      verified: false,
+      at: pin.unconfirmed,
+      mark: "!",
+      words: `new key since ${formatTime(pin.unconfirmed)}, in the place of a verified one`,
     };
   }
   if (!pin?.verified) return UNVERIFIED;

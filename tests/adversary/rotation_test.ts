@@ -109,8 +109,17 @@ Deno.test("a client follows the certificates of both keys, says so once, and sen
   await inWorld(async ({ server, bob, told, offer, link, again }) => {
     await bob.mail.people.pins.verify("carol", first.bundle.fp, "in-person");
     offer(third, await link(first, second, 1), await link(second, third, 2));
+    // Bob had verified the old key: he is asked, once, before anything goes out under the new one.
+    const asked: string[] = [];
+    bob.mail.onNewKey = (pin) => {
+      asked.push(`${pin.name} ${formatFingerprint(pin.fp)}`);
+      return Promise.resolve(true);
+    };
     const { waits } = await bob.mail.send(DRAFT);
     assertEquals(waits, null);
+    assertEquals(asked, [`carol ${formatFingerprint(third.bundle.fp)}`]);
+    await bob.mail.send(DRAFT);
+    assertEquals(asked.length, 1);
     const sealedFor = server.delivered.at(-1)?.recipients.map(({ fp }) => fp);
     assertEquals(sealedFor, [toBase64(third.bundle.fp)]);
     assertEquals(await bob.mail.waiting(), []);

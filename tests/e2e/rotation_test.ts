@@ -130,10 +130,16 @@ Deno.test("a key is rotated, everybody follows, and nothing that was or waits is
   }
   assertMatch(place.server.program.stderr, /key-rotated/);
 
-  // Bob hears of it when his waiting message goes out, sealed anew, once.
+  // Bob had verified the old key: his waiting message is sealed anew, and waits for his word.
   bob = await place.session("bob");
   const told: Rotated[] = [];
   bob.mail.people.onRotated = (change) => told.push(change);
+  const { sent, refused } = await bob.mail.flushOutbox();
+  assertEquals([sent, refused.length], [0, 1]);
+  assertStringIncludes(refused[0] ?? "", '"keys trust alice" takes what there is');
+  assertEquals((await bob.mail.waiting()).length, 1);
+  const word = ["--yes", "--fingerprint", formatFingerprint(now.fp)];
+  ok(await place.run("bob", "keys", "trust", "alice", ...word));
   assertEquals(await bob.mail.flushOutbox(), { sent: 1, refused: [] });
   assertEquals(told.map(({ name, from, to, wasVerified }) => [name, from, to, wasVerified]), [
     ["alice", old.fp, now.fp, true],

@@ -119,6 +119,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   ],
   "client/state/cache.ts": ["e2e/deletion"],
   "client/mailbox/forget.ts": ["e2e/deletion"],
+  "client/mailbox/deliver.ts": ["e2e/new_key"],
   "client/mailbox/sync.ts": ["client/mailbox/sync"],
   "files/key_files.ts": [{ file: "keygen", filter: "/is its owner's alone/" }],
   "server/admission/login_throttle.ts": ["server/admission/login_throttle"],

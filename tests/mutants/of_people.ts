@@ -27,7 +27,7 @@ export const OF_PEOPLE: readonly Mutant[] = [
   one(
     "a name is verified with whatever key",
     "client/state/pins.ts",
-    "      if (!equal(pin.fp, fp)) throw keyChanged(pin, fp);\n",
+    "  if (!equal(pin.fp, fp)) throw keyChanged(pin, fp);\n",
     "",
   ),
   one(

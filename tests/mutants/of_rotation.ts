@@ -52,8 +52,20 @@ export const OF_ROTATION: readonly Mutant[] = [
   one(
     "what was verified of a key goes over to its successor",
     "client/state/pins.ts",
-    "pins.set(name, { ...newPin(name, now.bundle, now.seq), former });",
-    "pins.set(name, { ...newPin(name, now.bundle, now.seq), former, verified: pin?.verified ?? null });",
+    "pins.set(name, { ...newPin(name, now.bundle, now.seq), unconfirmed, former });",
+    "pins.set(name, { ...newPin(name, now.bundle, now.seq), unconfirmed, former, verified: pin?.verified ?? null });",
+  ),
+  one(
+    "what is sent under the successor of a verified key does not wait",
+    "client/state/pins.ts",
+    "const unconfirmed = pin?.verified ? Date.now() : pin?.unconfirmed ?? null;",
+    "const unconfirmed = pin?.unconfirmed ?? null;",
+  ),
+  one(
+    "a message goes out although its recipient's new key was not confirmed",
+    "client/mailbox/deliver.ts",
+    "const held = await heldBack(waiting);",
+    "const held = null as Awaited<ReturnType<typeof heldBack>>;",
   ),
   one(
     "a session that began with a ticket may change the key",

@@ -10,7 +10,10 @@ import type { Action } from "../keys.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
 import { wrapText } from "../wrap.ts";
 
-/** A contact for whom the server offers another key than the known one: both, and the choice. */
+/**
+ * A contact whose key waits for the person's word: the server offers another one than the known one, or
+ * the one that was verified was left for another, under which nothing is sent yet.
+ */
 export class ChangedKeyScreen implements Screen {
   readonly mode = "changed-key";
   readonly #host: Host;
@@ -67,10 +70,11 @@ export class ChangedKeyScreen implements Screen {
   async #accept(): Promise<void> {
     const { people } = this.#host.mail;
     const pin = people.pins.get(this.#name);
-    if (!pin || !this.#offered || !this.#changed(pin)) {
+    if (!pin || !this.#offered || !this.#changed(pin) && pin.unconfirmed === null) {
       return this.#host.say("There is no other key to accept.");
     }
-    await people.pins.replace(this.#name, this.#offered);
+    if (this.#changed(pin)) await people.pins.replace(this.#name, this.#offered);
+    else await people.pins.confirm(this.#name, pin.fp);
     this.#host.mailbox.reopen();
     this.#host.leave(this);
     this.#host.say(
@@ -90,6 +94,32 @@ export class ChangedKeyScreen implements Screen {
       return paragraph(`The server cannot be asked now: ${printable(this.#problem)}`, "bad");
     }
     if (!this.#offered || !pin) return [[span("Asking the server …", "dim")]];
+    const { mail } = this.#host;
+    const own = { name: mail.name, fp: mail.identity.bundle.fp };
+    const number = (fp: Pin["fp"]): Line[] => {
+      return paragraph(`  ${safetyNumber(own, { name, fp }).groups.join(" ")}`, "strong");
+    };
+    if (!this.#changed(pin) && pin.unconfirmed !== null) {
+      return [
+        ...paragraph(
+          `${name} has a new key since ${
+            formatTime(pin.unconfirmed)
+          }, and the old one, which you had ` +
+            "verified, has signed that. Whoever stole the old one could sign too. So what you send " +
+            "waits in the Outbox until you say that the new one is right:",
+        ),
+        [],
+        ...paragraph(`  ${formatFingerprint(pin.fp)}`),
+        ...number(pin.fp),
+        [],
+        ...paragraph(
+          `Ask ${name} in person or by telephone, not by mail, for the number that ` +
+            `"keys verify ${mail.name}" shows there (or contacts, v).`,
+        ),
+        [],
+        ...paragraph(`y takes the new key of ${name}; q leaves everything as it is.`, "strong"),
+      ];
+    }
     if (!this.#changed(pin)) {
       return [
         ...paragraph(`The server offers the key of ${name} that you know.`),
@@ -102,11 +132,6 @@ export class ChangedKeyScreen implements Screen {
         ),
       ];
     }
-    const { mail } = this.#host;
-    const own = { name: mail.name, fp: mail.identity.bundle.fp };
-    const number = (fp: Pin["fp"]): Line[] => {
-      return paragraph(`  ${safetyNumber(own, { name, fp }).groups.join(" ")}`, "strong");
-    };
     const since = pin.offered ? ` since ${formatTime(pin.offered.since)}` : "";
     const before = verification({ ...pin, offered: null }).words;
     return [

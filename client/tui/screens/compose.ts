@@ -368,7 +368,10 @@ export class ComposeScreen implements Screen {
     const others = users.filter((name) => name !== mail.name);
     // A key that has changed is learned of here, where something can be done about it.
     if (mail.connection.online) await mail.people.offered(others);
-    const changed = others.find((name) => mail.people.pins.get(name)?.offered);
+    const changed = others.find((name) => {
+      const pin = mail.people.pins.get(name);
+      return pin?.offered || pin?.unconfirmed;
+    });
     if (changed !== undefined) {
       this.#host.open(
         new ChangedKeyScreen(this.#host, changed, () => {
@@ -388,8 +391,10 @@ async function send(host: Host, draft: Draft, to: string): Promise<void> {
     const { waits } = await sendDraft(host.mail, draft, { note: (line) => host.say(line) });
     // That it answers another message is marked at that one.
     host.mailbox.reload();
-    if (waits) host.say(`No connection: the message to ${to} waits, sealed, in the Outbox (6).`);
-    else host.say(`Sent to ${to}.`, "good");
+    if (waits?.code === "key-unconfirmed") host.say(printable(waits.message), "error");
+    else if (waits) {
+      host.say(`No connection: the message to ${to} waits, sealed, in the Outbox (6).`);
+    } else host.say(`Sent to ${to}.`, "good");
   } catch (error) {
     if (!isSealpostError(error)) throw error;
     const kept = await host.mail.drafts.load(draft.id).then(() => true, () => false);

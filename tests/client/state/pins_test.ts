@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { toBase64, utf8 } from "../../../crypto/bytes.ts";
+import { utf8 } from "../../../crypto/bytes.ts";
 import { SealpostError } from "../../../crypto/error.ts";
-import { decodeBundle, encodeBundle, formatFingerprint } from "../../../crypto/identity.ts";
+import { type Bundle, decodeBundle, formatFingerprint } from "../../../crypto/identity.ts";
 import { Pins } from "../../../client/state/pins.ts";
 import { State } from "../../../client/state/state.ts";
 import { lookalikes, verification } from "../../../client/trust/verification.ts";
@@ -114,7 +114,7 @@ Deno.test("a file of pins that does not follow its form is refused", async () =>
         "",
         "[]",
         '{"version":2,"pins":[]}',
-        '{"version":1,"pins":[{"name":"../x","fp":"","bundle":"","firstSeen":0,"compared":false}]}',
+        '{"version":1,"pins":[{"name":"../x","fp":"","bundle":"","firstSeen":0}]}',
         '{"version":1,"pins":[{"name":"bob"}]}',
       ]
     ) {
@@ -172,25 +172,43 @@ Deno.test("another key that is offered takes the mark away until the right one i
   });
 });
 
-Deno.test("a file of pins from before there were verifications is read", async () => {
+Deno.test("what is sent under the successor of a verified key waits for the person's word", async () => {
   await inState(async (state) => {
-    const bob = (await identityOf("bob")).bundle;
-    const old = {
-      name: "bob",
-      fp: toBase64(bob.fp),
-      bundle: toBase64(encodeBundle(bob)),
-      firstSeen: 1_700_000_000_000,
-      former: [],
-    };
-    for (const compared of [false, true]) {
-      const text = JSON.stringify({ version: 1, pins: [{ ...old, compared }] });
-      await state.write("pins", utf8(text));
-      const pin = (await Pins.load(state)).get("bob");
-      assertEquals(
-        pin?.verified,
-        compared ? { how: "in-person", at: 1_700_000_000_000 } : null,
-      );
-    }
+    const [first, second, third] = await Promise.all(
+      ["bob", "carol", "mallory"].map(async (name) => (await identityOf(name)).bundle),
+    );
+    assert(first && second && third);
+    const step = (from: Bundle, to: Bundle, seq: number) => ({
+      left: [{ bundle: from, seq: seq - 1, time: 1_700_000_000_000 }],
+      now: { bundle: to, seq },
+    });
+    const pins = await Pins.load(state);
+    await pins.trustOnFirstUse("bob", first);
+    await pins.follow("bob", step(first, second, 1));
+    assertEquals(pins.get("bob")?.unconfirmed, null, "one that was never verified");
+    await pins.verify("bob", second.fp, "by-file");
+    await pins.follow("bob", step(second, first, 2));
+    const since = pins.get("bob")?.unconfirmed;
+    assert(since);
+    assertEquals(verification(pins.get("bob")).state, "rotated");
+    // Another step before the person has said anything changes nothing about that.
+    await pins.follow("bob", step(first, third, 3));
+    assertEquals((await Pins.load(state)).get("bob")?.unconfirmed, since);
+
+    const other = await Pins.load(state);
+    await assertRejects(() => other.confirm("bob", first.fp), SealpostError, "key of bob");
+    await other.confirm("bob", third.fp);
+    assertEquals(pins.get("bob")?.unconfirmed, since);
+    await pins.reload();
+    const pin = pins.get("bob");
+    assertEquals([pin?.unconfirmed, pin?.verified], [null, null]);
+    assertEquals(verification(pin).state, "unverified");
+
+    await pins.verify("bob", third.fp, "in-person");
+    await pins.follow("bob", step(third, second, 4));
+    assert(pins.get("bob")?.unconfirmed);
+    await pins.verify("bob", second.fp, "in-person");
+    assertEquals(pins.get("bob")?.unconfirmed, null);
   });
 });
 

@@ -1,0 +1,43 @@
+import { SealpostError } from "../../crypto/error.ts";
+import { type NamedKey, safetyNumber } from "../../crypto/safety_number.ts";
+import type { Pin } from "../state/pins.ts";
+import type { Terminal } from "../terminal/terminal.ts";
+
+/** Why a message waits for the person's word on the new keys `pins`, and what to do. */
+export function unconfirmedKeys(pins: readonly Pin[]): SealpostError {
+  const names = pins.map(({ name }) => name);
+  const who = names.length === 1
+    ? `${names[0]} has a new key`
+    : `${names.join(" and ")} have new keys`;
+  const commands = (verb: string) => names.map((name) => `"keys ${verb} ${name}"`).join(", ");
+  return new SealpostError(
+    "key-unconfirmed",
+    `${who} in the place of what you had verified, so this waits for your word: ` +
+      `${commands("verify")} compares, ${
+        commands("trust")
+      } takes what there is; the message is kept ` +
+      "sealed in the outbox and goes out with your next connection after that",
+  );
+}
+
+/**
+ * Asks a person at a terminal whether to send under the new key of somebody whose old one they had
+ * verified; the one question, with the new safety number. No to anything but a yes.
+ */
+export async function askAboutNewKey(
+  terminal: Terminal,
+  own: NamedKey,
+  pin: Pin,
+): Promise<boolean> {
+  const { name } = pin;
+  const { groups } = safetyNumber(own, pin);
+  terminal.print(
+    `${name} has a new key, and the old one, which you had verified, has signed that. Whoever stole ` +
+      `the old one could sign too. Your safety number with ${name} is now:`,
+  );
+  for (const at of [0, 3, 6, 9]) terminal.print(`  ${groups.slice(at, at + 3).join(" ")}`);
+  const reply = await terminal.ask(
+    `Send to ${name} under the new key? Ask ${name} for the number first, not by mail. (yes/no) `,
+  );
+  return /^y(es)?$/i.test(reply?.trim() ?? "");
+}
