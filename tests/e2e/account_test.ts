@@ -5,7 +5,7 @@ import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
 import { permissionsOf } from "../support/command.ts";
 import { ended, Group } from "../support/group.ts";
-import { type Build, type Outcome, passwordOf, Program, ROOT, run } from "../support/program.ts";
+import { type Build, MAIN, type Outcome, passwordOf, Program, run } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
 
 const PASSPHRASE = "correct horse battery";
@@ -32,7 +32,7 @@ class Place implements AsyncDisposable {
     });
     const place = new Place(group, runtime, {
       command: Deno.execPath(),
-      args: ["run", "--no-prompt", "--quiet", ...flags, join(ROOT, "main.ts")],
+      args: ["run", "--no-prompt", "--quiet", ...flags, MAIN],
     });
     await place.configure();
     return place;

@@ -1,14 +1,13 @@
 // The commands about keys, in processes of their own, with a server that takes part in none of it.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { join } from "@std/path";
 import { formatContactCard } from "../../protocol/contact_card.ts";
 import { testUnless } from "../crypto/support.ts";
 import { permissionsOf, sealpost } from "../support/command.ts";
 import { Group } from "../support/group.ts";
 import { identityOf } from "../support/identities.ts";
 import { withControl } from "../support/operator.ts";
-import { type Build, type Outcome, passwordOf, ROOT, run } from "../support/program.ts";
+import { type Build, MAIN, type Outcome, passwordOf, run } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
 
 /** Runs a command in somebody's folder, with the permissions of its task. */
@@ -248,6 +247,6 @@ async function taskBuild(task: string): Promise<Build> {
   const flags = await permissionsOf(task);
   return {
     command: Deno.execPath(),
-    args: ["run", "--no-prompt", "--quiet", ...flags, join(ROOT, "main.ts")],
+    args: ["run", "--no-prompt", "--quiet", ...flags, MAIN],
   };
 }

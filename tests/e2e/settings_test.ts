@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { encodeJson } from "../../protocol/request.ts";
 import { FrameKind } from "../../protocol/frame.ts";
-import { type Outcome, Program, run } from "../support/program.ts";
+import { MAIN, type Outcome, Program, run } from "../support/program.ts";
 import { connectAs, preseal } from "../support/raw_session.ts";
 import { waitFor } from "../support/wait.ts";
 import { makeServerFolder, type ServerFolder } from "../support/server_folder.ts";
@@ -20,7 +20,7 @@ const BUILD = {
     "--allow-write=.",
     "--allow-net=127.0.0.1",
     "--allow-env",
-    new URL("../../main.ts", import.meta.url).pathname,
+    MAIN,
   ],
 };
 

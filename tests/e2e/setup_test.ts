@@ -6,7 +6,7 @@ import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
 import { withControl } from "../support/operator.ts";
 import { makeGroup } from "../support/group_folder.ts";
-import { type Build, type Outcome, ROOT, run, ServerProcess } from "../support/program.ts";
+import { type Build, MAIN, type Outcome, run, ServerProcess } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -23,7 +23,7 @@ const BUILD: Build = {
     "--allow-write",
     "--allow-net=127.0.0.1",
     "--allow-env=SEALPOST_*,HOME,XDG_CONFIG_HOME,XDG_RUNTIME_DIR,APPDATA,TERM,TMUX,ZELLIJ,STY,SSH_CONNECTION,SSH_CLIENT,SSH_TTY",
-    join(ROOT, "main.ts"),
+    MAIN,
   ],
 };
 

@@ -14,7 +14,7 @@ import {
   textsIn,
   type Turn,
 } from "../support/group.ts";
-import { FROM_SOURCE, Program, ROOT, run, ServerProcess } from "../support/program.ts";
+import { FROM_SOURCE, MAIN, Program, ROOT, run, ServerProcess } from "../support/program.ts";
 import { filesBelow } from "../support/search.ts";
 
 Deno.test("the demo shows two people writing to each other, and ends well", async () => {
@@ -61,7 +61,7 @@ Deno.test("the seed's folders are made, used, cleaned and made again", async () 
           "--no-prompt",
           "--quiet",
           ...await permissionsOf(name),
-          join(ROOT, "main.ts"),
+          MAIN,
         ],
       };
       const lines = input === undefined ? {} : { input };

@@ -1,5 +1,5 @@
 import { join } from "@std/path";
-import { type Build, type Outcome, ROOT, run } from "./program.ts";
+import { type Build, MAIN, type Outcome, ROOT, run } from "./program.ts";
 
 /** Where and with what {@linkcode sealpost} runs. */
 export interface CommandOptions {
@@ -44,7 +44,7 @@ export async function buildFor(
   const permissions = await permissionsOf(args.find((arg) => arg in tasks) ?? "help");
   return {
     command: Deno.execPath(),
-    args: ["run", "--no-prompt", "--quiet", ...flags, ...permissions, join(ROOT, "main.ts")],
+    args: ["run", "--no-prompt", "--quiet", ...flags, ...permissions, MAIN],
   };
 }
 

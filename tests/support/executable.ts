@@ -82,7 +82,7 @@ export async function executable(): Promise<string> {
 const APART = ["bench", "dist", "docs", "node_modules", "tests"];
 
 /** A hash of everything that an executable is made from, and of what it is made with. */
-async function sourceHash(): Promise<string> {
+export async function sourceHash(): Promise<string> {
   const parts = [Deno.version.deno];
   const add = async (folder: string): Promise<void> => {
     const entries = await Array.fromAsync(Deno.readDir(folder));

@@ -4,7 +4,17 @@ import { PATIENCE } from "./wait.ts";
 /** The repository's root. */
 export const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 
-const MAIN = join(ROOT, "main.ts");
+/** The module that is the program. */
+export const MAIN = bundleUnderTest() ?? join(ROOT, "main.ts");
+
+/** The bundle that `deno task test` has made (bundle.ts); null elsewhere, and where nobody may ask. */
+function bundleUnderTest(): string | null {
+  const variable = "SEALPOST_TEST_PROGRAM";
+  const { state } = Deno.permissions.querySync({ name: "env", variable });
+  const path = state === "granted" ? Deno.env.get(variable) ?? null : null;
+  if (path === "") throw new Error("the program could not be bundled; why stands above the tests");
+  return path;
+}
 
 /** How the program is started: from its source, or as a compiled executable. */
 export interface Build {
