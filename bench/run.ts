@@ -16,6 +16,7 @@ import { openSqliteStore } from "../server/store/sqlite_store.ts";
 import { ServerProcess } from "../tests/support/program.ts";
 import { type Person, preseal, type Presealed, RawSession } from "../tests/support/raw_session.ts";
 import { makeServerFolder } from "../tests/support/server_folder.ts";
+import { printText, readAttachment } from "./reading.ts";
 import { searchKept } from "./searching.ts";
 import { percentile, Served, time } from "./serving.ts";
 
@@ -480,6 +481,26 @@ async function searching(): Promise<void> {
   );
 }
 
+async function reading(): Promise<void> {
+  for (
+    const [what, line] of [
+      ["English", "What people write to each other, and so on, and so on.\n"],
+      ["German", "Größe über alles, möchte man für gewöhnlich äußern.\n"],
+      ["emoji", "👩‍👩‍👧 ❤️ "],
+      ["hostile text", "\u202e\x1b[2J\u200b"],
+    ] as const
+  ) {
+    const text = line.repeat(Math.ceil(1e6 / line.length)).slice(0, 1e6);
+    const ms = await medianOf(() => printText(text));
+    row(`a million characters of ${what}, made safe to print`, `${ms.toFixed(0)} ms`);
+  }
+  const size = 100 * MIB;
+  row(
+    "reading an attachment in base64, after unsealing",
+    mibs(size, await medianOf(() => readAttachment(size))),
+  );
+}
+
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   handshakes,
   deliveries,
@@ -489,6 +510,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   crossing,
   resting,
   searching,
+  reading,
 };
 const wanted = Deno.args.length > 0 ? Deno.args : Object.keys(PARTS);
 for (const name of wanted) {

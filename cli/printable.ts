@@ -106,7 +106,7 @@ function needed(before: string, character: string, after: () => string): boolean
     case "\u200C": // ZWNJ
       return JOINING.test(before);
     case "\u200D": // ZWJ
-      return JOINING.test(before) || (EMOJI_END.test(before) && EMOJI_START.test(after()));
+      return (EMOJI_END.test(before) && EMOJI_START.test(after())) || JOINING.test(before);
     case "\uFE0E": // text presentation
     case "\uFE0F": // emoji presentation
       return EMOJI.test(before);
