@@ -59,7 +59,7 @@ function offerFor(placeholder: string): Offer {
   if (placeholder === "FILE") return "files";
   if (placeholder === "DIR") return "folders";
   if (placeholder === "FOLDER") return BUILT_IN_FOLDERS;
-  if (placeholder === "FLAG") return NAMED_FLAGS;
+  if (placeholder === "FLAG") return NAMED_FLAGS.map((flag) => flag === "seen" ? "read" : flag);
   return /^[a-z]+(\|[a-z]+)+$/.test(placeholder) ? placeholder.split("|") : "nothing";
 }
 

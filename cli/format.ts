@@ -76,3 +76,8 @@ export function isoTime(ms: number): string | null {
   const date = new Date(ms);
   return Number.isNaN(date.getTime()) ? null : date.toISOString();
 }
+
+/** A replacer for `JSON.stringify` that writes the times under `names`, milliseconds, as ISO 8601. */
+export function timesAsIso(...names: readonly string[]): (key: string, value: unknown) => unknown {
+  return (key, value) => names.includes(key) && typeof value === "number" ? isoTime(value) : value;
+}

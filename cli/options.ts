@@ -138,6 +138,8 @@ function allValues(option: Option, given: unknown): string[] {
 function lacking(command: string, name: string): SealpostError {
   const what = name.includes("|")
     ? `one of ${name.split("|").join(", ")}`
+    : name.endsWith("S")
+    ? name.toLowerCase()
     : `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`;
   return new SealpostError("usage", `${command} needs ${what}; see --help`);
 }

@@ -651,11 +651,11 @@ async function rememberedHello(
 }
 
 export function checkLimits(outgoing: Pick<Outgoing, "subject" | "text">): void {
-  const title = [...outgoing.subject].length;
-  if (title > MAX_TITLE) {
+  const length = [...outgoing.subject].length;
+  if (length > MAX_TITLE) {
     throw new SealpostError(
       "limit",
-      `the title has ${title} characters; at most ${MAX_TITLE} are possible`,
+      `the subject has ${length} characters; at most ${MAX_TITLE} are possible`,
     );
   }
   // A string has at least as many UTF-16 units as code points.

@@ -22,8 +22,9 @@ import {
   askWhenTaken,
   headerLines,
   listingLine,
+  notSentLine,
   saveAttachments,
-  titleOf,
+  subjectOf,
 } from "./mailbox/show.ts";
 import type { Terminal } from "./terminal/terminal.ts";
 import type { Opened } from "./mailbox/open.ts";
@@ -122,9 +123,8 @@ export class Menu {
   async #flushOutbox(): Promise<void> {
     const { sent, refused } = await this.#mail.flushOutbox();
     if (sent > 0) this.#terminal.print(`${sent} waiting message(s) went out.`);
-    for (const line of refused) {
-      this.#terminal.complain(printable(`a waiting message was not sent, ${line}`));
-    }
+    const notSent = notSentLine(refused);
+    if (notSent !== null) this.#terminal.complain(notSent);
   }
 
   /** Does one thing; an error is told and the menu goes on, unless the connection is gone. */
@@ -306,7 +306,7 @@ export class Menu {
       );
     }
     if (items.length === 0) return this.#terminal.print("The inbox is empty.");
-    const rows = items.map((item, i) => ({ index: String(i + 1), ...listingLine(item) }));
+    const rows = items.map((item, i) => ({ index: String(i + 1), ...listingLine(item, "title") }));
     const from = Math.max(4, ...rows.map((row) => row.from.length));
     const date = Math.max(8, ...rows.map((row) => row.date.length));
     const line = (index: string, who: string, when: string, title: string) => {
@@ -315,7 +315,7 @@ export class Menu {
       );
     };
     line("Index", "From", "DateTime", "Title");
-    for (const row of rows) line(row.index, row.from, row.date, row.title);
+    for (const row of rows) line(row.index, row.from, row.date, row.subject);
     if (items.length === LISTED) this.#terminal.print(`(the newest ${LISTED} are shown)`);
   }
 
@@ -325,7 +325,7 @@ export class Menu {
     try {
       const shown = await this.#mail.show(opened, message);
       const bcc = await this.#mail.blindCopied(opened);
-      for (const line of headerLines(opened, bcc)) this.#terminal.print(line);
+      for (const line of headerLines(opened, bcc, "", "title")) this.#terminal.print(line);
       this.#terminal.print("Contents:");
       this.#terminal.print(shown.text);
       for (const note of shown.notes) this.#terminal.print(`(${note})`);
@@ -365,7 +365,7 @@ export class Menu {
   async #delete(): Promise<void> {
     const item = await this.#item("Enter the email index you wish to delete: ");
     const { from } = listingLine(item);
-    if (!await this.#yes(`Delete "${titleOf(item)}" from ${from} for good? (Y/N) `)) {
+    if (!await this.#yes(`Delete "${subjectOf(item, "title")}" from ${from} for good? (Y/N) `)) {
       return this.#terminal.print("Nothing was deleted.");
     }
     await this.#mail.remove([item.entry.uid]);

@@ -14,7 +14,7 @@ import {
 const DRAFT = {
   name: "ID",
   required: true,
-  help: "the id of a draft, or its first characters, as drafts shows it",
+  help: "the short id of a draft, as drafts shows it, or its first 4 characters or more",
 } as const;
 
 /** The commands on what is being written. */
@@ -80,7 +80,7 @@ export const DRAFTS_COMMANDS: readonly Command[] = [
   defineCommand({
     name: "drafts send",
     summary: "send a draft",
-    description: ["Sends a draft, forgets it, and prints the id of the message.", TICKET],
+    description: ["Sends a draft, forgets it, and prints the short id of the message.", TICKET],
     positionals: [DRAFT],
     options: [...COMMON],
     refused: REFUSED,

@@ -19,7 +19,7 @@ export const FIND_COMMANDS: readonly Command[] = [
     name: "search",
     summary: "find messages by their words",
     description: [
-      "Finds messages in which all WORDS are: in sender, recipients, title, names of attachments, " +
+      "Finds messages in which all WORDS are: in sender, recipients, subject, names of attachments, " +
       "or the text if it was opened here before. Case and accents make no difference; a phrase " +
       "stands in quotes. Newest first, from all folders.",
       "What is searched is kept on this machine, sealed; the server learns no word of it.",

@@ -26,12 +26,12 @@ export const MAIL_COMMANDS: readonly Command[] = [
     name: "send",
     summary: "send a message",
     description: [
-      "Sends one message and prints its id. At a terminal it is written in your editor, or typed; " +
+      "Sends one message and prints its short id, which lists show too. At a terminal it is written in your editor, or typed; " +
       "what you write is kept as a draft (see drafts) until it is in the outbox.",
       "Without the server the message waits in the outbox, sealed, and goes out with your next " +
       "connection: its id is printed all the same, and the exit code is 75, so that a program " +
       "sees that it has not gone out, and that it must not be sent again.",
-      "--json: an object with id and waiting (true if it is in the outbox).",
+      "--json: an object with id, short and waiting (true if it is in the outbox).",
       TICKET,
     ],
     positionals: [],
@@ -39,7 +39,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
       TO,
       { ...TO, name: "cc", short: "c", help: "who gets a copy" },
       { ...TO, name: "bcc", short: "b", help: "who gets a copy that the others do not know of" },
-      { name: "subject", short: "s", value: "TEXT", help: "the title" },
+      { name: "subject", short: "s", value: "TEXT", help: "what it is about" },
       ATTACH,
       FILE,
       ...COMMON,
@@ -67,7 +67,13 @@ export const MAIL_COMMANDS: readonly Command[] = [
   defineCommand({
     name: "inbox",
     summary: "list messages",
-    description: ["Lists the newest messages, newest first, each with a short id.", TICKET],
+    description: [
+      "Lists the newest messages, newest first, each with a short id, and with new, flagged and " +
+      "answered before the subject.",
+      "--json: an array of objects with id, short, folder, flags, received, from, verified, to, cc, " +
+      "subject, date, size (bytes), attachments, attachmentCount, and inReplyTo.",
+      TICKET,
+    ],
     positionals: [],
     options: [
       { name: "unread", short: "u", help: "only those that were not read" },
@@ -145,7 +151,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
   defineCommand({
     name: "reply",
     summary: "answer a message",
-    description: ["Answers the sender of a message, and prints the id of the answer."],
+    description: ["Answers the sender of a message, and prints the short id of the answer."],
     positionals: [ID],
     options: [
       { name: "all", help: "answer all other recipients too" },
@@ -248,15 +254,15 @@ export const MAIL_COMMANDS: readonly Command[] = [
   defineCommand({
     name: "mark",
     summary: "set and clear flags",
-    description: ["Sets and clears the flags seen, answered and flagged."],
+    description: ["Sets and clears the flags read (JSON calls it seen), answered and flagged."],
     positionals: [IDS],
     options: [
-      { name: "set", value: "FLAG", repeatable: true, help: "seen, answered or flagged" },
-      { name: "clear", value: "FLAG", repeatable: true, help: "seen, answered or flagged" },
+      { name: "set", value: "FLAG", repeatable: true, help: "read, answered or flagged" },
+      { name: "clear", value: "FLAG", repeatable: true, help: "read, answered or flagged" },
       ...COMMON,
     ],
     refused: REFUSED,
-    examples: [{ line: "mark 4f3a --clear seen", what: "as if it had not been read" }],
+    examples: [{ line: "mark 4f3a --clear read", what: "as if it had not been read" }],
     environment: ENVIRONMENT,
     rights: ONLINE,
     run: async (given) => {

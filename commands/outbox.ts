@@ -4,7 +4,7 @@ import { COMMON, ENVIRONMENT, mailOptions, OFFLINE, ONLINE, REFUSED } from "./sh
 const WAITING = {
   name: "ID",
   required: true,
-  help: "the id of a message in the outbox, or its first characters, as outbox shows it",
+  help: "the short id of a message, as outbox shows it, or its first 4 characters or more",
 } as const;
 
 /** The commands on what waits to be sent. */
@@ -37,7 +37,7 @@ export const OUTBOX_COMMANDS: readonly Command[] = [
     positionals: [WAITING],
     options: [...COMMON],
     refused: REFUSED,
-    examples: [{ line: "outbox show 4f3a", what: "the message whose id begins so" }],
+    examples: [{ line: "outbox show 4f3a", what: "the message whose short id begins so" }],
     environment: ENVIRONMENT,
     rights: OFFLINE,
     run: async (given) => {
@@ -71,7 +71,7 @@ export const OUTBOX_COMMANDS: readonly Command[] = [
     positionals: [WAITING],
     options: [{ name: "yes", help: "do not ask" }, ...COMMON],
     refused: REFUSED,
-    examples: [{ line: "outbox discard 4f3a", what: "the message whose id begins so" }],
+    examples: [{ line: "outbox discard 4f3a", what: "the message whose short id begins so" }],
     environment: ENVIRONMENT,
     rights: OFFLINE,
     run: async (given) => {

@@ -134,12 +134,12 @@ export function textOptions(given: Given<never, typeof ATTACH | typeof FILE>) {
 export const ID = {
   name: "ID",
   required: true,
-  help: "the id of a message, or its first characters, as inbox shows it",
+  help: "the short id of a message, as inbox shows it, or its first 4 characters or more",
 } as const;
 export const IDS = {
   ...ID,
   rest: true,
-  help: "ids of messages, or their first characters",
+  help: "short ids of messages, as inbox shows them, or their first 4 characters or more",
 } as const;
 export const TICKET =
   "After one login with the password a ticket takes its place for 24 hours, so that the next " +

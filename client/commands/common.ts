@@ -2,14 +2,15 @@ import { defined } from "../../crypto/defined.ts";
 import { formatTime, isoTime } from "../../cli/format.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { exitCodeFor } from "../../cli/exit_codes.ts";
-import { printable, printableJson } from "../../cli/printable.ts";
-import { formatMessageId } from "../../protocol/uuid.ts";
-import { type Drafts, shortDraftId } from "../state/drafts.ts";
+import { fit, printable, printableJson } from "../../cli/printable.ts";
+import { formatMessageId, parseMessageId } from "../../protocol/uuid.ts";
+import { type Draft, type Drafts, shortDraftId } from "../state/drafts.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import type { Item } from "../mailbox/open.ts";
 import type { Mail, Sent, Stale } from "../mail.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import { askAboutNewKey } from "../trust/confirm_key.ts";
+import { notSentLine } from "../mailbox/show.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
 import { type Offline, openMail } from "../session.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
@@ -72,9 +73,8 @@ export async function withMail<T>(
     }
     announceRecovered(terminal, mail.drafts);
     const flushed = await flush(mail, offline !== undefined);
-    for (const line of flushed.refused) {
-      terminal.complain(printable(`a waiting message was not sent, ${line}`));
-    }
+    const notSent = notSentLine(flushed.refused);
+    if (notSent !== null) terminal.complain(notSent);
     return await work({
       terminal,
       profile,
@@ -132,18 +132,33 @@ function tellStale(terminal: Terminal): (stale: Stale) => void {
 }
 
 /**
- * Says what became of a message: its id on standard output in any case, and why it waits. A program
- * sees by the exit code that it waits, and by the id that it must not be sent again.
+ * Says what became of `draft`: on a terminal to whom it went, else its short id alone, on standard
+ * output in any case; and why it waits. A program sees by the exit code that it waits, and by the id
+ * that it must not be sent again.
  */
 export function tellSent(
   { terminal, json, printJson }: Pick<Context, "terminal" | "json" | "printJson">,
+  { to, cc, bcc }: Pick<Draft, "to" | "cc" | "bcc">,
   { id, waits }: Sent,
 ): void {
-  if (json) printJson({ id, waiting: waits !== null });
-  else terminal.print(id);
+  const short = shortId(parseMessageId(id));
+  if (json) printJson({ id, short, waiting: waits !== null });
+  else if (!Deno.stdout.isTerminal()) terminal.print(short);
+  else {
+    const names = [...new Set([...to, ...cc, ...bcc])].join(", ");
+    terminal.print(`${waits === null ? "Sent to" : "Waits in the outbox for"} ${names}: ${short}`);
+  }
   if (waits === null) return;
   terminal.complain(printable(waits.message));
   Deno.exitCode = waits.code === "offline" ? 75 : exitCodeFor(waits.code);
+}
+
+/** Columns for those whom a message goes to, in a list, at the most. */
+export const MAX_WHO = 30;
+
+/** Prints a row of a list, which ends at the edge of a terminal. */
+export function printRow(terminal: Terminal, line: string): void {
+  terminal.print(terminal.interactive ? fit(line, terminal.columns()) : line);
 }
 
 /** A message as every `--json` list shows it. */

@@ -1,16 +1,25 @@
 import { defined } from "../../crypto/defined.ts";
 import { formatTime, isoTime } from "../../cli/format.ts";
 import { SealpostError } from "../../crypto/error.ts";
-import { fit, printable, printableJson } from "../../cli/printable.ts";
+import { alignColumns } from "../../cli/columns.ts";
+import { printable, printableJson } from "../../cli/printable.ts";
 import { Drafts, type SavedDraft, shortDraftId, textOf } from "../state/drafts.ts";
 import { Outbox } from "../state/outbox.ts";
+import { confirmEmptyMessage } from "../terminal/empty_message.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { sendDraft } from "../send_draft.ts";
 import { openLocalUser } from "../session.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { AutosavedDraft, editDraft } from "../terminal/write_draft.ts";
 import { findProfile, type Profile } from "../state/profile.ts";
-import { announceRecovered, type CommonOptions, tellSent, withMail } from "./common.ts";
+import {
+  announceRecovered,
+  type CommonOptions,
+  MAX_WHO,
+  printRow,
+  tellSent,
+  withMail,
+} from "./common.ts";
 
 /** What a command on one draft was given. */
 export interface DraftOptions extends CommonOptions {
@@ -47,18 +56,14 @@ export async function listDrafts(options: CommonOptions): Promise<void> {
     for (const line of unreadable) terminal.complain(printable(line));
     if (options.json) return printJson(found.map((draft) => toJson(draft, profile.name)));
     if (found.length === 0) return terminal.print("No drafts.");
-    const rows = found.map((draft) => ({
-      id: shortDraftId(draft.id),
-      to: draft.unparsed ? "?" : [...draft.to, ...draft.cc, ...draft.bcc].join(", ") || "-",
-      date: formatTime(draft.savedAt),
-      title: titleOf(draft),
-    }));
-    const to = Math.min(30, Math.max(2, ...rows.map((row) => row.to.length)));
-    for (const row of [{ id: "ID", to: "To", date: "Saved", title: "Title" }, ...rows]) {
-      const who = fit(row.to, to, { pad: true });
-      const line = `${row.id.padEnd(8)}  ${who}  ${row.date.padEnd(16)}  ${row.title}`;
-      terminal.print(terminal.interactive ? fit(line, terminal.columns()) : line);
-    }
+    const rows = found.map((draft) => [
+      shortDraftId(draft.id),
+      draft.unparsed ? "?" : [...draft.to, ...draft.cc, ...draft.bcc].join(", ") || "-",
+      formatTime(draft.savedAt),
+      subjectOf(draft),
+    ]);
+    const head = ["ID", "To", "Saved", "Subject"];
+    for (const line of alignColumns([head, ...rows], [, MAX_WHO])) printRow(terminal, line);
   });
 }
 
@@ -84,7 +89,7 @@ export async function discardDraft(
           "drafts discard needs --yes where nobody can be asked",
         );
       }
-      const answer = await terminal.ask(`Throw "${titleOf(draft)}" away for good? (y/N) `);
+      const answer = await terminal.ask(`Throw "${subjectOf(draft)}" away for good? (y/N) `);
       if (!/^y(es)?$/i.test(answer?.trim() ?? "")) {
         throw new SealpostError("cancelled", "nothing was thrown away");
       }
@@ -125,12 +130,17 @@ export async function sendSavedDraft(options: DraftOptions): Promise<void> {
   await withMail(options, async (context) => {
     const { mail, terminal } = context;
     const draft = await mail.drafts.load(options.id);
-    tellSent(context, await sendDraft(mail, draft, { note: (line) => terminal.complain(line) }));
+    await confirmEmptyMessage(terminal, draft);
+    tellSent(
+      context,
+      draft,
+      await sendDraft(mail, draft, { note: (line) => terminal.complain(line) }),
+    );
   }, "write");
 }
 
 /** What a draft is called, safe to print: its subject, or how its text begins. */
-function titleOf({ subject, text, unparsed }: SavedDraft): string {
+function subjectOf({ subject, text, unparsed }: SavedDraft): string {
   if (unparsed) return "[its headers cannot be read]";
   if (subject !== "") return printable(subject);
   const line = text.split("\n").find((line) => line.trim() !== "")?.trim() ?? "";

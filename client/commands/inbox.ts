@@ -1,13 +1,13 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { BUILT_IN_FOLDERS, type Folder } from "../../protocol/entry.ts";
 import { parseName } from "../../protocol/name.ts";
-import { fit } from "../../cli/printable.ts";
+import { alignColumns } from "../../cli/columns.ts";
 import type { Item } from "../mailbox/open.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import { showsUnicode } from "../terminal/display.ts";
 import { listingLine } from "../mailbox/show.ts";
 import { plainMark, UNVERIFIED } from "../trust/verification.ts";
-import { type CommonOptions, toJson, withMail } from "./common.ts";
+import { type CommonOptions, printRow, toJson, withMail } from "./common.ts";
 
 /** What `inbox` was given. */
 export interface InboxOptions extends CommonOptions {
@@ -48,24 +48,18 @@ export async function inbox(options: InboxOptions): Promise<void> {
     if (items.length === 0) return terminal.print("No messages.");
     const unicode = showsUnicode();
     const rows = items.map((item) => {
-      const { from, ...line } = listingLine(item);
+      const { from, date, subject } = listingLine(item);
       const known = item.opened?.verification ?? UNVERIFIED;
       const mark = unicode ? known.mark : plainMark(known);
-      return {
-        id: shortId(item.entry.header.slice(1, 17)),
-        who: folder === "sent" ? recipients(item) : `${from} ${mark}`.trimEnd(),
-        ...line,
-      };
+      return [
+        shortId(item.entry.header.slice(1, 17)),
+        folder === "sent" ? recipients(item) : `${from} ${mark}`.trimEnd(),
+        date,
+        subject,
+      ];
     });
-    const who = Math.max(4, ...rows.map((row) => row.who.length));
-    const when = Math.max(4, ...rows.map((row) => row.date.length));
-    const whose = folder === "sent" ? "To" : "From";
-    for (const row of [{ id: "ID", who: whose, date: "Date", title: "Title" }, ...rows]) {
-      const line = `${row.id.padEnd(8)}  ${row.who.padEnd(who)}  ${
-        row.date.padEnd(when)
-      }  ${row.title}`;
-      terminal.print(terminal.interactive ? fit(line, terminal.columns()) : line);
-    }
+    const head = ["ID", folder === "sent" ? "To" : "From", "Date", "Subject"];
+    for (const line of alignColumns([head, ...rows])) printRow(terminal, line);
   }, "read");
 }
 

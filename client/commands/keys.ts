@@ -2,11 +2,13 @@ import { formatTime } from "../../cli/format.ts";
 import { formatFingerprint, shortFingerprint } from "../../crypto/identity.ts";
 import { loadBundle, publicKeyPath } from "../../files/key_files.ts";
 import { parseName } from "../../protocol/name.ts";
-import { fit, printableJson } from "../../cli/printable.ts";
+import { alignColumns } from "../../cli/columns.ts";
+import { printableJson } from "../../cli/printable.ts";
 import { showsUnicode } from "../terminal/display.ts";
 import { findProfile } from "../state/profile.ts";
 import { openTerminal } from "../terminal/terminal.ts";
 import { lookalikes, plainMark, verification } from "../trust/verification.ts";
+import { printRow } from "./common.ts";
 import { grouped, type KeyOptions, knownNames, knownPin, openKeyring, pinJson } from "./keyring.ts";
 
 /** The `keys list` command: everybody whose key is known. */
@@ -18,24 +20,19 @@ export async function listKeys(options: KeyOptions): Promise<void> {
   if (options.json) return printJson(all.map((pin) => pinJson(pin, names)));
   if (all.length === 0) return terminal.print("No keys of others are known yet.");
   const unicode = showsUnicode();
-  const width = Math.max(4, ...all.map(({ name }) => name.length));
-  const line = (mark: string, name: string, key: string, since: string, state: string) => {
-    const text = `${mark} ${name.padEnd(width)}  ${key.padEnd(8)}  ${since.padEnd(10)}  ${state}`;
-    terminal.print(terminal.interactive ? fit(text, terminal.columns()) : text);
-  };
-  line(" ", "Name", "Key", "Since", "State");
-  for (const pin of all) {
+  const rows = all.map((pin) => {
     const known = verification(pin);
     const alike = lookalikes(pin.name, names);
     const note = alike.length === 0 ? "" : `; this is not ${alike.join(", nor ")}`;
-    line(
-      unicode ? known.mark : plainMark(known),
-      pin.name,
+    return [
+      `${(unicode ? known.mark : plainMark(known)) || " "} ${pin.name}`,
       shortFingerprint(pin.fp),
       formatTime(pin.firstSeen).slice(0, 10),
       known.words + note,
-    );
-  }
+    ];
+  });
+  const head = ["  Name", "Key", "Since", "State"];
+  for (const line of alignColumns([head, ...rows])) printRow(terminal, line);
 }
 
 /** The `keys show` command: one's own key, or what is known of somebody's. */

@@ -1,3 +1,4 @@
+import { notSentLine } from "../mailbox/show.ts";
 import { defined } from "../../crypto/defined.ts";
 import { join } from "@std/path";
 import { type Bytes, equal, fromUtf8, wipe } from "../../crypto/bytes.ts";
@@ -12,7 +13,7 @@ import {
 import { loadPrivateKey, privateKeyPath, readKeyFile } from "../../files/key_files.ts";
 import { makeIdentity } from "../../cli/make_identity.ts";
 import { NextKeys } from "../../files/next_keys.ts";
-import { printable, printableJson } from "../../cli/printable.ts";
+import { printableJson } from "../../cli/printable.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../../cli/secret_input.ts";
 import { ReconnectingConnection } from "../connection/reconnecting_connection.ts";
 import { type LoggedOn, logOn } from "../connection/log_on.ts";
@@ -116,9 +117,8 @@ async function change(
   const mail = await Mail.open(name, identity, connection, state, retired, cache, [server.fp]);
   try {
     // What waits is sealed under the old key, under which nothing is taken afterwards.
-    for (const one of (await mail.flushOutbox()).refused) {
-      terminal.complain(printable(`a waiting message was not sent, ${one}`));
-    }
+    const notSent = notSentLine((await mail.flushOutbox()).refused);
+    if (notSent !== null) terminal.complain(notSent);
     const made = await makeIdentity(identity.bundle.rsaBits);
     using keys = await NextKeys.prepare(dir, name, made, passphrase);
     const next: Identity = forgetPkcs8(made);

@@ -61,7 +61,7 @@ export async function mark(
   const set = options.set.map(parseFlag);
   const clear = options.clear.map(parseFlag);
   if (set.length + clear.length === 0) {
-    throw new SealpostError("usage", `mark needs --set or --clear with ${NAMED_FLAGS.join(", ")}`);
+    throw new SealpostError("usage", `mark needs --set or --clear with ${WORDS.join(", ")}`);
   }
   await withMail(options, async (context) => {
     const { mail, json, printJson, terminal } = context;
@@ -81,12 +81,17 @@ async function findAll(
   return [...uids];
 }
 
+/** What people call the flags. */
+const WORDS = NAMED_FLAGS.map((flag) => flag === "seen" ? "read" : flag);
+
+/** Throws `usage` for what is no flag. `read` is another word for `seen`. */
 function parseFlag(text: string): Flag {
-  const flag = NAMED_FLAGS.find((name) => name === text.toLowerCase());
+  const word = text.toLowerCase();
+  const flag = NAMED_FLAGS.find((name) => name === (word === "read" ? "seen" : word));
   if (flag) return flag;
   throw new SealpostError(
     "usage",
-    `there is no flag ${printable(JSON.stringify(text))}; there are ${NAMED_FLAGS.join(", ")}`,
+    `there is no flag ${printable(JSON.stringify(text))}; there are ${WORDS.join(", ")}`,
   );
 }
 

@@ -1,15 +1,16 @@
 import { formatSize, formatTime, isoTime } from "../../cli/format.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
-import { fit, printable, printableJson } from "../../cli/printable.ts";
+import { alignColumns } from "../../cli/columns.ts";
+import { printable, printableJson } from "../../cli/printable.ts";
 import { messageIdTime, parseMessageId } from "../../protocol/uuid.ts";
-import { shortId } from "../mailbox/message_ids.ts";
+import { isNamedBy, shortId } from "../mailbox/message_ids.ts";
 import { Outbox, type Waiting } from "../state/outbox.ts";
 import type { Self } from "../trust/people.ts";
 import { findProfile } from "../state/profile.ts";
 import { openWaiting } from "../message/reseal.ts";
 import { openLocalUser } from "../session.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
-import { type CommonOptions, withMail } from "./common.ts";
+import { type CommonOptions, MAX_WHO, printRow, withMail } from "./common.ts";
 
 /** What a command on one message of the outbox was given. */
 export interface OutboxOptions extends CommonOptions {
@@ -62,22 +63,15 @@ export async function listOutbox(options: CommonOptions): Promise<void> {
     }
     if (options.json) return printJson(rows.map((row) => toJson(row, name)));
     if (rows.length === 0) return terminal.print("Nothing waits to be sent.");
-    const shown = rows.map((row) => ({
-      id: shortOf(row.waiting),
-      to: recipients(row),
-      size: formatSize(row.waiting.request.size),
-      date: formatTime(since(row.waiting)),
-      why: `${titleOf(row)}: ${whyOf(row)}`,
-    }));
-    const to = Math.min(30, Math.max(2, ...shown.map((row) => row.to.length)));
-    const head = { id: "ID", to: "To", size: "Size", date: "Since", why: "Title, and why" };
-    for (const row of [head, ...shown]) {
-      const who = fit(row.to, to, { pad: true });
-      const line = `${row.id.padEnd(8)}  ${who}  ${row.size.padEnd(8)}  ${
-        row.date.padEnd(16)
-      }  ${row.why}`;
-      terminal.print(terminal.interactive ? fit(line, terminal.columns()) : line);
-    }
+    const shown = rows.map((row) => [
+      shortOf(row.waiting),
+      recipients(row),
+      formatSize(row.waiting.request.size),
+      formatTime(since(row.waiting)),
+      `${subjectOf(row)}: ${whyOf(row)}`,
+    ]);
+    const head = ["ID", "To", "Size", "Since", "Subject, and why"];
+    for (const line of alignColumns([head, ...shown], [, MAX_WHO])) printRow(terminal, line);
   });
 }
 
@@ -92,7 +86,7 @@ export async function showWaiting(options: OutboxOptions): Promise<void> {
     terminal.print(`To: ${row.to.join("; ")}`);
     if (row.cc.length > 0) terminal.print(`Cc: ${row.cc.join("; ")}`);
     if (row.bcc.length > 0) terminal.print(`Bcc: ${row.bcc.join("; ")}`);
-    terminal.print(`Title: ${titleOf(row)}`);
+    terminal.print(`Subject: ${subjectOf(row)}`);
     terminal.print(`Size: ${formatSize(request.size)}, sealed`);
     terminal.print(`Since: ${formatTime(since(row.waiting))}`);
     terminal.print(`${row.refused ? "Refused" : "Waits"}: ${whyOf(row)}`);
@@ -110,7 +104,7 @@ export async function discardWaiting(
       if (!terminal.interactive) {
         throw new SealpostError("usage", "outbox discard needs --yes where nobody can be asked");
       }
-      const what = `"${titleOf(row)}" to ${recipients(row)}`;
+      const what = `"${subjectOf(row)}" to ${recipients(row)}`;
       const answer = await terminal.ask(`Throw ${what} away for good? (y/N) `);
       if (!/^y(es)?$/i.test(answer?.trim() ?? "")) {
         throw new SealpostError("cancelled", "nothing was thrown away");
@@ -170,14 +164,12 @@ async function open(waiting: Waiting, self: Self) {
   }
 }
 
-/** The one message that `id`, a whole id or a beginning of one, names. */
+/** The one message that `id` names, as {@linkcode isNamedBy} says. */
 function find(rows: readonly Row[], id: string): Row {
   const wanted = id.trim().toLowerCase();
-  const fits = rows.filter(({ waiting }) => {
-    return shortOf(waiting).startsWith(wanted) || waiting.request.id.startsWith(wanted);
-  });
+  const fits = rows.filter(({ waiting }) => isNamedBy(parseMessageId(waiting.request.id), wanted));
   const [row] = fits;
-  if (wanted.length < 4 || !row) {
+  if (!row) {
     throw new SealpostError(
       "no-such-message",
       `there is no message ${JSON.stringify(wanted.slice(0, 40))} in the outbox; "outbox" shows ` +
@@ -202,8 +194,8 @@ function recipients({ to, cc, bcc }: Row): string {
   return [...to, ...cc, ...bcc].join(", ");
 }
 
-function titleOf({ subject }: Row): string {
-  return subject === null ? "(unknown)" : printable(subject) || "(no title)";
+function subjectOf({ subject }: Row): string {
+  return subject === null ? "(unknown)" : printable(subject) || "(no subject)";
 }
 
 function whyOf({ waiting, refused }: Row): string {

@@ -5,6 +5,7 @@ import { displayWidth } from "../../cli/printable.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import { parseMessage } from "../message/parse.ts";
 import type { Tools } from "../terminal/programs.ts";
+import { shortId } from "../mailbox/message_ids.ts";
 import { askWhenTaken, headerLines, saveAttachments, senderNote } from "../mailbox/show.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { type CommonOptions, withMail } from "./common.ts";
@@ -57,6 +58,7 @@ export async function read(options: ReadOptions): Promise<void> {
           const { summary } = opened;
           printJson({
             id: formatMessageId(opened.id),
+            short: shortId(opened.id),
             from: summary.from.name,
             verified: opened.verification.verified,
             verification: opened.verification.state,

@@ -1,12 +1,13 @@
 import { defined } from "../../crypto/defined.ts";
 import { parseName } from "../../protocol/name.ts";
-import { fit, printable } from "../../cli/printable.ts";
+import { alignColumns } from "../../cli/columns.ts";
+import { printable } from "../../cli/printable.ts";
 import type { Mail } from "../mail.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import { Progress } from "../terminal/progress.ts";
 import type { Found, SearchOptions, SearchResult } from "../mailbox/search.ts";
 import { listingLine } from "../mailbox/show.ts";
-import { type CommonOptions, toJson, withMail } from "./common.ts";
+import { type CommonOptions, printRow, toJson, withMail } from "./common.ts";
 import { parseFolder, parseSince } from "./inbox.ts";
 
 /** What `search` was given. */
@@ -44,7 +45,7 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
       result = await look(mail, query, where);
     }
     if (json) printJson(result.found.map(asJson));
-    else for (const found of result.found) show(found, (line) => print(line));
+    else for (const line of listing(result.found)) printRow(terminal, line);
     if (!json && result.matches === 0) terminal.print("Nothing was found.");
     if (result.matches > result.found.length) {
       terminal.complain(`(the newest ${result.found.length} of ${result.matches} are shown)`);
@@ -58,10 +59,6 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
       );
     }
     if (large > 0) terminal.complain(`${large} messages are too large to be fetched for a search.`);
-
-    function print(line: string): void {
-      terminal.print(terminal.interactive ? fit(line, terminal.columns()) : line);
-    }
   }, "read");
 }
 
@@ -77,13 +74,22 @@ async function look(mail: Mail, query: string, options: SearchOptions): Promise<
   }
 }
 
-function show(found: Found, print: (line: string) => void): void {
-  const { item, field } = found;
-  const { from, date, title } = listingLine(item);
-  print(`${shortId(item.entry.header.slice(1, 17))}  ${from}  ${date}  ${title}`);
-  if (field === "subject" || field === "from") return;
-  const place = printable(`${found.before}${found.match}${found.after}`);
-  print(`          ${field === "text" ? "" : `${LABELS[field]}: `}${place}`);
+/** What was found, in lines: the columns of a listing, and below them where the words are. */
+function listing(found: readonly Found[]): string[] {
+  const rows = found.map(({ item }) => {
+    const { from, date, subject } = listingLine(item);
+    return [shortId(item.entry.header.slice(1, 17)), from, date, subject];
+  });
+  return alignColumns(rows).flatMap((line, i) => {
+    const place = found[i] && placeOf(found[i]);
+    return place ? [line, `          ${place}`] : [line];
+  });
+}
+
+/** Where the words are, if the listing does not show it. */
+function placeOf({ field, before, match, after }: Found): string | null {
+  if (field === "subject" || field === "from") return null;
+  return `${field === "text" ? "" : `${LABELS[field]}: `}${printable(before + match + after)}`;
 }
 
 const LABELS = { to: "to", attachment: "attached" } as const;

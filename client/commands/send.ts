@@ -7,6 +7,7 @@ import { attachmentFromFile } from "../message/attachments.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
 import { sendDraft } from "../send_draft.ts";
 import { type Draft, emptyDraft } from "../state/drafts.ts";
+import { confirmEmptyMessage } from "../terminal/empty_message.ts";
 import { confirmMissingAttachment } from "../terminal/mentions.ts";
 import type { Tools } from "../terminal/programs.ts";
 import type { Terminal } from "../terminal/terminal.ts";
@@ -97,12 +98,13 @@ export async function writeAndSend(
   await mail.recipients(recipients.map((name) => mail.recipientName(name)));
   if (!terminal.interactive || (file ?? "-") !== "-") {
     const written = { ...draft, text: whole(await readText(terminal, file)) };
+    await confirmEmptyMessage(terminal, written);
     await confirmMissingAttachment(terminal, written);
-    return tellSent(context, await sendDraft(mail, written, sending));
+    return tellSent(context, written, await sendDraft(mail, written, sending));
   }
   const tools = await source.tools?.hasEditor() ? source.tools : null;
   const start = tools ? { ...draft, text: source.quoted ?? whole("") } : draft;
-  const sent = await withAutosave(terminal, mail.drafts, start, async (autosaved) => {
+  const [written, sent] = await withAutosave(terminal, mail.drafts, start, async (autosaved) => {
     if (tools) await editAndConfirm(terminal, mail.drafts, tools, autosaved);
     else {
       const prompt = "Text, ended by a line that is a single .:";
@@ -113,13 +115,16 @@ export async function writeAndSend(
       autosaved.type(() => whole(text));
     }
     await autosaved.save();
-    await confirmMissingAttachment(terminal, autosaved.draft);
-    return await sendDraft(mail, autosaved.draft, {
+    const { draft } = autosaved;
+    await confirmEmptyMessage(terminal, draft);
+    await confirmMissingAttachment(terminal, draft);
+    const sent = await sendDraft(mail, draft, {
       ...sending,
       inOutbox: (there) => autosaved.settled = there,
     });
+    return [draft, sent] as const;
   });
-  tellSent(context, sent);
+  tellSent(context, written, sent);
 }
 
 /** The text of a message from a file, or standard input up to its end. */

@@ -28,7 +28,7 @@ export interface WatchOptions extends CommonOptions {
   readonly hooks: Hooks | null;
 }
 
-/** Characters of a title in a notification. */
+/** Characters of a subject in a notification. */
 const MAX_SHOWN = 100;
 
 /** The `watch` command: tells of each message as it comes, until it is stopped. */
@@ -97,9 +97,9 @@ export async function watch(options: WatchOptions): Promise<void> {
 async function tell(terminal: Terminal, options: WatchOptions, item: Item): Promise<void> {
   const { hooks } = options;
   const id = item.entry.header.slice(1, 17);
-  const { from, date, title } = listingLine(item);
+  const { from, date, subject } = listingLine(item);
   if (options.json) terminal.print(printableJson(toJson(item), 0));
-  else terminal.print(`${shortId(id)}  ${from}  ${date}  ${title}`);
+  else terminal.print(`${shortId(id)}  ${from}  ${date}  ${subject}`);
   const { summary } = item.opened ?? {};
   const arrival = {
     id: toJson(item).id,

@@ -8,7 +8,7 @@ const SHORT = 8;
 const SHORTEST = 4;
 
 /**
- * A short form of a message id for people: the first 8 hexadecimal digits of its last, random part.
+ * The short form of a message id: the first 8 hexadecimal digits of its last group, which is random.
  * The beginning of an id is the time, which neighbours share.
  */
 export function shortId(id: Bytes): string {
@@ -16,17 +16,24 @@ export function shortId(id: Bytes): string {
 }
 
 /**
- * The UID of the one message that `text` names: a whole id, or a beginning of an id or of a short id,
- * of at least four characters. One's own Sent copy of a message to oneself gives way to the copy
- * in the inbox; of several with one id the first counts. Throws `no-such-message`, or `usage` if several fit.
+ * Whether `text`, in small letters, names the message `id`: it is the whole id, or a beginning of its
+ * last group of at least four digits.
+ */
+export function isNamedBy(id: Bytes, text: string): boolean {
+  return text.length >= SHORTEST && toHex(id.subarray(10)).startsWith(text) ||
+    formatMessageId(id) === text;
+}
+
+/**
+ * The UID of the one message that `text` names, as {@linkcode isNamedBy} says. One's own Sent copy of
+ * a message to oneself gives way to the copy in the inbox; of several with one id the first counts.
+ * Throws `no-such-message`, or `usage` if several fit.
  */
 export function findMessage(cache: Cache, text: string): number {
   const wanted = text.trim().toLowerCase();
-  const fits = cache.ids().filter(({ id }) => {
-    return toHex(id.subarray(10)).startsWith(wanted) || formatMessageId(id).startsWith(wanted);
-  });
+  const fits = cache.ids().filter(({ id }) => isNamedBy(id, wanted));
   const messages = new Map(fits.map(({ id }) => [toHex(id), id]));
-  if (wanted.length < SHORTEST || messages.size === 0) {
+  if (messages.size === 0) {
     throw new SealpostError(
       "no-such-message",
       `there is no message ${

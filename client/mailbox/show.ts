@@ -20,32 +20,40 @@ export function dateLine(opened: Opened): string {
     : `${formatTime(date)} (arrived ${formatTime(receivedAt)})`;
 }
 
-/** What an entry is called, safe to print: its title, or why it has none to show. */
-export function titleOf({ opened, problem }: Item): string {
+/** The word for what a message is about: the numbered menu has its own. */
+export type SubjectWord = "subject" | "title";
+
+/** What a message is about, safe to print, or why there is nothing to show. */
+export function subjectOf({ opened, problem }: Item, word: SubjectWord = "subject"): string {
   if (!opened) return `[cannot be opened: ${printable(problem ?? "")}]`;
-  return printable(opened.summary.subject) || "(no title)";
+  return printable(opened.summary.subject) || `(no ${word})`;
 }
 
 /** The columns of a listing for one entry, safe to print. */
-export function listingLine(item: Item): { from: string; date: string; title: string } {
+export function listingLine(
+  item: Item,
+  word: SubjectWord = "subject",
+): { from: string; date: string; subject: string } {
   const { opened, entry } = item;
   if (!opened) {
     return {
       from: "?",
       date: formatTime(entry.receivedAt),
-      title: titleOf(item),
+      subject: subjectOf(item, word),
     };
   }
   const { summary } = opened;
   const marks = [
     entry.flags.includes("seen") ? "" : "[new] ",
+    entry.flags.includes("flagged") ? "[flagged] " : "",
+    entry.flags.includes("answered") ? "[answered] " : "",
     item.duplicate ? "[duplicate] " : "",
   ].join("");
   const clip = summary.attachmentCount > 0 ? ` [${summary.attachmentCount} attached]` : "";
   return {
     from: summary.from.name,
     date: dateLine(opened),
-    title: `${marks}${titleOf(item)}${clip}`,
+    subject: `${marks}${subjectOf(item, word)}${clip}`,
   };
 }
 
@@ -57,6 +65,7 @@ export function headerLines(
   opened: Opened,
   blindCopied: readonly Person[],
   ofSender = "",
+  word: SubjectWord = "subject",
 ): string[] {
   const { summary } = opened;
   const names = (people: readonly Person[]) => people.map(({ name }) => name).join("; ");
@@ -68,7 +77,7 @@ export function headerLines(
   if (blindCopied.length > 0) lines.push(`Bcc: ${names(blindCopied)}`);
   lines.push(
     `Date: ${dateLine(opened)}`,
-    `Title: ${printable(summary.subject)}`,
+    `${word === "title" ? "Title" : "Subject"}: ${printable(summary.subject)}`,
     `Content length: ${summary.size}`,
   );
   return lines;
@@ -83,6 +92,17 @@ export function senderNote(opened: Opened, names: readonly string[]): string {
   if (state === "own") return "";
   const alike = verified ? [] : lookalikes(from.name, names);
   return alike.length === 0 ? words : `${words}; this is not ${alike.join(", nor ")}`;
+}
+
+/** One line about the waiting messages that were not sent, and why; null if there are none. */
+export function notSentLine(refused: readonly string[]): string | null {
+  const [first, ...others] = refused;
+  if (first === undefined) return null;
+  return printable(
+    others.length === 0
+      ? `a waiting message was not sent, ${first}`
+      : `${refused.length} waiting messages were not sent, as "outbox" shows; the first, ${first}`,
+  );
 }
 
 /** An attachment as it is listed below a text. */

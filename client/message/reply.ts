@@ -54,13 +54,13 @@ export function forwardedText({ summary }: Unsealed, text: string): string {
     "---------- Forwarded message ----------",
     `From: ${summary.from.name}`,
     `Date: ${formatTime(summary.date)}`,
-    `Title: ${printable(summary.subject)}`,
+    `Subject: ${printable(summary.subject)}`,
     "",
     text,
   ].join("\n");
 }
 
-/** `subject` with `prefix` before it, once, within the limit of a title. */
+/** `subject` with `prefix` before it, once, within the limit of a subject. */
 function prefixed(prefix: string, subject: string): string {
   const whole = subject.toLowerCase().startsWith(prefix.toLowerCase())
     ? subject

@@ -157,7 +157,7 @@ export async function nextCommands(dir: string): Promise<string[]> {
   const named = found || await isOwnFolder(dir) ? "" : ` --dir ${word}`;
   const rows = [
     ["inbox", "what has come"],
-    ['send -t NAME -s "A title"', "write to somebody"],
+    ['send -t NAME -s "A subject"', "write to somebody"],
     ["connect", "the mail program"],
   ] as const;
   return [

@@ -3,7 +3,7 @@ import { printable } from "../../cli/printable.ts";
 import type { MailEvent } from "../../protocol/request.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import type { Item } from "../mailbox/open.ts";
-import { titleOf } from "../mailbox/show.ts";
+import { subjectOf } from "../mailbox/show.ts";
 import type { Mail } from "../mail.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { KeyChangedError } from "../state/pins.ts";
@@ -217,7 +217,7 @@ export class App implements Host {
     if (!latest) return;
     if (this.#bell) this.#display.ring();
     const from = latest.opened ? ` from ${latest.opened.summary.from.name}` : "";
-    const text = `${from}: ${titleOf(latest)}`;
+    const text = `${from}: ${subjectOf(latest)}`;
     // An error is not wiped away by this before it can be read.
     const { message, since = 0 } = this.#message ?? {};
     const left = message?.kind === "error" ? SEEN.error - (performance.now() - since) : 0;

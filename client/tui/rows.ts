@@ -1,6 +1,6 @@
 import { printable } from "../../cli/printable.ts";
 import type { Item } from "../mailbox/open.ts";
-import { titleOf } from "../mailbox/show.ts";
+import { subjectOf } from "../mailbox/show.ts";
 
 /** One line of a list of messages, safe to print. */
 export interface Row {
@@ -43,7 +43,7 @@ export function rowOf(item: Item, { me, trust }: Reading): Row {
       ...common,
       who: name ?? "?",
       trust: name === null ? "unknown" : "changed",
-      subject: name === null ? titleOf(item) : "[it has another key; Enter says what to do]",
+      subject: name === null ? subjectOf(item) : "[it has another key; Enter says what to do]",
       date: entry.receivedAt,
       size: null,
       attachments: 0,
@@ -59,7 +59,7 @@ export function rowOf(item: Item, { me, trust }: Reading): Row {
     ...common,
     who: printable(sent ? `To ${names.join(", ") || "-"}` : summary.from.name),
     trust: least((sent ? others : [summary.from]).map(({ name, fp }) => trust(name, fp))),
-    subject: `${item.duplicate ? "[duplicate] " : ""}${titleOf(item)}`,
+    subject: `${item.duplicate ? "[duplicate] " : ""}${subjectOf(item)}`,
     date: summary.date,
     size: summary.size,
     attachments: summary.attachmentCount,

@@ -10,7 +10,7 @@ import { MAX_PASSWORD, MIN_PASSWORD } from "../../protocol/limits.ts";
 import { encodePassword } from "../../protocol/login.ts";
 import { variable } from "../../cli/environment.ts";
 import { nameArgument } from "../../cli/options.ts";
-import { formatTime } from "../../cli/format.ts";
+import { formatTime, timesAsIso } from "../../cli/format.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { randomPassword } from "../../crypto/random_password.ts";
 import { askSecret, canAskSecret, readInputLine } from "../../cli/secret_input.ts";
@@ -379,5 +379,6 @@ function alsoEnded(ended: number): string {
 }
 
 function printJson(value: unknown): void {
-  console.log(JSON.stringify(value, null, 2));
+  const times = timesAsIso("expires", "boundAt", "since", "lastReceived", "startedAt");
+  console.log(JSON.stringify(value, times, 2));
 }

@@ -1,5 +1,6 @@
+import { alignColumns } from "../../cli/columns.ts";
 import { formatSize, formatTime } from "../../cli/format.ts";
-import { fit, printable } from "../../cli/printable.ts";
+import { printable } from "../../cli/printable.ts";
 import type { SessionInfo, Stats, UserInfo } from "./protocol.ts";
 
 // What operators' commands print.
@@ -98,9 +99,5 @@ function counts(of: Readonly<Record<string, number>>): string {
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const safe = [head, ...rows].map((row) => row.map((cell) => printable(cell)));
-  const widths = head.map((_, at) => Math.max(...safe.map((row) => (row[at] ?? "").length)));
-  return safe.map((row) =>
-    row.map((cell, at) => fit(cell, widths[at] ?? 0, { pad: true })).join("  ").trimEnd()
-  ).join("\n");
+  return alignColumns([head, ...rows].map((row) => row.map((cell) => printable(cell)))).join("\n");
 }

@@ -1,3 +1,4 @@
+import { timesAsIso } from "../../cli/format.ts";
 import { syncFolder, wrapFileError, writeFileAtomic } from "../../files/atomic_file.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { isThere } from "../../files/key_files.ts";
@@ -400,7 +401,7 @@ async function removeFolder(folder: string): Promise<void> {
 export async function backup(options: BackupOptions & { readonly json: boolean }): Promise<void> {
   const report = await makeBackup(options);
   const { manifest, snapshot, added, removed, damage } = report;
-  if (options.json) console.log(JSON.stringify(report, null, 2));
+  if (options.json) console.log(JSON.stringify(report, timesAsIso("at"), 2));
   else {
     const say = (line: string) => console.log(printable(line));
     say(

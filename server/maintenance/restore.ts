@@ -1,3 +1,4 @@
+import { timesAsIso } from "../../cli/format.ts";
 import { random, toHex } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { syncFolder, wrapFileError } from "../../files/atomic_file.ts";
@@ -304,7 +305,7 @@ async function replaceStore(store: string, staging: string, used: boolean): Prom
 export async function restore(options: RestoreOptions & { readonly json: boolean }): Promise<void> {
   const report = await restoreBackup(options);
   const { manifest, aside, files, kept, renewed, check, snapshot } = report;
-  if (options.json) console.log(JSON.stringify(report, null, 2));
+  if (options.json) console.log(JSON.stringify(report, timesAsIso("at"), 2));
   else {
     const say = (line: string) => console.log(printable(line));
     const until = formatUtcSeconds(manifest.at);

@@ -248,7 +248,7 @@ attack("a forged From is not shown, whichever key it is given", async (world) =>
   const stolen = await sealMessage(alice, [bob.bundle], utf8("x"));
   await assertRejects(() => toBob(world, stolen), SealpostError, "names another sender's key");
   assertEquals(listingLine(forged).from, "?");
-  assertEquals(listingLine(forged).title.startsWith("[cannot be opened: "), true);
+  assertEquals(listingLine(forged).subject.startsWith("[cannot be opened: "), true);
 });
 
 attack("a message to one cannot be addressed to another, with a server that helps", async () => {
@@ -520,7 +520,7 @@ attack("text and attachments of every strange form are shown safely", async (wor
     assert(!RAW.test((await shown(empty)).text));
   }
   const nothing = await toBob(world, await made("", { subject: "" }));
-  assertEquals(listingLine(nothing).title.endsWith("(no title)"), true);
+  assertEquals(listingLine(nothing).subject.endsWith("(no subject)"), true);
 });
 
 attack("HTML is shown as text, and nothing that it names is fetched", async (world) => {
@@ -557,7 +557,7 @@ attack("a date from another time is shown with the arrival, in every form", asyn
 attack("a title is one line, and what it holds is spelled out", async (world) => {
   const subject = "x\r\nFrom: alice\n\x1b]0;owned\x07\u202etxt.exe\u2028\ud800";
   const item = await toBob(world, await made("x", { subject }));
-  const { title } = listingLine(item);
+  const { subject: title } = listingLine(item);
   assert(!RAW.test(title) && !title.includes("\n"), title);
   assert(item.opened);
   for (const line of headerLines(item.opened, [])) assert(!RAW.test(line) && !line.includes("\n"));
@@ -585,7 +585,7 @@ attack("what the summary says of attachments is not what is shown of them", asyn
   const item = await toBob(world, await made(message, { attachments, attachmentCount: 99 }));
   const { attachments: there } = await read(world.clients.bob, item);
   assertEquals(there.map(({ name, size }) => [name, size]), [["large.bin", 5000]]);
-  assert(!RAW.test(listingLine(item).title));
+  assert(!RAW.test(listingLine(item).subject));
 });
 
 attack("an id that another used before does not take its place", async (world) => {

@@ -159,7 +159,7 @@ testUnless(missing, "a person writes in an editor and reads in a pager", async (
       assert(!(await screen.text()).includes("line 5"));
       const paged = await Deno.readTextFile(people.group.path("alice", "paged"));
       assertStringIncludes(paged, "line 99 \\x1b[31m\\u202e\n");
-      assertStringIncludes(paged, "Title: \\x1b]0;title\\x07\n");
+      assertStringIncludes(paged, "Subject: \\x1b]0;title\\x07\n");
     }
     for (
       const [args, PAGER] of [
@@ -177,7 +177,7 @@ testUnless(missing, "a person writes in an editor and reads in a pager", async (
     const short = await people.ok("bob", ["send", "-t", "alice", "-s", "short"], { input: "x" });
     await using screen = await people.at("alice", ["read", short.trim()], { env });
     assertEquals((await screen.ended()).code, 0);
-    assertStringIncludes(await screen.text(), "Title: short");
+    assertStringIncludes(await screen.text(), "Subject: short");
   });
 
   await t.step("no right to start programs is left when others are listened to", async () => {

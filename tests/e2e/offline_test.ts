@@ -87,12 +87,18 @@ Deno.test("without a server mail can be read and written; it goes out exactly on
     assertEquals(sent.code, 75, sent.stderr);
     assertMatch(sent.stderr, /^there is no connection.*kept sealed in the outbox.*\n$/);
     waiting = sent.stdout.trim();
-    assertMatch(waiting, /^[0-9a-f-]{36}$/);
+    assertMatch(waiting, /^[0-9a-f]{8}$/);
     const list = await command("alice", ["outbox", "--json"]);
     const [one, ...others] = JSON.parse(list.stdout);
     assertEquals(others, []);
-    const { id, from, to, subject, state, why } = one;
-    assertEquals([id, from, to, subject, state], [waiting, "alice", ["bob"], "later", "waiting"]);
+    const { short, from, to, subject, state, why } = one;
+    assertEquals([short, from, to, subject, state], [
+      waiting,
+      "alice",
+      ["bob"],
+      "later",
+      "waiting",
+    ]);
     assertStringIncludes(why, "there is no connection");
     const table = await command("alice", ["outbox"]);
     assertMatch(
@@ -102,7 +108,7 @@ Deno.test("without a server mail can be read and written; it goes out exactly on
     const show = await command("alice", ["outbox", "show", one.short]);
     assertMatch(
       show.stdout,
-      /^Id: .*\nTo: bob\nTitle: later\nSize: .*, sealed\nSince: .*\nWaits: /,
+      /^Id: .*\nTo: bob\nSubject: later\nSize: .*, sealed\nSince: .*\nWaits: /,
     );
   });
 
@@ -125,7 +131,7 @@ Deno.test("without a server mail can be read and written; it goes out exactly on
     assertEquals([done.code, JSON.parse(done.stdout)], [0, { sent: 1, waiting: [] }], done.stderr);
     assertEquals(JSON.parse((await flush()).stdout), { sent: 0, waiting: [] });
     const { stdout } = await command("bob", ["inbox", "--json"], "", group.server.address);
-    const ids = JSON.parse(stdout).map(({ id }: { id: string }) => id);
+    const ids = JSON.parse(stdout).map(({ short }: { short: string }) => short);
     assertEquals(ids.filter((id: string) => id === waiting).length, 1);
   });
 });

@@ -66,7 +66,7 @@ Deno.test("a letter that is piped in is never taken for a password", async (t) =
     assertStringIncludes(sent.stderr, "kept sealed in the outbox");
     assert(!sent.stderr.includes("diagnosis"));
     const answered = await people.as("alice", ["outbox", "--json"], { password: null });
-    assertEquals(JSON.parse(answered.stdout).map((one: { id: string }) => one.id), [
+    assertEquals(JSON.parse(answered.stdout).map((one: { short: string }) => one.short), [
       sent.stdout.trim(),
     ]);
     assertEquals([logins(), failedLogins(people)], [before, 0]);

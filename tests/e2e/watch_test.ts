@@ -92,8 +92,9 @@ testUnless(
       });
     };
     const send = async (subject: string) => {
-      const id = await people.ok("alice", ["send", "-t", "bob", "-s", subject], { input: "x" });
-      return id.trim();
+      const args = ["send", "-t", "bob", "-s", subject, "--json"];
+      const { id }: { id: string } = JSON.parse(await people.ok("alice", args, { input: "x" }));
+      return id;
     };
     /** The file that says up to where was told is the sign that a watch is at work. */
     const watching = () =>

@@ -4,7 +4,7 @@ import { printable } from "../../../cli/printable.ts";
 import type { Person } from "../../../protocol/summary.ts";
 import { formatMessageId } from "../../../protocol/uuid.ts";
 import type { Item, Opened } from "../../mailbox/open.ts";
-import { dateLine, senderNote, titleOf } from "../../mailbox/show.ts";
+import { dateLine, senderNote, subjectOf } from "../../mailbox/show.ts";
 import { forwardedText, forwardOf, quotation, replyTo } from "../../message/reply.ts";
 import { findIn, type Match } from "../find.ts";
 import { fill, type Line, marked, type Size, span } from "../frame.ts";
@@ -83,7 +83,7 @@ export class ReaderScreen implements Screen {
 
   where(): string {
     const share = this.#scroller.share;
-    return `${titleOf(this.#message.item)}${share === "" ? "" : `  ${share}`}`;
+    return `${subjectOf(this.#message.item)}${share === "" ? "" : `  ${share}`}`;
   }
 
   show({ columns, rows }: Size): Shown {
@@ -331,7 +331,7 @@ export class ReaderScreen implements Screen {
     }
     headers.push(
       { name: "Date", value: dateLine(opened) },
-      { name: "Subject", value: printable(summary.subject) || "(no title)", look: "strong" },
+      { name: "Subject", value: printable(summary.subject) || "(no subject)", look: "strong" },
     );
     if (summary.attachmentCount > 0) {
       const shown = this.#message.attachments.map(({ name }) => name).join(", ");

@@ -1,0 +1,25 @@
+import { SealpostError } from "../../crypto/error.ts";
+import type { DraftContent } from "../state/draft_text.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Whether a draft has neither text nor an attachment. */
+export function isEmpty({ text, attachments, forwards }: DraftContent): boolean {
+  return text.trim() === "" && attachments.length + (forwards?.attachments.length ?? 0) === 0;
+}
+
+/**
+ * Asks a person whose draft is empty whether to send it. Throws `cancelled` if they do not want to,
+ * and `usage` where nobody can be asked.
+ */
+export async function confirmEmptyMessage(terminal: Terminal, draft: DraftContent): Promise<void> {
+  if (!isEmpty(draft)) return;
+  if (!terminal.interactive) {
+    throw new SealpostError(
+      "usage",
+      "the message is empty: it has no text and no attachment; nothing was sent",
+    );
+  }
+  const answer = await terminal.ask("The message is empty. Send it all the same? (y/N) ");
+  if (/^y(es)?$/i.test(answer?.trim() ?? "")) return;
+  throw new SealpostError("cancelled", "nothing was sent");
+}
