@@ -323,7 +323,7 @@ attack("sender, recipients, title and date are those that were signed", async (w
   assert(item.opened);
   const lines = headerLines(item.opened, []).join("\n");
   assertEquals(lines.split("\n")[0], "From: mallory");
-  assert(lines.includes("Title: the signed one"));
+  assert(lines.includes("Subject: the signed one"));
   assert(!/alice|carol|dave|other|2001/.test(lines), lines);
   const shown = await read(world.clients.bob, item);
   assertEquals(shown.text.trim(), "text");

@@ -174,6 +174,7 @@ Deno.test("a command that asks nothing of the server, or whose reader goes away,
   const child = new Deno.Command(command, {
     args: [...args, "status"],
     cwd: people.group.path("alice"),
+    env: { SEALPOST_HERE: "1" },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

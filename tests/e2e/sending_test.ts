@@ -1,0 +1,52 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { testUnless } from "../crypto/support.ts";
+import { Commanding } from "../support/commanding.ts";
+import { whyNoTmux } from "../support/tmux.ts";
+
+const missing = await whyNoTmux();
+
+Deno.test("an empty message is refused where nobody can be asked", async () => {
+  await using people = await Commanding.start(["alice", "bob"]);
+  for (const input of ["", " \n\n"]) {
+    const { code, stdout, stderr } = await people.as("alice", ["send", "-t", "bob", "-s", "x"], {
+      input,
+    });
+    assertEquals([code, stdout], [64, ""], stderr);
+    assertMatch(stderr, /^sealpost: the message is empty: [^\n]*; nothing was sent\n$/);
+  }
+  assertEquals(await people.json("bob", ["inbox"]), []);
+  // An attachment is something.
+  await people.ok("alice", ["send", "-t", "bob", "-a", "sealpost.toml"], { input: "" });
+  assertEquals((await people.json("bob", ["inbox"])).length, 1);
+});
+
+testUnless(missing, "at a terminal an empty message is asked about", async () => {
+  await using people = await Commanding.start(["alice", "bob"]);
+  for (const [answer, code, sent] of [["", 130, 0], ["y", 0, 1]] as const) {
+    await using screen = await people.at("alice", ["send", "-t", "bob", "-s", "Nothing"]);
+    await screen.expect("a single .:");
+    await screen.enter(".");
+    await screen.expect("The message is empty. Send it all the same? (y/N)");
+    await screen.enter(answer);
+    assertEquals((await screen.ended()).code, code);
+    assertEquals((await people.json("bob", ["inbox"])).length, sent);
+  }
+});
+
+testUnless(
+  missing,
+  "a terminal says to whom a message went, a pipe gets its short id",
+  async () => {
+    await using people = await Commanding.start(["alice", "bob", "carol"]);
+    await using screen = await people.at("alice", ["send", "-t", "bob", "-b", "carol", "-s", "Hi"]);
+    await screen.expect("a single .:");
+    await screen.enter("Hello");
+    await screen.enter(".");
+    assertEquals((await screen.ended()).code, 0);
+    const [{ short }] = await people.json("bob", ["inbox"]);
+    assertStringIncludes(await screen.text(), `Sent to bob, carol: ${short}\n`);
+    const piped = await people.ok("alice", ["send", "-t", "bob", "-s", "Hi"], { input: "again" });
+    const [last] = await people.json("bob", ["inbox"]);
+    assertEquals(piped, `${last.short}\n`);
+  },
+);
