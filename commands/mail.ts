@@ -254,11 +254,23 @@ export const MAIL_COMMANDS: readonly Command[] = [
   defineCommand({
     name: "mark",
     summary: "set and clear flags",
-    description: ["Sets and clears the flags read (JSON calls it seen), answered and flagged."],
+    description: [
+      "Sets and clears the flags read (seen in JSON), answered, flagged and forwarded.",
+    ],
     positionals: [IDS],
     options: [
-      { name: "set", value: "FLAG", repeatable: true, help: "read, answered or flagged" },
-      { name: "clear", value: "FLAG", repeatable: true, help: "read, answered or flagged" },
+      {
+        name: "set",
+        value: "FLAG",
+        repeatable: true,
+        help: "read, answered, flagged or forwarded",
+      },
+      {
+        name: "clear",
+        value: "FLAG",
+        repeatable: true,
+        help: "read, answered, flagged or forwarded",
+      },
       ...COMMON,
     ],
     refused: REFUSED,
