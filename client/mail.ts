@@ -24,6 +24,7 @@ import { type Item, MessageOpener, type Opened } from "./mailbox/open.ts";
 import { MailboxMemory } from "./state/mailbox_memory.ts";
 import { FailedStanzas } from "./state/failed_stanzas.ts";
 import { OpenedMessages } from "./state/opened_messages.ts";
+import { Lanes } from "./state/lanes.ts";
 import { Outbox, type Waiting } from "./state/outbox.ts";
 import { type Correspondent, People, type Self } from "./trust/people.ts";
 import { recipientName } from "./trust/recipient_name.ts";
@@ -95,6 +96,7 @@ export class Mail {
   readonly cache: Cache;
   readonly drafts: Drafts;
   readonly #state: State;
+  readonly #lanes: Lanes;
   readonly #opener: MessageOpener;
   /** Where bodies are kept; null if they are not. */
   readonly #bodies: Bodies | null;
@@ -121,6 +123,7 @@ export class Mail {
       opener: MessageOpener;
       bodies: Bodies | null;
       cache: Cache;
+      lanes: Lanes;
       drafts: Drafts;
       state: State;
       memory: MailboxMemory;
@@ -133,6 +136,7 @@ export class Mail {
     this.#opener = parts.opener;
     this.#bodies = parts.bodies;
     this.cache = parts.cache;
+    this.#lanes = parts.lanes;
     this.drafts = parts.drafts;
     this.#state = parts.state;
     this.#mailbox = {
@@ -157,11 +161,14 @@ export class Mail {
     const people = new People(connection, await Pins.load(state), self, serverFps);
     const cache = await Cache.open(state, keepCache);
     const bodies = keepCache ? await Bodies.open(state) : null;
+    const lanes = new Lanes(cache);
+    await lanes.forget(async (fp) => !equal(fp, identity.bundle.fp) && !await retired.has(fp));
     const opener = new MessageOpener(
       self,
       people,
       new OpenedMessages(cache),
       new FailedStanzas(state),
+      lanes,
     );
     const memory = await MailboxMemory.load(state);
     const outbox = await Outbox.open(state);
@@ -172,6 +179,7 @@ export class Mail {
       opener,
       bodies,
       cache,
+      lanes,
       drafts,
       state,
       memory,
@@ -362,18 +370,22 @@ export class Mail {
           `this server takes ${formatSize(maxMessage)}`,
       );
     }
-    const sealed = await sealMessage({
-      id,
-      from: this.name,
-      to: pick(to),
-      cc: pick(cc),
-      bcc: pick(bcc),
-      subject: outgoing.subject,
-      date: date.getTime(),
-      attachments: outgoing.attachments,
-      composed,
-      ...defined({ inReplyTo: answered }),
-    }, this.identity);
+    const sealed = await sealMessage(
+      {
+        id,
+        from: this.name,
+        to: pick(to),
+        cc: pick(cc),
+        bcc: pick(bcc),
+        subject: outgoing.subject,
+        date: date.getTime(),
+        attachments: outgoing.attachments,
+        composed,
+        ...defined({ inReplyTo: answered }),
+      },
+      this.identity,
+      this.#lanes,
+    );
     const { size } = sealed.request;
     await outgoing.onSealed?.(sealed.request.id);
     const waiting = await withProgress("Sealing", size, (tell) => this.#outbox.add(sealed, tell));
@@ -616,6 +628,7 @@ export class Mail {
       self: this.#self,
       find: (names: readonly string[]) => this.people.find(names),
       tempFolder: this.tempFolder(),
+      lanes: this.#lanes,
     };
     return withProgress("Sealing", waiting.request.size, (tell) => {
       return reseal(waiting, context, (sealed) => this.#outbox.add(sealed, tell, waiting));

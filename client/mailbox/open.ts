@@ -8,6 +8,7 @@ import { openStanza, stanzaFp } from "../../protocol/stanza.ts";
 import type { Person } from "../../protocol/summary.ts";
 import { checkBodySize, unseal, type Unsealed } from "../message/unseal.ts";
 import type { CachedEntry } from "../state/cache.ts";
+import type { Lanes } from "../state/lanes.ts";
 import type { FailedStanzas } from "../state/failed_stanzas.ts";
 import type { OpenedMessages } from "../state/opened_messages.ts";
 import { KeyChangedError } from "../state/pins.ts";
@@ -42,14 +43,22 @@ export class MessageOpener {
   readonly #people: People;
   readonly #records: OpenedMessages;
   readonly #failed: FailedStanzas;
+  readonly #lanes: Lanes;
   /** What was opened in this run, by its hash. */
   readonly #opened = new Map<string, Unsealed>();
 
-  constructor(self: Self, people: People, records: OpenedMessages, failed: FailedStanzas) {
+  constructor(
+    self: Self,
+    people: People,
+    records: OpenedMessages,
+    failed: FailedStanzas,
+    lanes: Lanes,
+  ) {
     this.#self = self;
     this.#people = people;
     this.#records = records;
     this.#failed = failed;
+    this.#lanes = lanes;
   }
 
   /**
@@ -105,7 +114,9 @@ export class MessageOpener {
     const unsealed = await unseal(entry, {
       stanza: ({ header, stanza }) =>
         this.#failed.attempt(header, stanza, async () => {
-          return await openStanza(await ownIdentity(this.#self, stanzaFp(stanza)), stanza, header);
+          const fp = stanzaFp(stanza);
+          const own = await ownIdentity(this.#self, fp);
+          return await openStanza(own, stanza, header, this.#lanes.memory(fp));
         }),
       sender: async (name, fp) => {
         const sender = await this.#people.sender(name, fp, entry.receivedAt);

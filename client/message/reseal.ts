@@ -10,7 +10,7 @@ import { formatMessageId, newMessageId } from "../../protocol/uuid.ts";
 import type { Waiting } from "../state/outbox.ts";
 import { type Correspondent, ownIdentity, type Self } from "../trust/people.ts";
 import type { Sealed } from "../state/outbox.ts";
-import { sealMessage } from "./seal.ts";
+import { sealMessage, type SendingLanes } from "./seal.ts";
 import { unseal, unsealBody } from "./unseal.ts";
 
 /** Where the message's own id stands in it: in one of the headers at its beginning, bytes. */
@@ -23,6 +23,7 @@ export interface Resealing {
   readonly find: (names: readonly string[]) => Promise<readonly Correspondent[]>;
   /** A folder for temporary files that nobody else can read. */
   readonly tempFolder: string;
+  readonly lanes: SendingLanes;
 }
 
 /** The fingerprint of the key under which a waiting message was sealed. Throws `format`, `file-io`. */
@@ -65,7 +66,7 @@ export async function openWaiting(waiting: Waiting, self: Self) {
  */
 export async function reseal<T>(
   waiting: Waiting,
-  { self, find, tempFolder }: Resealing,
+  { self, find, tempFolder, lanes }: Resealing,
   use: (sealed: Sealed) => Promise<T>,
 ): Promise<T> {
   const waited = await openWaiting(waiting, self);
@@ -78,22 +79,26 @@ export async function reseal<T>(
     );
     const pick = (people: readonly Person[]) => people.flatMap(({ name }) => known.get(name) ?? []);
     const id = newMessageId();
-    const sealed = await sealMessage({
-      id,
-      from: self.name,
-      to: pick(summary.to),
-      cc: pick(summary.cc),
-      bcc: pick(bcc),
-      subject: summary.subject,
-      date: summary.date,
-      attachments: summary.attachments,
-      attachmentCount: summary.attachmentCount,
-      composed: {
-        size: summary.size,
-        stream: () => renamed(message.stream(), waiting.request.id, formatMessageId(id)),
+    const sealed = await sealMessage(
+      {
+        id,
+        from: self.name,
+        to: pick(summary.to),
+        cc: pick(summary.cc),
+        bcc: pick(bcc),
+        subject: summary.subject,
+        date: summary.date,
+        attachments: summary.attachments,
+        attachmentCount: summary.attachmentCount,
+        composed: {
+          size: summary.size,
+          stream: () => renamed(message.stream(), waiting.request.id, formatMessageId(id)),
+        },
+        ...defined({ inReplyTo: summary.inReplyTo }),
       },
-      ...defined({ inReplyTo: summary.inReplyTo }),
-    }, self.identity);
+      self.identity,
+      lanes,
+    );
     return await use(sealed);
   } finally {
     await message.dispose();

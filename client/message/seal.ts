@@ -1,11 +1,12 @@
 import { defined } from "../../crypto/defined.ts";
 import { type Bytes, random, toBase64, wipe } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
-import type { Identity } from "../../crypto/identity.ts";
+import type { Bundle, Identity } from "../../crypto/identity.ts";
 import { sealBody, sealedBodySize } from "../../protocol/body.ts";
 import { encodeEnvelope } from "../../protocol/envelope.ts";
 import { commit, FILE_KEY_SIZE } from "../../protocol/file_key.ts";
 import { encodeHeader } from "../../protocol/header.ts";
+import type { Lane } from "../../protocol/lane.ts";
 import { MAX_STANZAS } from "../../protocol/limits.ts";
 import { sealNote } from "../../protocol/note.ts";
 import { sealStanza } from "../../protocol/stanza.ts";
@@ -34,11 +35,21 @@ export interface OutgoingMessage {
   readonly composed: Composed;
 }
 
+/** Gives the lane for the next message from a key to another; it counts as used. */
+export interface SendingLanes {
+  to(reader: Bundle, sender: Bytes): Promise<Lane>;
+}
+
 /**
- * Seals `message` once for all its recipients and for the sender's own Sent copy. Throws `limit`
+ * Seals `message` once for all its recipients and for the sender's own Sent copy, in new lanes unless
+ * `lanes` gives some. Throws `limit`
  * for more than 256 distinct keys, and what composing throws while `bytes` are read.
  */
-export async function sealMessage(message: OutgoingMessage, sender: Identity): Promise<Sealed> {
+export async function sealMessage(
+  message: OutgoingMessage,
+  sender: Identity,
+  lanes?: SendingLanes,
+): Promise<Sealed> {
   const recipients = distinct([...message.to, ...message.cc, ...message.bcc]);
   const keys = new Map([...recipients, self(message.from, sender)].map((known) => {
     return [toBase64(known.bundle.fp), known.bundle];
@@ -55,7 +66,15 @@ export async function sealMessage(message: OutgoingMessage, sender: Identity): P
   const summary = await sealSummary(summarize(message, sender), fileKey, header, sender);
   const note = await sealNote({ bcc: message.bcc.map(person) }, header, sender);
   const stanzas = await Promise.all(
-    [...keys.values()].map((bundle) => sealStanza(bundle, fileKey, header, sender)),
+    [...keys.values()].map(async (bundle) => {
+      return await sealStanza(
+        bundle,
+        fileKey,
+        header,
+        sender,
+        await lanes?.to(bundle, sender.bundle.fp),
+      );
+    }),
   );
   const bodySize = sealedBodySize(message.composed.size);
   const envelope = encodeEnvelope({ header, stanzas, summary: summary.box, note, bodySize });

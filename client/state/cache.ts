@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { type Bytes, concat } from "../../crypto/bytes.ts";
+import { type Bytes, concat, toHex } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { wrapFileError } from "../../files/atomic_file.ts";
 import {
@@ -17,7 +17,7 @@ import { HEADER_SIZE } from "../../protocol/header.ts";
 import type { State } from "./state.ts";
 
 const FILE = "cache.db";
-const SCHEMA_VERSION = 3;
+const SCHEMA_VERSION = 4;
 /** Sizes from which a cache is full, bytes: some 250,000 messages in a file. */
 const MAX_FILE = 1024 * 1024 * 1024;
 const MAX_MEMORY = 256 * 1024 * 1024;
@@ -37,6 +37,13 @@ const SCHEMA = `
   CREATE INDEX entry_id ON entry (id);
   CREATE TABLE record (kind TEXT NOT NULL, uid INTEGER NOT NULL, sealed BLOB NOT NULL,
     PRIMARY KEY (kind, uid)) STRICT, WITHOUT ROWID;
+  CREATE TABLE lane (id BLOB PRIMARY KEY, reader BLOB NOT NULL, added INTEGER NOT NULL,
+    sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX lane_added ON lane (added);
+  CREATE INDEX lane_reader ON lane (reader);
+  CREATE TABLE sending_lane (sender BLOB NOT NULL, reader BLOB NOT NULL, since INTEGER NOT NULL,
+    used INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (sender, reader))
+    STRICT, WITHOUT ROWID;
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
@@ -308,6 +315,73 @@ export class Cache {
     );
   }
 
+  /** The secret of a lane by its id; null if it is not known. */
+  async lane(id: Bytes): Promise<Bytes | null> {
+    const row = this.#get("SELECT sealed FROM lane WHERE id = ?", id);
+    return row ? await this.#state.open(laneContext(id), bytesOf(row.sealed)) : null;
+  }
+
+  /** Keeps the secret of a lane to the key `reader`; of more than `limit` the oldest go. */
+  async putLane(id: Bytes, reader: Bytes, secret: Bytes, limit: number): Promise<void> {
+    const sealed = await this.#state.seal(laneContext(id), secret);
+    this.#run(
+      "INSERT OR REPLACE INTO lane (id, reader, added, sealed) VALUES (?, ?, ?, ?)",
+      id,
+      reader,
+      Date.now(),
+      sealed,
+    );
+    this.#run(
+      "DELETE FROM lane WHERE id IN (SELECT id FROM lane ORDER BY added DESC LIMIT -1 OFFSET ?)",
+      limit,
+    );
+  }
+
+  /** The fingerprints of the keys to which lanes are kept. */
+  laneReaders(): Bytes[] {
+    return this.#all("SELECT DISTINCT reader FROM lane").map((row) => bytesOf(row.reader));
+  }
+
+  /** Forgets the lanes to a key. */
+  dropLanesTo(reader: Bytes): void {
+    this.#run("DELETE FROM lane WHERE reader = ?", reader);
+  }
+
+  /**
+   * One more use of the lane that was started from `sender` to `reader` after `after` (milliseconds
+   * since 1970) and used fewer than `most` times, as it was put; null if there is none.
+   */
+  async useSendingLane(
+    sender: Bytes,
+    reader: Bytes,
+    after: number,
+    most: number,
+  ): Promise<Bytes | null> {
+    this.#run("DELETE FROM sending_lane WHERE since <= ?", after);
+    const row = this.#get(
+      "UPDATE sending_lane SET used = used + 1 WHERE sender = ? AND reader = ? AND used < ? " +
+        "RETURNING sealed",
+      sender,
+      reader,
+      most,
+    );
+    return row
+      ? await this.#state.open(laneContext(concat(sender, reader)), bytesOf(row.sealed))
+      : null;
+  }
+
+  /** Keeps a lane that was started now and is used once. */
+  async putSendingLane(sender: Bytes, reader: Bytes, lane: Bytes): Promise<void> {
+    this.#run(
+      "INSERT OR REPLACE INTO sending_lane (sender, reader, since, used, sealed) " +
+        "VALUES (?, ?, ?, 1, ?)",
+      sender,
+      reader,
+      Date.now(),
+      await this.#state.seal(laneContext(concat(sender, reader)), lane),
+    );
+  }
+
   close(): void {
     this.#db.close();
   }
@@ -409,6 +483,10 @@ function removeIfThere(path: string): void {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
+}
+
+function laneContext(id: Bytes): string {
+  return `cache lane ${toHex(id)}`;
 }
 
 function context(kind: string, uid: number): string {

@@ -41,6 +41,11 @@ export class RetiredKeys {
     return equal(identity.bundle.fp, fp) ? identity : null;
   }
 
+  /** Whether the key with this fingerprint is among them. */
+  async has(fp: Bytes): Promise<boolean> {
+    return (await this.#files()).includes(this.#fileOf(fp));
+  }
+
   /** All of them. Throws as {@linkcode RetiredKeys.find} does. */
   async all(): Promise<Identity[]> {
     const out: Identity[] = [];

@@ -6,6 +6,7 @@ import { RetiredKeys } from "../../client/state/retired_keys.ts";
 import { State } from "../../client/state/state.ts";
 import { fetchMessage } from "../../client/mailbox/fetch.ts";
 import { MessageOpener, type Opened } from "../../client/mailbox/open.ts";
+import { Lanes } from "../../client/state/lanes.ts";
 import { FailedStanzas } from "../../client/state/failed_stanzas.ts";
 import { OpenedMessages } from "../../client/state/opened_messages.ts";
 import { type Bytes, concat, lp } from "../../crypto/bytes.ts";
@@ -102,7 +103,13 @@ export class Reader {
     try {
       const failed = new FailedStanzas(this.#state);
       return await work(
-        new MessageOpener(this.#self, this.#people, new OpenedMessages(cache), failed),
+        new MessageOpener(
+          this.#self,
+          this.#people,
+          new OpenedMessages(cache),
+          failed,
+          new Lanes(cache),
+        ),
       );
     } finally {
       cache.close();
