@@ -3,7 +3,7 @@ import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { variable } from "../cli/environment.ts";
 import { readFileBounded, syncFolder, wrapFileError, writeFileAtomic } from "./atomic_file.ts";
-import { ensurePrivateDir, isThere, shellWord } from "./key_files.ts";
+import { ensurePrivateDir, isThere, requirePrivate, shellWord } from "./key_files.ts";
 import { join } from "@std/path";
 
 // A folder that looks like somebody's mail folder may have been prepared by somebody else: a cloned
@@ -146,9 +146,11 @@ const DECIDES = /_(?:private|public)(?:\.[0-9a-f]+)?\.pem$|^sealpost\.toml$|^\.s
  * person named the folder: then links are followed, and what root owns is taken too, as containers
  * hand out secrets. Windows shows neither owners nor modes; there, only links are refused.
  *
- * Throws `key-permissions`, `file-missing`, `file-io`.
+ * Throws `key-permissions`, `file-io`.
  */
 export async function requireOwnFiles(dir: string, { named }: { named: boolean }): Promise<void> {
+  // What is not there decides nothing, and is reported by whoever looks for it.
+  if (!await isThere(dir)) return;
   const uid = Deno.build.os === "windows" ? null : await ownUid(dir);
   await requireOwn(dir, uid, named);
   const state = join(dir, STATE_FOLDER);
@@ -203,11 +205,9 @@ async function requireOwn(path: string, uid: number | null, named: boolean): Pro
         `run: chown ${uid} ${shellWord(path)}`,
     );
   }
-  if ((info.mode ?? 0) & OTHERS_WRITE) {
-    throw refused(
-      `others can change ${path}, so it is not used; run: chmod go-w ${shellWord(path)}`,
-    );
-  }
+  if (((info.mode ?? 0) & OTHERS_WRITE) === 0) return;
+  if (path.includes("_private.")) return await requirePrivate(path);
+  throw refused(`others can change ${path}, so it is not used; run: chmod go-w ${shellWord(path)}`);
 }
 
 const ROOT = 0;

@@ -39,7 +39,7 @@ export async function requireOwnServer(dir: string): Promise<void> {
       `nobody has said that the server in ${
         dir === "." ? "this folder" : `./${dir}`
       } is yours, so ` +
-        `it is not used; if it is: ${PROGRAM} adopt ${dir}`,
+        `it is not used; if it is: ${PROGRAM} adopt ${dir}, or give --dir ${dir}`,
     );
   }
   await requireOwnFiles(dir, { named: false });

@@ -33,7 +33,7 @@ export interface Earlier {
  */
 export async function findEarlier(given: string | undefined): Promise<Earlier | null> {
   const dir = given ?? await usualFolder();
-  if (dir === null || !await isThere(dir)) return null;
+  if (dir === null) return null;
   await requireOwnFiles(dir, { named: given !== undefined });
   const { user, server } = await readConfig(dir);
   if (user === undefined || server === undefined) return null;

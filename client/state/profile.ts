@@ -131,7 +131,7 @@ export function notAdopted(dir: string): string {
   return `the keys and settings in ${
     dir === "." ? "this folder" : `./${dir}`
   } are not used, since ` +
-    `nobody has said that they are yours; if they are: ${PROGRAM} adopt ${dir}`;
+    `nobody has said that they are yours; if they are: ${PROGRAM} adopt ${dir}, or give --dir ${dir}`;
 }
 
 /**

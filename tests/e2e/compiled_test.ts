@@ -33,6 +33,15 @@ testUnless(
         assertMatch(wrong.stderr, /^sealpost: there is no command "frobnicate"[^\n]*\n$/);
       });
 
+      await t.step("it works in an environment without PATH, or anything", async () => {
+        const bare = { ...build, args: ["-c", 'exec env -i "$0" "$@"', await executable()] };
+        const start = { cwd: folder, build: bare };
+        assertEquals((await run(["help"], start)).code, 0);
+        const { code, stderr } = await run(["inbox", "--dir", "none"], start);
+        assertEquals(code, 66, stderr);
+        assertMatch(stderr, /^sealpost: there are no keys in none[^\n]*\n$/);
+      });
+
       await t.step("it keeps no code where others could have put theirs first", async () => {
         const temporary = join(folder, "temporary");
         await Deno.mkdir(temporary);
