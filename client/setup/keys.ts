@@ -82,13 +82,22 @@ async function makeKeys({ dir, name }: Place, passphrase: Bytes | null): Promise
 
 /** From the environment or the person; null for none, as without a person. */
 async function choosePassphrase(
-  { terminal, say }: Place,
+  { terminal, dir, name, say }: Place,
   oneTime: string | null,
 ): Promise<Bytes | null> {
   const fixed = passphraseFromEnvironment();
   if (fixed !== null) return passphraseBytes(fixed);
   if (!terminal.interactive) return null;
   say();
+  // Whoever has no invitation has an account, and maybe keys on another machine.
+  if (oneTime === null) {
+    say(
+      `There are no keys of ${name} on this machine. If you are ${name} on another machine already, ` +
+        `press Ctrl-C and ${copyKeys(dir, name)}: the server lets no other keys in, and none but ` +
+        "those read your mail.",
+    );
+    say();
+  }
   say(
     "Your keys are made on this machine and stay on it. A passphrase keeps them shut for whoever " +
       "copies your files; you are asked for it when Sealpost starts, or once in some hours with " +
@@ -109,6 +118,12 @@ async function choosePassphrase(
     wipe(first);
     terminal.complain("The two are not the same.");
   }
+}
+
+/** What somebody does whose keys are on another machine. */
+export function copyKeys(dir: string, name: string): string {
+  return `copy ${name}_private.pem and ${name}_public.pem from there to ${shown(dir)}, then run ` +
+    `"${PROGRAM} setup" again`;
 }
 
 function halfAPair(dir: string, name: string): SealpostError {

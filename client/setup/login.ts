@@ -4,7 +4,7 @@ import type { Address } from "../../protocol/address.ts";
 import { encodePassword } from "../../protocol/login.ts";
 import type { Mail } from "../mail.ts";
 import { askNewPassword, openMail } from "../session.ts";
-import type { OpenKeys, Place } from "./keys.ts";
+import { copyKeys, type OpenKeys, type Place } from "./keys.ts";
 import { askInvitation, isBegin, newcomerOf } from "./who.ts";
 
 /** What is known of the passwords before the first login. */
@@ -67,11 +67,14 @@ export async function firstLogin(
         password = () => Promise.resolve(own);
       } else if (terminal.interactive && attempt < TRIES) {
         terminal.complain(
-          `The server does not accept that password for ${name} and these keys.` +
-            (oneTime === null ? "" : " If you have chosen your own already, it is that one."),
+          `The server does not accept that password for ${name} and these keys. ` +
+            (oneTime === null
+              ? `Either it is wrong, or ${name} has keys on another machine: then press Ctrl-C and ` +
+                `${copyKeys(dir, name)}.`
+              : "If you have chosen your own already, it is that one."),
         );
         password = ask;
-      } else throw refused(name, error);
+      } else throw refused(dir, name, error);
     }
   }
   const own: string = chosen;
@@ -133,11 +136,12 @@ export function requireOther(keys: OpenKeys, password: string): void {
   );
 }
 
-function refused(name: string, cause: SealpostError): SealpostError {
+function refused(dir: string, name: string, cause: SealpostError): SealpostError {
   return new SealpostError(
     "login-refused",
     `the server does not let ${name} in: the password is wrong, the invitation was used or is ` +
-      `over, or ${name} belongs to other keys; ask whoever runs the server for a new invitation ` +
+      `over, or ${name} belongs to other keys. If those are on another machine, ` +
+      `${copyKeys(dir, name)}; else ask whoever runs the server for a new invitation ` +
       `("user passwd ${name} --invite"; if keys were lost, "user unbind ${name}" before)`,
     { cause },
   );

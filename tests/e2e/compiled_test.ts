@@ -38,7 +38,7 @@ testUnless(
         const start = { cwd: folder, build: bare };
         assertEquals((await run(["help"], start)).code, 0);
         const { code, stderr } = await run(["inbox", "--dir", "none"], start);
-        assertEquals(code, 66, stderr);
+        assertEquals(code, 78, stderr);
         assertMatch(stderr, /^sealpost: there are no keys in none[^\n]*\n$/);
       });
 

@@ -330,7 +330,10 @@ Deno.test("setup works in a script, again and again, and says in one line what s
   await t.step("a name that belongs to other keys, and a folder of another, are told", async () => {
     await place.makeKeys("dave", place.path("other"));
     const other = await refused(77, [...invited, "--dir", "../other", "--password-stdin"]);
-    assertMatch(other, /does not let dave in: .* belongs to other keys; ask .* "user unbind dave"/);
+    assertMatch(
+      other,
+      /does not let dave in: .* belongs to other keys\. If .* copy .* ask .* "user unbind dave"/,
+    );
     await place.invite("erin");
     const erin = ["setup", "--invitation", "../erin.txt", "--password-stdin"];
     assertMatch(await refused(73, erin), /sealpost is the folder of dave; give erin another with/);
