@@ -81,3 +81,9 @@ export function isoTime(ms: number): string | null {
 export function timesAsIso(...names: readonly string[]): (key: string, value: unknown) => unknown {
   return (key, value) => names.includes(key) && typeof value === "number" ? isoTime(value) : value;
 }
+
+/** A message, such as that of an error, as a sentence: with a capital and a full stop. */
+export function sentence(message: string): string {
+  const whole = message.charAt(0).toUpperCase() + message.slice(1);
+  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
+}

@@ -7,7 +7,7 @@ import { loadBundle, publicKeyPath, SERVER_NAME } from "../files/key_files.ts";
 import {
   adoptFolder,
   disownFolder,
-  namesIn,
+  fileNamesIn,
   requireOwnFiles,
   STATE_FOLDER,
 } from "../files/own_folders.ts";
@@ -73,7 +73,7 @@ async function previousFingerprint(path: string): Promise<string | null> {
  * keep it.
  */
 export async function adopt(dir: string): Promise<void> {
-  const names = await namesIn(dir);
+  const names = await fileNamesIn(dir);
   if (!names.some((name) => name === CONFIG_FILE || name.endsWith("_private.pem"))) {
     throw new SealpostError(
       "file-missing",

@@ -14,10 +14,7 @@ import { join } from "@std/path";
  * Set to 1 by `deno task` and in the container: whoever starts the program that way says that the
  * current folder is theirs. Whoever only prepares a folder sets no variable.
  */
-export const HERE = "SEALPOST_HERE";
-
-/** The variables that decide which folder is used without being named. */
-export const FOLDER_VARIABLES = [HERE, "HOME", "XDG_CONFIG_HOME", "APPDATA"] as const;
+const OWN_FOLDER_VARIABLE = "SEALPOST_HERE";
 
 /** The folder, in the platform's one, of what the person said of other folders. */
 const LIST = "own_folders";
@@ -49,9 +46,9 @@ function platformPath(): string | null {
   }
 }
 
-/** Whether whoever started the program said that the current folder is theirs: {@linkcode HERE}. */
+/** Whether whoever started the program said that the current folder is theirs: {@linkcode OWN_FOLDER_VARIABLE}. */
 export function isHereOwn(): boolean {
-  return variable(HERE) === "1";
+  return variable(OWN_FOLDER_VARIABLE) === "1";
 }
 
 /**
@@ -78,7 +75,7 @@ export async function isOwnFolder(dir: string): Promise<boolean> {
  * said that it is theirs. Throws `file-io`.
  */
 export async function isNewOrOwn(dir: string): Promise<boolean> {
-  return !await isThere(dir) || (await namesIn(dir)).length === 0 || await isOwnFolder(dir);
+  return !await isThere(dir) || (await fileNamesIn(dir)).length === 0 || await isOwnFolder(dir);
 }
 
 /**
@@ -154,15 +151,15 @@ export async function requireOwnFiles(dir: string, { named }: { named: boolean }
   const uid = Deno.build.os === "windows" ? null : await ownUid(dir);
   await requireOwn(dir, uid, named);
   const state = join(dir, STATE_FOLDER);
-  for (const name of await namesIn(dir)) {
+  for (const name of await fileNamesIn(dir)) {
     if (DECIDES.test(name)) await requireOwn(join(dir, name), uid, named);
   }
   if (!await isThere(state)) return;
-  for (const name of await namesIn(state)) await requireOwn(join(state, name), uid, named);
+  for (const name of await fileNamesIn(state)) await requireOwn(join(state, name), uid, named);
 }
 
 /** The names of what is in `dir`. Throws `file-missing`, `file-io`. */
-export async function namesIn(dir: string): Promise<string[]> {
+export async function fileNamesIn(dir: string): Promise<string[]> {
   try {
     return (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name);
   } catch (error) {

@@ -13,7 +13,7 @@ import {
 } from "./entry.ts";
 
 /** Where an entry is, or was. */
-export interface Place {
+export interface EntryPlace {
   readonly uid: number;
   readonly folder: Folder;
   /** Its number in the folder, from 1. */
@@ -25,15 +25,15 @@ export interface Place {
  * folder of one that was there; `gone`: one that was removed for good; `left`: a place that a move
  * left; `skipped`: UIDs that were never given. An entry appears once, with its last change.
  */
-export type Change =
+export type MailboxChange =
   | { readonly kind: "new"; readonly modseq: number; readonly entry: Entry }
   | {
     readonly kind: "changed";
     readonly modseq: number;
     readonly flags: readonly Flag[];
-  } & Place
-  | { readonly kind: "gone"; readonly modseq: number } & Place
-  | { readonly kind: "left"; readonly modseq: number } & Place
+  } & EntryPlace
+  | { readonly kind: "gone"; readonly modseq: number } & EntryPlace
+  | { readonly kind: "left"; readonly modseq: number } & EntryPlace
   | {
     readonly kind: "skipped";
     readonly modseq: number;
@@ -52,7 +52,7 @@ const PLACE = 16;
  * `kind (1) ‖ modseq (8)`, and then: `new`, the entry; `changed`, `uid (8) ‖ folder (4) ‖ number (4) ‖
  * flags (8)`; `gone` and `left`, `uid (8) ‖ folder (4) ‖ number (4)`; `skipped`, `from (8) ‖ to (8)`.
  */
-export function encodeChange(change: Change): Bytes {
+export function encodeChange(change: MailboxChange): Bytes {
   const head = concat(new Uint8Array([CHANGE_KINDS[change.kind]]), u64(change.modseq));
   switch (change.kind) {
     case "new":
@@ -68,7 +68,7 @@ export function encodeChange(change: Change): Bytes {
 }
 
 /** The inverse of {@linkcode encodeChange}. Throws `format`. */
-export function decodeChange(bytes: Bytes): Change {
+export function decodeChange(bytes: Bytes): MailboxChange {
   const modseq = readU64(bytes, 1);
   if (modseq < 1) throw malformed();
   switch (bytes[0]) {
@@ -104,11 +104,11 @@ export function decodeChange(bytes: Bytes): Change {
   }
 }
 
-function encodePlace({ uid, folder, number }: Place): Bytes {
+function encodePlace({ uid, folder, number }: EntryPlace): Bytes {
   return concat(u64(uid), u32(folderNumber(folder)), u32(number));
 }
 
-function decodePlace(bytes: Bytes): Place {
+function decodePlace(bytes: Bytes): EntryPlace {
   const place = {
     uid: readU64(bytes, HEAD),
     folder: folderOf(readU32(bytes, HEAD + 8)),

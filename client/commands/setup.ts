@@ -5,6 +5,7 @@ import { type Address, formatAddress, parseAddress } from "../../protocol/addres
 import { loadBundle, publicKeyPath, SERVER_NAME } from "../../files/key_files.ts";
 import { MIN_PASSWORD } from "../../protocol/limits.ts";
 import { parseName } from "../../protocol/name.ts";
+import { sentence } from "../../cli/format.ts";
 import { printableJson } from "../../cli/printable.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { passphraseBytes, readInputLine } from "../../cli/secret_input.ts";
@@ -27,7 +28,6 @@ import {
   newcomerAt,
   places,
   readInvitation,
-  sentence,
 } from "../setup/who.ts";
 import { KeyboardWatch } from "../terminal/keyboard_watch.ts";
 import { openTerminal, systemIo, type Terminal } from "../terminal/terminal.ts";

@@ -1,4 +1,4 @@
-import { formatTime } from "../../cli/format.ts";
+import { formatTime, sentence } from "../../cli/format.ts";
 import type { Bytes } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { findFingerprint } from "../../crypto/identity.ts";
@@ -128,11 +128,6 @@ export async function typed(terminal: Terminal, prompt: string): Promise<string>
   const line = await terminal.ask(prompt);
   if (line === null) throw new SealpostError("cancelled", "the input has ended");
   return line.trim();
-}
-
-/** A message of an error as a sentence of its own. */
-export function sentence(message: string): string {
-  return `${message.slice(0, 1).toUpperCase()}${message.slice(1)}.`;
 }
 
 /** Addresses for people. */

@@ -8,16 +8,23 @@ import type { Mail } from "../mail.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { KeyChangedError } from "../state/pins.ts";
 import { drawProgressOn } from "../terminal/progress.ts";
-import { barRows, type Connection, hintBar, type Message, messageLine, topBar } from "./chrome.ts";
+import {
+  barRows,
+  type ConnectionStatus,
+  hintBar,
+  type Message,
+  messageLine,
+  topBar,
+} from "./chrome.ts";
 import { Display, type DisplayIo, type Key } from "./display.ts";
-import { fill, type Frame, type Line, line, type Size, span } from "./frame.ts";
+import { fill, type Line, line, type ScreenContent, type Size, span } from "./frame.ts";
 import { type Action, actionOf } from "./keys.ts";
 import { editLine, EMPTY_INPUT, inputOf, insert, type LineInput } from "./line_input.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { Host, InputOptions, LastMove, Screen } from "./screen.ts";
 import { HelpScreen } from "./screens/help.ts";
 import { ListScreen } from "./screens/list.ts";
-import { sentence } from "./sentence.ts";
+import { sentence } from "../../cli/format.ts";
 import type { Signs } from "./signs.ts";
 import type { Theme } from "./theme.ts";
 import { wrapText } from "./wrap.ts";
@@ -230,7 +237,7 @@ export class App implements Host {
   }
 
   /** What the screen is to show. */
-  frame(size: Size): Frame {
+  frame(size: Size): ScreenContent {
     this.#columns = size.columns;
     const screen = this.#top();
     const bars = barRows(size);
@@ -383,7 +390,7 @@ export class App implements Host {
     })();
   }
 
-  #connection(): Connection {
+  #connection(): ConnectionStatus {
     const { state } = this.mail.connection;
     switch (state.kind) {
       case "online":

@@ -4,7 +4,7 @@ import { hints, type Mode } from "./keys.ts";
 import { type LineInput, window } from "./line_input.ts";
 
 /** How the connection stands, in words, and whether that is worth a warning. */
-export interface Connection {
+export interface ConnectionStatus {
   readonly words: string;
   readonly lost: boolean;
 }
@@ -29,7 +29,7 @@ export function barRows({ rows }: Size): { readonly top: number; readonly bottom
 }
 
 /** The line at the top: where one is, and how the connection stands. */
-export function topBar(where: string, connection: Connection, columns: number): Line {
+export function topBar(where: string, connection: ConnectionStatus, columns: number): Line {
   const state: Line = [span(` ${connection.words} `, "bar")];
   const whole = widthOf(state) + displayWidth(where) + 2 <= columns;
   const right = whole || connection.lost ? state : [];

@@ -7,7 +7,7 @@ import {
   type Terminal,
   TuiAltScreen,
 } from "@earendil-works/pi-tui";
-import { type Frame, type Size, splitAt } from "./frame.ts";
+import { type ScreenContent, type Size, splitAt } from "./frame.ts";
 import { paint, type Theme } from "./theme.ts";
 
 /** A key that was pressed, or a text that was pasted. */
@@ -21,7 +21,7 @@ export interface Key {
 /** Who is told what happens at the terminal. */
 export interface DisplayEvents {
   /** What the screen is to show. */
-  frame(size: Size): Frame;
+  frame(size: Size): ScreenContent;
   /** The next key is not read before this is done. */
   key(key: Key): void | Promise<void>;
   /** The terminal is gone. */

@@ -33,7 +33,7 @@ export interface Spot {
 }
 
 /** What the whole terminal shows, at most as many lines as it has. */
-export interface Frame {
+export interface ScreenContent {
   readonly lines: readonly Line[];
   /** Where the terminal's own cursor is; null to hide it. */
   readonly cursor: Spot | null;

@@ -9,7 +9,7 @@ export interface Header {
 }
 
 /** What a reader shows. All of it is printable. */
-export interface Reading {
+export interface ReaderContent {
   readonly headers: readonly Header[];
   readonly text: string;
   /** What is said below the text: what is attached, what was left out. */
@@ -22,7 +22,7 @@ const LONG_QUOTE = 4;
 const MEASURE = 100;
 
 /** The lines of a message in `columns`. */
-export function layOut(reading: Reading, columns: number, foldQuotes: boolean): Line[] {
+export function layOut(reading: ReaderContent, columns: number, foldQuotes: boolean): Line[] {
   const width = Math.max(10, columns - 2);
   const out: Line[] = [];
   const names = Math.max(0, ...reading.headers.map(({ name }) => name.length)) + 2;

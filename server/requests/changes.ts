@@ -1,5 +1,5 @@
 import { type Bytes, lp, toHex } from "../../crypto/bytes.ts";
-import { type Change, encodeChange } from "../../protocol/change.ts";
+import { encodeChange, type MailboxChange } from "../../protocol/change.ts";
 import type { StoredChange } from "../store/store.ts";
 import type { Handler, RequestContext } from "./request_context.ts";
 
@@ -36,7 +36,7 @@ async function* encoded(
 async function withEntries(
   changes: readonly StoredChange[],
   { store, session }: RequestContext,
-): Promise<Change[]> {
+): Promise<MailboxChange[]> {
   const uids = changes.filter(({ kind }) => kind === "new").flatMap((change) => {
     return "uid" in change ? [change.uid] : [];
   });

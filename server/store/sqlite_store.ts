@@ -1,6 +1,6 @@
 import { type Bytes, equal, random } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
-import { CHANGE_KINDS, type Place } from "../../protocol/change.ts";
+import { CHANGE_KINDS, type EntryPlace } from "../../protocol/change.ts";
 import {
   BUILT_IN_FOLDERS,
   FIRST_OWN_FOLDER,
@@ -816,7 +816,7 @@ function flagsOfRow(row: SqlRow): Flag[] {
   return flagsOf({ low: integer(row, "flags"), high: integer(row, "flags_high") });
 }
 
-function placeOf(row: SqlRow): Place {
+function placeOf(row: SqlRow): EntryPlace {
   return {
     uid: integer(row, "uid"),
     folder: folderOf(integer(row, "folder")),

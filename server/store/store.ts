@@ -1,10 +1,10 @@
 import type { Bytes } from "../../crypto/bytes.ts";
 import type { SealpostError } from "../../crypto/error.ts";
-import type { Change, Place } from "../../protocol/change.ts";
+import type { EntryPlace, MailboxChange } from "../../protocol/change.ts";
 import type { Entry, Flag, Folder } from "../../protocol/entry.ts";
 import type { FolderState } from "../../protocol/folder_state.ts";
 
-export type { Change, Entry, Flag, Folder, FolderState };
+export type { Entry, Flag, Folder, FolderState, MailboxChange };
 
 /** One user's account. Passwords are elsewhere (user_pass.json). */
 export interface Account {
@@ -159,7 +159,7 @@ export interface Delivery {
 }
 
 /** Where a copy went. */
-export interface Placed extends Place {
+export interface Placed extends EntryPlace {
   readonly account: string;
   readonly modseq: number;
 }
@@ -210,8 +210,8 @@ export interface Changed {
 
 /** A change as the store tells of it: of a new entry, only where it is. */
 export type StoredChange =
-  | Exclude<Change, { readonly kind: "new" }>
-  | ({ readonly kind: "new"; readonly modseq: number } & Place);
+  | Exclude<MailboxChange, { readonly kind: "new" }>
+  | ({ readonly kind: "new"; readonly modseq: number } & EntryPlace);
 
 /** A page of changes, and how the mailbox stands: one moment. */
 export interface ChangePage {

@@ -35,8 +35,8 @@ export const OF_THIS_MACHINE: readonly Mutant[] = [
   one(
     "a folder with something in it becomes one's own by keygen",
     "files/own_folders.ts",
-    "(await namesIn(dir)).length === 0 ||",
-    "(await namesIn(dir)).length >= 0 ||",
+    "(await fileNamesIn(dir)).length === 0 ||",
+    "(await fileNamesIn(dir)).length >= 0 ||",
   ),
   one(
     "links in a folder that was found are followed",

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { type Bytes, concat, random, u32, u64 } from "../../crypto/bytes.ts";
-import { type Change, decodeChange, encodeChange } from "../../protocol/change.ts";
+import { decodeChange, encodeChange, type MailboxChange } from "../../protocol/change.ts";
 import { encodeEntry } from "../../protocol/entry.ts";
 import {
   decodeFolderState,
@@ -23,7 +23,7 @@ const entry = {
   bodySize: 4112,
 };
 const place = { uid: 4, folder: 16, number: 2 };
-const CHANGES: readonly Change[] = [
+const CHANGES: readonly MailboxChange[] = [
   { kind: "new", modseq: 9, entry },
   { kind: "changed", modseq: 10, ...place, flags: ["answered", 62] },
   { kind: "gone", modseq: 11, ...place },

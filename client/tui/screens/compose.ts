@@ -1,4 +1,4 @@
-import { formatSize } from "../../../cli/format.ts";
+import { formatSize, sentence } from "../../../cli/format.ts";
 import { resolve } from "@std/path";
 import { isSealpostError, SealpostError } from "../../../crypto/error.ts";
 import { printable } from "../../../cli/printable.ts";
@@ -29,7 +29,6 @@ import type { Key } from "../display.ts";
 import type { Size } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
-import { sentence } from "../sentence.ts";
 import { ChangedKeyScreen } from "./changed_key.ts";
 
 /** A message that is being written. Every change is on the disk, sealed, a second later. */
