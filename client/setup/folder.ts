@@ -18,7 +18,7 @@ import { PROGRAM } from "../../cli/program.ts";
 import { CONFIG_FILE, readConfig } from "../state/config.ts";
 import { keysIn, usualFolder } from "../state/profile.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { typed } from "./who.ts";
+import { askTrimmed } from "./who.ts";
 
 /** What a folder says of an earlier setup, finished or not. */
 export interface Earlier {
@@ -60,7 +60,7 @@ export async function chooseFolder(
   }
   for (;;) {
     const question = `Folder for your keys and files (Enter for ${shown(usual)}): `;
-    const answer = await typed(terminal, question);
+    const answer = await askTrimmed(terminal, question);
     const dir = answer === "" ? usual : withHome(answer);
     const owner = await ownerOf(dir, name);
     if (owner === null) return dir;

@@ -4,7 +4,7 @@ import { type Bundle, findFingerprint, formatFingerprint } from "../../crypto/id
 import { type Address, formatAddress } from "../../protocol/address.ts";
 import { askForBundle } from "../connection/login.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { places, typed } from "./who.ts";
+import { askTrimmed, places } from "./who.ts";
 
 /** A server that answered, and whose key is the right one. */
 export interface FoundServer {
@@ -66,7 +66,10 @@ async function compare(terminal: Terminal, { address, bundle }: FoundServer): Pr
   terminal.print(`  ${fingerprint}`);
   terminal.print("Compare it with the one that whoever runs the server gave you, not by this way.");
   for (;;) {
-    const answer = await typed(terminal, "Is it the same? (yes, no, or paste the one you have) ");
+    const answer = await askTrimmed(
+      terminal,
+      "Is it the same? (yes, no, or paste the one you have) ",
+    );
     if (answer.toLowerCase() === "yes" || answer === fingerprint) return;
     const other = findFingerprint(answer);
     if (other) return requireServer({ address, bundle }, other);

@@ -117,14 +117,14 @@ function unquoted(line: string): string {
 /** Asks for a user's name until it is one. Throws `cancelled`. */
 export async function askName(terminal: Terminal): Promise<string> {
   for (;;) {
-    const name = (await typed(terminal, "Your name on this server: ")).toLowerCase();
+    const name = (await askTrimmed(terminal, "Your name on this server: ")).toLowerCase();
     if (isName(name)) return name;
     terminal.complain("A name has 1 to 32 of a-z 0-9 . _ -, the first a letter or digit.");
   }
 }
 
 /** A line without blanks around it. Throws `cancelled` at the end of the input. */
-export async function typed(terminal: Terminal, prompt: string): Promise<string> {
+export async function askTrimmed(terminal: Terminal, prompt: string): Promise<string> {
   const line = await terminal.ask(prompt);
   if (line === null) throw new SealpostError("cancelled", "the input has ended");
   return line.trim();

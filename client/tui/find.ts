@@ -1,5 +1,5 @@
 import { fold } from "../mailbox/fold.ts";
-import { type Line, textOf } from "./frame.ts";
+import { type Line, lineText } from "./frame.ts";
 
 /** A part of a line of the screen: positions in the text of that line. */
 export interface MatchPart {
@@ -23,7 +23,7 @@ export interface Match {
 export function findIn(lines: readonly Line[], words: string): Match[] {
   const term = spaced(fold(words)).trim();
   if (term === "") return [];
-  const texts = lines.map(textOf);
+  const texts = lines.map(lineText);
   const found: Match[] = [];
   for (let row = 0; row < texts.length;) {
     // A paragraph ends at an empty line. Only one that has the words is looked at by letters.

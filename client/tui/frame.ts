@@ -96,7 +96,7 @@ export function chosen(spans: Line): Line {
 }
 
 /** The text of a line, as tests and searches see it. */
-export function textOf(spans: Line): string {
+export function lineText(spans: Line): string {
   return spans.map(({ text }) => text).join("");
 }
 

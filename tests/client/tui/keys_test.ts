@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { keyOf } from "../../../client/tui/display.ts";
-import { textOf } from "../../../client/tui/frame.ts";
+import { lineText } from "../../../client/tui/frame.ts";
 import { actionOf, hints, KEY_TABLE, keyName, type Mode } from "../../../client/tui/keys.ts";
 import { helpLines } from "../../../client/tui/screens/help.ts";
 
@@ -15,7 +15,7 @@ Deno.test("no key means two things on one screen", () => {
 
 Deno.test("every key of the table does what it says, and the help shows all of them", () => {
   for (const mode of MODES) {
-    const help = helpLines(mode, 120).map(textOf);
+    const help = helpLines(mode, 120).map(lineText);
     for (const { keys, action, help: says } of KEY_TABLE[mode]) {
       for (const key of keys) {
         assertEquals(actionOf(mode, key), action, `${mode} ${key}`);

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { textOf } from "../../../client/tui/frame.ts";
+import { lineText } from "../../../client/tui/frame.ts";
 import {
   cursorIndex,
   EMPTY_LIST,
@@ -65,11 +65,11 @@ Deno.test("every line of a list is exactly as wide as the screen", () => {
       signs: signsFor(true),
       now: Date.UTC(2026, 10, 22, 13),
     }, { columns, rows: 10 });
-    for (const line of lines) assertEquals(displayWidth(textOf(line)), columns, textOf(line));
+    for (const line of lines) assertEquals(displayWidth(lineText(line)), columns, lineText(line));
     if (columns >= 80) {
-      assert(textOf(lines[0] ?? []).startsWith(" N!✓ bob"), textOf(lines[0] ?? []));
+      assert(lineText(lines[0] ?? []).startsWith(" N!✓ bob"), lineText(lines[0] ?? []));
     }
-    assert(textOf(lines[1] ?? []).startsWith("*"));
+    assert(lineText(lines[1] ?? []).startsWith("*"));
   }
 });
 

@@ -11,7 +11,7 @@ import {
   typed,
 } from "../../../client/tui/compose_model.ts";
 import { viewCompose } from "../../../client/tui/compose_view.ts";
-import { fill, span, splitAt, textOf } from "../../../client/tui/frame.ts";
+import { fill, lineText, span, splitAt } from "../../../client/tui/frame.ts";
 import { inputOf, window } from "../../../client/tui/line_input.ts";
 import { layOut } from "../../../client/tui/reader_view.ts";
 import { signsFor } from "../../../client/tui/signs.ts";
@@ -21,12 +21,12 @@ import { emptyDraft } from "../../../client/state/drafts.ts";
 
 Deno.test("a line is cut and split by columns, never within a character", () => {
   const line = [span("日本", "strong"), span("é🙂x")];
-  assertEquals(textOf(fill(line, 3)), "日…");
-  assertEquals(textOf(fill(line, 10)), "日本é🙂x  ");
+  assertEquals(lineText(fill(line, 3)), "日…");
+  assertEquals(lineText(fill(line, 10)), "日本é🙂x  ");
   for (let column = 0; column <= 8; column++) {
     const [before, after] = splitAt(line, column);
-    assertEquals(textOf(before) + textOf(after), "日本é🙂x");
-    assert(displayWidth(textOf(before)) <= column);
+    assertEquals(lineText(before) + lineText(after), "日本é🙂x");
+    assert(displayWidth(lineText(before)) <= column);
   }
 });
 
@@ -53,7 +53,8 @@ Deno.test("a message is laid out with its headers, quotations folded if that is 
     text,
     notes: ["[1: a.png, 5 bytes]"],
   };
-  const lines = (fold: boolean) => layOut(reading, 40, fold).map((line) => textOf(line).trimEnd());
+  const lines = (fold: boolean) =>
+    layOut(reading, 40, fold).map((line) => lineText(line).trimEnd());
   assertEquals(lines(true).slice(0, 2), [" From: bob", ""]);
   assert(lines(true).includes(" [4 quoted lines; T shows them]"));
   assert(lines(false).includes(" > 2"));
@@ -63,14 +64,14 @@ Deno.test("a message is laid out with its headers, quotations folded if that is 
 Deno.test("the bars fit every width, and a lost connection is always seen", () => {
   for (const columns of [10, 40, 80, 200]) {
     const where = "Sealpost  A message with a long title that is cut";
-    const bar = textOf(topBar(where, { words: "offline, again in 5 s", lost: true }, columns));
+    const bar = lineText(topBar(where, { words: "offline, again in 5 s", lost: true }, columns));
     assertEquals(displayWidth(bar), columns);
     if (columns >= 40) assert(bar.includes("offline, again in 5 s"), bar);
-    assertEquals(displayWidth(textOf(hintBar("list", columns))), columns);
+    assertEquals(displayWidth(lineText(hintBar("list", columns))), columns);
     const { line } = messageLine({ kind: "error", text: where }, columns);
-    assertEquals(displayWidth(textOf(line)), columns);
+    assertEquals(displayWidth(lineText(line)), columns);
   }
-  assert(textOf(hintBar("list", 80)).includes("? help"));
+  assert(lineText(hintBar("list", 80)).includes("? help"));
 });
 
 Deno.test("a line of input shows its cursor, and not what is hidden", () => {
@@ -83,7 +84,7 @@ Deno.test("a line of input shows its cursor, and not what is hidden", () => {
     hidden: true,
     choices: [],
   }, 40);
-  assertEquals(textOf(secret.line).trim(), "Password:");
+  assertEquals(lineText(secret.line).trim(), "Password:");
 });
 
 Deno.test("names are found and completed", async () => {
@@ -144,7 +145,7 @@ Deno.test("a composer fits every size, with its cursor on it", () => {
       trust: () => "verified",
       signs: signsFor(true),
     }, { columns, rows });
-    for (const line of view.lines) assertEquals(displayWidth(textOf(line)), columns);
+    for (const line of view.lines) assertEquals(displayWidth(lineText(line)), columns);
     assert(view.lines.length <= rows, `${view.lines.length}`);
     assert(view.cursor.row < rows && view.cursor.column < columns);
   }
