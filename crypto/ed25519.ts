@@ -31,7 +31,7 @@ export async function sign(privateKey: CryptoKey, message: Bytes): Promise<Bytes
 /**
  * Whether `signature` is one of `message` under a key from {@linkcode importEd25519Public}. A
  * signature of another length than 64, or whose S is not below the group order (RFC 8032, section
- * 5.1.7), is none: nobody can turn a signature into another one.
+ * 5.1.7), is not valid: nobody can turn a signature into another one.
  */
 export async function verify(
   publicKey: CryptoKey,

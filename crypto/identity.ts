@@ -116,7 +116,7 @@ export function formatFingerprint(fp: Bytes): string {
 
 /**
  * The fingerprint in `text`: `SHA256:` and base64 as {@linkcode formatFingerprint} writes it, or 64
- * hexadecimal digits, in groups or not. Null if `text` is none.
+ * hexadecimal digits, in groups or not. Null if `text` is no fingerprint.
  */
 export function findFingerprint(text: string): Bytes | null {
   const compact = text.replace(/\s+/g, "");
@@ -125,7 +125,7 @@ export function findFingerprint(text: string): Bytes | null {
   return base64 === undefined ? null : fromBase64(`${base64}=`);
 }
 
-/** The fingerprint in `text`, as {@linkcode findFingerprint} finds it. Throws `format` if it is none. */
+/** The fingerprint in `text`, as {@linkcode findFingerprint} finds it. Throws `format` if it is not one. */
 export function parseFingerprint(text: string): Bytes {
   const fp = findFingerprint(text);
   if (fp !== null) return fp;

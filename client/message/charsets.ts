@@ -47,7 +47,7 @@ function lenient(bytes: Bytes, cut: boolean): DecodedText {
   return { text, problem: null };
 }
 
-/** The text of `bytes` in `charset`, whose name is in lower case; null if that is none. */
+/** The text of `bytes` in `charset`, whose name is in lower case; null if there is no such charset. */
 function decodeAs(charset: string, bytes: Bytes, cut: boolean): DecodedText | null {
   const text = decodeKnown(charset, bytes, cut);
   if (text === null) return null;

@@ -9,7 +9,7 @@ const GRAVE = 0x60;
 /** Bytes of a line that go beyond its data: some programs add a checksum. */
 const MAX_EXTRA = 2;
 
-/** The name in a line that begins uuencoded data; null if it is none. */
+/** The name in a line that begins uuencoded data; null if it does not begin any. */
 export function readUuBegin(line: Uint8Array): string | null {
   if (line[0] !== 0x62 || line.length > 300) return null;
   const text = new TextDecoder().decode(line);
