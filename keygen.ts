@@ -89,7 +89,7 @@ export async function keygen(options: KeygenOptions): Promise<void> {
     );
   }
   if (name === SERVER_NAME) written.push(...await addExampleUsers(dir, hints));
-  else written.push(...await furnish(dir, serverPem, hints));
+  else written.push(...await addClientFiles(dir, serverPem, hints));
   hints.push(...await claim(dir, made));
   const fingerprint = formatFingerprint(identity.bundle.fp);
   const encrypted = passphrase !== undefined;
@@ -174,7 +174,11 @@ async function newPassphrase(): Promise<Bytes> {
 }
 
 /** What a client's folder has beside its keys. */
-async function furnish(dir: string, serverPem: string | null, hints: string[]): Promise<Written[]> {
+async function addClientFiles(
+  dir: string,
+  serverPem: string | null,
+  hints: string[],
+): Promise<Written[]> {
   const files = join(dir, "files");
   await ensurePrivateDir(files);
   const written: Written[] = [{ role: "files", path: files, note: "for what you want to send" }];

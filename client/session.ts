@@ -68,9 +68,9 @@ export interface SessionOptions {
   readonly announce: (line: string) => void;
   /** Keys and state, if they are open already. */
   readonly person?: LocalUser;
-  /** How the password is come by, if not from a file, the environment or a question; it is wiped. */
+  /** Gives the password, in the place of a file, the environment or a question; it is wiped. */
   readonly password?: () => Promise<Bytes>;
-  /** How the own password in the place of a one-time one is come by, if not by asking. */
+  /** Gives the own password that replaces a one-time one, in the place of a question. */
   readonly newPassword?: () => Promise<string>;
 }
 

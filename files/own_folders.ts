@@ -56,7 +56,11 @@ export function isHereOwn(): boolean {
  * the platform's. False where it cannot be found out, as for a user with the HOME of another.
  */
 export async function isOwnFolder(dir: string): Promise<boolean> {
-  if (isHereOwn()) return true;
+  return isHereOwn() || await isKept(dir);
+}
+
+/** Whether `dir` is the platform's folder, or one that {@linkcode adoptFolder} kept. */
+async function isKept(dir: string): Promise<boolean> {
   const platform = platformFolder();
   if (platform === null) return false;
   try {
@@ -83,7 +87,7 @@ export async function isNewOrOwn(dir: string): Promise<boolean> {
  * there is none to keep it in. Throws `disk-full`, `file-io`.
  */
 export async function adoptFolder(dir: string): Promise<boolean> {
-  if (await isOwnFolder(dir)) return true;
+  if (await isKept(dir)) return true;
   const platform = platformFolder();
   if (platform === null) return false;
   const path = await realPath(dir);
@@ -92,10 +96,13 @@ export async function adoptFolder(dir: string): Promise<boolean> {
   return true;
 }
 
-/** {@linkcode adoptFolder} for a folder that was made just now; false also where that fails. */
+/**
+ * {@linkcode adoptFolder} for a folder that was made just now, unless {@linkcode HERE} does without;
+ * false also where that fails.
+ */
 export async function claimFolder(dir: string): Promise<boolean> {
   try {
-    return await adoptFolder(dir);
+    return isHereOwn() || await adoptFolder(dir);
   } catch (error) {
     // The folder is what was asked for; that it has to be named is told.
     if (isSealpostError(error)) return false;
@@ -178,6 +185,11 @@ async function ownUid(dir: string): Promise<number | null> {
       await Deno.remove(path);
     }
   } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw refused(
+        `nothing can be written in ${dir}, so it is not used; use a folder of your own with --dir`,
+      );
+    }
     throw wrapFileError(error, `make a file in ${dir}`);
   }
 }
@@ -198,8 +210,8 @@ async function requireOwn(path: string, uid: number | null, named: boolean): Pro
   if (uid === null) return;
   if (info.uid !== uid && !(named && info.uid === ROOT)) {
     throw refused(
-      `${path} belongs to another user of this machine, so it is not used; if it is meant for you, ` +
-        `run: chown ${uid} ${shellWord(path)}`,
+      `${path} belongs to another user of this machine, so it is not used; run the command as ` +
+        `that user, or if it is meant for you: chown ${uid} ${shellWord(path)}`,
     );
   }
   if (((info.mode ?? 0) & OTHERS_WRITE) === 0) return;
