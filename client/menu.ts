@@ -67,7 +67,7 @@ export class Menu {
     this.#mail = mail;
     this.#connect = connect;
     this.#files = join(dir, FILES);
-    mail.onStale = ({ asOf }) => terminal.complain(`(offline, as of ${formatTime(asOf)})`);
+    mail.onStale = ({ asOf }) => terminal.printError(`(offline, as of ${formatTime(asOf)})`);
   }
 
   /** Called when the server says that something came. */
@@ -101,11 +101,11 @@ export class Menu {
     if (state.kind === "online") {
       if (this.#told === null) return;
       this.#told = null;
-      this.#terminal.complain("(connected again)");
+      this.#terminal.printError("(connected again)");
       await this.#attempt(() => this.#flushOutbox());
     } else if (state.kind === "offline" && this.#told !== state.why) {
       this.#told = state.why;
-      this.#terminal.complain(
+      this.#terminal.printError(
         `(not connected: ${printable(state.why)}${
           state.retryAt === Infinity ? "" : "; it is tried again by itself"
         })`,
@@ -124,7 +124,7 @@ export class Menu {
     const { sent, refused } = await this.#mail.flushOutbox();
     if (sent > 0) this.#terminal.print(`${sent} waiting message(s) went out.`);
     const notSent = notSentLine(refused);
-    if (notSent !== null) this.#terminal.complain(notSent);
+    if (notSent !== null) this.#terminal.printError(notSent);
   }
 
   /** Does one thing; an error is told and the menu goes on, unless the connection is gone. */
@@ -134,7 +134,7 @@ export class Menu {
     } catch (error) {
       if (!isSealpostError(error) || !this.#survivable(error)) throw error;
       const more = error instanceof KeyChangedError ? "; here menu item 8 does that" : "";
-      this.#terminal.complain(printable(error.message) + more);
+      this.#terminal.printError(printable(error.message) + more);
       // Nobody watches a pipe: whoever runs it learns from the exit code.
       if (!this.#terminal.interactive) Deno.exitCode = exitCodeFor(error.code);
     }
@@ -206,7 +206,7 @@ export class Menu {
   }
 
   async #deliver(autosaved: AutosavedDraft | null, parts: Draft): Promise<void> {
-    const note = (line: string) => this.#terminal.complain(line);
+    const note = (line: string) => this.#terminal.printError(line);
     if (autosaved) {
       autosaved.set({ ...parts, id: autosaved.draft.id });
       await autosaved.save();
@@ -237,7 +237,7 @@ export class Menu {
         return () => Promise.resolve(value);
       } catch (error) {
         if (!isSealpostError(error) || !this.#survivable(error) || line.trim() === "") throw error;
-        this.#terminal.complain(printable(error.message));
+        this.#terminal.printError(printable(error.message));
       }
     }
   }
@@ -301,7 +301,7 @@ export class Menu {
     const items = await this.#mail.list({ folder: "inbox", limit: LISTED });
     this.#listed = items;
     if (renewed) {
-      this.#terminal.complain(
+      this.#terminal.printError(
         "the server made this mailbox anew since you last looked: ask whoever runs it why",
       );
     }

@@ -113,8 +113,9 @@ async function openKeys(
       wipe(...given);
     }
   }
-  const complain = (error: SealpostError) => terminal.complain(`not unlocked: ${error.message}`);
-  const { identity, others } = await unlockKeys(dir, name, life, ask, complain);
+  const printError = (error: SealpostError) =>
+    terminal.printError(`not unlocked: ${error.message}`);
+  const { identity, others } = await unlockKeys(dir, name, life, ask, printError);
   return [identity, ...others];
 }
 
@@ -289,7 +290,7 @@ export async function askPassphrase(
         `SEALPOST_PASSPHRASE, or give it once to "${PROGRAM} unlock"; nothing was done`,
     );
   }
-  if (attempt > 1) terminal.complain("That passphrase does not open it.");
+  if (attempt > 1) terminal.printError("That passphrase does not open it.");
   return await terminal.askSecret(`Passphrase of the private key of ${name}: `);
 }
 
@@ -341,13 +342,13 @@ export async function askNewPassword(
     if (!first || !second) throw new SealpostError("cancelled", "no new password was chosen");
     const [text, again] = [fromUtf8(first), fromUtf8(second)];
     wipe(first, second);
-    if (text !== again) terminal.complain("The two are not the same.");
+    if (text !== again) terminal.printError("The two are not the same.");
     else {
       const wrong = [...text].length < MIN_PASSWORD
         ? `That has fewer than ${MIN_PASSWORD} characters.`
         : await problem(text);
       if (wrong === null) return text;
-      terminal.complain(wrong);
+      terminal.printError(wrong);
     }
   }
 }

@@ -60,7 +60,7 @@ export async function withMail<T>(
     dir: profile.dir,
     useTicket: true,
     cache: !options.noCache && profile.config.cache !== false,
-    announce: (line) => terminal.complain(line),
+    announce: (line) => terminal.printError(line),
     retries: 2,
     ...defined({ offline }),
     ...defined({ passwordFile: options.passwordFile }),
@@ -74,7 +74,7 @@ export async function withMail<T>(
     announceRecovered(terminal, mail.drafts);
     const flushed = await flush(mail, offline !== undefined);
     const notSent = notSentLine(flushed.refused);
-    if (notSent !== null) terminal.complain(notSent);
+    if (notSent !== null) terminal.printError(notSent);
     return await work({
       terminal,
       profile,
@@ -116,7 +116,7 @@ async function flush(mail: Mail, offline: boolean): Promise<Flushed> {
 export function announceRecovered(terminal: Terminal, drafts: Drafts): void {
   for (const id of drafts.recovered) {
     const short = shortDraftId(id);
-    terminal.complain(
+    terminal.printError(
       `A text was left in an editor and is draft ${short} now; "drafts show ${short}" shows it.`,
     );
   }
@@ -126,7 +126,7 @@ export function announceRecovered(terminal: Terminal, drafts: Drafts): void {
 function tellStale(terminal: Terminal): (stale: Stale) => void {
   let told = false;
   return ({ asOf, why }) => {
-    if (!told) terminal.complain(printable(`offline, as of ${formatTime(asOf)} (${why})`));
+    if (!told) terminal.printError(printable(`offline, as of ${formatTime(asOf)} (${why})`));
     told = true;
   };
 }
@@ -149,7 +149,7 @@ export function tellSent(
     terminal.print(`${waits === null ? "Sent to" : "Waits in the outbox for"} ${names}: ${short}`);
   }
   if (waits === null) return;
-  terminal.complain(printable(waits.message));
+  terminal.printError(printable(waits.message));
   Deno.exitCode = waits.code === "offline" ? 75 : exitCodeFor(waits.code);
 }
 

@@ -53,7 +53,7 @@ async function withDrafts(
 export async function listDrafts(options: CommonOptions): Promise<void> {
   await withDrafts(options, async ({ terminal, profile, drafts, printJson }) => {
     const { drafts: found, unreadable } = await drafts.list();
-    for (const line of unreadable) terminal.complain(printable(line));
+    for (const line of unreadable) terminal.printError(printable(line));
     if (options.json) return printJson(found.map((draft) => toJson(draft, profile.name)));
     if (found.length === 0) return terminal.print("No drafts.");
     const rows = found.map((draft) => [
@@ -134,7 +134,7 @@ export async function sendSavedDraft(options: DraftOptions): Promise<void> {
     tellSent(
       context,
       draft,
-      await sendDraft(mail, draft, { note: (line) => terminal.complain(line) }),
+      await sendDraft(mail, draft, { note: (line) => terminal.printError(line) }),
     );
   }, "write");
 }

@@ -36,7 +36,7 @@ export async function inbox(options: InboxOptions): Promise<void> {
     const { mail, terminal, json, printJson } = context;
     const { renewed } = await mail.refresh();
     if (renewed) {
-      terminal.complain("the server made this mailbox anew since you last looked; ask why");
+      terminal.printError("the server made this mailbox anew since you last looked; ask why");
     }
     const filtered = options.unread || from !== null || since > 0;
     const items = await mail.list({

@@ -60,7 +60,7 @@ export async function withServer<T>(
     person,
     useTicket: true,
     cache: profile.config.cache !== false,
-    announce: (line) => terminal.complain(line),
+    announce: (line) => terminal.printError(line),
     ...defined({ passwordFile }),
   });
   try {

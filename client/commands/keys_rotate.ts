@@ -62,7 +62,7 @@ export async function rotateKeys(options: RotateOptions): Promise<void> {
     dir,
     useTicket: false,
     cache: profile.config.cache !== false,
-    announce: (line: string) => terminal.complain(line),
+    announce: (line: string) => terminal.printError(line),
     ...defined({ passwordFile: options.passwordFile }),
   };
   if (await NextKeys.waiting(dir, name)) {
@@ -118,7 +118,7 @@ async function change(
   try {
     // What waits is sealed under the old key, under which nothing is taken afterwards.
     const notSent = notSentLine((await mail.flushOutbox()).refused);
-    if (notSent !== null) terminal.complain(notSent);
+    if (notSent !== null) terminal.printError(notSent);
     const made = await makeIdentity(identity.bundle.rsaBits);
     using keys = await NextKeys.prepare(dir, name, made, passphrase);
     const next: Identity = forgetPkcs8(made);
@@ -175,7 +175,7 @@ async function askNewPassphrase(terminal: Terminal): Promise<Bytes> {
       "a new passphrase is asked for at a terminal only, without SEALPOST_PASSPHRASE",
     );
   }
-  terminal.complain("The passphrase must not be your login password: the server sees that one.");
+  terminal.printError("The passphrase must not be your login password: the server sees that one.");
   for (;;) {
     const first = await terminal.askSecret("New passphrase: ");
     const second = first && await terminal.askSecret("Once more: ");
@@ -185,7 +185,7 @@ async function askNewPassphrase(terminal: Terminal): Promise<Bytes> {
     const same = equal(first, second);
     wipe(second);
     if (same) return passphraseBytes(fromUtf8(first));
-    terminal.complain("The two are not the same.");
+    terminal.printError("The two are not the same.");
   }
 }
 

@@ -26,7 +26,7 @@ export async function logout(options: LogoutOptions): Promise<void> {
       dir,
       useTicket: true,
       cache: profile.config.cache !== false,
-      announce: (line) => terminal.complain(line),
+      announce: (line) => terminal.printError(line),
       ...defined({ passwordFile: options.passwordFile }),
     });
     try {

@@ -59,7 +59,7 @@ export async function listOutbox(options: CommonOptions): Promise<void> {
     const { terminal, name, printJson } = context;
     const { rows, unknown } = await readRows(context);
     for (const path of unknown) {
-      terminal.complain(printable(`${path}: where it was to go is not known any more`));
+      terminal.printError(printable(`${path}: where it was to go is not known any more`));
     }
     if (options.json) return printJson(rows.map((row) => toJson(row, name)));
     if (rows.length === 0) return terminal.print("Nothing waits to be sent.");

@@ -46,7 +46,7 @@ export async function passwd(options: PasswdOptions): Promise<void> {
       person,
       useTicket,
       cache: profile.config.cache !== false,
-      announce: (line) => terminal.complain(line),
+      announce: (line) => terminal.printError(line),
       password: () => Promise.resolve(password.slice()),
       ...newPassword ? { newPassword } : {},
     });
@@ -90,7 +90,7 @@ async function renew(
     return true;
   } catch (error) {
     if (!isSealpostError(error)) throw error;
-    terminal.complain(`there is no new ticket (${error.message}); the next command asks for it`);
+    terminal.printError(`there is no new ticket (${error.message}); the next command asks for it`);
     return false;
   } finally {
     wipe(bytes);

@@ -48,17 +48,19 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
     else for (const line of listing(result.found)) printRow(terminal, line);
     if (!json && result.matches === 0) terminal.print("Nothing was found.");
     if (result.matches > result.found.length) {
-      terminal.complain(`(the newest ${result.found.length} of ${result.matches} are shown)`);
+      terminal.printError(`(the newest ${result.found.length} of ${result.matches} are shown)`);
     }
     const closed = result.unindexed.length - large;
     if (closed > 0) {
-      terminal.complain(
+      terminal.printError(
         `The texts of ${closed} messages were not searched: ` +
           (options.noCache ? "--no-cache keeps none" : "they were never opened here") +
           "; --fetch gets them.",
       );
     }
-    if (large > 0) terminal.complain(`${large} messages are too large to be fetched for a search.`);
+    if (large > 0) {
+      terminal.printError(`${large} messages are too large to be fetched for a search.`);
+    }
   }, "read");
 }
 

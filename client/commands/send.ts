@@ -89,7 +89,7 @@ export async function writeAndSend(
   const { terminal, mail } = context;
   const { file, below, forwarded } = source;
   const sending = {
-    note: (line: string) => terminal.complain(line),
+    note: (line: string) => terminal.printError(line),
     ...forwarded && { forwarded },
   };
   const whole = (text: string) => below === undefined ? text : `${text}\n${below}`;

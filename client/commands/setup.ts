@@ -80,7 +80,7 @@ export async function setup(options: SetupOptions): Promise<void> {
 }
 
 async function run(terminal: Terminal, options: SetupOptions): Promise<void> {
-  const say = (line = "") => options.json ? terminal.complain(line) : terminal.print(line);
+  const say = (line = "") => options.json ? terminal.printError(line) : terminal.print(line);
   const own = await ownPassword(terminal, options);
   const { dir, name, address, oneTime } = await settle(terminal, options, say);
   const keys = await openKeys({ terminal, dir, name, say }, oneTime);
@@ -150,7 +150,7 @@ async function settle(
         if (!typed || !isSealpostError(error, "unreachable", "timeout", "connection-lost")) {
           throw error;
         }
-        terminal.complain(sentence(error.message));
+        terminal.printError(sentence(error.message));
       }
     }
   }

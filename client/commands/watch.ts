@@ -53,7 +53,7 @@ export async function watch(options: WatchOptions): Promise<void> {
     reconnect: true,
     offline: "read",
     onMail: () => bell.ring(),
-    announce: (line) => terminal.complain(line),
+    announce: (line) => terminal.printError(line),
     ...defined({ passwordFile: options.passwordFile }),
   });
   using stop = new Stop(() => bell.ring());
@@ -109,7 +109,7 @@ async function tell(terminal: Terminal, options: WatchOptions, item: Item): Prom
   if (options.notify) await notify(terminal, hooks, arrival);
   if (!options.exec || !hooks) return;
   const code = await hooks.run(arrival);
-  if (code !== 0) terminal.complain(`The command for ${shortId(id)} ended with code ${code}.`);
+  if (code !== 0) terminal.printError(`The command for ${shortId(id)} ended with code ${code}.`);
 }
 
 async function notify(
@@ -127,7 +127,7 @@ async function notify(
 function tellState(terminal: Terminal, state: ConnectionState): void {
   if (state.kind !== "offline" || state.retryAt === Infinity) return;
   const seconds = Math.max(1, Math.round((state.retryAt - Date.now()) / 1000));
-  terminal.complain(printable(`Offline: ${state.why}; trying again in ${seconds} s.`));
+  terminal.printError(printable(`Offline: ${state.why}; trying again in ${seconds} s.`));
 }
 
 /** Something that wakes whoever waits for it; a ring that nobody waits for is kept. */

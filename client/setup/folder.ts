@@ -64,7 +64,7 @@ export async function chooseFolder(
     const dir = answer === "" ? usual : withHome(answer);
     const owner = await ownerOf(dir, name);
     if (owner === null) return dir;
-    terminal.complain(`${shown(dir)} is the folder of ${owner}; choose another for ${name}.`);
+    terminal.printError(`${shown(dir)} is the folder of ${owner}; choose another for ${name}.`);
     usual = name;
   }
 }

@@ -109,14 +109,14 @@ async function choosePassphrase(
     if (first === null) throw new SealpostError("cancelled", "the input has ended");
     if (first.length === 0) return null;
     if (fromUtf8(first) === oneTime) {
-      terminal.complain("That is the password of your invitation, which the server knows.");
+      terminal.printError("That is the password of your invitation, which the server knows.");
       wipe(first);
       continue;
     }
     const second = await terminal.askSecret("The same again: ");
     if (second && equal(first, second)) return first;
     wipe(first);
-    terminal.complain("The two are not the same.");
+    terminal.printError("The two are not the same.");
   }
 }
 

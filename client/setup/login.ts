@@ -66,7 +66,7 @@ export async function firstLogin(
         // The invitation was used, by this setup before it was interrupted.
         password = () => Promise.resolve(own);
       } else if (terminal.interactive && attempt < TRIES) {
-        terminal.complain(
+        terminal.printError(
           `The server does not accept that password for ${name} and these keys. ` +
             (oneTime === null
               ? `Either it is wrong, or ${name} has keys on another machine: then press Ctrl-C and ` +

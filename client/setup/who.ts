@@ -81,7 +81,7 @@ export async function askNewcomer(terminal: Terminal): Promise<Newcomer> {
       return newcomerAt(text, undefined);
     } catch (error) {
       if (!isSealpostError(error, "format", "usage", "login-refused")) throw error;
-      terminal.complain(printable(sentence(error.message)));
+      terminal.printError(printable(sentence(error.message)));
     }
   }
 }
@@ -119,7 +119,7 @@ export async function askName(terminal: Terminal): Promise<string> {
   for (;;) {
     const name = (await askTrimmed(terminal, "Your name on this server: ")).toLowerCase();
     if (isName(name)) return name;
-    terminal.complain("A name has 1 to 32 of a-z 0-9 . _ -, the first a letter or digit.");
+    terminal.printError("A name has 1 to 32 of a-z 0-9 . _ -, the first a letter or digit.");
   }
 }
 

@@ -97,7 +97,7 @@ export async function confirmMissingAttachment(
   const word = missingAttachment(draft);
   if (word === null) return;
   const what = `The text says "${printable(word)}", but nothing is attached.`;
-  if (!terminal.interactive) return terminal.complain(`note: ${what}`);
+  if (!terminal.interactive) return terminal.printError(`note: ${what}`);
   const answer = await terminal.ask(`${what} Send it all the same? (Y/N) `);
   if (/^y(es)?$/i.test(answer?.trim() ?? "")) return;
   throw new SealpostError("cancelled", "nothing was sent; attach the file and send again");

@@ -72,7 +72,7 @@ export interface Terminal {
    */
   print(line?: string): void;
   /** Writes a line to standard error, in the same way. */
-  complain(line: string): void;
+  printError(line: string): void;
 }
 
 /** What a terminal is made of. */
@@ -136,10 +136,10 @@ export function handedOver(terminal: Terminal, whole: () => WholeScreen | null):
       if (screen) screen.say(line ?? "");
       else terminal.print(line);
     },
-    complain: (line) => {
+    printError: (line) => {
       const screen = whole();
       if (screen) screen.say(line);
-      else terminal.complain(line);
+      else terminal.printError(line);
     },
   };
 }
@@ -174,7 +174,7 @@ class LineTerminal implements Terminal {
     this.#writeLine("output", this.#io.outputIsTerminal, line);
   }
 
-  complain(line: string): void {
+  printError(line: string): void {
     this.#writeLine("error", this.#io.errorIsTerminal, line);
   }
 

@@ -136,12 +136,12 @@ async function saveOrAsk(terminal: Terminal, autosaved: AutosavedDraft): Promise
     try {
       const { id } = await autosaved.save();
       const short = shortDraftId(id);
-      return terminal.complain(
+      return terminal.printError(
         `Kept as draft ${short}: "drafts send ${short}" sends it, "drafts edit ${short}" opens it.`,
       );
     } catch (error) {
       if (!isSealpostError(error)) throw error;
-      terminal.complain(`Your text is not saved: ${printable(error.message)}`);
+      terminal.printError(`Your text is not saved: ${printable(error.message)}`);
       if (!terminal.interactive) return;
       if (!await rescue(terminal, autosaved)) return;
     }
@@ -169,7 +169,7 @@ async function rescue(terminal: Terminal, autosaved: AutosavedDraft): Promise<bo
           return false;
         } catch (error) {
           if (!isSealpostError(error)) throw error;
-          terminal.complain(printable(error.message));
+          terminal.printError(printable(error.message));
         }
         break;
       }
@@ -236,7 +236,7 @@ export async function editDraft(
     if (await editInFile(drafts, autosaved, (id) => tools.edit(id))) changed = true;
     const problem = headerProblem(autosaved.draft);
     if (problem === null) return changed;
-    terminal.complain(`This cannot be sent: ${printable(problem)}`);
+    terminal.printError(`This cannot be sent: ${printable(problem)}`);
     const answer = await terminal.ask("Edit it again? (Y/n) ");
     if (answer === null || /^n/i.test(answer.trim())) {
       throw new SealpostError("cancelled", "nothing was sent");

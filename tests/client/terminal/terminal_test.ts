@@ -168,7 +168,7 @@ Deno.test("what is printed and what is complained of go to their streams", () =>
   const { terminal, io } = scripted();
   terminal.print("out");
   terminal.print();
-  terminal.complain("error");
+  terminal.printError("error");
   assertEquals([io.output, io.errors], ["out\n\n", "error\n"]);
 });
 
@@ -179,7 +179,7 @@ Deno.test("a long line fits a terminal, and goes through a pipe as it is", () =>
     const io = new FakeIo([], { terminal: isTerminal });
     const terminal = openTerminal({ pipedSecrets: true }, io);
     terminal.print(line);
-    terminal.complain(line);
+    terminal.printError(line);
     assertEquals([io.output, io.errors], Array(2).fill(isTerminal ? broken : `${line}\n`));
   }
 });
