@@ -3,9 +3,10 @@ import { assert } from "@std/assert";
 import { type Bytes, toHex, utf8 } from "../../crypto/bytes.ts";
 import { isSealpostError } from "../../crypto/error.ts";
 import { changedJson } from "./fuzz_json.ts";
+import { FULL } from "../support/full.ts";
 
-/** Inputs that each parser is given; SEALPOST_FUZZ_RUNS of them in .ci/run, and whenever one likes. */
-export const RUNS = Number(Deno.env.get("SEALPOST_FUZZ_RUNS") ?? 10_000);
+/** Inputs that each parser is given; SEALPOST_FUZZ_RUNS gives any other number. */
+export const RUNS = Number(Deno.env.get("SEALPOST_FUZZ_RUNS") ?? (FULL ? 100_000 : 2000));
 
 /** Inputs that are made from one number of fast-check's. */
 const BATCH = 200;

@@ -8,7 +8,7 @@ import { REFUSAL_TEXT } from "../../protocol/plaintext.ts";
 import { sleep } from "../../protocol/timer.ts";
 import { changing } from "../support/relay.ts";
 import { waitFor } from "../support/wait.ts";
-import { type End, endOf, FULL } from "./arena.ts";
+import { type End, endOf, EVERYTHING } from "./arena.ts";
 import { besiege } from "./attack.ts";
 import { MESSAGE } from "./man_in_the_middle/messages.ts";
 import type { Siege } from "./siege.ts";
@@ -47,7 +47,7 @@ attack(
       return strangers;
     };
     const memory = [];
-    for (let round = 0; round < (FULL ? 10 : 2); round++) {
+    for (let round = 0; round < (EVERYTHING ? 10 : 2); round++) {
       const strangers = await wave();
       assertEquals(new Set(present(strangers)).size, 1000);
       // There is room for a thousand: the one who came first makes room for who logs in now.

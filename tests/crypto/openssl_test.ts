@@ -7,6 +7,7 @@ import { formatPem, parsePem, type PemBlock } from "../../crypto/pem.ts";
 import { decryptPkcs8 } from "../../crypto/pkcs8.ts";
 import { importEd25519Private } from "../../crypto/ed25519.ts";
 import { importRsaPrivate } from "../../crypto/rsa.ts";
+import { testInFullUnless } from "../support/full.ts";
 import { newIdentityOf } from "../support/identities.ts";
 import { assertRefusedAsync, testUnless } from "./support.ts";
 
@@ -91,7 +92,7 @@ testUnless(reason, "openssl reads the private RSA and Ed25519 blocks of a plain 
   await openssl(formatPem(label, der), "pkey", "-check", "-noout");
 });
 
-testUnless(
+testInFullUnless(
   reason,
   "openssl reads the private RSA and Ed25519 blocks of an encrypted file",
   async () => {
@@ -180,7 +181,7 @@ testUnless(reason, "openssl decrypts the encrypted ML-KEM block step by step", a
   assertEquals(info.sequence().oid(), ML_KEM_OID);
 });
 
-testUnless(
+testInFullUnless(
   reason,
   "decryptPkcs8() opens what openssl encrypted, with scrypt and PBKDF2",
   async () => {

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
 import { matchesSafetyNumber, type NamedKey, safetyNumber } from "../../crypto/safety_number.ts";
 import { assertRefused } from "./support.ts";
+import { FULL } from "../support/full.ts";
 
 const key = (name: string, first: number): NamedKey => {
   return { name, fp: Uint8Array.from({ length: 32 }, (_, i) => first + i) };
@@ -39,7 +40,7 @@ Deno.test("both sides see the same number, and each shows what the other expects
       assert(/^SEALPOST1:[A-Z2-7]{103}$/.test(one.shown), one.shown);
       assert(matchesSafetyNumber(one, `\n ${other.shown.slice(0, 70)}\n${other.shown.slice(70)} `));
     }),
-    { numRuns: 20 },
+    { numRuns: FULL ? 20 : 3 },
   );
 });
 
@@ -62,7 +63,7 @@ Deno.test("any change of a key or a name gives another number and another text",
       assertNotEquals(after.shown, before.shown);
       assertEquals(matchesSafetyNumber(before, safetyNumber(other, ALICE).shown), false);
     }),
-    { numRuns: 30 },
+    { numRuns: FULL ? 30 : 5 },
   );
 });
 

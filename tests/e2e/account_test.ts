@@ -2,8 +2,8 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { testUnless } from "../crypto/support.ts";
 import { permissionsOf } from "../support/command.ts";
+import { testInFullUnless } from "../support/full.ts";
 import { ended, Group } from "../support/group.ts";
 import { type Build, MAIN, type Outcome, passwordOf, Program, run } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
@@ -141,7 +141,7 @@ Deno.test("keys stay unlocked, passwords change, and tickets are forgotten by co
   });
 });
 
-testUnless(
+testInFullUnless(
   await whyNoTmux(),
   "on a terminal the passphrase is asked for once, and a new password twice",
   async () => {

@@ -2,6 +2,7 @@ import { defined } from "../../crypto/defined.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { sealpost } from "../support/command.ts";
+import { testInFull } from "../support/full.ts";
 import { makeGroup } from "../support/group_folder.ts";
 import { type Outcome, passwordOf, ServerProcess } from "../support/program.ts";
 
@@ -158,7 +159,7 @@ Deno.test("after a login the commands need no password, and a wrong one is not a
   });
 });
 
-Deno.test("what the commands refuse is one line and the right exit code", async () => {
+testInFull("what the commands refuse is one line and the right exit code", async () => {
   await withGroup(async ({ dir, as }) => {
     ok(await as("alice", ["status"]));
     for (

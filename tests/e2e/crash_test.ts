@@ -5,6 +5,7 @@ import { isSealpostError } from "../../crypto/error.ts";
 import type { Identity } from "../../crypto/identity.ts";
 import { loadIdentity } from "../../files/key_files.ts";
 import { checkStore } from "../../server/maintenance/fsck.ts";
+import { FULL } from "../support/full.ts";
 import {
   type Copy,
   fetchBody,
@@ -22,9 +23,9 @@ const NAMES = ["alice", "bob", "carol"];
 /** Connections of each of them. */
 const WIDTH = 2;
 /** How often the server is killed: few times here, 200 times by `deno task test:crash`. */
-const ROUNDS = Number(Deno.env.get("SEALPOST_CRASH_ROUNDS") ?? 8);
+const ROUNDS = Number(Deno.env.get("SEALPOST_CRASH_ROUNDS") ?? (FULL ? 8 : 3));
 /** A mailbox does not grow beyond about this many entries, so that each round can look at all. */
-const FULL = 60;
+const MOST_ENTRIES = 60;
 
 const LIMITS = ["--messages-per-minute", "off"];
 
@@ -144,7 +145,7 @@ class Crashes {
           .filter(({ copy }) => copy.uid !== null && copy.removal === "none" && !touched.has(copy));
         const chosen = pick(mine)?.copy;
         const what = below(10);
-        if (chosen && (what < 2 || mine.length > FULL)) {
+        if (chosen && (what < 2 || mine.length > MOST_ENTRIES)) {
           const uids = [chosen.uid ?? 0];
           touched.add(chosen);
           if (what === 0) {

@@ -6,6 +6,7 @@ import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
 import { buildFor, shell } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
+import { stepInFull } from "../support/full.ts";
 import { ROOT, run, ServerProcess } from "../support/program.ts";
 import { filesBelow } from "../support/search.ts";
 import { whyNoTmux } from "../support/tmux.ts";
@@ -82,7 +83,7 @@ testUnless(missing, "a person writes in an editor and reads in a pager", async (
     assertMatch(text, /bob wrote:\n> one\n>\n> two\n\nmy answer\nmy answer$/m);
   });
 
-  await t.step("headers that cannot be read lose nothing", async () => {
+  await stepInFull(t, "headers that cannot be read lose nothing", async () => {
     const env = await editor(people, `printf 'To: bob\\nDear Bob,\\nhello\\n' > "$1"`);
     {
       await using screen = await people.at("alice", ["send", "-t", "bob"], { env });
@@ -106,7 +107,7 @@ testUnless(missing, "a person writes in an editor and reads in a pager", async (
     await noDrafts();
   });
 
-  await t.step("an editor that is not there or fails is told of", async () => {
+  await stepInFull(t, "an editor that is not there or fails is told of", async () => {
     for (
       const [EDITOR, why] of [
         ["/nonexistent/editor", "your editor cannot be started"],

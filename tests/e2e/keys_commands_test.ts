@@ -2,8 +2,8 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { formatContactCard } from "../../protocol/contact_card.ts";
-import { testUnless } from "../crypto/support.ts";
 import { permissionsOf, sealpost } from "../support/command.ts";
+import { stepInFull, testInFullUnless } from "../support/full.ts";
 import { Group } from "../support/group.ts";
 import { identityOf } from "../support/identities.ts";
 import { withControl } from "../support/operator.ts";
@@ -131,23 +131,27 @@ Deno.test("keys are listed, compared, handed on and accepted by commands", async
     assertEquals(await states(), { bob: "in-person", carol: "unverified" });
   });
 
-  await t.step("a text with another key, or of another server, changes nothing", async () => {
-    const mallory = await identityOf("mallory");
-    const server = { host: "elsewhere.example", port: 1 };
-    const card = (name: string, serverFp = mallory.bundle.fp) =>
-      formatContactCard({ name, server, serverFp, made: Date.now() }, mallory);
-    const other = await as("alice", ["keys", "import", "-"], { input: await card("bob") });
-    refused(other, 77, "elsewhere.example:1");
-    const known = await as("alice", ["keys", "import", "-", "--any-server"], {
-      input: await card("bob"),
-    });
-    refused(known, 77, "keys trust bob");
-    const import0 = ["keys", "import", "-", "--any-server"];
-    const alike = ok(await as("alice", import0, { input: await card("b0b") }));
-    assertStringIncludes(alike, "This is not bob.");
-    assertEquals(await states(), { b0b: "by-file", bob: "in-person", carol: "unverified" });
-    assertStringIncludes(ok(await as("alice", ["keys", "list"])), "; this is not b0b\n");
-  });
+  await stepInFull(
+    t,
+    "a text with another key, or of another server, changes nothing",
+    async () => {
+      const mallory = await identityOf("mallory");
+      const server = { host: "elsewhere.example", port: 1 };
+      const card = (name: string, serverFp = mallory.bundle.fp) =>
+        formatContactCard({ name, server, serverFp, made: Date.now() }, mallory);
+      const other = await as("alice", ["keys", "import", "-"], { input: await card("bob") });
+      refused(other, 77, "elsewhere.example:1");
+      const known = await as("alice", ["keys", "import", "-", "--any-server"], {
+        input: await card("bob"),
+      });
+      refused(known, 77, "keys trust bob");
+      const import0 = ["keys", "import", "-", "--any-server"];
+      const alike = ok(await as("alice", import0, { input: await card("b0b") }));
+      assertStringIncludes(alike, "This is not bob.");
+      assertEquals(await states(), { b0b: "by-file", bob: "in-person", carol: "unverified" });
+      assertStringIncludes(ok(await as("alice", ["keys", "list"])), "; this is not b0b\n");
+    },
+  );
 
   await t.step(
     "a key that changed loses its mark, and is taken when its name is given",
@@ -201,7 +205,7 @@ Deno.test("keys are listed, compared, handed on and accepted by commands", async
   });
 });
 
-testUnless(
+testInFullUnless(
   await whyNoTmux(),
   "on a terminal the number and the code are shown, and the answer is remembered",
   async () => {

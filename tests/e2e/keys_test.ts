@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { testUnless } from "../crypto/support.ts";
+import { stepInFull } from "../support/full.ts";
 import { CHOICE, ended, Group, LOGIN_REFUSED, sending, SENT } from "../support/group.ts";
 import { passwordOf, Program, run } from "../support/program.ts";
 
@@ -149,7 +150,8 @@ Deno.test("keys and passwords come from where they should, and from nowhere else
     await Deno.writeTextFile(path, own);
   });
 
-  await t.step(
+  await stepInFull(
+    t,
     "an encrypted private key takes its passphrase from the environment or a pipe",
     async () => {
       const env = { SEALPOST_PASSPHRASE: "correct horse" };
@@ -195,7 +197,7 @@ Deno.test("keys and passwords come from where they should, and from nowhere else
     },
   );
 
-  await t.step("the server's private key can be encrypted too", async () => {
+  await stepInFull(t, "the server's private key can be encrypted too", async () => {
     await group.server.stop();
     const env = { SEALPOST_PASSPHRASE: "for the server" };
     const { code } = await run([

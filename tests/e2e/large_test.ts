@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { nativeArgon2 } from "../../crypto/argon2.ts";
-import { testUnless } from "../crypto/support.ts";
+import { testInFullUnless } from "../support/full.ts";
 import { largeTrip } from "../support/large.ts";
 
 /** What no process may need, however large the attachment. */
@@ -14,7 +14,7 @@ const MOST_MEMORY_OF_A_SERVER = nativeArgon2 ? MOST_MEMORY : MOST_MEMORY + 5 * 2
 
 const notLinux = Deno.build.os === "linux" ? null : "the peak of memory is read from /proc";
 
-testUnless(
+testInFullUnless(
   notLinux,
   "a 64 MiB attachment comes out byte for byte, in less than 200 MB",
   async () => {

@@ -1,6 +1,7 @@
 // The limits of titles, contents and whole messages, met before anything is uploaded.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { testInFull } from "../support/full.ts";
 import {
   CHOICE,
   ended,
@@ -13,7 +14,7 @@ import {
 } from "../support/group.ts";
 import { Relay } from "../support/relay.ts";
 
-Deno.test("titles, contents and messages have limits that are told", async (t) => {
+testInFull("titles, contents and messages have limits that are told", async (t) => {
   await using group = await Group.start(["alice", "bob"], { serve: ["--max-message", "8MiB"] });
   await group.bind("alice", "bob");
   const put = async (file: string, data: string | Uint8Array) => {

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { SIZE_A, SIZE_B, SIZE_C, SIZE_D, SIZE_E } from "../../protocol/handshake.ts";
 import { VERDICT_SIZE } from "../../protocol/request.ts";
+import { testInFull } from "../support/full.ts";
 import { ended, Group, LOGIN_REFUSED } from "../support/group.ts";
 import { passwordOf, run } from "../support/program.ts";
 import { Relay, type Run } from "../support/relay.ts";
@@ -161,23 +162,26 @@ Deno.test("a client that has another server's public key says so, and has sent n
   assertEquals(group.log.includes("login"), false, group.log);
 });
 
-Deno.test("after ten wrong guesses a name waits, at one address, whether or not it exists", async () => {
-  await using group = await Group.start(["alice", "nobody"]);
-  await group.bind("alice");
-  await edit(group, (users) => delete users.nobody);
-  await Promise.all(["alice", "nobody"].map(async (name) => {
-    for (let i = 0; i < 10; i++) {
-      const { code, stderr } = await group.logIn(name, `guess ${i}`);
-      assertEquals({ code, stderr }, { code: 77, stderr: `sealpost: ${LOGIN_REFUSED}\n` });
-    }
-    const { code, stderr } = await group.logIn(name, passwordOf(name));
-    assertEquals(code, 75);
-    assertEquals(
-      stderr,
-      "sealpost: too many wrong guesses for this name from your address; try again in 15 min\n",
-    );
-  }));
-});
+testInFull(
+  "after ten wrong guesses a name waits, at one address, whether or not it exists",
+  async () => {
+    await using group = await Group.start(["alice", "nobody"]);
+    await group.bind("alice");
+    await edit(group, (users) => delete users.nobody);
+    await Promise.all(["alice", "nobody"].map(async (name) => {
+      for (let i = 0; i < 10; i++) {
+        const { code, stderr } = await group.logIn(name, `guess ${i}`);
+        assertEquals({ code, stderr }, { code: 77, stderr: `sealpost: ${LOGIN_REFUSED}\n` });
+      }
+      const { code, stderr } = await group.logIn(name, passwordOf(name));
+      assertEquals(code, 75);
+      assertEquals(
+        stderr,
+        "sealpost: too many wrong guesses for this name from your address; try again in 15 min\n",
+      );
+    }));
+  },
+);
 
 Deno.test("a client that talks to something else is told so", async () => {
   await using group = await Group.start(["alice"]);

@@ -1,6 +1,7 @@
 // The menu, answered from a pipe as a script would.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { testInFull } from "../support/full.ts";
 import {
   CHOICE,
   Group,
@@ -183,7 +184,7 @@ Deno.test("the menu works from a pipe, with all its answers at once", async (t) 
   });
 });
 
-Deno.test("a correspondent's other key stops mail to him until it is accepted", async () => {
+testInFull("a correspondent's other key stops mail to him until it is accepted", async () => {
   await using group = await Group.start(["alice", "bob"]);
   await group.bind("bob");
   await group.talk("alice", sending({ to: "bob", title: "before", contents: { typed: "x" } }));

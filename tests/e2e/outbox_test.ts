@@ -1,6 +1,7 @@
 // Messages when the connection or the server fails under them: none is lost, none comes twice.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { stepInFull } from "../support/full.ts";
 import {
   CHOICE,
   ended,
@@ -107,7 +108,7 @@ Deno.test("a message goes out exactly once, whatever fails while it is sent", as
     await arrivesOnce("unanswered", 2);
   });
 
-  await t.step("a byte is changed on its way", async () => {
+  await stepInFull(t, "a byte is changed on its way", async () => {
     await using relay = Relay.start(group.server.address, {
       hook: (piece, { direction, offset }) => {
         const at = (1 << 20) - offset;
@@ -122,7 +123,7 @@ Deno.test("a message goes out exactly once, whatever fails while it is sent", as
     await arrivesOnce("changed", 3);
   });
 
-  await t.step("the client is killed during the upload", async () => {
+  await stepInFull(t, "the client is killed during the upload", async () => {
     let alice: ReturnType<Group["connect"]> | null = null;
     await using relay = Relay.start(group.server.address, {
       hook: (piece, { direction, offset }) => {

@@ -19,6 +19,7 @@ import { parseAddress } from "../../protocol/address.ts";
 import { loadBundle, loadIdentity } from "../../files/key_files.ts";
 import { NextKeys } from "../../files/next_keys.ts";
 import { sealpost } from "../support/command.ts";
+import { stepInFull } from "../support/full.ts";
 import { makeGroup } from "../support/group_folder.ts";
 import { newIdentityOf } from "../support/identities.ts";
 import { messageText } from "../support/message_text.ts";
@@ -252,7 +253,7 @@ Deno.test("a change of keys that is broken off anywhere is finished or taken bac
     assertEquals(place.keys("alice").filter((file) => next.includes(file)), []);
   });
 
-  await t.step("a key with a passphrase: the new one has it too", async () => {
+  await stepInFull(t, "a key with a passphrase: the new one has it too", async () => {
     const path = join(dir, "alice_private.pem");
     const passphrase = utf8("correct horse");
     const open = await newIdentityFromPem(Deno.readTextFileSync(path));

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
+import { testInFullUnless } from "../support/full.ts";
 import { withControl } from "../support/operator.ts";
 import { makeGroup } from "../support/group_folder.ts";
 import { type Build, MAIN, type Outcome, run, ServerProcess } from "../support/program.ts";
@@ -178,7 +179,7 @@ testUnless(
   },
 );
 
-testUnless(missing, "somebody without an invitation compares fingerprints", async () => {
+testInFullUnless(missing, "somebody without an invitation compares fingerprints", async () => {
   await using place = await Newcomers.start();
   await Deno.writeTextFile(
     place.path("server", "user_pass.json"),
@@ -215,7 +216,7 @@ testUnless(missing, "somebody without an invitation compares fingerprints", asyn
   assertMatch(text, /Go on with\n {2}cd carol\n/);
 });
 
-testUnless(
+testInFullUnless(
   missing,
   "what is typed while setup makes keys is not shown, and is no password",
   async () => {

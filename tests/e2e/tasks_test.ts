@@ -3,6 +3,7 @@ import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
 import { shell } from "../support/command.ts";
+import { testInFullUnless } from "../support/full.ts";
 import { Group } from "../support/group.ts";
 import { passwordOf, ROOT } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
@@ -96,7 +97,7 @@ testUnless(
 /** What waits for a person, or is tried for real above. */
 const REAL = ["serve", "connect", "keygen", "setup", "man"];
 
-testUnless(missing, "no task asks for a right at a terminal: the others", async () => {
+testInFullUnless(missing, "no task asks for a right at a terminal: the others", async () => {
   const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
   const names = Object.keys(tasks).filter((name) => tasks[name].startsWith("deno task -q as:"));
   const folder = await Deno.makeTempDir({ prefix: "tasks-" });

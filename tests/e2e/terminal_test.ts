@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { testUnless } from "../crypto/support.ts";
+import { testInFullUnless } from "../support/full.ts";
 import {
   CHOICE,
   Group,
@@ -232,7 +233,7 @@ testUnless(
   },
 );
 
-testUnless(
+testInFullUnless(
   missing,
   "a wrong password and a wrong passphrase are told on a terminal too",
   async () => {

@@ -1,6 +1,7 @@
 // user_pass.json as an operator edits it, before the server starts and while it runs.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { stepInFull } from "../support/full.ts";
 import {
   CHOICE,
   ended,
@@ -131,41 +132,45 @@ Deno.test("user_pass.json is edited while the server runs", async (t) => {
     assertStringIncludes((await group.talk("alice", [])).stdout, CHOICE);
   });
 
-  await t.step("a file that is damaged, or gone, stops the start with its place", async () => {
-    await group.server.stop();
-    const good = await Deno.readTextFile(path);
-    const start = () => run(["serve", "--listen", "127.0.0.1:0"], { cwd: group.dir });
-    const cases: [text: string, problem: RegExp][] = [
-      ['{\n  "alice": "one"\n  "bob": "two"\n}', /:3:3: expected a comma/],
-      ['{\n  "alice": secret\n}', /:2:12: /],
-      ['{\n  "Alice": "one",\n  "alice": "two"\n}', /:3:3: .*alice.* line 2/],
-      ['{ "../etc": "one" }', /:1:3: a name is/],
-      ['["alice"]', /:1:1: expected an object/],
-      ["", /:1:1: /],
-      ['{ "alice": "$argon2id$v=19$m=1$x" }', /:1:12: /],
-    ];
-    for (const [text, problem] of cases) {
-      await write(text);
-      const { code, stdout, stderr } = await start();
-      assertEquals({ code, stdout }, { code: 78, stdout: "" }, text);
-      assertMatch(
-        stderr,
-        new RegExp(`^sealpost: server/user_pass\\.json${problem.source}.*\n$`),
-        text,
+  await stepInFull(
+    t,
+    "a file that is damaged, or gone, stops the start with its place",
+    async () => {
+      await group.server.stop();
+      const good = await Deno.readTextFile(path);
+      const start = () => run(["serve", "--listen", "127.0.0.1:0"], { cwd: group.dir });
+      const cases: [text: string, problem: RegExp][] = [
+        ['{\n  "alice": "one"\n  "bob": "two"\n}', /:3:3: expected a comma/],
+        ['{\n  "alice": secret\n}', /:2:12: /],
+        ['{\n  "Alice": "one",\n  "alice": "two"\n}', /:3:3: .*alice.* line 2/],
+        ['{ "../etc": "one" }', /:1:3: a name is/],
+        ['["alice"]', /:1:1: expected an object/],
+        ["", /:1:1: /],
+        ['{ "alice": "$argon2id$v=19$m=1$x" }', /:1:12: /],
+      ];
+      for (const [text, problem] of cases) {
+        await write(text);
+        const { code, stdout, stderr } = await start();
+        assertEquals({ code, stdout }, { code: 78, stdout: "" }, text);
+        assertMatch(
+          stderr,
+          new RegExp(`^sealpost: server/user_pass\\.json${problem.source}.*\n$`),
+          text,
+        );
+        assert(!/one|two|secret/.test(stderr), stderr);
+        assertEquals(await Deno.readTextFile(path), text);
+      }
+      await Deno.remove(path);
+      const { code, stderr } = await start();
+      assertEquals(code, 78);
+      assertMatch(stderr, /^sealpost: there is no server\/user_pass\.json.*\n$/);
+      await write(good);
+      await group.restart();
+      assertStringIncludes(
+        (await group.talk("alice", sending({ to: "bob", title: "x", contents: { typed: "x" } })))
+          .stdout,
+        SENT,
       );
-      assert(!/one|two|secret/.test(stderr), stderr);
-      assertEquals(await Deno.readTextFile(path), text);
-    }
-    await Deno.remove(path);
-    const { code, stderr } = await start();
-    assertEquals(code, 78);
-    assertMatch(stderr, /^sealpost: there is no server\/user_pass\.json.*\n$/);
-    await write(good);
-    await group.restart();
-    assertStringIncludes(
-      (await group.talk("alice", sending({ to: "bob", title: "x", contents: { typed: "x" } })))
-        .stdout,
-      SENT,
-    );
-  });
+    },
+  );
 });

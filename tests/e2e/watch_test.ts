@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
 import { buildFor } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
+import { testInFull } from "../support/full.ts";
 import { passwordOf, Program } from "../support/program.ts";
 import { Relay } from "../support/relay.ts";
 import { whyNoTmux } from "../support/tmux.ts";
@@ -10,7 +11,7 @@ import { waitFor } from "../support/wait.ts";
 
 const posix = Deno.build.os === "windows" ? "there is no shell" : null;
 
-Deno.test("a line that nobody vouches for does not silence a watch", async () => {
+testInFull("a line that nobody vouches for does not silence a watch", async () => {
   await using people = await Commanding.start(["alice", "bob"]);
   const [host = "", port] = people.group.server.address.split(":");
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

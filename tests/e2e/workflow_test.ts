@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { inFolder, permissionsOf, taskLine } from "../support/command.ts";
+import { testInFull } from "../support/full.ts";
 import {
   CHOICE,
   ended,
@@ -17,7 +18,7 @@ import {
 import { FROM_SOURCE, MAIN, Program, ROOT, run, ServerProcess } from "../support/program.ts";
 import { filesBelow } from "../support/search.ts";
 
-Deno.test("the demo shows two people writing to each other, and ends well", async () => {
+testInFull("the demo shows two people writing to each other, and ends well", async () => {
   assertStringIncludes(await taskLine("demo"), " tools/demo.ts");
   await inFolder(async (folder) => {
     const { code, stdout, stderr } = await run([], {

@@ -1,9 +1,8 @@
-/** Whether long messages are damaged in every byte: in .ci/run, and whenever one likes. */
-const EVERY = Deno.env.get("SEALPOST_EVERY_BYTE") === "1";
+import { FULL } from "./full.ts";
 
 /** Bytes at either end of which each is damaged. */
-const ENDS = 128;
-const STRIDE = 8;
+const ENDS = 32;
+const STRIDE = 64;
 
 /** 0 up to `count`. */
 export function upTo(count: number): number[] {
@@ -11,12 +10,12 @@ export function upTo(count: number): number[] {
 }
 
 /**
- * Where to damage a message of `size` bytes: everywhere with SEALPOST_EVERY_BYTE=1, else in the first
- * and the last 128 bytes, and in one of each eight between, with every bit in its turn.
+ * Where to damage a message of `size` bytes: everywhere in full, else in the first and the last 32
+ * bytes, and in one of each 64 between, with every bit in its turn.
  */
 export function positionsIn(size: number): number[] {
   return upTo(size).filter((at) =>
-    EVERY || at < ENDS || at >= size - ENDS ||
+    FULL || at < ENDS || at >= size - ENDS ||
     at % STRIDE === Math.floor(at / STRIDE) % STRIDE
   );
 }

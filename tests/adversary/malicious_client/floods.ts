@@ -7,11 +7,12 @@ import { encodeEnvelope } from "../../../protocol/envelope.ts";
 import { FRAME_HEADER, FrameKind, MAX_DATA } from "../../../protocol/frame.ts";
 import { MAX_RECORD_PLAINTEXT } from "../../../protocol/record.ts";
 import { formatMessageId, newMessageId } from "../../../protocol/uuid.ts";
-import { FULL } from "../arena.ts";
+import { EVERYTHING } from "../arena.ts";
 import { attack } from "./attack.ts";
 import { Intruder, rawFrame } from "../intruder.ts";
 import { bytesOf, deliver, uploadOf } from "../mail.ts";
 import { MAX_PARTIALS, UPLOADS_NAME } from "../../../server/store/partial_uploads.ts";
+import { FULL } from "../../support/full.ts";
 import { filesBelow } from "../../support/search.ts";
 import { waitFor } from "../../support/wait.ts";
 import type { Siege } from "../siege.ts";
@@ -44,18 +45,18 @@ function full(frame: Bytes): Bytes {
 }
 
 attack(
-  "a hundred uploads at once that never finish keep nobody else from sending, and go without a trace",
+  "many uploads at once that never finish keep nobody else from sending, and go without a trace",
   async (siege) => {
     const unfinished = async () => {
       const names = await filesBelow(join(siege.arena.group.path("server"), "mail", UPLOADS_NAME));
       return names.filter((name) => name.endsWith(".body"));
     };
     const memory: number[] = [];
-    for (let round = 0; round < (FULL ? 6 : 2); round++) {
+    for (let round = 0; round < (EVERYTHING ? 6 : FULL ? 2 : 1); round++) {
       const sessions: Intruder[] = [];
       for (const name of ["alice", "bob"]) {
         const chain = await siege.chain(name);
-        for (let i = 0; i < 50; i++) {
+        for (let i = 0; i < (FULL ? 50 : 10); i++) {
           const session = await chain.next();
           sessions.push(session);
           // Another message each: of one and the same only one upload goes on at a time.
@@ -109,7 +110,7 @@ attack(
     await siege.mark();
     const before = await siege.arena.memory();
     const sessions: Intruder[] = [];
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < (FULL ? 20 : 5); i++) {
       const session = await chain.next();
       // 240 MB to read for each.
       for (let n = 0; n < 60; n++) await session.request({ op: "fetch", uid });
@@ -141,7 +142,7 @@ attack("floods of pings, cancels and empty records do nothing but pass", async (
   const chain = await siege.chain("alice");
   await siege.mark();
   const before = await siege.arena.memory();
-  const rounds = FULL ? 500 : 25;
+  const rounds = EVERYTHING ? 500 : 25;
   const ping = rawFrame(FrameKind.ping, 0, new Uint8Array(9));
   await t.step("pings whose answers nobody reads", async () => {
     const session = await chain.next();

@@ -15,7 +15,7 @@ import { FrameKind } from "../../../protocol/frame.ts";
 import { MAX_RECORD, MIN_RECORD } from "../../../protocol/record.ts";
 import { TICKET_LABEL } from "../../../protocol/resumption.ts";
 import { changing, type Direction, type Line, type Part } from "../../support/relay.ts";
-import { type End, endOf, flipped, FULL, inParallel, positions } from "../arena.ts";
+import { type End, endOf, EVERYTHING, flipped, inParallel, positions } from "../arena.ts";
 import { attack } from "./attack.ts";
 import { type HeldTicket, Intruder, resumption } from "../intruder.ts";
 import { leaveMail } from "../mail.ts";
@@ -293,7 +293,7 @@ attack(
       }
     };
     await t.step("on its way to the server", async () => {
-      const all = new Set([...bounds([A, C, E]), 2, 3, ...FULL ? positions(0, E.to, 1) : []]);
+      const all = new Set([...bounds([A, C, E]), 2, 3, ...EVERYTHING ? positions(0, E.to, 1) : []]);
       await inParallel([...all], WIDTH, (at) => cut("up", at));
       await siege.unharmed();
     });

@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { ClientSession } from "../../../client/connection/client_session.ts";
 import { type Bytes, concat, random } from "../../../crypto/bytes.ts";
 import { MAX_RECORD, MIN_RECORD } from "../../../protocol/record.ts";
-import { type End, endOf, FULL } from "../arena.ts";
+import { type End, endOf, EVERYTHING } from "../arena.ts";
 import { attack } from "./attack.ts";
 import { Target } from "./target.ts";
 
@@ -16,7 +16,7 @@ const IMPOSSIBLE = [
   ...Array.from({ length: MIN_RECORD }, (_, length) => length),
   ...[1, 2, 3, 17, 256, 1000].map((more) => MAX_RECORD + more),
   ...Array.from(
-    { length: FULL ? 500 : 10 },
+    { length: EVERYTHING ? 500 : 10 },
     () => MAX_RECORD + 1 + below(2 ** 24 - MAX_RECORD - 2),
   ),
   2 ** 17,
@@ -52,7 +52,7 @@ attack("a record of an impossible length ends the session at its third byte", as
     await siege.unharmed({ tickets: true });
   });
   await t.step("towards the client", async () => {
-    for (const length of FULL ? IMPOSSIBLE : IMPOSSIBLE.filter((_, i) => i % 4 === 0)) {
+    for (const length of EVERYTHING ? IMPOSSIBLE : IMPOSSIBLE.filter((_, i) => i % 4 === 0)) {
       const target = new Target();
       const { result } = await siege.once(target.hook, async (address) => {
         const { connection } = await siege.arena.logIn("alice", address);
