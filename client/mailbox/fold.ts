@@ -35,28 +35,79 @@ export interface Range {
   readonly to: number;
 }
 
+/** Units of a text that are folded at a time. */
+const BLOCK = 4096;
+
+/** A part of a text, and where its folded form begins in that of the whole. */
+interface Block {
+  readonly from: number;
+  readonly to: number;
+  /** Units of the folded text before this block. */
+  readonly start: number;
+  /** Whether what comes before ends with a space, into which another one at the beginning goes. */
+  readonly spaced: boolean;
+}
+
 /**
  * Where `term`, folded and collapsed, stands first in `text`, which is neither; null if it does not.
+ * Takes linear time, and reads no more of a long text than it must: a text is folded block by block,
+ * since no letter is folded differently for its neighbours, and only where the term was found character
+ * by character.
  */
 export function locate(text: string, term: string): Range | null {
-  let folded = "";
-  /** For every unit of `folded`, where the character it is of begins and ends. */
-  const places: Range[] = [];
-  let at = 0;
-  for (const character of text) {
-    const to = at + character.length;
-    let piece = collapse(fold(character));
-    if (piece.startsWith(" ") && folded.endsWith(" ")) piece = piece.slice(1);
-    for (let i = 0; i < piece.length; i++) places.push({ from: at, to });
-    folded += piece;
-    at = to;
-    // No more of a long text than it takes.
-    const found = folded.length >= term.length
-      ? folded.indexOf(term, folded.length - piece.length - term.length)
-      : -1;
-    if (found < 0) continue;
-    const [first, last] = [places[found], places[found + term.length - 1]];
-    return first && last ? { from: first.from, to: last.to } : null;
+  if (term === "") return null;
+  const blocks: Block[] = [];
+  /** The last units of what was folded so far: too few to be the term. */
+  let tail = "";
+  let size = 0;
+  let spaced = false;
+  for (let from = 0; from < text.length;) {
+    const to = endOfBlock(text, from);
+    blocks.push({ from, to, start: size, spaced });
+    const piece = foldPart(text.slice(from, to), spaced);
+    const joined = tail + piece;
+    const found = joined.indexOf(term);
+    if (found >= 0) {
+      const first = size - tail.length + found;
+      const last = first + term.length - 1;
+      return {
+        from: characterAt(text, blocks, first).from,
+        to: characterAt(text, blocks, last).to,
+      };
+    }
+    size += piece.length;
+    tail = joined.slice(joined.length - Math.min(joined.length, term.length - 1));
+    if (piece !== "") spaced = piece.endsWith(" ");
+    from = to;
   }
   return null;
+}
+
+/** The character of `text` of which unit `unit` of the folded text is. */
+function characterAt(text: string, blocks: readonly Block[], unit: number): Range {
+  const block = blocks.findLast(({ start }) => start <= unit);
+  let { start = 0, spaced = false } = block ?? {};
+  let from = block?.from ?? 0;
+  for (const character of text.slice(from, block?.to)) {
+    const to = from + character.length;
+    const piece = foldPart(character, spaced);
+    start += piece.length;
+    if (start > unit) return { from, to };
+    if (piece !== "") spaced = piece.endsWith(" ");
+    from = to;
+  }
+  return { from, to: from };
+}
+
+/** A part of a text, folded and collapsed, after one that ends with a space or does not. */
+function foldPart(part: string, spaced: boolean): string {
+  const folded = collapse(fold(part));
+  return spaced && folded.startsWith(" ") ? folded.slice(1) : folded;
+}
+
+/** Where a block that begins at `from` ends: never within a pair of surrogates. */
+function endOfBlock(text: string, from: number): number {
+  const to = Math.min(from + BLOCK, text.length);
+  const pair = to < text.length && (text.codePointAt(to - 1) ?? 0) > 0xffff;
+  return pair ? to - 1 : to;
 }

@@ -55,3 +55,61 @@ Deno.test("a word is located wherever the folded text has it, in any text", () =
     assert(collapse(fold(whole.slice(range.from, range.to))).includes(term.trim()));
   }));
 });
+
+/** What `locate` must give, character by character: slow, and simple. */
+function slowLocate(text: string, term: string) {
+  let folded = "";
+  const places: { from: number; to: number }[] = [];
+  let at = 0;
+  for (const character of text) {
+    const to = at + character.length;
+    let piece = collapse(fold(character));
+    if (piece.startsWith(" ") && folded.endsWith(" ")) piece = piece.slice(1);
+    for (let i = 0; i < piece.length; i++) places.push({ from: at, to });
+    folded += piece;
+    at = to;
+  }
+  const found = term === "" ? -1 : folded.indexOf(term);
+  const [first, last] = [places[found], places[found + term.length - 1]];
+  return first && last ? { from: first.from, to: last.to } : null;
+}
+
+Deno.test("the place of a word is that of a simple model, across all borders of a long text", () => {
+  const unit = fc.oneof(
+    fc.constantFrom(
+      "a",
+      "b",
+      " ",
+      "\n",
+      "ß",
+      "é",
+      "e\u0301",
+      "ﬁ",
+      "🙂",
+      "\u00ad",
+      "Σ",
+      "\ud83d",
+      "한",
+    ),
+    fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
+  );
+  const some = fc.array(unit, { maxLength: 12 }).map((units) => units.join(""));
+  fc.assert(
+    fc.property(some, some, fc.integer({ min: 4080, max: 4110 }), some, (a, b, length, c) => {
+      // The word stands about the border of two blocks, and in a short text too.
+      const filler = (a || "x").repeat(Math.ceil(length / (a.length || 1))).slice(0, length);
+      const term = collapse(fold(b)).trim();
+      for (const text of [filler + b + c, a + b + c, filler + filler + b + c]) {
+        assertEquals(locate(text, term), slowLocate(text, term));
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+Deno.test("what is folded part by part is what is folded as a whole", () => {
+  fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 40 }), fc.nat(40), (text, at) => {
+    const whole = text.slice(0, at).isWellFormed() ? at : at + 1;
+    assertEquals(fold(text.slice(0, whole)) + fold(text.slice(whole)), fold(text));
+  }));
+});
