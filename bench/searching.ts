@@ -48,7 +48,8 @@ export async function searchKept(count: number, size: number, runs: number): Pro
         await cache.putText(uid, utf8(JSON.stringify(kept(uid, text))));
       }
     }
-    const never = { openItem: () => Promise.reject(new Error("nothing is to be opened")) };
+    const never = () => Promise.reject(new Error("nothing is to be opened"));
+    const sources = { opener: { openItem: never }, own: "bob", written: never };
     const results: Searched[] = [];
     for (let i = 0; i < runs; i++) {
       const inMemory = await time(() => {
@@ -58,7 +59,7 @@ export async function searchKept(count: number, size: number, runs: number): Pro
         return Promise.resolve();
       });
       const ms = await time(async () => {
-        const { matches } = await search(cache, never, ["nowhere"], { folder: null, limit: 50 });
+        const { matches } = await search(cache, sources, ["nowhere"], { folder: null, limit: 50 });
         if (matches !== 0) throw new Error("found");
       });
       results.push({ search: ms, inMemory });

@@ -43,6 +43,8 @@ import {
 } from "./mailbox/search.ts";
 import { type DisplayedMessage, readForDisplay } from "./mailbox/show.ts";
 import type { State } from "./state/state.ts";
+import { keepSentBody } from "./mailbox/keep_sent.ts";
+import { unsealBody } from "./message/unseal.ts";
 import { fetchOlder, type LocalMailbox, sync, type Synced } from "./mailbox/sync.ts";
 import type { TemporaryMessage } from "./message/temporary_message.ts";
 
@@ -531,7 +533,32 @@ export class Mail {
 
   /** Looks for `query`, words and phrases in quotes, in what was fetched. Asks no server for bodies. */
   search(query: string, options: SearchOptions): Promise<SearchResult> {
-    return search(this.cache, this.#opener, parseQuery(query), options);
+    const sources = {
+      opener: this.#opener,
+      own: this.name,
+      written: (opened: Opened) => this.#keptText(opened),
+    };
+    return search(this.cache, sources, parseQuery(query), options);
+  }
+
+  /** The text of a message whose body is kept here; null if it is not, or is damaged. */
+  async #keptText(opened: Opened): Promise<DisplayedMessage | null> {
+    const { entry } = opened;
+    const body = await this.#bodies?.read(entry) ?? null;
+    if (!body) return null;
+    try {
+      await using message = await unsealBody(
+        opened,
+        entry.header,
+        body,
+        entry.bodySize,
+        this.tempFolder(),
+      );
+      return await readForDisplay(message);
+    } catch (error) {
+      if (isSealpostError(error, "disk-full") || !isSealpostError(error)) throw error;
+      return null;
+    }
   }
 
   /** Sets and clears flags, and moves to `folder` if that is given. */
@@ -583,6 +610,7 @@ export class Mail {
           const pins = await this.#unconfirmed(request);
           return pins.length === 0 ? null : unconfirmedKeys(pins);
         },
+        onSent: (one) => keepSentBody(one, this.#bodies),
         onProgress,
       });
     });

@@ -58,6 +58,12 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
           "; --fetch gets them.",
       );
     }
+    if (result.cut > 0) {
+      terminal.printError(
+        `The texts of ${result.cut} messages are too long to be searched whole: only their beginning ` +
+          "was; `read --raw ID` gives all of it.",
+      );
+    }
     if (large > 0) {
       terminal.printError(`${large} messages are too large to be fetched for a search.`);
     }

@@ -39,6 +39,8 @@ export interface DeliverOptions {
   readonly reseal: Reseal;
   /** Why it must not go out yet, though it could; null if it may. */
   readonly heldBack: (waiting: Waiting) => Promise<SealpostError | null>;
+  /** Called when the server has it, before it leaves the outbox. */
+  readonly onSent?: (waiting: Waiting) => Promise<void>;
   readonly onProgress?: (done: number) => void;
 }
 
@@ -71,6 +73,7 @@ export async function deliverWaiting(
       first = waiting.request.size < MIN_RESUMED;
       return await send(connection, waiting, onProgress);
     });
+    await options.onSent?.(waiting);
     await waiting.remove();
     return { id, at: answer.at, waits: null };
   } catch (error) {

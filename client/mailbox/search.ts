@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { fromUtf8, utf8 } from "../../crypto/bytes.ts";
+import { type Bytes, fromUtf8, utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import type { Folder } from "../../protocol/entry.ts";
 import { parseJson } from "../../protocol/schema.ts";
@@ -8,10 +8,6 @@ import { collapse, fold, locate } from "./fold.ts";
 import type { Item, MessageOpener, Opened } from "./open.ts";
 import type { DisplayedMessage } from "./show.ts";
 
-/** Messages that are looked at at a time. */
-const BATCH = 200;
-/** Characters of a text that are kept for searching. */
-const MAX_INDEXED = 200_000;
 /** Characters of a text that are shown before and after what was found. */
 const CONTEXT = 40;
 
@@ -48,6 +44,8 @@ export interface SearchResult {
   readonly matches: number;
   /** UIDs of messages that fit the options and whose text was never opened here, newest first. */
   readonly unindexed: readonly number[];
+  /** How many messages that fit the options have a text that is too long to be searched whole. */
+  readonly cut: number;
 }
 
 /** What is kept of a message to be searched; without `text` if that was never opened. */
@@ -58,6 +56,8 @@ const schema = v.object({
   subject: v.string(),
   attachments: v.array(v.string()),
   text: v.exactOptional(v.string()),
+  /** Whether that is only the beginning of a text that is too long. */
+  cut: v.exactOptional(v.literal(true)),
 });
 type Indexed = v.InferOutput<typeof schema>;
 
@@ -78,15 +78,30 @@ export async function indexText(
   cache: Cache,
   opened: Opened,
   shown: DisplayedMessage,
-): Promise<void> {
+): Promise<Indexed> {
   const names = shown.attachments.map(({ name }) => name);
-  await put(cache, opened, { ...headersOf(opened), attachments: names, text: shown.text });
+  const cut = shown.truncated ? { cut: true as const } : {};
+  const indexed = { ...headersOf(opened), attachments: names, text: shown.text, ...cut };
+  await put(cache, opened, indexed);
+  return indexed;
 }
 
-/** Looks in everything that the cache has. Opens what was never opened. */
+/** Where a search finds what the cache has not. */
+export interface SearchSources {
+  readonly opener: Pick<MessageOpener, "openItem">;
+  /** Whose mail it is. */
+  readonly own: string;
+  /** What a message of one's own says, if its body is kept here; null if not. */
+  readonly written: (opened: Opened) => Promise<DisplayedMessage | null>;
+}
+
+/**
+ * Looks in everything that the cache has. Opens what was never opened, and reads what one wrote oneself
+ * where that is kept; asks no server.
+ */
 export async function search(
   cache: Cache,
-  opener: Pick<MessageOpener, "openItem">,
+  sources: SearchSources,
   terms: readonly string[],
   options: SearchOptions,
 ): Promise<SearchResult> {
@@ -94,36 +109,37 @@ export async function search(
   const total = cache.count(folder);
   const found: Found[] = [];
   const unindexed: number[] = [];
-  let [matches, done, before] = [0, 0, Number.MAX_SAFE_INTEGER];
-  for (;;) {
-    const rows = await cache.texts({ folder, before, limit: BATCH });
-    for (const { uid, text } of rows) {
-      before = uid;
-      const indexed = text === null
-        ? await indexHeaders(cache, opener, uid)
-        : parseJson(schema, fromUtf8(text));
-      options.onProgress?.(++done, total);
-      if (indexed === null || indexed.received < since) continue;
-      if (from !== undefined && indexed.from !== from) continue;
-      if (indexed.text === undefined) unindexed.push(uid);
-      const place = match(indexed, terms);
-      if (place === null || ++matches > limit) continue;
-      const cached = await cache.entry(uid);
-      if (cached) found.push({ item: await opener.openItem(cached), ...place });
-    }
-    if (rows.length < BATCH) return { found, matches, unindexed };
+  let [matches, done, cut] = [0, 0, 0];
+  for await (const { uid, text } of cache.texts(folder)) {
+    const indexed = await indexedOf(cache, sources, uid, text);
+    options.onProgress?.(++done, total);
+    if (indexed === null || indexed.received < since) continue;
+    if (from !== undefined && indexed.from !== from) continue;
+    if (indexed.text === undefined) unindexed.push(uid);
+    if (indexed.cut) cut++;
+    const place = match(indexed, terms);
+    if (place === null || ++matches > limit) continue;
+    const cached = await cache.entry(uid);
+    if (cached) found.push({ item: await sources.opener.openItem(cached), ...place });
   }
+  return { found, matches, unindexed, cut };
 }
 
-/** What is known of a message without its body; null if it does not open. */
-async function indexHeaders(
+/** What is searched of a message, of which `kept` is kept so far; null if it does not open. */
+async function indexedOf(
   cache: Cache,
-  opener: Pick<MessageOpener, "openItem">,
+  { opener, own, written }: SearchSources,
   uid: number,
+  kept: Bytes | null,
 ): Promise<Indexed | null> {
+  const before = kept === null ? null : parseJson(schema, fromUtf8(kept));
+  if (before && (before.text !== undefined || before.from !== own)) return before;
   const cached = await cache.entry(uid);
   const opened = cached && (await opener.openItem(cached)).opened;
-  if (!opened) return null;
+  if (!opened) return before;
+  const text = opened.summary.from.name === own ? await written(opened) : null;
+  if (text !== null) return await indexText(cache, opened, text);
+  if (before) return before;
   const indexed = headersOf(opened);
   await put(cache, opened, indexed);
   return indexed;
@@ -140,9 +156,7 @@ function headersOf({ entry, summary }: Opened): Indexed {
 }
 
 async function put(cache: Cache, { entry }: Opened, indexed: Indexed): Promise<void> {
-  const text = indexed.text?.slice(0, MAX_INDEXED);
-  const kept = text === undefined ? indexed : { ...indexed, text };
-  await cache.putText(entry.uid, utf8(JSON.stringify(kept)));
+  await cache.putText(entry.uid, utf8(JSON.stringify(indexed)));
 }
 
 /** Where the first of `terms` is that is only in one place; null unless all of them are somewhere. */

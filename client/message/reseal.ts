@@ -105,7 +105,8 @@ export async function reseal<T>(
   }
 }
 
-async function readEnvelope(
+/** The envelope of a waiting message, and the body that follows. Throws `format`, `file-io`. */
+export async function readEnvelope(
   waiting: Waiting,
 ): Promise<{ readonly envelope: Envelope; readonly body: AsyncIterable<Bytes> }> {
   const reader = new EnvelopeReader();

@@ -75,6 +75,10 @@ export class TemporaryMessage {
     yield* readPieces(this.#path);
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
   /** Forgets the message. Safe to call again. */
   async dispose(): Promise<void> {
     this.#verified = false;

@@ -9,6 +9,9 @@ import type { State } from "./state.ts";
 const FOLDER = "bodies";
 const PARTIAL = ".partial";
 
+/** Whose body it is, and its size in bytes; `Entry` and `Envelope` have these. */
+type BodyOf = Pick<Entry, "header" | "bodySize">;
+
 /** What all bodies that are kept may come to, bytes; those that were read longest ago go first. */
 export const MAX_BODIES = 512 * 1024 * 1024;
 
@@ -61,6 +64,20 @@ export class Bodies {
     return readPieces(path);
   }
 
+  /** Keeps a body that is all there. A disk that refuses keeps none, and says nothing. */
+  async put(entry: BodyOf, body: AsyncIterable<Bytes>): Promise<void> {
+    const partial = await this.fetching(entry);
+    if (!partial) return;
+    if (partial.storedSize > 0) return await partial.drop();
+    try {
+      for await (const piece of body) await partial.append(piece);
+      await partial.keep();
+    } catch (error) {
+      await partial.drop();
+      throw error;
+    }
+  }
+
   /** Forgets the body of an entry, or what there is of it. */
   async drop(entry: Pick<Entry, "header">): Promise<void> {
     const path = await this.#path(entry);
@@ -71,7 +88,7 @@ export class Bodies {
    * Room for a body that is fetched, with what an earlier attempt left; null where it cannot be kept:
    * another client of the user fetches it now, or the disk refuses.
    */
-  async fetching(entry: Entry): Promise<PartialBody | null> {
+  async fetching(entry: BodyOf): Promise<PartialBody | null> {
     const path = await this.#path(entry);
     try {
       const file = await Deno.open(path + PARTIAL, {

@@ -21,6 +21,9 @@ const SCHEMA_VERSION = 4;
 /** Sizes from which a cache is full, bytes: some 250,000 messages in a file. */
 const MAX_FILE = 1024 * 1024 * 1024;
 const MAX_MEMORY = 256 * 1024 * 1024;
+/** Messages whose texts are looked for at a time, and bytes of them that are opened at a time. */
+const TEXTS_PAGE = 200;
+const MAX_AT_ONCE = 4 * 1024 * 1024;
 
 const SCHEMA = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -57,6 +60,12 @@ export interface Fetched {
 }
 
 const NOTHING: Fetched = { epoch: "", bottom: 1, top: 0 };
+
+/** What is kept of a message for searching; null if nothing is. */
+export interface SearchText {
+  readonly uid: number;
+  readonly text: Bytes | null;
+}
 
 /** An entry as the cache has it. */
 export interface CachedEntry {
@@ -275,22 +284,44 @@ export class Cache {
   }
 
   /** What is kept of messages for searching, newest first; null for those of which nothing is. */
-  async texts(query: CacheQuery): Promise<{ uid: number; text: Bytes | null }[]> {
-    const { folder, before = Number.MAX_SAFE_INTEGER, limit } = query;
-    const select = "SELECT entry.uid, record.sealed FROM entry LEFT JOIN record " +
+  async *texts(folder: Folder | null): AsyncGenerator<SearchText, void, undefined> {
+    let before = Number.MAX_SAFE_INTEGER;
+    for (;;) {
+      const sizes = this.#textSizes(folder, before);
+      for (let at = 0; at < sizes.length;) {
+        let bytes = 0;
+        const from = at;
+        while (
+          at < sizes.length && (at === from || bytes + (sizes[at]?.size ?? 0) <= MAX_AT_ONCE)
+        ) {
+          bytes += sizes[at++]?.size ?? 0;
+        }
+        // Several at once are opened faster than one after the other; all of them may be too large.
+        yield* await Promise.all(
+          sizes.slice(from, at).map(async ({ uid, size }) => {
+            return { uid, text: size === 0 ? null : await this.record("text", uid) };
+          }),
+        );
+      }
+      const last = sizes.at(-1);
+      if (!last) return;
+      before = last.uid;
+    }
+  }
+
+  /** The next UIDs below `before`, and the sizes of the texts that are kept of them: 0 for none. */
+  #textSizes(folder: Folder | null, before: number): { uid: number; size: number }[] {
+    const select = "SELECT entry.uid, length(record.sealed) AS size FROM entry LEFT JOIN record " +
       "ON kind = 'text' AND record.uid = entry.uid WHERE entry.uid < ?";
     const rows = folder === null
-      ? this.#all(`${select} ORDER BY entry.uid DESC LIMIT ?`, before, limit)
+      ? this.#all(`${select} ORDER BY entry.uid DESC LIMIT ?`, before, TEXTS_PAGE)
       : this.#all(
         `${select} AND folder = ? ORDER BY entry.uid DESC LIMIT ?`,
         before,
         folderNumber(folder),
-        limit,
+        TEXTS_PAGE,
       );
-    return await Promise.all(rows.map(async ({ uid, sealed }) => ({
-      uid: Number(uid),
-      text: sealed === null ? null : await this.#open("text", Number(uid), bytesOf(sealed)),
-    })));
+    return rows.map(({ uid, size }) => ({ uid: Number(uid), size: Number(size ?? 0) }));
   }
 
   /** Keeps what is to be searched of the message `uid`, unless the cache is full. */

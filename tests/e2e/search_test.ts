@@ -96,3 +96,54 @@ Deno.test("messages are found by their words, wherever those are", async (t) => 
     assert(!group.log.includes("report"));
   });
 });
+
+Deno.test("what one wrote oneself is searched, and a long text to its end", async (t) => {
+  await using people = await Commanding.start(["alice", "bob"]);
+  const search = async (name: string, ...args: string[]) => {
+    const found: { short: string; found: { match: string } }[] = await people.json(name, [
+      "search",
+      ...args,
+    ]);
+    return found.map(({ short, found }) => [short, found.match]);
+  };
+  const send = async (input: string, ...args: string[]) => {
+    const out = await people.ok("alice", ["send", "-t", "bob", "-s", "title", ...args], { input });
+    return out.trim();
+  };
+
+  await t.step("without being fetched from the server, from the first search on", async () => {
+    const id = await send("only alice knows the Känguru");
+    assertEquals(await search("alice", "kanguru"), [[id, "Känguru"]]);
+    assertEquals(await search("alice", "kanguru", "--folder", "sent"), [[id, "Känguru"]]);
+    const { stderr } = await people.as("alice", ["search", "kanguru"]);
+    assertEquals(stderr, "");
+    assertEquals(await search("bob", "kanguru"), []);
+  });
+
+  await t.step("also what waited for a connection", async () => {
+    const { group } = people;
+    const { address } = group.server;
+    await group.server.stop();
+    const { code, stdout } = await people.as("alice", ["send", "-t", "bob", "-s", "late"], {
+      input: "a Wombat that waited",
+    });
+    assertEquals(code, 75);
+    await group.restart(["--listen", address]);
+    await people.ok("alice", ["outbox", "flush"]);
+    assertEquals(await search("alice", "wombat"), [[stdout.trim(), "Wombat"]]);
+    await people.ok("alice", ["delete", stdout.trim(), "--for-good", "--yes"]);
+    assertEquals(await search("alice", "wombat"), []);
+  });
+
+  await t.step("the last word of the longest text", async () => {
+    const words = "Wörter, die niemand sucht, und mehr davon. ";
+    const text = `${words.repeat(30_000).slice(0, 999_980)} Nasenbär`;
+    const file = people.group.path("alice", "long.txt");
+    await Deno.writeTextFile(file, text);
+    const id = await send("", "--file", "long.txt");
+    assertEquals(await search("alice", "nasenbar"), [[id, "Nasenbär"]]);
+    await people.ok("bob", ["read", id]);
+    assertEquals(await search("bob", '"davon. nasenbar"'), []);
+    assertEquals(await search("bob", "nasenbar"), [[id, "Nasenbär"]]);
+  });
+});

@@ -1,8 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import * as fc from "fast-check";
 import { collapse, fold, locate } from "../../../client/mailbox/fold.ts";
-import { parseQuery } from "../../../client/mailbox/search.ts";
+import type { Opened } from "../../../client/mailbox/open.ts";
+import { indexText, parseQuery, search } from "../../../client/mailbox/search.ts";
+import { Cache } from "../../../client/state/cache.ts";
+import { State } from "../../../client/state/state.ts";
+import { UNVERIFIED } from "../../../client/trust/verification.ts";
+import { toBase64 } from "../../../crypto/bytes.ts";
+import type { Entry } from "../../../protocol/entry.ts";
 import { assertRefused } from "../../crypto/support.ts";
+import { inFolder } from "../../support/command.ts";
+import { entryOf } from "../../support/entries.ts";
+import { identityOf } from "../../support/identities.ts";
 
 Deno.test("words are compared without case, accents and invisible characters", () => {
   for (
@@ -112,4 +121,66 @@ Deno.test("what is folded part by part is what is folded as a whole", () => {
     const whole = text.slice(0, at).isWellFormed() ? at : at + 1;
     assertEquals(fold(text.slice(0, whole)) + fold(text.slice(whole)), fold(text));
   }));
+});
+
+Deno.test("a search says which texts it did not look through, or not to their end", async () => {
+  await inFolder(async (dir) => {
+    const state = await State.open(dir, "bob", await identityOf("bob"));
+    const cache = await Cache.open(state, false);
+    const sender = (await identityOf("alice")).bundle;
+    const entries = [1, 2, 3, 4].map((uid) => entryOf(uid));
+    await cache.put(entries, { epoch: "0123456789abcdef", bottom: 1, top: 4 }, new Set());
+    const opened = (uid: number, from: string): Opened => {
+      const entry = entries[uid - 1];
+      assert(entry);
+      const summary = {
+        from: { name: from, fp: toBase64(new Uint8Array(32)) },
+        to: [],
+        cc: [],
+        subject: `title ${uid}`,
+        date: 0,
+        size: 10,
+        attachmentCount: 0,
+        attachments: [],
+      };
+      const [id, fileKey, summaryHash] = [
+        new Uint8Array(16),
+        new Uint8Array(32),
+        new Uint8Array(32),
+      ];
+      return { entry, id, summary, fileKey, summaryHash, sender, verification: UNVERIFIED };
+    };
+    const shown = (text: string, truncated = false) => {
+      return { text, truncated, notes: [], attachments: [] };
+    };
+    await indexText(cache, opened(1, "alice"), shown("a whole text with needle"));
+    await indexText(cache, opened(2, "alice"), shown("the beginning with needle", true));
+    const asked: number[] = [];
+    const sources = {
+      opener: {
+        openItem: ({ entry }: { entry: Entry }) => {
+          const from = entry.uid === 4 ? "bob" : "alice";
+          return Promise.resolve({
+            entry,
+            opened: opened(entry.uid, from),
+            problem: null,
+            keyChangedOf: null,
+            duplicate: false,
+          });
+        },
+      },
+      own: "bob",
+      written: ({ entry }: Opened) => {
+        asked.push(entry.uid);
+        return Promise.resolve(shown("written by bob: needle"));
+      },
+    };
+    for (let i = 0; i < 2; i++) {
+      const result = await search(cache, sources, ["needle"], { folder: null, limit: 9 });
+      assertEquals(result.found.map(({ item }) => item.entry.uid), [4, 2, 1]);
+      assertEquals([result.unindexed, result.cut], [[3], 1]);
+    }
+    assertEquals(asked, [4], "one's own text is read once");
+    cache.close();
+  });
 });
