@@ -187,8 +187,12 @@ export class ServerResumption {
     return new ServerResumption(known, identity, await start(known));
   }
 
-  /** Reads message R1. Throws `protocol`, `key-format`, `authentication`. */
-  readR1(r1: Bytes): Promise<void> {
+  /**
+   * Reads message R1. `onKey` is called once R1.5 has shown that whoever sent it knows the ticket's key,
+   * before the private operation; what it throws ends the reading. Throws `protocol`, `key-format`,
+   * `authentication`.
+   */
+  readR1(r1: Bytes, onKey: () => void = () => {}): Promise<void> {
     return this.#steps.take("readR1", async () => {
       const xAt = PREFIX_SIZE + TICKET_ID_SIZE;
       const ekAt = xAt + X_SIZE;
@@ -205,6 +209,7 @@ export class ServerResumption {
       await this.#state.mixKey(xc);
       await this.#state.mixHash(ekc);
       const ct = await this.#state.decryptAndHash(r1.slice(sealedAt, emptyAt));
+      onKey();
       const secret = await this.#identity.decapsulateMlKem(ct);
       await this.#state.mixKeyAndHash(secret);
       wipe(secret);

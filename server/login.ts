@@ -1,6 +1,8 @@
+import { nativeMlKem } from "../crypto/ml_kem.ts";
 import { defined } from "../crypto/defined.ts";
+
 import { type Bytes, concat, equal, lp, toBase64, toHex, wipe } from "../crypto/bytes.ts";
-import { isSealpostError } from "../crypto/error.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import {
   decodeBundle,
   encodeBundle,
@@ -37,7 +39,7 @@ import type { LoginOutcome, Observer } from "./observe/observe.ts";
 import type { Offence, Penalties } from "./admission/penalties.ts";
 import type { Semaphore } from "./admission/semaphore.ts";
 import type { Store } from "./store/store.ts";
-import type { TicketIssuer } from "./accounts/tickets.ts";
+import type { IssuedTicket, TicketIssuer } from "./accounts/tickets.ts";
 import { rejectConnection } from "./admission/reject_connection.ts";
 import type { Users } from "./accounts/users.ts";
 import type { TimedStream } from "./admission/timed_stream.ts";
@@ -77,12 +79,10 @@ export interface AuthenticatedConnection {
   /** What the user list had for the password that was verified, by this login or for its ticket. */
   readonly credential: string;
   /**
-   * Issues the next ticket of a session that rests on `credential`, once the client has shown with a
-   * record that it is there; null if it has one from its login.
+   * The next ticket, to be told once the client has shown with a record that it is there; null if it
+   * has one from its login, or gets none.
    */
-  readonly nextTicket:
-    | ((credential: string) => Promise<{ id: Bytes; expires: number } | null>)
-    | null;
+  readonly nextTicket: IssuedTicket | null;
   /** The session's exporter, where all keys and the password were proven; null after a ticket. */
   readonly exporter: SplitKeys["exporter"] | null;
 }
@@ -249,35 +249,61 @@ async function resume(
     context.identity,
   );
   wipe(psk);
+  const arrived = performance.now();
+  const held: { claim: Disposable | null } = { claim: null };
   try {
-    await handshake.readR1(r1);
-  } catch (error) {
-    // It names a ticket and does not know its key, or knows another key of this server.
-    if (!isSealpostError(error, "authentication")) throw error;
-    penalise(context, slot, "abandoned");
-    return STALE;
+    try {
+      await handshake.readR1(r1, () => {
+        held.claim = context.tickets.claim(id);
+        if (held.claim === null) {
+          throw new SealpostError("authentication", "a ticket that is in use");
+        }
+      });
+    } catch (error) {
+      // It names a ticket and does not know its key, or knows another key of this server.
+      if (!isSealpostError(error, "authentication")) throw error;
+      penalise(context, slot, "abandoned");
+      if (held.claim === null) return STALE;
+      // Whoever knows a ticket's key buys one private operation with it, not one after the other.
+      await context.tickets.drop(id);
+      await hideDecapsulation(context, arrived);
+      return STALE;
+    }
+    if (!slot.admit(name)) return STALE;
+    const r2 = await handshake.writeR2(context.hello());
+    const keys = await handshake.split();
+    const { exporter } = keys;
+    const { fp } = client;
+    // Consumed only now that whoever sent it has proven to know its key; a replay finds it gone.
+    const exchanged = await context.tickets.exchange(
+      id,
+      { name, fp, credential, fullAt, exporter },
+    );
+    if (exchanged === null) return STALE;
+    await hideDecapsulation(context, arrived);
+    await stream.write(r2);
+    const connection = recordsOver(stream, reader, keys);
+    const { peer } = stream;
+    context.log.info("resumed", { name, peer, key: formatFingerprint(fp) });
+    return {
+      connection,
+      name,
+      peer,
+      client: "",
+      resumed: true,
+      fp,
+      credential,
+      nextTicket: exchanged.next,
+      exporter: null,
+    };
+  } finally {
+    held.claim?.[Symbol.dispose]();
   }
-  if (!slot.admit(name)) return STALE;
-  // Consumed only now that whoever sent it has proven to know its key; a replay finds it gone.
-  if (!await context.tickets.take(id)) return STALE;
-  await stream.write(await handshake.writeR2(context.hello()));
-  const keys = await handshake.split();
-  const connection = recordsOver(stream, reader, keys);
-  const fp = client.fp;
-  const { peer } = stream;
-  context.log.info("resumed", { name, peer, key: formatFingerprint(fp) });
-  const { exporter } = keys;
-  return {
-    connection,
-    name,
-    peer,
-    client: "",
-    resumed: true,
-    fp,
-    credential,
-    nextTicket: (credential) => context.tickets.issue({ name, fp, credential, fullAt, exporter }),
-    exporter: null,
-  };
+}
+
+/** Where the library decapsulates, what follows leaves on the grid: its time depends on the ciphertext. */
+async function hideDecapsulation({ timingGrid }: LoginContext, arrived: number): Promise<void> {
+  if (nativeMlKem === null) await timingGrid.wait(arrived);
 }
 
 interface Decision extends EndedConnection {

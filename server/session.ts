@@ -10,6 +10,7 @@ import {
   type SharedEvent,
 } from "../protocol/request.ts";
 import { within } from "../protocol/timer.ts";
+import type { IssuedTicket } from "./accounts/tickets.ts";
 import type { TimedStream } from "./admission/timed_stream.ts";
 import type { AuthenticatedConnection } from "./login.ts";
 import { Dispatcher, type DispatcherContext } from "./requests/dispatcher.ts";
@@ -34,7 +35,7 @@ export class Session implements RequestSession {
   readonly #stream: TimedStream;
   readonly #context: DispatcherContext;
   readonly #dispatcher: Dispatcher;
-  #nextTicket: AuthenticatedConnection["nextTicket"];
+  #nextTicket: IssuedTicket | null;
   readonly #began: number;
   /** Since when more of an upload is waited for, of `performance.now()`; null if it is not. */
   #waitingSince: number | null = null;
@@ -79,7 +80,7 @@ export class Session implements RequestSession {
         const frame = await this.#connection.receive();
         this.#waitingSince = null;
         if (!frame) break;
-        if (this.#nextTicket) await this.#issueTicket(this.#nextTicket);
+        if (this.#nextTicket) await this.#tellTicket(this.#nextTicket);
         await this.#dispatcher.take(frame);
       }
     } catch (error) {
@@ -163,10 +164,10 @@ export class Session implements RequestSession {
   }
 
   /** The client's first record has shown that it is no replay: it may have its next ticket. */
-  async #issueTicket(issue: NonNullable<AuthenticatedConnection["nextTicket"]>): Promise<void> {
+  /** Tells the client of its next ticket, unless the session is over: what nobody knows of is no use. */
+  async #tellTicket(ticket: IssuedTicket): Promise<void> {
     this.#nextTicket = null;
-    const ticket = await issue(this.credential);
-    if (!ticket || await this.#isOver()) return;
+    if (await this.#isOver()) return;
     const payload = encodeJson({
       event: "ticket",
       id: toHex(ticket.id),

@@ -1,10 +1,10 @@
 import { type AesKey, aesOpen, aesSeal, importAesKey } from "../../crypto/aes_gcm.ts";
-import { type Bytes, concat, equal, lp, random, utf8, wipe } from "../../crypto/bytes.ts";
+import { type Bytes, concat, equal, lp, random, toHex, utf8, wipe } from "../../crypto/bytes.ts";
 import { isSealpostError } from "../../crypto/error.ts";
 import { hkdf, sha256 } from "../../crypto/hash.ts";
 import type { Identity } from "../../crypto/identity.ts";
 import { TICKET_ID_SIZE, TICKET_LABEL } from "../../protocol/resumption.ts";
-import type { Account, Store } from "../store/store.ts";
+import type { Account, Store, StoredTicket } from "../store/store.ts";
 import type { Users } from "./users.ts";
 
 const NONCE_SIZE = 12;
@@ -13,6 +13,17 @@ const NONCE_SIZE = 12;
 export const TICKET_LIFE = 86_400_000;
 /** No ticket outlives the last full handshake by more than this, milliseconds (7 days). */
 export const MAX_SINCE_FULL = 7 * 86_400_000;
+
+/** Live tickets of an account; when there are more, those that end first go. */
+export const MAX_TICKETS = 64;
+
+/** What a client is told of a ticket. */
+export interface IssuedTicket {
+  /** 16 bytes. */
+  readonly id: Bytes;
+  /** When it ends, milliseconds since 1970. */
+  readonly expires: number;
+}
 
 /** The session that a ticket continues. */
 export interface TicketHolder {
@@ -43,6 +54,8 @@ export class TicketIssuer {
   readonly #store: Store;
   readonly #users: Users;
   readonly #wrap: AesKey;
+  /** The ids of tickets with which somebody resumes at this moment, in hexadecimal. */
+  readonly #claimed = new Set<string>();
 
   private constructor(store: Store, users: Users, wrap: AesKey) {
     this.#store = store;
@@ -63,10 +76,33 @@ export class TicketIssuer {
    * Issues a ticket for a session; null if it would be dead at once (seven days after the last full
    * handshake), and if the disk takes no writes.
    */
-  async issue(
+  async issue(holder: TicketHolder, now = Date.now()): Promise<IssuedTicket | null> {
+    const ticket = await this.#make(holder, now);
+    if (ticket === null) return null;
+    try {
+      await this.#store.saveTicket(ticket, MAX_TICKETS);
+    } catch (error) {
+      // Mail can be read although nothing can be written: the next login takes the password.
+      if (isSealpostError(error, "disk-full", "file-io")) return null;
+      throw error;
+    }
+    return ticket;
+  }
+
+  /**
+   * Consumes the ticket `id` and issues the next one, in one commit; nothing if somebody else has
+   * consumed it. `next` is null if it would be dead at once.
+   */
+  async exchange(
+    id: Bytes,
     holder: TicketHolder,
     now = Date.now(),
-  ): Promise<{ id: Bytes; expires: number } | null> {
+  ): Promise<{ readonly next: IssuedTicket | null } | null> {
+    const next = await this.#make(holder, now);
+    return await this.#store.exchangeTicket(id, next) ? { next } : null;
+  }
+
+  async #make(holder: TicketHolder, now: number): Promise<StoredTicket | null> {
     const expires = Math.min(now + TICKET_LIFE, holder.fullAt + MAX_SINCE_FULL);
     if (expires <= now) return null;
     const id = random(TICKET_ID_SIZE);
@@ -74,22 +110,26 @@ export class TicketIssuer {
     const nonce = random(NONCE_SIZE);
     const box = await aesSeal(this.#wrap, nonce, psk, context(id, holder));
     wipe(psk);
-    try {
-      await this.#store.saveTicket({
-        id,
-        account: holder.name,
-        fp: holder.fp,
-        credential: await digestOf(holder.credential),
-        wrapped: concat(nonce, box),
-        fullAt: holder.fullAt,
-        expires,
-      });
-    } catch (error) {
-      // Mail can be read although nothing can be written: the next login takes the password.
-      if (isSealpostError(error, "disk-full", "file-io")) return null;
-      throw error;
-    }
-    return { id, expires };
+    return {
+      id,
+      account: holder.name,
+      fp: holder.fp,
+      credential: await digestOf(holder.credential),
+      wrapped: concat(nonce, box),
+      fullAt: holder.fullAt,
+      expires,
+    };
+  }
+
+  /**
+   * Claims a ticket for one resumption, until the claim is disposed of; null if somebody has claimed it.
+   * So its holder has one private operation of the server at a time, and no more when that fails.
+   */
+  claim(id: Bytes): Disposable | null {
+    const key = toHex(id);
+    if (this.#claimed.has(key)) return null;
+    this.#claimed.add(key);
+    return { [Symbol.dispose]: () => this.#claimed.delete(key) };
   }
 
   /** The live ticket with this id; null if there is none, whatever the reason. */
@@ -116,9 +156,9 @@ export class TicketIssuer {
     }
   }
 
-  /** Consumes a ticket: true for one caller only. */
-  take(id: Bytes): Promise<boolean> {
-    return this.#store.takeTicket(id);
+  /** Ends a ticket. */
+  async drop(id: Bytes): Promise<void> {
+    await this.#store.takeTicket(id);
   }
 }
 

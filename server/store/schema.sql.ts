@@ -127,7 +127,7 @@ export const SCHEMA = `
     full_at INTEGER NOT NULL,
     expires INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX ticket_account ON ticket (account_id);
+  CREATE INDEX ticket_account ON ticket (account_id, expires);
   CREATE INDEX ticket_expires ON ticket (expires);
 
   CREATE TABLE rotation (

@@ -528,13 +528,25 @@ class SqliteStore implements Store {
     }
   }
 
-  saveTicket(ticket: StoredTicket): Promise<void> {
-    const { id, account, fp, credential, wrapped, fullAt, expires } = ticket;
-    return this.#write(wrapped.length, () => {
-      const { changes } = this.#sql.addTicket
-        .run(id, fp, credential, wrapped, fullAt, expires, account);
-      if (changes !== 1) throw noSuchUser(account);
+  saveTicket(ticket: StoredTicket, limit: number): Promise<void> {
+    return this.#write(ticket.wrapped.length, () => {
+      this.#addTicket(ticket);
+      this.#sql.dropOldTickets.run(ticket.account, limit);
     });
+  }
+
+  exchangeTicket(id: Bytes, next: StoredTicket | null): Promise<boolean> {
+    return this.#write(next?.wrapped.length ?? 0, () => {
+      if (this.#sql.takeTicket.run(id).changes !== 1) return false;
+      if (next !== null) this.#addTicket(next);
+      return true;
+    });
+  }
+
+  #addTicket({ id, account, fp, credential, wrapped, fullAt, expires }: StoredTicket): void {
+    const { changes } = this.#sql.addTicket
+      .run(id, fp, credential, wrapped, fullAt, expires, account);
+    if (changes !== 1) throw noSuchUser(account);
   }
 
   ticket(id: Bytes): Promise<StoredTicket | null> {

@@ -129,6 +129,9 @@ export const SQL = {
     SELECT ?, id, ?, ?, ?, ?, ? FROM account WHERE name = ?`,
   ticket: `SELECT t.id, a.name, t.fp, t.credential, t.wrapped, t.full_at, t.expires
     FROM ticket AS t CROSS JOIN account AS a ON a.id = t.account_id WHERE t.id = ?`,
+  dropOldTickets: `DELETE FROM ticket WHERE id IN (SELECT id FROM ticket
+    WHERE account_id = (SELECT id FROM account WHERE name = ?)
+    ORDER BY expires DESC LIMIT -1 OFFSET ?)`,
   takeTicket: "DELETE FROM ticket WHERE id = ?",
   dropTickets: `DELETE FROM ticket WHERE account_id =
     (SELECT id FROM account WHERE name = ?)`,

@@ -406,8 +406,16 @@ export interface Store {
   /** Forgets ids of deliveries older than `before` (milliseconds since 1970). Returns how many. */
   forgetDelivered(before: number): Promise<number>;
 
-  /** Throws `no-such-user`. */
-  saveTicket(ticket: StoredTicket): Promise<void>;
+  /**
+   * Keeps a ticket; if the account has more than `limit` then, those that end first go. Throws
+   * `no-such-user`.
+   */
+  saveTicket(ticket: StoredTicket, limit: number): Promise<void>;
+  /**
+   * Deletes a ticket and keeps `next`, if there is one, in its place, in one transaction: true for the
+   * one caller that found it there; for all others nothing is kept.
+   */
+  exchangeTicket(id: Bytes, next: StoredTicket | null): Promise<boolean>;
   ticket(id: Bytes): Promise<StoredTicket | null>;
   /** Deletes a ticket in one step: true for the one caller that found it there. */
   takeTicket(id: Bytes): Promise<boolean>;

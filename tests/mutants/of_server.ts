@@ -104,4 +104,10 @@ export const OF_SERVER: readonly Mutant[] = [
     "  if (upload.charged) chargeMessage(limits, context);",
     "  if (!before) chargeMessage(limits, context);",
   ),
+  one(
+    "a ticket buys any number of private operations",
+    "server/login.ts",
+    "      await context.tickets.drop(id);\n",
+    "",
+  ),
 ];

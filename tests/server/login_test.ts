@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
+import { ClientResumption } from "../../protocol/resumption.ts";
 import { ClientHandshake } from "../../protocol/handshake.ts";
 import { parseBusyLine } from "../../protocol/plaintext.ts";
 import { RawSession } from "../support/raw_session.ts";
@@ -115,4 +116,23 @@ Deno.test("a handshake keeps its place in the queue until its answer has left", 
   } finally {
     for (const socket of sockets) socket.close();
   }
+});
+
+Deno.test("who knows a ticket's key and not the rest buys one private operation with it", async () => {
+  await using serving = await Serving.start(["alice"]);
+  const { ticket, session } = await serving.logIn("alice");
+  assert(ticket);
+  await session.close();
+  const { name, identity } = serving.person("alice");
+  const handshake = await ClientResumption.start({
+    name,
+    client: identity.bundle,
+    server: serving.folder.bundle,
+    ticket: ticket.id,
+    psk: ticket.psk,
+  }, identity);
+  const r1 = await handshake.writeR1();
+  r1[r1.length - 1] = (r1.at(-1) ?? 0) ^ 1;
+  assertEquals(await serving.knock(r1), "");
+  assertEquals(await serving.resume("alice", ticket), null, "the ticket is gone");
 });

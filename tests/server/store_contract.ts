@@ -172,8 +172,8 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
     await store.bindKey("bob", random(32), random(10), 1);
     const ticket = { fp: key, credential: random(16), wrapped: random(60), fullAt: 1, expires: 9 };
     const [his, hers] = [random(16), random(16)];
-    await store.saveTicket({ id: hers, account: "alice", ...ticket });
-    await store.saveTicket({ id: his, account: "bob", ...ticket });
+    await store.saveTicket({ id: hers, account: "alice", ...ticket }, 64);
+    await store.saveTicket({ id: his, account: "bob", ...ticket }, 64);
     const before = await store.stats();
     assertEquals([before.bound, before.tickets], [2, 2]);
     assertEquals(await store.unbindKey("alice", { mayReturn: false }), key);
@@ -239,7 +239,7 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
       await store.bindKey("bob", bobs, random(10), 1);
       const ticket = { fp: a, credential: random(16), wrapped: random(60), fullAt: 1, expires: 9 };
       const id = random(16);
-      await store.saveTicket({ id, account: "alice", ...ticket });
+      await store.saveTicket({ id, account: "alice", ...ticket }, 64);
       assertEquals(await store.rotateKey(rotation(b, c, 1)), "other-key");
       assertEquals(await store.rotateKey(rotation(a, b, 2)), "other-key");
       assertEquals(await store.rotateKey(rotation(a, bobs, 1)), "used");

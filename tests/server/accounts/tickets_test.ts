@@ -3,7 +3,12 @@ import { join } from "@std/path";
 import { type Bytes, random, utf8 } from "../../../crypto/bytes.ts";
 import { encodeBundle } from "../../../crypto/identity.ts";
 import { hashPassword } from "../../../crypto/phc.ts";
-import { MAX_SINCE_FULL, TICKET_LIFE, TicketIssuer } from "../../../server/accounts/tickets.ts";
+import {
+  MAX_SINCE_FULL,
+  MAX_TICKETS,
+  TICKET_LIFE,
+  TicketIssuer,
+} from "../../../server/accounts/tickets.ts";
 import { formatUserState } from "../../../server/accounts/user_state.ts";
 import { Users } from "../../../server/accounts/users.ts";
 import { openSqliteStore } from "../../../server/store/sqlite_store.ts";
@@ -22,6 +27,10 @@ async function scene(
       credential: string,
       fullAt?: number,
     ) => Promise<{ id: Bytes; expires: number }>;
+    readonly exchange: (
+      id: Bytes,
+      credential: string,
+    ) => Promise<{ readonly next: { readonly id: Bytes } | null } | null>;
     readonly unbind: () => Promise<unknown>;
   }) => Promise<void>,
 ): Promise<void> {
@@ -52,6 +61,16 @@ async function scene(
         assert(ticket);
         return ticket;
       },
+      exchange: (id, credential) => {
+        const { fp } = bundle;
+        return issuer.exchange(id, {
+          name: "alice",
+          fp,
+          credential,
+          fullAt: Date.now(),
+          exporter,
+        });
+      },
       unbind: () => store.unbindKey("alice", { mayReturn: false }),
     });
   } finally {
@@ -62,7 +81,7 @@ async function scene(
 }
 
 Deno.test("a ticket is found with what the session rests on, until it ends, and taken once", () =>
-  scene(async ({ issuer, issue, credential }) => {
+  scene(async ({ issuer, issue, exchange, credential }) => {
     const { id, expires } = await issue(credential);
     assert(Math.abs(expires - Date.now() - TICKET_LIFE) < 60_000);
     const found = await issuer.find(id);
@@ -73,7 +92,26 @@ Deno.test("a ticket is found with what the session rests on, until it ends, and 
     ]);
     assertEquals(await issuer.find(id, expires), null);
     assertEquals(await issuer.find(random(16)), null);
-    assertEquals([await issuer.take(id), await issuer.take(id)], [true, false]);
+    const next = await Promise.all([exchange(id, credential), exchange(id, credential)]);
+    const got = next.filter((one) => one !== null);
+    assertEquals([got.length, await issuer.find(id)], [1, null]);
+    assert(await issuer.find(got[0]?.next?.id ?? id), "the next one is there in the same commit");
+  }));
+
+Deno.test("a ticket is claimed by one at a time, and an account has no more than a number of them", () =>
+  scene(async ({ issuer, issue, credential }) => {
+    const { id } = await issue(credential);
+    {
+      using claim = issuer.claim(id);
+      assert(claim);
+      assertEquals(issuer.claim(id), null);
+      using other = issuer.claim(random(16));
+      assert(other);
+    }
+    using again = issuer.claim(id);
+    assert(again);
+    for (let i = 0; i < MAX_TICKETS; i++) await issue(credential, Date.now() + 1000 * i);
+    assertEquals(await issuer.find(id), null, "the one that ends first went");
   }));
 
 Deno.test("no ticket outlives seven days since the password was proven", () =>

@@ -166,7 +166,7 @@ Deno.test("tickets do not come back: one that was used since must not work again
         wrapped: new Uint8Array(60),
         fullAt: 1,
         expires: 2e12,
-      }));
+      }, 64));
     await makeBackup({ dir, into: from, keys: false, keep: 7 });
     const other = join(folder, "other");
     await restoreBackup({ from, dir: other, ...usual });
