@@ -34,7 +34,7 @@ testUnless(missing, "a person writes in an editor and reads in a pager", async (
       people,
       `cp "$1" seen
        ls -ld "$1" "\${1%/*}" | cut -c1-10 > modes
-       env | grep -c SEALPOST_ > secrets
+       env | grep -cE 'SEALPOST_(PASS|HERE)' > secrets
        printf 'Subject: From an editor\\nTo: bob\\nAttach: notes.txt\\n\\nGrüße,\\nalice\\n' > "$1"`,
     );
     await using screen = await people.at("alice", ["send", "-s", "Draft title"], { env });
