@@ -111,7 +111,8 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/state/pins.ts": ["client/state/pins", "adversary/rotation"],
   "client/state/mailbox_memory.ts": ["client/state/mailbox_memory"],
   "client/message/attachments.ts": ["client/message/attachments"],
-  "client/message/parse.ts": ["client/message/parse"],
+  "client/message/parse.ts": ["client/message/parse", "client/message/mail_of_others"],
+  "client/message/charsets.ts": ["client/message/parse"],
   "client/state/state.ts": ["client/state/state"],
   "protocol/plaintext.ts": ["client/connection/reconnecting_connection"],
   "client/connection/reconnecting_connection.ts": [

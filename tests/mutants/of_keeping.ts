@@ -138,6 +138,18 @@ const client: readonly Mutant[] = [
     "  parts: 1_000_000,",
   ),
   one(
+    "a text may hold any number of attachments",
+    "client/message/parse.ts",
+    "this.#attachments.length < this.limits.parts",
+    "this.#attachments.length < Infinity",
+  ),
+  one(
+    "UTF-7 hides markup in HTML",
+    "client/message/charsets.ts",
+    " || (html && UTF7.test(name))",
+    "",
+  ),
+  one(
     "rows that are deleted stay in the free pages of the cache",
     CACHE,
     "PRAGMA secure_delete = ON",

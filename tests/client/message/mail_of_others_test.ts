@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { fromUtf8, utf8 } from "../../../crypto/bytes.ts";
 import { SealpostError } from "../../../crypto/error.ts";
@@ -189,6 +189,9 @@ Deno.test("uuencoded data are attachments, alone or within a text", async () => 
     inline.files.map(({ name, type, content }) => [name, type, fromUtf8(content)]),
     [["hi there.txt", "text/plain", "hello"], ["run", "application/octet-stream", "aaa"]],
   );
+  const many = await read("\r\n" + "begin 644 a\n#86%A\nend\n".repeat(1100));
+  assertEquals(many.files.length, 1000);
+  assert(many.text.startsWith("begin 644 a\n#86%A\nend\n"));
 });
 
 Deno.test("a field that cannot be read is as if it were not there", async () => {
