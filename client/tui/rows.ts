@@ -43,7 +43,7 @@ export function rowOf(item: Item, { me, trust }: Reading): Row {
       ...common,
       who: name ?? "?",
       trust: name === null ? "unknown" : "changed",
-      subject: name === null ? subjectOf(item) : "[it has another key; Enter says what to do]",
+      subject: name === null ? subjectOf(item) : "[another key; Enter says what to do]",
       date: entry.receivedAt,
       size: null,
       attachments: 0,
