@@ -178,10 +178,22 @@ export const MAIL_COMMANDS: readonly Command[] = [
     name: "forward",
     summary: "pass a message on",
     description: [
-      "Sends the text and the attachments of a message to others, under your own text.",
+      "Sends the text and the attachments of a message to others, under your own text. The attachments " +
+      "that go along are listed; --omit leaves some out, and in your editor so does removing their lines.",
     ],
     positionals: [ID],
-    options: [TO, ATTACH, FILE, ...COMMON],
+    options: [
+      TO,
+      ATTACH,
+      {
+        name: "omit",
+        value: "NUMBER",
+        repeatable: true,
+        help: "an attachment that is not forwarded, by its number; several: again; or all",
+      },
+      FILE,
+      ...COMMON,
+    ],
     refused: REFUSED,
     examples: [{ line: "forward 4f3a -t carol < note.txt", what: "with a note before it" }],
     environment: [...ENVIRONMENT, ...EDITOR],
@@ -194,6 +206,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
         tools: await openEditor(mailOptions(given), given.optional("file")),
         id: given.text("ID"),
         to: given.all("to"),
+        omit: given.all("omit"),
       });
     },
   }),

@@ -2,6 +2,9 @@ import { SealpostError } from "../../crypto/error.ts";
 import type { Mail } from "../mail.ts";
 import { forwardedText, forwardOf, quotation, replyTo } from "../message/reply.ts";
 import type { Opened } from "../mailbox/open.ts";
+import { formatSize } from "../../cli/format.ts";
+import { printable } from "../../cli/printable.ts";
+import type { ForwardedAttachment } from "../state/draft_text.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { type CommonOptions, withMail } from "./common.ts";
 import { attachedPaths, listed, writeAndSend } from "./send.ts";
@@ -21,6 +24,8 @@ export interface ForwardOptions extends CommonOptions {
   readonly id: string;
   readonly to: readonly string[];
   readonly attach: readonly string[];
+  /** Attachments of the message that are not forwarded: their numbers, or `all`. */
+  readonly omit: readonly string[];
   readonly file?: string;
   readonly tools: Tools | null;
 }
@@ -63,7 +68,11 @@ export async function forward(options: ForwardOptions): Promise<void> {
     const message = await mail.fetch(opened);
     try {
       const { text, attachments } = await mail.show(opened, message);
-      const draft = { ...forwardOf(opened, attachments), to, attachments: own };
+      const kept = withoutOmitted(attachments, options.omit);
+      for (const { index, name, size } of kept) {
+        context.terminal.complain(`forwards ${index}: ${name}, ${formatSize(size)}`);
+      }
+      const draft = { ...forwardOf(opened, kept), to, attachments: own };
       await writeAndSend(context, draft, {
         file: options.file,
         tools: options.tools,
@@ -74,4 +83,27 @@ export async function forward(options: ForwardOptions): Promise<void> {
       await message.dispose();
     }
   }, "write");
+}
+
+/** Those of `attachments` that are not omitted. Throws `usage` for a number that none has. */
+function withoutOmitted(
+  attachments: readonly ForwardedAttachment[],
+  omitted: readonly string[],
+): readonly ForwardedAttachment[] {
+  const numbers = new Set<number>();
+  for (const value of omitted.flatMap((text) => text.split(",")).map((text) => text.trim())) {
+    if (value === "all") return [];
+    const index = /^\d{1,4}$/.test(value) ? Number(value) : 0;
+    if (!attachments.some((one) => one.index === index)) {
+      const some = attachments.map(({ index, name }) => `${index} (${name})`).join(", ");
+      throw new SealpostError(
+        "usage",
+        `the message has no attachment ${printable(JSON.stringify(value.slice(0, 40)))}; ${
+          some === "" ? "nothing is attached to it" : `it has ${some}`
+        }`,
+      );
+    }
+    numbers.add(index);
+  }
+  return attachments.filter(({ index }) => !numbers.has(index));
 }

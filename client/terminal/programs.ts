@@ -19,8 +19,9 @@ const SHELL = "/bin/sh";
 
 /**
  * Reads requests, a line each, and answers in a line. Editors and pagers have no business with
- * passwords, nor is what they start somewhere else in a folder of the person's. Ctrl-C is for the program that runs, not for the shell: a signal that is caught, unlike
- * one that is ignored, is a usual one to its children.
+ * passwords, nor is what they start somewhere else in a folder of the person's. Ctrl-C is for the
+ * program that runs, not for the shell: a signal that is caught, unlike one that is ignored, is a
+ * usual one to its children.
  *
  * The folder of what may be edited is an argument, and a request names a draft by its id, 16 digits:
  * to vi or less a file name such as `-c:!command` would be an order.
@@ -28,11 +29,17 @@ const SHELL = "/bin/sh";
 export const TOOLS = `unset SEALPOST_PASSWORD SEALPOST_PASSPHRASE SEALPOST_HERE
 trap : INT
 folder=$1
+fallback=
 set --
 while IFS= read -r request; do
   case $request in
     editor)
       if [ -n "\${VISUAL:-$EDITOR}" ]; then echo yes; else echo no; fi ;;
+    any-editor)
+      for fallback in editor nano vim vi ''; do
+        command -v "$fallback" >/dev/null 2>&1 && break
+      done
+      if [ -n "\${VISUAL:-\${EDITOR:-$fallback}}" ]; then echo yes; else echo no; fi ;;
     edit)
       IFS= read -r id || exit
       case $folder:$id in
@@ -40,7 +47,7 @@ while IFS= read -r request; do
       esac
       [ "\${#id}" -eq ${DRAFT_ID_DIGITS} ] || { echo refused; continue; }
       file=$folder/${EDITING}$id/${EDITED_TEXT}
-      (eval "\${VISUAL:-$EDITOR} \\"\\$file\\"") </dev/tty >/dev/tty 2>&1
+      (eval "\${VISUAL:-\${EDITOR:-$fallback}} \\"\\$file\\"") </dev/tty >/dev/tty 2>&1
       echo "$?" ;;
     suspend)
       kill -TSTP 0
@@ -147,6 +154,14 @@ export class Tools {
    */
   async suspend(): Promise<void> {
     await this.#ask("suspend");
+  }
+
+  /**
+   * Whether there is an editor: VISUAL or EDITOR, or else the first that is there of `editor`, `nano`,
+   * `vim` and `vi`, which is used from then on.
+   */
+  async findEditor(): Promise<boolean> {
+    return await this.#ask("any-editor") === "yes";
   }
 
   /** Whether VISUAL or EDITOR says what the editor is. */

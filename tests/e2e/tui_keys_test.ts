@@ -3,6 +3,7 @@
 import { assert, assertStringIncludes } from "@std/assert";
 import { testUnless } from "../crypto/support.ts";
 import { Commanding } from "../support/commanding.ts";
+import { step } from "../support/step.ts";
 import { withControl } from "../support/operator.ts";
 import { run } from "../support/program.ts";
 import { whyNoTmux } from "../support/tmux.ts";
@@ -43,27 +44,31 @@ testUnless(missing, "a key that changed is no dead end on the full screen", asyn
   await using screen = await people.at("alice", ["connect"], { columns: 80, rows: 24 });
   await screen.see("first of dora");
 
-  await t.step("the reader says what to do, shows both keys and numbers, and accepts", async () => {
-    await screen.see(/! +carol +\[another key; Enter says what to do\]/);
-    // The newest is erin's.
-    await screen.press("g", "j", "Enter");
-    const why = await screen.see("accepts the new one.");
-    assertStringIncludes(why.replaceAll(/\n +/g, " "), "Nothing of it is shown.");
-    assertStringIncludes(why.replaceAll(/\n +/g, " "), "t shows both keys");
-    assert(!why.includes("menu item"), why);
-    await screen.press("t");
-    const shown = await screen.see("y accepts the offered key of carol");
-    assertStringIncludes(shown, before);
-    assertStringIncludes(shown, after);
-    // Two safety numbers, each of twelve groups.
-    assert((shown.match(/(\d{5} ){11}\d{5}/g) ?? []).length === 2, shown);
-    assertStringIncludes(shown.replaceAll(/\n +/g, " "), 'that "keys verify alice" shows there');
-    await screen.press("y");
-    await screen.see("text of second of carol");
-    await screen.press("q");
-  });
+  await step(
+    t,
+    "the reader says what to do, shows both keys and numbers, and accepts",
+    async () => {
+      await screen.see(/! +carol +\[another key; Enter says what to do\]/);
+      // The newest is erin's.
+      await screen.press("g", "j", "Enter");
+      const why = await screen.see("accepts the new one.");
+      assertStringIncludes(why.replaceAll(/\n +/g, " "), "Nothing of it is shown.");
+      assertStringIncludes(why.replaceAll(/\n +/g, " "), "t shows both keys");
+      assert(!why.includes("menu item"), why);
+      await screen.press("t");
+      const shown = await screen.see("y accepts the offered key of carol");
+      assertStringIncludes(shown, before);
+      assertStringIncludes(shown, after);
+      // Two safety numbers, each of twelve groups.
+      assert((shown.match(/(\d{5} ){11}\d{5}/g) ?? []).length === 2, shown);
+      assertStringIncludes(shown.replaceAll(/\n +/g, " "), 'that "keys verify alice" shows there');
+      await screen.press("y");
+      await screen.see("text of second of carol");
+      await screen.press("q");
+    },
+  );
 
-  await t.step("the composer shows it before anything is sent, and stays", async () => {
+  await step(t, "the composer shows it before anything is sent, and stays", async () => {
     await screen.press("m");
     await screen.see("Subject:");
     await screen.type("dora");
@@ -84,7 +89,7 @@ testUnless(missing, "a key that changed is no dead end on the full screen", asyn
     await screen.see("Sent to dora.");
   });
 
-  await t.step("a key that was accepted elsewhere is taken over without a key", async () => {
+  await step(t, "a key that was accepted elsewhere is taken over without a key", async () => {
     await screen.press("g", "Enter");
     await screen.see("accepts the new one.");
     const key = await keyOf("erin");

@@ -7,6 +7,7 @@ import { shell } from "../support/command.ts";
 import { Group } from "../support/group.ts";
 import { passwordOf, run } from "../support/program.ts";
 import { Screen, type ScreenOptions, whyNoTmux } from "../support/tmux.ts";
+import { step } from "../support/step.ts";
 import { waitFor } from "../support/wait.ts";
 
 const missing = await whyNoTmux();
@@ -330,9 +331,4 @@ async function signalProgram(pid: number, signal: string): Promise<void> {
 
 function killProgram(pid: number): Promise<void> {
   return signalProgram(pid, "KILL");
-}
-
-/** One step; after one that failed the others are not tried. */
-async function step(t: Deno.TestContext, name: string, work: () => Promise<void>): Promise<void> {
-  if (!await t.step(name, work)) throw new Error(`the steps after "${name}" were not tried`);
 }

@@ -256,8 +256,8 @@ export class ComposeScreen implements Screen {
   /** Has the message written in the person's editor, headers and all. */
   async #edit(): Promise<void> {
     const { tools, mail } = this.#host;
-    if (!tools || !await tools.hasEditor()) {
-      return this.#host.say("Neither VISUAL nor EDITOR says what your editor is.");
+    if (!tools || !await tools.findEditor()) {
+      return this.#host.say("There is no editor; set VISUAL or EDITOR to yours.");
     }
     this.#autosaved.set(contentOf(this.#composition));
     const before = this.#autosaved.draft;
