@@ -70,7 +70,7 @@ export async function forward(options: ForwardOptions): Promise<void> {
       const { text, attachments } = await mail.show(opened, message);
       const kept = withoutOmitted(attachments, options.omit);
       for (const { index, name, size } of kept) {
-        context.terminal.complain(`forwards ${index}: ${name}, ${formatSize(size)}`);
+        context.terminal.printError(`forwards ${index}: ${name}, ${formatSize(size)}`);
       }
       const draft = { ...forwardOf(opened, kept), to, attachments: own };
       await writeAndSend(context, draft, {

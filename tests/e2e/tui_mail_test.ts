@@ -1,6 +1,6 @@
 // Mail on the full screen: what comes, what changes elsewhere, what is found and taken back.
 
-import { assert, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertStringIncludes } from "@std/assert";
 import { testUnless } from "../crypto/support.ts";
 import { Commanding } from "../support/commanding.ts";
 import { step } from "../support/step.ts";
@@ -70,8 +70,9 @@ testUnless(missing, "the full screen says what comes, and finds what is there", 
     await screen.see("New mail from bob: While reading \\x1b]0;x\\x07");
     const written = await screen.written();
     assertStringIncludes(written, `\x1b]2;(2) Sealpost alice@${people.group.server.address}\x07`);
-    // The bell, which ends no sequence.
-    assertMatch(written, /(?:^|[^\x1b\d])\x07/);
+    // What is left without the titles, which end with one, is the bell.
+    // deno-lint-ignore no-control-regex -- it is what ends a title
+    assert(written.replaceAll(/\]2;[^\x07]*\x07/g, "").includes("\x07"), "the bell");
     await screen.press("q", "m");
     await screen.see("Subject:");
     await send("While writing", "x");
