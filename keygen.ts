@@ -42,6 +42,8 @@ export interface KeygenOptions {
   readonly bits?: number;
   /** Whether to replace keys that are there. */
   readonly force?: boolean;
+  /** Whether a server runs with the keys that are there now. */
+  readonly serverRuns?: boolean;
   /** Whether only to write the public key file anew. */
   readonly publicOnly?: boolean;
   /** Whether to print JSON. */
@@ -80,12 +82,21 @@ export async function keygen(options: KeygenOptions): Promise<void> {
     written.push({
       role: "retired",
       path: saved.retiredPath,
-      note: "the old key, to read old mail",
+      note: name === SERVER_NAME
+        ? "the old key: only to go back to it"
+        : "the old key, to read old mail",
     });
+    if (options.serverRuns) {
+      hints.push("The server is running: it uses the old key until it is started again.");
+    }
     hints.push(
-      name === SERVER_NAME
-        ? `Every client needs the new ${publicKeyPath(dir, name)}: ${PROGRAM} pubkey NAME`
-        : `If ${name} has connected before, the server knows the old key and refuses this one.`,
+      ...name === SERVER_NAME
+        ? [
+          "From then on every client refuses the server, and mail waits, until its folder has the new",
+          `${publicKeyPath(dir, name)}: give it to people in a way that they can trust, with the`,
+          `fingerprint above; \`${PROGRAM} pubkey NAME\` puts it into a folder beside this one.`,
+        ]
+        : [`If ${name} has connected before, the server knows the old key and refuses this one.`],
     );
   }
   if (name === SERVER_NAME) written.push(...await addExampleUsers(dir, hints));

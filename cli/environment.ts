@@ -1,3 +1,5 @@
+import { SealpostError } from "../crypto/error.ts";
+
 /**
  * A variable of the environment; undefined if it is not set, or if this process may not read it.
  * Never asks for the right.
@@ -15,4 +17,15 @@ export function terminalSize(): { readonly columns: number; readonly rows: numbe
   } catch {
     return { columns: 80, rows: 24 };
   }
+}
+
+/**
+ * `path` with the home folder in the place of a `~` at its beginning, as a shell reads it: for paths
+ * that no shell has seen. Throws `usage` where nothing says which folder that is.
+ */
+export function expandHome(path: string): string {
+  if (!/^~($|[\\/])/.test(path)) return path;
+  const home = variable("HOME") || variable("USERPROFILE");
+  if (home) return home + path.slice(1);
+  throw new SealpostError("usage", `${path}: HOME does not say which folder ~ is; write it out`);
 }

@@ -1,10 +1,12 @@
+import { isThere, privateKeyPath, SERVER_NAME } from "../files/key_files.ts";
+import { expandHome } from "../cli/environment.ts";
 import { defined } from "../crypto/defined.ts";
 import { join } from "@std/path";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { type Address, formatAddress, parseAddress } from "../protocol/address.ts";
 import { parseName } from "../protocol/name.ts";
 import { PROGRAM } from "../cli/program.ts";
-import { readConfig } from "./state/config.ts";
+import { readConfig, writeConfig } from "./state/config.ts";
 import { isDumb } from "./terminal/display.ts";
 import { clientFolder } from "./state/folder.ts";
 import { askAboutNewKey } from "./trust/confirm_key.ts";
@@ -71,10 +73,11 @@ export async function connect(options: ConnectOptions): Promise<void> {
     ...defined({ passwordFile: options.passwordFile }),
   });
   try {
+    if (mail.connection.online) await remember(terminal, dir, name, address);
     if (wholeScreen) {
       const { startTui } = await import("./tui/start.ts");
       full = startTui(mail, {
-        files: downloads ?? join(dir, "files"),
+        files: downloads === undefined ? join(dir, "files") : expandHome(downloads),
         tools,
         bell,
         account: `${name}@${formatAddress(address)}`,
@@ -114,6 +117,27 @@ async function whoAndWhere(
   const address = parseAddress(host ?? await answer(terminal, "Enter the server IP or name: "));
   const name = parseName(user ?? await answer(terminal, "Enter your username: "));
   return { address, name, dir: await clientFolder(name, dir) };
+}
+
+/**
+ * Writes the server and the name that were reached to sealpost.toml of the folder, where it does not
+ * say so already: from then on every command knows them. A folder that cannot be written is no error.
+ */
+async function remember(
+  terminal: Terminal,
+  dir: string,
+  name: string,
+  address: Address,
+): Promise<void> {
+  // What stands there in a server's folder is the server's.
+  if (await isThere(privateKeyPath(dir, SERVER_NAME))) return;
+  const { server = formatAddress(address), user = name } = await readConfig(dir);
+  try {
+    await writeConfig(dir, { server, user });
+  } catch (error) {
+    if (!isSealpostError(error)) throw error;
+    terminal.printError(`the server is not remembered: ${error.message}`);
+  }
 }
 
 /** Whom the commands would act for; null if the settings do not say, so that it has to be asked. */

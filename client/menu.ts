@@ -1,3 +1,4 @@
+import { expandHome } from "../cli/environment.ts";
 import { formatSize, formatTime } from "../cli/format.ts";
 import { isAbsolute, join, resolve } from "@std/path";
 import { equal } from "../crypto/bytes.ts";
@@ -292,7 +293,7 @@ export class Menu {
 
   /** A plain name is looked for in `files/`; a path is taken as it is. */
   #path(name: string): string {
-    const trimmed = name.trim();
+    const trimmed = expandHome(name.trim());
     return isAbsolute(trimmed) || /[/\\]/.test(trimmed) ? trimmed : join(this.#files, trimmed);
   }
 

@@ -1,3 +1,5 @@
+import { sentence } from "../cli/format.ts";
+import { PASSWORD_RULE, passwordProblem } from "../cli/password_rule.ts";
 import { join } from "@std/path";
 import { exists } from "@std/fs";
 import { type Bytes, fromUtf8, wipe } from "../crypto/bytes.ts";
@@ -12,7 +14,7 @@ import {
   requirePrivate,
   SERVER_NAME,
 } from "../files/key_files.ts";
-import { MAX_PASSWORD, MIN_PASSWORD } from "../protocol/limits.ts";
+import { MAX_PASSWORD } from "../protocol/limits.ts";
 import { encodePassword } from "../protocol/login.ts";
 import { NextKeys } from "../files/next_keys.ts";
 import type { MailEvent } from "../protocol/request.ts";
@@ -327,7 +329,7 @@ function bounded(password: Bytes): Bytes {
 export async function askNewPassword(
   terminal: Terminal,
   problem: (password: string) => string | null | Promise<string | null> = () => null,
-  intro = "Your password is good for one time only. Choose your own, of 8 characters or more.",
+  intro = "Your password is good for one time only. Choose your own.",
 ): Promise<string> {
   if (!terminal.interactive) {
     throw new SealpostError(
@@ -335,7 +337,7 @@ export async function askNewPassword(
       "your password is good for one time only; connect once at a terminal and choose your own",
     );
   }
-  terminal.print(intro);
+  terminal.print(`${intro} ${PASSWORD_RULE}`);
   for (;;) {
     const first = await terminal.askSecret("New password: ");
     const second = first && await terminal.askSecret("The same again: ");
@@ -344,9 +346,8 @@ export async function askNewPassword(
     wipe(first, second);
     if (text !== again) terminal.printError("The two are not the same.");
     else {
-      const wrong = [...text].length < MIN_PASSWORD
-        ? `That has fewer than ${MIN_PASSWORD} characters.`
-        : await problem(text);
+      const against = passwordProblem(text);
+      const wrong = against === null ? await problem(text) : sentence(against);
       if (wrong === null) return text;
       terminal.printError(wrong);
     }

@@ -14,7 +14,8 @@ export const FOLDER_COMMANDS: readonly Command[] = [
       "./server if it is there. keygen server makes the server's keys, and a user_pass.json to " +
       "start from if there is none.",
       "Keys that are there are never overwritten without --force, and then the old private key " +
-      "is kept as NAME_private.FINGERPRINT.pem to read old mail with.",
+      "is kept as NAME_private.FINGERPRINT.pem to read old mail with. A server uses new keys from " +
+      "its next start on, and clients refuse it until they have its new public key.",
       "The folder that it makes is yours from then on (see adopt).",
     ],
     positionals: [{ ...NAME, help: `server, or ${NAME.help}` }],
@@ -52,12 +53,15 @@ export const FOLDER_COMMANDS: readonly Command[] = [
     rights: { files: true, variables: [...FOLDER_VARIABLES, "SEALPOST_PASSPHRASE"] },
     run: async (given) => {
       const { keygen } = await import("../keygen.ts");
+      const [name, dir] = [given.text("NAME"), given.optional("dir")];
       await keygen({
-        name: given.text("NAME"),
-        dir: given.optional("dir"),
+        name,
+        dir,
         passphrase: given.flag("passphrase"),
         bits: given.number("bits"),
         force: given.flag("force"),
+        serverRuns: given.flag("force") &&
+          await (await import("./workspace.ts")).serverRuns(name, dir),
         publicOnly: given.flag("public"),
         json: given.flag("json"),
       });

@@ -11,6 +11,7 @@ import {
   REFUSED,
   remoteOptions,
   SERVER,
+  YES,
 } from "./shared.ts";
 
 const CONTACT = {
@@ -214,6 +215,8 @@ export const KEYS_COMMANDS: readonly Command[] = [
       "The old private key stays here to read old mail, with the passphrase that it has.",
       "It needs your password, not a ticket, and ends your other sessions. If it is broken off at " +
       "any moment, your next command finds out how far it came, and finishes it or takes it back.",
+      "Asks first. Your other machines can log in again only when you have copied the new private " +
+      "key to them.",
       "If somebody may have your private key, this is not enough: tell whoever runs the server to " +
       "release your account from it, and compare your new key with everybody.",
       "With --json, an object with name, fingerprint, former and retired (the old key's file).",
@@ -224,6 +227,7 @@ export const KEYS_COMMANDS: readonly Command[] = [
         name: "new-passphrase",
         help: "ask for another passphrase for the new private key",
       },
+      YES,
       DIR,
       SERVER,
       PASSWORD_FILE,
@@ -232,13 +236,18 @@ export const KEYS_COMMANDS: readonly Command[] = [
     refused: REFUSED,
     examples: [
       { line: "keys rotate", what: "new keys with the same passphrase, if there is one" },
+      { line: "keys rotate --yes", what: "without asking, in a script" },
       { line: "keys rotate --new-passphrase", what: "and another passphrase" },
     ],
     environment: ENVIRONMENT,
     rights: ONLINE,
     run: async (given) => {
       const { rotateKeys } = await import("../client/commands/keys_rotate.ts");
-      await rotateKeys({ ...remoteOptions(given), newPassphrase: given.flag("new-passphrase") });
+      await rotateKeys({
+        ...remoteOptions(given),
+        newPassphrase: given.flag("new-passphrase"),
+        yes: given.flag("yes"),
+      });
     },
   }),
 ];

@@ -189,7 +189,17 @@ function isOwnKey(client: string, entry: Deno.DirEntry): boolean {
 /** Whether `entry` of a client's folder is made by this program: keys and what it remembers. */
 function belongsTo(client: string, entry: Deno.DirEntry): boolean {
   return isOwnKey(client, entry) || entry.name === `${SERVER_NAME}_public.pem` ||
-    entry.name === STATE_FOLDER;
+    entry.name === STATE_FOLDER || entry.name === CONFIG_FILE;
+}
+
+/** Whether `name` is that of the server, and one runs with its folder. Throws `file-io`. */
+export async function serverRuns(name: string, dir = name): Promise<boolean> {
+  if (name !== SERVER_NAME) return false;
+  const store = join(dir, MAIL);
+  if (await kindOf(store) !== "folder") return false;
+  const lock = await lockStore(store);
+  lock?.close();
+  return lock === null;
 }
 
 /** Keeps a server from starting; null if there is no store. Throws `busy` if one is running. */

@@ -1,6 +1,6 @@
 import { notSentLine } from "../mailbox/show.ts";
 import { defined } from "../../crypto/defined.ts";
-import { join } from "@std/path";
+import { basename, join } from "@std/path";
 import { type Bytes, equal, fromUtf8, wipe } from "../../crypto/bytes.ts";
 import { errorText, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import {
@@ -37,8 +37,6 @@ import { forgetUnlocked } from "../state/unlocked.ts";
 /** With these the server has said that it did not take the new key. */
 const REFUSALS = ["format", "key-changed", "limit", "login-refused"] as const;
 
-/** Largest key file, bytes. */
-
 /** What `keys rotate` was given. */
 export interface RotateOptions {
   readonly dir?: string;
@@ -47,6 +45,8 @@ export interface RotateOptions {
   readonly json: boolean;
   /** Whether the new private key gets another passphrase than the old one. */
   readonly newPassphrase: boolean;
+  /** Whether not to ask first. */
+  readonly yes: boolean;
 }
 
 /** The `keys rotate` command. Throws what stops it, and says what is so then. */
@@ -74,6 +74,7 @@ export async function rotateKeys(options: RotateOptions): Promise<void> {
       );
     }
   }
+  if (!options.yes) await confirm(terminal, profile);
   const person = await openLocalUser(terminal, dir, name);
   const server = await pinnedServer(terminal, dir, address);
   const passphrase = await passphraseFor(options, terminal, dir, name);
@@ -95,6 +96,26 @@ export async function rotateKeys(options: RotateOptions): Promise<void> {
   } finally {
     if (passphrase) wipe(passphrase);
   }
+}
+
+/** Says what happens to the person's other machines, and asks. Throws `cancelled`, `usage`. */
+async function confirm(terminal: Terminal, { dir, name }: Profile): Promise<void> {
+  if (!terminal.interactive) {
+    throw new SealpostError(
+      "usage",
+      "keys rotate needs --yes where nobody can be asked: your other machines can log in again " +
+        "only with the new keys",
+    );
+  }
+  terminal.print(
+    `This makes new keys for ${name}, here and on the server, and ends other sessions.`,
+  );
+  terminal.print("Other machines of yours can log in again only when you have copied the new");
+  terminal.print(`${name}_private.pem to them, and read new mail only with it.`);
+  terminal.print(`The old key stays in ${dir === "." ? "this folder" : dir}, to read old mail.`);
+  const answer = await terminal.ask("Make new keys? (y/N) ");
+  if (/^y(es)?$/i.test(answer?.trim() ?? "")) return;
+  throw new SealpostError("cancelled", "nothing was changed");
 }
 
 interface Change {
@@ -203,6 +224,10 @@ function report(
   terminal.print(`Your key is now ${fingerprint}`);
   terminal.print(`The old one,    ${former}, has signed for it.`);
   terminal.print(`The old private key stays in ${retired}, to read old mail.`);
+  terminal.print(
+    `On each other machine of yours, put ${name}_private.pem, ${name}_public.pem and ` +
+      `${basename(retired)} from here in the place of its own keys.`,
+  );
   terminal.print("Whoever knows the old key follows with the next mail, and is told.");
   terminal.print("Whoever had verified it sees the new one as not verified, until you compare it.");
 }

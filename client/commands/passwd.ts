@@ -1,3 +1,5 @@
+import { sentence } from "../../cli/format.ts";
+import { passwordProblem } from "../../cli/password_rule.ts";
 import { type Bytes, fromUtf8, wipe } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { isPassphrase } from "../../files/key_files.ts";
@@ -52,7 +54,7 @@ export async function passwd(options: PasswdOptions): Promise<void> {
     });
   let chosen: string | null = null;
   const choose = async () => chosen = lines ? await checked(lines.next, problem) : await ask();
-  const ask = () => askNewPassword(terminal, problem, "Choose a password of 8 characters or more.");
+  const ask = () => askNewPassword(terminal, problem, "Choose a new password.");
   try {
     // A one-time password is changed by the login itself.
     const mail = await log(old, true, choose);
@@ -115,7 +117,11 @@ async function checked(
   password: string,
   problem: (password: string) => Promise<string | null>,
 ): Promise<string> {
-  const wrong = await problem(password);
+  const against = passwordProblem(password);
+  const wrong = against === null ? await problem(password) : sentence(against);
   if (wrong === null) return password;
-  throw new SealpostError("usage", `${wrong.replace(/^T/, "t")} Nothing was changed`);
+  throw new SealpostError(
+    "usage",
+    `${wrong.slice(0, 1).toLowerCase()}${wrong.slice(1)} Nothing was changed`,
+  );
 }

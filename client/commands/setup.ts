@@ -1,9 +1,11 @@
-import { type Bytes, fromUtf8, wipe } from "../../crypto/bytes.ts";
+import { CONFIG_FILE, writeConfig } from "../state/config.ts";
+import { askForBundle } from "../connection/login.ts";
+import { passwordProblem } from "../../cli/password_rule.ts";
+import { type Bytes, equal, fromUtf8, wipe } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
 import { loadBundle, publicKeyPath, SERVER_NAME } from "../../files/key_files.ts";
-import { MIN_PASSWORD } from "../../protocol/limits.ts";
 import { parseName } from "../../protocol/name.ts";
 import { sentence } from "../../cli/format.ts";
 import { printableJson } from "../../cli/printable.ts";
@@ -13,6 +15,7 @@ import { givenPassword } from "../session.ts";
 import {
   chooseFolder,
   createClientFolder,
+  type Earlier,
   findEarlier,
   nextCommands,
   shown,
@@ -118,8 +121,9 @@ async function settle(
 ): Promise<Settled> {
   let newcomer = await givenNewcomer(options);
   const earlier = await findEarlier(options.dir);
-  if (earlier && (newcomer === null || newcomer.name === earlier.name)) {
-    const { dir, name, server } = earlier;
+  if (earlier && (newcomer === null || (newcomer.name ?? earlier.name) === earlier.name)) {
+    const { dir, name } = earlier;
+    const server = await movedServer(earlier, newcomer, say);
     say(`Going on with the setup of ${name} at ${server}, in ${shown(dir)}.`);
     if (newcomer?.fp) await requirePinned(dir, newcomer);
     return {
@@ -197,6 +201,35 @@ async function givenNewcomer(options: SetupOptions): Promise<Newcomer | null> {
   throw new SealpostError("usage", "--fingerprint goes with --server NAME@HOST");
 }
 
+/**
+ * Where the server of an earlier setup is reached: at the address that the person gives with --server,
+ * which is written down, else where it was. Throws `server-identity` if another server is there, and
+ * what asking it throws.
+ */
+async function movedServer(
+  { dir, server }: Earlier,
+  newcomer: Newcomer | null,
+  say: (line?: string) => void,
+): Promise<string> {
+  const [address] = newcomer?.password === null ? newcomer.servers : [];
+  if (address === undefined || formatAddress(address) === formatAddress(parseAddress(server))) {
+    return server;
+  }
+  const path = publicKeyPath(dir, SERVER_NAME);
+  const moved = formatAddress(address);
+  const [pinned, found] = [await loadBundle(path), await askForBundle(address)];
+  if (!equal(pinned.fp, found.fp)) {
+    throw new SealpostError(
+      "server-identity",
+      `the server at ${moved} has another key than the one in ${path}; if it is another server, ` +
+        "use another folder with --dir",
+    );
+  }
+  await writeConfig(dir, { server: moved });
+  say(`The server is at ${moved} now, and not at ${server}; ${CONFIG_FILE} says so.`);
+  return moved;
+}
+
 /** Throws `server-identity` if the key in the folder is not the one that the person was told. */
 async function requirePinned(dir: string, { fp }: Newcomer): Promise<void> {
   const path = publicKeyPath(dir, SERVER_NAME);
@@ -223,8 +256,9 @@ async function ownPassword(terminal: Terminal, options: SetupOptions): Promise<s
   const password = fromUtf8(bytes);
   wipe(bytes);
   // The own one of an account without an invitation is what the operator made it.
-  if (options.invitation === undefined || [...password].length >= MIN_PASSWORD) return password;
-  throw new SealpostError("usage", `a password has ${MIN_PASSWORD} characters or more`);
+  const problem = options.invitation === undefined ? null : passwordProblem(password);
+  if (problem === null) return password;
+  throw new SealpostError("usage", `${problem}; choose another`);
 }
 
 /** The line that --password-stdin promises, from a pipe or typed. */

@@ -1,3 +1,5 @@
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { LOGIN_REFUSED } from "../../protocol/request.ts";
 import { type Bytes, fromHex, fromUtf8, wipe } from "../../crypto/bytes.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
 import type { Address } from "../../protocol/address.ts";
@@ -155,7 +157,7 @@ async function logInAnew(
     name: options.name,
     password,
     client: `sealpost/${PROGRAM_VERSION}`,
-  });
+  }).catch(sayWhatToDo);
   const { ticket, bound, change = false } = accepted.verdict;
   const session = new ClientSession(accepted.connection, (event) => {
     if (event.event === "mail") return options.onMail?.(event);
@@ -164,6 +166,17 @@ async function logInAnew(
   if (ticket && !change) await keep(tickets, accepted, ticket);
   const { hello, exporter } = accepted;
   return { session, hello, exporter, bound, resumed: false, change };
+}
+
+/** The one answer to a failed login, with what the person can do. */
+function sayWhatToDo(error: unknown): never {
+  if (!isSealpostError(error, "login-refused") || error.message !== LOGIN_REFUSED) throw error;
+  throw new SealpostError(
+    "login-refused",
+    `${LOGIN_REFUSED}: if the password is right, copy your keys from the machine that has them, ` +
+      "or ask whoever runs the server",
+    { cause: error },
+  );
 }
 
 async function keep(

@@ -14,8 +14,9 @@ import {
   shellWord,
 } from "../../files/key_files.ts";
 import { claimFolder, isNewOrOwn, isOwnFolder, requireOwnFiles } from "../../files/own_folders.ts";
+import { expandHome } from "../../cli/environment.ts";
 import { PROGRAM } from "../../cli/program.ts";
-import { CONFIG_FILE, readConfig } from "../state/config.ts";
+import { CONFIG_FILE, readConfig, writeConfig } from "../state/config.ts";
 import { keysIn, usualFolder } from "../state/profile.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { askTrimmed } from "./who.ts";
@@ -61,7 +62,7 @@ export async function chooseFolder(
   for (;;) {
     const question = `Folder for your keys and files (Enter for ${shown(usual)}): `;
     const answer = await askTrimmed(terminal, question);
-    const dir = answer === "" ? usual : withHome(answer);
+    const dir = answer === "" ? usual : expandHome(answer);
     const owner = await ownerOf(dir, name);
     if (owner === null) return dir;
     terminal.printError(`${shown(dir)} is the folder of ${owner}; choose another for ${name}.`);
@@ -74,12 +75,6 @@ export function shown(dir: string): string {
   if (dir === ".") return "this folder";
   const home = Deno.build.os === "windows" ? undefined : Deno.env.get("HOME");
   return home && dir.startsWith(`${home}/`) ? `~${dir.slice(home.length)}` : dir;
-}
-
-/** `~/x` as a shell would read it. */
-function withHome(path: string): string {
-  const home = Deno.env.get("HOME");
-  return path.startsWith("~/") && home ? join(home, path.slice(2)) : path;
 }
 
 async function requireFree(dir: string, name: string): Promise<void> {
@@ -140,14 +135,7 @@ async function addSettings(dir: string, name: string, server: string): Promise<v
         "another folder with --dir",
     );
   }
-  const lines = [
-    ...config.server === undefined ? [`server = ${JSON.stringify(server)}`] : [],
-    ...config.user === undefined ? [`user = ${JSON.stringify(name)}`] : [],
-  ];
-  if (lines.length === 0) return;
-  const before = await isThere(path) ? await Deno.readTextFile(path) : "";
-  // Before all tables that somebody may have added.
-  await writeFileAtomic(path, `${lines.join("\n")}\n${before}`, { mode: 0o600 });
+  await writeConfig(dir, { server, user: config.user ?? name });
 }
 
 /** The commands to go on with, as they have to be typed for the folder `dir`. */
@@ -157,7 +145,7 @@ export async function nextCommands(dir: string): Promise<string[]> {
   const named = found || await isOwnFolder(dir) ? "" : ` --dir ${word}`;
   const rows = [
     ["inbox", "what has come"],
-    ['send -t NAME -s "A subject"', "write to somebody"],
+    ['send -t NAME -s "Hello"', "write to somebody"],
     ["connect", "the mail program"],
   ] as const;
   return [

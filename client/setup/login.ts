@@ -1,3 +1,4 @@
+import { passwordProblem } from "../../cli/password_rule.ts";
 import { fromUtf8, wipe } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import type { Address } from "../../protocol/address.ts";
@@ -110,7 +111,9 @@ async function newPassword(
 ): Promise<string> {
   if (own !== null) {
     requireOther(keys, own);
-    return own;
+    const problem = passwordProblem(own);
+    if (problem === null) return own;
+    throw new SealpostError("usage", `${problem}; choose another`);
   }
   if (terminal.interactive) {
     return await askNewPassword(terminal, (password) => {

@@ -13,7 +13,7 @@ const TEXT = [
   "was verified. So everything works.",
   "",
   `  ${PROGRAM} inbox                        what has come`,
-  `  ${PROGRAM} send -t NAME -s "A subject"  write to somebody`,
+  `  ${PROGRAM} send -t NAME -s "Hello"      write to somebody`,
   `  ${PROGRAM} help                         everything else`,
   "",
   "You can delete it.",

@@ -3,7 +3,8 @@ import * as v from "valibot";
 import { join } from "@std/path";
 import { fromUtf8 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
-import { readFileBounded } from "../../files/atomic_file.ts";
+import { readFileBounded, writeFileAtomic } from "../../files/atomic_file.ts";
+import { isThere } from "../../files/key_files.ts";
 import { hint, nearest } from "../../cli/options.ts";
 
 /** The settings of a client, in its folder. */
@@ -12,20 +13,38 @@ export const CONFIG_FILE = "sealpost.toml";
 const MAX_CONFIG = 65_536;
 
 const fields = {
-  /** `host` or `host:port` of the server. */
   server: v.optional(v.string()),
-  /** The user's name. */
   user: v.optional(v.string()),
-  /** Whether what was fetched is kept, sealed, to be read without the server. */
   cache: v.optional(v.boolean()),
-  /** How long the private key stays without its passphrase once that was asked for, like `8h`. */
   unlock: v.optional(v.string()),
-  /** Whether the full-screen program rings the terminal's bell when mail comes; default: no. */
   bell: v.optional(v.boolean()),
-  /** Where attachments are saved if nothing else is said; default: `files/` in the folder. */
   downloads: v.optional(v.string()),
 };
 const schema = v.object(fields);
+
+/** What each setting is written like, and what it does. */
+export const SETTINGS_HELP: Readonly<
+  Record<keyof typeof fields, { example: string; help: string }>
+> = {
+  server: { example: '"mail.lan:13000"', help: "the server; without a port, 13000" },
+  user: { example: '"alice"', help: "your name there, where the folder has several keys" },
+  cache: {
+    example: "false",
+    help: "whether fetched mail is kept, sealed, to be read without the server (default: true)",
+  },
+  unlock: {
+    example: '"8h"',
+    help: "how long the passphrase of the private key is not asked for again (default: each time)",
+  },
+  bell: {
+    example: "true",
+    help: "whether the full-screen program rings when mail comes (default: false)",
+  },
+  downloads: {
+    example: '"~/Downloads"',
+    help: "where attachments are saved (default: files/ in your folder)",
+  },
+};
 
 /** A client's settings. */
 export type Config = v.InferOutput<typeof schema>;
@@ -64,4 +83,36 @@ export async function readConfig(dir: string): Promise<Config> {
   if (result.success) return result.output;
   const key = v.getDotPath(result.issues[0]) ?? "a value";
   throw new SealpostError("config", `${path}: ${key} has a value of the wrong type`);
+}
+
+/**
+ * Writes the settings in `values` to `sealpost.toml` of `dir`, in the place of the values they have;
+ * every other line stays. Throws what {@linkcode readConfig} throws, `disk-full`, `file-io`.
+ */
+export async function writeConfig(
+  dir: string,
+  values: Readonly<Partial<Record<"server" | "user", string>>>,
+): Promise<void> {
+  const known = await readConfig(dir);
+  if ((["server", "user"] as const).every((key) => (values[key] ?? known[key]) === known[key])) {
+    return;
+  }
+  const path = join(dir, CONFIG_FILE);
+  let text = await isThere(path) ? fromUtf8(await readFileBounded(path, MAX_CONFIG)) : "";
+  const added: string[] = [];
+  for (const key of ["server", "user"] as const) {
+    const value = values[key];
+    if (value === undefined || known[key] === value) continue;
+    const line = `${key} = ${JSON.stringify(value)}`;
+    if (known[key] === undefined) added.push(`${line}\n`);
+    else text = text.replace(new RegExp(`^[ \\t]*["']?${key}["']?[ \\t]*=.*$`, "m"), line);
+  }
+  const whole = added.join("") + text;
+  // A value over several lines, say, is not replaced as a line is.
+  const result = v.safeParse(schema, parse(whole));
+  for (const key of ["server", "user"] as const) {
+    if (values[key] === undefined || result.success && result.output[key] === values[key]) continue;
+    throw new SealpostError("config", `${path}: write ${key} = "${values[key]}" there by hand`);
+  }
+  await writeFileAtomic(path, whole, { mode: 0o600 });
 }

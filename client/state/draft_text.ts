@@ -1,3 +1,4 @@
+import { expandHome } from "../../cli/environment.ts";
 import { resolve } from "@std/path";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { printable } from "../../cli/printable.ts";
@@ -107,7 +108,7 @@ export function parseDraft(edited: string, forwards?: Forwarded): DraftContent {
         }
         break;
       case "attach":
-        if (value !== "") attachments.push(resolve(value));
+        if (value !== "") attachments.push(resolve(expandHome(value)));
         break;
       case "forward": {
         if (value === "") break;

@@ -1,3 +1,4 @@
+import { expandHome } from "../../cli/environment.ts";
 import { basename, dirname, join } from "@std/path";
 import type { Completed } from "./screen.ts";
 
@@ -28,14 +29,15 @@ export function namesIn(text: string): string[] {
     .filter((name) => name !== "");
 }
 
-/** Completes a path from what is in its folder. What cannot be read completes to nothing. */
+/** Completes a path, which may begin with `~/`, from what is in its folder. What cannot be read completes to nothing. */
 export async function completePath(text: string): Promise<Completed> {
+  if (text === "~") return { text: "~/", choices: ["~/"] };
   const open = text === "" || text.endsWith("/");
   const folder = open ? text || "." : dirname(text);
   const begun = open ? "" : basename(text);
   const found: string[] = [];
   try {
-    for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    for await (const { name, isDirectory } of Deno.readDir(expandHome(folder))) {
       if (!name.startsWith(begun) || (name.startsWith(".") && !begun.startsWith("."))) continue;
       found.push(isDirectory ? `${name}/` : name);
     }

@@ -1,3 +1,4 @@
+import { PASSWORD_RULE, passwordProblem } from "../../cli/password_rule.ts";
 import { fromUtf8, wipe } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
@@ -6,7 +7,6 @@ import { type Address, formatAddress, parseAddress } from "../../protocol/addres
 import { formatInvitation, MAX_SERVERS } from "../../protocol/invitation.ts";
 import { loadBundle, publicKeyPath, SERVER_NAME } from "../../files/key_files.ts";
 import { findServerFolder } from "../../files/server_folder.ts";
-import { MAX_PASSWORD, MIN_PASSWORD } from "../../protocol/limits.ts";
 import { encodePassword } from "../../protocol/login.ts";
 import { variable } from "../../cli/environment.ts";
 import { nameArgument } from "../../cli/options.ts";
@@ -329,15 +329,14 @@ async function newPassword(
       "no password: use --generate, --invite, or --password-stdin with one line piped in",
     );
   }
+  if (!piped) console.error(PASSWORD_RULE);
   const password = piped ? readInputLine() : await typedSecret(`New password of ${name}: `);
   if (password === null || password === "") {
     throw new SealpostError("cancelled", "no password was given; nothing was changed");
   }
-  if ([...password].length < MIN_PASSWORD || encodePassword(password).length > MAX_PASSWORD) {
-    throw new SealpostError(
-      "usage",
-      `a password has ${MIN_PASSWORD} characters or more, and at most ${MAX_PASSWORD} bytes`,
-    );
+  const problem = passwordProblem(password);
+  if (problem !== null) {
+    throw new SealpostError("usage", `${problem}; nothing was changed`);
   }
   if (!piped && await typedSecret("Once more: ") !== password) {
     throw new SealpostError("cancelled", "the two are not the same; nothing was changed");

@@ -108,7 +108,8 @@ Deno.test("keys stay unlocked, passwords change, and tickets are forgotten by co
     const { SEALPOST_PASSWORD: old } = password;
     refused(await change("not the password", "long enough 1"), DENIED, "the old password is wrong");
     refused(await change(old, PASSPHRASE), USAGE, "the passphrase of your private key");
-    refused(await change(old, "short"), 65, "8 characters");
+    refused(await change(old, "short"), USAGE, "8 characters");
+    refused(await change(old, "Password123"), USAGE, "everybody tries first");
     refused(await place.run(["passwd"]), USAGE, "--password-stdin");
     const changed = JSON.parse(ok(await change(old, next.SEALPOST_PASSWORD)));
     assertEquals(changed, { changed: true, ticket: true });

@@ -9,7 +9,7 @@ import { whyNoTmux } from "../support/tmux.ts";
 async function rotated(people: Commanding, times = 1): Promise<string> {
   let fingerprint = "";
   for (let i = 0; i < times; i++) {
-    ({ fingerprint } = await people.json("bob", ["keys", "rotate"]));
+    ({ fingerprint } = await people.json("bob", ["keys", "rotate", "--yes"]));
   }
   return fingerprint;
 }
@@ -80,7 +80,7 @@ Deno.test("off a terminal it waits in the outbox, says what to do, and goes out 
   await t.step("a key that was never verified is followed for sending too", async () => {
     await people.ok("carol", ["send", "-t", "alice", "-s", "from carol"], { input: "x" });
     await people.ok("alice", ["inbox"]);
-    await people.json("carol", ["keys", "rotate"]);
+    await people.json("carol", ["keys", "rotate", "--yes"]);
     const { code, stderr } = await people.as("alice", ["send", "-t", "carol", "-s", "followed"], {
       input: "x",
     });

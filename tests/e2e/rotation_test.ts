@@ -117,7 +117,7 @@ Deno.test("a key is rotated, everybody follows, and nothing that was or waits is
     return { file, data: Deno.readFileSync(join(outbox, file)) };
   });
 
-  const said = JSON.parse(ok(await place.run("alice", "keys", "rotate", "--json")));
+  const said = JSON.parse(ok(await place.run("alice", "keys", "rotate", "--yes", "--json")));
   const now = await loadBundle(join(place.dir, "alice", "alice_public.pem"));
   assert(!equal(old.fp, now.fp));
   assertEquals([said.former, said.fingerprint], [old.fp, now.fp].map(formatFingerprint));
@@ -210,7 +210,7 @@ Deno.test("a change of keys that is broken off anywhere is finished or taken bac
     using _keys = await NextKeys.prepare(dir, "alice", await fresh());
     assertEquals((await status()).key, first);
     assertEquals(place.keys("alice").filter((file) => next.includes(file)), next);
-    const outcome = await place.run("alice", "keys", "rotate");
+    const outcome = await place.run("alice", "keys", "rotate", "--yes");
     assertEquals(outcome.code, 75, outcome.stderr);
     assertStringIncludes(outcome.stderr, "another client of this user is changing the keys");
   });
@@ -260,9 +260,9 @@ Deno.test("a change of keys that is broken off anywhere is finished or taken bac
     Deno.writeTextFileSync(path, await identityToPem(open, passphrase));
     const env = { SEALPOST_PASSPHRASE: "correct horse" };
     const before = await present();
-    const none = await place.run("alice", "keys", "rotate");
+    const none = await place.run("alice", "keys", "rotate", "--yes");
     assertEquals(none.code, 64, none.stderr);
-    const said = ok(await place.runWith(env, "alice", "keys", "rotate"));
+    const said = ok(await place.runWith(env, "alice", "keys", "rotate", "--yes"));
     const after = await present();
     assert(before !== after);
     for (const fp of [before, after]) assertStringIncludes(said, fp);
@@ -276,7 +276,7 @@ Deno.test("a change of keys that is broken off anywhere is finished or taken bac
   await t.step("a refusal leaves the keys as they were", async () => {
     const env = { SEALPOST_PASSPHRASE: "correct horse", SEALPOST_PASSWORD: "wrong" };
     const before = place.keys("alice");
-    const outcome = await place.runWith(env, "alice", "keys", "rotate");
+    const outcome = await place.runWith(env, "alice", "keys", "rotate", "--yes");
     assertEquals(outcome.code, 77, outcome.stderr);
     assertEquals(place.keys("alice"), before);
   });

@@ -1,3 +1,4 @@
+import { expandHome } from "../../../cli/environment.ts";
 import { formatSize } from "../../../cli/format.ts";
 import { basename, dirname, join } from "@std/path";
 import { exists } from "@std/fs";
@@ -76,11 +77,12 @@ export class AttachmentsScreen implements Screen {
   async save(): Promise<void> {
     const one = this.#source.attachments.find(({ index }) => String(index) === this.#list.cursor);
     if (!one) return;
-    const path = await this.#host.input(`Save ${one.name} as:`, {
+    const typed = await this.#host.input(`Save ${one.name} as:`, {
       value: pathIn(this.#host.files, safeName(one.name)),
       complete: completePath,
     });
-    if (path === null || path.trim() === "") return this.#host.say("Nothing was saved.");
+    if (typed === null || typed.trim() === "") return this.#host.say("Nothing was saved.");
+    const path = expandHome(typed);
     const target = await isFolder(path) ? join(path, safeName(one.name)) : path;
     const decision = await this.#decide(target);
     if (decision === null) return this.#host.say("Nothing was saved.");
@@ -95,11 +97,12 @@ export class AttachmentsScreen implements Screen {
   /** Saves all attachments in one folder; files that are there stay. */
   async saveAll(): Promise<void> {
     const count = this.#source.attachments.length;
-    const folder = await this.#host.input(`Save ${count === 1 ? "it" : `all ${count}`} in:`, {
+    const typed = await this.#host.input(`Save ${count === 1 ? "it" : `all ${count}`} in:`, {
       value: this.#host.files,
       complete: completePath,
     });
-    if (folder === null || folder.trim() === "") return this.#host.say("Nothing was saved.");
+    if (typed === null || typed.trim() === "") return this.#host.say("Nothing was saved.");
+    const folder = expandHome(typed);
     const saved = await this.#write(folder, {});
     this.#host.say(
       saved.length === 1

@@ -1,4 +1,5 @@
 import { formatSize, sentence } from "../../../cli/format.ts";
+import { expandHome } from "../../../cli/environment.ts";
 import { resolve } from "@std/path";
 import { isSealpostError, SealpostError } from "../../../crypto/error.ts";
 import { printable } from "../../../cli/printable.ts";
@@ -235,7 +236,7 @@ export class ComposeScreen implements Screen {
       complete: completePath,
     });
     if (answer === null || answer.trim() === "") return;
-    const path = resolve(answer);
+    const path = resolve(expandHome(answer));
     const { name, size } = await attachmentFromFile(path);
     const composition = attached(this.#composition, { path, name, size });
     const { maxMessage = Infinity } = this.#host.mail.hello ?? {};
