@@ -46,7 +46,7 @@ export class Arrivals {
     await mail.sync();
     const { epoch, top } = mail.cache.fetched();
     if (this.#place === null) await this.#go({ epoch, uid: top });
-    // A mailbox that was made anew: what was told of is a duplicate there.
+    // The mailbox was recreated: what was reported before is a duplicate there.
     const after = this.#place?.epoch === epoch ? this.#place.uid : 0;
     while (mail.cache.fetched().bottom > after + 1 && await mail.fetchOlder());
     const fresh: CachedEntry[] = [];

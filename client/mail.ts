@@ -444,7 +444,7 @@ export class Mail {
    * Throws if the connection fails, or there is none.
    */
   async flushOutbox(asks = false): Promise<{ sent: number; refused: string[] }> {
-    // What leaves the outbox says no more that its draft is done with.
+    // Once a message has left the outbox, nothing shows that its draft was sent.
     await this.#dropSentDrafts();
     const refused: string[] = [];
     let sent = 0;
@@ -454,7 +454,7 @@ export class Mail {
       // Another client of this user sends it, and says what became of it.
       if (!await waiting.claim()) continue;
       try {
-        // Under a key that was one's own before: the server takes it no more.
+        // Sealed under a former key of one's own, which the server no longer accepts.
         const former = !equal(await sealedBy(waiting), this.identity.bundle.fp);
         const present = former ? await this.#reseal(waiting) : waiting;
         const { waits } = await this.#deliver(present, "set-aside", asks ? this.onNewKey : null);

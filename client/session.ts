@@ -54,7 +54,7 @@ export interface SessionOptions {
   readonly onMail?: (event: MailEvent) => void;
   /** Whether a lost connection is made again, for as long as the mail is open. */
   readonly reconnect?: boolean;
-  /** How often what a lost connection broke off is tried over a new one. Default: never. */
+  /** How often a request that a lost connection interrupted is retried. Default: never. */
   readonly retries?: number;
   /**
    * What can be done without the server: read what was fetched before, or also write messages that
@@ -203,7 +203,7 @@ async function openSettled(
   }
 }
 
-/** {@linkcode openMail}, once it is clear what became of a change of keys that was broken off. */
+/** {@linkcode openMail}, once an interrupted key change is completed or reverted. */
 async function settleAndOpen(
   options: SessionOptions,
   person: LocalUser,

@@ -61,7 +61,7 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
     if (result.cut > 0) {
       terminal.printError(
         `The texts of ${result.cut} messages are too long to be searched whole: only their beginning ` +
-          "was; `read --raw ID` gives all of it.",
+          'was; "read --raw" prints all of it.',
       );
     }
     if (large > 0) {

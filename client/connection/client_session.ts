@@ -44,7 +44,7 @@ interface Pending {
 /** The response to a request, and the data that follows it. */
 export interface Answer<O extends Op> {
   readonly response: Response<O>;
-  /** The data; whoever does not read all of it calls {@linkcode Answer.cancel}. */
+  /** The data; a caller that does not read all of it calls {@linkcode Answer.cancel}. */
   readonly data: AsyncIterable<Bytes>;
   cancel(): Promise<void>;
 }
@@ -57,7 +57,7 @@ export interface Channel {
   ): Promise<Response<O>>;
   /** Asks for something that is answered with data. */
   stream<O extends "list" | "fetch">(request: Request & { op: O }): Promise<Answer<O>>;
-  /** Uploads `sealed`, `request.size` bytes. `onProgress` is told how many bytes are on their way. */
+  /** Uploads `sealed`, `request.size` bytes. `onProgress` receives how many bytes were sent. */
   deliver(
     request: DeliverRequest,
     sealed: AsyncIterable<Bytes>,
@@ -85,7 +85,7 @@ export class ClientSession implements Channel {
   readonly ended: Promise<SealpostError>;
 
   /**
-   * `onEvent` is told what the server says without being asked.
+   * `onEvent` receives what the server sends without being asked.
    * The connection ends with `timeout` if what was asked makes no progress for `patience`
    * milliseconds.
    */
@@ -127,7 +127,7 @@ export class ClientSession implements Channel {
   async close(): Promise<void> {
     await this.#settled;
     this.#ended ??= closed();
-    // Whoever left data unread must not keep the goodbye waiting.
+    // Data that nobody reads must not delay the goodbye.
     for (const { data } of this.#pending) data.fail(this.#ended);
     clearTimeout(this.#timer);
     await this.#connection.close();
@@ -222,7 +222,7 @@ export class ClientSession implements Channel {
     return complete;
   }
 
-  /** Starts to count anew how long the server leaves unanswered what it was asked. */
+  /** Restarts the timer that limits how long the server may leave a request unanswered. */
   #watch(): void {
     clearTimeout(this.#timer);
     if (this.#pending.length === 0) return;

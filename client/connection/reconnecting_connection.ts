@@ -30,7 +30,7 @@ export interface ReconnectOptions {
   readonly dial: (again: boolean) => Promise<Dialed>;
   /** Whether it dials again by itself for as long as it is open. */
   readonly reconnect?: boolean;
-  /** How often what a lost connection broke off is tried over a new one. Default: never. */
+  /** How often a request that a lost connection interrupted is retried. Default: never. */
   readonly retries?: number;
   /** Whether to go on without a connection if the server is away. */
   readonly offline?: (error: SealpostError) => boolean;
@@ -39,9 +39,9 @@ export interface ReconnectOptions {
 }
 
 const PACE = { first: 1000, most: 60_000 };
-/** A connection that lived so long was a good one: the waits start anew, milliseconds. */
+/** A connection that lasted this long resets the backoff, milliseconds. */
 const SETTLED = 30_000;
-/** Waits before a retry of what a lost connection broke off, milliseconds. */
+/** Waits before a request that a lost connection interrupted is retried, milliseconds. */
 const RETRY_AFTER = [250, 1500];
 /** The longest that a retry waits because the server asks for it, seconds. */
 const MAX_RETRY_WAIT = 5;
@@ -196,7 +196,7 @@ export class ReconnectingConnection implements Channel {
     return await this.#present().deliver(request, sealed, onProgress);
   }
 
-  /** Says goodbye, and dials no more. Never throws. */
+  /** Says goodbye and stops reconnecting. Never throws. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -210,7 +210,7 @@ export class ReconnectingConnection implements Channel {
 
   #present(): ClientSession {
     if (this.#session) return this.#session;
-    // Without another one to come it is the end of this one that is told.
+    // Without reconnecting, the reason why this one ended is the error.
     throw this.#options.reconnect ? this.#offline() : this.#ended ?? this.#offline();
   }
 

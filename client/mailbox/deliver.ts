@@ -5,7 +5,7 @@ import { rechunk } from "../../protocol/body.ts";
 import type { ReconnectingConnection } from "../connection/reconnecting_connection.ts";
 import type { Waiting } from "../state/outbox.ts";
 
-/** Below this size, bytes, a message is sent anew rather than asked for what is there of it. */
+/** Below this size, bytes, a message is sent again whole rather than resumed. */
 const MIN_RESUMED = 256 * 1024;
 
 /** How sending one message ended. */

@@ -19,7 +19,7 @@ export interface FetchPlaces {
 /**
  * Opens the body of `opened`: the one that is kept, or that the server gives, of which only what an
  * earlier attempt did not bring is fetched. What comes back has verified to its last byte; until
- * then nobody saw it. The caller disposes of it. `onProgress` is told sealed bytes.
+ * then nobody saw it. The caller disposes of it. `onProgress` receives the number of sealed bytes.
  */
 export async function fetchMessage(
   places: FetchPlaces,
@@ -76,7 +76,7 @@ async function receive(
     await partial?.keep();
     return message;
   } catch (error) {
-    // Only what a lost connection broke off is of use to another attempt.
+    // Only what came before a lost connection is of use to another attempt.
     if (isSealpostError(error, "connection-lost", "offline", "timeout", "cancelled")) {
       partial?.suspend();
     } else await partial?.drop();

@@ -18,7 +18,7 @@ const PAGE = 50;
 /**
  * The newest entries of the cache, opened, newest first. What cannot be opened is listed with the
  * reason. `older` is asked for what the cache does not reach; false when there is no more.
- * `onProgress` is told how many were opened.
+ * `onProgress` receives how many were opened.
  */
 export async function listCached(
   cache: Cache,

@@ -24,7 +24,7 @@ export interface SearchOptions {
   readonly from?: string;
   /** Only what came at this time or later, milliseconds since 1970. */
   readonly since?: number;
-  /** Told how many messages were looked at, of how many. */
+  /** Receives how many messages were searched, of how many. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 

@@ -26,7 +26,7 @@ export interface LocalMailbox {
 export interface Synced {
   /** UIDs that were not there before, newest first. */
   readonly fresh: readonly number[];
-  /** The server made the mailbox anew since it was seen last. */
+  /** The server has recreated the mailbox since it was last seen. */
   readonly renewed: boolean;
 }
 

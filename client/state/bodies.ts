@@ -15,7 +15,7 @@ type BodyOf = Pick<Entry, "header" | "bodySize">;
 /** What all bodies that are kept may come to, bytes; those that were read longest ago go first. */
 export const MAX_BODIES = 512 * 1024 * 1024;
 
-/** Age at which a download that broke off is given up, milliseconds. */
+/** Age at which an interrupted download is given up, milliseconds. */
 const MAX_PARTIAL_AGE = 7 * 86_400_000;
 
 /**
@@ -184,7 +184,7 @@ export class PartialBody {
     }
   }
 
-  /** Leaves what is there for another attempt, and takes no more. */
+  /** Keeps what is stored for another attempt, and stops writing. */
   suspend(): void {
     this.#close();
   }

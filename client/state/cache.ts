@@ -105,7 +105,7 @@ export class Cache {
 
   /**
    * Opens the cache of a user; with `keep` false one that lives in memory only. A file that is
-   * damaged, or of another version, is made anew. It is full from `limit` bytes on. Throws `file-io`,
+   * damaged, or of another version, is recreated. It is full from `limit` bytes on. Throws `file-io`,
    * `disk-full`, `busy`.
    */
   static async open(
@@ -435,7 +435,7 @@ export class Cache {
     if (data) return data;
     throw new SealpostError(
       "authentication",
-      `${this.#state.path(FILE)} was damaged or altered; remove it, it will be made anew`,
+      `${this.#state.path(FILE)} was damaged or altered; remove it; it will be recreated`,
     );
   }
 

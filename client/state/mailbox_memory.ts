@@ -37,9 +37,9 @@ export interface Seen {
 
 /** What a listing is found to be. */
 export interface MailboxFindings {
-  /** The mailbox was made anew since it was seen last: its UIDs start over. */
+  /** The server has recreated the mailbox since it was last seen: its UIDs start over. */
   readonly renewed: boolean;
-  /** UIDs of messages that are there under a lower UID too, or were before the mailbox was made anew. */
+  /** UIDs of messages that are there under a lower UID too, or were before the mailbox was recreated. */
   readonly duplicates: readonly number[];
   /** UIDs of messages with the sender and id of one under a lower UID, but not the same message. */
   readonly reused: readonly number[];
@@ -47,7 +47,7 @@ export interface MailboxFindings {
 
 /** One remembered message. */
 interface Record {
-  /** 0 for one from before the mailbox was made anew. */
+  /** 0 for one from before the mailbox was recreated. */
   readonly uid: number;
   /** SHA-256 of version, id and sender's fp, its first 16 bytes. */
   readonly named: Bytes;

@@ -39,7 +39,7 @@ export interface Waiting {
   claim(wait?: "wait"): Promise<boolean>;
   /** Lets others claim it. Safe to call again. */
   release(): void;
-  /** Forgets it: it was acknowledged, or whoever sends it knows that it was refused. */
+  /** Forgets it: it was acknowledged, or its sender knows that it was refused. */
   remove(): Promise<void>;
   /** Forgets it because the person says so. Throws `busy` while another client sends it, `file-io`. */
   discard(): Promise<void>;
@@ -241,7 +241,7 @@ export class Outbox {
       await Deno.remove(path).catch(() => {});
       await this.#state.remove(metaName(request.id));
       release();
-      // Whoever waits for it finds that the message is gone.
+      // A client that waits for the claim finds that the message is gone.
       await this.#state.remove(lock).catch(() => {});
     };
     const claimIt = async (wait?: "wait") => {

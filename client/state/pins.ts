@@ -166,7 +166,7 @@ export class Pins {
   /**
    * Puts the key to which a chain led in the place of the pinned one, where that chain began; for
    * somebody unknown it is pinned with those that were left. Returns false, and changes nothing, if the
-   * pin is another one by now. What was verified is not any more,
+   * pin has changed meanwhile. The new key is not verified,
    * and what is sent under this one waits for {@linkcode Pins.confirm}.
    */
   follow(name: string, { left, now }: Followed): Promise<boolean> {

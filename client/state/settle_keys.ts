@@ -5,7 +5,7 @@ import { NextKeys } from "../../files/next_keys.ts";
 import type { LocalUser } from "./local_user.ts";
 import { State } from "./state.ts";
 
-/** What settling a change of keys that was broken off needs. */
+/** What settling an interrupted key change needs. */
 export interface Settling {
   readonly dir: string;
   readonly name: string;
@@ -28,8 +28,7 @@ export async function completeKeys(dir: string, name: string): Promise<void> {
 }
 
 /**
- * Finds out from the server what became of a change of keys that was broken off, and finishes it or
- * takes it back; returns the person as it is then. While another client of this user is at it, or the
+ * Asks the server whether an interrupted key change took effect, and completes or reverts it; returns the person as it is then. While another client of this user is at it, or the
  * server is away, nothing changes. Throws what loading the new key throws, and the refusal if the server
  * takes neither key.
  */

@@ -36,7 +36,7 @@ export function parseLife(text: string): number {
 
 /**
  * Opens the keys of `name` as `loadIdentity` does, with those of the retired ones that have the same
- * passphrase, and keeps them for `life` milliseconds: see {@linkcode keepUnlocked}. `problem` is told
+ * passphrase, and keeps them for `life` milliseconds: see {@linkcode keepUnlocked}. `problem` receives
  * why they could not be kept; the passphrases that `ask` gives are wiped.
  */
 export async function unlockKeys(

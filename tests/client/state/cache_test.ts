@@ -113,7 +113,7 @@ Deno.test("a row that was exchanged is refused with what to do", async () => {
     const { DatabaseSync } = await import("node:sqlite");
     using db = new DatabaseSync(path);
     db.exec("UPDATE entry SET sealed = (SELECT sealed FROM entry WHERE uid = 1) WHERE uid = 2");
-    await assertRejects(() => cache.entry(2), SealpostError, "remove it, it will be made anew");
+    await assertRejects(() => cache.entry(2), SealpostError, "remove it; it will be recreated");
     assert(await cache.entry(1));
     cache.close();
   });
