@@ -10,6 +10,7 @@ import { buildFor, shell } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
 import { passwordOf, Program } from "../support/program.ts";
 import { filesBelow, type Finding, searchBytes, type Secret } from "../support/search.ts";
+import { waitFor } from "../support/wait.ts";
 
 const TITLE = "a title that stands nowhere else";
 const NAME = "a-name-of-an-attachment.txt";
@@ -148,6 +149,9 @@ Deno.test("what is deleted for good leaves no trace, here or on another machine"
     cwd: group.path("bob"),
     build: await buildFor(["watch"]),
     env: { SEALPOST_PASSWORD: passwordOf("bob") },
+  });
+  await waitFor("the first look", async () => {
+    return await Deno.stat(join(here.folder, "watched-inbox")).catch(() => null);
   });
   await send("it is heard of", "x");
   await watching.expect("it is heard of");
