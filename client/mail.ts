@@ -532,13 +532,21 @@ export class Mail {
   }
 
   /** Looks for `query`, words and phrases in quotes, in what was fetched. Asks no server for bodies. */
-  search(query: string, options: SearchOptions): Promise<SearchResult> {
+  async search(query: string, options: SearchOptions): Promise<SearchResult> {
     const sources = {
       opener: this.#opener,
       own: this.name,
       written: (opened: Opened) => this.#keptText(opened),
     };
-    return search(this.cache, sources, parseQuery(query), options);
+    const progress = new Progress("Searching", 1, "messages");
+    try {
+      return await search(this.cache, sources, parseQuery(query), {
+        onProgress: (done, total) => progress.update(done, total),
+        ...options,
+      });
+    } finally {
+      progress.finish();
+    }
   }
 
   /** The text of a message whose body is kept here; null if it is not, or is damaged. */

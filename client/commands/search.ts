@@ -2,10 +2,8 @@ import { defined } from "../../crypto/defined.ts";
 import { parseName } from "../../protocol/name.ts";
 import { alignColumns } from "../../cli/columns.ts";
 import { printable } from "../../cli/printable.ts";
-import type { Mail } from "../mail.ts";
 import { shortId } from "../mailbox/message_ids.ts";
-import { Progress } from "../terminal/progress.ts";
-import type { Found, SearchOptions, SearchResult } from "../mailbox/search.ts";
+import type { Found } from "../mailbox/search.ts";
 import { listingLine } from "../mailbox/show.ts";
 import { type CommonOptions, printRow, toJson, withMail } from "./common.ts";
 import { parseFolder, parseSince } from "./inbox.ts";
@@ -38,11 +36,11 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
   await withMail(options, async ({ mail, terminal, json, printJson }) => {
     await mail.refresh();
     while (mail.connection.online && await mail.fetchOlder());
-    let result = await look(mail, query, where);
+    let result = await mail.search(query, where);
     let large = 0;
     if (options.fetch && result.unindexed.length > 0) {
       large = await mail.fetchTexts(result.unindexed);
-      result = await look(mail, query, where);
+      result = await mail.search(query, where);
     }
     if (json) printJson(result.found.map(asJson));
     else for (const line of listing(result.found)) printRow(terminal, line);
@@ -68,18 +66,6 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
       terminal.printError(`${large} messages are too large to be fetched for a search.`);
     }
   }, "read");
-}
-
-async function look(mail: Mail, query: string, options: SearchOptions): Promise<SearchResult> {
-  const progress = new Progress("Searching", 1, "messages");
-  try {
-    return await mail.search(query, {
-      ...options,
-      onProgress: (done, total) => progress.update(done, total),
-    });
-  } finally {
-    progress.finish();
-  }
 }
 
 /** What was found, in lines: the columns of a listing, and below them where the words are. */

@@ -8,6 +8,8 @@ import { collapse, fold, locate } from "./fold.ts";
 import type { Item, MessageOpener, Opened } from "./open.ts";
 import type { DisplayedMessage } from "./show.ts";
 
+/** How long a search may keep a program from reading keys, milliseconds. */
+const TURN = 15;
 /** Characters of a text that are shown before and after what was found. */
 const CONTEXT = 40;
 
@@ -110,9 +112,14 @@ export async function search(
   const found: Found[] = [];
   const unindexed: number[] = [];
   let [matches, done, cut] = [0, 0, 0];
+  let turn = performance.now();
   for await (const { uid, text } of cache.texts(folder)) {
     const indexed = await indexedOf(cache, sources, uid, text);
     options.onProgress?.(++done, total);
+    if (performance.now() - turn > TURN) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      turn = performance.now();
+    }
     if (indexed === null || indexed.received < since) continue;
     if (from !== undefined && indexed.from !== from) continue;
     if (indexed.text === undefined) unindexed.push(uid);

@@ -366,28 +366,30 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
     this.#host.say("Searching …");
     const { mail, mailbox } = this.#host;
     const look = () => mail.search(words, { folder: null, limit: MAX_FOUND });
+    const older = () => mailbox.fetching ? ["Older messages are still being fetched."] : [];
     const result = await look();
     this.#showFound(words, result);
     const texts = result.unindexed.length;
-    const older = mailbox.fetching ? " Older messages are still being fetched." : "";
-    if (texts === 0) return this.#host.say(`${foundText(result)}${older}`);
-    const closed = texts === 1
-      ? "The text of 1 message was never fetched, so it was not searched."
-      : `The texts of ${texts} messages were never fetched, so they were not searched.`;
-    if (!mail.connection.online) return this.#host.say(`${foundText(result)} ${closed}`);
-    const question = `${foundText(result)} ${closed} Fetch and search ${
-      texts === 1 ? "it" : "them"
-    }? (y/n)`;
-    if (await this.#host.choose(question, "yn") !== "y") return;
+    const said = [foundText(result), ...cutText(result), ...older()];
+    if (texts > 0) said.push(`${textsOf(texts)} never fetched, so not searched.`);
+    if (texts === 0 || !mail.connection.online) return this.#host.say(said.join(" "));
+    const them = texts === 1 ? "it" : "them";
+    const answer = await this.#host.choose(
+      `${said.join(" ")} Fetch and search ${them}? (y/n)`,
+      "yn",
+    );
+    if (answer !== "y") return;
     const large = await mail.fetchTexts(result.unindexed);
     const whole = await look();
     if (this.#found?.words === words) this.#showFound(words, whole);
     const left = whole.unindexed.length - large;
-    this.#host.say(
-      `${foundText(whole)}${large > 0 ? ` ${large} messages are too large to be searched.` : ""}${
-        left > 0 ? ` The texts of ${left} messages cannot be read.` : ""
-      }${older}`,
-    );
+    this.#host.say([
+      foundText(whole),
+      ...cutText(whole),
+      ...large > 0 ? [`${textsOf(large)} too large to be searched.`] : [],
+      ...left > 0 ? [`${textsOf(left)} not readable.`] : [],
+      ...older(),
+    ].join(" "));
   }
 
   #showFound(words: string, { found }: SearchResult): void {
@@ -404,6 +406,16 @@ function foundText({ found, matches }: SearchResult): string {
   if (matches === 0) return "Nothing was found.";
   const most = matches > found.length ? `, of which the newest ${found.length} are shown` : "";
   return `${matches} ${matches === 1 ? "message" : "messages"} found${most}; Esc shows all again.`;
+}
+
+/** How many texts, as the subject of a sentence. */
+function textsOf(count: number): string {
+  return count === 1 ? "The text of 1 message was" : `The texts of ${count} messages were`;
+}
+
+/** That long texts were searched in part only, if any were. */
+function cutText({ cut }: SearchResult): string[] {
+  return cut === 0 ? [] : [`${textsOf(cut)} too long to be searched to the end.`];
 }
 
 function uidOf(key: string): number | null {
