@@ -8,7 +8,15 @@ import { verification } from "../../trust/verification.ts";
 import { fill, type Line, type Look, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
+import { Scroller } from "../scroller.ts";
 import { wrapText } from "../wrap.ts";
+
+export interface ChangedKeyOptions {
+  /** Called when the person has accepted the key. */
+  readonly accepted?: () => void;
+  /** Whether it is shown because a message has another key than the known one. */
+  readonly ofMessage?: boolean;
+}
 
 /**
  * A contact whose key waits for the person's word: the server offers another one than the known one, or
@@ -19,14 +27,20 @@ export class ChangedKeyScreen implements Screen {
   readonly #host: Host;
   readonly #name: string;
   readonly #accepted: () => void;
+  readonly #ofMessage: boolean;
+  readonly #scroller = new Scroller();
   #offered: Bundle | null = null;
   #problem: string | null = null;
 
-  /** `accepted` is called when the person has accepted the offered key. */
-  constructor(host: Host, name: string, accepted = () => {}) {
+  constructor(
+    host: Host,
+    name: string,
+    { accepted = () => {}, ofMessage = false }: ChangedKeyOptions = {},
+  ) {
     this.#host = host;
     this.#name = name;
     this.#accepted = accepted;
+    this.#ofMessage = ofMessage;
     host.background(() => this.#ask());
   }
 
@@ -36,12 +50,14 @@ export class ChangedKeyScreen implements Screen {
 
   show({ columns, rows }: Size): Shown {
     const text = this.#text(Math.max(10, columns - 2));
-    // Empty lines give way first: everything is seen on a small screen.
+    // Empty lines give way first, so that as much as can be is seen at once.
     const lines = text.length > rows ? text.filter((line) => line.length > 0) : text;
-    return { lines: lines.map((line) => fill([span(" "), ...line], columns)) };
+    const whole = lines.map((line) => fill([span(" "), ...line], columns));
+    return { lines: this.#scroller.show(whole, rows) };
   }
 
   act(action: Action): void | Promise<void> {
+    if (this.#scroller.act(action)) return;
     switch (action) {
       case "accept":
         return this.#accept();
@@ -127,8 +143,10 @@ export class ChangedKeyScreen implements Screen {
         ...paragraph(`  ${formatFingerprint(pin.fp)}`),
         [],
         ...paragraph(
-          `Where a message has another key, somebody else may have written it in the name of ` +
-            `${name}. There is nothing to accept; tell whoever runs the server.`,
+          this.#ofMessage
+            ? `The message has another key: somebody else may have written it in the name of ` +
+              `${name}. There is nothing to accept; ask ${name}, and whoever runs the server.`
+            : "There is nothing to accept.",
         ),
       ];
     }

@@ -374,8 +374,10 @@ export class ComposeScreen implements Screen {
     });
     if (changed !== undefined) {
       this.#host.open(
-        new ChangedKeyScreen(this.#host, changed, () => {
-          this.#host.say(`The new key of ${changed} is in use; ^X sends the message.`, "good");
+        new ChangedKeyScreen(this.#host, changed, {
+          accepted: () => {
+            this.#host.say(`The new key of ${changed} is in use; ^X sends the message.`, "good");
+          },
         }),
       );
       return false;

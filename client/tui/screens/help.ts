@@ -2,6 +2,7 @@ import { fill, type Line, type Size, span } from "../frame.ts";
 import { type Action, INPUT_KEYS, KEY_TABLE, keyName, type Mode, TEXT_KEYS } from "../keys.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
 import { Scroller } from "../scroller.ts";
+import { wrapText } from "../wrap.ts";
 
 const TITLES: Readonly<Record<Mode, string>> = {
   list: "The list of messages",
@@ -14,6 +15,9 @@ const TITLES: Readonly<Record<Mode, string>> = {
   verify: "A safety number",
   help: "This help",
 };
+
+/** Columns of the keys, with what is before and after them. */
+const KEYS_WIDTH = 22;
 
 /** The help on the keys: those of the screen it was called from first. */
 export function helpLines(mode: Mode, columns: number): Line[] {
@@ -31,17 +35,17 @@ export function helpLines(mode: Mode, columns: number): Line[] {
   for (const one of [mode, ...modes.filter((other) => other !== mode)]) {
     out.push([span(` ${TITLES[one]}`, "strong")]);
     for (const { keys, help } of KEY_TABLE[one]) {
-      if (help !== "") out.push(row(keys.map(keyName).join(", "), help));
+      if (help !== "") out.push(...row(keys.map(keyName).join(", "), help));
     }
     if (one === "compose") {
-      for (const [keys, help] of TEXT_KEYS) out.push(row(keys, help));
-      out.push(row("NAME ?", "no key of that name is known here yet"));
-      out.push(row("NAME ✗", "there is nobody of that name"));
+      for (const [keys, help] of TEXT_KEYS) out.push(...row(keys, help));
+      out.push(...row("NAME ?", "no key of that name is known here yet"));
+      out.push(...row("NAME ✗", "there is nobody of that name"));
     }
     out.push([]);
   }
   out.push([span(" A question or a line of input", "strong")]);
-  for (const [keys, help] of INPUT_KEYS) out.push(row(keys, help));
+  for (const [keys, help] of INPUT_KEYS) out.push(...row(keys, help));
   out.push([], [span(" Signs in the list", "strong")]);
   for (
     const [sign, meaning] of [
@@ -51,12 +55,17 @@ export function helpLines(mode: Mode, columns: number): Line[] {
       ["✓ !", "the sender's key is verified; another key is offered than the known one"],
       ["↳ @2 *", "answers another message; two attachments; tagged"],
     ] as const
-  ) out.push(row(sign, meaning));
+  ) out.push(...row(sign, meaning));
   return out.map((line) => fill(line, columns));
-}
 
-function row(keys: string, help: string): Line {
-  return [span(`   ${keys.padEnd(18)} `, "accent"), span(help)];
+  /** One entry, in as many lines as it takes. */
+  function row(keys: string, help: string): Line[] {
+    const pieces = wrapText(help, Math.max(10, columns - KEYS_WIDTH));
+    return pieces.map((piece, i): Line => [
+      span(`   ${(i === 0 ? keys : "").padEnd(KEYS_WIDTH - 4)} `, "accent"),
+      span(piece),
+    ]);
+  }
 }
 
 /** What the keys do. */

@@ -205,7 +205,9 @@ export class ReaderScreen implements Screen {
     const { keyChangedOf, opened } = this.#message.item;
     const name = keyChangedOf ?? opened?.summary.from.name;
     if (name !== undefined && this.#host.mail.people.pins.get(name)) {
-      this.#host.open(new ChangedKeyScreen(this.#host, name));
+      this.#host.open(
+        new ChangedKeyScreen(this.#host, name, { ofMessage: keyChangedOf !== null }),
+      );
     } else this.#host.say("No key of the sender is known.");
   }
 

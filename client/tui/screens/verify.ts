@@ -10,6 +10,7 @@ import { lookalikes, verification } from "../../trust/verification.ts";
 import { fill, type Line, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
+import { Scroller } from "../scroller.ts";
 import { wrapText } from "../wrap.ts";
 
 /** Columns for the text beside the code. */
@@ -22,6 +23,7 @@ export class VerifyScreen implements Screen {
   readonly #pin: Pin;
   readonly #number: SafetyNumber;
   readonly #code: readonly string[];
+  readonly #scroller = new Scroller();
 
   constructor(host: Host, pin: Pin) {
     this.#host = host;
@@ -39,7 +41,10 @@ export class VerifyScreen implements Screen {
     const wide = this.#code[0]?.length ?? 0;
     const room = this.#code.length <= rows && wide + BESIDE + 3 <= columns;
     const text = this.#text(room ? Math.min(60, columns - wide - 4) : columns - 2);
-    if (!room) return { lines: text.map((line) => fill([span(" "), ...line], columns)) };
+    if (!room) {
+      const whole = text.map((line) => fill([span(" "), ...line], columns));
+      return { lines: this.#scroller.show(whole, rows) };
+    }
     const lines = this.#code.map((code, i): Line => {
       return fill([span(" "), span(code, "code"), span("  "), ...text[i - 2] ?? []], columns);
     });
@@ -47,6 +52,7 @@ export class VerifyScreen implements Screen {
   }
 
   act(action: Action): void | Promise<void> {
+    if (this.#scroller.act(action)) return;
     switch (action) {
       case "same":
         return this.#same();

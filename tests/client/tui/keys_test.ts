@@ -16,6 +16,7 @@ Deno.test("no key means two things on one screen", () => {
 Deno.test("every key of the table does what it says, and the help shows all of them", () => {
   for (const mode of MODES) {
     const help = helpLines(mode, 120).map(lineText);
+    const entries = entriesOf(helpLines(mode, 80).map(lineText));
     for (const { keys, action, help: says } of KEY_TABLE[mode]) {
       for (const key of keys) {
         assertEquals(actionOf(mode, key), action, `${mode} ${key}`);
@@ -23,6 +24,8 @@ Deno.test("every key of the table does what it says, and the help shows all of t
       if (says === "") continue;
       const line = `   ${keys.map(keyName).join(", ").padEnd(18)} ${says}`;
       assert(help.some((shown) => shown.trimEnd() === line), `${mode}: ${line}`);
+      // On a narrow screen an entry goes on in the next line.
+      assert(entries.includes(line.trim().replaceAll(/ +/g, " ")), `${mode}: ${line}`);
     }
     assertEquals(help.filter((line) => line.length !== 120), []);
   }
@@ -54,3 +57,10 @@ Deno.test("what a terminal sends is a key, or a text that was typed", () => {
   assertEquals(keyOf("🙂"), { name: "🙂", text: "🙂" });
   assertEquals(keyOf("\x1b[99;99;99Q"), null);
 });
+
+/** The entries of a help, each in one line with single spaces. */
+function entriesOf(lines: readonly string[]): string[] {
+  return lines.join("\n").split(/\n {1,3}(?=\S)/).map((entry) => {
+    return entry.trim().replaceAll(/\s+/g, " ");
+  });
+}
