@@ -59,6 +59,23 @@ export interface CommandTable {
   readonly sections: readonly { readonly title: string; readonly words: readonly string[] }[];
   /** What the commands are about that share a first word, where none has that word alone. */
   readonly about: Readonly<Record<string, string>>;
+  /** What help can be asked about besides commands. */
+  readonly topics: readonly Topic[];
+}
+
+/** Something that help explains and that is no command, like the settings. */
+export interface Topic {
+  /** One word. */
+  readonly name: string;
+  readonly summary: string;
+  /** Loads the text: paragraphs, and below them terms with what each means. */
+  readonly load: () => Promise<TopicText>;
+}
+
+/** The text of a {@linkcode Topic}. */
+export interface TopicText {
+  readonly paragraphs: readonly string[];
+  readonly terms: readonly (readonly [term: string, text: string])[];
 }
 
 /**

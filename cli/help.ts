@@ -1,13 +1,13 @@
 import { breakLines } from "./printable.ts";
 import { EXIT_CODES } from "./exit_codes.ts";
-import type { Command, CommandTable, Option } from "./command.ts";
+import type { Command, CommandTable, Option, TopicText } from "./command.ts";
 
 /** Columns of all help. */
 export const WIDTH = 80;
 
 /** The help of the program as a whole. `program` is how it was started, like `sealpost`. */
 export function programHelp(program: string, version: string, table: CommandTable): string {
-  const { commands, sections, about } = table;
+  const { commands, sections, about, topics } = table;
   const line = (word: string): readonly [string, string] => {
     const own = commands.find(({ name }) => name === word);
     const more = commands.flatMap(({ name }) =>
@@ -36,6 +36,16 @@ export function programHelp(program: string, version: string, table: CommandTabl
     ...rows(EXIT_CODES.map(({ code, meaning }) => [String(code), meaning] as const)),
     "",
     `${program} COMMAND --help shows options and examples.`,
+    ...topics.map(({ name, summary }) => `${program} help ${name} lists ${summary}.`),
+    "",
+  ].join("\n");
+}
+
+/** The help of a topic. */
+export function topicHelp({ paragraphs, terms }: TopicText): string {
+  return [
+    ...paragraphs.flatMap((text) => [...inLines(text, WIDTH), ""]),
+    ...rows(terms),
     "",
   ].join("\n");
 }

@@ -1,6 +1,6 @@
 import { EXIT_CODES } from "./exit_codes.ts";
 import { inLines, optionHelp, optionName, usage, WIDTH } from "./help.ts";
-import type { Command } from "./command.ts";
+import type { Command, Topic, TopicText } from "./command.ts";
 
 /** A part of the manual. */
 type Block =
@@ -13,13 +13,15 @@ type Block =
     readonly rows: readonly (readonly [line: string, what: string])[];
   };
 
+/** A topic of help with its text. */
+export type ManualTopic = Pick<Topic, "name"> & TopicText;
+
 const TAGLINE = "private mail for a small group, sealed end to end";
 
 const FILES: readonly (readonly [string, string])[] = [
   [
     "sealpost.toml",
-    "In your folder: server and user (written by setup), cache, downloads and more. In a server's " +
-    "folder: its settings.",
+    "The settings, in your folder and in a server's.",
   ],
   [
     "NAME_private.pem, NAME_public.pem",
@@ -40,7 +42,11 @@ const FILES: readonly (readonly [string, string])[] = [
 ];
 
 /** The manual of `program`, made of what its help is made of. */
-function manual(program: string, commands: readonly Command[]): Block[] {
+function manual(
+  program: string,
+  commands: readonly Command[],
+  topics: readonly ManualTopic[],
+): Block[] {
   const environment = new Map<string, string>();
   for (const { name, help } of commands.flatMap((command) => command.environment ?? [])) {
     if (!environment.has(name)) environment.set(name, help);
@@ -65,7 +71,7 @@ function manual(program: string, commands: readonly Command[]): Block[] {
     {
       kind: "paragraph",
       text: "The client's commands work on one folder: the one that --dir names, else " +
-        "SEALPOST_HOME, else the current one if it has keys or a sealpost.toml, else the " +
+        "SEALPOST_HOME, else the current one if it is yours (see adopt), else the " +
         "platform's (~/.config/sealpost, ~/Library/Application Support/sealpost or " +
         "%APPDATA%\\sealpost).",
     },
@@ -73,6 +79,11 @@ function manual(program: string, commands: readonly Command[]): Block[] {
     ...commands.flatMap((command) => ofCommand(program, command)),
     { kind: "section", text: "ENVIRONMENT" },
     { kind: "list", rows: [...environment] },
+    ...topics.flatMap(({ name, paragraphs, terms }) => [
+      { kind: "section", text: name.toUpperCase() } as const,
+      ...paragraphs.map((text) => ({ kind: "paragraph", text }) as const),
+      { kind: "list", rows: terms } as const,
+    ]),
     { kind: "section", text: "FILES" },
     { kind: "list", rows: FILES },
     { kind: "section", text: "EXIT STATUS" },
@@ -113,10 +124,15 @@ function ofCommand(program: string, command: Command): Block[] {
 }
 
 /** The manual in the troff of man(7), as `man` wants it. */
-export function manPage(program: string, version: string, commands: readonly Command[]): string {
+export function manPage(
+  program: string,
+  version: string,
+  commands: readonly Command[],
+  topics: readonly ManualTopic[],
+): string {
   const title = program.toUpperCase();
   const lines = [`.TH ${title} 1 "" "Sealpost ${version}" "Sealpost manual"`, ".nh", ".ad l"];
-  for (const block of manual(program, commands)) {
+  for (const block of manual(program, commands, topics)) {
     switch (block.kind) {
       case "section":
         lines.push(`.SH ${troff(block.text)}`);
@@ -143,12 +159,17 @@ export function manPage(program: string, version: string, commands: readonly Com
 }
 
 /** The manual as text of 80 columns, where there is no `man`. */
-export function manText(program: string, version: string, commands: readonly Command[]): string {
+export function manText(
+  program: string,
+  version: string,
+  commands: readonly Command[],
+  topics: readonly ManualTopic[],
+): string {
   const indented = (text: string, columns: number) => {
     return inLines(text, WIDTH - columns).map((line) => " ".repeat(columns) + line);
   };
   const lines = [`${program.toUpperCase()}(1)    Sealpost ${version}`];
-  for (const block of manual(program, commands)) {
+  for (const block of manual(program, commands, topics)) {
     switch (block.kind) {
       case "section":
         lines.push("", block.text);

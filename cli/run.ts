@@ -83,8 +83,10 @@ function membersOf({ commands }: CommandTable, word: string): readonly Command[]
 
 /** The help of the program, of the command that `words` name, or of all whose first word is that. */
 async function showHelp(table: CommandTable, words: readonly string[]): Promise<void> {
-  const { commandHelp, groupHelp, programHelp } = await import("./help.ts");
+  const { commandHelp, groupHelp, programHelp, topicHelp } = await import("./help.ts");
   const [name] = words;
+  const topic = words.length === 1 && table.topics.find((topic) => topic.name === name);
+  if (topic) return printText(topicHelp(await topic.load()));
   const group = words.length === 1 && name !== undefined ? membersOf(table, name) : [];
   const own = group.find((command) => command.name === name);
   printText(

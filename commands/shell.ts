@@ -64,11 +64,14 @@ export const SHELL_COMMANDS: readonly Command[] = [
     ],
     environment: [],
     rights: { programs: true },
-    run: async (given, { commands }) => {
+    run: async (given, { commands, topics }) => {
       const { manPage, manText } = await import("../cli/man_page.ts");
       const readable = Deno.stdout.isTerminal() && !given.flag("troff");
       const tools = await openTools(readable);
-      const text = (readable ? manText : manPage)(EXECUTABLE, PROGRAM_VERSION, commands);
+      const loaded = await Promise.all(
+        topics.map(async ({ name, load }) => ({ name, ...await load() })),
+      );
+      const text = (readable ? manText : manPage)(EXECUTABLE, PROGRAM_VERSION, commands, loaded);
       if (!await tools?.page(text)) printText(text);
       await tools?.close();
     },

@@ -12,6 +12,7 @@ import { ABOUT, SECTIONS } from "./sections.ts";
 import { SERVER_COMMANDS } from "./server.ts";
 import { SETUP_COMMANDS } from "./setup.ts";
 import { SHELL_COMMANDS } from "./shell.ts";
+import { TOPICS } from "./topics.ts";
 
 /** The commands of the client, in the order of the manual. */
 export const CLIENT_COMMANDS = [
@@ -39,6 +40,7 @@ export const TABLE: CommandTable = {
   ],
   sections: SECTIONS,
   about: ABOUT,
+  topics: TOPICS,
 };
 
 /** The commands of {@linkcode TABLE}. */

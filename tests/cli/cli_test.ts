@@ -142,6 +142,19 @@ Deno.test("help shows everything that the table has, within 80 columns", () => {
   for (const line of all.split("\n")) assert(line.length <= 80, line);
 });
 
+Deno.test("help settings lists every setting of a client, within 80 columns", async () => {
+  await inFolder(async (cwd) => {
+    const { code, stdout, stderr } = await sealpost(["help", "settings"], { cwd });
+    assertEquals([code, stderr], [0, ""]);
+    for (const name of ["server", "user", "cache", "unlock", "bell", "downloads"]) {
+      assertMatch(stdout, new RegExp(`^  ${name} = \\S.*  \\S`, "m"));
+    }
+    for (const line of stdout.split("\n")) assert(line.length <= 80, line);
+    const all = await sealpost(["help"], { cwd });
+    assertStringIncludes(all.stdout, "help settings lists the settings of sealpost.toml");
+  });
+});
+
 Deno.test("every command stands under one heading of help, and nothing else does", () => {
   const words = [...new Set([...COMMANDS.map(({ name }) => name.split(" ")[0]), "help"])].sort();
   assertEquals(TABLE.sections.flatMap(({ words }) => words).sort(), words);

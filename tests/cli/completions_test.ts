@@ -1,11 +1,15 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { COMMANDS } from "../../commands/table.ts";
+import { COMMANDS, TABLE } from "../../commands/table.ts";
 import { completionScript, type Shell, SHELLS } from "../../cli/completions.ts";
 import type { Command } from "../../cli/command.ts";
 import { manPage, manText } from "../../cli/man_page.ts";
 import { testUnless } from "../crypto/support.ts";
 import { inFolder, sealpost, shell } from "../support/command.ts";
+
+const topics = await Promise.all(
+  TABLE.topics.map(async ({ name, load }) => ({ name, ...await load() })),
+);
 
 /** Why `program` cannot be used here; null if it can. */
 async function whyNo(program: string): Promise<string | null> {
@@ -189,8 +193,8 @@ Deno.test("completions are printed for these shells and no other", async () => {
 });
 
 Deno.test("the manual has every command, option and example, as text and as troff", async () => {
-  const page = manPage("sealpost", "1.0.0", COMMANDS);
-  const text = manText("sealpost", "1.0.0", COMMANDS);
+  const page = manPage("sealpost", "1.0.0", COMMANDS, topics);
+  const text = manText("sealpost", "1.0.0", COMMANDS, topics);
   const shown = page.replaceAll("\\-", "-").replaceAll("\\(aq", "'").replaceAll("\\(ti", "~");
   for (const { name, options, examples } of COMMANDS) {
     for (const manual of [shown, text]) {
@@ -211,7 +215,7 @@ Deno.test("the manual has every command, option and example, as text and as trof
 testUnless(await whyNo("groff"), "groff sets the manual without a warning", async () => {
   await inFolder(async (folder) => {
     const path = join(folder, "sealpost.1");
-    await Deno.writeTextFile(path, manPage("sealpost", "1.0.0", COMMANDS));
+    await Deno.writeTextFile(path, manPage("sealpost", "1.0.0", COMMANDS, topics));
     const said = await shell('groff -ww -man -Tutf8 -rLL=78n "$0" 2>&1 | col -b', path);
     assert(!/warning|error:/.test(said), said.slice(0, 2000));
     assertStringIncludes(said, "--password-file FILE");
