@@ -1,10 +1,18 @@
 /**
  * The main job on one screen: a server and two people in a temporary folder, all in processes of
- * their own, from the first key to reading a message with an attachment. An argument names an
+ * their own, from the invitations to the answer to a message with an attachment. An argument names an
  * executable, or a bundle (a `.js` file), to do it with in the place of the source.
  */
-import { join } from "@std/path";
-import { compiled, fromModule, Program, run, ServerProcess } from "../tests/support/program.ts";
+import { basename, join } from "@std/path";
+import { withControl } from "../tests/support/control.ts";
+import {
+  type Build,
+  compiled,
+  fromModule,
+  Program,
+  run,
+  ServerProcess,
+} from "../tests/support/program.ts";
 
 const [path] = Deno.args;
 const build = path === undefined || path.endsWith(".js") ? fromModule(path) : compiled(path);
@@ -18,27 +26,37 @@ function step(text: string): void {
   say(`\n${bold(`== ${text}`)}`);
 }
 
-/** Runs a command to its end and shows both. */
-async function command(cwd: string, args: readonly string[]): Promise<void> {
-  say(`$ sealpost ${args.join(" ")}`);
-  const { code, stdout, stderr } = await run(args, { cwd, build });
+/** Nothing is read or kept outside the folder of the demo. */
+let env: Record<string, string> = {};
+
+/** Runs a command to its end and shows both; returns what it printed. `redirected` is shown, too. */
+async function command(
+  cwd: string,
+  args: readonly string[],
+  more: { readonly redirected?: string; readonly input?: string; readonly build?: Build } = {},
+): Promise<string> {
+  const { redirected = "", ...rest } = more;
+  const folder = cwd === dir ? "" : `cd ${basename(cwd)}; `;
+  say(`$ ${folder}sealpost ${args.map(quoted).join(" ")}${redirected}`);
+  const { code, stdout, stderr } = await run(args, { cwd, build, env, ...rest });
   say((stdout + stderr).trimEnd());
   if (code !== 0) throw new Error(`sealpost ${args[0]} ended with code ${code}`);
+  return stdout;
+}
+
+/** A word as a shell wants it. */
+function quoted(word: string): string {
+  return /^[\w./:@[\]-]+$/.test(word) ? word : `"${word}"`;
 }
 
 /** Talks to the menu as `name`, and shows the dialogue with what was typed in its place. */
 async function talk(
-  cwd: string,
   name: string,
-  address: string,
   turns: readonly (readonly [prompt: string, answer: string])[],
-): Promise<string> {
-  const passwordFile = "password.txt";
-  say(`$ cd ${name}; sealpost connect ${name}@${address} --password-file ${passwordFile}`);
-  const program = Program.start(
-    ["connect", `${name}@${address}`, "--password-file", passwordFile],
-    { cwd: join(cwd, name), build },
-  );
+): Promise<void> {
+  const args = ["connect", "--menu", "--password-file", "password.txt", `${name}@${address}`];
+  say(`$ cd ${name}; sealpost ${args.join(" ")}`);
+  const program = Program.start(args, { cwd: join(dir, name), build, env });
   let shown = "";
   for (const [prompt, answer] of [...turns, ["choice: ", "4"] as const]) {
     shown += `${await program.expect(prompt)}${answer}\n`;
@@ -51,67 +69,76 @@ async function talk(
   let first = true;
   say(shown.replace(menu, (text) => first ? (first = false, text) : "\n").trim() + stderr);
   if (code !== 0) throw new Error(`sealpost connect ended with code ${code}`);
-  return shown;
 }
+
+const PASSWORDS = { alice: "a good long password", bob: "another good password" } as const;
 
 const started = performance.now();
 const dir = await Deno.makeTempDir({ prefix: "sealpost-demo-" });
 let server: ServerProcess | null = null;
+let address = "";
 try {
-  step("The operator makes the server's keys and writes down who may log in");
-  await command(dir, ["keygen", "server"]);
-  await Deno.writeTextFile(
-    join(dir, "server", "user_pass.json"),
-    '{\n  "alice": "a good long password",\n  "bob": "another good password"\n}\n',
-    { mode: 0o600 },
-  );
-  say('$ cat server/user_pass.json\n{ "alice": "…", "bob": "…" }');
+  env = { HOME: dir, XDG_CONFIG_HOME: join(dir, "config"), APPDATA: join(dir, "config") };
 
-  step("Alice and Bob make theirs; each gets a copy of server_public.pem");
-  for (
-    const [name, password] of [["alice", "a good long password"], [
-      "bob",
-      "another good password",
-    ]] as const
-  ) {
-    await command(dir, ["keygen", name]);
-    await Deno.writeTextFile(join(dir, name, "password.txt"), `${password}\n`, { mode: 0o600 });
+  step("The operator makes the server's keys, and starts it");
+  await command(dir, ["keygen", "server"]);
+  say("$ sealpost serve --listen 127.0.0.1:0");
+  server = await ServerProcess.start({ cwd: dir, build: withControl(dir, build), env });
+  address = server.address;
+  say(`sealpost: listening on ${address}`);
+
+  step("The operator invites Alice and Bob");
+  for (const name of ["alice", "bob"] as const) {
+    const invitation = await command(dir, ["user", "add", name, "--invite"], {
+      redirected: ` | tee ${name}.txt`,
+      build: withControl(dir, build),
+    });
+    await Deno.writeTextFile(join(dir, `${name}.txt`), invitation, { mode: 0o600 });
   }
 
-  step("The server starts");
-  say("$ sealpost serve --listen 127.0.0.1:0");
-  server = await ServerProcess.start({ cwd: dir, build });
-  say(`sealpost: listening on ${server.address}`);
-  say("$ cat server/user_pass.json     # the passwords were replaced by Argon2id hashes");
-  say((await Deno.readTextFile(join(dir, "server", "user_pass.json"))).trimEnd());
+  step("Each sets up: keys are made, a password is chosen, a first message comes back verified");
+  for (const name of ["alice", "bob"] as const) {
+    await Deno.mkdir(join(dir, name), { mode: 0o700 });
+    await Deno.writeTextFile(join(dir, name, "password.txt"), `${PASSWORDS[name]}\n`, {
+      mode: 0o600,
+    });
+    const invitation = ["--invitation", `${name}.txt`, "--password-stdin"];
+    await command(dir, ["setup", "--dir", name, ...invitation], {
+      redirected: ` < ${name}/password.txt`,
+      input: PASSWORDS[name],
+    });
+  }
 
-  step("Bob connects for the first time: his account is bound to his key");
-  await talk(dir, "bob", server.address, [["choice: ", "2"]]);
-
-  step("Alice sends Bob a message with an attachment");
+  step("Alice sends Bob a message with an attachment, by a single command");
   const picture = crypto.getRandomValues(new Uint8Array(60_000));
-  await Deno.writeFile(join(dir, "alice", "files", "scan.png"), picture);
-  await talk(dir, "alice", server.address, [
-    ["choice: ", "5"],
-    ["Enter destinations (separated by ;): ", "bob"],
-    ["Enter title: ", "Tuesday's results"],
-    ["Would you like to load contents from a file? (Y/N) ", "N"],
-    ["(end with a line that is a single .):\n", "Dear Bob,\nthe scan is attached.\n\nAlice\n."],
-    ["Enter files to attach, from files/ (separated by ;): ", "scan.png"],
-  ]);
+  await Deno.writeFile(join(dir, "alice", "scan.png"), picture);
+  await command(join(dir, "alice"), ["send", "-t", "bob", "-s", "Results", "-a", "scan.png"], {
+    redirected: " < letter.txt",
+    input: "Dear Bob,\nthe scan is attached.\n\nAlice",
+  });
 
-  step("Bob lists his inbox, reads it, and saves the attachment");
-  await talk(dir, "bob", server.address, [
-    ["choice: ", "2"],
-    ["choice: ", "3"],
-    ["Enter the email index you wish to view: ", "1"],
-    ["Would you like to save them to files/? (Y/N) ", "Y"],
-  ]);
-  const saved = await Deno.readFile(join(dir, "bob", "files", "scan.png"));
+  step("Bob lists what is new, reads it, saves the attachment, and answers");
+  const bob = join(dir, "bob");
+  const list = await command(bob, ["inbox", "--unread"]);
+  const id = /^([0-9a-f]{8}) .*Results/m.exec(list)?.[1] ?? "";
+  await command(bob, ["read", id.slice(0, 4), "--save", "downloads"]);
+  const saved = await Deno.readFile(join(bob, "downloads", "scan.png"));
   if (saved.length !== picture.length || saved.some((byte, i) => byte !== picture[i])) {
     throw new Error("the attachment came out changed");
   }
   say("The attachment is the same, byte for byte.");
+  await command(bob, ["reply", id, "--all"], {
+    redirected: " < answer.txt",
+    input: "Thank you, Alice.",
+  });
+  await command(bob, ["search", "results"]);
+
+  step("Alice reads the answer in the numbered menu");
+  await talk("alice", [
+    ["choice: ", "2"],
+    ["choice: ", "3"],
+    ["Enter the email index you wish to view: ", "1"],
+  ]);
 
   step("The server stops");
   const { code } = await server.stop();

@@ -6,7 +6,7 @@ import { permissionsOf, sealpost } from "../support/command.ts";
 import { stepInFull, testInFullUnless } from "../support/full.ts";
 import { Group } from "../support/group.ts";
 import { identityOf } from "../support/identities.ts";
-import { withControl } from "../support/operator.ts";
+import { withControl } from "../support/control.ts";
 import { type Build, MAIN, type Outcome, passwordOf, run } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
 

@@ -9,7 +9,8 @@ import { parseInvitation } from "../../protocol/invitation.ts";
 import { loadBundle } from "../../files/key_files.ts";
 import { assertCode } from "../server/store_contract.ts";
 import { identityOf } from "../support/identities.ts";
-import { connectAs, withControl } from "../support/operator.ts";
+import { withControl } from "../support/control.ts";
+import { connectAs } from "../support/operator.ts";
 import { makeGroup } from "../support/group_folder.ts";
 import { type Build, type Outcome, run, ServerProcess } from "../support/program.ts";
 

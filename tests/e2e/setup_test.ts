@@ -5,7 +5,7 @@ import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
 import { testInFullUnless } from "../support/full.ts";
-import { withControl } from "../support/operator.ts";
+import { withControl } from "../support/control.ts";
 import { makeGroup } from "../support/group_folder.ts";
 import { type Build, MAIN, type Outcome, run, ServerProcess } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
@@ -141,6 +141,8 @@ testUnless(
       await screen.converse([
         ["New password:", passphrase],
         ["The same again:", passphrase],
+        ["New password:", "Password1"],
+        ["The same again:", "Password1"],
         ["New password:", own],
         ["The same again:", own],
       ]);
@@ -152,6 +154,11 @@ testUnless(
       );
       assertMatch(text, /Made your keys. Their fingerprint is\n {2}SHA256:/);
       assertStringIncludes(text, "That is the passphrase of your keys;");
+      assertStringIncludes(
+        text.replaceAll("\n", " "),
+        "A password has 8 characters or more, and is",
+      );
+      assertStringIncludes(text, "That is one of the passwords that everybody tries first.");
       assertStringIncludes(text, "opened it and verified it: everything works.");
       assertMatch(text, /Go on with\n {2}\S.* inbox +what has come\n/);
       for (const secret of [passphrase, own]) assert(!(await screen.written()).includes(secret));

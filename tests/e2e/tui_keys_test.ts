@@ -4,7 +4,7 @@ import { assert, assertStringIncludes } from "@std/assert";
 import { testUnless } from "../crypto/support.ts";
 import { Commanding } from "../support/commanding.ts";
 import { step } from "../support/step.ts";
-import { withControl } from "../support/operator.ts";
+import { withControl } from "../support/control.ts";
 import { run } from "../support/program.ts";
 import { whyNoTmux } from "../support/tmux.ts";
 

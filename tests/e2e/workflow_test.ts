@@ -11,7 +11,6 @@ import {
   inboxIn,
   reading,
   sending,
-  SENT,
   textsIn,
   type Turn,
 } from "../support/group.ts";
@@ -37,13 +36,17 @@ testInFull("the demo shows two people writing to each other, and ends well", asy
       const shown of [
         "$ sealpost keygen server\n",
         "$ sealpost serve --listen 127.0.0.1:0\nsealpost: listening on 127.0.0.1:",
-        "This was the first connection: your account is now bound to your key SHA256:",
-        "Enter title: Tuesday's results\n",
-        `${SENT}\n`,
-        "[new] Tuesday's results [1 attached]\n",
+        "$ sealpost user add alice --invite | tee alice.txt\n-----BEGIN SEALPOST INVITATION-----\n",
+        "$ sealpost setup --dir bob --invitation bob.txt --password-stdin < bob/password.txt\n",
+        "Sent a message to yourself, fetched it, opened it and verified it: everything works.\n",
+        "$ cd alice; sealpost send -t bob -s Results -a scan.png < letter.txt\n",
+        "[new] Results [1 attached]\n",
         "Dear Bob,\nthe scan is attached.\n",
-        "Saved files/scan.png\n",
+        "Saved downloads/scan.png\n",
         "The attachment is the same, byte for byte.\n",
+        "[answered] Results [1 attached]\n",
+        "Enter the email index you wish to view: 1\nFrom: bob\nTo: alice\n",
+        "Thank you, Alice.\n",
       ]
     ) assertStringIncludes(stdout, shown);
     assert(!/ at .*\.ts:\d+|Error/.test(stdout), stdout);
