@@ -5,15 +5,7 @@ import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { inFolder, permissionsOf, taskLine } from "../support/command.ts";
 import { testInFull } from "../support/full.ts";
-import {
-  CHOICE,
-  ended,
-  inboxIn,
-  reading,
-  sending,
-  textsIn,
-  type Turn,
-} from "../support/group.ts";
+import { CHOICE, ended, inboxIn, reading, sending, textsIn, type Turn } from "../support/group.ts";
 import { FROM_SOURCE, MAIN, Program, ROOT, run, ServerProcess } from "../support/program.ts";
 import { filesBelow } from "../support/search.ts";
 
