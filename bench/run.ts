@@ -384,7 +384,7 @@ async function bulk(): Promise<void> {
       },
     },
   }, sender.identity);
-  const up = await measured(served, () => alice.link.deliver(sealed.request, sealed.bytes));
+  const up = await measured(served, () => alice.link.upload(sealed.request, sealed.bytes));
   row(
     `upload of ${BODY / MIB} MiB, sealed on the way`,
     mibs(BODY, up.ms),

@@ -234,12 +234,18 @@ export type Request = v.InferOutput<typeof requestSchema>;
 export type DeliverRequest = v.InferOutput<typeof deliverSchema>;
 export type AppendRequest = v.InferOutput<typeof appendSchema>;
 export type SharedPutRequest = v.InferOutput<typeof sharedPutSchema>;
+/** A request whose data follow it. */
+export type RequestWithData = DeliverRequest | AppendRequest | SharedPutRequest;
 export type ChangesRequest = v.InferOutput<typeof changes>;
 export type UploadRequest = v.InferOutput<typeof upload>;
 export type ListRequest = v.InferOutput<typeof list>;
 export type PasswdRequest = v.InferOutput<typeof passwd>;
 export type RotationsRequest = v.InferOutput<typeof rotations>;
 export type RotateBeginRequest = v.InferOutput<typeof rotateBegin>;
+
+/** The requests whose response is followed by data, unless they are refused. */
+export const STREAMED_OPS = ["list", "changes", "fetch", "folders", "shared-get"] as const;
+export type StreamedOp = typeof STREAMED_OPS[number];
 
 /** The request in a frame's payload. Throws `format`. */
 export function decodeRequest(payload: Bytes): Request {
@@ -501,8 +507,10 @@ export type TicketEvent = v.InferOutput<typeof ticketEvent>;
 export type ChangeEvent = v.InferOutput<typeof changeEvent>;
 /** Another session has put this version of the shared record. */
 export type SharedEvent = v.InferOutput<typeof sharedEvent>;
+/** What a server says, without being asked, of what other sessions did. A hint: nothing rests on it. */
+export type NewsEvent = MailEvent | ChangeEvent | SharedEvent;
 /** What a server says without being asked, and this client acts on. */
-export type Event = MailEvent | ChangeEvent | SharedEvent | TicketEvent;
+export type Event = NewsEvent | TicketEvent;
 
 /**
  * The requests of this connection come faster than the server's setting `limit` allows: it reads them

@@ -10,12 +10,14 @@ import { RefusedError } from "../../protocol/refused.ts";
 import {
   decodeEvent,
   decodeResponse,
-  type DeliverRequest,
   encodeJson,
   type Event,
   type Op,
   type Request,
+  type RequestWithData,
   type Response,
+  STREAMED_OPS,
+  type StreamedOp,
 } from "../../protocol/request.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -49,20 +51,24 @@ export interface Answer<O extends Op> {
   cancel(): Promise<void>;
 }
 
+/** The requests that neither bring data nor are answered with data. */
+export type PlainOp = Exclude<Op, StreamedOp | RequestWithData["op"]>;
+
 /** What carries requests to a server: one connection, or a line that replaces a lost one. */
 export interface Channel {
   /** Asks, and gives the response. Throws what the server refused with, or `connection-lost`. */
-  ask<O extends Exclude<Op, "deliver" | "list" | "fetch">>(
-    request: Request & { op: O },
-  ): Promise<Response<O>>;
+  ask<O extends PlainOp>(request: Request & { op: O }): Promise<Response<O>>;
   /** Asks for something that is answered with data. */
-  stream<O extends "list" | "fetch">(request: Request & { op: O }): Promise<Answer<O>>;
-  /** Uploads `sealed`, `request.size` bytes. `onProgress` receives how many bytes were sent. */
-  deliver(
-    request: DeliverRequest,
+  stream<O extends StreamedOp>(request: Request & { op: O }): Promise<Answer<O>>;
+  /**
+   * Asks with data: `sealed`, whose size `request` says. `onProgress` receives how many bytes were
+   * sent.
+   */
+  upload<R extends RequestWithData>(
+    request: R,
     sealed: AsyncIterable<Bytes>,
     onProgress?: (done: number) => void,
-  ): Promise<Response<"deliver">>;
+  ): Promise<Response<R["op"]>>;
   /** Says goodbye. Never throws. */
   close(): Promise<void>;
 }
@@ -101,22 +107,20 @@ export class ClientSession implements Channel {
     this.ended = this.#reading.then(() => this.#ended ?? closed());
   }
 
-  async ask<O extends Exclude<Op, "deliver" | "list" | "fetch">>(
-    request: Request & { op: O },
-  ): Promise<Response<O>> {
+  async ask<O extends PlainOp>(request: Request & { op: O }): Promise<Response<O>> {
     return (await this.#request<O>(request, null)).response;
   }
 
-  stream<O extends "list" | "fetch">(request: Request & { op: O }): Promise<Answer<O>> {
+  stream<O extends StreamedOp>(request: Request & { op: O }): Promise<Answer<O>> {
     return this.#request<O>(request, null);
   }
 
-  async deliver(
-    request: DeliverRequest,
+  async upload<R extends RequestWithData>(
+    request: R,
     sealed: AsyncIterable<Bytes>,
     onProgress: (done: number) => void = () => {},
-  ): Promise<Response<"deliver">> {
-    return (await this.#request<"deliver">(request, { sealed, onProgress })).response;
+  ): Promise<Response<R["op"]>> {
+    return (await this.#request<R["op"]>(request, { sealed, onProgress })).response;
   }
 
   /** Has a goodbye wait until `settled` resolves: something is still to come. */
@@ -154,7 +158,7 @@ export class ClientSession implements Channel {
       const id = this.#nextId++;
       pending = {
         id,
-        streams: request.op === "list" || request.op === "fetch",
+        streams: STREAMED_OPS.some((op) => op === request.op),
         data: new Handoff(),
         settle: (payload) => {
           try {

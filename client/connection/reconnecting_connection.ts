@@ -2,9 +2,9 @@ import type { Bytes } from "../../crypto/bytes.ts";
 import { type ErrorCode, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import type { Hello } from "../../protocol/hello.ts";
 import { RefusedError } from "../../protocol/refused.ts";
-import type { DeliverRequest, Op, Request, Response } from "../../protocol/request.ts";
+import type { Request, RequestWithData, Response, StreamedOp } from "../../protocol/request.ts";
 import { sleep } from "../../protocol/timer.ts";
-import type { Answer, Channel, ClientSession } from "./client_session.ts";
+import type { Answer, Channel, ClientSession, PlainOp } from "./client_session.ts";
 
 /** The state of a {@linkcode ReconnectingConnection}. */
 export type ConnectionState =
@@ -176,24 +176,22 @@ export class ReconnectingConnection implements Channel {
     }
   }
 
-  async ask<O extends Exclude<Op, "deliver" | "list" | "fetch">>(
-    request: Request & { op: O },
-  ): Promise<Response<O>> {
+  async ask<O extends PlainOp>(request: Request & { op: O }): Promise<Response<O>> {
     // Whether a change of password was heard cannot be known.
     if (request.op === "passwd") return await this.#present().ask<O>(request);
     return await this.again(async () => await this.#present().ask<O>(request));
   }
 
-  async stream<O extends "list" | "fetch">(request: Request & { op: O }): Promise<Answer<O>> {
+  async stream<O extends StreamedOp>(request: Request & { op: O }): Promise<Answer<O>> {
     return await this.#present().stream<O>(request);
   }
 
-  async deliver(
-    request: DeliverRequest,
+  async upload<R extends RequestWithData>(
+    request: R,
     sealed: AsyncIterable<Bytes>,
     onProgress?: (done: number) => void,
-  ): Promise<Response<"deliver">> {
-    return await this.#present().deliver(request, sealed, onProgress);
+  ): Promise<Response<R["op"]>> {
+    return await this.#present().upload(request, sealed, onProgress);
   }
 
   /** Says goodbye and stops reconnecting. Never throws. */

@@ -112,7 +112,7 @@ function send(
   waiting: Waiting,
   onProgress: (done: number) => void,
 ) {
-  return connection.deliver(waiting.request, rechunk(waiting.bytes(), MAX_DATA), onProgress);
+  return connection.upload(waiting.request, rechunk(waiting.bytes(), MAX_DATA), onProgress);
 }
 
 /** Sends what the server does not have yet of a message that may have been on its way before. */
@@ -130,7 +130,7 @@ async function goOn(
   if (offset === 0) return await send(connection, waiting, onProgress);
   try {
     onProgress(offset);
-    return await connection.deliver(
+    return await connection.upload(
       { ...waiting.request, offset, digest },
       rechunk(waiting.bytes(offset), MAX_DATA),
       (done) => onProgress(offset + done),

@@ -104,7 +104,7 @@ export class Bystander {
       note: null,
       bodySize: body.length,
     });
-    const { again } = await this.#link.deliver({
+    const { again } = await this.#link.upload({
       op: "deliver",
       id: formatMessageId(id),
       size: envelope.length + body.length,

@@ -47,7 +47,7 @@ export async function deliver(
     note: null,
     bodySize: body.length,
   });
-  await link.deliver({
+  await link.upload({
     op: "deliver",
     id: formatMessageId(parts.header.slice(1, 17)),
     size: envelope.length + body.length,

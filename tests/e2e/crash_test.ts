@@ -265,7 +265,7 @@ async function deliver(link: Session["link"], letter: Letter): Promise<{ again: 
     await Promise.resolve();
     yield letter.sealed;
   };
-  return await link.deliver(letter.request, bytes());
+  return await link.upload(letter.request, bytes());
 }
 
 Deno.test(`a server that is killed ${ROUNDS} times keeps all that it acknowledged, once and whole`, async () => {

@@ -100,7 +100,7 @@ export class RawSession {
 
   /** Uploads a message. */
   deliver({ request, bytes }: Presealed): Promise<unknown> {
-    return this.link.deliver(
+    return this.link.upload(
       request,
       (async function* () {
         yield await Promise.resolve(bytes);

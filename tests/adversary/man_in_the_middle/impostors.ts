@@ -89,7 +89,7 @@ attack("a whole earlier connection, said again to the server, does nothing", asy
     const link = new ClientSession(connection);
     const { request, envelope, body } = await uploadOf(siege.self("alice"));
     const data = bytesOf({ request, envelope, body });
-    await link.deliver(
+    await link.upload(
       request,
       (async function* () {
         yield await Promise.resolve(data);

@@ -78,7 +78,7 @@ class ModelServer implements Channel {
     });
   }
 
-  deliver(): Promise<never> {
+  upload(): Promise<never> {
     return Promise.reject(new Error("nothing is sent here"));
   }
 

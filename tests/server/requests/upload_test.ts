@@ -35,7 +35,7 @@ Deno.test("a sender learns what is there of a message: nothing, a part, or all o
   assertEquals(await state(bob, message), { ok: true, offset: 0 });
 
   const digest = toBase64(await sha256(bytes));
-  const stored = await alice.link.deliver(
+  const stored = await alice.link.upload(
     { ...request, offset, digest },
     (async function* () {
       yield await Promise.resolve(bytes.slice(offset));
