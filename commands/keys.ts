@@ -211,7 +211,7 @@ export const KEYS_COMMANDS: readonly Command[] = [
     summary: "make new keys, and have the old ones sign for them",
     description: [
       "Makes new keys and puts them in the place of yours, here and on the server. The old ones " +
-      "sign for the new ones, so everybody who knows the old ones follows by himself, and is told. " +
+      "sign for the new ones, so everybody who knows the old ones follows without doing anything, and is told. " +
       "The old private key stays here to read old mail, with the passphrase that it has.",
       "It needs your password, not a ticket, and ends your other sessions. If it is broken off at " +
       "any moment, your next command finds out how far it came, and finishes it or takes it back.",

@@ -98,7 +98,7 @@ export class Arena implements AsyncDisposable {
     return identity;
   }
 
-  /** What `name` tells the server of himself. */
+  /** What `name` tells the server of their client. */
   login(name: string, password = passwordOf(name)): Login {
     return { name, password: encodePassword(password), client: "sealpost/test" };
   }

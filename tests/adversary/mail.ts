@@ -14,7 +14,7 @@ export interface Upload {
   readonly body: Bytes;
 }
 
-/** A sealed message of `sender`, called `name`, to himself, and to `others`. */
+/** A sealed message of `sender`, called `name`, to the sender, and to `others`. */
 export async function uploadOf(
   sender: { readonly name: string; readonly identity: Identity },
   others: readonly { readonly name: string; readonly bundle: Bundle }[] = [],

@@ -76,7 +76,7 @@ Deno.test.afterAll(async () => {
   await (await shared)?.[Symbol.asyncDispose]();
 });
 
-/** A test against the shared server. After it, bob still reads what an honest sender sends him. */
+/** A test against the shared server. After it, bob still reads what an honest sender sends. */
 function attack(name: string, work: (world: World) => Promise<void>): void {
   Deno.test({
     name,

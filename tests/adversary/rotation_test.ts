@@ -86,7 +86,7 @@ async function inWorld(work: (world: World) => Promise<void>): Promise<void> {
   }
 }
 
-/** Asserts that bob sends nothing, keeps his pin, and is told both keys, and `why`. */
+/** Asserts that bob sends nothing, keeps the pin, and is told both keys, and `why`. */
 async function stops({ bob, server, told, again }: World, offered: Identity, why: string) {
   const before = server.delivered.length;
   const pin = bob.mail.people.pins.get("carol");
@@ -109,7 +109,7 @@ Deno.test("a client follows the certificates of both keys, says so once, and sen
   await inWorld(async ({ server, bob, told, offer, link, again }) => {
     await bob.mail.people.pins.verify("carol", first.bundle.fp, "in-person");
     offer(third, await link(first, second, 1), await link(second, third, 2));
-    // Bob had verified the old key: he is asked, once, before anything goes out under the new one.
+    // Bob had verified the old key, and is asked, once, before anything goes out under the new one.
     const asked: string[] = [];
     bob.mail.onNewKey = (pin) => {
       asked.push(`${pin.name} ${formatFingerprint(pin.fp)}`);

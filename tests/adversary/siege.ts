@@ -7,7 +7,7 @@ import { Bystander } from "./bystander.ts";
 import { Chain, type HeldTicket, Intruder, type Self } from "./intruder.ts";
 import type { Kept } from "./kept.ts";
 
-/** Goes on with her mail in one session, whatever is done to the others. */
+/** Goes on with mail in one session, whatever is done to the others. */
 const AT_WORK = "carol";
 /** Comes anew when it is asked whether one still can. */
 const NEWCOMER = "dave";
@@ -99,7 +99,7 @@ export class Siege implements AsyncDisposable {
     this.#before = after;
   }
 
-  /** Who `name` is, for a client of his own. */
+  /** Who `name` is, for a client of their own. */
   self(name: string): Self {
     return { name, identity: this.arena.identity(name), server: this.arena.server };
   }

@@ -9,12 +9,12 @@ export const ELSEWHERE = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"] as
 /** Whether a socket can come from those: they are all of the loopback on Linux only. */
 export const HAS_ELSEWHERE = Deno.build.os === "linux";
 
-/** A connection of somebody who need not be anybody, from an address that he chooses. */
+/** A connection of somebody who need not be anybody, from an address of their choice. */
 export class Stranger {
   readonly #socket: Socket;
-  /** The port that the server's log knows him by. */
+  /** The port that the server's log knows them by. */
   readonly port: number;
-  /** When he came, milliseconds since 1970. */
+  /** When they came, milliseconds since 1970. */
   readonly since: number;
   readonly #heard: Bytes[] = [];
   readonly #ended = Promise.withResolvers<void>();
@@ -25,7 +25,7 @@ export class Stranger {
     this.#socket = socket;
     this.port = socket.localPort ?? 0;
     socket.on("data", (piece: Uint8Array) => this.#heard.push(concat(piece)));
-    // An end and a reset are the same to him.
+    // An end and a reset are the same to them.
     socket.on("error", () => {});
     socket.on("close", () => {
       this.#over = true;

@@ -184,46 +184,52 @@ Deno.test("the menu works from a pipe, with all its answers at once", async (t) 
   });
 });
 
-testInFull("a correspondent's other key stops mail to him until it is accepted", async () => {
-  await using group = await Group.start(["alice", "bob"]);
-  await group.bind("bob");
-  await group.talk("alice", sending({ to: "bob", title: "before", contents: { typed: "x" } }));
-  const fingerprint = async () => {
-    const { stdout } = await run(["keygen", "bob", "--public", "--json"], { cwd: group.dir });
-    return JSON.parse(stdout).fingerprint;
-  };
-  const known = await fingerprint();
-  // The operator starts over; bob makes new keys.
-  await group.server.stop();
-  await Deno.remove(group.path("server", "mail"), { recursive: true });
-  assertEquals(
-    (await run(["keygen", "bob", "--force", "--bits", "2048"], { cwd: group.dir })).code,
-    0,
-  );
-  const offered = await fingerprint();
-  await group.restart();
-  await Deno.remove(group.path("bob", ".sealpost"), { recursive: true });
-  await group.bind("bob");
+testInFull(
+  "a correspondent's other key stops mail to that person until it is accepted",
+  async () => {
+    await using group = await Group.start(["alice", "bob"]);
+    await group.bind("bob");
+    await group.talk("alice", sending({ to: "bob", title: "before", contents: { typed: "x" } }));
+    const fingerprint = async () => {
+      const { stdout } = await run(["keygen", "bob", "--public", "--json"], { cwd: group.dir });
+      return JSON.parse(stdout).fingerprint;
+    };
+    const known = await fingerprint();
+    // The operator starts over; bob makes new keys.
+    await group.server.stop();
+    await Deno.remove(group.path("server", "mail"), { recursive: true });
+    assertEquals(
+      (await run(["keygen", "bob", "--force", "--bits", "2048"], { cwd: group.dir })).code,
+      0,
+    );
+    const offered = await fingerprint();
+    await group.restart();
+    await Deno.remove(group.path("bob", ".sealpost"), { recursive: true });
+    await group.bind("bob");
 
-  const draft = sending({ to: "bob", title: "after", contents: { typed: "x" } });
-  const { stderr } = await group.talk("alice", draft, { code: 77 });
-  assertMatch(stderr, /^the key of bob is not the one you know: [^\n]*; nothing was sent[^\n]*\n$/);
-  assertStringIncludes(stderr, known);
-  assertStringIncludes(stderr, offered);
-  assertEquals(await inboxOf(group, "bob"), []);
+    const draft = sending({ to: "bob", title: "after", contents: { typed: "x" } });
+    const { stderr } = await group.talk("alice", draft, { code: 77 });
+    assertMatch(
+      stderr,
+      /^the key of bob is not the one you know: [^\n]*; nothing was sent[^\n]*\n$/,
+    );
+    assertStringIncludes(stderr, known);
+    assertStringIncludes(stderr, offered);
+    assertEquals(await inboxOf(group, "bob"), []);
 
-  const decide = (answer: string): Turn[] => [
-    [CHOICE, "8"],
-    ["Enter the user's name: ", "bob"],
-    ['Type "accept" to use the new key of bob from now on: ', answer],
-  ];
-  assertStringIncludes((await group.talk("alice", decide("yes"))).stdout, "The known key stays.");
-  await group.talk("alice", draft, { code: 77 });
-  const { stdout } = await group.talk("alice", [...decide("accept"), ...draft]);
-  assertStringIncludes(stdout, `The server offers another one now: ${offered}`);
-  assertStringIncludes(stdout, SENT);
-  assertEquals((await inboxOf(group, "bob")).map(({ title }) => title), ["[new] after"]);
-});
+    const decide = (answer: string): Turn[] => [
+      [CHOICE, "8"],
+      ["Enter the user's name: ", "bob"],
+      ['Type "accept" to use the new key of bob from now on: ', answer],
+    ];
+    assertStringIncludes((await group.talk("alice", decide("yes"))).stdout, "The known key stays.");
+    await group.talk("alice", draft, { code: 77 });
+    const { stdout } = await group.talk("alice", [...decide("accept"), ...draft]);
+    assertStringIncludes(stdout, `The server offers another one now: ${offered}`);
+    assertStringIncludes(stdout, SENT);
+    assertEquals((await inboxOf(group, "bob")).map(({ title }) => title), ["[new] after"]);
+  },
+);
 
 /** `text` as a regular expression that matches it. */
 function escape(text: string): string {

@@ -92,7 +92,7 @@ Deno.test("a server that is started again while clients send loses nothing and d
   };
   let { program, address } = await start("127.0.0.1:0");
   const dave = folder.person("dave");
-  // He has connected once, so that there is a key to seal to.
+  // Bob has connected once, so that there is a key to seal to.
   await (await RawSession.logIn(address, folder.bundle, dave)).session.close();
 
   let more = true;

@@ -78,7 +78,7 @@ Deno.test("drain() forgets what was read already and all that still comes", asyn
   const reader = new ExactReader(counted);
   await reader.exactly(3);
   await reader.drain();
-  // In large pieces: whoever sends much must not cost more than it costs him.
+  // In large pieces: whoever sends much must not cost more than it costs them.
   assert(reads <= (1 << 20) / 4096 + 2, `${reads} reads`);
   assert(await reader.atEnd());
 });

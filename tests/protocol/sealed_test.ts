@@ -52,7 +52,7 @@ Deno.test("a message is read by each of its recipients and by its sender, whatev
   }
 });
 
-Deno.test("a message to nobody but its sender is read by him", async () => {
+Deno.test("a message to nobody but its sender is read by its sender", async () => {
   const parts = await sealMessage(alice, [], utf8("a note to myself"));
   const { message } = await read(alice, alice.bundle, deliveredTo(parts, 0));
   assertEquals(message, utf8("a note to myself"));
@@ -197,7 +197,7 @@ Deno.test("a recipient cannot hand the file key on as if the sender had addresse
   const { header } = parts;
   const { fileKey, signature } = await openStanza(bob, parts.stanzas[0] ?? NONE, header);
 
-  // With a signature of his own.
+  // With a signature of their own.
   const forwarded = await sealStanza(carol.bundle, fileKey, header, bob);
   const opened = await openStanza(carol, forwarded, header);
   assertEquals(opened.fileKey, fileKey);
@@ -284,7 +284,7 @@ Deno.test("a recipient who has the file key cannot write in the sender's name", 
   const withSummary = { ...deliveredTo(parts, 1), summary: summary.box };
   await assertRefusedAsync("authentication", () => read(carol, alice.bundle, withSummary));
 
-  // All of it in his own name is his message, and read as such only.
+  // All of it in the sender's own name is the sender's message, and read as such only.
   const own = await sealMessage(bob, [carol.bundle], forged);
   await assertRefusedAsync("authentication", () => read(carol, alice.bundle, deliveredTo(own, 0)));
   assertEquals((await read(carol, bob.bundle, deliveredTo(own, 0))).message, forged);

@@ -202,7 +202,7 @@ export function inboxIn(stdout: string): Row[] {
   return rows;
 }
 
-/** The inbox of `name` as he sees it. */
+/** The inbox of `name` as they see it. */
 export async function inboxOf(
   group: Group,
   name: string,

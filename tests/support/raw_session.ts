@@ -14,7 +14,7 @@ import type { DeliverRequest, Event } from "../../protocol/request.ts";
 import { TICKET_LABEL } from "../../protocol/resumption.ts";
 import { newMessageId } from "../../protocol/uuid.ts";
 
-/** A user, and the server that knows him. */
+/** A user, and the server that knows them. */
 export interface Person {
   readonly name: string;
   readonly identity: Identity;

@@ -37,7 +37,7 @@ export function summaryOf(sender: Identity, size: number, more: Partial<Summary>
   };
 }
 
-/** A message of `sender` to `recipients` and to himself. */
+/** A message of `sender` to `recipients` and to the sender. */
 export async function sealMessage(
   sender: Identity,
   recipients: readonly Bundle[],

@@ -332,7 +332,7 @@ export interface MalformedMessage extends Refused {
   readonly check: string;
   /** The message in messages.json that is changed. */
   readonly base: string;
-  /** Who reads it; gets the stanza that names him, or the first if there is none. */
+  /** Who reads it; gets the stanza that names them, or the first if there is none. */
   readonly reader: string;
   /** Names for which the reader has pinned another identity than that of the same name. */
   readonly pins?: Readonly<Record<string, string>>;
@@ -395,7 +395,7 @@ export interface RotationVector {
   readonly certificate: Hex;
 }
 
-/** A chain as a client is given it, and what he knows. */
+/** A chain as a client is given it, and what it knows. */
 export interface ChainVector {
   readonly name: string;
   readonly user: string;

@@ -83,7 +83,7 @@ function stanzaFor(vector: MessageVector, name: string): Bytes {
   return fromHex(vector.stanzas[index]?.stanza ?? "");
 }
 
-/** What `name` has of a message in his mailbox. */
+/** What `name` has of a message in their mailbox. */
 function entryOf(vector: MessageVector, name: string): Entry {
   return {
     uid: 1,

@@ -22,7 +22,7 @@ const NO_KEYS = { send: new Uint8Array(32), receive: new Uint8Array(32) };
 
 /**
  * Our client as one user: it reads what it is given as if a server had sent it. Everybody of
- * keys.json is pinned under his own name, unless `pins` says otherwise.
+ * keys.json is pinned under their own name, unless `pins` says otherwise.
  */
 export class Reader {
   readonly #self: Self;

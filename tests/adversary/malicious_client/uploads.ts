@@ -249,7 +249,7 @@ attack("an id that was used is no key to what was stored under it", async (siege
   assertEquals((await deliver(session, request, data)).code, "id-conflict");
   await session.close();
 
-  // Somebody else learns nothing from it: what is his own has ids of its own.
+  // Somebody else learns nothing from it: what is their own has ids of its own.
   const bob = await (await siege.chain("bob")).next();
   assertEquals((await deliver(bob, first.request, bytesOf(first))).code, "format");
   await bob.close();

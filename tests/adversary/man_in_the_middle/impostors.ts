@@ -1,5 +1,5 @@
-// Somebody who answers in the server's place, or comes in a client's: with what he has recorded, with
-// keys of his own, or with a word about versions that nobody has proven.
+// Somebody who answers in the server's place, or comes in a client's: with what they have recorded, with
+// keys of their own, or with a word about versions that nobody has proven.
 
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { ClientSession } from "../../../client/connection/client_session.ts";
@@ -365,7 +365,7 @@ attack(
       (address) => continuing(siege, ticket, address),
     );
     assertEquals(result, null);
-    // ... and sends it himself: he is answered, and cannot say a word.
+    // ... and sends it without the client: the answer comes, and the sender cannot say a word.
     const wire = await Wire.dial(siege.address);
     await wire.write(held);
     assertEquals(await readAll(wire, R2.to), R2.to);

@@ -95,7 +95,7 @@ Deno.test("memory for requests is bounded in all and for each user, and whoever 
   const take = (user: string, bytes: number) =>
     room.reserve(user, bytes).then(() => order.push(`${user} ${bytes}`));
   const alice = take("alice", 50);
-  // Her share is full; the others go on.
+  // That share is full; the others go on.
   await Promise.all([take("bob", 100), take("carol", 100), take("dave", 60)]);
   assertEquals([room.reserved, order.length], [360, 3]);
   const eve = take("eve", 80);

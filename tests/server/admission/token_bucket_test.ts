@@ -12,7 +12,7 @@ Deno.test("a bucket gives its burst at once, then one for each interval", () => 
   assertEquals([0, 1, 2, 3].map(() => bucket.take(rate, 1e9)), [0, 0, 0, 1000]);
 });
 
-Deno.test("what was refused is not counted: who waits as long as he is told is let through", () => {
+Deno.test("what was refused is not counted: who waits as long as they are told is let through", () => {
   const rate = { perSecond: 0.7, burst: 1 };
   const bucket = new TokenBucket(rate, 0);
   let now = 0;

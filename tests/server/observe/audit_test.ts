@@ -53,7 +53,7 @@ Deno.test("the log can be moved away at any time", () =>
     assertStringIncludes(await Deno.readTextFile(join(dir, "audit.log")), "config");
   }));
 
-Deno.test("what an operator says of himself cannot break a line", () =>
+Deno.test("what operators say of themselves cannot break a line", () =>
   inFolder(async (dir) => {
     const audit = new AuditLog(dir, silent);
     const operator = 'x\n{"time":"now"}\u202e';

@@ -53,7 +53,7 @@ Deno.test("a key is rotated: the new one is bound, the old one and all its sessi
   await bob.deliver(await preseal(bob.person, [alice]));
 
   await rotated(serving, session, next);
-  await waitFor("the ends of her sessions", () => {
+  await waitFor("the ends of the sessions", () => {
     return serving.logged("goodbye").length === 2 ? true : null;
   });
   for (const ended of [session, other]) {
