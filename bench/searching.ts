@@ -42,8 +42,9 @@ export async function searchKept(count: number, size: number, runs: number): Pro
         { length: Math.min(500, count + 1 - uid) },
         (_, i) => entry(uid + i),
       );
-      const fetched = { epoch: "bench", bottom: 1, top: uid + entries.length - 1 };
-      await cache.put(entries, fetched, new Set());
+      const top = uid + entries.length - 1;
+      const fetched = { epoch: "bench", bottom: 1, top, modseq: top };
+      await cache.apply(cache.fetched(), { entries, fetched });
       for (const { uid } of entries) {
         await cache.putText(uid, utf8(JSON.stringify(kept(uid, text))));
       }

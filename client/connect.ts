@@ -63,7 +63,7 @@ export async function connect(options: ConnectOptions): Promise<void> {
     cache,
     // Piped answers are counted on: with a ticket or without, the password is one of them.
     useTicket: terminal.interactive || unattended,
-    onMail: (event) => (full ?? menu)?.notice(event),
+    onNews: (event) => (full ?? menu)?.notice(event),
     announce: (line) => terminal.print(line),
     askPassword: async () => {
       return asking || full ? await terminal.askSecret("Enter your password: ") : null;

@@ -7,7 +7,7 @@ import type { Entry, Flag, Folder } from "../protocol/entry.ts";
 import type { Address } from "../protocol/address.ts";
 import { decodeHello, encodeHello, type Hello } from "../protocol/hello.ts";
 import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
-import type { DeliverRequest } from "../protocol/request.ts";
+import type { ChangeEvent, DeliverRequest, MailEvent } from "../protocol/request.ts";
 import type { Person } from "../protocol/summary.ts";
 import { formatMessageId, newMessageId } from "../protocol/uuid.ts";
 import { type AttachmentSource, composeMessage } from "./message/compose.ts";
@@ -106,6 +106,8 @@ export class Mail {
   readonly #outbox: Outbox;
   readonly #self: Self;
   readonly #remembered: Hello | null;
+  /** How often something in the mailbox was changed from here. */
+  #ownChanges = 0;
   /** The server that this client talks to; null if that is not said. */
   server: Address | null = null;
   /**
@@ -204,11 +206,24 @@ export class Mail {
     return this.connection.hello ?? this.#remembered;
   }
 
-  /** Fetches what is new, and what has changed among the newest messages. */
+  /** Brings the cache up to date with the mailbox. Throws what {@linkcode sync} throws. */
   async sync(): Promise<Synced> {
-    const synced = await this.connection.again(() => sync(this.connection, this.#mailbox));
-    this.cache.setSynced(Date.now());
-    return synced;
+    const fresh: number[] = [];
+    for (let renewed = false;;) {
+      const before = this.#ownChanges;
+      const synced = await this.connection.again(() => sync(this.connection, this.#mailbox));
+      fresh.unshift(...synced.fresh);
+      renewed ||= synced.renewed;
+      // What was done here meanwhile may have been overwritten by what was so before.
+      if (before !== this.#ownChanges) continue;
+      this.cache.setSynced(Date.now());
+      return { fresh, renewed };
+    }
+  }
+
+  /** Whether an event tells of something that the cache does not have yet. */
+  isNews({ modseq }: MailEvent | ChangeEvent): boolean {
+    return modseq > this.cache.fetched().modseq;
   }
 
   /**
@@ -590,6 +605,7 @@ export class Mail {
       for (const flag of clear) flags.delete(flag);
       this.cache.setPlace(uid, folder ?? cached.entry.folder, [...flags]);
     }
+    this.#ownChanges++;
   }
 
   /** Ends the connection with a goodbye. Never throws. */
@@ -602,6 +618,7 @@ export class Mail {
   async remove(uids: readonly number[]): Promise<void> {
     await this.connection.ask({ op: "remove", uids: [...uids] });
     await this.#mailbox.forget(uids);
+    this.#ownChanges++;
   }
 
   /** Sends a claimed message, and once more if the person, asked by `ask`, takes the new keys it is for. */

@@ -8,7 +8,7 @@ import { exitCodeFor } from "../cli/exit_codes.ts";
 import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
 import { parseName } from "../protocol/name.ts";
 import { printable } from "../cli/printable.ts";
-import type { MailEvent } from "../protocol/request.ts";
+import type { NewsEvent } from "../protocol/request.ts";
 import { readFileBounded } from "../files/atomic_file.ts";
 import { fromUtf8 } from "../crypto/bytes.ts";
 import { attachmentFromFile } from "./message/attachments.ts";
@@ -71,9 +71,9 @@ export class Menu {
     mail.onStale = ({ asOf }) => terminal.printError(`(offline, as of ${formatTime(asOf)})`);
   }
 
-  /** Called when the server says that something came. */
-  notice(event: MailEvent): void {
-    if (event.folder === "inbox") this.#arrived++;
+  /** Called when the server says what other sessions did in the mailbox. */
+  notice(event: NewsEvent): void {
+    if (event.event === "mail" && event.folder === "inbox") this.#arrived++;
   }
 
   /** Runs until the person ends it, or the input does. Throws what ends the connection. */

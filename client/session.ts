@@ -17,7 +17,7 @@ import {
 import { MAX_PASSWORD } from "../protocol/limits.ts";
 import { encodePassword } from "../protocol/login.ts";
 import { NextKeys } from "../files/next_keys.ts";
-import type { MailEvent } from "../protocol/request.ts";
+import type { NewsEvent } from "../protocol/request.ts";
 import { connectSocket } from "../protocol/socket.ts";
 import { PROGRAM } from "../cli/program.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../cli/secret_input.ts";
@@ -51,7 +51,8 @@ export interface SessionOptions {
   readonly useTicket: boolean;
   /** Whether what is fetched is kept, sealed. */
   readonly cache: boolean;
-  readonly onMail?: (event: MailEvent) => void;
+  /** Told what other sessions did in the mailbox. */
+  readonly onNews?: (event: NewsEvent) => void;
   /** Whether a lost connection is made again, for as long as the mail is open. */
   readonly reconnect?: boolean;
   /** How often a request that a lost connection interrupted is retried. Default: never. */
@@ -174,7 +175,7 @@ async function openSettled(
         ? options.password
         : () => again ? askAgain(options) : firstPassword(options),
       newPassword: options.newPassword ?? (() => askNewPassword(terminal)),
-      ...(options.onMail ? { onMail: options.onMail } : {}),
+      ...(options.onNews ? { onNews: options.onNews } : {}),
     });
     if (dialed.bound) {
       options.announce(

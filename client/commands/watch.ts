@@ -52,7 +52,7 @@ export async function watch(options: WatchOptions): Promise<void> {
     cache: !options.noCache && profile.config.cache !== false,
     reconnect: true,
     offline: "read",
-    onMail: () => bell.ring(),
+    onNews: () => bell.ring(),
     announce: (line) => terminal.printError(line),
     ...defined({ passwordFile: options.passwordFile }),
   });

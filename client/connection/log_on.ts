@@ -5,7 +5,7 @@ import type { Bundle, Identity } from "../../crypto/identity.ts";
 import type { Address } from "../../protocol/address.ts";
 import type { Hello } from "../../protocol/hello.ts";
 import { PROGRAM_VERSION } from "../../cli/program.ts";
-import type { MailEvent } from "../../protocol/request.ts";
+import type { NewsEvent } from "../../protocol/request.ts";
 import { TICKET_LABEL } from "../../protocol/resumption.ts";
 import { connectSocket } from "../../protocol/socket.ts";
 import { within } from "../../protocol/timer.ts";
@@ -28,7 +28,8 @@ export interface LogOnOptions {
   readonly useTicket: boolean;
   /** The password, asked for only if there is no ticket that works; wiped after use. */
   readonly password: () => Promise<Bytes>;
-  readonly onMail?: (event: MailEvent) => void;
+  /** Told what other sessions did in the mailbox. */
+  readonly onNews?: (event: NewsEvent) => void;
   /** Asks for a new password, when the one that was used is good for one time only. */
   readonly newPassword: () => Promise<string>;
 }
@@ -131,8 +132,7 @@ function continued(
   // One: each that is kept is a write to the disk.
   let due = true;
   const session = new ClientSession(connected.connection, (event) => {
-    if (event.event === "mail") return options.onMail?.(event);
-    if (event.event !== "ticket") return;
+    if (event.event !== "ticket") return options.onNews?.(event);
     if (!due) return;
     due = false;
     // A ticket that cannot be kept costs a password the next time, and nothing now.
@@ -160,7 +160,7 @@ async function logInAnew(
   }).catch(sayWhatToDo);
   const { ticket, bound, change = false } = accepted.verdict;
   const session = new ClientSession(accepted.connection, (event) => {
-    if (event.event === "mail") return options.onMail?.(event);
+    if (event.event !== "ticket") options.onNews?.(event);
   });
   // A change of the password ends all tickets.
   if (ticket && !change) await keep(tickets, accepted, ticket);

@@ -1,18 +1,18 @@
-import { type Bytes, concat, readU32 } from "../../crypto/bytes.ts";
-import { SealpostError } from "../../crypto/error.ts";
-import { decodeEntry, type Entry } from "../../protocol/entry.ts";
-import { MAX_STANZA } from "../../protocol/stanza.ts";
-import { MAX_NOTE, MAX_SUMMARY } from "../../protocol/summary.ts";
-import type { Cache, Fetched } from "../state/cache.ts";
+import type { Entry } from "../../protocol/entry.ts";
 import type { Channel } from "../connection/client_session.ts";
-import type { MailboxFindings, MailboxMemory } from "../state/mailbox_memory.ts";
+import type { Cache, EntryState, Fetched } from "../state/cache.ts";
+import type { KnownMailbox, MailboxFindings, MailboxMemory } from "../state/mailbox_memory.ts";
+import { changesSince } from "./changes.ts";
+import { contradiction, fetchPage, isFull, type ListedPage } from "./listing.ts";
 
-/** Entries of one page, and newest entries whose flags are looked at again. */
-const PAGE = 200;
-const MAX_ENTRY = 1024 + MAX_STANZA + MAX_SUMMARY + MAX_NOTE;
+/**
+ * Pages of new entries that are listed at the most where changes cannot be followed: whoever comes
+ * back after more gets the newest page, as somebody new does.
+ */
+const MAX_NEW_PAGES = 10;
 
-/** How long flags, folders and removals of older entries may stay as they were, milliseconds. */
-const REVIEW_AFTER = 86_400_000;
+/** Most entries that a listing may show in a part of the mailbox that was fetched without them. */
+const MAX_MISSING = 1000;
 
 /** What is kept of a mailbox here. */
 export interface LocalMailbox {
@@ -30,86 +30,155 @@ export interface Synced {
   readonly renewed: boolean;
 }
 
+/** What is to be taken over. */
+interface News {
+  readonly entries: readonly Entry[];
+  readonly states: readonly EntryState[];
+  readonly gone: readonly number[];
+  readonly fetched: Fetched;
+  /** Entries whose headers came without the rest, for the memory of the mailbox. */
+  readonly headers: readonly Entry[];
+}
+
 /**
- * Brings the cache up to date: what is new (the newest page of it if it is more), flags, places and
- * removals among the newest entries, and among all of them if messages are gone, or were not looked at
- * for a day. Throws if the server shows a mailbox older than one that was seen before, or one that
- * contradicts itself, and what `channel` throws.
+ * Brings the cache up to date. What was fetched follows the mailbox's changes, which are asked for
+ * once. The first time, and where the server does not remember all changes since, or they are too
+ * many, the mailbox is listed: its newest page if nothing is here, else all that is new and the
+ * state of all that is here. Throws `protocol` if the server shows a mailbox older than one that was
+ * seen before, or one that contradicts itself, and what `channel` throws.
  */
 export async function sync(channel: Channel, mailbox: LocalMailbox): Promise<Synced> {
+  for (;;) {
+    const synced = await attempt(channel, mailbox);
+    // Else another client of this user was quicker, and this one goes on from there.
+    if (synced) return synced;
+  }
+}
+
+async function attempt(channel: Channel, mailbox: LocalMailbox): Promise<Synced | null> {
   const { cache, memory, forget } = mailbox;
   const known = await memory.known();
-  const before = cache.fetched();
-  // The brief page is asked for last, and answered last: it knows all that the other one has.
-  const [news, recent, account] = await Promise.all([
-    fetchPage(channel, before.top > 0 ? { after: before.top } : {}, false),
-    fetchPage(channel, {}, true),
-    channel.ask({ op: "whoami" }),
-  ]);
-  const { epoch, nextUid } = news;
-  if (recent.epoch !== epoch || recent.nextUid < nextUid) throw contradiction();
-  if (epoch !== before.epoch && before.top > 0) {
+  const from = cache.fetched();
+  const news = await follow(channel, cache, from) ?? await relist(channel, cache, from);
+  const { epoch, top, modseq } = news.fetched;
+  const shown: KnownMailbox = { epoch, nextUid: top + 1, modseq };
+  if (epoch !== from.epoch && from.top > 0) {
     // The UIDs of the old mailbox say nothing about this one.
-    const findings = await memory.check(epoch, nextUid, [], known);
+    const { renewed } = await memory.check(shown, [], known);
     await forget(cache.ids().map(({ uid }) => uid));
     cache.startEpoch(epoch);
-    return { ...await sync(channel, mailbox), renewed: findings.renewed };
+    return { ...await sync(channel, mailbox), renewed };
   }
-  // What came since the first answer is the news of the next time.
-  const listed = recent.entries.filter(({ uid }) => uid < nextUid);
-  const lowest = news.entries.at(-1)?.uid ?? nextUid;
-  const contiguous = news.entries.length < PAGE;
-  const from = contiguous ? before.top + 1 : lowest;
-  const there = new Set(news.entries.map(({ uid }) => uid));
-  // Between the two answers messages can only have been removed.
-  if (listed.some(({ uid }) => uid >= from && !there.has(uid))) throw contradiction();
-  const findings = await memory.check(epoch, nextUid, [...news.entries, ...listed], known);
-  cache.startEpoch(epoch);
-  const bottom = contiguous ? (before.top > 0 ? before.bottom : 1) : lowest;
-  const fetched = { epoch, bottom, top: Math.max(before.top, nextUid - 1) };
-  await keep(cache, news.entries, fetched, findings);
-  await fetchMissing(channel, mailbox, listed);
-  // A page that is not full reaches down to the first message.
-  const reach = recent.entries.length < PAGE ? 0 : recent.entries.at(-1)?.uid ?? 0;
-  await refresh(mailbox, listed, { from: reach, to: nextUid });
-  await review(channel, mailbox, reach, account.entries);
-  return { fresh: news.entries.map(({ uid }) => uid), renewed: findings.renewed };
+  const findings = await memory.check(shown, [...news.entries, ...news.headers], known);
+  // First of all: what is gone stays gone, and a crash must not have it forgotten here.
+  await forget(news.gone.filter((uid) => cache.has(uid)));
+  const { entries, states, fetched } = news;
+  const update = { entries, states, fetched, duplicates: copies(findings) };
+  if (!await cache.apply(from, update)) return null;
+  const fresh = news.entries.map(({ uid }) => uid).filter((uid) => uid > from.top);
+  return { fresh: fresh.sort((a, b) => b - a), renewed: findings.renewed };
 }
 
-/** Fetches what is listed within the reach of the cache and was left out when that was fetched. */
+/** What has changed since `from`; null if the mailbox must be listed. */
+async function follow(channel: Channel, cache: Cache, from: Fetched): Promise<News | null> {
+  if (from.top === 0) return null;
+  const changes = await changesSince(channel, from);
+  if (changes === null) return null;
+  const { nextUid, modseq, entries, states, gone } = changes;
+  const shown = { epoch: from.epoch, nextUid, modseq };
+  // What was left out when it was listed, and is there after all.
+  const missing = states.map(({ uid }) => uid).filter((uid) => {
+    return uid >= from.bottom && !cache.has(uid);
+  });
+  const found = await fetchMissing(channel, shown, missing);
+  return {
+    entries: [...entries, ...found],
+    states,
+    gone,
+    fetched: { ...from, top: nextUid - 1, modseq },
+    headers: [],
+  };
+}
+
+/** What a listing says has become of what is in the cache, and what is new. */
+async function relist(channel: Channel, cache: Cache, from: Fetched): Promise<News> {
+  const first = await fetchPage(channel, from.top > 0 ? { after: from.top } : {}, false);
+  const { epoch, nextUid, modseq } = first;
+  const fetched = { epoch, bottom: 1, top: nextUid - 1, modseq };
+  if (from.top === 0 || epoch !== from.epoch) {
+    return { ...newest(first), states: [], gone: [], headers: [] };
+  }
+  const entries = [...first.entries];
+  let page: ListedPage = first;
+  for (let pages = 1; isFull(page); pages++) {
+    if (pages === MAX_NEW_PAGES) return anew(first, cache, from);
+    page = await fetchPage(channel, { after: from.top, before: lowest(page) }, false);
+    requireLater(page, first);
+    entries.push(...page.entries);
+  }
+  const headers: Entry[] = [];
+  const most = cache.count(null) + MAX_MISSING;
+  for (let before = from.top + 1; before > from.bottom;) {
+    page = await fetchPage(channel, { after: from.bottom - 1, before }, true);
+    requireLater(page, first);
+    headers.push(...page.entries);
+    if (headers.length > most) return anew(first, cache, from);
+    before = isFull(page) ? lowest(page) : 0;
+  }
+  const there = new Set(headers.map(({ uid }) => uid));
+  const missing = headers.map(({ uid }) => uid).filter((uid) => !cache.has(uid));
+  return {
+    entries: [...entries, ...await fetchMissing(channel, first, missing)],
+    states: headers,
+    gone: cache.ids().map(({ uid }) => uid).filter((uid) => {
+      return uid >= from.bottom && uid <= from.top && !there.has(uid);
+    }),
+    fetched: { ...fetched, bottom: from.bottom },
+    headers,
+  };
+}
+
+/** The newest page alone, in the place of all that is in the cache. */
+function anew(first: ListedPage, cache: Cache, from: Fetched): News {
+  const gone = cache.ids().map(({ uid }) => uid).filter((uid) => uid <= from.top);
+  return { ...newest(first), states: [], gone, headers: [] };
+}
+
+/** The newest page of a mailbox. */
+function newest(page: ListedPage): Pick<News, "entries" | "fetched"> {
+  const { epoch, nextUid, modseq, entries } = page;
+  const bottom = isFull(page) ? lowest(page) : 1;
+  return { entries, fetched: { epoch, bottom, top: nextUid - 1, modseq } };
+}
+
+function lowest(page: ListedPage): number {
+  return page.entries.at(-1)?.uid ?? 1;
+}
+
+/** Throws `protocol` unless `page` shows the same mailbox as `earlier`, not before it. */
+function requireLater(page: KnownMailbox, earlier: KnownMailbox): void {
+  const { epoch, nextUid, modseq } = earlier;
+  if (page.epoch !== epoch || page.nextUid < nextUid || page.modseq < modseq) {
+    throw contradiction();
+  }
+}
+
+/** The entries with these UIDs, as far as they are there after `earlier`. */
 async function fetchMissing(
   channel: Channel,
-  { cache, memory }: LocalMailbox,
-  listed: readonly Entry[],
-): Promise<void> {
-  const fetched = cache.fetched();
-  const there = new Set(cache.ids().map(({ uid }) => uid));
-  const missing = listed.map(({ uid }) => uid)
-    .filter((uid) => uid >= fetched.bottom && uid <= fetched.top && !there.has(uid));
-  const [highest, lowest] = [missing[0], missing.at(-1)];
-  if (highest === undefined || lowest === undefined) return;
-  const known = await memory.known();
-  const page = await fetchPage(channel, { after: lowest - 1, before: highest + 1 }, false);
-  if (page.epoch !== fetched.epoch) throw contradiction();
-  const findings = await memory.check(page.epoch, page.nextUid, page.entries, known);
-  await keep(cache, page.entries, fetched, findings);
-}
-
-function keep(
-  cache: Cache,
-  entries: readonly Entry[],
-  fetched: Fetched,
-  findings: MailboxFindings,
-): Promise<void> {
-  return cache.put(entries, fetched, new Set([...findings.duplicates, ...findings.reused]));
-}
-
-function contradiction(): SealpostError {
-  return new SealpostError(
-    "protocol",
-    "the server contradicts itself about what is in your mailbox; try again, and if that stays " +
-      "so, ask whoever runs it",
-  );
+  earlier: KnownMailbox,
+  uids: readonly number[],
+): Promise<Entry[]> {
+  const wanted = new Set(uids);
+  const found: Entry[] = [];
+  const [least, most] = [Math.min(...uids), Math.max(...uids)];
+  for (let before = most + 1; before > least;) {
+    const page = await fetchPage(channel, { after: least - 1, before }, false);
+    requireLater(page, earlier);
+    found.push(...page.entries.filter(({ uid }) => wanted.has(uid)));
+    before = isFull(page) ? lowest(page) : 0;
+  }
+  return found;
 }
 
 /**
@@ -120,117 +189,24 @@ export async function fetchOlder(
   channel: Channel,
   { cache, memory }: LocalMailbox,
 ): Promise<boolean> {
-  const { epoch, bottom, top } = cache.fetched();
-  if (bottom <= 1 || cache.full) return false;
-  const known = await memory.known();
-  const page = await fetchPage(channel, { before: bottom }, false);
-  if (page.epoch !== epoch) return false;
-  const findings = await memory.check(page.epoch, page.nextUid, page.entries, known);
-  const lowest = page.entries.length < PAGE ? 1 : page.entries.at(-1)?.uid ?? 1;
-  await keep(cache, page.entries, { epoch, bottom: lowest, top }, findings);
-  return lowest > 1;
-}
-
-/**
- * Takes over flags and places of `listed`, all entries that there are in `range`, and forgets what the
- * cache has there and is not among them. What has a UID from `range.to` on is another client's, which
- * has seen a later state.
- */
-async function refresh(
-  { cache, forget }: LocalMailbox,
-  listed: readonly Entry[],
-  range: { readonly from: number; readonly to: number },
-): Promise<void> {
-  const there = new Map(listed.map((entry) => [entry.uid, entry]));
-  const gone: number[] = [];
-  for (const { uid, folder, flags } of cache.ids()) {
-    if (uid < range.from) break;
-    if (uid >= range.to) continue;
-    const now = there.get(uid);
-    if (!now) gone.push(uid);
-    else if (now.folder !== folder || now.flags.join() !== flags.join()) {
-      cache.setPlace(uid, now.folder, now.flags);
-    }
+  for (;;) {
+    const from = cache.fetched();
+    if (from.bottom <= 1 || cache.full) return false;
+    const known = await memory.known();
+    const page = await fetchPage(channel, { before: from.bottom }, false);
+    if (page.epoch !== from.epoch) return false;
+    const findings = await memory.check(page, page.entries, known);
+    const bottom = isFull(page) ? lowest(page) : 1;
+    const update = {
+      entries: page.entries,
+      fetched: { ...from, bottom },
+      duplicates: copies(findings),
+    };
+    // A change that was passed over meanwhile, since it was of one that is listed here, is not in it.
+    if (await cache.apply(from, update)) return bottom > 1;
   }
-  await forget(gone);
 }
 
-/**
- * Refreshes what is older than `before`, down to where the cache reaches: until what it has is no more
- * than the `entries` that the server counts, or, where it has only a part of the mailbox, once a day.
- */
-async function review(
-  channel: Channel,
-  mailbox: LocalMailbox,
-  before: number,
-  entries: number,
-): Promise<void> {
-  const { cache } = mailbox;
-  const { epoch, bottom } = cache.fetched();
-  const whole = bottom <= 1;
-  if (!whole && Date.now() - cache.reviewed < REVIEW_AFTER) return;
-  for (let to = before; to > bottom && (!whole || cache.count(null) > entries);) {
-    const page = await fetchPage(channel, { before: to }, true);
-    if (page.epoch !== epoch) return;
-    const from = page.entries.length < PAGE ? 0 : page.entries.at(-1)?.uid ?? 0;
-    await refresh(mailbox, page.entries, { from, to });
-    to = from;
-  }
-  cache.setReviewed(Date.now());
-}
-
-interface Page {
-  readonly epoch: string;
-  readonly nextUid: number;
-  /** Newest first. */
-  readonly entries: readonly Entry[];
-}
-
-async function fetchPage(
-  channel: Channel,
-  range: { readonly after?: number; readonly before?: number },
-  brief: boolean,
-): Promise<Page> {
-  const answer = await channel.stream({
-    op: "list",
-    ...range,
-    order: "newest",
-    limit: PAGE,
-    ...(brief ? { brief } : {}),
-  });
-  const { epoch, nextUid } = answer.response;
-  const { after = 0, before = nextUid } = range;
-  const entries: Entry[] = [];
-  let last = Math.min(before, nextUid);
-  try {
-    for await (const entry of readEntries(answer.data)) {
-      if (entry.uid >= last || entry.uid <= after || entries.length === PAGE) {
-        throw new SealpostError("protocol", "the server lists what was not asked for");
-      }
-      last = entry.uid;
-      entries.push(entry);
-    }
-  } catch (error) {
-    await answer.cancel().catch(() => {});
-    throw error;
-  }
-  return { epoch, nextUid, entries };
-}
-
-/** The entries in the data of a listing: `LP(entry)` each. Throws `protocol`, `format`. */
-async function* readEntries(data: AsyncIterable<Bytes>): AsyncGenerator<Entry, void, undefined> {
-  let buffer: Bytes = new Uint8Array(0);
-  for await (const piece of data) {
-    buffer = concat(buffer, piece);
-    let at = 0;
-    while (buffer.length - at >= 4) {
-      const length = readU32(buffer, at);
-      if (length > MAX_ENTRY) throw new SealpostError("protocol", "an entry of an impossible size");
-      if (buffer.length - at < 4 + length) break;
-      yield decodeEntry(buffer.slice(at + 4, at + 4 + length));
-      at += 4 + length;
-    }
-    buffer = buffer.slice(at);
-  }
-  if (buffer.length > 0) throw new SealpostError("protocol", "a listing that is cut");
+function copies({ duplicates, reused }: MailboxFindings): ReadonlySet<number> {
+  return new Set([...duplicates, ...reused]);
 }

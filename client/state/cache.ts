@@ -13,11 +13,12 @@ import {
   folderNumber,
   folderOf,
 } from "../../protocol/entry.ts";
+import type { EntryPlace } from "../../protocol/change.ts";
 import { HEADER_SIZE } from "../../protocol/header.ts";
 import type { State } from "./state.ts";
 
 const FILE = "cache.db";
-const SCHEMA_VERSION = 4;
+const SCHEMA_VERSION = 5;
 /** Sizes from which a cache is full, bytes: some 250,000 messages in a file. */
 const MAX_FILE = 1024 * 1024 * 1024;
 const MAX_MEMORY = 256 * 1024 * 1024;
@@ -33,6 +34,8 @@ const SCHEMA = `
     folder INTEGER NOT NULL,
     flags INTEGER NOT NULL,
     flags_high INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    modseq INTEGER NOT NULL,
     duplicate INTEGER NOT NULL,
     sealed BLOB NOT NULL
   ) STRICT;
@@ -55,11 +58,32 @@ export interface Fetched {
   readonly epoch: string;
   /** 1 when everything down to the first message is there. */
   readonly bottom: number;
-  /** 0 when nothing is there. */
+  /** One below the UID that the next message gets; 0 when nothing is there. */
   readonly top: number;
+  /** The modification sequence up to which the changes of these messages are there. */
+  readonly modseq: number;
 }
 
-const NOTHING: Fetched = { epoch: "", bottom: 1, top: 0 };
+const NOTHING: Fetched = { epoch: "", bottom: 1, top: 0, modseq: 0 };
+
+/** Where an entry is now, and its flags. */
+export interface EntryState extends EntryPlace {
+  /** The modification sequence under which this came about. */
+  readonly modseq: number;
+  readonly flags: readonly Flag[];
+}
+
+/** What is taken over into the cache at once. */
+export interface CacheUpdate {
+  /** Entries that it does not have yet, or has as they were. */
+  readonly entries: readonly Entry[];
+  /** How entries are that it has; others are passed over. */
+  readonly states?: readonly EntryState[];
+  /** What of the mailbox is there then. */
+  readonly fetched: Fetched;
+  /** The UIDs of those that are copies of others. */
+  readonly duplicates?: ReadonlySet<number>;
+}
 
 /** What is kept of a message for searching; null if nothing is. */
 export interface SearchText {
@@ -144,8 +168,8 @@ export class Cache {
   fetched(): Fetched {
     const row = this.#get("SELECT value FROM meta WHERE name = 'fetched'");
     if (typeof row?.value !== "string") return NOTHING;
-    const [epoch = "", bottom, top] = row.value.split(" ");
-    return { epoch, bottom: Number(bottom), top: Number(top) };
+    const [epoch = "", bottom, top, modseq] = row.value.split(" ");
+    return { epoch, bottom: Number(bottom), top: Number(top), modseq: Number(modseq) };
   }
 
   /** When the cache was as new as the server, milliseconds since 1970; null if it never was. */
@@ -158,15 +182,6 @@ export class Cache {
     this.#run("INSERT OR REPLACE INTO meta (name, value) VALUES ('synced', ?)", String(at));
   }
 
-  /** When flags, folders and removals of all entries were looked at, milliseconds since 1970; or 0. */
-  get reviewed(): number {
-    return Number(this.#get("SELECT value FROM meta WHERE name = 'reviewed'")?.value ?? 0);
-  }
-
-  setReviewed(at: number): void {
-    this.#run("INSERT OR REPLACE INTO meta (name, value) VALUES ('reviewed', ?)", String(at));
-  }
-
   /** Forgets all entries if the mailbox is another one now. */
   startEpoch(epoch: string): void {
     if (this.fetched().epoch === epoch) return;
@@ -176,36 +191,63 @@ export class Cache {
   }
 
   /**
-   * Keeps entries, and notes that everything within `fetched` is there. `duplicates`: the UIDs of
-   * those that are copies of others.
+   * Takes `update` over, if what was fetched is still `from`. False, changing nothing, if it is not:
+   * another client of this user was quicker. Of an entry that is there under a higher modification
+   * sequence the state stays.
    */
-  async put(
-    entries: readonly Entry[],
-    fetched: Fetched,
-    duplicates: ReadonlySet<number>,
-  ): Promise<void> {
+  async apply(from: Fetched, update: CacheUpdate): Promise<boolean> {
+    const { entries, states = [], fetched, duplicates } = update;
+    const nothing = entries.length + states.length === 0;
+    // Others would look at the cache anew.
+    if (nothing && textOf(fetched) === textOf(from) && textOf(this.fetched()) === textOf(from)) {
+      return true;
+    }
     const rows = await Promise.all(entries.map(async (entry) => ({
       entry,
       sealed: await this.#seal("entry", entry.uid, encodeEntry(entry)),
     })));
     this.#exec("BEGIN IMMEDIATE");
     try {
+      if (textOf(this.fetched()) !== textOf(from)) {
+        this.#exec("ROLLBACK");
+        return false;
+      }
       for (const { entry, sealed } of rows) {
         const { low, high } = flagBits(entry.flags);
         this.#run(
-          "INSERT OR REPLACE INTO entry (uid, id, folder, flags, flags_high, duplicate, " +
-            "sealed) VALUES (?, ?, ?, ?, ?, ?, ?)",
+          "INSERT INTO entry (uid, id, folder, flags, flags_high, number, modseq, duplicate, " +
+            "sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO UPDATE SET " +
+            "folder = excluded.folder, flags = excluded.flags, flags_high = excluded.flags_high, " +
+            "number = excluded.number, modseq = excluded.modseq, duplicate = excluded.duplicate, " +
+            "sealed = excluded.sealed WHERE excluded.modseq >= modseq",
           entry.uid,
           idOf(entry),
           folderNumber(entry.folder),
           low,
           high,
-          duplicates.has(entry.uid) ? 1 : 0,
+          entry.number,
+          entry.modseq,
+          duplicates?.has(entry.uid) ? 1 : 0,
           sealed,
+        );
+      }
+      for (const { uid, folder, number, modseq, flags } of states) {
+        const { low, high } = flagBits(flags);
+        this.#run(
+          "UPDATE entry SET folder = ?, flags = ?, flags_high = ?, number = ?, modseq = ? " +
+            "WHERE uid = ? AND modseq <= ?",
+          folderNumber(folder),
+          low,
+          high,
+          number,
+          modseq,
+          uid,
+          modseq,
         );
       }
       this.#setFetched(fetched);
       this.#exec("COMMIT");
+      return true;
     } catch (error) {
       this.#exec("ROLLBACK");
       throw error;
@@ -226,6 +268,10 @@ export class Cache {
     return await Promise.all(rows.map((row) => this.#entry(row)));
   }
 
+  has(uid: number): boolean {
+    return this.#get("SELECT 1 FROM entry WHERE uid = ?", uid) !== undefined;
+  }
+
   async entry(uid: number): Promise<CachedEntry | null> {
     const row = this.#get("SELECT * FROM entry WHERE uid = ?", uid);
     return row ? await this.#entry(row) : null;
@@ -243,7 +289,10 @@ export class Cache {
     }));
   }
 
-  /** Notes flags and folder as the server has them. */
+  /**
+   * Notes flags and folder as this client has made them. The number in the folder and the modification
+   * sequence come with the mailbox's changes.
+   */
   setPlace(uid: number, folder: Folder, flags: readonly Flag[]): void {
     const { low, high } = flagBits(flags);
     this.#run(
@@ -421,7 +470,13 @@ export class Cache {
     const uid = Number(row.uid);
     const entry = decodeEntry(await this.#open("entry", uid, bytesOf(row.sealed)));
     return {
-      entry: { ...entry, folder: folderOf(Number(row.folder)), flags: flagsOfRow(row) },
+      entry: {
+        ...entry,
+        folder: folderOf(Number(row.folder)),
+        number: Number(row.number),
+        modseq: Number(row.modseq),
+        flags: flagsOfRow(row),
+      },
       duplicate: row.duplicate === 1,
     };
   }
@@ -439,10 +494,10 @@ export class Cache {
     );
   }
 
-  #setFetched({ epoch, bottom, top }: Fetched): void {
+  #setFetched(fetched: Fetched): void {
     this.#run(
       "INSERT OR REPLACE INTO meta (name, value) VALUES ('fetched', ?)",
-      `${epoch} ${bottom} ${top}`,
+      textOf(fetched),
     );
   }
 
@@ -535,6 +590,10 @@ function idOf(entry: Entry): Bytes {
 function bytesOf(value: unknown): Bytes {
   if (value instanceof Uint8Array) return concat(value);
   throw new SealpostError("format", "a column of another type");
+}
+
+function textOf({ epoch, bottom, top, modseq }: Fetched): string {
+  return `${epoch} ${bottom} ${top} ${modseq}`;
 }
 
 function flagsOfRow(row: Row): Flag[] {

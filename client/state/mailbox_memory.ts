@@ -22,7 +22,7 @@ export const MAX_REMEMBERED = 100_000;
 const MAX_EPOCHS = 1000;
 
 const FILE = "mailbox";
-const VERSION = 1;
+const VERSION = 2;
 const HASH_SIZE = 16;
 const RECORD_SIZE = 8 + 2 * HASH_SIZE;
 /** Where the fixed header names the message: version, message id and sender's fp. */
@@ -35,7 +35,7 @@ export interface Seen {
   readonly header: Bytes;
 }
 
-/** What a listing is found to be. */
+/** What the server shows is found to be. */
 export interface MailboxFindings {
   /** The server has recreated the mailbox since it was last seen: its UIDs start over. */
   readonly renewed: boolean;
@@ -59,14 +59,14 @@ interface Record {
 export interface KnownMailbox {
   readonly epoch: string;
   readonly nextUid: number;
+  /** The highest modification sequence. */
+  readonly modseq: number;
 }
 
 /** Of a mailbox that was never seen. */
-const NEVER_SEEN: KnownMailbox = { epoch: "", nextUid: 0 };
+const NEVER_SEEN: KnownMailbox = { epoch: "", nextUid: 0, modseq: 0 };
 
-interface Memory {
-  readonly epoch: string;
-  readonly nextUid: number;
+interface Memory extends KnownMailbox {
   /** Former epochs, latest last. */
   readonly former: readonly string[];
   /** {@linkcode Record} after record: `uid (8) ‖ named (16) ‖ whole (16)`. */
@@ -93,18 +93,20 @@ export class MailboxMemory {
   /** What is remembered now: to be asked for before a listing is, for {@linkcode MailboxMemory.check}. */
   async known(): Promise<KnownMailbox> {
     const memory = decode(await this.#state.read(FILE));
-    return memory === null ? NEVER_SEEN : { epoch: memory.epoch, nextUid: memory.nextUid };
+    if (memory === null) return NEVER_SEEN;
+    const { epoch, nextUid, modseq } = memory;
+    return { epoch, nextUid, modseq };
   }
 
   /**
-   * Compares a listing with what is remembered, and remembers it. `entries` may be any part of the
-   * mailbox in any order. `known` is what was remembered before the listing was asked for: since
-   * then another client of this user may have seen a later state. Throws `protocol`, remembering nothing, if the server shows an earlier
-   * state of the mailbox, another message under a known UID, or a UID it has not reached.
+   * Compares what a server shows of the mailbox, `shown`, with what is remembered, and remembers it.
+   * `entries` may be any part of the mailbox in any order. `known` is what was remembered before the
+   * server was asked: since then another client of this user may have seen a later state. Throws
+   * `protocol`, remembering nothing, if the server shows an earlier state of the mailbox, another
+   * message under a known UID, or a UID it has not reached.
    */
   async check(
-    epoch: string,
-    nextUid: number,
+    shown: KnownMailbox,
     entries: readonly Seen[],
     known?: KnownMailbox,
   ): Promise<MailboxFindings> {
@@ -115,30 +117,36 @@ export class MailboxMemory {
       whole: (await sha256(header)).slice(0, HASH_SIZE),
     })));
     return await this.#state.update(FILE, (current) => {
-      return compare(decode(current), epoch, nextUid, seen, known);
+      return compare(decode(current), shown, seen, known);
     });
   }
 }
 
 function compare(
   memory: Memory | null,
-  epoch: string,
-  nextUid: number,
+  { epoch, nextUid, modseq }: KnownMailbox,
   seen: readonly (Record & { own: boolean })[],
   asked: KnownMailbox | undefined,
 ): Change<MailboxFindings> {
-  const before = memory ?? { epoch, nextUid: 0, former: [], records: new Uint8Array(0) };
+  const before = memory ??
+    { epoch, nextUid: 0, modseq: 0, former: [], records: new Uint8Array(0) };
   const renewed = before.epoch !== epoch;
-  const least = asked?.epoch === before.epoch ? asked.nextUid : before.nextUid;
-  if (renewed ? before.former.includes(epoch) : nextUid < least) throw older();
+  const least = asked?.epoch === before.epoch ? asked : before;
+  const earlier = nextUid < least.nextUid || modseq < least.modseq;
+  if (renewed ? before.former.includes(epoch) : earlier) throw older();
   const now: Memory = renewed
     ? {
       epoch,
       nextUid,
+      modseq,
       former: [...before.former, before.epoch].slice(-MAX_EPOCHS),
       records: withoutUids(before.records),
     }
-    : { ...before, nextUid: Math.max(nextUid, before.nextUid) };
+    : {
+      ...before,
+      nextUid: Math.max(nextUid, before.nextUid),
+      modseq: Math.max(modseq, before.modseq),
+    };
 
   const known = new Remembered(now.records, seen);
   const added: Record[] = [];
@@ -167,12 +175,14 @@ function compare(
     if (copies > (entry.own ? 1 : 0)) duplicates.push(entry.uid);
     else if (earlier.length > copies) reused.push(entry.uid);
   }
-  const changed = renewed || added.length > 0 || now.nextUid !== before.nextUid;
+  const changed = renewed || added.length > 0 || now.nextUid !== before.nextUid ||
+    now.modseq !== before.modseq;
   const data = changed ? encode({ ...now, records: append(now.records, added) }) : null;
   return { data, result: { renewed, duplicates, reused } };
 }
 
-function older(): SealpostError {
+/** The server shows an earlier state of the mailbox than one it has shown. */
+export function older(): SealpostError {
   return new SealpostError(
     "protocol",
     "the server shows an older state of your mailbox than it did before; messages may be missing; " +
@@ -239,14 +249,15 @@ function append(records: Bytes, added: readonly Record[]): Bytes {
 }
 
 /**
- * `version (1, = 1) ‖ LP(epoch) ‖ next UID (8) ‖ number of former epochs (4) ‖ LP(epoch)… ‖
- * records`.
+ * `version (1, = 2) ‖ LP(epoch) ‖ next UID (8) ‖ modseq (8) ‖ number of former epochs (4) ‖
+ * LP(epoch)… ‖ records`.
  */
 function encode(memory: Memory): Bytes {
   return concat(
     new Uint8Array([VERSION]),
     lp(utf8(memory.epoch)),
     u64(memory.nextUid),
+    u64(memory.modseq),
     u32(memory.former.length),
     ...memory.former.map((epoch) => lp(utf8(epoch))),
     memory.records,
@@ -255,6 +266,7 @@ function encode(memory: Memory): Bytes {
 
 function decode(bytes: Bytes | null): Memory | null {
   if (bytes === null) return null;
+  if (bytes[0] !== VERSION) throw malformed();
   let at = 1;
   const text = () => {
     const length = readU32(bytes, at);
@@ -263,13 +275,16 @@ function decode(bytes: Bytes | null): Memory | null {
   };
   const epoch = text();
   const nextUid = readU64(bytes, at);
-  const count = readU32(bytes, at + 8);
-  at += 12;
+  const modseq = readU64(bytes, at + 8);
+  const count = readU32(bytes, at + 16);
+  at += 20;
   const former: string[] = [];
   for (let i = 0; i < count && i < MAX_EPOCHS; i++) former.push(text());
   const records = bytes.slice(at);
-  if (bytes[0] !== VERSION || count > MAX_EPOCHS || records.length % RECORD_SIZE !== 0) {
-    throw new SealpostError("format", "a malformed memory of the mailbox");
-  }
-  return { epoch, nextUid, former, records };
+  if (count > MAX_EPOCHS || records.length % RECORD_SIZE !== 0) throw malformed();
+  return { epoch, nextUid, modseq, former, records };
+}
+
+function malformed(): SealpostError {
+  return new SealpostError("format", "a malformed memory of the mailbox");
 }

@@ -1,6 +1,6 @@
 import { isSealpostError } from "../../crypto/error.ts";
 import { printable } from "../../cli/printable.ts";
-import type { MailEvent } from "../../protocol/request.ts";
+import type { NewsEvent } from "../../protocol/request.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import type { Item } from "../mailbox/open.ts";
 import { subjectOf } from "../mailbox/show.ts";
@@ -178,8 +178,9 @@ export class App implements Host {
     }
   }
 
-  /** Called when the server says that something came. */
-  notice(_event: MailEvent): void {
+  /** Called when the server says what other sessions did in the mailbox. */
+  notice(event: NewsEvent): void {
+    if (event.event === "shared" || !this.mail.isNews(event)) return;
     this.#gathering ??= setTimeout(() => {
       this.#gathering = undefined;
       this.background(() => this.#sync());

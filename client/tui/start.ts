@@ -1,4 +1,4 @@
-import type { MailEvent } from "../../protocol/request.ts";
+import type { NewsEvent } from "../../protocol/request.ts";
 import { showsColours, showsUnicode } from "../terminal/display.ts";
 import type { Mail } from "../mail.ts";
 import type { Tools } from "../terminal/programs.ts";
@@ -22,8 +22,8 @@ export interface StartOptions {
 
 /** The full-screen program before it has the terminal. */
 export interface Started extends WholeScreen {
-  /** Called when the server says that something came. */
-  notice(event: MailEvent): void;
+  /** Called when the server says what other sessions did in the mailbox. */
+  notice(event: NewsEvent): void;
   /** Runs until the person ends it. */
   run(): Promise<void>;
 }

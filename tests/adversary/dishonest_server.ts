@@ -9,7 +9,8 @@ import { type Bundle, encodeBundle, type Identity } from "../../crypto/identity.
 import { parseAddress } from "../../protocol/address.ts";
 import { type ByteStream, ExactReader } from "../../protocol/byte_stream.ts";
 import { Connection } from "../../protocol/connection.ts";
-import { encodeEntry, type Entry } from "../../protocol/entry.ts";
+import { encodeChange, type MailboxChange } from "../../protocol/change.ts";
+import { encodeEntry, type Entry, type Flag, flagBits, flagsOf } from "../../protocol/entry.ts";
 import { FrameKind, MAX_DATA } from "../../protocol/frame.ts";
 import {
   KIND_HANDSHAKE,
@@ -20,7 +21,12 @@ import {
   SIZE_E,
 } from "../../protocol/handshake.ts";
 import type { Hello } from "../../protocol/hello.ts";
-import { decodeRequest, type Request, VERDICT_SIZE } from "../../protocol/request.ts";
+import {
+  type ChangesRequest,
+  decodeRequest,
+  type Request,
+  VERDICT_SIZE,
+} from "../../protocol/request.ts";
 import { type Listener, listenSocket } from "../../protocol/socket.ts";
 import { identityOf } from "../support/identities.ts";
 import type { SealedParts } from "../support/sealed.ts";
@@ -101,11 +107,9 @@ export class DishonestServer implements AsyncDisposable {
   epoch = "00000000000000a1";
   kept: Kept[] = [];
   nextUid = 1;
-
-  /** As high as if each message had come and never changed. */
-  get modseq(): number {
-    return this.nextUid - 1;
-  }
+  modseq = 0;
+  /** What is remembered of messages that went, or left a place. */
+  departures: MailboxChange[] = [];
   /** What is offered as whose key. */
   readonly keys = new Map<string, Bundle>();
   /** What is offered as somebody's chain of certificates, in base64. */
@@ -132,7 +136,7 @@ export class DishonestServer implements AsyncDisposable {
     const body = concat(...parts.chunks);
     const entry: Entry = {
       uid: this.nextUid,
-      modseq: this.nextUid,
+      modseq: ++this.modseq,
       number: this.nextUid,
       folder: "inbox",
       flags: [],
@@ -233,15 +237,20 @@ export class DishonestServer implements AsyncDisposable {
         return await talk.answer({ ok: true, size: body.length }, lp(encodeEntry(entry)), body);
       }
       case "flag":
-        for (const kept of this.kept) {
-          if (!request.uids.includes(kept.entry.uid)) continue;
-          const flags = [...new Set([...kept.entry.flags, ...request.set])];
-          kept.entry = { ...kept.entry, flags };
-        }
-        return await talk.respond({ ok: true, uids: request.uids, modseq });
+        for (const uid of request.uids) this.flag(uid, request.set);
+        return await talk.respond({ ok: true, uids: request.uids, modseq: this.modseq });
       case "remove":
-        this.kept = this.kept.filter(({ entry }) => !request.uids.includes(entry.uid));
-        return await talk.respond({ ok: true, uids: request.uids, modseq });
+        for (const uid of request.uids) this.remove(uid);
+        return await talk.respond({ ok: true, uids: request.uids, modseq: this.modseq });
+      case "changes": {
+        if (request.since > modseq) return await talk.respond(refusal("too-old", "list it"));
+        const all = this.changes(request);
+        const page = all.slice(0, request.limit);
+        return await talk.answer(
+          { ok: true, epoch, nextUid, modseq, more: page.length < all.length },
+          ...page.map((change) => lp(encodeChange(change))),
+        );
+      }
       case "keys":
         return await talk.respond({
           ok: true,
@@ -279,7 +288,6 @@ export class DishonestServer implements AsyncDisposable {
       case "rotate-begin":
       case "rotate":
       case "append":
-      case "changes":
       case "folders":
       case "folder-make":
       case "folder-drop":
@@ -287,6 +295,36 @@ export class DishonestServer implements AsyncDisposable {
       case "shared-put":
         return await talk.respond({ ok: false, code: "format", message: "no" });
     }
+  }
+
+  /** Sets flags of a message. */
+  flag(uid: number, set: readonly Flag[]): void {
+    for (const kept of this.kept) {
+      if (kept.entry.uid !== uid) continue;
+      const flags = flagsOf(flagBits([...kept.entry.flags, ...set]));
+      kept.entry = { ...kept.entry, flags, modseq: ++this.modseq };
+    }
+  }
+
+  remove(uid: number): void {
+    for (
+      const { entry: { folder, number } } of this.kept.filter(({ entry }) => entry.uid === uid)
+    ) {
+      this.departures.push({ kind: "gone", modseq: ++this.modseq, uid, folder, number });
+    }
+    this.kept = this.kept.filter(({ entry }) => entry.uid !== uid);
+  }
+
+  /** All that has changed since, as a client asks for it. */
+  changes({ since, nextUid }: ChangesRequest): MailboxChange[] {
+    const entries = this.kept.map(({ entry }): MailboxChange => {
+      const { modseq } = entry;
+      return entry.uid >= nextUid
+        ? { kind: "new", modseq, entry }
+        : { ...entry, kind: "changed", modseq };
+    });
+    return [...entries, ...this.departures].filter(({ modseq }) => modseq > since)
+      .sort((a, b) => a.modseq - b.modseq);
   }
 
   /** The entries that a listing asks for. */
@@ -300,6 +338,21 @@ export class DishonestServer implements AsyncDisposable {
       .map((entry) => {
         return request.brief ? { ...entry, stanza: none, summary: none, note: null } : entry;
       });
+  }
+
+  /** Lies about what has changed: `change` is given what would be right. */
+  lieAboutChanges(change: (changes: MailboxChange[]) => MailboxChange[]): void {
+    this.lies = {
+      answer: async (request, talk) => {
+        if (request.op !== "changes") return false;
+        const { epoch, nextUid, modseq } = this;
+        await talk.answer(
+          { ok: true, epoch, nextUid, modseq, more: false },
+          ...change(this.changes(request)).map((one) => lp(encodeChange(one))),
+        );
+        return true;
+      },
+    };
   }
 
   /** Lies about what listings hold: `change` is given what would be right. */

@@ -11,6 +11,7 @@ import { type Bytes, concat, lp, random, toBase64, u32, utf8 } from "../../crypt
 import { type ErrorCode, SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { parseAddress } from "../../protocol/address.ts";
+import { encodeChange, type MailboxChange } from "../../protocol/change.ts";
 import { encodeEntry, type Entry } from "../../protocol/entry.ts";
 import { FrameKind } from "../../protocol/frame.ts";
 import type { Request } from "../../protocol/request.ts";
@@ -293,106 +294,236 @@ Deno.test("an old message under a new number is marked as a duplicate, after a r
 Deno.test("a mailbox that goes back is refused, whichever of its numbers does", async () => {
   await inWorld(async ({ server, logOn }) => {
     for (const text of ["one", "two"]) server.put(await letter(text));
-    await inbox(await logOn());
-    server.nextUid = 2;
-    server.kept.pop();
+    const seen = await logOn();
+    await inbox(seen);
+    const { kept } = server;
+    Object.assign(server, { nextUid: 2, modseq: 1, kept: kept.slice(0, 1) });
     for (const cache of [true, false]) {
       const client = await logOn({ cache });
       await refused("protocol", OLDER, () => client.mail.sync());
     }
+    for (const [nextUid, modseq] of [[2, 2], [3, 1]]) {
+      Object.assign(server, { nextUid, modseq, kept });
+      await refused("protocol", OLDER, () => seen.mail.sync());
+      // Also in the answer to a request for changes that were never answered as too old.
+      server.lies = only("changes", (talk) => {
+        return talk.answer({ ok: true, epoch: server.epoch, nextUid, modseq, more: false });
+      });
+      await refused("protocol", OLDER, () => seen.mail.sync());
+      server.lies = {};
+    }
+    Object.assign(server, { nextUid: 2, modseq: 1, kept: kept.slice(0, 1) });
     // Made anew is said; back to what it was before is not accepted.
     server.epoch = "00000000000000b2";
     const client = await logOn();
     assertEquals((await client.mail.sync()).renewed, true);
     server.epoch = "00000000000000a1";
-    server.nextUid = 9;
+    Object.assign(server, { nextUid: 9, modseq: 9 });
     await refused("protocol", OLDER, () => client.mail.sync());
-    server.epoch = "00000000000000b2";
+    Object.assign(server, { epoch: "00000000000000b2", nextUid: 2, modseq: 1 });
     // It was there before the mailbox was made anew.
     assertEquals(shown(await inbox(client)), ["duplicate one"]);
   });
 });
 
-Deno.test("another message under a known number is refused, in every kind of listing", async () => {
+Deno.test("another message under a known number is refused, in changes and in listings", async () => {
   await inWorld(async ({ server, logOn }) => {
     server.put(await letter("one"));
     const client = await logOn();
     await inbox(client);
     server.kept = [];
-    server.put(await letter("another"), 0, { uid: 1 });
+    const entry = server.put(await letter("another"), 0, { uid: 1 });
     const other = /^the server shows another message under number 1 than before/;
+    server.lieAboutChanges(() => [{ kind: "new", modseq: 2, entry }]);
+    await refused("protocol", CONTRADICTION, () => client.mail.sync());
+    const tooOld = only("changes", (talk) => talk.respond(refusal("too-old", "list it")));
+    server.lies = tooOld;
     await refused("protocol", other, () => client.mail.sync());
+    server.lies = {};
     const fresh = await logOn({ cache: false });
     await refused("protocol", other, () => fresh.mail.sync());
   });
 });
 
-Deno.test("what is left out cannot be noticed, and is there as soon as it is shown", async () => {
+Deno.test("what is left out of the first listing is there as soon as it is shown", async () => {
   await inWorld(async ({ server, logOn }) => {
     for (const text of ["one", "two", "three"]) server.put(await letter(text));
     const client = await logOn();
     server.lieAboutLists((entries) => entries.filter(({ uid }) => uid !== 2));
     assertEquals(shown(await inbox(client)), ["three", "one"]);
     server.lies = {};
+    assertEquals(shown(await inbox(client)), ["three", "one"]);
+    server.flag(2, ["seen"]);
     assertEquals(shown(await inbox(client)), ["three", "two", "one"]);
+    // In a listing too, where changes are not told.
+    const refusing = only("changes", (talk) => talk.respond(refusal("too-old", "list it")));
+    const [, two] = server.kept;
+    assert(two);
+    const { folder, number, uid } = two.entry;
+    server.lieAboutChanges(() => [{ kind: "gone", modseq: server.modseq, uid, folder, number }]);
+    server.modseq++;
     // Said to be gone, and there again.
-    server.lieAboutLists(() => []);
-    assertEquals(shown(await inbox(client)), []);
-    server.lies = {};
+    assertEquals(shown(await inbox(client)), ["three", "one"]);
+    server.lies = refusing;
     assertEquals(shown(await inbox(client)), ["three", "two", "one"]);
   });
 });
 
-Deno.test("two listings that contradict each other are refused", async () => {
+Deno.test("changes that hide, repeat, or cannot be, are refused and change nothing", async () => {
   await inWorld(async ({ server, logOn }) => {
     for (const text of ["one", "two", "three"]) server.put(await letter(text));
     const client = await logOn();
-    server.lieAboutLists((entries, brief) => entries.filter(({ uid }) => brief || uid !== 2));
+    await inbox(client);
+    for (const text of ["four", "five"]) server.put(await letter(text));
+    server.flag(1, ["flagged"]);
+    server.flag(3, ["seen"]);
+    server.remove(2);
+    // Of modification sequences 4 and 5 new; 6 and 7 changed; 8 gone.
+    const gone = server.departures[0];
+    assert(gone);
+    const place = { uid: 1, folder: "inbox", number: 1 } as const;
+    const lies: [string, (changes: MailboxChange[]) => MailboxChange[], RegExp][] = [
+      [
+        "a new message is hidden",
+        ([, ...rest]) => rest,
+        /^the server does not show message number 4 /,
+      ],
+      [
+        "a new message is hidden, and the mailbox is said to have grown less",
+        (changes) => changes.filter(({ kind }) => kind !== "new"),
+        /^the server does not show message number 4 /,
+      ],
+      ["the last change is hidden", (changes) => changes.slice(0, -1), CONTRADICTION],
+      ["all are hidden", () => [], CONTRADICTION],
+      ["the order is another", (changes) => changes.toReversed(), CONTRADICTION],
+      ["one is repeated", ([one, ...rest]) => one ? [one, one, ...rest] : [], CONTRADICTION],
+      [
+        "two have one modification sequence",
+        (changes) => changes.map((one) => one.kind === "gone" ? { ...one, modseq: 7 } : one),
+        CONTRADICTION,
+      ],
+      [
+        "one is from before",
+        (changes) => [{ ...place, kind: "changed", modseq: 3, flags: [] }, ...changes],
+        CONTRADICTION,
+      ],
+      ["one is from the future", (changes) => [...changes, { ...gone, modseq: 9 }], CONTRADICTION],
+      [
+        "a message that is gone comes back",
+        (changes) => {
+          server.modseq = 9;
+          return [...changes, { ...place, uid: 2, kind: "changed", modseq: 9, flags: [] }];
+        },
+        CONTRADICTION,
+      ],
+      [
+        "a message is moved away and nowhere",
+        (changes) => {
+          return [...changes, { ...place, uid: 3, kind: "left" as const, modseq: 9 }]
+            .filter((one) => one.modseq !== 7);
+        },
+        CONTRADICTION,
+      ],
+      [
+        "a new message is said to have been there",
+        (changes) => {
+          return [...changes, { ...place, uid: 5, kind: "changed", modseq: 9, flags: [] }];
+        },
+        CONTRADICTION,
+      ],
+      [
+        "a message is told of that has not come",
+        (changes) => [...changes, { ...gone, uid: 6, modseq: 9 }],
+        CONTRADICTION,
+      ],
+    ];
+    for (const [what, lie, text] of lies) {
+      server.lieAboutChanges(lie);
+      const error = await assertRejects(() => client.mail.sync(), SealpostError, undefined, what);
+      assert(error.code === "protocol" && text.test(error.message), `${what}: ${error.message}`);
+      assertEquals(shown(await client.mail.list({ folder: null, limit: 9 })), [
+        "three",
+        "two",
+        "one",
+      ]);
+    }
+    // Pages that never end: a change each, or none.
+    server.lies = only("changes", (talk, { since }) => {
+      const { epoch, nextUid } = server;
+      const change = { ...place, kind: "changed", modseq: since + 1, flags: [] } as const;
+      return talk.answer(
+        { ok: true, epoch, nextUid, modseq: Number.MAX_SAFE_INTEGER, more: true },
+        lp(encodeChange(change)),
+      );
+    });
+    const before = server.asked.length;
+    assertEquals((await client.mail.sync()).fresh, [5, 4]);
+    assert(server.asked.length - before < 20, "it is listed after some pages");
+    server.lies = only("changes", (talk, { since: modseq }) => {
+      const { epoch, nextUid } = server;
+      return talk.answer({ ok: true, epoch, nextUid, modseq, more: true });
+    });
     await refused("protocol", CONTRADICTION, () => client.mail.sync());
-    const one = (nextUid: number, epoch: string) =>
-      only("list", (talk, { brief }) =>
-        talk.answer({
-          ok: true,
-          epoch: brief ? epoch : server.epoch,
-          nextUid: brief ? nextUid : server.nextUid,
-          modseq: 9,
-        }));
-    server.lies = one(server.nextUid - 1, server.epoch);
-    await refused("protocol", CONTRADICTION, () => client.mail.sync());
-    server.lies = one(server.nextUid, "00000000000000c3");
-    await refused("protocol", CONTRADICTION, () => client.mail.sync());
+    server.lies = {};
+    server.modseq = 10;
+    server.flag(4, ["answered"]);
+    assertEquals(shown(await inbox(client)), ["five", "four", "three", "one"]);
+  });
+});
+
+Deno.test("a listing that contradicts itself is refused", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    for (const text of ["one", "two", "three"]) server.put(await letter(text));
+    const client = await logOn();
+    await inbox(client);
+    const later = { epoch: server.epoch, nextUid: server.nextUid, modseq: server.modseq };
+    const lies = [{ nextUid: 3 }, { modseq: 2 }, { epoch: "00000000000000c3" }];
+    for (const lie of lies) {
+      server.lies = {
+        answer: async (request, talk) => {
+          if (request.op === "changes") await talk.respond(refusal("too-old", "list it"));
+          else if (request.op !== "list" || !request.brief) return false;
+          else await talk.answer({ ok: true, ...later, ...lie });
+          return true;
+        },
+      };
+      await refused("protocol", CONTRADICTION, () => client.mail.sync());
+    }
     server.lies = {};
     assertEquals(shown(await inbox(client)), ["three", "two", "one"]);
   });
 });
 
-Deno.test("what another client of the same user fetched is not dropped by an older answer", async () => {
+Deno.test("what another client of the same user took over is not undone by an older answer", async () => {
   await inWorld(async ({ server, logOn }) => {
     for (const text of ["one", "two"]) server.put(await letter(text));
     const [slow, quick] = [await logOn(), await logOn()];
-    server.lieAboutLists((entries) => entries.filter(({ uid }) => uid !== 1));
     await inbox(slow);
-    // The slow client asks for what was left out; before that is answered a third message comes.
-    let release = () => {};
-    const held = new Promise<void>((resolve) => release = resolve);
-    let asked = () => {};
-    const waiting = new Promise<void>((resolve) => asked = resolve);
-    server.lies = only("list", async (talk, request) => {
-      if (request.before === 2) {
-        asked();
-        await held;
+    // The slow client asks; before that is answered, the quick one sees what comes after it.
+    const [held, asked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    server.put(await letter("three"));
+    let first = true;
+    server.lies = only("changes", async (talk, request) => {
+      const { epoch, nextUid, modseq } = server;
+      const changes = server.changes(request).map((change) => lp(encodeChange(change)));
+      if (first) {
+        first = false;
+        asked.resolve();
+        await held.promise;
       }
-      await server.answer(request, talk);
+      await talk.answer({ ok: true, epoch, nextUid, modseq, more: false }, ...changes);
     });
     const syncing = slow.mail.sync();
-    await waiting;
-    server.lies = {};
-    server.put(await letter("three"));
+    await asked.promise;
+    server.remove(3);
+    server.flag(1, ["flagged"]);
+    server.put(await letter("four"));
     await quick.mail.sync();
-    release();
+    held.resolve();
     await syncing;
     const items = await slow.mail.list({ folder: "inbox", limit: PAGE });
-    assertEquals(shown(items), ["three", "two", "one"]);
+    assertEquals(shown(items), ["four", "two", "one"]);
+    assertEquals(items.at(-1)?.entry.flags, ["flagged"]);
   });
 });
 
@@ -543,9 +674,7 @@ Deno.test("flags and folders are the server's word, and reach no other message",
     for (const text of ["one", "two"]) server.put(await letter(text));
     const client = await logOn();
     const [two] = await inbox(client);
-    server.lieAboutLists((entries) =>
-      entries.map((entry) => ({ ...entry, flags: ["seen", "flagged"] }))
-    );
+    for (const uid of [1, 2]) server.flag(uid, ["seen", "flagged"]);
     const items = await inbox(client);
     assertEquals(items.map(({ entry }) => entry.flags), [["seen", "flagged"], ["seen", "flagged"]]);
     assertEquals(shown(items), ["two", "one"]);

@@ -122,6 +122,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/mailbox/forget.ts": ["e2e/deletion"],
   "client/mailbox/deliver.ts": ["e2e/new_key"],
   "client/mailbox/sync.ts": ["client/mailbox/sync"],
+  "client/mailbox/changes.ts": ["client/mailbox/sync", "adversary/malicious_server"],
   "files/key_files.ts": [{ file: "keygen", filter: "/is its owner's alone/" }],
   "server/admission/login_throttle.ts": ["server/admission/login_throttle"],
   "server/admission/connection_limiter.ts": ["server/admission/connection_limiter"],

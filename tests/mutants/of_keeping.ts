@@ -2,6 +2,7 @@ import { both, type Mutant, one } from "./mutant.ts";
 
 const CACHE = "client/state/cache.ts";
 const PINS = "client/state/pins.ts";
+const CHANGES = "client/mailbox/changes.ts";
 const MEMORY = "client/state/mailbox_memory.ts";
 const ATTACHMENTS = "client/message/attachments.ts";
 
@@ -98,8 +99,8 @@ const client: readonly Mutant[] = [
   one(
     "a mailbox may go back",
     MEMORY,
-    ": nextUid < least) throw older();",
-    ": false) throw older();",
+    "nextUid < least.nextUid ||",
+    "",
   ),
   one(
     "a mailbox may go back to a former epoch",
@@ -168,10 +169,46 @@ const client: readonly Mutant[] = [
     "",
   ),
   one(
-    "removals among older messages are not noticed",
+    "removals are not taken over",
     "client/mailbox/sync.ts",
-    "  await review(channel, mailbox, reach, account.entries);\n",
+    "  await forget(news.gone.filter((uid) => cache.has(uid)));\n",
     "",
+  ),
+  one(
+    "changes may go back while messages do not",
+    MEMORY,
+    "|| modseq < least.modseq",
+    "",
+  ),
+  one(
+    "a new message may be hidden from a client that follows",
+    CHANGES,
+    "if (next < nextUid) {",
+    "if (next < 0) {",
+  ),
+  one(
+    "the last change may be hidden",
+    CHANGES,
+    "if (response.more || since !== modseq) throw contradiction();",
+    "if (response.more) throw contradiction();",
+  ),
+  one(
+    "changes may be repeated",
+    CHANGES,
+    "change.modseq <= since ||",
+    "change.modseq < since ||",
+  ),
+  one(
+    "a message that is gone may come back",
+    CHANGES,
+    'else if (this.#latest.get(uid) === "gone") throw contradiction();',
+    "",
+  ),
+  one(
+    "changes are taken over on top of what another client has taken over",
+    CACHE,
+    "if (textOf(this.fetched()) !== textOf(from)) {",
+    "if (from.top < 0) {",
   ),
   one(
     "an unproven line keeps a client away for as long as it says",

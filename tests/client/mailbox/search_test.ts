@@ -129,7 +129,10 @@ Deno.test("a search says which texts it did not look through, or not to their en
     const cache = await Cache.open(state, false);
     const sender = (await identityOf("alice")).bundle;
     const entries = [1, 2, 3, 4].map((uid) => entryOf(uid));
-    await cache.put(entries, { epoch: "0123456789abcdef", bottom: 1, top: 4 }, new Set());
+    await cache.apply(cache.fetched(), {
+      entries,
+      fetched: { epoch: "0123456789abcdef", bottom: 1, top: 4, modseq: 4 },
+    });
     const opened = (uid: number, from: string): Opened => {
       const entry = entries[uid - 1];
       assert(entry);

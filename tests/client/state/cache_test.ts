@@ -13,7 +13,13 @@ import { identityOf } from "../../support/identities.ts";
 const EPOCH = "0123456789abcdef";
 const NONE: ReadonlySet<number> = new Set();
 
-const upTo = (top: number) => ({ epoch: EPOCH, bottom: 1, top });
+const upTo = (top: number) => ({ epoch: EPOCH, bottom: 1, top, modseq: top });
+
+/** Puts entries into a cache that has everything up to `top` then. */
+async function put(cache: Cache, entries: readonly Entry[], top: number, duplicates = NONE) {
+  const update = { entries, fetched: upTo(top), duplicates };
+  assert(await cache.apply(cache.fetched(), update));
+}
 
 /** Runs `work` with the state of a person in an empty folder. */
 async function inState(work: (state: State, path: string) => Promise<void>): Promise<void> {
@@ -29,11 +35,11 @@ Deno.test("what was put into a cache comes out again, also when it is opened ane
     const entries = [first, entryOf(2, { folder: "sent" }), entryOf(3)];
     const cache = await Cache.open(state, true);
     assertEquals([cache.fetched(), cache.synced, cache.full], [
-      { epoch: "", bottom: 1, top: 0 },
+      { epoch: "", bottom: 1, top: 0, modseq: 0 },
       null,
       false,
     ]);
-    await cache.put(entries, upTo(3), new Set([3]));
+    await put(cache, entries, 3, new Set([3]));
     cache.setSynced(42);
     await cache.putText(2, utf8("text"));
     cache.setPlace(1, "trash", ["seen", "flagged"]);
@@ -62,10 +68,36 @@ Deno.test("what was put into a cache comes out again, also when it is opened ane
   });
 });
 
+Deno.test("what another client has taken over is not overwritten by what was asked before", async () => {
+  await inState(async (state) => {
+    const [one, other] = [await Cache.open(state, true), await Cache.open(state, true)];
+    await put(one, [entryOf(1), entryOf(2)], 2);
+    const from = one.fetched();
+    const seen = { uid: 1, number: 1, modseq: 3, folder: "archive", flags: ["seen"] } as const;
+    const fetched = { ...upTo(2), modseq: 3 };
+    assertEquals(await other.apply(from, { entries: [], states: [seen], fetched }), true);
+    const late = { ...seen, folder: "trash", modseq: 9 } as const;
+    const update = { entries: [entryOf(3)], states: [late], fetched: upTo(3) };
+    assertEquals(await one.apply(from, update), false);
+    assertEquals([one.fetched(), one.has(3)], [fetched, false]);
+    // Of a message that is there under a higher modification sequence the state stays.
+    const earlier = { ...seen, modseq: 2, flags: [] };
+    const again = entryOf(1, { modseq: 2 });
+    assert(await one.apply(fetched, { entries: [again], states: [earlier], fetched: upTo(4) }));
+    const { entry } = await one.entry(1) ?? {};
+    assertEquals([entry?.folder, entry?.flags, entry?.modseq], ["archive", ["seen"], 3]);
+    const elsewhere = other.changesElsewhere;
+    assert(await one.apply(upTo(4), { entries: [], fetched: upTo(4) }));
+    assertEquals(other.changesElsewhere, elsewhere, "what changes nothing is not written");
+    one.close();
+    other.close();
+  });
+});
+
 Deno.test("entries that are dropped go with everything that was kept of them", async () => {
   await inState(async (state) => {
     const cache = await Cache.open(state, true);
-    await cache.put([entryOf(1), entryOf(2)], upTo(2), NONE);
+    await put(cache, [entryOf(1), entryOf(2)], 2);
     for (const uid of [1, 2]) {
       await cache.putRecord("opened", uid, utf8(`opened ${uid}`));
       await cache.putText(uid, utf8(`text ${uid}`));
@@ -109,7 +141,7 @@ Deno.test("what was opened is given back for the very same message only", async 
 Deno.test("a row that was exchanged is refused with what to do", async () => {
   await inState(async (state, path) => {
     const cache = await Cache.open(state, true);
-    await cache.put([entryOf(1), entryOf(2)], upTo(2), NONE);
+    await put(cache, [entryOf(1), entryOf(2)], 2);
     const { DatabaseSync } = await import("node:sqlite");
     using db = new DatabaseSync(path);
     db.exec("UPDATE entry SET sealed = (SELECT sealed FROM entry WHERE uid = 1) WHERE uid = 2");
@@ -123,7 +155,7 @@ Deno.test("a damaged cache is made anew; one that somebody is using is not", asy
   await inState(async (state, path) => {
     await Deno.writeFile(path, random(10_000));
     const cache = await Cache.open(state, true);
-    await cache.put([entryOf(1)], upTo(1), NONE);
+    await put(cache, [entryOf(1)], 1);
     // Several at once, as ten commands of one person open it.
     const others = await Promise.all(Array.from({ length: 10 }, () => Cache.open(state, true)));
     assertEquals(others.map((other) => other.count(null)), others.map(() => 1));
@@ -137,11 +169,11 @@ Deno.test("a full cache keeps no more texts", async () => {
     let uid = 0;
     while (!cache.full && uid < 100) {
       uid++;
-      await cache.put([entryOf(uid)], upTo(uid), NONE);
+      await put(cache, [entryOf(uid)], uid);
       await cache.putText(uid, random(10_000));
     }
     assert(cache.full && uid > 5);
-    await cache.put([entryOf(uid + 1)], upTo(uid + 1), NONE);
+    await put(cache, [entryOf(uid + 1)], uid + 1);
     await cache.putText(uid + 1, random(10_000));
     assertEquals(await cache.record("text", uid + 1), null);
     cache.close();

@@ -3,7 +3,12 @@ import fc from "fast-check";
 import { type Bytes, concat, lp, u32, u64, utf8 } from "../../../crypto/bytes.ts";
 import { SealpostError } from "../../../crypto/error.ts";
 import { sha256 } from "../../../crypto/hash.ts";
-import { MailboxMemory, MAX_REMEMBERED, type Seen } from "../../../client/state/mailbox_memory.ts";
+import {
+  type KnownMailbox,
+  MailboxMemory,
+  MAX_REMEMBERED,
+  type Seen,
+} from "../../../client/state/mailbox_memory.ts";
 import { State } from "../../../client/state/state.ts";
 import { identityOf } from "../../support/identities.ts";
 
@@ -38,58 +43,84 @@ async function refused(work: () => Promise<unknown>, part: RegExp): Promise<void
   assertEquals([error.code, part.test(error.message)], ["protocol", true], error.message);
 }
 
+/** A mailbox that has reached `nextUid`, with as many changes unless `modseq` says how many. */
+function at(epoch: string, nextUid: number, modseq = nextUid): KnownMailbox {
+  return { epoch, nextUid, modseq };
+}
+
 const NOTHING = { renewed: false, duplicates: [], reused: [] };
 
 Deno.test("a mailbox that grows is as it should be, in whatever order it is listed", async () => {
   await inMailbox(async (memory, state) => {
-    assertEquals(await memory.check("e1", 1, []), NOTHING);
-    assertEquals(await memory.check("e1", 4, [entry(3, 30), entry(2, 20)]), NOTHING);
-    assertEquals(await memory.check("e1", 6, [entry(5, 50), entry(3, 30), entry(1, 10)]), NOTHING);
+    assertEquals(await memory.check(at("e1", 1), []), NOTHING);
+    assertEquals(await memory.check(at("e1", 4), [entry(3, 30), entry(2, 20)]), NOTHING);
+    assertEquals(
+      await memory.check(at("e1", 6), [entry(5, 50), entry(3, 30), entry(1, 10)]),
+      NOTHING,
+    );
     const again = await MailboxMemory.load(state);
-    assertEquals(await again.check("e1", 6, [entry(5, 50)]), NOTHING);
+    assertEquals(await again.check(at("e1", 6), [entry(5, 50)]), NOTHING);
   });
 });
 
 Deno.test("a UID that goes back is an error, after a restart too", async () => {
   await inMailbox(async (memory, state) => {
-    await memory.check("e1", 10, [entry(9, 90)]);
+    await memory.check(at("e1", 10), [entry(9, 90)]);
     for (const client of [memory, await MailboxMemory.load(state)]) {
-      await refused(() => client.check("e1", 9, []), /older state of your mailbox/);
+      await refused(() => client.check(at("e1", 9), []), /older state of your mailbox/);
     }
     // A message that was deleted is no step back: the next UID stays.
-    assertEquals(await memory.check("e1", 10, []), NOTHING);
+    assertEquals(await memory.check(at("e1", 10), []), NOTHING);
+  });
+});
+
+Deno.test("a modification sequence that goes back is an error, after a restart too", async () => {
+  await inMailbox(async (memory, state) => {
+    await memory.check(at("e1", 10, 30), [entry(9, 90)]);
+    for (const client of [memory, await MailboxMemory.load(state)]) {
+      await refused(() => client.check(at("e1", 10, 29), []), /older state of your mailbox/);
+      await refused(() => client.check(at("e1", 11, 29), []), /older state of your mailbox/);
+    }
+    // Another client of this user may have seen a later state since this one asked.
+    const known = await memory.known();
+    await memory.check(at("e1", 12, 35), []);
+    assertEquals(await memory.check(at("e1", 11, 31), [], known), NOTHING);
+    await refused(() => memory.check(at("e1", 11, 31), []), /older state/);
+    assertEquals(await memory.known(), at("e1", 12, 35));
+    // Of another mailbox they start over.
+    assertEquals((await memory.check(at("e2", 1, 0), [])).renewed, true);
   });
 });
 
 Deno.test("an epoch that comes back is an error, and a new one is told", async () => {
   await inMailbox(async (memory) => {
-    await memory.check("e1", 10, [entry(9, 90)]);
-    assertEquals((await memory.check("e2", 3, [entry(1, 11), entry(2, 22)])).renewed, true);
-    assertEquals(await memory.check("e2", 3, [entry(2, 22)]), NOTHING);
-    await refused(() => memory.check("e1", 10, []), /older state/);
-    await refused(() => memory.check("e2", 2, []), /older state/);
+    await memory.check(at("e1", 10), [entry(9, 90)]);
+    assertEquals((await memory.check(at("e2", 3), [entry(1, 11), entry(2, 22)])).renewed, true);
+    assertEquals(await memory.check(at("e2", 3), [entry(2, 22)]), NOTHING);
+    await refused(() => memory.check(at("e1", 10), []), /older state/);
+    await refused(() => memory.check(at("e2", 2), []), /older state/);
   });
 });
 
 Deno.test("another message under a known UID is an error and is not remembered", async () => {
   await inMailbox(async (memory) => {
-    await memory.check("e1", 6, [entry(5, 50)]);
-    await refused(() => memory.check("e1", 9, [entry(5, 51), entry(8, 80)]), /number 5/);
-    await refused(() => memory.check("e1", 9, [entry(5, 50, 99)]), /number 5/);
-    assertEquals(await memory.check("e1", 7, [entry(5, 50), entry(6, 60)]), NOTHING);
+    await memory.check(at("e1", 6), [entry(5, 50)]);
+    await refused(() => memory.check(at("e1", 9), [entry(5, 51), entry(8, 80)]), /number 5/);
+    await refused(() => memory.check(at("e1", 9), [entry(5, 50, 99)]), /number 5/);
+    assertEquals(await memory.check(at("e1", 7), [entry(5, 50), entry(6, 60)]), NOTHING);
   });
 });
 
 Deno.test("a UID that the mailbox has not reached is an error", async () => {
   await inMailbox(async (memory) => {
-    await refused(() => memory.check("e1", 5, [entry(5, 50)]), /not reached/);
+    await refused(() => memory.check(at("e1", 5), [entry(5, 50)]), /not reached/);
   });
 });
 
 Deno.test("a message that is there twice is marked under its higher UID, each time", async () => {
   await inMailbox(async (memory) => {
     const duplicates = async (nextUid: number, ...entries: Seen[]) =>
-      (await memory.check("e1", nextUid, entries)).duplicates;
+      (await memory.check(at("e1", nextUid), entries)).duplicates;
     assertEquals(await duplicates(4, entry(3, 30)), []);
     assertEquals(await duplicates(6, entry(5, 30), entry(4, 40)), [5]);
     assertEquals(await duplicates(6, entry(5, 30), entry(3, 30)), [5]);
@@ -101,8 +132,8 @@ Deno.test("a message that is there twice is marked under its higher UID, each ti
 
 Deno.test("a message from before the mailbox was made anew is marked", async () => {
   await inMailbox(async (memory) => {
-    await memory.check("e1", 10, [entry(9, 90)]);
-    const findings = await memory.check("e2", 3, [entry(1, 90), entry(2, 20)]);
+    await memory.check(at("e1", 10), [entry(9, 90)]);
+    const findings = await memory.check(at("e2", 3), [entry(1, 90), entry(2, 20)]);
     assertEquals(findings, { renewed: true, duplicates: [1], reused: [] });
   });
 });
@@ -110,7 +141,7 @@ Deno.test("a message from before the mailbox was made anew is marked", async () 
 Deno.test("a sender's id used for another message is no duplicate, and is told", async () => {
   await inMailbox(async (memory) => {
     const other = new Uint8Array(32).fill(8);
-    const findings = await memory.check("e1", 9, [
+    const findings = await memory.check(at("e1", 9), [
       entry(1, 10),
       entry(2, 10, 99),
       entry(3, 10, 10, other),
@@ -122,8 +153,8 @@ Deno.test("a sender's id used for another message is no duplicate, and is told",
 Deno.test("one's own message to oneself is there twice rightly, and a third time not", async () => {
   await inMailbox(async (memory, _state, own) => {
     const copies = [1, 2].map((uid) => entry(uid, 10, 10, own));
-    assertEquals(await memory.check("e1", 3, copies), NOTHING);
-    const findings = await memory.check("e1", 4, [entry(3, 10, 10, own)]);
+    assertEquals(await memory.check(at("e1", 3), copies), NOTHING);
+    const findings = await memory.check(at("e1", 4), [entry(3, 10, 10, own)]);
     assertEquals(findings.duplicates, [3]);
   });
 });
@@ -131,9 +162,10 @@ Deno.test("one's own message to oneself is there twice rightly, and a third time
 Deno.test("of very many messages the latest are remembered", async () => {
   await inMailbox(async (memory, state) => {
     const head = concat(
-      new Uint8Array([1]),
+      new Uint8Array([2]),
       lp(utf8("e1")),
       u64(MAX_REMEMBERED + 1),
+      u64(1),
       u32(0),
     );
     const records = new Uint8Array(40 * MAX_REMEMBERED);
@@ -146,10 +178,12 @@ Deno.test("of very many messages the latest are remembered", async () => {
     await state.write("mailbox", concat(head, records));
     const next = MAX_REMEMBERED + 1;
     // The lowest is forgotten for the new one.
-    assertEquals((await memory.check("e1", next + 1, [entry(next, 2)])).duplicates, [next]);
+    assertEquals((await memory.check(at("e1", next + 1), [entry(next, 2)])).duplicates, [next]);
     assertEquals((await state.read("mailbox"))?.length, head.length + records.length);
-    assertEquals((await memory.check("e1", next + 2, [entry(next + 1, 1)])).duplicates, []);
-    assertEquals((await memory.check("e1", next + 3, [entry(next + 2, 3)])).duplicates, [next + 2]);
+    assertEquals((await memory.check(at("e1", next + 2), [entry(next + 1, 1)])).duplicates, []);
+    assertEquals((await memory.check(at("e1", next + 3), [entry(next + 2, 3)])).duplicates, [
+      next + 2,
+    ]);
   });
 });
 
@@ -168,8 +202,7 @@ Deno.test("an honest server is never accused, whatever is listed and when", asyn
           nextUid += arrived;
           const listed = [...new Set(uids)].filter((uid) => uid < nextUid);
           const findings = await memory.check(
-            `e${epoch}`,
-            nextUid,
+            at(`e${epoch}`, nextUid),
             listed.map((uid) => entry(uid, 1000 * epoch + uid)),
           );
           assertEquals([findings.duplicates, findings.reused], [[], []]);
