@@ -40,7 +40,7 @@ Deno.test("both sides see the same number, and each shows what the other expects
       assert(/^SEALPOST1:[A-Z2-7]{103}$/.test(one.shown), one.shown);
       assert(matchesSafetyNumber(one, `\n ${other.shown.slice(0, 70)}\n${other.shown.slice(70)} `));
     }),
-    { numRuns: FULL ? 20 : 3 },
+    { numRuns: FULL ? 20 : 2 },
   );
 });
 
@@ -63,7 +63,7 @@ Deno.test("any change of a key or a name gives another number and another text",
       assertNotEquals(after.shown, before.shown);
       assertEquals(matchesSafetyNumber(before, safetyNumber(other, ALICE).shown), false);
     }),
-    { numRuns: FULL ? 30 : 5 },
+    { numRuns: FULL ? 30 : 2 },
   );
 });
 

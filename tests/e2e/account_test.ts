@@ -3,7 +3,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { permissionsOf } from "../support/command.ts";
-import { testInFullUnless } from "../support/full.ts";
+import { stepInFull, testInFullUnless } from "../support/full.ts";
 import { ended, Group } from "../support/group.ts";
 import { type Build, MAIN, type Outcome, passwordOf, Program, run } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
@@ -102,24 +102,32 @@ Deno.test("keys stay unlocked, passwords change, and tickets are forgotten by co
     ok(await place.run(["unlock"], passphrase));
   });
 
-  await t.step("a password is changed by who knows it, and this machine goes on", async () => {
-    const change = (old: string, to: string) =>
-      place.run(["passwd", "--password-stdin", "--json"], {}, `${old}\n${to}`);
-    const { SEALPOST_PASSWORD: old } = password;
-    refused(await change("not the password", "long enough 1"), DENIED, "the old password is wrong");
-    refused(await change(old, PASSPHRASE), USAGE, "the passphrase of your private key");
-    refused(await change(old, "short"), USAGE, "8 characters");
-    refused(await change(old, "Password123"), USAGE, "everybody tries first");
-    refused(await place.run(["passwd"]), USAGE, "--password-stdin");
-    const changed = JSON.parse(ok(await change(old, next.SEALPOST_PASSWORD)));
-    assertEquals(changed, { changed: true, ticket: true });
-    ok(await place.run(["status"]));
-    ok(await place.run(["logout"]));
-    refused(await place.run(["status"], password), DENIED, "invalid username or password");
-    ok(await place.run(["status"], next));
-  });
+  await stepInFull(
+    t,
+    "a password is changed by who knows it, and this machine goes on",
+    async () => {
+      const change = (old: string, to: string) =>
+        place.run(["passwd", "--password-stdin", "--json"], {}, `${old}\n${to}`);
+      const { SEALPOST_PASSWORD: old } = password;
+      refused(
+        await change("not the password", "long enough 1"),
+        DENIED,
+        "the old password is wrong",
+      );
+      refused(await change(old, PASSPHRASE), USAGE, "the passphrase of your private key");
+      refused(await change(old, "short"), USAGE, "8 characters");
+      refused(await change(old, "Password123"), USAGE, "everybody tries first");
+      refused(await place.run(["passwd"]), USAGE, "--password-stdin");
+      const changed = JSON.parse(ok(await change(old, next.SEALPOST_PASSWORD)));
+      assertEquals(changed, { changed: true, ticket: true });
+      ok(await place.run(["status"]));
+      ok(await place.run(["logout"]));
+      refused(await place.run(["status"], password), DENIED, "invalid username or password");
+      ok(await place.run(["status"], next));
+    },
+  );
 
-  await t.step("a ticket is forgotten here, or everywhere", async () => {
+  await stepInFull(t, "a ticket is forgotten here, or everywhere", async () => {
     ok(await place.run(["status"]));
     assertStringIncludes(ok(await place.run(["logout"])), "asks for the password");
     assertEquals(ok(await place.run(["logout"])), "There was no ticket on this machine.\n");

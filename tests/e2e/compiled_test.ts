@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { permissionFlags } from "../../tools/release/build.ts";
-import { testUnless } from "../crypto/support.ts";
 import { inFolder } from "../support/command.ts";
 import { executable, whyNotCompile } from "../support/executable.ts";
+import { testInFullUnless } from "../support/full.ts";
 import { makeGroup } from "../support/group_folder.ts";
 import { passwordOf, Program, ROOT, run, ServerProcess } from "../support/program.ts";
 
-testUnless(
+testInFullUnless(
   await whyNotCompile(),
   "the compiled executable does what the program does",
   async (t) => {

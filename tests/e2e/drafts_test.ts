@@ -5,6 +5,7 @@ import { exists } from "@std/fs";
 import { testUnless } from "../crypto/support.ts";
 import { buildFor, shell } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
+import { stepInFull, testInFullUnless } from "../support/full.ts";
 import { CHOICE } from "../support/group.ts";
 import { passwordOf } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
@@ -71,7 +72,7 @@ testUnless(missing, "what is typed is a draft whatever ends the program", async 
     assertEquals((await take()).text, "typed and killed");
   });
 
-  await t.step("a refusal, by the client or by the server", async () => {
+  await stepInFull(t, "a refusal, by the client or by the server", async () => {
     await using screen = await people.at(
       "alice",
       ["send", "-t", "bob", "-s", "x".repeat(101)],
@@ -166,7 +167,7 @@ const possible = Deno.build.os === "linux" && (await new Deno.Command("sh", {
   args: ["-c", "unshare --user --map-root-user --mount mount -t tmpfs none /mnt"],
 }).output()).success;
 
-testUnless(
+testInFullUnless(
   missing ?? (possible ? null : "nothing can be mounted"),
   "on a full disk a text stays in memory until the person has decided",
   async () => {

@@ -122,7 +122,7 @@ testUnless(missing, "a person writes in an editor and reads in a pager", async (
     assertEquals(await filesBelow(temporary), []);
   });
 
-  await t.step("kill -9 while the editor is open leaves a draft", async () => {
+  await stepInFull(t, "kill -9 while the editor is open leaves a draft", async () => {
     const env = await editor(
       people,
       `printf 'To: bob\\nSubject: Cut off\\n\\nwritten so far' > "$1"; ps -o ppid= -p $PPID > pid; sleep 60`,

@@ -107,29 +107,33 @@ Deno.test("keys are listed, compared, handed on and accepted by commands", async
     assertMatch(table, /^ {2}carol +[0-9a-f]{8} +\d{4}-\d\d-\d\d +not verified$/m);
   });
 
-  await t.step("a text handed on pins and verifies by file, unless it was altered", async () => {
-    ok(await as("carol", ["keys", "export", "-o", "carol.txt"]));
-    refused(await as("carol", ["keys", "export", "-o", "carol.txt"]), 73, "carol.txt");
-    const card = await Deno.readTextFile(group.path("carol", "carol.txt"));
-    assertStringIncludes(card, "Name: carol\n");
-    const mailed = `Here it is:\n${card.replaceAll(/^/gm, "> ")}\nBye`;
-    const report = ok(await as("bob", ["keys", "import", "-", "--json"], { input: mailed }));
-    const { new: fresh, verified, verification } = JSON.parse(report);
-    assertEquals([fresh, verified, verification], [true, true, "by-file"]);
-    assertEquals(await states("bob"), { alice: "in-person", carol: "by-file" });
-    for (
-      const [changed, why] of [
-        [card.replace("Name: carol", "Name: karol"), "signature"],
-        [card.replace(/\n([A-Za-z0-9+/]{64})\n/, "\n"), "damaged"],
-        [card.replace(/^Key: .*$/m, card.match(/SHA256:.*/)?.[0] ?? ""), "damaged"],
-        ["nothing", "no contact"],
-      ] as const
-    ) {
-      refused(await as("alice", ["keys", "import", "-"], { input: changed }), 65, why);
-    }
-    refused(await as("carol", ["keys", "import", "carol.txt"]), 64, "your own name");
-    assertEquals(await states(), { bob: "in-person", carol: "unverified" });
-  });
+  await stepInFull(
+    t,
+    "a text handed on pins and verifies by file, unless it was altered",
+    async () => {
+      ok(await as("carol", ["keys", "export", "-o", "carol.txt"]));
+      refused(await as("carol", ["keys", "export", "-o", "carol.txt"]), 73, "carol.txt");
+      const card = await Deno.readTextFile(group.path("carol", "carol.txt"));
+      assertStringIncludes(card, "Name: carol\n");
+      const mailed = `Here it is:\n${card.replaceAll(/^/gm, "> ")}\nBye`;
+      const report = ok(await as("bob", ["keys", "import", "-", "--json"], { input: mailed }));
+      const { new: fresh, verified, verification } = JSON.parse(report);
+      assertEquals([fresh, verified, verification], [true, true, "by-file"]);
+      assertEquals(await states("bob"), { alice: "in-person", carol: "by-file" });
+      for (
+        const [changed, why] of [
+          [card.replace("Name: carol", "Name: karol"), "signature"],
+          [card.replace(/\n([A-Za-z0-9+/]{64})\n/, "\n"), "damaged"],
+          [card.replace(/^Key: .*$/m, card.match(/SHA256:.*/)?.[0] ?? ""), "damaged"],
+          ["nothing", "no contact"],
+        ] as const
+      ) {
+        refused(await as("alice", ["keys", "import", "-"], { input: changed }), 65, why);
+      }
+      refused(await as("carol", ["keys", "import", "carol.txt"]), 64, "your own name");
+      assertEquals(await states(), { bob: "in-person", carol: "unverified" });
+    },
+  );
 
   await stepInFull(
     t,
@@ -192,7 +196,7 @@ Deno.test("keys are listed, compared, handed on and accepted by commands", async
     },
   );
 
-  await t.step("a known key is compared without a server", async () => {
+  await stepInFull(t, "a known key is compared without a server", async () => {
     const text = ok(await as("carol", ["keys", "verify", "alice", "--text"])).trim();
     await group.server.stop();
     assertEquals((await numberOf("alice", "carol")).verified, false);

@@ -1,7 +1,7 @@
 // The menu, answered from a pipe as a script would.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { testInFull } from "../support/full.ts";
+import { stepInFull, testInFull } from "../support/full.ts";
 import {
   CHOICE,
   Group,
@@ -98,44 +98,49 @@ Deno.test("the menu works from a pipe, with all its answers at once", async (t) 
     assertEquals(textsIn(stdout), ["one\ntwo"]);
   });
 
-  await t.step("an answer that makes no sense is one line, and the menu goes on", async () => {
-    const wrong: [turns: Turn[], complaint: string, code: number][] = [
-      [[[CHOICE, "9"]], "choose a number from 1 to 8", 64],
-      [[[CHOICE, ""]], "choose a number from 1 to 8", 64],
-      [reading(99), "choose an index from 1 to 1, as in the inbox list", 64],
-      [
-        [[CHOICE, "3"], ["view: ", "first"]],
-        "choose an index from 1 to 1, as in the inbox list",
-        64,
-      ],
-      [
-        sending({ to: " ; ", title: "x", contents: { typed: "x" } }),
-        "no destination was given",
-        64,
-      ],
-      [[[CHOICE, "8"], ["name: ", "nobody"]], "there is no user nobody on this server", 67],
-      [
-        sending({ to: "client1", title: "x", contents: { file: "missing.txt" } }),
-        "",
-        66,
-      ],
-    ];
-    for (const [turns, complaint, code] of wrong) {
-      const { stdout, stderr } = await group.talk("client2", turns, { code });
-      assertMatch(stderr, /^[^\n]+\n$/);
-      if (complaint !== "") assertEquals(stderr, `${complaint}\n`);
-      assertStringIncludes(stdout, "The connection is terminated with the server.");
-    }
-    const { stdout } = await group.talk("client2", [
-      [CHOICE, "7"],
-      ["delete: ", "1"],
-      ["(Y/N) ", "perhaps"],
-      ["Please answer Y or N.\n", "no"],
-    ]);
-    assertStringIncludes(stdout, "Nothing was deleted.");
-  });
+  await stepInFull(
+    t,
+    "an answer that makes no sense is one line, and the menu goes on",
+    async () => {
+      const wrong: [turns: Turn[], complaint: string, code: number][] = [
+        [[[CHOICE, "9"]], "choose a number from 1 to 8", 64],
+        [[[CHOICE, ""]], "choose a number from 1 to 8", 64],
+        [reading(99), "choose an index from 1 to 1, as in the inbox list", 64],
+        [
+          [[CHOICE, "3"], ["view: ", "first"]],
+          "choose an index from 1 to 1, as in the inbox list",
+          64,
+        ],
+        [
+          sending({ to: " ; ", title: "x", contents: { typed: "x" } }),
+          "no destination was given",
+          64,
+        ],
+        [[[CHOICE, "8"], ["name: ", "nobody"]], "there is no user nobody on this server", 67],
+        [
+          sending({ to: "client1", title: "x", contents: { file: "missing.txt" } }),
+          "",
+          66,
+        ],
+      ];
+      for (const [turns, complaint, code] of wrong) {
+        const { stdout, stderr } = await group.talk("client2", turns, { code });
+        assertMatch(stderr, /^[^\n]+\n$/);
+        if (complaint !== "") assertEquals(stderr, `${complaint}\n`);
+        assertStringIncludes(stdout, "The connection is terminated with the server.");
+      }
+      const { stdout } = await group.talk("client2", [
+        [CHOICE, "7"],
+        ["delete: ", "1"],
+        ["(Y/N) ", "perhaps"],
+        ["Please answer Y or N.\n", "no"],
+      ]);
+      assertStringIncludes(stdout, "Nothing was deleted.");
+    },
+  );
 
-  await t.step(
+  await stepInFull(
+    t,
     "an input that ends early ends the program, and nothing half done is sent",
     async () => {
       const before = await inboxOf(group, "client2");

@@ -3,6 +3,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Commanding } from "../support/commanding.ts";
 import { testUnless } from "../crypto/support.ts";
+import { stepInFull } from "../support/full.ts";
 import { whyNoTmux } from "../support/tmux.ts";
 
 /** Alice has verified bob's key, and bob has made new ones since; the fingerprint of the new key. */
@@ -77,7 +78,7 @@ Deno.test("off a terminal it waits in the outbox, says what to do, and goes out 
     assertEquals((await titles(people, "bob")).slice(0, 2).sort(), ["four", "three"]);
   });
 
-  await t.step("a key that was never verified is followed for sending too", async () => {
+  await stepInFull(t, "a key that was never verified is followed for sending too", async () => {
     await people.ok("carol", ["send", "-t", "alice", "-s", "from carol"], { input: "x" });
     await people.ok("alice", ["inbox"]);
     await people.json("carol", ["keys", "rotate", "--yes"]);

@@ -10,6 +10,7 @@ import {
 import { emptyDraft } from "../../client/state/drafts.ts";
 import { buildFor, sealpost } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
+import { testInFull } from "../support/full.ts";
 import { Group } from "../support/group.ts";
 import { passwordOf } from "../support/program.ts";
 import { openSession } from "../support/session.ts";
@@ -136,34 +137,37 @@ Deno.test("without a server mail can be read and written; it goes out exactly on
   });
 });
 
-Deno.test("a crash between the outbox and the removal of its draft leaves the message once", async () => {
-  await using group = await Group.start(["alice", "bob"]);
-  const { address } = group.server;
-  const bob = await openSession(group.dir, "bob", address);
-  await bob.mail.close();
-  const parts = { to: ["bob"], subject: "once", text: "x", attachments: [] };
-  {
+testInFull(
+  "a crash between the outbox and the removal of its draft leaves the message once",
+  async () => {
+    await using group = await Group.start(["alice", "bob"]);
+    const { address } = group.server;
+    const bob = await openSession(group.dir, "bob", address);
+    await bob.mail.close();
+    const parts = { to: ["bob"], subject: "once", text: "x", attachments: [] };
+    {
+      const { mail } = await openSession(group.dir, "alice", address);
+      const { id } = await mail.drafts.save({ ...emptyDraft(), ...parts });
+      await assertRejects(() =>
+        mail.send({
+          ...parts,
+          onSealed: (message) => mail.drafts.sending(id, message),
+          onKept: () => Promise.reject(new Error("the process ends here")),
+        })
+      );
+      assertEquals((await mail.drafts.list()).drafts.length, 1);
+      await mail.close();
+    }
     const { mail } = await openSession(group.dir, "alice", address);
-    const { id } = await mail.drafts.save({ ...emptyDraft(), ...parts });
-    await assertRejects(() =>
-      mail.send({
-        ...parts,
-        onSealed: (message) => mail.drafts.sending(id, message),
-        onKept: () => Promise.reject(new Error("the process ends here")),
-      })
-    );
-    assertEquals((await mail.drafts.list()).drafts.length, 1);
+    assertEquals([(await mail.drafts.list()).drafts, (await mail.waiting()).length], [[], 1]);
+    assertEquals(await mail.flushOutbox(), { sent: 1, refused: [] });
     await mail.close();
-  }
-  const { mail } = await openSession(group.dir, "alice", address);
-  assertEquals([(await mail.drafts.list()).drafts, (await mail.waiting()).length], [[], 1]);
-  assertEquals(await mail.flushOutbox(), { sent: 1, refused: [] });
-  await mail.close();
-  const again = await openSession(group.dir, "bob", address);
-  await again.mail.sync();
-  assertEquals((await again.mail.list({ folder: "inbox", limit: 10 })).length, 1);
-  await again.mail.close();
-});
+    const again = await openSession(group.dir, "bob", address);
+    await again.mail.sync();
+    assertEquals((await again.mail.list({ folder: "inbox", limit: 10 })).length, 1);
+    await again.mail.close();
+  },
+);
 
 Deno.test("a command that asks nothing of the server, or whose reader goes away, keeps its ticket", async () => {
   await using people = await Commanding.start(["alice"]);

@@ -1,7 +1,7 @@
 // Messages when the connection or the server fails under them: none is lost, none comes twice.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { stepInFull } from "../support/full.ts";
+import { stepInFull, testInFull } from "../support/full.ts";
 import {
   CHOICE,
   ended,
@@ -155,7 +155,7 @@ Deno.test("the server is away: one line, and what to do", async () => {
   assertMatch(await away("localhost:1"), /^sealpost: cannot reach localhost:1 \(.*\n$/);
 });
 
-Deno.test("what is written while the server stops goes out when it is back", async () => {
+testInFull("what is written while the server stops goes out when it is back", async () => {
   await using group = await Group.start(["alice", "bob"]);
   await group.bind("bob");
   const draft = (title: string) => sending({ to: "bob", title, contents: { typed: "hello" } });

@@ -6,7 +6,7 @@ import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
 import { shell, symlink } from "../support/command.ts";
-import { sampleOf } from "../support/full.ts";
+import { sampleOf, testInFull, testInFullUnless } from "../support/full.ts";
 import { makeGroup } from "../support/group_folder.ts";
 import {
   FROM_SOURCE,
@@ -226,106 +226,116 @@ Deno.test("the key of a server that somebody else has prepared is not copied, an
   );
 });
 
-Deno.test("folders that commands make are used in, and others once they are adopted", async (t) => {
-  await using place = await Place.make();
-  const course = place.path("course");
-  await Deno.mkdir(course);
-  const { server } = place;
+testInFull(
+  "folders that commands make are used in, and others once they are adopted",
+  async (t) => {
+    await using place = await Place.make();
+    const course = place.path("course");
+    await Deno.mkdir(course);
+    const { server } = place;
 
-  await t.step("keygen server, serve, keygen bob, cd bob, connect", async () => {
-    ok(await place.in(course, ["keygen", "server", "--bits", "2048"]));
-    await Deno.writeTextFile(
-      join(course, "server", "user_pass.json"),
-      JSON.stringify({ bob: passwordOf("bob") }),
-    );
-    assertMatch(ok(await place.in(course, ["serve", "--check-config"])), /listen/);
-    await using served = {
-      process: await ServerProcess.start({ cwd: course, build: BUILD, env: place.environment() }),
-      [Symbol.asyncDispose]: async () => void await served.process.stop(),
+    await t.step("keygen server, serve, keygen bob, cd bob, connect", async () => {
+      ok(await place.in(course, ["keygen", "server", "--bits", "2048"]));
+      await Deno.writeTextFile(
+        join(course, "server", "user_pass.json"),
+        JSON.stringify({ bob: passwordOf("bob") }),
+      );
+      assertMatch(ok(await place.in(course, ["serve", "--check-config"])), /listen/);
+      await using served = {
+        process: await ServerProcess.start({ cwd: course, build: BUILD, env: place.environment() }),
+        [Symbol.asyncDispose]: async () => void await served.process.stop(),
+      };
+      ok(await place.in(course, ["keygen", "bob", "--bits", "2048"]));
+      const env = { SEALPOST_PASSWORD: passwordOf("bob") };
+      const talk = { env, input: "4" };
+      ok(await place.in(join(course, "bob"), ["connect", `bob@${served.process.address}`], talk));
+      ok(await place.in(course, ["connect", `bob@${served.process.address}`], talk));
+      await writeSettings(join(course, "bob"), served.process);
+      ok(await place.in(join(course, "bob"), ["inbox"], { env }));
+    });
+
+    await t.step("a folder that was moved is adopted, and given up again", async () => {
+      const moved = place.path("moved");
+      await Deno.rename(join(course, "bob"), moved);
+      await writeSettings(moved, server);
+      const status = async () => ok(await place.in(moved, ["keys", "show", "--json"]));
+      assertEquals(JSON.parse(await status()).name, "alice");
+      assertStringIncludes(ok(await place.in(moved, ["adopt"])), "moved is used from now on");
+      assertEquals(JSON.parse(await status()).name, "bob");
+      ok(await place.in(course, ["adopt", "--undo", moved]));
+      assertEquals(JSON.parse(await status()).name, "alice");
+      const nothing = await place.in(course, ["adopt"]);
+      assertEquals(nothing.code, 66, nothing.stderr);
+    });
+  },
+);
+
+testInFullUnless(
+  noLinks,
+  "what decides in a folder is its owner's alone, and no link",
+  async (t) => {
+    await using place = await Place.make();
+    const { usual } = place;
+    const inbox = (...args: string[]) => place.in(place.dir, ["inbox", ...args]);
+    /** Runs `check` while `change` is in force, a line of shell in the person's folder. */
+    const whileChanged = async (change: string, back: string, check: () => Promise<void>) => {
+      await shell(`cd "$0" && ${change}`, usual);
+      try {
+        await check();
+      } finally {
+        await shell(`cd "$0" && ${back}`, usual);
+      }
+      ok(await inbox());
     };
-    ok(await place.in(course, ["keygen", "bob", "--bits", "2048"]));
-    const env = { SEALPOST_PASSWORD: passwordOf("bob") };
-    const talk = { env, input: "4" };
-    ok(await place.in(join(course, "bob"), ["connect", `bob@${served.process.address}`], talk));
-    ok(await place.in(course, ["connect", `bob@${served.process.address}`], talk));
-    await writeSettings(join(course, "bob"), served.process);
-    ok(await place.in(join(course, "bob"), ["inbox"], { env }));
-  });
-
-  await t.step("a folder that was moved is adopted, and given up again", async () => {
-    const moved = place.path("moved");
-    await Deno.rename(join(course, "bob"), moved);
-    await writeSettings(moved, server);
-    const status = async () => ok(await place.in(moved, ["keys", "show", "--json"]));
-    assertEquals(JSON.parse(await status()).name, "alice");
-    assertStringIncludes(ok(await place.in(moved, ["adopt"])), "moved is used from now on");
-    assertEquals(JSON.parse(await status()).name, "bob");
-    ok(await place.in(course, ["adopt", "--undo", moved]));
-    assertEquals(JSON.parse(await status()).name, "alice");
-    const nothing = await place.in(course, ["adopt"]);
-    assertEquals(nothing.code, 66, nothing.stderr);
-  });
-});
-
-testUnless(noLinks, "what decides in a folder is its owner's alone, and no link", async (t) => {
-  await using place = await Place.make();
-  const { usual } = place;
-  const inbox = (...args: string[]) => place.in(place.dir, ["inbox", ...args]);
-  /** Runs `check` while `change` is in force, a line of shell in the person's folder. */
-  const whileChanged = async (change: string, back: string, check: () => Promise<void>) => {
-    await shell(`cd "$0" && ${change}`, usual);
-    try {
-      await check();
-    } finally {
-      await shell(`cd "$0" && ${back}`, usual);
-    }
     ok(await inbox());
-  };
-  ok(await inbox());
 
-  await t.step("others may not write it", async () => {
-    const parts = [".", "sealpost.toml", "server_public.pem", "alice_public.pem", ".sealpost"];
-    for (const part of sampleOf(parts, 2)) {
-      for (const who of sampleOf(["g", "o"], 2)) {
-        await whileChanged(`chmod ${who}+w ${part}`, `chmod ${who}-w ${part}`, async () => {
-          refused(await inbox(), "run: chmod go-w ");
-          refused(await inbox("--dir", usual), "run: chmod go-w ");
+    await t.step("others may not write it", async () => {
+      const parts = [".", "sealpost.toml", "server_public.pem", "alice_public.pem", ".sealpost"];
+      for (const part of sampleOf(parts, 2)) {
+        for (const who of sampleOf(["g", "o"], 2)) {
+          await whileChanged(`chmod ${who}+w ${part}`, `chmod ${who}-w ${part}`, async () => {
+            refused(await inbox(), "run: chmod go-w ");
+            refused(await inbox("--dir", usual), "run: chmod go-w ");
+          });
+        }
+      }
+    });
+
+    await t.step("links are followed only in a folder that was named", async () => {
+      const parts = ["sealpost.toml", "server_public.pem", "alice_private.pem", ".sealpost"];
+      for (const part of sampleOf(parts, 2)) {
+        const away = `mv ${part} ../away && ln -s ../away ${part}`;
+        await whileChanged(away, `rm ${part} && mv ../away ${part}`, async () => {
+          refused(await inbox(), "is a link");
+          ok(await inbox("--dir", usual));
         });
       }
-    }
-  });
+      await symlink(usual, place.path("link"));
+      refused(
+        await place.in(place.dir, ["inbox"], { env: { SEALPOST_HOME: "link" } }),
+        "is a link",
+      );
+      ok(await inbox("--dir", "link"));
+    });
 
-  await t.step("links are followed only in a folder that was named", async () => {
-    const parts = ["sealpost.toml", "server_public.pem", "alice_private.pem", ".sealpost"];
-    for (const part of sampleOf(parts, 2)) {
-      const away = `mv ${part} ../away && ln -s ../away ${part}`;
-      await whileChanged(away, `rm ${part} && mv ../away ${part}`, async () => {
-        refused(await inbox(), "is a link");
-        ok(await inbox("--dir", usual));
-      });
-    }
-    await symlink(usual, place.path("link"));
-    refused(await place.in(place.dir, ["inbox"], { env: { SEALPOST_HOME: "link" } }), "is a link");
-    ok(await inbox("--dir", "link"));
-  });
+    const root = (await shell("id -u")).trim() === "0";
+    await t.step({
+      name: "it belongs to nobody else",
+      ignore: !root,
+      fn: async () => {
+        const parts = [".", "sealpost.toml", "server_public.pem", "alice_private.pem", ".sealpost"];
+        for (const part of sampleOf(parts, 3)) {
+          await whileChanged(`chown 54321 ${part}`, `chown 0 ${part}`, async () => {
+            refused(await inbox(), "belongs to another user");
+            refused(await inbox("--dir", usual), "belongs to another user");
+          });
+        }
+      },
+    });
+  },
+);
 
-  const root = (await shell("id -u")).trim() === "0";
-  await t.step({
-    name: "it belongs to nobody else",
-    ignore: !root,
-    fn: async () => {
-      const parts = [".", "sealpost.toml", "server_public.pem", "alice_private.pem", ".sealpost"];
-      for (const part of sampleOf(parts, 3)) {
-        await whileChanged(`chown 54321 ${part}`, `chown 0 ${part}`, async () => {
-          refused(await inbox(), "belongs to another user");
-          refused(await inbox("--dir", usual), "belongs to another user");
-        });
-      }
-    },
-  });
-});
-
-testUnless(
+testInFullUnless(
   await whyNoTmux(),
   "at a terminal a folder that is not the usual one is named, and keys that are not used too",
   async () => {

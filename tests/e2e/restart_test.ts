@@ -6,6 +6,7 @@ import { toHex } from "../../crypto/bytes.ts";
 import { isSealpostError } from "../../crypto/error.ts";
 import { RefusedError } from "../../protocol/refused.ts";
 import { openSqliteStore } from "../../server/store/sqlite_store.ts";
+import { testInFull } from "../support/full.ts";
 import { Program } from "../support/program.ts";
 import {
   type KeptTicket,
@@ -79,67 +80,70 @@ class Sender {
   }
 }
 
-Deno.test("a server that is started again while clients send loses nothing and doubles nothing", async () => {
-  await using folder = await makeServerFolder([...USERS, "dave"]);
-  const where = { cwd: join(folder.dir, "..") };
-  const start = async (listen: string) => {
-    const program = Program.start(
-      ["serve", "--listen", listen, "--messages-per-minute=off"],
-      where,
+testInFull(
+  "a server that is started again while clients send loses nothing and doubles nothing",
+  async () => {
+    await using folder = await makeServerFolder([...USERS, "dave"]);
+    const where = { cwd: join(folder.dir, "..") };
+    const start = async (listen: string) => {
+      const program = Program.start(
+        ["serve", "--listen", listen, "--messages-per-minute=off"],
+        where,
+      );
+      await program.expect("listening on ");
+      return { program, address: (await program.expect(",")).slice(0, -1) };
+    };
+    let { program, address } = await start("127.0.0.1:0");
+    const dave = folder.person("dave");
+    // Bob has connected once, so that there is a key to seal to.
+    await (await RawSession.logIn(address, folder.bundle, dave)).session.close();
+
+    let more = true;
+    const senders = Array.from(
+      { length: CLIENTS },
+      (_, i) => new Sender(folder, address, folder.person(USERS[i % USERS.length] ?? ""), dave),
     );
-    await program.expect("listening on ");
-    return { program, address: (await program.expect(",")).slice(0, -1) };
-  };
-  let { program, address } = await start("127.0.0.1:0");
-  const dave = folder.person("dave");
-  // Bob has connected once, so that there is a key to seal to.
-  await (await RawSession.logIn(address, folder.bundle, dave)).session.close();
-
-  let more = true;
-  const senders = Array.from(
-    { length: CLIENTS },
-    (_, i) => new Sender(folder, address, folder.person(USERS[i % USERS.length] ?? ""), dave),
-  );
-  let hope = true;
-  const running = senders.map((sender) => sender.run(() => more, () => hope));
-  const total = () => senders.reduce((sum, { acknowledged }) => sum + acknowledged.length, 0);
-  try {
-    for (let i = 0; i < RESTARTS; i++) {
-      const target = total() + 3 * CLIENTS;
+    let hope = true;
+    const running = senders.map((sender) => sender.run(() => more, () => hope));
+    const total = () => senders.reduce((sum, { acknowledged }) => sum + acknowledged.length, 0);
+    try {
+      for (let i = 0; i < RESTARTS; i++) {
+        const target = total() + 3 * CLIENTS;
+        while (total() < target) await new Promise((resolve) => setTimeout(resolve, 20));
+        program.kill("SIGTERM");
+        const { code, stderr } = await program.finish();
+        assertEquals(code, 0, stderr);
+        assert(!/internal-error| error /.test(stderr), stderr);
+        ({ program } = await start(address));
+      }
+      const target = total() + CLIENTS;
       while (total() < target) await new Promise((resolve) => setTimeout(resolve, 20));
+      more = false;
+      await Promise.all(running);
+    } finally {
+      [more, hope] = [false, false];
       program.kill("SIGTERM");
-      const { code, stderr } = await program.finish();
-      assertEquals(code, 0, stderr);
-      assert(!/internal-error| error /.test(stderr), stderr);
-      ({ program } = await start(address));
+      await program.finish();
+      await Promise.all(running);
     }
-    const target = total() + CLIENTS;
-    while (total() < target) await new Promise((resolve) => setTimeout(resolve, 20));
-    more = false;
-    await Promise.all(running);
-  } finally {
-    [more, hope] = [false, false];
-    program.kill("SIGTERM");
-    await program.finish();
-    await Promise.all(running);
-  }
 
-  const store = await openSqliteStore(join(folder.dir, "mail"));
-  const stored: string[] = [];
-  for (let after = 0;;) {
-    const page = await store.list("dave", { ascending: true, after, limit: 1000 });
-    for (const { header } of page) stored.push(toHex(header.slice(1, 17)));
-    const last = page.at(-1);
-    if (!last) break;
-    after = last.uid;
-  }
-  await store.close();
-  const acknowledged = senders.flatMap(({ acknowledged }) => acknowledged)
-    .map((id) => id.replaceAll("-", ""));
-  assertEquals(new Set(stored).size, stored.length, "a message is there twice");
-  assertEquals(stored.sort(), acknowledged.sort());
+    const store = await openSqliteStore(join(folder.dir, "mail"));
+    const stored: string[] = [];
+    for (let after = 0;;) {
+      const page = await store.list("dave", { ascending: true, after, limit: 1000 });
+      for (const { header } of page) stored.push(toHex(header.slice(1, 17)));
+      const last = page.at(-1);
+      if (!last) break;
+      after = last.uid;
+    }
+    await store.close();
+    const acknowledged = senders.flatMap(({ acknowledged }) => acknowledged)
+      .map((id) => id.replaceAll("-", ""));
+    assertEquals(new Set(stored).size, stored.length, "a message is there twice");
+    assertEquals(stored.sort(), acknowledged.sort());
 
-  const troubles = [...new Set(senders.flatMap(({ troubles }) => [...troubles]))].sort();
-  assertEquals(troubles.filter((code) => !/^(connection-lost|unreachable)$/.test(code)), []);
-  assert(senders.some(({ askedBack }) => askedBack > 0), "nobody was asked back");
-});
+    const troubles = [...new Set(senders.flatMap(({ troubles }) => [...troubles]))].sort();
+    assertEquals(troubles.filter((code) => !/^(connection-lost|unreachable)$/.test(code)), []);
+    assert(senders.some(({ askedBack }) => askedBack > 0), "nobody was asked back");
+  },
+);

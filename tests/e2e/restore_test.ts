@@ -4,6 +4,7 @@ import { attachmentFromFile } from "../../client/message/attachments.ts";
 import type { Item } from "../../client/mailbox/open.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { checkStore } from "../../server/maintenance/fsck.ts";
+import { testInFull } from "../support/full.ts";
 import { makeGroup } from "../support/group_folder.ts";
 import { run, ServerProcess } from "../support/program.ts";
 import { openSession, type Session } from "../support/session.ts";
@@ -131,40 +132,43 @@ Deno.test("a server that is gone is restored, and its clients find the same mail
   }
 });
 
-Deno.test("a store that was put back by hand is noticed by clients, and restore is the way out", async () => {
-  const { dir, remove } = await makeGroup(["alice", "bob"]);
-  let server = await ServerProcess.start({ cwd: dir });
-  try {
-    const mail = join(dir, "server", "mail");
-    let bob = await openSession(dir, "bob", server.address);
-    const alice = await openSession(dir, "alice", server.address);
-    const letter = { to: ["bob"], subject: "x", text: "y", attachments: [] };
-    await alice.mail.send(letter);
-    await command(dir, "backup", "backups");
-    await alice.mail.send(letter);
-    assertEquals((await inbox(bob)).messages.length, 2);
-    await alice.mail.close();
-    await bob.mail.close();
-    await server.stop();
+testInFull(
+  "a store that was put back by hand is noticed by clients, and restore is the way out",
+  async () => {
+    const { dir, remove } = await makeGroup(["alice", "bob"]);
+    let server = await ServerProcess.start({ cwd: dir });
+    try {
+      const mail = join(dir, "server", "mail");
+      let bob = await openSession(dir, "bob", server.address);
+      const alice = await openSession(dir, "alice", server.address);
+      const letter = { to: ["bob"], subject: "x", text: "y", attachments: [] };
+      await alice.mail.send(letter);
+      await command(dir, "backup", "backups");
+      await alice.mail.send(letter);
+      assertEquals((await inbox(bob)).messages.length, 2);
+      await alice.mail.close();
+      await bob.mail.close();
+      await server.stop();
 
-    const [snapshot = ""] = [...Deno.readDirSync(join(dir, "backups"))]
-      .map(({ name }) => name).filter((name) => name.endsWith("Z"));
-    await Deno.copyFile(join(dir, "backups", snapshot, "sealpost.db"), join(mail, "sealpost.db"));
-    server = await ServerProcess.start({ cwd: dir });
-    bob = await openSession(dir, "bob", server.address);
-    const error = await assertRejects(() => inbox(bob), SealpostError);
-    assertMatch(error.message, /older state of your mailbox/);
-    await bob.mail.close();
-    await server.stop();
+      const [snapshot = ""] = [...Deno.readDirSync(join(dir, "backups"))]
+        .map(({ name }) => name).filter((name) => name.endsWith("Z"));
+      await Deno.copyFile(join(dir, "backups", snapshot, "sealpost.db"), join(mail, "sealpost.db"));
+      server = await ServerProcess.start({ cwd: dir });
+      bob = await openSession(dir, "bob", server.address);
+      const error = await assertRejects(() => inbox(bob), SealpostError);
+      assertMatch(error.message, /older state of your mailbox/);
+      await bob.mail.close();
+      await server.stop();
 
-    await command(dir, "restore", "backups", "--force");
-    server = await ServerProcess.start({ cwd: dir });
-    bob = await openSession(dir, "bob", server.address);
-    const { messages, renewed } = await inbox(bob);
-    assertEquals([messages.length, renewed], [1, false]);
-    await bob.mail.close();
-  } finally {
-    await server.stop();
-    await remove();
-  }
-});
+      await command(dir, "restore", "backups", "--force");
+      server = await ServerProcess.start({ cwd: dir });
+      bob = await openSession(dir, "bob", server.address);
+      const { messages, renewed } = await inbox(bob);
+      assertEquals([messages.length, renewed], [1, false]);
+      await bob.mail.close();
+    } finally {
+      await server.stop();
+      await remove();
+    }
+  },
+);

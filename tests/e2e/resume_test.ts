@@ -6,7 +6,7 @@ import type { AttachmentSource } from "../../client/message/compose.ts";
 import { parseMessage } from "../../client/message/parse.ts";
 import { type Bytes, concat } from "../../crypto/bytes.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
-import { sampleOf } from "../support/full.ts";
+import { sampleOf, testInFull } from "../support/full.ts";
 import { Group } from "../support/group.ts";
 import { buildFor } from "../support/command.ts";
 import { passwordOf, Program } from "../support/program.ts";
@@ -78,7 +78,7 @@ async function received(session: Session): Promise<Bytes> {
   }
 }
 
-Deno.test("an upload and a download go on where they broke off, wherever that is", async (t) => {
+testInFull("an upload and a download go on where they broke off, wherever that is", async (t) => {
   await using group = await Group.start(["alice", "bob"], {
     serve: ["--messages-per-minute", "1000", "--messages-burst", "1000"],
   });

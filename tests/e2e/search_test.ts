@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Commanding } from "../support/commanding.ts";
+import { stepInFull } from "../support/full.ts";
 import { searchFolder } from "../support/search.ts";
 
 Deno.test("messages are found by their words, wherever those are", async (t) => {
@@ -79,7 +80,7 @@ Deno.test("messages are found by their words, wherever those are", async (t) => 
     assertEquals(await search("übersicht"), []);
   });
 
-  await t.step("without a cache too, where only what is fetched has a text", async () => {
+  await stepInFull(t, "without a cache too, where only what is fetched has a text", async () => {
     const { stdout, stderr } = await people.as("bob", ["search", "report", "--no-cache"]);
     assertEquals(stdout, "Nothing was found.\n");
     assertStringIncludes(stderr, "--no-cache keeps none; --fetch gets them");

@@ -5,6 +5,7 @@ import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
 import { buildFor } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
+import { testInFull } from "../support/full.ts";
 import { type Build, passwordOf, run } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
 
@@ -97,7 +98,7 @@ Deno.test("a letter that is piped in is never taken for a password", async (t) =
   });
 });
 
-Deno.test("a letter that is piped in is never taken for a passphrase", async () => {
+testInFull("a letter that is piped in is never taken for a passphrase", async () => {
   await using people = await Commanding.start(["bob"]);
   const dir = people.group.path("alice");
   const passphrase = "correct horse battery";

@@ -4,8 +4,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
-import { testInFullUnless } from "../support/full.ts";
 import { withControl } from "../support/control.ts";
+import { stepInFull, testInFullUnless } from "../support/full.ts";
 import { makeGroup } from "../support/group_folder.ts";
 import { type Build, MAIN, type Outcome, run, ServerProcess } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
@@ -300,21 +300,25 @@ Deno.test("setup works in a script, again and again, and says in one line what s
     assert(!await exists(join(folder, "sealpost.toml")));
   });
 
-  await t.step("an invitation that is over, damaged, or of another server is refused", async () => {
-    const text = await Deno.readTextFile(place.path("dave.txt"));
-    const changed = async (from: RegExp, to: string) => {
-      await Deno.writeTextFile(place.path("changed.txt"), text.replace(from, to));
-      return ["setup", "--invitation", "../changed.txt", "--password-stdin"];
-    };
-    const over = await changed(/Expires: .*/, "Expires: 2026-01-01T00:00:00Z");
-    assertMatch(await refused(77, over), /good until 2026-01-01 .*; ask whoever sent it/);
-    const other = await changed(/Key: .*/, `Key: SHA256:${"A".repeat(43)}`);
-    assertMatch(await refused(77, other), /not SHA256:A{43} as you were told; nothing was sent/);
-    const away = await changed(/Server: .*/, "Server: 127.0.0.1:1\nServer: 127.0.0.1:2");
-    assertMatch(await refused(69, away), /none of .* answers \(127\.0\.0\.1:1, 127\.0\.0\.1:2\)/);
-    assertMatch(await refused(65, await changed(/Password: .*/, "")), /damaged invitation/);
-    assert(!await exists(join(folder, "sealpost.toml")));
-  });
+  await stepInFull(
+    t,
+    "an invitation that is over, damaged, or of another server is refused",
+    async () => {
+      const text = await Deno.readTextFile(place.path("dave.txt"));
+      const changed = async (from: RegExp, to: string) => {
+        await Deno.writeTextFile(place.path("changed.txt"), text.replace(from, to));
+        return ["setup", "--invitation", "../changed.txt", "--password-stdin"];
+      };
+      const over = await changed(/Expires: .*/, "Expires: 2026-01-01T00:00:00Z");
+      assertMatch(await refused(77, over), /good until 2026-01-01 .*; ask whoever sent it/);
+      const other = await changed(/Key: .*/, `Key: SHA256:${"A".repeat(43)}`);
+      assertMatch(await refused(77, other), /not SHA256:A{43} as you were told; nothing was sent/);
+      const away = await changed(/Server: .*/, "Server: 127.0.0.1:1\nServer: 127.0.0.1:2");
+      assertMatch(await refused(69, away), /none of .* answers \(127\.0\.0\.1:1, 127\.0\.0\.1:2\)/);
+      assertMatch(await refused(65, await changed(/Password: .*/, "")), /damaged invitation/);
+      assert(!await exists(join(folder, "sealpost.toml")));
+    },
+  );
 
   await t.step("it ends with a message that was read, and can be repeated", async () => {
     assertStringIncludes(await refused(64, invited, {}), "is good for one time only");
@@ -338,18 +342,25 @@ Deno.test("setup works in a script, again and again, and says in one line what s
     );
   });
 
-  await t.step("a name that belongs to other keys, and a folder of another, are told", async () => {
-    await place.makeKeys("dave", place.path("other"));
-    const other = await refused(77, [...invited, "--dir", "../other", "--password-stdin"]);
-    assertMatch(
-      other,
-      /does not let dave in: .* belongs to other keys\. If .* copy .* ask .* "user unbind dave"/,
-    );
-    await place.invite("erin");
-    const erin = ["setup", "--invitation", "../erin.txt", "--password-stdin"];
-    assertMatch(await refused(73, erin), /sealpost is the folder of dave; give erin another with/);
-    await Deno.remove(join(folder, "dave_private.pem"));
-    const half = await refused(73, [...invited, "--password-stdin"]);
-    assertMatch(half, /dave_public\.pem is there without its private key/);
-  });
+  await stepInFull(
+    t,
+    "a name that belongs to other keys, and a folder of another, are told",
+    async () => {
+      await place.makeKeys("dave", place.path("other"));
+      const other = await refused(77, [...invited, "--dir", "../other", "--password-stdin"]);
+      assertMatch(
+        other,
+        /does not let dave in: .* belongs to other keys\. If .* copy .* ask .* "user unbind dave"/,
+      );
+      await place.invite("erin");
+      const erin = ["setup", "--invitation", "../erin.txt", "--password-stdin"];
+      assertMatch(
+        await refused(73, erin),
+        /sealpost is the folder of dave; give erin another with/,
+      );
+      await Deno.remove(join(folder, "dave_private.pem"));
+      const half = await refused(73, [...invited, "--password-stdin"]);
+      assertMatch(half, /dave_public\.pem is there without its private key/);
+    },
+  );
 });

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { testUnless } from "../crypto/support.ts";
-import { testInFullUnless } from "../support/full.ts";
+import { stepInFull, testInFullUnless } from "../support/full.ts";
 import {
   CHOICE,
   Group,
@@ -128,7 +128,7 @@ testUnless(missing, "a person writes, lists, reads and leaves on a terminal", as
     },
   );
 
-  await t.step("a long transfer shows how far it is", async () => {
+  await stepInFull(t, "a long transfer shows how far it is", async () => {
     const data = new Uint8Array(8 << 20);
     for (let i = 0; i < data.length; i += 65_536) {
       crypto.getRandomValues(data.subarray(i, i + 65_536));

@@ -124,7 +124,7 @@ Deno.test("user_pass.json is edited while the server runs", async (t) => {
     },
   );
 
-  await t.step("without a login too the file is looked at", async () => {
+  await stepInFull(t, "without a login too the file is looked at", async () => {
     await save({ ...await users(), dora: "a password for dora" });
     await waitFor("the hash of a new password", async () => {
       return (await users()).dora?.startsWith("$argon2id$") ? true : null;

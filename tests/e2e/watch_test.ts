@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
 import { buildFor } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
-import { testInFull } from "../support/full.ts";
+import { stepInFull, testInFull, testInFullUnless } from "../support/full.ts";
 import { passwordOf, Program } from "../support/program.ts";
 import { Relay } from "../support/relay.ts";
 import { whyNoTmux } from "../support/tmux.ts";
@@ -174,16 +174,20 @@ testUnless(
       assert(!names.includes("pwned"), names.join());
     });
 
-    await t.step("a command that fails is told of, and does not stop the others", async () => {
-      const program = await watch("--count", "2", "--exec", "exit 7");
-      await send("x");
-      await send("y");
-      const { code, stderr } = await program.finish();
-      assertEquals(code, 0);
-      assertEquals(stderr.match(/The command for [0-9a-f]{8} ended with code 7\.\n/g)?.length, 2);
-    });
+    await stepInFull(
+      t,
+      "a command that fails is told of, and does not stop the others",
+      async () => {
+        const program = await watch("--count", "2", "--exec", "exit 7");
+        await send("x");
+        await send("y");
+        const { code, stderr } = await program.finish();
+        assertEquals(code, 0);
+        assertEquals(stderr.match(/The command for [0-9a-f]{8} ended with code 7\.\n/g)?.length, 2);
+      },
+    );
 
-    await t.step("a message whose command was killed is told of again", async () => {
+    await stepInFull(t, "a message whose command was killed is told of again", async () => {
       const mark = people.group.path("bob", "started");
       const program = await watch(
         "--exec",
@@ -202,7 +206,7 @@ testUnless(
   },
 );
 
-testUnless(
+testInFullUnless(
   posix ?? await whyNoTmux(),
   "on a terminal the desktop says that mail came, or the terminal does",
   async () => {

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { join } from "@std/path";
 import { toBase64, toHex } from "../../crypto/bytes.ts";
 import { flip, testUnless } from "../crypto/support.ts";
+import { stepInFull } from "../support/full.ts";
 import {
   CHOICE,
   ended,
@@ -226,7 +227,7 @@ testUnless(missing, "the Node client and ours write to each other", async (t) =>
     assertEquals(textsIn(stdout), [""]);
   });
 
-  await t.step("messages of every kind of size come through, both ways", async () => {
+  await stepInFull(t, "messages of every kind of size come through, both ways", async () => {
     const client = group.connect("alice");
     // Around the smallest body, and around one chunk.
     for (const size of [1, 3700, 4300, 64_800, 66_500, 131_000]) {

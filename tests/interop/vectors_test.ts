@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
 import { inFolder } from "../support/command.ts";
+import { stepInFull } from "../support/full.ts";
 import { ROOT } from "../support/program.ts";
 import { install, missing, runNode } from "./node.ts";
 
@@ -52,7 +53,7 @@ testUnless(missing, "the Node implementation gives the known answers", async (t)
     assert(malformed.reduce((sum, { count }) => sum + count, 0) >= 60, lists.join("\n"));
   });
 
-  await t.step("and notices one that is wrong, in every file", async () => {
+  await stepInFull(t, "and notices one that is wrong, in every file", async () => {
     await inFolder(async (folder) => {
       await copyWrong(folder);
       const error = await assertRejects(() => runNode(node.dir, "check_vectors.mjs", folder));
@@ -62,7 +63,7 @@ testUnless(missing, "the Node implementation gives the known answers", async (t)
     });
   });
 
-  await t.step("and does not take a folder without answers for one", async () => {
+  await stepInFull(t, "and does not take a folder without answers for one", async () => {
     await inFolder(async (folder) => {
       await assertRejects(() => runNode(node.dir, "check_vectors.mjs", folder));
       await assertRejects(() => runNode(node.dir, "check_vectors.mjs", join(folder, "missing")));

@@ -15,6 +15,7 @@ import {
 import { assertRefused, assertRefusedAsync, flip } from "../crypto/support.ts";
 import { identityOf } from "../support/identities.ts";
 import { HELLO } from "./handshaking.ts";
+import { positionsIn } from "../support/positions.ts";
 
 const alice = await identityOf("alice");
 const bob = await identityOf("bob");
@@ -51,8 +52,7 @@ async function ends(
 
 /** `work` for every third position of a message and for all near its ends, some at once. */
 async function forEach(size: number, work: (at: number) => Promise<void>): Promise<number> {
-  const left = Array.from({ length: size }, (_, at) => at)
-    .filter((at) => at % 3 === 0 || at < 60 || at >= size - 60);
+  const left = positionsIn(size);
   const count = left.length;
   const worker = async () => {
     for (let at = left.pop(); at !== undefined; at = left.pop()) await work(at);

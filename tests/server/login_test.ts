@@ -4,11 +4,12 @@ import { SealpostError } from "../../crypto/error.ts";
 import { ClientResumption } from "../../protocol/resumption.ts";
 import { ClientHandshake } from "../../protocol/handshake.ts";
 import { parseBusyLine } from "../../protocol/plaintext.ts";
+import { testInFull } from "../support/full.ts";
 import { RawSession } from "../support/raw_session.ts";
 import { Serving } from "../support/serving.ts";
 import { waitFor } from "../support/wait.ts";
 
-Deno.test("a hundred good logins from one address pass, and what fails is penalised", async () => {
+testInFull("a hundred good logins from one address pass, and what fails is penalised", async () => {
   await using serving = await Serving.start(["alice", "bob"], {
     "penalty-exempt": "off",
     "max-guesses": "1000",

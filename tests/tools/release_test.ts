@@ -3,9 +3,9 @@ import { join } from "@std/path";
 import { fromBase64, toHex } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { TARGETS, VERSION } from "../../tools/release/build.ts";
-import { testUnless } from "../crypto/support.ts";
 import { inFolder, shell } from "../support/command.ts";
 import { compilingTask, whyNotCompile } from "../support/executable.ts";
+import { testInFullUnless } from "../support/full.ts";
 import { ROOT } from "../support/program.ts";
 
 /** This machine, as releases name it. */
@@ -30,7 +30,7 @@ interface Component {
   readonly hashes?: readonly { readonly alg: string; readonly content: string }[];
 }
 
-testUnless(
+testInFullUnless(
   await whyNotRelease(),
   "a release has what it says, and its package works",
   async (t) => {
