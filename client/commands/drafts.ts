@@ -1,3 +1,4 @@
+import { confirm } from "../terminal/confirm.ts";
 import { defined } from "../../crypto/defined.ts";
 import { formatTime, isoTime } from "../../cli/format.ts";
 import { SealpostError } from "../../crypto/error.ts";
@@ -89,8 +90,7 @@ export async function discardDraft(
           "drafts discard needs --yes where nobody can be asked",
         );
       }
-      const answer = await terminal.ask(`Throw "${subjectOf(draft)}" away for good? (y/N) `);
-      if (!/^y(es)?$/i.test(answer?.trim() ?? "")) {
+      if (!await confirm(terminal, `Throw "${subjectOf(draft)}" away for good? (y/N) `)) {
         throw new SealpostError("cancelled", "nothing was thrown away");
       }
     }

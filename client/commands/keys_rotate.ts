@@ -1,3 +1,4 @@
+import { confirm } from "../terminal/confirm.ts";
 import { notSentLine } from "../mailbox/show.ts";
 import { defined } from "../../crypto/defined.ts";
 import { basename, join } from "@std/path";
@@ -74,7 +75,7 @@ export async function rotateKeys(options: RotateOptions): Promise<void> {
       );
     }
   }
-  if (!options.yes) await confirm(terminal, profile);
+  if (!options.yes) await confirmRotation(terminal, profile);
   const person = await openLocalUser(terminal, dir, name);
   const server = await pinnedServer(terminal, dir, address);
   const passphrase = await passphraseFor(options, terminal, dir, name);
@@ -99,7 +100,7 @@ export async function rotateKeys(options: RotateOptions): Promise<void> {
 }
 
 /** Says what happens to the person's other machines, and asks. Throws `cancelled`, `usage`. */
-async function confirm(terminal: Terminal, { dir, name }: Profile): Promise<void> {
+async function confirmRotation(terminal: Terminal, { dir, name }: Profile): Promise<void> {
   if (!terminal.interactive) {
     throw new SealpostError(
       "usage",
@@ -113,8 +114,7 @@ async function confirm(terminal: Terminal, { dir, name }: Profile): Promise<void
   terminal.print("Other machines of yours can log in again only when you have copied the new");
   terminal.print(`${name}_private.pem to them, and read new mail only with it.`);
   terminal.print(`The old key stays in ${dir === "." ? "this folder" : dir}, to read old mail.`);
-  const answer = await terminal.ask("Make new keys? (y/N) ");
-  if (/^y(es)?$/i.test(answer?.trim() ?? "")) return;
+  if (await confirm(terminal, "Make new keys? (y/N) ")) return;
   throw new SealpostError("cancelled", "nothing was changed");
 }
 

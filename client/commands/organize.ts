@@ -1,3 +1,4 @@
+import { confirm } from "../terminal/confirm.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { type Flag, NAMED_FLAGS } from "../../protocol/entry.ts";
 import { printable } from "../../cli/printable.ts";
@@ -37,8 +38,7 @@ export async function remove(
             "delete --for-good needs --yes where nobody can be asked",
           );
         }
-        const answer = await terminal.ask(`Delete ${count(uids.length)} for good? (y/N) `);
-        if (!/^y(es)?$/i.test(answer?.trim() ?? "")) {
+        if (!await confirm(terminal, `Delete ${count(uids.length)} for good? (y/N) `)) {
           throw new SealpostError("cancelled", "nothing was deleted");
         }
       }

@@ -1,3 +1,4 @@
+import { confirm } from "../terminal/confirm.ts";
 import { formatSize, formatTime, isoTime } from "../../cli/format.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { alignColumns } from "../../cli/columns.ts";
@@ -105,8 +106,7 @@ export async function discardWaiting(
         throw new SealpostError("usage", "outbox discard needs --yes where nobody can be asked");
       }
       const what = `"${subjectOf(row)}" to ${recipients(row)}`;
-      const answer = await terminal.ask(`Throw ${what} away for good? (y/N) `);
-      if (!/^y(es)?$/i.test(answer?.trim() ?? "")) {
+      if (!await confirm(terminal, `Throw ${what} away for good? (y/N) `)) {
         throw new SealpostError("cancelled", "nothing was thrown away");
       }
     }

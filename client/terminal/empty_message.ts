@@ -1,3 +1,4 @@
+import { confirm } from "./confirm.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import type { DraftContent } from "../state/draft_text.ts";
 import type { Terminal } from "./terminal.ts";
@@ -19,7 +20,6 @@ export async function confirmEmptyMessage(terminal: Terminal, draft: DraftConten
       "the message is empty: it has no text and no attachment; nothing was sent",
     );
   }
-  const answer = await terminal.ask("The message is empty. Send it all the same? (y/N) ");
-  if (/^y(es)?$/i.test(answer?.trim() ?? "")) return;
+  if (await confirm(terminal, "The message is empty. Send it all the same? (y/N) ")) return;
   throw new SealpostError("cancelled", "nothing was sent");
 }

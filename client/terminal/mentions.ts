@@ -1,3 +1,4 @@
+import { confirm } from "./confirm.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { printable } from "../../cli/printable.ts";
 import type { DraftContent } from "../state/draft_text.ts";
@@ -98,7 +99,6 @@ export async function confirmMissingAttachment(
   if (word === null) return;
   const what = `The text says "${printable(word)}", but nothing is attached.`;
   if (!terminal.interactive) return terminal.printError(`note: ${what}`);
-  const answer = await terminal.ask(`${what} Send it all the same? (Y/N) `);
-  if (/^y(es)?$/i.test(answer?.trim() ?? "")) return;
+  if (await confirm(terminal, `${what} Send it all the same? (Y/N) `)) return;
   throw new SealpostError("cancelled", "nothing was sent; attach the file and send again");
 }

@@ -1,3 +1,4 @@
+import { confirm } from "../terminal/confirm.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { type NamedKey, safetyNumber } from "../../crypto/safety_number.ts";
 import type { Pin } from "../state/pins.ts";
@@ -36,8 +37,8 @@ export async function askAboutNewKey(
       `the old one could sign too. Your safety number with ${name} is now:`,
   );
   for (const at of [0, 3, 6, 9]) terminal.print(`  ${groups.slice(at, at + 3).join(" ")}`);
-  const reply = await terminal.ask(
+  return await confirm(
+    terminal,
     `Send to ${name} under the new key? Ask ${name} for the number first, not by mail. (yes/no) `,
   );
-  return /^y(es)?$/i.test(reply?.trim() ?? "");
 }

@@ -220,6 +220,19 @@ Deno.test("an operator looks after a running server", async (t) => {
       await again.link.ask({ op: "whoami" });
     });
 
+    await t.step("times in JSON are ISO 8601, sizes numbers", async () => {
+      const iso = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+      await using _session = await connectAs("bob", own, server());
+      const { users } = await place.json("user", "list");
+      const bob = users.find(({ name }: { name: string }) => name === "bob");
+      assertMatch(bob.boundAt, iso);
+      assertEquals(typeof bob.bytes, "number");
+      const { sessions: [one] } = await place.json("sessions", "list");
+      assertMatch(one.since, iso);
+      assertMatch(one.lastReceived, iso);
+      assertMatch((await place.json("stats")).startedAt, iso);
+    });
+
     await t.step("a user who is unbound binds another key", async () => {
       await assertCode("login-refused", () => connectAs("bob", own, server(), "bob2"));
       const { key, user } = await place.json("user", "unbind", "bob");
@@ -267,7 +280,7 @@ Deno.test("an operator looks after a running server", async (t) => {
 
     await t.step("counts add up", async () => {
       const stats = await place.json("stats");
-      assertEquals(stats.logins.password, 9);
+      assertEquals(stats.logins.password, 10);
       assertEquals(stats.logins.refused, 7);
       assertEquals(stats.refusals, { "login-refused": 3, limit: 2 });
       assertEquals([stats.users, stats.sessions, stats.store.bound], [2, 0, 1]);
