@@ -50,16 +50,16 @@ const FILES = "files";
 /** Four bytes a character at the most. */
 const MAX_TEXT_FILE = 4 * MAX_TEXT;
 
-/** The seed's numbered menu, for a person or a pipe. */
+/** The numbered menu, for a person or a pipe. */
 export class Menu {
   readonly #terminal: Terminal;
   readonly #mail: Mail;
   readonly #files: string;
-  /** The inbox as it was listed last: what an index refers to. */
+  /** The inbox as it was listed last, which indexes refer to. */
   #listed: readonly Item[] | null = null;
   #arrived = 0;
   readonly #connect: () => Promise<void>;
-  /** Why there is no connection, as the person was told last; null if there is one. */
+  /** The last reason given for having no connection; null if there is one. */
   #told: string | null = null;
 
   /** `dir`: the client's folder, which holds `files/`. `connect` makes a lost connection anew. */
@@ -95,7 +95,7 @@ export class Menu {
     this.#terminal.print("The connection is terminated with the server.");
   }
 
-  /** Says, once each, that the connection is gone, and that it is back. */
+  /** Says once that the connection is lost, and once that it is back. */
   async #tellState(): Promise<void> {
     if (!this.#terminal.interactive) return;
     const { state } = this.#mail.connection;
@@ -114,7 +114,7 @@ export class Menu {
     }
   }
 
-  /** With a person there, what was chosen is also the wish to be connected. */
+  /** At a terminal, an item that was chosen is also a reason to connect again. */
   async #reconnect(): Promise<void> {
     if (!this.#terminal.interactive || this.#mail.connection.online) return;
     await this.#connect().catch(() => {});
@@ -128,7 +128,7 @@ export class Menu {
     if (notSent !== null) this.#terminal.printError(notSent);
   }
 
-  /** Does one thing; an error is told and the menu goes on, unless the connection is gone. */
+  /** Does one thing. Prints an error and goes on, unless the connection is gone. */
   async #attempt(work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -136,12 +136,12 @@ export class Menu {
       if (!isSealpostError(error) || !this.#survivable(error)) throw error;
       const more = error instanceof KeyChangedError ? "; here menu item 8 does that" : "";
       this.#terminal.printError(printable(error.message) + more);
-      // Nobody watches a pipe: whoever runs it learns from the exit code.
+      // Whoever runs a pipe learns of it from the exit code.
       if (!this.#terminal.interactive) Deno.exitCode = exitCodeFor(error.code);
     }
   }
 
-  /** After others the connection, and so the menu, is over; at a terminal there is a next one. */
+  /** Whether the menu goes on after `error`. In a pipe it ends with the connection. */
   #survivable(error: SealpostError): boolean {
     const ends = ["connection-lost", "timeout"].includes(error.code) && !this.#terminal.interactive;
     return error.code !== "internal" && !ends;
@@ -169,8 +169,8 @@ export class Menu {
   }
 
   /**
-   * All questions are asked before any answer is judged, so that the lines of a pipe are never taken
-   * for something else; a person is told at once and asked again.
+   * Asks all questions before judging any answer, so that the lines of a pipe are never taken for
+   * something else; a person hears at once what is wrong, and is asked again.
    */
   async #send(attach: boolean): Promise<void> {
     await this.#withAutosave(emptyDraft(), async (autosaved) => {
@@ -223,8 +223,8 @@ export class Menu {
   }
 
   /**
-   * Asks, and gives back how to judge the answer. At a terminal that is done at once: what is wrong
-   * is told, and asked again; an empty answer gives up.
+   * Asks, and returns how to judge the answer. At a terminal it judges at once, says what is wrong and
+   * asks again; an empty answer gives up.
    */
   async #answer<T>(
     prompt: string,
@@ -407,7 +407,7 @@ export class Menu {
     this.#terminal.print(`The new key of ${name} is in use.`);
   }
 
-  /** Without a connection, a person is shown what was fetched before. */
+  /** Fetches what is new. At a terminal, what was fetched before is enough without a connection. */
   async #sync(): Promise<{ readonly renewed: boolean }> {
     if (!this.#terminal.interactive) return await this.#mail.sync();
     return await this.#mail.refresh();

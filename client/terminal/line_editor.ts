@@ -31,7 +31,7 @@ export class LineEditor {
 
   /** `prompt` was written already. `columns` is the width of the terminal, which may change. */
   constructor(prompt: string, columns: () => number) {
-    // What is before the last line of a prompt is never written again.
+    // Only the last line of a prompt is ever rewritten.
     this.#prompt = prompt.slice(prompt.lastIndexOf("\n") + 1);
     this.#columns = columns;
     const { shown, place } = this.#layout(this.#prompt, START);
@@ -44,7 +44,7 @@ export class LineEditor {
     return this.#text;
   }
 
-  /** Null while the line goes on. */
+  /** How the line ended; null while it is being typed. */
   get outcome(): Outcome | null {
     return this.#outcome;
   }
@@ -71,7 +71,7 @@ export class LineEditor {
     return from;
   }
 
-  /** What the terminal is to be sent now. */
+  /** Returns what to write to the terminal now. */
   takeEcho(): string {
     const echo = this.#echo;
     this.#echo = "";
@@ -176,7 +176,7 @@ function isControl(byte: number): boolean {
   return byte < 0x20 || byte === KEYS.delete;
 }
 
-/** The grapheme clusters of `text`; quickly where it is ASCII. */
+/** The grapheme clusters of `text`. */
 function clusters(text: string): Iterable<string> {
   return /^[\t -~]*$/.test(text) ? text : graphemes(text);
 }

@@ -5,9 +5,9 @@ import type { DraftContent } from "../state/draft_text.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
- * Words by which a text says that something comes with it, folded to lower case: English, German,
- * French, Spanish, Italian, Portuguese, Dutch, Czech and Polish. Each is matched from the beginning of a word; one that
- * ends with `*` may go on.
+ * Words that mention an attachment, in lower case: English, German, French, Spanish, Italian,
+ * Portuguese, Dutch, Czech and Polish. Each matches a whole word; with `*` at its end, also the
+ * beginning of one.
  */
 const WORDS = [
   "attached",
@@ -65,9 +65,8 @@ const PATTERN = new RegExp(
 const MAX_LOOKED_AT = 200_000;
 
 /**
- * The word by which `text` says that something is attached, as it stands there; null if it says
- * nothing of the kind. What is quoted (`> …`), and everything from the line on that begins a forwarded
- * message or a signature, was written before and does not count.
+ * The word in `text` that mentions an attachment, as it stands there; null if there is none. Quoted
+ * lines (`> …`), and everything from a forwarded message or a signature on, do not count.
  */
 export function mentionsAttachment(text: string): string | null {
   const own: string[] = [];
@@ -75,12 +74,12 @@ export function mentionsAttachment(text: string): string | null {
     if (/^-- $|^-{5,} ?(?:Forwarded|Original) message/i.test(line)) break;
     if (!line.startsWith(">")) own.push(line);
   }
-  // Words may be parted by the end of a line.
+  // A line may end within a phrase.
   return PATTERN.exec(own.join(" ").replace(/\s+/g, " "))?.[0] ?? null;
 }
 
 /**
- * The word by which a draft says that something is attached although nothing is; null if it is fine.
+ * The word in a draft that mentions an attachment although nothing is attached; null if there is none.
  */
 export function missingAttachment({ text, attachments, forwards }: DraftContent): string | null {
   const count = attachments.length + (forwards?.attachments.length ?? 0);

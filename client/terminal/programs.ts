@@ -65,7 +65,7 @@ done`;
 
 /**
  * Reads requests about messages, four lines each: what is wanted, id, sender, title. What the command
- * prints goes through; an answer is a line that begins with a word that only this process knows.
+ * prints is passed on; an answer is a line that begins with a secret of this process.
  */
 const HOOKS = `command=$1
 secret=$2
@@ -135,7 +135,7 @@ export class Tools {
     this.#shell = shell;
     this.#input = shell.stdin.getWriter();
     this.#output = shell.stdout.getReader();
-    // Nothing waits for a shell that nobody asks.
+    // An idle shell does not keep this process alive.
     shell.unref();
   }
 
@@ -196,7 +196,7 @@ export class Tools {
         await this.#input.write(utf8(text));
         await this.#input.close();
       } catch {
-        // Whoever has read enough leaves the rest.
+        // The person quit the pager before the end.
       }
       const { code } = await this.#shell.status;
       return code !== 126 && code !== 127;
@@ -235,7 +235,7 @@ export class Tools {
 export interface Arrival {
   readonly id: string;
   readonly from: string;
-  /** As it was written: it is made safe here. */
+  /** As its sender wrote it; made printable here. */
   readonly subject: string;
 }
 
@@ -277,7 +277,7 @@ export class Hooks {
    * sequence for it, or only a bell. Throws `file-io`.
    */
   async notify(arrival: Arrival): Promise<"shown" | "sequence" | "bell"> {
-    // Desktops may take the text for markup.
+    // Some desktops take the text for markup.
     const subject = arrival.subject.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
     const answer = await this.#ask("notify", { ...arrival, subject });
     return answer === "shown" || answer === "sequence" ? answer : "bell";
@@ -313,7 +313,7 @@ export class Hooks {
         this.#heard = this.#heard.slice(end + 1);
         return answer;
       }
-      // What may be the beginning of an answer is kept back.
+      // Holds back what may be the beginning of an answer.
       const sure = at < 0 ? Math.max(0, this.#heard.length - mark.length) : at;
       if (sure > 0) this.#print(this.#heard.slice(0, sure));
       this.#heard = this.#heard.slice(sure);

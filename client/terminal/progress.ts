@@ -12,9 +12,9 @@ const BAR = 20;
 /** What is counted. */
 export type Unit = "bytes" | "messages";
 
-/** Where a bar is drawn and what time it is there. */
+/** Where a bar is drawn, and its clock. */
 export interface ProgressOutput {
-  /** Whether anybody sees it; nothing is written otherwise. */
+  /** Whether it is a terminal; else nothing is written. */
   readonly terminal: boolean;
   columns(): number;
   write(text: string): void;
@@ -51,7 +51,7 @@ export class Progress {
     if (!this.#output.terminal) return;
     const now = this.#output.now();
     const soon = now - this.#start < PATIENCE;
-    // So much at once is what an earlier attempt brought.
+    // So much at once was transferred by an earlier attempt.
     this.#base ??= soon && done > this.#total / 20 ? done : 0;
     if (soon || (this.#drawn !== null && now - this.#drawn < INTERVAL)) return;
     this.#drawn = now;
@@ -67,7 +67,7 @@ export class Progress {
   #line(done: number, elapsed: number): string {
     const share = this.#total > 0 ? Math.min(1, done / this.#total) : 0;
     const filled = Math.floor(share * BAR);
-    // What an earlier attempt brought took no time of this one.
+    // What an earlier attempt transferred took no time now.
     const rate = Math.max(0, done - (this.#base ?? 0)) / (elapsed / 1000);
     const amount = (units: number) => this.#unit === "bytes" ? formatSize(units) : `${units}`;
     const parts = [
@@ -93,7 +93,7 @@ const standardError: ProgressOutput = {
     try {
       Deno.stderr.writeSync(utf8(text));
     } catch {
-      // Nobody sees it any more; what it tells of goes on.
+      // The terminal is gone; the work goes on.
     }
   },
   now: () => performance.now(),
@@ -101,7 +101,7 @@ const standardError: ProgressOutput = {
 
 let usual = standardError;
 
-/** Has bars drawn by `output` from now on; null for standard error again. */
+/** Draws bars on `output` from now on; null for standard error again. */
 export function drawProgressOn(output: ProgressOutput | null): void {
   usual = output ?? standardError;
 }

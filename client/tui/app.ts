@@ -29,16 +29,14 @@ import type { Signs } from "./signs.ts";
 import type { Theme } from "./theme.ts";
 import { wrapText } from "./wrap.ts";
 
-/** How long a message is seen at least, and an error, milliseconds. */
+/** How long at least a message stays on the screen, milliseconds. */
 const SEEN = { info: 2000, good: 2000, error: 6000 } as const;
-/** How long the server's events are gathered before it is asked, milliseconds. */
+/** How long events of the server are collected before it is asked, milliseconds. */
 const GATHER = 50;
-/** How often what other programs of this person change is looked for, milliseconds. */
+/** How often to look for changes by other programs of this person, milliseconds. */
 const LOOK_AROUND = 2000;
-/** How often the server is asked what other machines have changed, milliseconds. */
-const ASK_SERVER = 30_000;
 
-/** A question that waits for its answer. */
+/** An open question. */
 interface Question {
   readonly text: string;
   /** The letters that answer it; null for a line of input. */
@@ -49,7 +47,7 @@ interface Question {
   readonly answer: (answer: string | null) => void;
 }
 
-/** What the program is made of. */
+/** What {@linkcode App} needs. */
 export interface AppParts {
   readonly mail: Mail;
   readonly io: DisplayIo;
@@ -59,13 +57,13 @@ export interface AppParts {
   readonly files: string;
   /** The person's editor; null where there is none. */
   readonly tools: Tools | null;
-  /** Whose mail of which server it is, for the bar at the top. */
+  /** The name and the server, for the bar at the top. */
   readonly account: string;
   /** Whether the bell rings when mail comes. */
   readonly bell: boolean;
 }
 
-/** The full-screen program: a stack of screens, questions at the bottom, and what goes on behind. */
+/** The full-screen program: a stack of screens, the questions at the bottom, and work in the background. */
 export class App implements Host {
   readonly mail: Mail;
   readonly mailbox: Mailbox;
@@ -85,13 +83,13 @@ export class App implements Host {
   #gathering: ReturnType<typeof setTimeout> | undefined;
   readonly #clocks: ReturnType<typeof setInterval>[] = [];
   readonly #bell: boolean;
-  /** What {@linkcode Cache.changesElsewhere} was last. */
+  /** The last value of {@linkcode Cache.changesElsewhere}. */
   #changesElsewhere: number;
   lastMove: LastMove | null = null;
   #catchingUp: Promise<void> | null = null;
   #caughtUp = false;
   #left = false;
-  /** Whether another program has the terminal: Ctrl-C is meant for that one. */
+  /** Whether another program has the terminal, and so gets Ctrl-C. */
   #lent = false;
 
   constructor({ mail, io, theme, signs, files, tools, account, bell }: AppParts) {
@@ -108,7 +106,7 @@ export class App implements Host {
         this.say("The server made this mailbox anew since you last looked: ask why.", "error");
       },
       failed: (error) => {
-        if (!isLost(error)) this.fail(error);
+        if (!isLost(error)) this.showError(error);
       },
     });
     this.#list = new ListScreen(this);
@@ -120,10 +118,10 @@ export class App implements Host {
     });
   }
 
-  /** Runs until the person ends it. Whatever happens, the terminal is given back as it was. */
+  /** Runs until the person quits. Restores the terminal whatever happens. */
   async run(): Promise<void> {
     const stop = () => this.#display.stop();
-    // Before anybody prints what went wrong.
+    // Before an error is printed.
     globalThis.addEventListener("error", stop);
     globalThis.addEventListener("unhandledrejection", stop);
     globalThis.addEventListener("unload", stop);
@@ -152,13 +150,10 @@ export class App implements Host {
       return Promise.resolve();
     });
     this.#every(LOOK_AROUND, () => this.#lookAround());
-    this.#every(ASK_SERVER, async () => {
-      if (this.mail.connection.online) await this.#sync();
-    });
     try {
       this.#display.start();
       this.#changed();
-      this.background(() => this.#list.local());
+      this.background(() => this.#list.reloadLocal());
       this.background(() => this.#catchUp());
       const { recovered } = this.mail.drafts;
       if (recovered.length > 0) this.say("A text that was left in an editor is in Drafts (5).");
@@ -187,19 +182,19 @@ export class App implements Host {
     }, GATHER);
   }
 
-  /** Does `work` again and again; what fails is tried the next time. */
+  /** Repeats `work`; a failure of the server or the disk is left to the next time. */
   #every(milliseconds: number, work: () => Promise<void>): void {
     let working = false;
     this.#clocks.push(setInterval(() => {
       if (working) return;
       working = true;
       work().catch((error) => {
-        if (!isSealpostError(error)) this.fail(error);
+        if (!isSealpostError(error)) this.showError(error);
       }).finally(() => working = false);
     }, milliseconds));
   }
 
-  /** Takes over what commands of this person have changed: accepted keys, moves, marks. */
+  /** Takes over what other processes of this person have changed: keys, folders, flags. */
   async #lookAround(): Promise<void> {
     if (await this.mail.people.pins.refresh()) this.mailbox.reopen();
     const { changesElsewhere } = this.mail.cache;
@@ -213,7 +208,7 @@ export class App implements Host {
     await this.#announce(await this.mailbox.sync());
   }
 
-  /** Says which of the new messages came into the inbox and were not read elsewhere. */
+  /** Announces the new messages of the inbox that were not read elsewhere. */
   async #announce(fresh: readonly number[]): Promise<void> {
     const items: Item[] = [];
     for (const uid of fresh) {
@@ -226,7 +221,7 @@ export class App implements Host {
     if (this.#bell) this.#display.ring();
     const from = latest.opened ? ` from ${latest.opened.summary.from.name}` : "";
     const text = `${from}: ${subjectOf(latest)}`;
-    // An error is not wiped away by this before it can be read.
+    // An error stays long enough to be read.
     const { message, since = 0 } = this.#message ?? {};
     const left = message?.kind === "error" ? SEEN.error - (performance.now() - since) : 0;
     setTimeout(() => {
@@ -237,7 +232,7 @@ export class App implements Host {
     }, Math.max(0, left));
   }
 
-  /** What the screen is to show. */
+  /** What the terminal shows. */
   frame(size: Size): ScreenContent {
     this.#columns = size.columns;
     const screen = this.#top();
@@ -272,8 +267,8 @@ export class App implements Host {
     this.refresh();
   }
 
-  fail(error: unknown): void {
-    // Without words of its own it is a defect: it ends the program as any other does.
+  showError(error: unknown): void {
+    // Anything else is a defect and ends the program.
     if (!isSealpostError(error)) return void Promise.reject(error);
     if (error.code === "cancelled") return this.say(printable(error.message));
     if (error instanceof KeyChangedError) {
@@ -299,12 +294,12 @@ export class App implements Host {
     this.#settle();
     this.background(async () => {
       await screen.close?.();
-      await this.#list.local();
+      await this.#list.reloadLocal();
     });
     this.refresh();
   }
 
-  /** What was said of another screen, before the key that left it, does not stand on this one. */
+  /** Removes what was said about the screen that was just left. */
   #settle(): void {
     const { message, since } = this.#message ?? {};
     if (message?.kind !== "error" && since !== undefined && since < this.#pressed) {
@@ -312,8 +307,8 @@ export class App implements Host {
     }
   }
 
-  local(): Promise<void> {
-    return this.#list.local();
+  reloadLocal(): Promise<void> {
+    return this.#list.reloadLocal();
   }
 
   input(label: string, options: InputOptions = {}): Promise<string | null> {
@@ -326,7 +321,7 @@ export class App implements Host {
 
   background(work: () => Promise<void>): void {
     work().catch((error) => {
-      if (!this.#left) this.fail(error);
+      if (!this.#left) this.showError(error);
     }).finally(() => this.refresh());
   }
 
@@ -347,7 +342,7 @@ export class App implements Host {
       );
       if (answer !== "y") return;
     }
-    await this.#rescue();
+    await this.#saveWork();
     this.#ended.resolve();
   }
 
@@ -370,13 +365,13 @@ export class App implements Host {
     this.#display?.refresh();
   }
 
-  /** What is to be done whenever there is a connection. */
+  /** What to do whenever a connection was made. */
   #catchUp(): Promise<void> {
     return this.#catchingUp ??= (async () => {
       try {
         if (!this.mail.connection.online) return;
         const fresh = await this.mailbox.sync();
-        // What was there before the program is in the list.
+        // What came before the program started is just in the list.
         if (this.#caughtUp) await this.#announce(fresh);
         this.#caughtUp = true;
         const { sent, refused } = await this.mail.flushOutbox();
@@ -384,7 +379,7 @@ export class App implements Host {
         for (const line of refused) {
           this.say(`A waiting message was not sent, ${printable(line)}`, "error");
         }
-        await this.#list.local();
+        await this.#list.reloadLocal();
       } finally {
         this.#catchingUp = null;
       }
@@ -408,7 +403,7 @@ export class App implements Host {
     }
   }
 
-  /** The lines at the bottom: a question, a bar, or what was said last. */
+  /** The lines at the bottom: a question, a progress bar, or the last message. */
   #bottom(size: Size): { readonly lines: Line[]; readonly cursor: number | null } {
     const { columns, rows } = size;
     const question = this.#questions[0];
@@ -450,7 +445,7 @@ export class App implements Host {
     return { lines: lines.map((text) => fill(line(` ${text}`, look), columns)), cursor: null };
   }
 
-  /** Why there is no connection, where nothing else is to be said. */
+  /** Why there is no connection; null if there is one. */
   #offline(): Message | null {
     const { state } = this.mail.connection;
     if (state.kind !== "offline") return null;
@@ -474,14 +469,14 @@ export class App implements Host {
   #dispatch(key: Key): void | Promise<void> {
     if (this.#questions.length > 0) return this.#answer(key);
     const screen = this.#top();
-    if (screen.take?.(key)) return;
+    if (screen.handleKey?.(key)) return;
     const action = actionOf(screen.mode, key.name);
     if (action !== null) return this.#act(screen, action);
     if (key.name !== "paste") this.say("That key does nothing here; ? shows the keys.");
   }
 
   #act(screen: Screen, action: Action): void | Promise<void> {
-    // Only right after a move it is clear what is taken back.
+    // Undo is for the action right before it.
     if (action !== "undelete") this.lastMove = null;
     switch (action) {
       case "help":
@@ -545,13 +540,13 @@ export class App implements Host {
     await this.#display.lend(() => tools.suspend());
   }
 
-  async #rescue(): Promise<void> {
-    for (const screen of [...this.#screens]) await screen.rescue?.();
+  async #saveWork(): Promise<void> {
+    for (const screen of [...this.#screens]) await screen.saveWork?.();
   }
 
-  /** The terminal is gone: what was written is kept, and that is all that can be done. */
+  /** The terminal is gone: saves what was written, and ends. */
   #hangUp(): void {
-    this.#rescue().catch(() => {}).finally(() => this.#ended.resolve());
+    this.#saveWork().catch(() => {}).finally(() => this.#ended.resolve());
   }
 
   #onSignals(): () => void {
@@ -559,7 +554,7 @@ export class App implements Host {
     for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]] as const) {
       const listener = () => {
         if (this.#lent && signal === "SIGINT") return;
-        this.#rescue().catch(() => {}).finally(() => {
+        this.#saveWork().catch(() => {}).finally(() => {
           this.#display.stop();
           Deno.exit(128 + number);
         });
@@ -577,7 +572,7 @@ export class App implements Host {
   }
 }
 
-/** What `work` throws at once is thrown later, as what it throws later is. */
+/** Runs `work`; what it throws at once rejects the promise too. */
 async function attempt(work: () => void | Promise<void>): Promise<void> {
   await work();
 }

@@ -3,13 +3,13 @@ import { fill, type Line, type Size, type Span, span, spread, widthOf } from "./
 import { hints, type Mode } from "./keys.ts";
 import { type LineInput, window } from "./line_input.ts";
 
-/** How the connection stands, in words, and whether that is worth a warning. */
+/** The state of the connection in words, and whether it is lost. */
 export interface ConnectionStatus {
   readonly words: string;
   readonly lost: boolean;
 }
 
-/** What the bottom line says. */
+/** What the line at the bottom says. */
 export type Message =
   | { readonly kind: "info" | "good" | "error"; readonly text: string }
   | { readonly kind: "progress"; readonly text: string }
@@ -19,7 +19,7 @@ export type Message =
     readonly label: string;
     readonly input: LineInput;
     readonly hidden: boolean;
-    /** What could be completed. */
+    /** The possible completions. */
     readonly choices: readonly string[];
   };
 
@@ -28,7 +28,7 @@ export function barRows({ rows }: Size): { readonly top: number; readonly bottom
   return { top: 1, bottom: rows >= 12 ? 2 : 1 };
 }
 
-/** The line at the top: where one is, and how the connection stands. */
+/** The line at the top: the screen, and the state of the connection. */
 export function topBar(where: string, connection: ConnectionStatus, columns: number): Line {
   const state: Line = [span(` ${connection.words} `, "bar")];
   const whole = widthOf(state) + displayWidth(where) + 2 <= columns;
@@ -40,7 +40,7 @@ export function topBar(where: string, connection: ConnectionStatus, columns: num
 export function hintBar(mode: Mode, columns: number): Line {
   const out: Span[] = [];
   const list = hints(mode);
-  // The key of the help is always there.
+  // The key for help is always shown.
   const last = list.find(({ word }) => word === "help");
   let room = columns - (last ? last.key.length + last.word.length + 3 : 0);
   for (const { key, word } of list) {

@@ -29,7 +29,7 @@ export function namesIn(text: string): string[] {
     .filter((name) => name !== "");
 }
 
-/** Completes a path, which may begin with `~/`, from what is in its folder. What cannot be read completes to nothing. */
+/** Completes a path, which may begin with `~/`. A folder that cannot be read has no completions. */
 export async function completePath(text: string): Promise<Completed> {
   if (text === "~") return { text: "~/", choices: ["~/"] };
   const open = text === "" || text.endsWith("/");

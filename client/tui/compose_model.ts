@@ -43,7 +43,7 @@ export interface Composition {
   readonly focus: Focus;
 }
 
-/** The composition of a draft, with the cursor where one goes on. */
+/** The composition of a draft, with the cursor where writing continues. */
 export function compositionOf(draft: Draft): Composition {
   const { attachments, forwards } = draft;
   return {
@@ -64,7 +64,7 @@ export function compositionOf(draft: Draft): Composition {
   };
 }
 
-/** What a composition says. */
+/** The content of a draft as a composition has it. */
 export function contentOf(composition: Composition): DraftContent {
   const { fields, attachments, forwards, text } = composition;
   return {
@@ -100,7 +100,7 @@ export function namesField(focus: Focus): focus is "to" | "cc" | "bcc" {
   return focus === "to" || focus === "cc" || focus === "bcc";
 }
 
-/** What is typed or pasted where the cursor is. */
+/** The composition after `text` was typed or pasted at the cursor. */
 export function typed(composition: Composition, text: string): Composition {
   const { focus } = composition;
   if (focus === "attachments") return composition;
@@ -121,7 +121,7 @@ export function edited(
 ): Composition | null {
   const { focus, text } = composition;
   if (focus === "text") {
-    // Up from the first line is to the fields.
+    // From the first line, Up goes to the fields.
     const atTop = text.row === 0 && (key === "up" || key === "ctrl+p") &&
       editArea(text, key, columns, rows)?.at === text.at;
     if (atTop) return focusBy(composition, -1);

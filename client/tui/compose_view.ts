@@ -8,7 +8,7 @@ import type { Trust } from "./rows.ts";
 import type { Signs } from "./signs.ts";
 import { viewArea } from "./text_area.ts";
 
-/** What is known of a name: its key, that no key of it is known yet, or that it is nobody's. */
+/** What is known of a recipient: how far their key is trusted; `new`: no key yet; `nobody`: no such user. */
 export type NameTrust = Trust | "new" | "nobody";
 
 /** What a composer shows. */
@@ -94,7 +94,7 @@ export function viewCompose(view: ComposeView, { columns, rows }: Size): Compose
   };
 }
 
-/** Names with what is known of their keys. */
+/** Names, each with the mark of its trust. */
 function names(text: string, { trust, signs }: ComposeView): Span[] {
   const out: Span[] = [];
   for (const name of namesIn(text)) {

@@ -10,29 +10,29 @@ import {
 import { type ScreenContent, type Size, splitAt } from "./frame.ts";
 import { paint, type Theme } from "./theme.ts";
 
-/** A key that was pressed, or a text that was pasted. */
+/** A pressed key, or a pasted text. */
 export interface Key {
-  /** `j`, `G`, `ctrl+x`, `pageDown`; `paste` for a text that was pasted. */
+  /** `j`, `G`, `ctrl+x`, `pageDown`; `paste` for a pasted text. */
   readonly name: string;
   /** The text that it types; null if it types none. */
   readonly text: string | null;
 }
 
-/** Who is told what happens at the terminal. */
+/** What a display calls. */
 export interface DisplayEvents {
-  /** What the screen is to show. */
+  /** Returns what to show. */
   frame(size: Size): ScreenContent;
-  /** The next key is not read before this is done. */
+  /** Handles a key. The next one waits until the promise resolves. */
   key(key: Key): void | Promise<void>;
   /** The terminal is gone. */
   ended(): void;
 }
 
-/** How long Escape waits for the rest of a sequence that a key may send, milliseconds. */
+/** How long to wait after Escape for the rest of an escape sequence, milliseconds. */
 const ESCAPE_TIME = 50;
 const PASTE_ON = "\x1b[?2004h";
 const PASTE_OFF = "\x1b[?2004l";
-/** Keep the title of the terminal's window, and put it back (XTerm, CSI 22 ; 2 t and 23 ; 2 t). */
+/** Saves the title of the terminal's window, and restores it (XTerm, CSI 22 ; 2 t and 23 ; 2 t). */
 const KEEP_TITLE = "\x1b[22;2t";
 const RESTORE_TITLE = "\x1b[23;2t";
 
@@ -43,13 +43,13 @@ export interface DisplayIo {
   read(buffer: Uint8Array): Promise<number | null>;
   write(bytes: Uint8Array): void;
   setRaw(raw: boolean): void;
-  /** Tells when the terminal has another size; gives back how to stop that. */
+  /** Calls `changed` when the size changes; returns how to stop that. */
   onResize(changed: () => void): () => void;
 }
 
 /**
- * The whole terminal: an alternate screen of which only what changed is drawn, and keys. The
- * terminal's own settings come back with {@linkcode Display.stop}, which may be called at any time.
+ * The whole terminal: an alternate screen, of which only changed lines are drawn, and the keys.
+ * {@linkcode Display.stop} restores the terminal's settings and may be called at any time.
  */
 export class Display {
   readonly #io: DisplayIo;
@@ -67,7 +67,7 @@ export class Display {
   constructor(io: DisplayIo, theme: Theme, events: DisplayEvents) {
     this.#io = io;
     this.#events = events;
-    // Without this the library would look for them in two dozen variables of the environment.
+    // Else the library would look for them in two dozen environment variables.
     setCapabilities({ images: null, trueColor: false, hyperlinks: false });
     this.#tui = new TuiAltScreen(this.#terminal(), true, undefined, { mouse: false });
     this.#tui.setLayoutRoot(new Screen(io, theme, events));
@@ -75,7 +75,7 @@ export class Display {
     this.#input.on("paste", (text) => this.#press({ name: "paste", text }));
   }
 
-  /** Takes the terminal. */
+  /** Switches to the alternate screen and raw mode. */
   start(): void {
     if (this.#on) return;
     this.#on = true;
@@ -86,7 +86,7 @@ export class Display {
     if (!this.#reading) this.#read();
   }
 
-  /** Gives the terminal back as it was. */
+  /** Restores the terminal. */
   stop(): void {
     if (!this.#on) return;
     this.#on = false;
@@ -98,7 +98,7 @@ export class Display {
     }
   }
 
-  /** Gives the terminal to `work`, and takes it again. To be called while a key is handled. */
+  /** Restores the terminal while `work` runs. Call it only while a key is handled. */
   async lend<T>(work: () => T | Promise<T>): Promise<T> {
     this.stop();
     try {
@@ -125,12 +125,12 @@ export class Display {
     if (this.#on) this.#write("\x07");
   }
 
-  /** Draws what changed, soon. */
+  /** Schedules a drawing of what changed. */
   refresh(): void {
     if (this.#on) this.#tui.requestRender();
   }
 
-  /** Draws everything. */
+  /** Schedules a drawing of everything. */
   redraw(): void {
     if (this.#on) this.#tui.requestRender(true);
   }
@@ -151,7 +151,7 @@ export class Display {
       }
       if (count === null) return this.#events.ended();
       this.#input.process(this.#decoder.decode(buffer.subarray(0, count), { stream: true }));
-      // Whoever lends the terminal to another program must not take that one's input.
+      // While the terminal is lent to another program, its input is not ours to read.
       while (this.#handling) await this.#handling;
     }
   }
@@ -209,7 +209,7 @@ export class Display {
   }
 }
 
-/** What the program shows, as the library asks for it. */
+/** The frame as the one component of the library's layout. */
 class Screen implements Component {
   constructor(
     readonly io: DisplayIo,
@@ -229,7 +229,7 @@ class Screen implements Component {
   invalidate(): void {}
 }
 
-/** The key that sends `data`; null for what is none. */
+/** The key that sends `data`; null if there is none. */
 export function keyOf(data: string): Key | null {
   switch (data) {
     case "\r":
@@ -245,7 +245,7 @@ export function keyOf(data: string): Key | null {
     case "":
       return null;
   }
-  // Without controls it is typed text.
+  // Without control characters it is typed text.
   if (!/\p{Cc}/u.test(data)) return { name: data, text: data };
   const name = parseKey(data);
   return name === undefined ? null : { name, text: null };
@@ -269,7 +269,7 @@ export function systemDisplay(): DisplayIo {
         try {
           at += Deno.stdout.writeSync(bytes.subarray(at));
         } catch (error) {
-          // Nobody sees it any more; the end of the input tells.
+          // The terminal is gone: the end of the input ends the program.
           if (!(error instanceof Deno.errors.WouldBlock)) return;
           Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
         }
@@ -279,7 +279,7 @@ export function systemDisplay(): DisplayIo {
       try {
         Deno.stdin.setRaw(raw);
       } catch {
-        // There is no terminal any more whose settings could matter.
+        // The terminal is gone.
       }
     },
     onResize: (changed) => {

@@ -17,7 +17,7 @@ export type Look =
   | "quote"
   | "quote-deep";
 
-/** Text of one look. It is safe to print: what others wrote went through `printable`. */
+/** Text of one look, safe to print: what others wrote went through `printable`. */
 export interface Span {
   readonly text: string;
   readonly look: Look;
@@ -75,21 +75,21 @@ export function fill(spans: Line, columns: number, look: Look = "plain"): Line {
   return out;
 }
 
-/** `left`, and `right` at the other end; `right` is left out where there is no room for it. */
+/** `left`, and `right` aligned to the right end, without `right` where there is no room for it. */
 export function spread(left: Line, right: Line, columns: number, look: Look = "plain"): Line {
   const width = widthOf(right);
   if (width === 0 || width > columns) return fill(left, columns, look);
   return [...fill(left, columns - width, look), ...right];
 }
 
-/** `text` in exactly `columns`, its end at the right. */
+/** `text` aligned to the right in exactly `columns`. */
 export function right(text: string, columns: number): string {
   const cut = fit(text, columns);
   return " ".repeat(Math.max(0, columns - displayWidth(cut))) + cut;
 }
 
-/** `spans` as the line that the cursor is on; what is strong stays so. */
-export function chosen(spans: Line): Line {
+/** `spans` in the look of the line with the cursor; what is strong stays strong. */
+export function highlighted(spans: Line): Line {
   return spans.map(({ text, look }) => {
     return { text, look: look === "strong" ? "cursor-strong" : "cursor" };
   });
@@ -100,7 +100,7 @@ export function lineText(spans: Line): string {
   return spans.map(({ text }) => text).join("");
 }
 
-/** The text of a line up to and from a column. */
+/** A line split at a column. */
 export function splitAt(spans: Line, column: number): [Line, Line] {
   const before: Span[] = [];
   const after: Span[] = [];
@@ -128,7 +128,7 @@ export function splitAt(spans: Line, column: number): [Line, Line] {
   return [before, after];
 }
 
-/** `spans` with the look of what is between these positions in their text changed. */
+/** `spans` with another look between two positions in their text, UTF-16 units. */
 export function marked(spans: Line, from: number, to: number, look: Look): Line {
   const out: Span[] = [];
   let at = 0;

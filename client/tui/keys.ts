@@ -1,6 +1,6 @@
 import { defined } from "../../crypto/defined.ts";
 
-/** Where keys are pressed: what they mean depends on it. */
+/** The screen that a key is pressed on. */
 export type Mode =
   | "list"
   | "reader"
@@ -12,7 +12,7 @@ export type Mode =
   | "verify"
   | "help";
 
-/** What a key makes the program do. */
+/** What a key does. */
 export type Action =
   | "accept"
   | "archive"
@@ -77,13 +77,13 @@ export type Action =
   | "up"
   | "verify";
 
-/** One line of the table: keys, what they do, and how the help says it. */
+/** One row of the table: keys, what they do, and what the help says. */
 export interface Binding {
   /** Names of keys. */
   readonly keys: readonly string[];
   readonly action: Action;
   readonly help: string;
-  /** A word for the line of hints; none to leave it out. */
+  /** A word for the line of hints; without one it is not in that line. */
   readonly hint?: string;
 }
 
@@ -115,7 +115,7 @@ const ANSWERING: readonly Binding[] = [
   bind("m", "compose", "write a message", "write"),
 ];
 
-const SORTING: readonly Binding[] = [
+const ORGANIZING: readonly Binding[] = [
   bind("d, delete", "delete", "delete: to Trash; in Trash, Drafts and Outbox for good", "delete"),
   bind("u", "undelete", "take back what was moved or deleted just now; else back to the inbox"),
   bind("a", "archive", "archive", "archive"),
@@ -124,12 +124,12 @@ const SORTING: readonly Binding[] = [
   bind("N", "unread", "mark as new, or as read"),
 ];
 
-/** The keys of every screen. The help is made of this table, and so is what the keys do. */
+/** The keys of every screen: both the help and what keys do come from this table. */
 export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
   list: [
     bind("enter, right", "open", "read the message, go on with the draft", "read"),
     ...ANSWERING,
-    ...SORTING,
+    ...ORGANIZING,
     ...MOVING,
     bind("tab", "next-unread", "to the next new message"),
     bind("t", "tag", "tag or untag: what follows is done to all that are tagged"),
@@ -168,7 +168,7 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
     bind(",", "find-previous", ""),
     bind("h", "headers", "show all headers, or the usual ones"),
     bind("T", "quotes", "fold quoted text, or show it"),
-    ...SORTING,
+    ...ORGANIZING,
     bind("t", "trust", "show both keys of a sender whose key has changed, and accept the new one"),
     bind("C", "contacts", "show contacts"),
     ...ALWAYS,

@@ -1,6 +1,6 @@
 import { displayWidth, graphemes, printable } from "../../cli/printable.ts";
 
-/** One line that is being typed. */
+/** One line of input. */
 export interface LineInput {
   readonly text: string;
   /** Position of the cursor in `text`, between two characters. */
@@ -14,7 +14,7 @@ export function inputOf(text: string): LineInput {
   return { text, at: text.length };
 }
 
-/** What is typed or pasted, on one line. */
+/** The line after `typed` was typed or pasted, its line ends as spaces. */
 export function insert(input: LineInput, typed: string): LineInput {
   const text = cleaned(typed).replace(/\s*\n\s*/g, " ");
   return {
@@ -23,10 +23,10 @@ export function insert(input: LineInput, typed: string): LineInput {
   };
 }
 
-/** Text of one's own, without what would move a terminal's cursor. */
+/** Typed text with LF for line ends, and without control characters. */
 export function cleaned(text: string): string {
   return text.replaceAll("\r\n", "\n").replaceAll("\r", "\n")
-    // deno-lint-ignore no-control-regex -- these are what is to go
+    // deno-lint-ignore no-control-regex -- these are removed
     .replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");
 }
 
@@ -75,12 +75,12 @@ function cut(text: string, from: number, to: number): LineInput {
   return { text: text.slice(0, from) + text.slice(to), at: from };
 }
 
-/** Code units that one character has at the most: a longer one is cut. */
+/** Longest character, UTF-16 units: a longer cluster counts as several. */
 const MAX_CHARACTER = 256;
 
 /** The beginning of the character before `at`. */
 export function before(text: string, at: number): number {
-  // Nothing before a space belongs to a character after it.
+  // A space begins a new character.
   const near = Math.max(0, at - MAX_CHARACTER);
   const space = text.lastIndexOf(" ", at - 1);
   const from = space >= near ? space : wholeCharacter(text, near);
@@ -89,7 +89,7 @@ export function before(text: string, at: number): number {
   return at - last;
 }
 
-/** `at`, or the beginning of the surrogate pair that it would part. */
+/** `at`, moved to the beginning of a surrogate pair that it would split. */
 function wholeCharacter(text: string, at: number): number {
   return at > 0 && /^[\udc00-\udfff]/.test(text.charAt(at)) ? at - 1 : at;
 }
@@ -108,7 +108,7 @@ export function wordAfter(text: string, at: number): number {
   return at + (/^[\s;,/]*[^\s;,/]*/u.exec(text.slice(at))?.[0].length ?? 0);
 }
 
-/** A character as it is shown while it is edited, one column at least where it can be seen. */
+/** A character as it is shown while it is edited. */
 export function shownCharacter(grapheme: string): string {
   return grapheme === "\t" ? "→" : printable(grapheme);
 }
@@ -126,7 +126,7 @@ export function window(input: LineInput, columns: number): { text: string; colum
     position += grapheme.length;
   }
   const shown = cells.map(shownCharacter);
-  // As much before the cursor as fits, and then what is after it.
+  // As much before the cursor as fits, then what is after it.
   let first = cursor;
   let column = 0;
   while (first > 0) {

@@ -1,25 +1,25 @@
 import type { Action } from "./keys.ts";
 import { movement } from "./scroller.ts";
 
-/** What is chosen in a list of things that each have a key. */
+/** A list of keys with a cursor. */
 export interface ListModel {
   readonly keys: readonly string[];
-  /** The chosen one; null only if there are none. */
+  /** The key at the cursor; null only if there are none. */
   readonly cursor: string | null;
-  /** The first that is shown. */
+  /** The index of the first row that is shown. */
   readonly top: number;
 }
 
 export const EMPTY_LIST: ListModel = { keys: [], cursor: null, top: 0 };
 
-/** Where the cursor is; -1 if there is nothing. */
+/** The index of the cursor; -1 in an empty list. */
 export function cursorIndex(list: ListModel): number {
   return list.cursor === null ? -1 : list.keys.indexOf(list.cursor);
 }
 
 /**
- * The list with other things in it. The cursor stays on its thing, and if that is gone goes to the
- * one that took its place; what is seen does not jump, unless the beginning was seen.
+ * The list with other keys. The cursor stays on its key; if that is gone, it goes to the one that
+ * took its place. The rows that are shown stay, unless the beginning was shown.
  */
 export function withKeys(list: ListModel, keys: readonly string[]): ListModel {
   const old = cursorIndex(list);
@@ -31,7 +31,7 @@ export function withKeys(list: ListModel, keys: readonly string[]): ListModel {
   return { keys, cursor: keys[index] ?? null, top: Math.max(0, Math.min(top, keys.length - 1)) };
 }
 
-/** The place of the first of what came after the cursor that is still there. */
+/** The index of the first key after the old cursor that is still there. */
 function nearest(list: ListModel, old: number, keys: readonly string[]): number {
   if (old < 0) return 0;
   const there = new Set(keys);
@@ -47,7 +47,7 @@ export function moveBy(list: ListModel, by: number): ListModel {
   return moveTo(list, cursorIndex(list) + by);
 }
 
-/** The list with the cursor at `index`, or as near as can be. */
+/** The list with the cursor at `index`, or at the nearer end. */
 export function moveTo(list: ListModel, index: number): ListModel {
   const at = Math.max(0, Math.min(index, list.keys.length - 1));
   return { ...list, cursor: list.keys[at] ?? null };

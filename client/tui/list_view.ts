@@ -1,5 +1,14 @@
 import { displayWidth, fit } from "../../cli/printable.ts";
-import { chosen, fill, type Line, type Look, right, type Size, type Span, span } from "./frame.ts";
+import {
+  fill,
+  highlighted,
+  type Line,
+  type Look,
+  right,
+  type Size,
+  type Span,
+  span,
+} from "./frame.ts";
 import { type ListModel, scrolled } from "./list_model.ts";
 import { type Row, shortDate, shortSize } from "./rows.ts";
 import type { Signs } from "./signs.ts";
@@ -8,9 +17,9 @@ import type { Signs } from "./signs.ts";
 export interface ListView {
   readonly list: ListModel;
   readonly tagged: ReadonlySet<string>;
-  /** What is known of a key of the list; null while it is being opened. */
+  /** The row of a key; null while its message is being opened. */
   readonly row: (key: string) => Row | null;
-  /** What is shown in the place of an empty list. */
+  /** What to say if the list is empty. */
   readonly empty: string;
   readonly signs: Signs;
   /** Milliseconds since 1970. */
@@ -21,7 +30,7 @@ const DATE = 6;
 const LONG_DATE = 10;
 const SIZE = 5;
 
-/** The lines of a list of messages, and the list as it was scrolled for that. */
+/** The lines of a list of messages, and the list scrolled to the cursor. */
 export function viewList(view: ListView, { columns, rows }: Size): {
   readonly lines: Line[];
   readonly list: ListModel;
@@ -40,7 +49,7 @@ export function viewList(view: ListView, { columns, rows }: Size): {
   };
   const lines = shown.map(({ key, row }, i) => {
     const line = viewRow(row, view, key, columns, { ...widths, when: dates[i] ?? "" });
-    return key === list.cursor ? chosen(line) : line;
+    return key === list.cursor ? highlighted(line) : line;
   });
   return { lines, list };
 }

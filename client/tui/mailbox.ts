@@ -16,12 +16,12 @@ export interface Count {
   readonly unread: number;
 }
 
-/** Messages that are opened at a time while nobody waits for them. */
+/** Messages that are opened at a time in the background. */
 const BATCH = 8;
 
-/** Who is told of the mailbox. */
+/** What a mailbox calls. */
 export interface MailboxEvents {
-  /** Something is to be shown anew. */
+  /** What is shown may have changed. */
   changed(): void;
   /** The server made the mailbox anew since it was seen last. */
   renewed(): void;
@@ -59,7 +59,7 @@ export class Mailbox {
     this.#closed = true;
   }
 
-  /** Another number whenever there are other messages, or others flags or folders of them. */
+  /** A number that changes with every change of messages, flags or folders. */
   get version(): number {
     return this.#version;
   }
@@ -84,18 +84,18 @@ export class Mailbox {
     return { total: entries.length, unread };
   }
 
-  /** A message as far as it was opened; null if it was not yet. */
+  /** A message, if it was opened already. */
   item(uid: number): Item | null {
     return this.#items.get(uid) ?? null;
   }
 
-  /** Says which messages are seen now: they are opened before all others. */
+  /** Has messages opened before all others: those on the screen. */
   want(uids: readonly number[]): void {
     this.#wanted = uids.filter((uid) => !this.#items.has(uid));
     if (this.#wanted.length > 0) this.#work();
   }
 
-  /** A message, opened now if it was not. */
+  /** A message, opened now if necessary; null if it is gone. */
   async open(uid: number): Promise<Item | null> {
     const known = this.#items.get(uid);
     if (known) return known;
@@ -107,8 +107,8 @@ export class Mailbox {
   }
 
   /**
-   * Asks the server for what is new, and goes on with what is old; gives back the UIDs of what is new.
-   * Throws what that throws.
+   * Asks the server for what is new, and fetches older pages in the background. Returns the UIDs of
+   * what is new. Throws what {@linkcode Mail.sync} throws.
    */
   async sync(): Promise<readonly number[]> {
     const { fresh, renewed } = await this.#alone(() => this.#mail.sync());
@@ -122,7 +122,7 @@ export class Mailbox {
     return fresh;
   }
 
-  /** Opens again what did not open because of a key: that may be accepted by now. */
+  /** Tries again to open what did not open because of a key, which may be accepted by now. */
   reopen(): void {
     for (const [uid, { keyChangedOf }] of this.#items) {
       if (keyChangedOf !== null) this.#items.delete(uid);
@@ -131,12 +131,12 @@ export class Mailbox {
     this.#work();
   }
 
-  /** Takes over what others of this program have changed in the cache. */
+  /** Takes over what changed in the cache. */
   reload(): void {
     this.#reload();
   }
 
-  /** Sets and clears flags, and moves. What is shown changes at once. */
+  /** Sets and clears flags, and moves to `folder` if that is given. */
   async flag(
     uids: readonly number[],
     set: readonly Flag[],
@@ -152,7 +152,7 @@ export class Mailbox {
     this.#reload();
   }
 
-  /** Takes over what the cache has now. */
+  /** Reads the entries of the cache again. */
   #reload(): void {
     this.#entries = this.#mail.cache.ids().map(({ uid, folder, flags }) => ({
       uid,
@@ -195,7 +195,7 @@ export class Mailbox {
     if (!this.#closed) this.#events.changed();
   }
 
-  /** Does the next piece of what is to be done; false when there is none. */
+  /** Does the next piece of work; false when there is none. */
   async #step(): Promise<boolean> {
     const wanted = this.#wanted;
     this.#wanted = [];
@@ -221,12 +221,12 @@ export class Mailbox {
   async #openAll(uids: readonly number[]): Promise<boolean> {
     const found = await Promise.all(uids.map((uid) => {
       return this.open(uid).catch((error) => {
-        // The message was removed meanwhile, or the disk is full: that one stays closed.
+        // The message was removed meanwhile, or the disk is full: it stays unopened.
         if (isSealpostError(error, "connection-lost", "internal")) throw error;
         return null;
       });
     }));
-    // A key may have to be waited for; the screen must not.
+    // Lets keys be read and the screen be drawn.
     await new Promise((resolve) => setTimeout(resolve, 0));
     return found.length > 0;
   }

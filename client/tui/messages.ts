@@ -12,7 +12,7 @@ const FOLDER_NAMES: Readonly<Record<BuiltInFolder, string>> = {
   drafts: "Drafts",
 };
 
-/** What a list can show: a folder of the mailbox, or what is only on this disk. */
+/** A folder of the mailbox, or one that is only on this disk. */
 export type ListFolder = BuiltInFolder | "outbox";
 
 /** All of them, in the order of their numbers on the keyboard. */
@@ -25,25 +25,29 @@ export const LIST_FOLDERS: readonly ListFolder[] = [
   "outbox",
 ];
 
-/** How a folder is called on the screen. */
+/** The name of a folder on the screen. */
 export function folderName(folder: ListFolder | Folder): string {
   if (typeof folder === "number") return `folder ${folder}`;
   return folder === "outbox" ? "Outbox" : FOLDER_NAMES[folder];
 }
 
-/** What is done to messages by {@linkcode sort}. */
-const SORTS: readonly Action[] = ["archive", "delete", "undelete", "move", "flag", "unread"];
+/** The actions of {@linkcode organize}. */
+const ORGANIZING: readonly Action[] = ["archive", "delete", "undelete", "move", "flag", "unread"];
 
-/** Whether an action sorts messages. */
-export function sorts(action: Action): boolean {
-  return SORTS.includes(action);
+/** Whether an action archives, deletes, moves, flags or marks messages. */
+export function organizes(action: Action): boolean {
+  return ORGANIZING.includes(action);
 }
 
 /**
- * Archives, deletes, moves, flags or marks messages. False if the person left the question. Throws
- * what the server refuses.
+ * Archives, deletes, moves, flags or marks messages, or takes that back. False if
+ * nothing was done. Throws what the server refuses.
  */
-export async function sort(host: Host, action: Action, items: readonly Item[]): Promise<boolean> {
+export async function organize(
+  host: Host,
+  action: Action,
+  items: readonly Item[],
+): Promise<boolean> {
   if (action === "undelete" && host.lastMove) return await undo(host, host.lastMove);
   if (items.length === 0) return false;
   const all = (flag: Flag) => items.every(({ entry }) => entry.flags.includes(flag));

@@ -8,17 +8,17 @@ export interface Header {
   readonly look?: Look;
 }
 
-/** What a reader shows. All of it is printable. */
+/** What a reader shows; all of it is safe to print. */
 export interface ReaderContent {
   readonly headers: readonly Header[];
   readonly text: string;
-  /** What is said below the text: what is attached, what was left out. */
+  /** Notes below the text: attachments, what was left out. */
   readonly notes: readonly string[];
 }
 
-/** Quoted lines from which a quotation is folded. */
+/** From how many lines a quotation can be folded. */
 const LONG_QUOTE = 4;
-/** Text is not set wider than this: long lines are hard to read. */
+/** Widest text, columns: longer lines are hard to read. */
 const MEASURE = 100;
 
 /** The lines of a message in `columns`. */
@@ -52,14 +52,13 @@ export function layOut(reading: ReaderContent, columns: number, foldQuotes: bool
   return out.map((line) => fill(line, columns));
 }
 
-/** The lines of a text in runs of the same depth of quotation. */
+/** The lines of a text in groups of the same depth of quotation. */
 function quotations(lines: readonly string[]): { depth: number; lines: string[] }[] {
   const out: { depth: number; lines: string[] }[] = [];
   for (const text of lines) {
     const marks = /^(?: ?>)+/.exec(text)?.[0] ?? "";
     const depth = marks.replaceAll(" ", "").length;
     const last = out.at(-1);
-    // Folded together, whatever the depth.
     if (last && (last.depth === depth)) last.lines.push(text);
     else out.push({ depth, lines: [text] });
   }

@@ -9,7 +9,7 @@ export interface Row {
   readonly flagged: boolean;
   /** The sender, or where the reader is the sender, the recipients. */
   readonly who: string;
-  /** What is known of the key of the sender, or of those it was sent to. */
+  /** How far the key of the sender, or of the recipients, is trusted. */
   readonly trust: Trust;
   readonly subject: string;
   /** Milliseconds since 1970; null if there is none. */
@@ -23,10 +23,10 @@ export interface Row {
   readonly broken: boolean;
 }
 
-/** What is known of a key. */
+/** How far a key is trusted. */
 export type Trust = "verified" | "changed" | "unknown";
 
-/** Who is reading, and what of the others' keys: `fp` is that in the message, in base64. */
+/** Who reads, and how far they trust the key `fp`, in base64, as that of `name`. */
 export interface Reading {
   readonly me: string;
   readonly trust: (name: string, fp: string) => Trust;
@@ -68,7 +68,7 @@ export function rowOf(item: Item, { me, trust }: Reading): Row {
   };
 }
 
-/** The worst that is known of several keys. */
+/** The least trust of several keys. */
 function least(all: readonly Trust[]): Trust {
   if (all.includes("changed")) return "changed";
   return all.length === 0 || all.includes("unknown") ? "unknown" : "verified";

@@ -17,32 +17,32 @@ export interface Shown {
 /** One of the screens of the program. */
 export interface Screen {
   readonly mode: Mode;
-  /** Where one is, for the bar at the top. */
+  /** The name of the screen, for the bar at the top. */
   where(): string;
-  /** Lays the screen out. It is called whenever something may have changed. */
+  /** Lays the screen out. Called whenever something may have changed. */
   show(size: Size): Shown;
-  /** Does what a key of the table says. */
+  /** Does an action of the key table. */
   act(action: Action): void | Promise<void>;
-  /** Takes a key before the table is asked; false if it is not for it. */
-  take?(key: Key): boolean;
+  /** Handles a key before the key table; false if it does not. */
+  handleKey?(key: Key): boolean;
   /** The mailbox has changed. */
   changed?(): void;
-  /** Keeps what must not be lost, when the program is ended from outside. */
-  rescue?(): Promise<void>;
-  /** The screen is left for good. */
+  /** Saves what the person has written, when the program is ended from outside. */
+  saveWork?(): Promise<void>;
+  /** The person has left the screen. */
   close?(): Promise<void> | void;
 }
 
-/** How a line is asked for. */
+/** How to ask for a line. */
 export interface InputOptions {
   readonly value?: string;
-  /** Whether what is typed is not shown. */
+  /** Whether to hide what is typed. */
   readonly hidden?: boolean;
-  /** Completes what was typed: the text with as much more as is sure, and what it could be. */
+  /** Completes what was typed. */
   readonly complete?: (text: string) => Promise<Completed>;
 }
 
-/** A text that was completed. */
+/** A text with as much added as is certain, and what it could become. */
 export interface Completed {
   readonly text: string;
   readonly choices: readonly string[];
@@ -53,37 +53,37 @@ export interface LastMove {
   readonly from: ReadonlyMap<Folder, readonly Item[]>;
 }
 
-/** What screens need of the program around them. */
+/** What screens use of the program around them. */
 export interface Host {
   readonly mail: Mail;
   readonly mailbox: Mailbox;
-  /** Where attachments are saved, and looked for. */
+  /** The folder for attachments. */
   readonly files: string;
   readonly signs: Signs;
   /** The person's editor; null where there is none. */
   readonly tools: Tools | null;
-  /** What was moved by the last action, to be taken back; null if that moved nothing. */
+  /** What the last action has moved; null if it moved nothing. */
   lastMove: LastMove | null;
   /** Draws what changed. */
   refresh(): void;
-  /** Says something in the line at the bottom. */
+  /** Shows a message in the line at the bottom. */
   say(text: string, kind?: "info" | "good" | "error"): void;
-  /** Says what went wrong. */
-  fail(error: unknown): void;
+  /** Shows an error, with what to do. */
+  showError(error: unknown): void;
   open(screen: Screen): void;
   /** Leaves `screen`, which may lie under others. */
   leave(screen: Screen): void;
-  /** The drafts or the outbox have changed. */
-  local(): Promise<void>;
+  /** Reads the drafts and the outbox again. */
+  reloadLocal(): Promise<void>;
   /** Asks for a line; null if the person leaves the question. */
   input(label: string, options?: InputOptions): Promise<string | null>;
   /** Asks a question that one of the letters of `keys` answers; null if the person leaves it. */
   choose(question: string, keys: string): Promise<string | null>;
-  /** Does something that may take long, with its errors told. */
+  /** Runs `work` in the background, and shows its errors. */
   background(work: () => Promise<void>): void;
   /**
-   * Gives the terminal to a program while `work` lasts. Only while the action "editor" is handled:
-   * from then on nobody else reads the keys.
+   * Gives the terminal to another program while `work` runs. Only while the action "editor" is handled:
+   * then nothing else reads keys.
    */
   lend(work: () => Promise<void>): Promise<void>;
   /** Ends the program. */

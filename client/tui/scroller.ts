@@ -1,7 +1,7 @@
 import type { Line } from "./frame.ts";
 import type { Action } from "./keys.ts";
 
-/** What is seen of lines that do not all fit. */
+/** A window onto lines that do not all fit on the screen. */
 export class Scroller {
   #top = 0;
   #rows = 1;
@@ -15,34 +15,34 @@ export class Scroller {
     return lines.slice(this.#top, this.#top + rows);
   }
 
-  /** Back to the beginning. */
+  /** Scrolls to the beginning. */
   reset(): void {
     this.#top = 0;
   }
 
-  /** The first line that is seen. */
+  /** The index of the first visible line. */
   get top(): number {
     return this.#top;
   }
 
-  /** Scrolls so that line `row` is seen, with some lines before it. */
+  /** Scrolls so that line `row` is visible, with some lines before it. */
   reveal(row: number): void {
     if (row >= this.#top && row < this.#top + this.#rows) return;
     this.#top = Math.max(0, row - Math.floor(this.#rows / 3));
   }
 
-  /** Whether the end is seen. */
+  /** Whether the end is visible. */
   get atEnd(): boolean {
     return this.#top + this.#rows >= this.#total;
   }
 
-  /** How much has been seen, for a bar; empty if all fits. */
+  /** The share of the lines up to the last visible one, as a percentage; empty if all fit. */
   get share(): string {
     if (this.#total <= this.#rows) return "";
     return `${Math.floor(100 * Math.min(1, (this.#top + this.#rows) / this.#total))}%`;
   }
 
-  /** Scrolls as an action says; false if that is none that scrolls. */
+  /** Scrolls if `action` does; false if it does not. */
   act(action: Action): boolean {
     const by = movement(action, this.#rows);
     if (by === null) return false;
@@ -51,7 +51,7 @@ export class Scroller {
   }
 }
 
-/** By how many rows an action moves what shows `rows` of them at a time; null if it does not. */
+/** By how many rows an action moves a view of `rows` rows; null if it moves none. */
 export function movement(action: Action, rows: number): number | null {
   switch (action) {
     case "down":

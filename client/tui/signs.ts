@@ -1,8 +1,8 @@
-/** Signs that a list and a header use. */
+/** The signs of lists and headers. */
 export interface Signs {
   readonly verified: string;
   readonly changed: string;
-  /** A name that is nobody's. */
+  /** No user has this name. */
   readonly nobody: string;
   readonly reply: string;
   readonly attachment: string;
@@ -36,7 +36,7 @@ const ASCII: Signs = {
   more: "~",
 };
 
-/** The signs for a terminal that can show more than ASCII, or cannot. */
+/** The signs for a terminal with or without Unicode. */
 export function signsFor(unicode: boolean): Signs {
   return unicode ? UNICODE : ASCII;
 }

@@ -8,11 +8,11 @@ import { systemDisplay } from "./display.ts";
 import { signsFor } from "./signs.ts";
 import { COLOURED, PLAIN } from "./theme.ts";
 
-/** Where the full-screen program works. */
+/** What the full-screen program works with. */
 export interface StartOptions {
   /** Where attachments are saved. */
   readonly files: string;
-  /** Whose mail of which server it is. */
+  /** The name and the server, for the bar at the top. */
   readonly account: string;
   /** The person's editor; null where there is none. */
   readonly tools: Tools | null;
@@ -24,7 +24,7 @@ export interface StartOptions {
 export interface Started extends WholeScreen {
   /** Called when the server says what other sessions did in the mailbox. */
   notice(event: NewsEvent): void;
-  /** Runs until the person ends it. */
+  /** Runs until the person quits. */
   run(): Promise<void>;
 }
 

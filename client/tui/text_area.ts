@@ -2,23 +2,23 @@ import { displayWidth, graphemes } from "../../cli/printable.ts";
 import { after, before, cleaned, shownCharacter, wordAfter, wordBefore } from "./line_input.ts";
 import { type Piece, rewrapPieces, wrapPieces } from "./wrap.ts";
 
-/** A text of several lines that is being written. Every change makes a new one. */
+/** A text of several lines that a person writes. Immutable: every change makes a new one. */
 export interface TextArea {
   readonly lines: readonly string[];
   /** The line of the cursor, and the position within it. */
   readonly row: number;
   readonly at: number;
-  /** The column that the cursor wants when it goes up or down; null for the one it is in. */
+  /** The column to keep while the cursor goes up or down; null for the one it is in. */
   readonly want: number | null;
   /** The first row of the wrapped text that is shown. */
   readonly top: number;
-  /** Earlier states, latest last. */
+  /** Earlier states, for undo, latest last. */
   readonly past: readonly TextArea[];
-  /** What the last change was, so that typing is undone in one piece. */
+  /** The kind of the last change: typing in a row is undone in one piece. */
   readonly last: string;
 }
 
-/** Earlier states that are kept at most, and how many lines these have together, about. */
+/** Most earlier states, and about how many lines they may have together. */
 const MAX_PAST = 200;
 const MAX_PAST_LINES = 4_000_000;
 
@@ -31,7 +31,7 @@ export function textIn(area: TextArea): string {
   return area.lines.join("\n");
 }
 
-/** What is typed or pasted goes in at the cursor. */
+/** The text after `typed` was typed or pasted at the cursor. */
 export function type(area: TextArea, typed: string): TextArea {
   const pieces = cleaned(typed).split("\n");
   const current = area.lines[area.row] ?? "";
@@ -42,7 +42,7 @@ export function type(area: TextArea, typed: string): TextArea {
     : [head + pieces[0], ...pieces.slice(1, -1), (pieces.at(-1) ?? "") + tail];
   const last = pieces.at(-1) ?? "";
   return changed(area, pieces.length === 1 && typed !== " " ? "type" : "", {
-    // Not by a call with so many arguments.
+    // A pasted text may have more lines than a call may have arguments.
     lines: area.lines.slice(0, area.row).concat(inserted, area.lines.slice(area.row + 1)),
     row: area.row + pieces.length - 1,
     at: pieces.length === 1 ? head.length + last.length : last.length,
@@ -176,13 +176,13 @@ interface Layout {
   readonly total: number;
 }
 
-/** Code units from which on a line is wrapped by what it was before it was changed. */
+/** From this length on, UTF-16 units, a changed line is wrapped only where it changed. */
 const LONG = 200;
 
-/** The layout that was asked for last: most of the next one is the same. */
+/** The last layout: most of the next one is the same. */
 let latest: Layout = { columns: 0, lines: [], pieces: [], starts: [], total: 0 };
 
-/** The layout of `lines`. Lines that a change left as they were are not wrapped again. */
+/** The layout of `lines`; only changed lines are wrapped again. */
 function layoutOf(lines: readonly string[], columns: number): Layout {
   if (latest.lines === lines && latest.columns === columns) return latest;
   const old = latest.columns === columns ? latest : { lines: [], pieces: [] };
@@ -214,7 +214,7 @@ function piecesOf({ lines }: TextArea, row: number, columns: number): readonly P
   return layoutOf(lines, columns).pieces[row] ?? [{ start: 0, end: 0 }];
 }
 
-/** Which piece of a wrapped line the position is in: at a break it is the next one. */
+/** The index of the piece that a position is in; at a break, the next one. */
 function indexOfPiece(all: readonly Piece[], at: number): number {
   const found = all.findIndex(({ end }) => at < end);
   return found < 0 ? all.length - 1 : found;
@@ -232,7 +232,7 @@ function positionAt(text: string, piece: Piece, column: number, lastPiece: boole
   for (const grapheme of graphemes(text.slice(piece.start, piece.end))) {
     const wide = displayWidth(shownCharacter(grapheme));
     if (used + wide > column) return at;
-    // Behind the last character of a piece is the beginning of the next one.
+    // The end of a piece is the beginning of the next one.
     if (!lastPiece && at + grapheme.length === piece.end) return at;
     used += wide;
     at += grapheme.length;
@@ -272,16 +272,16 @@ function vertical(area: TextArea, by: number, columns: number): TextArea {
   return { ...area, row, at, want, last: "" };
 }
 
-/** What is seen of a text in `columns` and `rows`, and where its cursor is there. */
+/** The visible part of a text, and where its cursor is in it. */
 export interface AreaView {
   readonly rows: readonly string[];
   readonly cursor: { readonly row: number; readonly column: number };
-  /** The first row that is shown, of how many. */
+  /** The first visible row, and how many there are. */
   readonly top: number;
   readonly total: number;
 }
 
-/** Lays the text out so that the cursor can be seen. */
+/** Lays the text out, scrolled so that the cursor is visible. */
 export function viewArea(area: TextArea, columns: number, rows: number): AreaView {
   const { pieces, starts, total } = layoutOf(area.lines, columns);
   const text = area.lines[area.row] ?? "";
@@ -293,7 +293,7 @@ export function viewArea(area: TextArea, columns: number, rows: number): AreaVie
   if (cursorRow < top) top = cursorRow;
   if (cursorRow >= top + rows) top = cursorRow - rows + 1;
   const shown: string[] = [];
-  // The last line that begins at the first row, or above it.
+  // The line that the first visible row belongs to.
   let line = starts.findLastIndex((start) => start <= top);
   for (let skip = top - (starts[line] ?? 0); shown.length < rows; line++, skip = 0) {
     const text = area.lines[line];

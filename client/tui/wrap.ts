@@ -1,6 +1,6 @@
 import { displayWidth, graphemes, NARROW } from "../../cli/printable.ts";
 
-/** A piece of a line, by positions in its text. */
+/** A piece of a wrapped line: positions in its text, UTF-16 units. */
 export interface Piece {
   readonly start: number;
   readonly end: number;
@@ -8,8 +8,8 @@ export interface Piece {
 
 /**
  * Where a line breaks to fit into `columns`: after spaces where there are any, else within the word.
- * Together the pieces are the whole line; the spaces at the end of a piece may hang out. `show` is
- * what a character looks like where that is not itself; letters of {@linkcode NARROW} always are.
+ * Together the pieces are the whole line; spaces at the end of a piece may exceed the width. `show`
+ * gives the shown form of a character; letters of {@linkcode NARROW} are shown as they are.
  */
 export function wrapPieces(
   text: string,
@@ -28,8 +28,8 @@ export interface Wrapped {
 }
 
 /**
- * As {@linkcode wrapPieces}, for a line that was `before` a change: what that left as it was is not
- * looked at again, so that a key in a long line costs what was changed, not the line.
+ * As {@linkcode wrapPieces}, for a line that was `before` a change. Looks only at the part around the
+ * change, so that the cost of a key does not grow with the length of the line.
  */
 export function rewrapPieces(
   before: Wrapped,
@@ -45,7 +45,7 @@ export function rewrapPieces(
   let tail = 0;
   const rest = Math.min(text.length, old.length) - same;
   while (tail < rest && text[text.length - 1 - tail] === old[old.length - 1 - tail]) tail++;
-  // Where a piece ends depends on the next one, and a character on those around it.
+  // The end of a piece depends on the next one, and a character on its neighbours.
   const changed = before.pieces.findIndex(({ end }) => end + CONTEXT > same);
   const kept = before.pieces.slice(0, Math.max(0, changed - 1));
   const shift = text.length - old.length;
@@ -64,10 +64,10 @@ export function rewrapPieces(
   return pieces;
 }
 
-/** Code units around a change that may belong to the same character. */
+/** UTF-16 units around a change that may belong to the same character. */
 const CONTEXT = 64;
 
-/** The pieces of a line from the beginning of one of them on. */
+/** The pieces of a line from `from` on, where one of them begins. */
 function* wrapFrom(
   text: string,
   from: number,
@@ -76,13 +76,13 @@ function* wrapFrom(
 ): Generator<Piece> {
   let start = from;
   let used = 0;
-  /** Where the line could be broken, and the columns up to there. */
+  /** The last possible break, and the columns up to there. */
   let chance = from;
   let chanceUsed = 0;
   let at = from;
   for (const grapheme of graphemes(text.slice(from))) {
     const wide = displayWidth(show(grapheme));
-    // What is left after a break at a space may still be too long.
+    // The rest after a break may still be too long.
     while (grapheme !== " " && used + wide > width && at > start) {
       const end = chance > start ? chance : at;
       used = chance > start ? used - chanceUsed : 0;
@@ -118,7 +118,7 @@ function wrapNarrow(text: string, width: number): Piece[] {
   return pieces;
 }
 
-/** The lines of `text` in at most `columns`, without the spaces at which they were broken. */
+/** The lines of `text` in at most `columns`, without the spaces at the breaks. */
 export function wrapText(text: string, columns: number): string[] {
   return wrapPieces(text, columns).map(({ start, end }) => {
     const piece = text.slice(start, end);

@@ -8,13 +8,13 @@ import { printable } from "../../../cli/printable.ts";
 import { saveAttachments, type SaveOptions } from "../../mailbox/show.ts";
 import { safeName } from "../../message/attachments.ts";
 import { completePath, pathIn } from "../complete.ts";
-import { chosen, fill, type Line, right, type Size, span } from "../frame.ts";
+import { fill, highlighted, type Line, right, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { EMPTY_LIST, moved, scrolled, withKeys } from "../list_model.ts";
 import type { LoadedMessage } from "../loaded_message.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
 
-/** The attachments of a message, to be saved. */
+/** The list of a message's attachments. */
 export class AttachmentsScreen implements Screen {
   readonly mode = "attachments";
   readonly #host: Host;
@@ -46,7 +46,7 @@ export class AttachmentsScreen implements Screen {
         ...fill([span(` ${right(key, 3)}  `, "dim"), span(one?.name ?? "")], columns - size.length),
         span(size),
       ];
-      return key === cursor ? chosen(line) : line;
+      return key === cursor ? highlighted(line) : line;
     });
     return { lines };
   }
@@ -73,7 +73,7 @@ export class AttachmentsScreen implements Screen {
     }
   }
 
-  /** Saves the attachment at the cursor, where the person says. */
+  /** Asks where to save the attachment at the cursor, and saves it. */
   async save(): Promise<void> {
     const one = this.#source.attachments.find(({ index }) => String(index) === this.#list.cursor);
     if (!one) return;
@@ -94,7 +94,7 @@ export class AttachmentsScreen implements Screen {
     if (saved !== undefined) this.#host.say(`Saved ${printable(saved)}`, "good");
   }
 
-  /** Saves all attachments in one folder; files that are there stay. */
+  /** Asks for a folder, and saves all attachments in it without replacing files. */
   async saveAll(): Promise<void> {
     const count = this.#source.attachments.length;
     const typed = await this.#host.input(`Save ${count === 1 ? "it" : `all ${count}`} in:`, {

@@ -32,7 +32,7 @@ import type { Action } from "../keys.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
 import { ChangedKeyScreen } from "./changed_key.ts";
 
-/** A message that is being written. Every change is on the disk, sealed, a second later. */
+/** The composer. Every change is saved, encrypted, a second later. */
 export class ComposeScreen implements Screen {
   readonly mode = "compose";
   readonly #host: Host;
@@ -40,10 +40,10 @@ export class ComposeScreen implements Screen {
   readonly #original: string;
   #composition: Composition;
   #layout: ComposeLayout | null = null;
-  /** Why names are nobody's, by name as it was typed; null for those that are somebody's. */
+  /** For each name as it was typed: why it is no user's; null if it is one. */
   readonly #checked = new Map<string, string | null>();
   #sending = false;
-  /** The sizes of attachments of a draft are looked at once. */
+  /** Resolves when the sizes of the attached files are known. */
   #looked: Promise<void> | null = null;
 
   constructor(host: Host, draft: Draft = emptyDraft()) {
@@ -70,13 +70,13 @@ export class ComposeScreen implements Screen {
     return { lines, cursor };
   }
 
-  take(key: Key): boolean {
+  handleKey(key: Key): boolean {
     const { name, text } = key;
     if (text !== null && this.#composition.focus !== "attachments") {
       this.#set(typed(this.#composition, text));
       return true;
     }
-    // In the text, what these keys do elsewhere is done by others.
+    // Actions of the composer, which edit text elsewhere.
     if (["ctrl+c", "ctrl+g", "ctrl+l", "ctrl+o", "ctrl+t", "ctrl+x", "ctrl+z"].includes(name)) {
       return false;
     }
@@ -106,7 +106,7 @@ export class ComposeScreen implements Screen {
     }
   }
 
-  async rescue(): Promise<void> {
+  async saveWork(): Promise<void> {
     if (this.#worthKeeping()) await this.#autosaved.save();
   }
 
@@ -140,7 +140,7 @@ export class ComposeScreen implements Screen {
     });
   }
 
-  /** Why the first of `names` that is nobody's is so; null if there is none, as far as is known. */
+  /** Why the first of `names` that is no user's is not; null if all are users, as far as is known. */
   async #firstWrong(names: readonly string[]): Promise<string | null> {
     for (const name of names) {
       if (!this.#checked.has(name)) this.#checked.set(name, await this.#whyNobody(name));
@@ -158,18 +158,18 @@ export class ComposeScreen implements Screen {
       return null;
     } catch (error) {
       if (isSealpostError(error, "no-such-user", "no-key")) return error.message;
-      // What the server could not be asked now is asked when the message is sent.
+      // The server cannot be asked now; it is asked when the message is sent.
       if (isSealpostError(error)) return null;
       throw error;
     }
   }
 
-  /** Whether there is anything in it that was not there when it was opened. */
+  /** Whether the person has changed anything. */
   #worthKeeping(): boolean {
     return JSON.stringify(contentOf(this.#composition)) !== this.#original;
   }
 
-  /** In a list of names, completes; anywhere else, and where there is nothing to complete, goes on. */
+  /** In a list of names, completes; in the text, indents; else goes to the next field. */
   #tab(): void {
     const { focus, fields } = this.#composition;
     if (namesField(focus)) {
@@ -224,7 +224,7 @@ export class ComposeScreen implements Screen {
         });
         this.#composition = { ...this.#composition, attachments };
       } catch (error) {
-        this.#host.fail(error);
+        this.#host.showError(error);
       }
     }
     this.#host.refresh();
@@ -307,7 +307,7 @@ export class ComposeScreen implements Screen {
   }
 
   async #send(): Promise<void> {
-    // While the first one asks the server, a second ^X must not send it too.
+    // A second ^X while the first one asks the server must not send twice.
     if (this.#sending) return;
     this.#sending = true;
     try {
@@ -316,7 +316,7 @@ export class ComposeScreen implements Screen {
       if (!await this.#fit(written)) return;
       this.#autosaved.set(written);
       const draft = { ...this.#autosaved.draft };
-      // From here on the message is safe whatever happens.
+      // From here on the message is safe.
       await this.#autosaved.save();
       this.#host.leave(this);
       const to = [...written.to, ...written.cc, ...written.bcc].join(", ");
@@ -327,7 +327,7 @@ export class ComposeScreen implements Screen {
     }
   }
 
-  /** Whether the message is fit to be sent; if not, the person was told, or asked. */
+  /** Whether the message can be sent; if not, says why. */
   async #fit(written: DraftContent): Promise<boolean> {
     if (!await this.#recipientsFit(written)) return false;
     checkLimits(written);
@@ -345,7 +345,7 @@ export class ComposeScreen implements Screen {
     return await this.#host.choose(question, "yn") === "y";
   }
 
-  /** Whether all recipients can be sent to; if not, the cursor is where one of them cannot. */
+  /** Whether all recipients can be sent to; if not, puts the cursor on one who cannot. */
   async #recipientsFit(written: DraftContent): Promise<boolean> {
     const { mail } = this.#host;
     const names = [...written.to, ...written.cc, ...written.bcc];
@@ -354,7 +354,7 @@ export class ComposeScreen implements Screen {
       this.#host.say("Whom is it for? Write a name after To.", "error");
       return false;
     }
-    // Who was nobody a minute ago may be somebody now.
+    // An account may have been made meanwhile.
     for (const name of names) if (this.#checked.get(name)) this.#checked.delete(name);
     const wrong = await this.#firstWrong(names);
     if (wrong !== null) {
@@ -366,7 +366,7 @@ export class ComposeScreen implements Screen {
     }
     const users = [...new Set(names.map((name) => mail.recipientName(name)))];
     const others = users.filter((name) => name !== mail.name);
-    // A key that has changed is learned of here, where something can be done about it.
+    // Learns of changed keys here, where the person can decide on them.
     if (mail.connection.online) await mail.people.offered(others);
     const changed = others.find((name) => {
       const pin = mail.people.pins.get(name);
@@ -387,11 +387,11 @@ export class ComposeScreen implements Screen {
   }
 }
 
-/** Sends a draft while other things are done; what fails leaves it among the drafts. */
+/** Sends a draft in the background; if that fails, it stays among the drafts. */
 async function send(host: Host, draft: Draft, to: string): Promise<void> {
   try {
     const { waits } = await sendDraft(host.mail, draft, { note: (line) => host.say(line) });
-    // That it answers another message is marked at that one.
+    // The answered message has its mark now.
     host.mailbox.reload();
     if (waits?.code === "key-unconfirmed") host.say(printable(waits.message), "error");
     else if (waits) {
@@ -400,7 +400,7 @@ async function send(host: Host, draft: Draft, to: string): Promise<void> {
   } catch (error) {
     if (!isSealpostError(error)) throw error;
     const kept = await host.mail.drafts.load(draft.id).then(() => true, () => false);
-    host.fail(
+    host.showError(
       new SealpostError(
         error.code,
         kept ? `${error.message}. The message is in Drafts (5)` : error.message,
@@ -408,6 +408,6 @@ async function send(host: Host, draft: Draft, to: string): Promise<void> {
       ),
     );
   } finally {
-    await host.local();
+    await host.reloadLocal();
   }
 }

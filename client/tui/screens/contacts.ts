@@ -2,7 +2,7 @@ import { formatTime } from "../../../cli/format.ts";
 import { formatFingerprint } from "../../../crypto/identity.ts";
 import { emptyDraft } from "../../state/drafts.ts";
 import { verification } from "../../trust/verification.ts";
-import { chosen, fill, type Line, type Size, span } from "../frame.ts";
+import { fill, highlighted, type Line, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { EMPTY_LIST, moved, scrolled, withKeys } from "../list_model.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
@@ -10,14 +10,14 @@ import { ChangedKeyScreen } from "./changed_key.ts";
 import { ComposeScreen } from "./compose.ts";
 import { VerifyScreen } from "./verify.ts";
 
-/** The people whose keys are known, and how far these were verified. */
+/** The contacts, and how far their keys were verified. */
 export class ContactsScreen implements Screen {
   readonly mode = "contacts";
   readonly #host: Host;
   #list = EMPTY_LIST;
   #rows = 1;
 
-  /** `name`: at whom the cursor is. */
+  /** `name`: where the cursor is at first. */
   constructor(host: Host, name?: string) {
     this.#host = host;
     this.#list = withKeys(
@@ -55,7 +55,7 @@ export class ContactsScreen implements Screen {
         span(name.padEnd(20), verified ? "plain" : "strong"),
         span(` ${words}`, mark === "!" ? "bad" : verified ? "good" : "dim"),
       ], columns);
-      return name === cursor ? chosen(line) : line;
+      return name === cursor ? highlighted(line) : line;
     });
     return { lines: [...lines, ...below > 0 ? this.#details(columns, rows - lines.length) : []] };
   }
@@ -84,7 +84,7 @@ export class ContactsScreen implements Screen {
     }
   }
 
-  /** What is known of the contact at the cursor, at the bottom of the screen. */
+  /** The key of the contact at the cursor, for the bottom of the screen. */
   #details(columns: number, room: number): Line[] {
     const pin = this.#list.cursor === null
       ? null

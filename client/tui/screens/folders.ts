@@ -1,4 +1,4 @@
-import { chosen, fill, type Line, right, type Size, span } from "../frame.ts";
+import { fill, highlighted, type Line, right, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { EMPTY_LIST, moved, withKeys } from "../list_model.ts";
 import { folderName, LIST_FOLDERS, type ListFolder } from "../messages.ts";
@@ -22,7 +22,7 @@ export class FoldersScreen implements Screen {
     this.#host = host;
     this.#chooser = chooser;
     this.#list = { ...withKeys(EMPTY_LIST, LIST_FOLDERS), cursor: chooser.folder };
-    host.background(() => host.local());
+    host.background(() => host.reloadLocal());
   }
 
   where(): string {
@@ -38,7 +38,7 @@ export class FoldersScreen implements Screen {
         span(right(String(total), 8)),
         span(unread > 0 ? `  ${unread} new` : "", "accent"),
       ], columns);
-      return folder === this.#list.cursor ? chosen(line) : line;
+      return folder === this.#list.cursor ? highlighted(line) : line;
     });
     return { lines };
   }

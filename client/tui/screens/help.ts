@@ -16,10 +16,10 @@ const TITLES: Readonly<Record<Mode, string>> = {
   help: "This help",
 };
 
-/** Columns of the keys, with what is before and after them. */
+/** Columns for the keys, with their margins. */
 const KEYS_WIDTH = 22;
 
-/** The help on the keys: those of the screen it was called from first. */
+/** The help on the keys, first on those of `mode`. */
 export function helpLines(mode: Mode, columns: number): Line[] {
   const modes: Mode[] = [
     "list",

@@ -9,7 +9,7 @@ import type { Action } from "../keys.ts";
 import { cursorIndex, EMPTY_LIST, moveBy, moved, withKeys } from "../list_model.ts";
 import { viewList } from "../list_view.ts";
 import { LoadedMessage } from "../loaded_message.ts";
-import { folderName, LIST_FOLDERS, type ListFolder, sort, sorts } from "../messages.ts";
+import { folderName, LIST_FOLDERS, type ListFolder, organize, organizes } from "../messages.ts";
 import { type Row, rowOf, type Trust } from "../rows.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
 import { AttachmentsScreen } from "./attachments.ts";
@@ -18,11 +18,11 @@ import { ContactsScreen } from "./contacts.ts";
 import { type FolderChooser, FoldersScreen } from "./folders.ts";
 import { answer, type Answering, type MessageCursor, ReaderScreen } from "./reader.ts";
 
-/** Columns from which the folders stand beside the list, and what they take. */
+/** From how many columns the folders are shown beside the list, and how many these take. */
 const WIDE = 110;
 const SIDE = 22;
 
-/** Messages that one search shows. */
+/** Most messages that one search shows. */
 const MAX_FOUND = 10_000;
 
 /** A message of the outbox. */
@@ -31,7 +31,7 @@ interface Unsent {
   readonly refused: boolean;
 }
 
-/** The messages of one folder, or those that were found, or drafts, or what waits to be sent. */
+/** The messages of one folder or of a search, the drafts, or the outbox. */
 export class ListScreen implements Screen, MessageCursor, FolderChooser {
   readonly mode = "list";
   readonly #host: Host;
@@ -106,8 +106,8 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
     if (this.#version !== this.#host.mailbox.version) this.#update();
   }
 
-  /** Reads anew what is only on this disk. */
-  async local(): Promise<void> {
+  /** Reads the drafts and the outbox again. */
+  async reloadLocal(): Promise<void> {
     this.#drafts = (await this.#host.mail.drafts.list()).drafts;
     this.#outbox = await this.#host.mail.unsent();
     this.#update();
@@ -128,7 +128,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
     const cursor = this.#cursors.get(folder) ?? null;
     this.#list = { keys: [], cursor, top: 0 };
     this.#update();
-    this.#host.background(() => this.local());
+    this.#host.background(() => this.reloadLocal());
   }
 
   act(action: Action): void | Promise<void> {
@@ -137,7 +137,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
       this.#list = list;
       return;
     }
-    if (sorts(action)) return this.#sort(action);
+    if (organizes(action)) return this.#organize(action);
     switch (action) {
       case "open":
         return this.#open();
@@ -196,7 +196,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
     return null;
   }
 
-  /** The message at the cursor, opened if it opens. */
+  /** The message at the cursor; null if there is none. */
   async current(): Promise<Item | null> {
     const uid = this.#list.cursor === null ? null : uidOf(this.#list.cursor);
     return uid === null ? null : await this.#host.mailbox.open(uid);
@@ -303,7 +303,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
   }
 
   /** The tagged messages, or the one at the cursor. */
-  async #chosen(): Promise<Item[]> {
+  async #selected(): Promise<Item[]> {
     const keys = this.#tagged.size > 0
       ? this.#list.keys.filter((key) => this.#tagged.has(key))
       : this.#list.cursor === null
@@ -318,7 +318,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
     return items;
   }
 
-  async #sort(action: Action): Promise<void> {
+  async #organize(action: Action): Promise<void> {
     const key = this.#list.cursor;
     if (action === "delete" && key?.startsWith("d")) return await this.#discard(key.slice(1));
     if (key?.startsWith("o")) {
@@ -326,8 +326,8 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
       return this.#host.say("A message that waits can be thrown away with d, and no more.");
     }
     const undone = action === "undelete" ? this.#host.lastMove : null;
-    const items = undone ? [] : await this.#chosen();
-    if (!await sort(this.#host, action, items)) return;
+    const items = undone ? [] : await this.#selected();
+    if (!await organize(this.#host, action, items)) return;
     this.#tagged.clear();
     const back = undone && [...undone.from.values()].flat()[0];
     const restored = back && `m${back.entry.uid}`;
@@ -339,7 +339,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
   async #discard(id: string): Promise<void> {
     if (await this.#host.choose("Throw this draft away? (y/n)", "yn") !== "y") return;
     await this.#host.mail.drafts.remove(id);
-    await this.local();
+    await this.reloadLocal();
     this.#host.say("The draft is gone.");
   }
 
@@ -347,7 +347,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
     const question = "Throw this message away for good, without sending it? (y/n)";
     if (await this.#host.choose(question, "yn") !== "y") return;
     await this.#host.mail.discardUnsent(id);
-    await this.local();
+    await this.reloadLocal();
     this.#host.say("The message is gone; it will not be sent.");
   }
 
@@ -422,7 +422,7 @@ function uidOf(key: string): number | null {
   return key.startsWith("m") ? Number(key.slice(1)) : null;
 }
 
-/** What is known of keys. */
+/** How far a key, in base64, is trusted as that of a name. */
 export function trustIn({ mail }: Host): (name: string, fp: string) => Trust {
   return (name, fp) => {
     const { verified, mark } = mail.people.verification(name, fromBase64(fp));
@@ -461,7 +461,7 @@ function whyOf(unsent: Unsent | undefined): string {
   return why ? `(${printable(why)})` : "";
 }
 
-/** A message that waits is sealed: only what the server is to know of it is shown. */
+/** A waiting message is sealed: only what the server will see of it is shown. */
 function outboxRow({ waiting, refused }: Unsent, me: string): Row {
   const { id, size, recipients } = waiting.request;
   const to = recipients.map(({ name }) => name).filter((name) => name !== me);

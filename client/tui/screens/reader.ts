@@ -10,7 +10,7 @@ import { findIn, type Match } from "../find.ts";
 import { fill, type Line, marked, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { LoadedMessage } from "../loaded_message.ts";
-import { sort, sorts } from "../messages.ts";
+import { organize, organizes } from "../messages.ts";
 import { type Header, layOut } from "../reader_view.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
 import { Scroller } from "../scroller.ts";
@@ -53,6 +53,7 @@ export async function answer(
   host.open(new ComposeScreen(host, draft));
 }
 
+/** A message laid out: for what, its lines, and where the words were found. */
 interface Laid {
   readonly for: string;
   readonly lines: Line[];
@@ -68,11 +69,11 @@ export class ReaderScreen implements Screen {
   #message: LoadedMessage;
   #allHeaders = false;
   #fold = false;
-  /** The lines as they were laid out last, for what, and where in them the words were found. */
+  /** The last layout. */
   #laid: Laid | null = null;
-  /** What is looked for; empty for nothing. */
+  /** The words to find; empty for none. */
   #words = "";
-  /** Which of the places it is found at is shown; null if none is. */
+  /** The match that is highlighted; null if none is. */
   #match: Match | null = null;
 
   constructor(host: Host, list: MessageCursor, item: Item) {
@@ -121,7 +122,7 @@ export class ReaderScreen implements Screen {
 
   act(action: Action): void | Promise<void> {
     if (this.#scroller.act(action)) return;
-    if (sorts(action)) return this.#sort(action);
+    if (organizes(action)) return this.#organize(action);
     switch (action) {
       case "back":
         return this.#host.leave(this);
@@ -179,19 +180,19 @@ export class ReaderScreen implements Screen {
     this.#host.refresh();
   }
 
-  async #sort(action: Action): Promise<void> {
+  async #organize(action: Action): Promise<void> {
     const { item } = this.#message;
     const { folder, uid } = item.entry;
-    if (!await sort(this.#host, action, [item])) return;
+    if (!await organize(this.#host, action, [item])) return;
     const now = this.#host.mailbox.item(uid);
-    // What was moved away makes room for the next one, at which the list's cursor is now.
+    // The list's cursor is on the next message now.
     if (now?.entry.folder === folder && action !== "delete") return;
     const next = await this.#list.current();
     if (next) await this.#turn(Promise.resolve(next), "");
     else this.#host.leave(this);
   }
 
-  /** The attachments of the message, to be saved; null if it has none. */
+  /** The screen of the attachments; null, after saying so, if there are none. */
   async #attachments(): Promise<AttachmentsScreen | null> {
     await this.#load();
     if (this.#message.attachments.length > 0) {
@@ -238,13 +239,13 @@ export class ReaderScreen implements Screen {
     this.#goOn(1);
   }
 
-  /** Goes to the next place of what is looked for, or to the one before. */
+  /** Goes to the next match, or to the previous one. */
   #goOn(by: 1 | -1): void {
     if (this.#words === "") return this.#host.say("/ finds words in the message.");
     const { matches } = this.#layout(this.#columns);
     const shown = printable(this.#words);
     if (matches.length === 0) return this.#host.say(`"${shown}" is not in this message.`);
-    // From what is seen on, if none was shown yet.
+    // The first time, from what is visible on.
     const after = matches.findIndex(({ row }) => row >= this.#scroller.top);
     const at = this.#match
       ? matches.indexOf(this.#match) + by
