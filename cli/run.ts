@@ -16,6 +16,7 @@ export async function run(table: CommandTable, args: readonly string[]): Promise
     case undefined:
       throw new SealpostError("usage", `no command is given; ${PROGRAM} help lists them`);
     case "--version":
+      giveUpOthers({}, []);
       return printText(versionLine(rest.includes("--json")));
     case "-h":
     case "--help":
@@ -83,6 +84,7 @@ function membersOf({ commands }: CommandTable, word: string): readonly Command[]
 
 /** The help of the program, of the command that `words` name, or of all whose first word is that. */
 async function showHelp(table: CommandTable, words: readonly string[]): Promise<void> {
+  giveUpOthers({}, []);
   const { commandHelp, groupHelp, programHelp, topicHelp } = await import("./help.ts");
   const [name] = words;
   const topic = words.length === 1 && table.topics.find((topic) => topic.name === name);

@@ -378,7 +378,10 @@ export class Mail {
       date,
       messageId: formatMessageId(id),
       attachments: outgoing.attachments,
-      ...(answered === undefined ? {} : { inReplyTo: answered, references: [answered] }),
+      ...defined({
+        inReplyTo: answered,
+        references: answered === undefined ? undefined : [answered],
+      }),
     });
     if (composed.size > maxMessage) {
       throw new SealpostError(

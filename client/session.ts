@@ -3,6 +3,7 @@ import { PASSWORD_RULE, passwordProblem } from "../cli/password_rule.ts";
 import { join } from "@std/path";
 import { exists } from "@std/fs";
 import { type Bytes, fromUtf8, wipe } from "../crypto/bytes.ts";
+import { defined } from "../crypto/defined.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { type Bundle, bundleToPem, formatFingerprint, type Identity } from "../crypto/identity.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
@@ -190,7 +191,7 @@ async function openSettled(
     dial,
     reconnect,
     retries,
-    ...options.offline === undefined ? {} : { offline: OFFLINE[options.offline] },
+    ...defined({ offline: options.offline && OFFLINE[options.offline] }),
   });
   try {
     const { cache } = options;

@@ -1,7 +1,7 @@
 import { type Command, defineCommand } from "../cli/command.ts";
 import { defined } from "../crypto/defined.ts";
 import { isAtTerminal, openTools } from "./editor.ts";
-import { CLIENT_VARIABLES, DEBUG, NOT_AN_ARGUMENT, PASSPHRASE, WITH_PROGRAMS } from "./shared.ts";
+import { DEBUG, NOT_AN_ARGUMENT, ONLINE_VARIABLES, PASSPHRASE, WITH_PROGRAMS } from "./shared.ts";
 
 const NOT_A_VALUE = "every user of this machine can see the arguments of a program; " +
   "type it when asked, pipe it in, or use SEALPOST_PASSPHRASE";
@@ -54,7 +54,7 @@ export const CONNECT_COMMANDS: readonly Command[] = [
     rights: {
       ...WITH_PROGRAMS,
       variables: [
-        ...CLIENT_VARIABLES,
+        ...ONLINE_VARIABLES,
         "TMUX",
         "ZELLIJ",
         "STY",

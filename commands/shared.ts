@@ -7,10 +7,9 @@ import { defined } from "../crypto/defined.ts";
 /** The variables by which a command that is told no folder knows whose it finds (files/own_folders.ts). */
 export const FOLDER_VARIABLES = ["SEALPOST_HERE", "HOME", "XDG_CONFIG_HOME", "APPDATA"] as const;
 
-/** The variables that commands of the client read. */
-export const CLIENT_VARIABLES = [
+/** The variables that a command of the client reads which asks no server. */
+const OFFLINE_VARIABLES = [
   ...FOLDER_VARIABLES,
-  "SEALPOST_PASSWORD",
   "SEALPOST_HOME",
   "SEALPOST_PASSPHRASE",
   "XDG_RUNTIME_DIR",
@@ -21,10 +20,13 @@ export const CLIENT_VARIABLES = [
   "NO_COLOR",
 ] as const;
 
+/** The variables that one reads which connects. */
+export const ONLINE_VARIABLES = [...OFFLINE_VARIABLES, "SEALPOST_PASSWORD"] as const;
+
 /** The rights of a client's command that asks no server. */
-export const OFFLINE: Rights = { files: true, variables: CLIENT_VARIABLES };
+export const OFFLINE: Rights = { files: true, variables: OFFLINE_VARIABLES };
 /** The rights of a client's command that connects. */
-export const ONLINE: Rights = { ...OFFLINE, net: true };
+export const ONLINE: Rights = { files: true, net: true, variables: ONLINE_VARIABLES };
 /** The rights of one that connects, and has an editor, a pager, or a command of the person's. */
 export const WITH_PROGRAMS: Rights = { ...ONLINE, programs: true };
 

@@ -142,7 +142,7 @@ async function removeAll(
   try {
     const targets: RemovalTarget[] = [];
     for (const { name } of await entriesOf(".")) {
-      if (await isClientFolder(name)) targets.push(...await ofClient(name));
+      if (await isRemovableClient(name)) targets.push(...await ofClient(name));
     }
     if (lock !== null) {
       for (const { name } of await entriesOf(SERVER_NAME, MAIL)) {
@@ -172,7 +172,7 @@ function confirm(): void {
  * Whether `name` is the folder of a client: it holds keys of that name; or, as `clean` leaves it,
  * nothing but an empty `files/` and what belongs to a client.
  */
-async function isClientFolder(name: string): Promise<boolean> {
+async function isRemovableClient(name: string): Promise<boolean> {
   if (!isName(name) || name === SERVER_NAME || await kindOf(name) !== "folder") return false;
   const entries = await entriesOf(name);
   if (entries.some((entry) => isOwnKey(name, entry))) return true;

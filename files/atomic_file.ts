@@ -60,10 +60,14 @@ export async function writeFileAtomic(
     claimed = false;
     await syncFolder(folder);
   } catch (error) {
-    if (claimed) await removeQuietly(path);
+    if (claimed) { // The error that led here is the one to report.
+      await Deno.remove(path).catch(() => {});
+    }
     throw wrapFileError(error, `write ${path}`);
   } finally {
-    if (created) await removeQuietly(temp);
+    if (created) { // The error that led here is the one to report.
+      await Deno.remove(temp).catch(() => {});
+    }
   }
 }
 
@@ -169,9 +173,4 @@ function reason(error: unknown): string {
   if (!(error instanceof Error)) return "the system refused";
   const text = error.message.replace(/ \(os error \d+\).*$/s, "").split("\n", 1)[0]?.trim() ?? "";
   return text === "" ? "the system refused" : text.charAt(0).toLowerCase() + text.slice(1);
-}
-
-async function removeQuietly(path: string): Promise<void> {
-  // The error that led here is the one to report.
-  await Deno.remove(path).catch(() => {});
 }

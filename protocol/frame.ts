@@ -71,7 +71,7 @@ export function checkFrame(frame: Frame): void {
   }
 }
 
-function encodeHeader(frame: Frame): Bytes {
+function encodeFrameHeader(frame: Frame): Bytes {
   checkFrame(frame);
   const n = frame.payload.length;
   const head = new Uint8Array(FRAME_HEADER);
@@ -92,7 +92,7 @@ export function encodeFrames(frames: readonly Frame[], padTo = 0): Bytes {
   let size = 0;
   let control = true;
   for (const frame of frames) {
-    parts.push(encodeHeader(frame), frame.payload);
+    parts.push(encodeFrameHeader(frame), frame.payload);
     size += frameSize(frame);
     if (frame.kind === FrameKind.data) control = false;
   }

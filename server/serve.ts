@@ -1,7 +1,8 @@
 import { join } from "@std/path";
 import { nativeArgon2 } from "../crypto/argon2.ts";
-import { fromUtf8, utf8 } from "../crypto/bytes.ts";
-import { SealpostError } from "../crypto/error.ts";
+import { fromUtf8 } from "../crypto/bytes.ts";
+import { errorText, SealpostError } from "../crypto/error.ts";
+import { passphraseBytes, passphraseFromEnvironment } from "../cli/secret_input.ts";
 import { readFileBounded } from "../files/atomic_file.ts";
 import { loadIdentity } from "../files/key_files.ts";
 import { readEnvironment } from "./settings/environment.ts";
@@ -38,7 +39,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     const how = `start the server with ${MEMORY_VARIABLE}=1048576 in its environment`;
     log.warn("memory-kept", { of: "password checks", how });
   }
-  const identity = await loadIdentity(dir, "server", passphraseFromEnvironment);
+  const identity = await loadIdentity(dir, "server", serverPassphrase);
   const server = await startServer(dir, settings, identity, log);
   const windows = Deno.build.os === "windows";
   if (!windows) Deno.addSignalListener("SIGHUP", () => void server.reload());
@@ -82,20 +83,19 @@ async function showConfig(dir: string, settings: LiveSettings): Promise<void> {
   try {
     text = fromUtf8(await readFileBounded(path, 4 * 1024 * 1024));
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : "it cannot be read";
-    throw new SealpostError("config", `${path}: ${why}`, { cause });
+    throw new SealpostError("config", `${path}: ${errorText(cause)}`, { cause });
   }
   const users = parseUserFile(text, path);
   console.log(`${showSettings(settings.settings)}\n# ${path}: ${users.length} users`);
 }
 
-function passphraseFromEnvironment() {
-  const text = Deno.env.get("SEALPOST_PASSPHRASE");
-  if (text === undefined) {
+function serverPassphrase() {
+  const text = passphraseFromEnvironment();
+  if (text === null) {
     throw new SealpostError(
       "passphrase",
       "the server's private key has a passphrase; set SEALPOST_PASSPHRASE for the server",
     );
   }
-  return Promise.resolve(utf8(text.normalize("NFC")));
+  return Promise.resolve(passphraseBytes(text));
 }

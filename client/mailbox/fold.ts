@@ -71,8 +71,8 @@ export function locate(text: string, term: string): Range | null {
       const first = size - tail.length + found;
       const last = first + term.length - 1;
       return {
-        from: characterAt(text, blocks, first).from,
-        to: characterAt(text, blocks, last).to,
+        from: sourceOf(text, blocks, first).from,
+        to: sourceOf(text, blocks, last).to,
       };
     }
     size += piece.length;
@@ -84,7 +84,7 @@ export function locate(text: string, term: string): Range | null {
 }
 
 /** The character of `text` of which unit `unit` of the folded text is. */
-function characterAt(text: string, blocks: readonly Block[], unit: number): Range {
+function sourceOf(text: string, blocks: readonly Block[], unit: number): Range {
   const block = blocks.findLast(({ start }) => start <= unit);
   let { start = 0, spaced = false } = block ?? {};
   let from = block?.from ?? 0;

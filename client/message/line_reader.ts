@@ -1,7 +1,7 @@
 import { concat } from "../../crypto/bytes.ts";
 
 /** Longest line that is handed on whole, bytes. */
-const MAX_LINE = 1000;
+const LINE_BOUND = 1000;
 
 const LF = 0x0a;
 
@@ -24,14 +24,14 @@ export class LineReader {
     let lf = data.indexOf(LF);
     for (;;) {
       const left = data.length - at;
-      if (lf < 0 ? left < MAX_LINE : lf - at < MAX_LINE) {
+      if (lf < 0 ? left < LINE_BOUND : lf - at < LINE_BOUND) {
         if (lf < 0) break;
         yield data.subarray(at, lf + 1);
         at = lf + 1;
         lf = data.indexOf(LF, at);
       } else {
-        yield data.subarray(at, at + MAX_LINE);
-        at += MAX_LINE;
+        yield data.subarray(at, at + LINE_BOUND);
+        at += LINE_BOUND;
       }
     }
     this.#held = data.slice(at);

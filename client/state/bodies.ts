@@ -16,7 +16,7 @@ type BodyOf = Pick<Entry, "header" | "bodySize">;
 export const MAX_BODIES = 512 * 1024 * 1024;
 
 /** Age at which an interrupted download is given up, milliseconds. */
-const MAX_PARTIAL_AGE = 7 * 86_400_000;
+const MAX_INTERRUPTION = 7 * 86_400_000;
 
 /**
  * The bodies of messages that were fetched, each in a file as the server has it: sealed under the
@@ -44,7 +44,7 @@ export class Bodies {
         if (!name.endsWith(PARTIAL)) continue;
         const path = join(folder, name);
         const { mtime } = await Deno.lstat(path).catch(() => ({ mtime: null }));
-        if (mtime !== null && Date.now() - mtime.getTime() > MAX_PARTIAL_AGE) {
+        if (mtime !== null && Date.now() - mtime.getTime() > MAX_INTERRUPTION) {
           await Deno.remove(path).catch(() => {});
         }
       }

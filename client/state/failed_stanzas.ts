@@ -6,7 +6,7 @@ import type { State } from "./state.ts";
 const FILE = "failed-stanzas";
 const ID_SIZE = 16;
 /** Most stanzas that are remembered; the oldest go first. */
-const MAX_STANZAS = 10_000;
+const MAX_FAILED = 10_000;
 
 /**
  * The stanzas that did not open: none is tried twice, so that nobody can have the same RSA operation
@@ -43,7 +43,7 @@ export class FailedStanzas {
   async #add(id: string): Promise<void> {
     this.#ids = await this.#state.update(FILE, (current) => {
       const ids = new Set([...decode(current), id]);
-      return { data: encode([...ids].slice(-MAX_STANZAS)), result: ids };
+      return { data: encode([...ids].slice(-MAX_FAILED)), result: ids };
     });
   }
 }

@@ -13,7 +13,7 @@ import { State } from "./state.ts";
 
 const FILE = "tickets";
 /** Most tickets that are kept: one for each client that runs at once, and a few that were lost. */
-const MAX_TICKETS = 8;
+const MAX_STORED = 8;
 /** Locked from when a ticket is taken until the next one is here. */
 const LOCK = "tickets.lock";
 /** How long another client of this user may take to log on, milliseconds. */
@@ -97,7 +97,7 @@ export class TicketStore {
   /** Keeps a new ticket. */
   put(ticket: ResumptionTicket): Promise<void> {
     return this.#state.update(FILE, (current) => {
-      const kept = decode(current).slice(1 - MAX_TICKETS);
+      const kept = decode(current).slice(1 - MAX_STORED);
       kept.push({
         server: this.#server,
         id: toHex(ticket.id),

@@ -3,7 +3,7 @@ import { SealpostError } from "../../crypto/error.ts";
 import { KEYS } from "../../cli/keyboard.ts";
 import type { TerminalIo } from "./terminal.ts";
 
-const PIECE = 4096;
+const READ_SIZE = 4096;
 const NOTHING: Bytes = new Uint8Array(0);
 
 /**
@@ -42,7 +42,7 @@ export class KeyboardWatch implements TerminalIo, Disposable {
   }
 
   async #watch(): Promise<void> {
-    const buffer = new Uint8Array(PIECE);
+    const buffer = new Uint8Array(READ_SIZE);
     try {
       for (;;) {
         const n = await this.#io.read(buffer);

@@ -16,7 +16,7 @@ import { LineEditor } from "./line_editor.ts";
 
 /** Longest line, and longest text of several lines, bytes. */
 export const MAX_LINE = 8 * 1024 * 1024;
-const PIECE = 65_536;
+const READ_SIZE = 65_536;
 const NOTHING: Bytes = new Uint8Array(0);
 
 /** Questions and answers, line by line: with a person at a terminal, or through pipes. */
@@ -352,7 +352,7 @@ class LineTerminal implements Terminal {
     this.#rest = NOTHING;
     for (;;) {
       if (bytes.length === 0) {
-        const buffer = new Uint8Array(PIECE);
+        const buffer = new Uint8Array(READ_SIZE);
         let n: number | null;
         try {
           n = await this.#io.read(buffer);

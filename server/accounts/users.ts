@@ -1,5 +1,5 @@
 import { type Bytes, equal, fromUtf8, random, wipe } from "../../crypto/bytes.ts";
-import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { errorText, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { hashPassword, verifyPassword } from "../../crypto/phc.ts";
 import { readFileBounded, wrapFileError, writeFileAtomic } from "../../files/atomic_file.ts";
 import {
@@ -198,7 +198,7 @@ export class Users {
     this.#stamp = null;
     const message = isSealpostError(error)
       ? error.message
-      : `${this.#path} could not be read: ${error instanceof Error ? error.message : "no reason"}`;
+      : `${this.#path} could not be read: ${errorText(error)}`;
     if (message !== this.#problem && !this.#closed) this.#options.onProblem(message);
     this.#problem = message;
   }

@@ -7,7 +7,7 @@ import type { ConnectedSession, SessionRegistry } from "../accounts/session_regi
 import { peerFields } from "../observe/log.ts";
 import type { Gauges, Observer } from "../observe/observe.ts";
 import type { ReloadResult } from "../settings/settings.ts";
-import type { Store } from "../store/store.ts";
+import { noSuchUser, type Store } from "../store/store.ts";
 import {
   formatUserState,
   isUserState,
@@ -352,8 +352,4 @@ function accountState(state: UserState, now: number): UserInfo["state"] {
   if (state.disabled) return "disabled";
   if (state.expires === null) return "active";
   return now < state.expires ? "invited" : "expired";
-}
-
-function noSuchUser(name: string): SealpostError {
-  return new SealpostError("no-such-user", `there is no user ${name}`);
 }

@@ -75,7 +75,7 @@ export async function makeBackup(options: BackupOptions): Promise<BackupReport> 
   const { into } = options;
   const store = join(options.dir, "mail");
   await requireSource(store, into);
-  await makePrivate(into);
+  await makePrivateFolder(into);
   using _lock = await lockBackups(into);
   const before = await listSnapshots(into);
   for (const name of before.partial) await removeFolder(join(into, name));
@@ -83,7 +83,7 @@ export async function makeBackup(options: BackupOptions): Promise<BackupReport> 
   const at = Date.now();
   const name = snapshotName(at);
   const folder = join(into, name + PARTIAL_SUFFIX);
-  await makePrivate(folder);
+  await makePrivateFolder(folder);
   const findings = new FsckFindings();
   const sums = new Map<string, string>();
   const { copy, bodies } = await copyStore(store, into, folder, before.complete.at(-1), findings);
@@ -135,10 +135,10 @@ async function requireSource(store: string, into: string): Promise<void> {
 }
 
 /** Makes `folder` and its parents (0700), durably, unless it is there. */
-async function makePrivate(folder: string): Promise<void> {
+async function makePrivateFolder(folder: string): Promise<void> {
   if (await isThere(folder)) return;
   const parent = dirname(folder);
-  if (parent !== folder) await makePrivate(parent);
+  if (parent !== folder) await makePrivateFolder(parent);
   try {
     await Deno.mkdir(folder, { mode: 0o700 });
   } catch (error) {
@@ -267,7 +267,7 @@ async function copyBodies(
   findings: FsckFindings,
 ): Promise<CopiedBodies> {
   const root = join(into, BODIES_NAME);
-  await makePrivate(join(root, TEMP_NAME));
+  await makePrivateFolder(join(root, TEMP_NAME));
   const touched = new Set<string>();
   const sums = new Map<string, string>();
   let added = 0;
@@ -277,7 +277,7 @@ async function copyBodies(
     const to = join(root, path);
     let sum = await sumThere(to, size, known.get(bodyName(name)));
     if (sum === null) {
-      await makePrivate(dirname(to));
+      await makePrivateFolder(dirname(to));
       touched.add(dirname(to));
       const digest = await copyBody(join(from, path), to, join(root, TEMP_NAME, name));
       if (digest?.size !== size) {

@@ -1,7 +1,8 @@
 import * as v from "valibot";
 import { fromUtf8 } from "../../crypto/bytes.ts";
-import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { SealpostError } from "../../crypto/error.ts";
 import { readFileBounded, wrapFileError, writeAll } from "../../files/atomic_file.ts";
+import { readPieces } from "../../files/pieces.ts";
 import { bodyPath, isBodyName } from "../store/body_files.ts";
 import { BODIES_NAME } from "../store/database.ts";
 import { createHash } from "node:crypto";
@@ -43,8 +44,6 @@ const SNAPSHOT_FILE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 /** Largest manifest and largest list of checksums (a million bodies and more) that are read, bytes. */
 const MAX_MANIFEST = 65_536;
 const MAX_SUMS = 512 * 1024 * 1024;
-
-const PIECE = 256 * 1024;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
@@ -230,18 +229,11 @@ async function readThrough(
   take: (piece: Uint8Array) => Promise<void>,
 ): Promise<Digest> {
   const hash = createHash("sha256");
-  const buffer = new Uint8Array(PIECE);
   let size = 0;
-  try {
-    using file = await Deno.open(path, { read: true });
-    for (let n = await file.read(buffer); n !== null; n = await file.read(buffer)) {
-      const piece = buffer.subarray(0, n);
-      hash.update(piece);
-      await take(piece);
-      size += n;
-    }
-  } catch (error) {
-    throw isSealpostError(error) ? error : wrapFileError(error, `read ${path}`);
+  for await (const piece of readPieces(path)) {
+    hash.update(piece);
+    await take(piece);
+    size += piece.length;
   }
   return { size, sum: hash.digest("hex") };
 }

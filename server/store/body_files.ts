@@ -127,7 +127,7 @@ export class BodyFiles {
       // What a delivery took over is not the sink's any more.
       aborted: async (finished) => {
         this.#arriving.delete(sink);
-        if (!finished || this.#finished.delete(name)) await removeQuietly(path);
+        if (!finished || this.#finished.delete(name)) await Deno.remove(path).catch(() => {});
       },
     });
     this.#arriving.add(sink);
@@ -157,14 +157,14 @@ export class BodyFiles {
       using file = await Deno.open(to, { read: true, write: true });
       await this.#disk.syncFile(file);
     } catch (error) {
-      await removeQuietly(to);
+      await Deno.remove(to).catch(() => {});
       throw error;
     }
   }
 
   /** Removes an adopted body, unless a delivery has taken it. */
   async release(name: string): Promise<void> {
-    if (this.#finished.delete(name)) await removeQuietly(this.#temp(name));
+    if (this.#finished.delete(name)) await Deno.remove(this.#temp(name)).catch(() => {});
   }
 
   /** Removes all that no delivery took over. */
@@ -206,8 +206,8 @@ export class BodyFiles {
    * removed by the next start, so this does not reject.
    */
   async discard(name: string): Promise<void> {
-    await removeQuietly(this.#temp(name));
-    await removeQuietly(this.#path(name));
+    await Deno.remove(this.#temp(name)).catch(() => {});
+    await Deno.remove(this.#path(name)).catch(() => {});
   }
 
   /**
@@ -223,7 +223,7 @@ export class BodyFiles {
     if (this.#held.size === 0 || this.#retry !== undefined) return;
     if (!await isPinned(this.#folder)) {
       for (const path of [...this.#held]) {
-        await removeQuietly(join(this.#root, path));
+        await Deno.remove(join(this.#root, path)).catch(() => {});
         this.#held.delete(path);
       }
     } else if (!this.#closed && this.#retry === undefined) {
@@ -247,9 +247,4 @@ export class BodyFiles {
   #path(name: string): string {
     return join(this.#root, bodyPath(name));
   }
-}
-
-/** Removes a file, if it is there and can be removed now. */
-async function removeQuietly(path: string): Promise<void> {
-  await Deno.remove(path).catch(() => {});
 }

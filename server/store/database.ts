@@ -41,7 +41,7 @@ export async function openDatabase(folder: string): Promise<Database> {
   let db: DatabaseSync | undefined;
   try {
     await requireDatabase(folder, path);
-    await makePrivate(folder, path);
+    await restrictToOwner(folder, path);
     db = new DatabaseSync(path);
     requireStore(db, path);
     configure(db, path);
@@ -132,7 +132,7 @@ async function requireDatabase(folder: string, path: string): Promise<void> {
 }
 
 /** SQLite gives the files beside the database the mode that the database has. */
-async function makePrivate(folder: string, path: string): Promise<void> {
+async function restrictToOwner(folder: string, path: string): Promise<void> {
   try {
     (await Deno.open(path, { write: true, create: true, mode: 0o600 })).close();
     if (Deno.build.os === "windows") return;

@@ -59,6 +59,7 @@ import type {
   UploadId,
   UploadStart,
 } from "./store.ts";
+import { noSuchUser } from "./store.ts";
 import { join } from "@std/path";
 
 /** Bodies up to this size are in the database, larger ones in files beside it, bytes. */
@@ -783,10 +784,6 @@ class SqliteStore implements Store {
 
 function unseenOf(flags: FlagBits): number {
   return (flags.low & SEEN) === 0 ? 1 : 0;
-}
-
-function noSuchUser(name: string): SealpostError {
-  return new SealpostError("no-such-user", `there is no user ${name}`);
 }
 
 function noRoom(account: string): RefusedError {

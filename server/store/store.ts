@@ -1,10 +1,15 @@
 import type { Bytes } from "../../crypto/bytes.ts";
-import type { SealpostError } from "../../crypto/error.ts";
+import { SealpostError } from "../../crypto/error.ts";
 import type { EntryPlace, MailboxChange } from "../../protocol/change.ts";
 import type { Entry, Flag, Folder } from "../../protocol/entry.ts";
 import type { FolderState } from "../../protocol/folder_state.ts";
 
 export type { Entry, Flag, Folder, FolderState, MailboxChange };
+
+/** The error of whatever is asked of a user who has no account. */
+export function noSuchUser(name: string): SealpostError {
+  return new SealpostError("no-such-user", `there is no user ${name}`);
+}
 
 /** One user's account. Passwords are elsewhere (user_pass.json). */
 export interface Account {

@@ -10,6 +10,7 @@ import { commandHelp, programHelp } from "../../cli/help.ts";
 import { DEFAULT_MAX_MESSAGE, DEFAULT_PORT, MAX_MAX_MESSAGE } from "../../protocol/limits.ts";
 import type { Arguments, Command } from "../../cli/command.ts";
 import { formatExactSize, parseSize } from "../../cli/format.ts";
+import type { Rights } from "../../cli/rights.ts";
 import { nearest, parseCommand } from "../../cli/options.ts";
 import { PROGRAM_VERSION } from "../../cli/program.ts";
 import { assertRefused } from "../crypto/support.ts";
@@ -384,13 +385,15 @@ Deno.test("a command keeps no right that its entry does not ask for, and none to
   await inFolder(async (cwd) => {
     const witness = join(cwd, "witness.js");
     await Deno.writeTextFile(witness, WITNESS.replace("VARIABLES", JSON.stringify(variables)));
-    for (const [name, ...args] of cases) {
+    for (const [name, ...args] of [...cases, ["help"]] as const) {
       const build = await buildFor([name.split(" ")[0] ?? ""], ["--preload", witness]);
       const { stderr } = await run([...name.split(" "), ...args], { cwd, build });
       const left = JSON.parse(/^LEFT (.*)$/m.exec(stderr)?.[1] ?? "null");
-      const { files = false, net = false, variables: needed = [] } = commandNamed(name).rights;
+      const { files, net, variables: needed = [] }: Rights = name === "help"
+        ? {}
+        : commandNamed(name).rights;
       const message = `${name}: ${stderr}`;
-      assertEquals([left.read, left.write, left.run], [files, files, false], message);
+      assertEquals([left.read, left.write, left.run], [!!files, !!files, false], message);
       assert(net || !left.net, message);
       const mayRead = (variable: string) =>
         needed.some((pattern) =>

@@ -4,6 +4,7 @@
  */
 import { join } from "@std/path";
 import { parseArgs } from "node:util";
+import { defined } from "../../crypto/defined.ts";
 import { bundle, compile, executableName, ProgramFailed, readSource, ROOT } from "./build.ts";
 
 const { values: given } = parseArgs({
@@ -13,7 +14,7 @@ const { values: given } = parseArgs({
 const output = given.output ?? join(ROOT, "dist", executableName(Deno.build.target));
 try {
   const main = await bundle(given.bundle ?? join(ROOT, ".deno", "bundle"), await readSource());
-  await compile(main, output, given.preload === undefined ? {} : { preload: given.preload });
+  await compile(main, output, defined({ preload: given.preload }));
 } catch (error) {
   if (!(error instanceof ProgramFailed)) throw error;
   console.error(`compile: ${error.message}`);

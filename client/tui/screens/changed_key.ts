@@ -1,4 +1,5 @@
 import { equal } from "../../../crypto/bytes.ts";
+import { errorText } from "../../../crypto/error.ts";
 import { type Bundle, formatFingerprint } from "../../../crypto/identity.ts";
 import { safetyNumber } from "../../../crypto/safety_number.ts";
 import { formatTime } from "../../../cli/format.ts";
@@ -74,7 +75,7 @@ export class ChangedKeyScreen implements Screen {
     try {
       this.#offered = (await people.offered([this.#name])).get(this.#name) ?? null;
     } catch (error) {
-      this.#problem = error instanceof Error ? error.message : String(error);
+      this.#problem = errorText(error);
     }
   }
 
