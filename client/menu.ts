@@ -175,7 +175,8 @@ export class Menu {
   async #send(attach: boolean): Promise<void> {
     await this.#withAutosave(emptyDraft(), async (autosaved) => {
       const to = await this.#answer("Enter destinations (separated by ;): ", async (line) => {
-        const names = parseNames(line);
+        const written = destinations(line).map((name) => this.#mail.recipientName(name));
+        const names = [...new Set(written)];
         await this.#mail.recipients(names);
         return names;
       });
@@ -459,22 +460,9 @@ function checkTitle(title: string): string {
   throw new SealpostError("limit", `a title has at most ${MAX_TITLE} characters`);
 }
 
-/** Names separated by `;`. Throws `format` or `usage`. */
-function parseNames(text: string): string[] {
+/** The parts of a text that are separated by `;`. Throws `usage` if there are none. */
+function destinations(text: string): string[] {
   const names = text.split(";").map((name) => name.trim()).filter((name) => name !== "");
   if (names.length === 0) throw new SealpostError("usage", "no destination was given");
-  return [
-    ...new Set(names.map((name) => {
-      try {
-        return parseName(name);
-      } catch (cause) {
-        throw new SealpostError(
-          "format",
-          `"${printable(name.slice(0, 40))}" is not a user's name: names have 1 to 32 of the ` +
-            "characters a-z 0-9 . _ -",
-          { cause },
-        );
-      }
-    })),
-  ];
+  return names;
 }

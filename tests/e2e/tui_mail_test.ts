@@ -4,6 +4,7 @@ import { assert, assertStringIncludes } from "@std/assert";
 import { testUnless } from "../crypto/support.ts";
 import { Commanding } from "../support/commanding.ts";
 import { step } from "../support/step.ts";
+import { passwordOf } from "../support/program.ts";
 import { whyNoTmux } from "../support/tmux.ts";
 
 const missing = await whyNoTmux();
@@ -105,10 +106,22 @@ testUnless(missing, "the full screen says what comes, and finds what is there", 
     await screen.see("2 messages are back in Inbox.");
   });
 
-  await step(t, "what a command deletes and marks is seen without a key", async () => {
-    await people.ok("alice", ["delete", await idOf("Other")]);
-    await screen.see(/Inbox +3/);
+  await step(t, "what a command or another machine changes is seen without a key", async () => {
+    const other = await idOf("Other");
     await people.ok("alice", ["mark", "--set", "flagged", await idOf("Long")]);
     await screen.see(/! +bob +Long/);
+    // Another machine has the same keys and nothing else.
+    const { group } = people;
+    await Deno.mkdir(group.path("laptop"));
+    for (
+      const name of ["alice_private.pem", "alice_public.pem", "server_public.pem", "sealpost.toml"]
+    ) {
+      await Deno.copyFile(group.path("alice", name), group.path("laptop", name));
+    }
+    if (Deno.build.os !== "windows") {
+      await Deno.chmod(group.path("laptop", "alice_private.pem"), 0o600);
+    }
+    await people.ok("laptop", ["delete", other], { password: passwordOf("alice") });
+    await screen.see(/Inbox +3/);
   });
 });
