@@ -62,7 +62,15 @@ const primitives: readonly Mutant[] = [
     'if (!Number.isSafeInteger(n)) throw new SealpostError("format", "an integer is out of range");',
     "",
   ),
-  one("HKDF forgets the salt", "crypto/hash.ts", "salt: owned(salt),", "salt: new Uint8Array(0),"),
+  both(
+    "HKDF forgets the salt",
+    "crypto/hash.ts",
+    [
+      'hkdfSync("sha256", owned(ikm), owned(salt), context, length)',
+      'hkdfSync("sha256", owned(ikm), new Uint8Array(0), context, length)',
+    ],
+    ["salt: owned(salt), info: context", "salt: new Uint8Array(0), info: context"],
+  ),
   one(
     "an X25519 key of low order is accepted",
     "crypto/x25519.ts",
