@@ -65,7 +65,7 @@ function manual(
     },
     {
       kind: "paragraph",
-      text: "Whoever has an invitation begins with setup. Whoever runs the server begins with " +
+      text: "People with an invitation begin with setup. The server's operator begins with " +
         "keygen server, serve, and user add NAME --invite.",
     },
     {

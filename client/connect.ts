@@ -68,7 +68,7 @@ export async function connect(options: ConnectOptions): Promise<void> {
     askPassword: async () => {
       return asking || full ? await terminal.askSecret("Enter your password: ") : null;
     },
-    // Whoever runs a pipe learns from its end that the connection is gone.
+    // A script learns from the pipe's end that the connection is gone.
     ...(terminal.interactive ? { reconnect: true, retries: 2, offline: "read" } : {}),
     ...defined({ passwordFile: options.passwordFile }),
   });

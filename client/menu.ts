@@ -136,7 +136,7 @@ export class Menu {
       if (!isSealpostError(error) || !this.#survivable(error)) throw error;
       const more = error instanceof KeyChangedError ? "; here menu item 8 does that" : "";
       this.#terminal.printError(printable(error.message) + more);
-      // Whoever runs a pipe learns of it from the exit code.
+      // A script learns of it from the exit code.
       if (!this.#terminal.interactive) Deno.exitCode = exitCodeFor(error.code);
     }
   }
@@ -304,7 +304,7 @@ export class Menu {
     this.#listed = items;
     if (renewed) {
       this.#terminal.printError(
-        "the server made this mailbox anew since you last looked: ask whoever runs it why",
+        "the server made this mailbox anew since you last looked: ask its operator why",
       );
     }
     if (items.length === 0) return this.#terminal.print("The inbox is empty.");

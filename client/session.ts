@@ -370,7 +370,7 @@ export async function pinnedServer(
   if (!terminal.interactive) {
     throw new SealpostError(
       "file-missing",
-      `${path} is missing; get it from whoever runs the server`,
+      `${path} is missing; get it from the server's operator`,
     );
   }
   const bundle = await askForBundle(address);
@@ -378,7 +378,7 @@ export async function pinnedServer(
     `The key of the server at ${formatAddress(address)} is not known yet (${path} is missing).`,
   );
   terminal.print(`It says that its fingerprint is\n  ${formatFingerprint(bundle.fp)}`);
-  terminal.print("Compare it with what whoever runs the server tells you.");
+  terminal.print("Compare it with what the server's operator tells you.");
   const reply = await terminal.ask("Is it the same, and do you want to go on? (yes/no) ");
   if (reply?.trim().toLowerCase() !== "yes") {
     throw new SealpostError("cancelled", "the server's key was not accepted; nothing was sent");

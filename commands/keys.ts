@@ -217,7 +217,7 @@ export const KEYS_COMMANDS: readonly Command[] = [
       "any moment, your next command finds out how far it came, and finishes it or takes it back.",
       "Asks first. Your other machines can log in again only when you have copied the new private " +
       "key to them.",
-      "If somebody may have your private key, this is not enough: tell whoever runs the server to " +
+      "If somebody may have your private key, this is not enough: tell the server's operator to " +
       "release your account from it, and compare your new key with everybody.",
       "With --json, an object with name, fingerprint, former and retired (the old key's file).",
     ],

@@ -12,7 +12,7 @@ import { join } from "@std/path";
 
 /**
  * Set to 1 by `deno task` and in the container: whoever starts the program that way says that the
- * current folder is theirs. Whoever only prepares a folder sets no variable.
+ * current folder is theirs. Somebody who only prepares a folder for others sets no variable.
  */
 const OWN_FOLDER_VARIABLE = "SEALPOST_HERE";
 

@@ -170,7 +170,7 @@ export class ClientHandshake {
           `the server is not the one whose key is pinned (${
             formatFingerprint(this.#server.fp)
           }); ` +
-            "if its keys were renewed, get the new server_public.pem from whoever runs it",
+            "if its keys were renewed, get the new server_public.pem from its operator",
           { cause },
         );
       }

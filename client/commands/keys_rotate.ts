@@ -228,6 +228,8 @@ function report(
     `On each other machine of yours, put ${name}_private.pem, ${name}_public.pem and ` +
       `${basename(retired)} from here in the place of its own keys.`,
   );
-  terminal.print("Whoever knows the old key follows with the next mail, and is told.");
-  terminal.print("Whoever had verified it sees the new one as not verified, until you compare it.");
+  terminal.print("People who know the old key follow with the next mail, and are told.");
+  terminal.print(
+    "People who had verified it see the new one as not verified, until you compare it.",
+  );
 }

@@ -174,7 +174,7 @@ function sayWhatToDo(error: unknown): never {
   throw new SealpostError(
     "login-refused",
     `${LOGIN_REFUSED}: if the password is right, copy your keys from the machine that has them, ` +
-      "or ask whoever runs the server",
+      "or ask the server's operator",
     { cause: error },
   );
 }

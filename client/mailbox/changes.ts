@@ -140,7 +140,7 @@ class Collected {
       throw new SealpostError(
         "protocol",
         `the server does not show message number ${next} of your mailbox, nor says what became of ` +
-          "it; ask whoever runs it what happened",
+          "it; ask its operator what happened",
       );
     }
     return { entries, states, gone };

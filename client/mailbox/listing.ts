@@ -90,6 +90,6 @@ export function contradiction(): SealpostError {
   return new SealpostError(
     "protocol",
     "the server contradicts itself about what is in your mailbox; try again, and if that stays " +
-      "so, ask whoever runs it",
+      "so, ask its operator",
   );
 }

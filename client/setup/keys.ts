@@ -89,7 +89,7 @@ async function choosePassphrase(
   if (fixed !== null) return passphraseBytes(fixed);
   if (!terminal.interactive) return null;
   say();
-  // Whoever has no invitation has an account, and maybe keys on another machine.
+  // People without an invitation have an account, and maybe keys on another machine.
   if (oneTime === null) {
     say(
       `There are no keys of ${name} on this machine. If you are ${name} on another machine already, ` +

@@ -144,7 +144,7 @@ function refused(dir: string, name: string, cause: SealpostError): SealpostError
     "login-refused",
     `the server does not let ${name} in: the password is wrong, the invitation was used or is ` +
       `over, or ${name} belongs to other keys. If those are on another machine, ` +
-      `${copyKeys(dir, name)}; else ask whoever runs the server for a new invitation ` +
+      `${copyKeys(dir, name)}; else ask the server's operator for a new invitation ` +
       `("user passwd ${name} --invite"; if keys were lost, "user unbind ${name}" before)`,
     { cause },
   );

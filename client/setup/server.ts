@@ -34,7 +34,7 @@ function requireServer({ address, bundle }: FoundServer, fp: Bytes): void {
   throw new SealpostError(
     "server-identity",
     `the server at ${formatAddress(address)} has the key ${formatFingerprint(bundle.fp)}, and ` +
-      `not ${formatFingerprint(fp)} as you were told; nothing was sent. Ask whoever runs it`,
+      `not ${formatFingerprint(fp)} as you were told; nothing was sent. Ask its operator`,
   );
 }
 
@@ -52,7 +52,7 @@ async function firstThatAnswers(servers: readonly Address[]): Promise<FoundServe
   throw new SealpostError(
     "unreachable",
     `none of the server's addresses answers (${places(servers)}); check that you are online, or ` +
-      "in the server's network, and ask whoever runs it",
+      "in the server's network, and ask its operator",
     { cause: failure },
   );
 }
@@ -64,7 +64,7 @@ async function compare(terminal: Terminal, { address, bundle }: FoundServer): Pr
     `\nThe server at ${formatAddress(address)} says that the fingerprint of its key is`,
   );
   terminal.print(`  ${fingerprint}`);
-  terminal.print("Compare it with the one that whoever runs the server gave you, not by this way.");
+  terminal.print("Compare it with the one that the server's operator gave you, not by this way.");
   for (;;) {
     const answer = await askTrimmed(
       terminal,

@@ -162,7 +162,7 @@ function compare(
       throw new SealpostError(
         "protocol",
         `the server shows another message under number ${entry.uid} than before; it was altered ` +
-          "or replaced by an older copy; ask whoever runs it what happened",
+          "or replaced by an older copy; ask its operator what happened",
       );
     }
   }
@@ -186,7 +186,7 @@ export function older(): SealpostError {
   return new SealpostError(
     "protocol",
     "the server shows an older state of your mailbox than it did before; messages may be missing; " +
-      "ask whoever runs it whether it was restored from a backup",
+      "ask its operator whether it was restored from a backup",
   );
 }
 

@@ -360,6 +360,6 @@ function taken(pin: Pin, name: string): SealpostError {
   return new SealpostError(
     "key-changed",
     `the key offered for ${name} is the one you know of ${pin.name} ` +
-      `(${formatFingerprint(pin.fp)}); ask both, and whoever runs the server, before you go on`,
+      `(${formatFingerprint(pin.fp)}); ask both, and the server's operator, before you go on`,
   );
 }

@@ -223,7 +223,7 @@ export class Operations {
     }
     const ended = await this.#endSessions(
       (session) => session.name === who || session.id === who,
-      "whoever runs the server ended this session",
+      "the server's operator ended this session",
     );
     if (ended === 0 && typeof who === "number") {
       throw new SealpostError("usage", `there is no session ${who}; sessions list shows them`);

@@ -365,8 +365,8 @@ function paceOf({ requestsPerSecond: perSecond, requestsBurst: burst }: Values) 
 /** What a client is told of the server's own trouble; the log says more. */
 const OWN_TROUBLE: { readonly [code in WireError]?: string } = {
   "internal": "the server failed to do this; its log says more",
-  "file-io": "the server's disk fails; tell whoever runs it",
-  "disk-full": "the server's disk is full; tell whoever runs it, and try again later",
+  "file-io": "the server's disk fails; tell its operator",
+  "disk-full": "the server's disk is full; tell its operator, and try again later",
 };
 
 /** What a refusal says besides code and message. */

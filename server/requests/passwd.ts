@@ -54,7 +54,7 @@ async function replacePassword(
     const credential = await argon.run(source, () => hashPassword(next));
     await users.change((existing) => {
       if (existing.get(name) !== before) {
-        throw new SealpostError("busy", "whoever runs the server changed your account meanwhile");
+        throw new SealpostError("busy", "the server's operator changed your account meanwhile");
       }
       // Before the file has it: the sessions that rest on something else end right after that.
       session.credential = credential;

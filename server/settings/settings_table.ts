@@ -181,7 +181,7 @@ export const SETTINGS = [
     group: "Logins",
     live: true,
     help: "how long a client may keep the server waiting before its login is decided",
-    about: "Time that the server itself takes, queues included, does not count. Whoever is " +
+    about: "Time that the server itself takes, queues included, does not count. Anybody who is " +
       "late is disconnected, and penalised (`penalty-timeout`).",
   },
   {
@@ -305,7 +305,7 @@ export const SETTINGS = [
     group: "Penalties",
     live: true,
     help: "for a connection that lets login-timeout pass",
-    about: "Whoever opens connections and says nothing.",
+    about: "Connections on which nothing is said.",
   },
   {
     name: "penalty-abandoned",

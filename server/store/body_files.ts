@@ -143,7 +143,7 @@ export class BodyFiles {
     try {
       await Deno.rename(path, this.#temp(name));
     } catch (error) {
-      // Whoever runs the server may have put the bodies on a disk of their own.
+      // The server's operator may have put the bodies on a disk of their own.
       if (!(error instanceof Error && "code" in error && error.code === "EXDEV")) throw error;
       await this.#copy(path, this.#temp(name));
     }

@@ -120,7 +120,7 @@ const CONTRADICTION = /^the server contradicts itself about what is in your mail
 const NOT_ASKED = "the server lists what was not asked for";
 const OLDER =
   "the server shows an older state of your mailbox than it did before; messages may be " +
-  "missing; ask whoever runs it whether it was restored from a backup";
+  "missing; ask its operator whether it was restored from a backup";
 
 const draft = { to: ["carol"], subject: "to carol", text: "hello", attachments: [] };
 

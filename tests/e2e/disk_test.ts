@@ -122,7 +122,7 @@ Deno.test({
       const said = await refused("disk-full", () => send(alice, `large ${i}`, 700_000));
       assertMatch(
         said,
-        /^the server's disk is full; tell whoever runs it.* kept sealed in the outbox/,
+        /^the server's disk is full; tell its operator.* kept sealed in the outbox/,
       );
     }
     // The log may have room for a few that are small.
@@ -166,7 +166,7 @@ Deno.test({
     const mode = (mode: string) => disk.inside(`mount -o remount,bind,${mode} bodies`);
     await mode("ro");
     const said = await refused("file-io", () => send(alice, "large", 700_000));
-    assertMatch(said, /^the server's disk fails; tell whoever runs it.* kept sealed in the outbox/);
+    assertMatch(said, /^the server's disk fails; tell its operator.* kept sealed in the outbox/);
     await send(alice, "small");
     assertEquals(await inbox(bob), ["small", "before"]);
     await mode("rw");

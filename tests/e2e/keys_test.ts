@@ -104,7 +104,7 @@ Deno.test("keys and passwords come from where they should, and from nowhere else
       assertEquals([code, stdout], [66, ""]);
       assertEquals(
         stderr,
-        "sealpost: server_public.pem is missing; get it from whoever runs the server\n",
+        "sealpost: server_public.pem is missing; get it from the server's operator\n",
       );
       assertEquals(group.log, before);
       await Deno.writeTextFile(

@@ -152,7 +152,7 @@ Deno.test("a client that has another server's public key says so, and has sent n
   assertEquals(
     stderr,
     `sealpost: the server is not the one whose key is pinned (${pinned}); if its keys were ` +
-      "renewed, get the new server_public.pem from whoever runs it\n",
+      "renewed, get the new server_public.pem from its operator\n",
   );
   await relay.last.ended();
   assertEquals(relay.last.runs(), [

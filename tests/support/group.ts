@@ -16,7 +16,7 @@ export type Turn = readonly [prompt: string, answer: string];
 export const CHOICE = "choice: ";
 export const LOGIN_REFUSED =
   "invalid username or password, or this account is bound to another key: if the password is " +
-  "right, copy your keys from the machine that has them, or ask whoever runs the server";
+  "right, copy your keys from the machine that has them, or ask the server's operator";
 
 /** How {@linkcode Group.connect} starts a client. */
 export interface ConnectOptions {

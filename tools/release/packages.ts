@@ -124,7 +124,7 @@ Section: mail
 Priority: optional
 Description: private mail for a small group, sealed end to end
  One executable for the server, the people who write to each other, and
- whoever runs the server. Messages are sealed on the sender's machine and
+ the server's operator. Messages are sealed on the sender's machine and
  opened on the reader's; the server keeps them and cannot read them.
 `;
 }

@@ -146,7 +146,7 @@ export class ChangedKeyScreen implements Screen {
         ...paragraph(
           this.#ofMessage
             ? `The message has another key: somebody else may have written it in the name of ` +
-              `${name}. There is nothing to accept; ask ${name}, and whoever runs the server.`
+              `${name}. There is nothing to accept; ask ${name}, and the server's operator.`
             : "There is nothing to accept.",
         ),
       ];
