@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { testUnless } from "../crypto/support.ts";
 import { buildFor } from "../support/command.ts";
+import { withControl } from "../support/control.ts";
 import { Commanding } from "../support/commanding.ts";
 import { run } from "../support/program.ts";
 import { whyNoTmux } from "../support/tmux.ts";
@@ -77,4 +78,26 @@ Deno.test("a recipient on this server may be written with its address; another i
   const other = await people.as("alice", ["send", "-t", "bob@mail.lan", "-s", "x"], { input: "x" });
   assertEquals([other.code, other.stdout], [67, ""]);
   assertMatch(other.stderr, /^sealpost: "bob@mail\.lan" is on another server [^\n]*\n$/);
+});
+
+Deno.test("what was not sent of what waits is said in one line, however much it is", async () => {
+  await using people = await Commanding.start(["alice", "bob"]);
+  const { group } = people;
+  await people.ok("alice", ["send", "-t", "bob", "-s", "x"], { input: "so that the key is known" });
+  await group.server.stop();
+  for (const subject of ["one", "two", "three"]) {
+    const sent = await people.as("alice", ["send", "-t", "bob", "-s", subject], { input: "x" });
+    assertEquals(sent.code, 75, sent.stderr);
+  }
+  const build = withControl(group.dir);
+  const gone = await run(["user", "remove", "bob", "--purge", "--yes"], { cwd: group.dir, build });
+  assertEquals(gone.code, 0, gone.stderr);
+  await group.restart();
+  await people.settle("alice");
+  const { code, stderr } = await people.as("alice", ["inbox"]);
+  assertEquals(code, 0, stderr);
+  assertMatch(
+    stderr,
+    /^3 waiting messages were not sent, as "outbox" shows; the first, [^\n]*bob[^\n]*\n$/,
+  );
 });
