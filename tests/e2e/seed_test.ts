@@ -121,10 +121,10 @@ Deno.test("mail comes through whole, whatever is in it", async (t) => {
     );
     assertEquals((await inboxOf(group, "bob"))[0]?.title, `[new] ${title}`);
     await group.talk("bob", reading(1));
-    // What belongs to the store, and to what a reader keeps: none of it has a name that others chose.
+    // What belongs to the store, and to what clients keep: none of it has a name that others chose.
     const isOfTheStore = (path: string) =>
       /^server\/mail\/sealpost\.db(-wal|-shm)?$/.test(path) ||
-      /^bob\/\.sealpost\/bob\/bodies\/[0-9a-f]{32}$/.test(path);
+      /^(alice|bob)\/\.sealpost\/\1\/bodies\/[0-9a-f]{32}$/.test(path);
     assertEquals(
       (await tree(group.dir)).filter((path) => !before.includes(path) && !isOfTheStore(path)),
       [],
