@@ -171,7 +171,7 @@ async function limits(): Promise<Record<string, readonly string[]>> {
       await of("MAX_PARTIAL_AGE", DAY),
       await at("server/store/partial_uploads.ts", "MAX_PARTIALS"),
     ],
-    "downloads that broke off: age": [await at("client/state/bodies.ts", "MAX_PARTIAL_AGE", DAY)],
+    "downloads that broke off: age": [await at("client/state/bodies.ts", "MAX_INTERRUPTION", DAY)],
     "MIME when reading: header of a part, all headers, depth, parts, text": await parseLimits(),
   };
 }
