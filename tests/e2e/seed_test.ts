@@ -114,10 +114,11 @@ Deno.test("mail comes through whole, whatever is in it", async (t) => {
     );
     assertStringIncludes(stdout, SENT);
     const wrong = sending({ to: "../client2", title, contents: { typed: "x" } });
-    const refused = await group.talk("alice", wrong, { code: 65 });
+    const refused = await group.talk("alice", wrong, { code: 67 });
     assertEquals(
       refused.stderr,
-      '"../client2" is not a user\'s name: names have 1 to 32 of the characters a-z 0-9 . _ -\n',
+      '"../client2" is not a user\'s name: names have 1 to 32 of the characters a-z 0-9 . _ - ' +
+        "and start with a letter or digit\n",
     );
     assertEquals((await inboxOf(group, "bob"))[0]?.title, `[new] ${title}`);
     await group.talk("bob", reading(1));
