@@ -197,6 +197,7 @@ export class App implements Host {
   /** Takes over what other processes of this person have changed: keys, folders, flags. */
   async #lookAround(): Promise<void> {
     if (await this.mail.people.pins.refresh()) this.mailbox.reopen();
+    if (this.#top() === this.#list && this.#list.isLocal) await this.#list.reloadLocal();
     const { changesElsewhere } = this.mail.cache;
     if (changesElsewhere === this.#changesElsewhere) return;
     this.#changesElsewhere = changesElsewhere;

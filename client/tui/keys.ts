@@ -117,7 +117,7 @@ const ANSWERING: readonly Binding[] = [
 
 const ORGANIZING: readonly Binding[] = [
   bind("d, delete", "delete", "delete: to Trash; in Trash, Drafts and Outbox for good", "delete"),
-  bind("u", "undelete", "take back what was moved or deleted just now; else back to the inbox"),
+  bind("u", "undelete", "take back the last move or delete; else back to the inbox"),
   bind("a", "archive", "archive", "archive"),
   bind("M", "move", "move to another folder"),
   bind("F", "flag", "flag as important, or not"),

@@ -54,6 +54,11 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
     return this.#folder;
   }
 
+  /** Whether it shows what is only on this disk. */
+  get isLocal(): boolean {
+    return this.#folder === "drafts" || this.#folder === "outbox";
+  }
+
   where(): string {
     const name = folderName(this.#folder);
     const { mailbox } = this.#host;
