@@ -35,6 +35,12 @@ export const ENVELOPE_HEAD = HEADER_SIZE + 2;
 export const MAX_ENVELOPE = ENVELOPE_HEAD + MAX_STANZAS * (2 + MAX_STANZA) + 4 + MAX_SUMMARY + 4 +
   MAX_NOTE + 8;
 
+/** How many bytes {@linkcode encodeEnvelope} gives. */
+export function envelopeSize({ stanzas, summary, note }: Envelope): number {
+  const sizes = stanzas.reduce((sum, stanza) => sum + 2 + stanza.length, 0);
+  return ENVELOPE_HEAD + sizes + 4 + summary.length + 4 + (note?.length ?? 0) + 8;
+}
+
 /**
  * The start of a sealed message, as it is uploaded:
  * `fixed header (81) ‖ count of stanzas (2) ‖ { size (2) ‖ stanza } … ‖ size (4) ‖ summary ‖
@@ -75,17 +81,19 @@ export class EnvelopeReader {
 
   /**
    * Takes the next bytes of the stream. Returns the envelope and the bytes after it (the start of
-   * the body) when it is whole, else null. Throws `format` or `version`.
+   * the body) when it is whole, else null. Both are views, of `chunk` if it had all: it must not
+   * change after. Throws `format` or `version`.
    */
   push(chunk: Bytes): { envelope: Envelope; rest: Bytes } | null {
-    this.#buffer = concat(this.#buffer.subarray(this.#at), chunk);
+    const left = this.#buffer.subarray(this.#at);
+    this.#buffer = left.length === 0 ? chunk : concat(left, chunk);
     this.#at = 0;
     return this.#parse();
   }
 
   #take(size: number): Bytes | null {
     if (this.#buffer.length - this.#at < size) return null;
-    const bytes = this.#buffer.slice(this.#at, this.#at + size);
+    const bytes = this.#buffer.subarray(this.#at, this.#at + size);
     this.#at += size;
     return bytes;
   }
@@ -146,7 +154,7 @@ export class EnvelopeReader {
         note: this.#note,
         bodySize: readU64(size, 0),
       },
-      rest: this.#buffer.slice(this.#at),
+      rest: this.#buffer.subarray(this.#at),
     };
   }
 }

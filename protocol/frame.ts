@@ -108,7 +108,7 @@ export function encodeFrames(frames: readonly Frame[], padTo = 0): Bytes {
 /**
  * The frames of one record's plaintext. Throws `protocol` for an unknown kind, a length out of
  * bounds, an id where there is none (or none where there is one), a frame that runs past the
- * record, and padding that is not zero.
+ * record, and padding that is not zero. Payloads are views of `plaintext`, which must not change after.
  */
 export function decodeFrames(plaintext: Bytes): Frame[] {
   const frames: Frame[] = [];
@@ -135,7 +135,7 @@ export function decodeFrames(plaintext: Bytes): Frame[] {
     }
     at += FRAME_HEADER;
     if (at + length > plaintext.length) throw new SealpostError("protocol", "a frame that is cut");
-    frames.push({ kind, id, payload: plaintext.slice(at, at + length) });
+    frames.push({ kind, id, payload: plaintext.subarray(at, at + length) });
     at += length;
   }
   return frames;

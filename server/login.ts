@@ -3,12 +3,7 @@ import { defined } from "../crypto/defined.ts";
 
 import { type Bytes, concat, equal, lp, toBase64, toHex, wipe } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
-import {
-  decodeBundle,
-  encodeBundle,
-  formatFingerprint,
-  type Identity,
-} from "../crypto/identity.ts";
+import { encodeBundle, formatFingerprint, type Identity } from "../crypto/identity.ts";
 import { ExactReader } from "../protocol/byte_stream.ts";
 import { Connection } from "../protocol/connection.ts";
 import type { TimingGrid } from "../protocol/timing_grid.ts";
@@ -240,10 +235,8 @@ async function resume(
   const r1 = concat(first, rest);
   const id = ticketOf(r1);
   const found = await context.tickets.find(id);
-  if (!found?.account.bundle) return STALE;
-  const { account, credential, fullAt, psk } = found;
-  const client = await decodeBundle(found.account.bundle);
-  const { name } = account;
+  if (!found) return STALE;
+  const { name, client, credential, fullAt, psk } = found;
   const handshake = await ServerResumption.start(
     { name, client, server: context.identity.bundle, ticket: id, psk },
     context.identity,

@@ -2,9 +2,10 @@ import { type AesKey, aesOpen, aesSeal, importAesKey } from "../../crypto/aes_gc
 import { type Bytes, concat, equal, lp, random, toHex, utf8, wipe } from "../../crypto/bytes.ts";
 import { isSealpostError } from "../../crypto/error.ts";
 import { hkdf, sha256 } from "../../crypto/hash.ts";
-import type { Identity } from "../../crypto/identity.ts";
+import type { Bundle, Identity } from "../../crypto/identity.ts";
 import { TICKET_ID_SIZE, TICKET_LABEL } from "../../protocol/resumption.ts";
-import type { Account, Store, StoredTicket } from "../store/store.ts";
+import type { Store, StoredTicket } from "../store/store.ts";
+import { BundleCache } from "./bundle_cache.ts";
 import type { Users } from "./users.ts";
 
 const NONCE_SIZE = 12;
@@ -38,7 +39,9 @@ export interface TicketHolder {
 
 /** A ticket that a client may resume with. */
 export interface FoundTicket {
-  readonly account: Account;
+  readonly name: string;
+  /** The key that is bound to the account. */
+  readonly client: Bundle;
   /** What the user list has for the password: the same as when the ticket was issued. */
   readonly credential: string;
   readonly fullAt: number;
@@ -54,6 +57,7 @@ export class TicketIssuer {
   readonly #store: Store;
   readonly #users: Users;
   readonly #wrap: AesKey;
+  readonly #bundles = new BundleCache();
   /** The ids of tickets with which somebody resumes at this moment, in hexadecimal. */
   readonly #claimed = new Set<string>();
 
@@ -146,9 +150,10 @@ export class TicketIssuer {
     const nonce = ticket.wrapped.slice(0, NONCE_SIZE);
     const box = ticket.wrapped.slice(NONCE_SIZE);
     const holder = { name: ticket.account, fp: ticket.fp };
+    const client = await this.#bundles.decode(account.fp, account.bundle);
     try {
       const psk = await aesOpen(this.#wrap, nonce, box, context(id, holder));
-      return { account, credential, fullAt: ticket.fullAt, psk };
+      return { name: account.name, client, credential, fullAt: ticket.fullAt, psk };
     } catch (error) {
       // Wrapped before the server's keys were changed.
       if (isSealpostError(error, "authentication")) return null;

@@ -54,6 +54,8 @@ export class Users {
   /** Verified for names that do not exist, so that they cost the same. */
   readonly #decoy: string;
   #users: ReadonlyMap<string, string> = new Map();
+  /** The values of the file that were taken apart since it changed: every request asks for one. */
+  readonly #states = new Map<string, UserState>();
   /** Of the file as it was read last; null if it has to be read again. */
   #stamp: string | null = null;
   /** Hashes of the plain passwords that could not be replaced yet, by name and password. */
@@ -102,7 +104,17 @@ export class Users {
   /** The {@linkcode Users.credential} of `name`, taken apart; null if there is no such user. */
   state(name: string): UserState | null {
     const value = this.#users.get(name);
-    return value === undefined ? null : parseUserState(value);
+    return value === undefined ? null : this.#parsed(value);
+  }
+
+  /** `value`, which is in the file, taken apart. Throws `format` for what is no {@linkcode UserState}. */
+  #parsed(value: string): UserState {
+    let state = this.#states.get(value);
+    if (state === undefined) {
+      state = parseUserState(value);
+      this.#states.set(value, state);
+    }
+    return state;
   }
 
   /**
@@ -110,7 +122,7 @@ export class Users {
    * disabled user does not. What was verified against another is over.
    */
   isInForce(name: string, credential: string): boolean {
-    return this.credential(name) === credential && !parseUserState(credential).disabled;
+    return this.credential(name) === credential && !this.#parsed(credential).disabled;
   }
 
   /** Whether the password of `name` is a one-time password, to be changed before all else. */
@@ -344,6 +356,7 @@ export class Users {
     const users = new Map(entries.map(({ name, value }) => [name, hashes.get(name) ?? value]));
     const before = this.#users;
     this.#users = users;
+    this.#states.clear();
     const isSame = users.size === before.size &&
       [...users].every(([name, value]) => before.get(name) === value);
     if (first || this.#closed || isSame) return;

@@ -6,6 +6,7 @@ import {
   encodeEnvelope,
   type Envelope,
   EnvelopeReader,
+  envelopeSize,
   MAX_ENVELOPE,
 } from "../../protocol/envelope.ts";
 import { ID_MEMORY, MAX_ID_AGE, MAX_ID_AHEAD } from "../../protocol/limits.ts";
@@ -130,7 +131,7 @@ export async function storeUpload(
       await start(envelope);
       sink = await store.openBody(envelope.bodySize, {
         id: uploadId,
-        envelope: encodeEnvelope(envelope),
+        envelope: () => encodeEnvelope(whole.envelope),
         limit: limits.partialUploads,
       });
       if (whole.rest.length > 0) await sink.write(whole.rest);
@@ -245,15 +246,17 @@ async function checkRecipients(
     throw new SealpostError("format", "a recipient is named twice");
   }
   for (const { name, fp } of recipients) {
-    const account = users.has(name) ? await store.account(name) : null;
-    if (!account) throw new SealpostError("no-such-user", `there is no user ${name}`);
-    if (!account.fp) {
+    const bound = users.has(name) ? await store.boundKey(name) : undefined;
+    if (bound === undefined) {
+      throw new SealpostError("no-such-user", `there is no user ${name}`);
+    }
+    if (bound === null) {
       throw new SealpostError(
         "no-key",
         `${name} has never connected, so there is no key to seal with yet`,
       );
     }
-    if (!equal(account.fp, fp)) {
+    if (!equal(bound, fp)) {
       throw new RefusedError("key-changed", `${name} has another key than the one you sealed to`, {
         about: name,
       });
@@ -288,8 +291,9 @@ async function checkRoom(
     needed.set(account, (needed.get(account) ?? 0) + bytes);
   }
   for (const [account, bytes] of needed) {
-    const { bytes: stored } = await store.usage(account);
-    if (stored + bytes > limits.quota) throw noRoom(account, limits, session);
+    if (await store.storedBytes(account) + bytes > limits.quota) {
+      throw noRoom(account, limits, session);
+    }
   }
 }
 
@@ -317,7 +321,7 @@ function checkEnvelope(
     throw new SealpostError("format", "the message names another sender's key");
   }
   if (envelope.bodySize > sealedBodySize(maxMessage)) throw tooLarge(maxMessage);
-  if (encodeEnvelope(envelope).length + envelope.bodySize !== request.size) throw wrongSize();
+  if (envelopeSize(envelope) + envelope.bodySize !== request.size) throw wrongSize();
   if (copy !== (envelope.note !== null)) {
     throw new SealpostError("format", "a note without a Sent copy, or the other way round");
   }

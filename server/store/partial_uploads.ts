@@ -87,7 +87,7 @@ export class PartialUploads {
           createNew: true,
           mode: 0o600,
         });
-        await writeAll(file, envelope);
+        await writeAll(file, envelope());
         const body = await Deno.open(this.#path(key, BODY), {
           write: true,
           createNew: true,

@@ -179,6 +179,13 @@ class SqliteStore implements Store {
     return this.#read(() => accountOf(this.#sql.account.get(name)));
   }
 
+  boundKey(name: string): Promise<Bytes | null | undefined> {
+    return this.#read(() => {
+      const row = this.#sql.boundKey.get(name);
+      return row === undefined ? undefined : nullable(row, "fp", blob);
+    });
+  }
+
   accountByFp(fp: Bytes): Promise<Account | null> {
     return this.#read(() => accountOf(this.#sql.accountByFp.get(fp)));
   }
@@ -517,6 +524,14 @@ class SqliteStore implements Store {
     });
   }
 
+  storedBytes(account: string): Promise<number> {
+    return this.#read(() => {
+      const row = this.#sql.storedBytes.get(account);
+      if (row === undefined) throw noSuchUser(account);
+      return integer(row, "bytes");
+    });
+  }
+
   async forgetDelivered(before: number): Promise<number> {
     let forgotten = 0;
     for (;;) {
@@ -705,8 +720,9 @@ class SqliteStore implements Store {
 
   #deliver(delivery: Delivery): DeliverOutcome {
     const { senderFp, messageId, digest, header, summary, body, receivedAt: at } = delivery;
-    const known = this.#delivered(senderFp, messageId);
-    if (known !== null) {
+    if (this.#sql.addDelivered.run(senderFp, messageId, digest, at).changes === 0) {
+      const known = this.#delivered(senderFp, messageId);
+      if (known === null) throw new SealpostError("internal", "an id that is there and is not");
       return equal(known.digest, digest) ? { kind: "already", at: known.at } : { kind: "conflict" };
     }
     if (delivery.copies.length === 0) throw new RangeError("a delivery without copies");
@@ -715,7 +731,6 @@ class SqliteStore implements Store {
     const shared = header.length + summary.length + body.size;
     const quota = delivery.quota ?? Infinity;
     const placed = delivery.copies.map((copy) => this.#place(copy, message, shared, at, quota));
-    this.#sql.addDelivered.run(senderFp, messageId, digest, at);
     return { kind: "stored", at, placed };
   }
 

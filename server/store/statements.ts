@@ -20,6 +20,8 @@ export const SQL = {
   account: `${ACCOUNT} WHERE name = ?`,
   accountByFp: `${ACCOUNT} WHERE fp = ?`,
   accountId: "SELECT id FROM account WHERE name = ?",
+  boundKey: "SELECT fp FROM account WHERE name = ?",
+  storedBytes: "SELECT bytes FROM account WHERE name = ?",
   bindKey: `UPDATE OR IGNORE account SET fp = ?, bundle = ?, bound_at = ?
     WHERE name = ? AND fp IS NULL`,
   successor: "SELECT fp_new FROM rotation WHERE fp_old = ?",
@@ -87,7 +89,8 @@ export const SQL = {
     ON CONFLICT (account_id) DO UPDATE SET version = excluded.version, sealed = excluded.sealed`,
 
   delivered: "SELECT digest, at FROM delivered_id WHERE sender_fp = ? AND message_id = ?",
-  addDelivered: "INSERT INTO delivered_id (sender_fp, message_id, digest, at) VALUES (?, ?, ?, ?)",
+  addDelivered: `INSERT INTO delivered_id (sender_fp, message_id, digest, at)
+    VALUES (?, ?, ?, ?) ON CONFLICT (sender_fp, message_id) DO NOTHING`,
   forgetDelivered: `DELETE FROM delivered_id WHERE (sender_fp, message_id) IN
     (SELECT sender_fp, message_id FROM delivered_id WHERE at < ? LIMIT ?)`,
 

@@ -110,8 +110,8 @@ export interface UploadId {
 /** Makes a body resumable when its upload breaks off. */
 export interface UploadStart {
   readonly id: UploadId;
-  /** All bytes of the upload before the body. */
-  readonly envelope: Bytes;
+  /** Gives all bytes of the upload before the body: asked of a body that goes to a file only. */
+  readonly envelope: () => Bytes;
   /** What broken uploads of this sender may come to, bytes; the oldest go first. */
   readonly limit: number;
 }
@@ -303,6 +303,8 @@ export interface Store {
   /** Makes accounts for those of `names` that have none. */
   ensureAccounts(names: readonly string[]): Promise<void>;
   account(name: string): Promise<Account | null>;
+  /** The fingerprint of the key that is bound to an account; null if none is, undefined if it is unknown. */
+  boundKey(name: string): Promise<Bytes | null | undefined>;
   /** The account to which the key with this fingerprint is bound. */
   accountByFp(fp: Bytes): Promise<Account | null>;
   /**
@@ -408,6 +410,8 @@ export interface Store {
   expire(what: Expiring, before: number): Promise<number>;
   /** Entries and stored bytes of one mailbox, for quota and `whoami`; `unseen` counts the inbox. */
   usage(account: string): Promise<{ entries: number; unseen: number; bytes: number }>;
+  /** What the entries of a mailbox take of its quota, bytes. */
+  storedBytes(account: string): Promise<number>;
   /** Forgets ids of deliveries older than `before` (milliseconds since 1970). Returns how many. */
   forgetDelivered(before: number): Promise<number>;
 

@@ -29,7 +29,7 @@ export const OF_SERVER: readonly Mutant[] = [
   one(
     "the server takes a message for a key that its recipient has not",
     DELIVER,
-    "if (!equal(account.fp, fp)) {",
+    "if (!equal(bound, fp)) {",
     "if (!fp) {",
   ),
   one(
@@ -71,7 +71,7 @@ export const OF_SERVER: readonly Mutant[] = [
   one(
     "a disabled user's ticket is taken",
     "server/accounts/users.ts",
-    " && !parseUserState(credential).disabled;",
+    " && !this.#parsed(credential).disabled;",
     ";",
   ),
   one(

@@ -85,7 +85,7 @@ Deno.test("a ticket is found with what the session rests on, until it ends, and 
     const { id, expires } = await issue(credential);
     assert(Math.abs(expires - Date.now() - TICKET_LIFE) < 60_000);
     const found = await issuer.find(id);
-    assertEquals([found?.account.name, found?.credential, found?.psk.length], [
+    assertEquals([found?.name, found?.credential, found?.psk.length], [
       "alice",
       credential,
       32,

@@ -21,7 +21,7 @@ function newId(senderFp: Bytes = random(32)): UploadId {
 
 /** Uploads the first `bytes` of the body, and breaks off. */
 async function breakOff(store: Store, id: UploadId, bytes: number, limit = NO_LIMIT) {
-  const sink = await store.openBody(BODY.length, { id, envelope: ENVELOPE, limit });
+  const sink = await store.openBody(BODY.length, { id, envelope: () => ENVELOPE, limit });
   await sink.write(BODY.subarray(0, bytes));
   await sink.suspend();
 }
@@ -83,7 +83,11 @@ Deno.test("who goes on with an upload ends it where it still went on", async () 
   await inFolder(async (folder) => {
     const store = await openSqliteStore(folder);
     const id = newId();
-    const sink = await store.openBody(BODY.length, { id, envelope: ENVELOPE, limit: NO_LIMIT });
+    const sink = await store.openBody(BODY.length, {
+      id,
+      envelope: () => ENVELOPE,
+      limit: NO_LIMIT,
+    });
     await sink.write(BODY.subarray(0, 70_000));
     assertEquals(await store.uploaded(id), ENVELOPE.length + 70_000);
     const late = await assertRejects(() => sink.write(BODY.subarray(0, 1)), SealpostError);
@@ -91,7 +95,11 @@ Deno.test("who goes on with an upload ends it where it still went on", async () 
     await sink.abort();
     assertEquals(await store.uploaded(id), ENVELOPE.length + 70_000);
     // One that begins anew takes the place of what was there.
-    const anew = await store.openBody(BODY.length, { id, envelope: ENVELOPE, limit: NO_LIMIT });
+    const anew = await store.openBody(BODY.length, {
+      id,
+      envelope: () => ENVELOPE,
+      limit: NO_LIMIT,
+    });
     await anew.abort();
     assertEquals(await store.uploaded(id), 0);
     assertEquals(unfinished(folder), []);
