@@ -1,9 +1,10 @@
 import { defined } from "../crypto/defined.ts";
 import { formatSize } from "../cli/format.ts";
+import { printable } from "../cli/printable.ts";
 import { type Bytes, equal, fromBase64 } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import type { Identity } from "../crypto/identity.ts";
-import type { Entry, Flag, Folder } from "../protocol/entry.ts";
+import { BUILT_IN_FOLDERS, type Entry, type Flag, type Folder } from "../protocol/entry.ts";
 import type { Address } from "../protocol/address.ts";
 import { decodeHello, encodeHello, type Hello } from "../protocol/hello.ts";
 import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
@@ -45,6 +46,19 @@ import { type DisplayedMessage, readForDisplay } from "./mailbox/show.ts";
 import type { State } from "./state/state.ts";
 import { keepSentBody } from "./mailbox/keep_sent.ts";
 import { unsealBody } from "./message/unseal.ts";
+import { fetchFolderStates } from "./mailbox/folder_states.ts";
+import {
+  noSuchFolder,
+  overtakenLine,
+  OwnNames,
+  parseOwnName,
+  planFolder,
+  planKeyword,
+  planRemoval,
+  planRename,
+} from "./mailbox/own_names.ts";
+import { SharedRecordClient } from "./mailbox/shared_record.ts";
+import type { FolderState } from "../protocol/folder_state.ts";
 import { fetchOlder, type LocalMailbox, sync, type Synced } from "./mailbox/sync.ts";
 import type { TemporaryMessage } from "./message/temporary_message.ts";
 
@@ -97,6 +111,8 @@ export class Mail {
   readonly people: People;
   readonly cache: Cache;
   readonly drafts: Drafts;
+  /** What all of the person's machines share. */
+  readonly shared: SharedRecordClient;
   readonly #state: State;
   readonly #lanes: Lanes;
   readonly #opener: MessageOpener;
@@ -142,6 +158,7 @@ export class Mail {
     this.cache = parts.cache;
     this.#lanes = parts.lanes;
     this.drafts = parts.drafts;
+    this.shared = new SharedRecordClient(connection, self, parts.state);
     this.#state = parts.state;
     this.#mailbox = {
       cache: parts.cache,
@@ -609,6 +626,98 @@ export class Mail {
       this.cache.setPlace(uid, folder ?? cached.entry.folder, [...flags]);
     }
     this.#ownChanges++;
+  }
+
+  /**
+   * What the person's folders and keywords are called, on all of their machines; without a connection,
+   * as it was known here last.
+   */
+  async names(): Promise<OwnNames> {
+    if (!this.connection.online) return new OwnNames(await this.shared.known());
+    try {
+      return new OwnNames(await this.shared.refresh());
+    } catch (error) {
+      if (!isSealpostError(error) || !isLost(error)) throw error;
+      return new OwnNames(await this.shared.known());
+    }
+  }
+
+  /** The folder that a person means by `text`. Throws `usage` if there is none. */
+  async findFolder(text: string): Promise<Folder> {
+    const builtIn = BUILT_IN_FOLDERS.find((name) => name === text.toLowerCase());
+    if (builtIn !== undefined) return builtIn;
+    const names = await this.names();
+    const found = names.findFolder(text);
+    if (found === null) throw noSuchFolder(text, names);
+    return found;
+  }
+
+  /** What the mailbox has in each folder; of one moment. */
+  folderStates(): Promise<FolderState[]> {
+    return this.connection.again(() => fetchFolderStates(this.connection));
+  }
+
+  /**
+   * Makes a folder of the person's own; its number. The name is there on all machines before the
+   * number is used. Throws `usage` if there is one of this name or it can be none, `limit`.
+   */
+  async makeFolder(text: string): Promise<number> {
+    const name = parseOwnName(text, "folder");
+    const highest = (await this.folderStates()).map(({ folder }) => folder)
+      .reduce<number>((most, one) => typeof one === "number" ? Math.max(most, one) : most, 0);
+    const { changes } = await this.shared.change((record) => planFolder(record, name, highest));
+    const folder = Number(changes[0]?.key.split("/")[1]);
+    try {
+      await this.connection.ask({ op: "folder-make", folder });
+    } catch (error) {
+      // A name for what the server refuses would be of no use.
+      if (isSealpostError(error, "limit")) await this.shared.change(() => planRemoval(folder));
+      throw error;
+    }
+    return folder;
+  }
+
+  /**
+   * Gives a folder, and the folders in it, another name; returns how many were renamed. Throws `usage`
+   * if there is no such folder or the name is taken, `version-conflict` if another machine renamed it
+   * at the same time and its name counts.
+   */
+  async renameFolder(from: string, to: string): Promise<number> {
+    const name = parseOwnName(to, "folder");
+    const { changes, lost } = await this.shared.change((record) => planRename(record, from, name));
+    const [first] = lost;
+    if (first === undefined) return changes.length;
+    const mine = changes.find(({ key }) => key === first.key);
+    throw new SealpostError(
+      "version-conflict",
+      overtakenLine({ ...first, value: mine?.value }, first),
+    );
+  }
+
+  /** Removes a folder of the person's own that is empty. Throws `usage`, `limit` if it is not. */
+  async removeFolder(text: string): Promise<void> {
+    const folder = await this.findFolder(text);
+    if (typeof folder === "string") {
+      throw new SealpostError("usage", `${folder} is there for everybody, and stays`);
+    }
+    try {
+      await this.connection.ask({ op: "folder-drop", folder });
+    } catch (error) {
+      if (!isSealpostError(error, "limit")) throw error;
+      throw new SealpostError(
+        "limit",
+        `there are messages in ${printable(JSON.stringify(text))}: move or delete them first`,
+        { cause: error },
+      );
+    }
+    await this.shared.change(() => planRemoval(folder));
+  }
+
+  /** Makes a keyword; its bit. The word is there on all machines before the bit is used. Throws `usage`, `limit`. */
+  async makeKeyword(text: string): Promise<number> {
+    const word = parseOwnName(text, "keyword");
+    const { changes } = await this.shared.change((record) => planKeyword(record, word));
+    return Number(changes[0]?.key.split("/")[1]);
   }
 
   /** Ends the connection with a goodbye. Never throws. */

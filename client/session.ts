@@ -198,6 +198,7 @@ async function openSettled(
     const mail = await Mail.open(name, identity, connection, state, retired, cache, [server.fp]);
     mail.server = address;
     mail.people.onRotated = (change) => options.announce(rotatedText(change));
+    mail.shared.onNotice = options.announce;
     return mail;
   } catch (error) {
     await connection.close();

@@ -4,6 +4,7 @@ import { openHooks } from "./editor.ts";
 import {
   COMMON,
   ENVIRONMENT,
+  FOLDERS,
   LIMIT,
   mailOptions,
   ONLINE,
@@ -34,7 +35,7 @@ export const FIND_COMMANDS: readonly Command[] = [
       { name: "from", value: "NAME", help: "only what NAME has sent" },
       SINCE,
       LIMIT,
-      { name: "folder", value: "FOLDER", help: "only inbox, sent, archive or trash" },
+      { name: "folder", value: "FOLDER", help: `only ${FOLDERS}` },
       { name: "fetch", help: "get the texts that were never opened, and search them too" },
       ...COMMON,
     ],
@@ -77,7 +78,7 @@ export const FIND_COMMANDS: readonly Command[] = [
     positionals: [],
     options: [
       { name: "exec", value: "COMMAND", help: "run a line of shell for each message" },
-      { name: "folder", value: "FOLDER", default: "inbox", help: "inbox, sent, archive or trash" },
+      { name: "folder", value: "FOLDER", default: "inbox", help: FOLDERS },
       { name: "once", help: "end after one message" },
       {
         name: "count",

@@ -7,6 +7,7 @@ import {
   EDITOR,
   ENVIRONMENT,
   FILE,
+  FOLDERS,
   ID,
   IDS,
   LIMIT,
@@ -68,8 +69,8 @@ export const MAIL_COMMANDS: readonly Command[] = [
     name: "inbox",
     summary: "list messages",
     description: [
-      "Lists the newest messages, newest first, each with a short id, and with new, flagged and " +
-      "answered before the subject.",
+      "Lists the newest messages, newest first, each with a short id, and with new, flagged, answered " +
+      "and your keywords before the subject.",
       "--json: an array of objects with id, short, folder, flags, received, from, verified, to, cc, " +
       "subject, date, size (bytes), attachments, attachmentCount, and inReplyTo.",
       TICKET,
@@ -80,7 +81,8 @@ export const MAIL_COMMANDS: readonly Command[] = [
       { name: "from", value: "NAME", help: "only those from NAME" },
       SINCE,
       LIMIT,
-      { name: "folder", value: "FOLDER", default: "inbox", help: "inbox, sent, archive or trash" },
+      { name: "folder", value: "FOLDER", default: "inbox", help: FOLDERS },
+      { name: "keyword", value: "WORD", help: "only those that are marked with WORD" },
       ...COMMON,
     ],
     refused: REFUSED,
@@ -94,7 +96,11 @@ export const MAIL_COMMANDS: readonly Command[] = [
       const { inbox } = await import("../client/commands/inbox.ts");
       await inbox({
         ...mailOptions(given),
-        ...defined({ from: given.optional("from"), since: given.optional("since") }),
+        ...defined({
+          from: given.optional("from"),
+          since: given.optional("since"),
+          keyword: given.optional("keyword"),
+        }),
         unread: given.flag("unread"),
         limit: given.number("limit"),
         folder: given.text("folder"),
@@ -220,7 +226,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
         name: "folder",
         value: "FOLDER",
         default: "archive",
-        help: "inbox, sent, archive or trash",
+        help: FOLDERS,
       },
       ...COMMON,
     ],
@@ -266,9 +272,12 @@ export const MAIL_COMMANDS: readonly Command[] = [
   }),
   defineCommand({
     name: "mark",
-    summary: "set and clear flags",
+    summary: "set and clear flags and keywords",
     description: [
-      "Sets and clears the flags read (seen in JSON), answered, flagged and forwarded.",
+      "Sets and clears the flags read (seen in JSON), answered, flagged and forwarded, and up to 59 " +
+      "keywords of your own, such as urgent. A word that is no keyword yet needs --new, so that a " +
+      "slip of the finger makes none. All of your machines have the same keywords; the server does " +
+      "not see the words.",
     ],
     positionals: [IDS],
     options: [
@@ -276,18 +285,22 @@ export const MAIL_COMMANDS: readonly Command[] = [
         name: "set",
         value: "FLAG",
         repeatable: true,
-        help: "read, answered, flagged or forwarded",
+        help: "read, answered, flagged, forwarded, or a keyword",
       },
       {
         name: "clear",
         value: "FLAG",
         repeatable: true,
-        help: "read, answered, flagged or forwarded",
+        help: "read, answered, flagged, forwarded, or a keyword",
       },
+      { name: "new", help: "make keywords of the words of --set that are none yet" },
       ...COMMON,
     ],
     refused: REFUSED,
-    examples: [{ line: "mark 4f3a --clear read", what: "as if it had not been read" }],
+    examples: [
+      { line: "mark 4f3a --clear read", what: "as if it had not been read" },
+      { line: "mark 4f3a --set urgent --new", what: "with a new keyword" },
+    ],
     environment: ENVIRONMENT,
     rights: ONLINE,
     run: async (given) => {
@@ -297,6 +310,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
         ids: given.all("ID"),
         set: given.all("set"),
         clear: given.all("clear"),
+        make: given.flag("new"),
       });
     },
   }),

@@ -14,6 +14,7 @@ export const SECTIONS = [
       "move",
       "delete",
       "mark",
+      "folders",
       "drafts",
       "outbox",
       "status",
@@ -44,6 +45,7 @@ export const SECTIONS = [
 
 /** What the commands are about that share a first word, where none has that word alone. */
 export const ABOUT: Readonly<Record<string, string>> = {
+  folders: "the folders of your mailbox",
   keys: "your key, and those of others",
   sessions: "who is logged in",
   user: "who may log in",

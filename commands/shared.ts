@@ -146,6 +146,8 @@ export const IDS = {
 export const TICKET =
   "After one login with the password a ticket takes its place for 24 hours, so that the next " +
   "commands need none.";
+/** What can stand for FOLDER. */
+export const FOLDERS = "inbox, sent, archive, trash, drafts, or one of your own";
 export const SINCE = {
   name: "since",
   value: "DATE",

@@ -6,6 +6,7 @@ import { FIND_COMMANDS } from "./find.ts";
 import { FOLDER_COMMANDS } from "./folders.ts";
 import { KEYS_COMMANDS } from "./keys.ts";
 import { MAIL_COMMANDS } from "./mail.ts";
+import { MAIL_FOLDER_COMMANDS } from "./mail_folders.ts";
 import { OPERATOR_COMMANDS } from "./operator.ts";
 import { OUTBOX_COMMANDS } from "./outbox.ts";
 import { ABOUT, SECTIONS } from "./sections.ts";
@@ -19,6 +20,7 @@ export const CLIENT_COMMANDS = [
   ...CONNECT_COMMANDS,
   ...SETUP_COMMANDS,
   ...MAIL_COMMANDS,
+  ...MAIL_FOLDER_COMMANDS,
   ...OUTBOX_COMMANDS,
   ...DRAFTS_COMMANDS,
   ...FIND_COMMANDS,

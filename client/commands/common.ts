@@ -9,6 +9,7 @@ import { isLost } from "../connection/reconnecting_connection.ts";
 import type { Item } from "../mailbox/open.ts";
 import type { Mail, Sent, Stale } from "../mail.ts";
 import { shortId } from "../mailbox/message_ids.ts";
+import { OwnNames } from "../mailbox/own_names.ts";
 import { askAboutNewKey } from "../trust/confirm_key.ts";
 import { notSentLine } from "../mailbox/show.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
@@ -161,15 +162,26 @@ export function printRow(terminal: Terminal, line: string): void {
   terminal.print(terminal.interactive ? fit(line, terminal.columns()) : line);
 }
 
+/**
+ * What folders and keywords are called, for a list of `items`: asks the server only if any of them has
+ * one of the person's own.
+ */
+export async function namesFor(mail: Mail, items: readonly Item[]): Promise<OwnNames> {
+  const any = items.some(({ entry: { folder, flags } }) => {
+    return typeof folder === "number" || flags.some((flag) => typeof flag === "number");
+  });
+  return any ? await mail.names() : new OwnNames(await mail.shared.known());
+}
+
 /** A message as every `--json` list shows it. */
-export function toJson(item: Item) {
+export function toJson(item: Item, names: OwnNames) {
   const { entry, opened, problem } = item;
   const header = entry.header.slice(1, 17);
   const common = {
     id: formatMessageId(header),
     short: shortId(header),
-    folder: entry.folder,
-    flags: entry.flags,
+    folder: names.folderName(entry.folder),
+    flags: entry.flags.map((flag) => names.flagName(flag)),
     received: isoTime(entry.receivedAt),
   };
   if (!opened) return { ...common, from: null, subject: null, date: null, problem };

@@ -1,13 +1,16 @@
 import { SealpostError } from "../../crypto/error.ts";
-import { BUILT_IN_FOLDERS, type Folder } from "../../protocol/entry.ts";
+import type { Flag } from "../../protocol/entry.ts";
 import { parseName } from "../../protocol/name.ts";
 import { alignColumns } from "../../cli/columns.ts";
+import { printable } from "../../cli/printable.ts";
 import type { Item } from "../mailbox/open.ts";
 import { shortId } from "../mailbox/message_ids.ts";
+import { FLAG_WORDS } from "../mailbox/own_names.ts";
 import { showsUnicode } from "../terminal/display.ts";
 import { listingLine } from "../mailbox/show.ts";
+import type { Mail } from "../mail.ts";
 import { plainMark, UNVERIFIED } from "../trust/verification.ts";
-import { type CommonOptions, printRow, toJson, withMail } from "./common.ts";
+import { type CommonOptions, namesFor, printRow, toJson, withMail } from "./common.ts";
 
 /** What `inbox` was given. */
 export interface InboxOptions extends CommonOptions {
@@ -17,6 +20,8 @@ export interface InboxOptions extends CommonOptions {
   readonly since?: string;
   readonly limit: number;
   readonly folder: string;
+  /** A keyword that they have; an own word, or a flag. */
+  readonly keyword?: string;
 }
 
 const DAY = 86_400_000;
@@ -24,10 +29,10 @@ const UNITS: Readonly<Record<string, number>> = { h: 3_600_000, d: DAY, w: 7 * D
 
 /** The `inbox` command: lists the newest messages of a folder. */
 export async function inbox(options: InboxOptions): Promise<void> {
-  const folder = parseFolder(options.folder);
   const from = options.from === undefined ? null : parseName(options.from);
   const since = options.since === undefined ? 0 : parseSince(options.since);
-  const wanted = (item: Item) => {
+  const wanted = (item: Item, keyword: Flag | null) => {
+    if (keyword !== null && !item.entry.flags.includes(keyword)) return false;
     if (options.unread && item.entry.flags.includes("seen")) return false;
     if (from !== null && item.opened?.summary.from.name !== from) return false;
     return item.entry.receivedAt >= since;
@@ -38,17 +43,20 @@ export async function inbox(options: InboxOptions): Promise<void> {
     if (renewed) {
       terminal.printError("the server made this mailbox anew since you last looked; ask why");
     }
-    const filtered = options.unread || from !== null || since > 0;
+    const folder = await mail.findFolder(options.folder);
+    const keyword = options.keyword === undefined ? null : await findKeyword(mail, options.keyword);
+    const filtered = options.unread || from !== null || since > 0 || keyword !== null;
     const items = await mail.list({
       folder,
       limit: options.limit,
-      ...(filtered ? { wanted } : {}),
+      ...(filtered ? { wanted: (item: Item) => wanted(item, keyword) } : {}),
     });
-    if (json) return printJson(items.map(toJson));
+    const names = await namesFor(mail, items);
+    if (json) return printJson(items.map((item) => toJson(item, names)));
     if (items.length === 0) return terminal.print("No messages.");
     const unicode = showsUnicode();
     const rows = items.map((item) => {
-      const { from, date, subject } = listingLine(item);
+      const { from, date, subject } = listingLine(item, "subject", names);
       const known = item.opened?.verification ?? UNVERIFIED;
       const mark = unicode ? known.mark : plainMark(known);
       return [
@@ -70,13 +78,15 @@ function recipients({ opened }: Item): string {
   return [...to, ...cc].map(({ name }) => name).join(",") || "-";
 }
 
-/** Throws `usage` for what is no folder. */
-export function parseFolder(text: string): Folder {
-  const folder = BUILT_IN_FOLDERS.find((name) => name === text.toLowerCase());
-  if (folder) return folder;
+/** The flag or keyword that is called `text`. Throws `usage` if there is none. */
+export async function findKeyword(mail: Mail, text: string): Promise<Flag> {
+  const names = await mail.names();
+  const found = names.findFlag(text);
+  if (found !== null) return found;
+  const there = [...FLAG_WORDS, ...names.keywords.map(({ shown }) => shown)];
   throw new SealpostError(
     "usage",
-    `there is no folder ${JSON.stringify(text)}; there are ${BUILT_IN_FOLDERS.join(", ")}`,
+    printable(`there is no keyword ${JSON.stringify(text)}; there are ${there.join(", ")}`),
   );
 }
 

@@ -1,10 +1,11 @@
 import { confirm } from "../terminal/confirm.ts";
 import { SealpostError } from "../../crypto/error.ts";
-import { type Flag, NAMED_FLAGS } from "../../protocol/entry.ts";
+import type { Flag } from "../../protocol/entry.ts";
+import { EMPTY_RECORD } from "../../protocol/shared_record.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Mail } from "../mail.ts";
+import { FLAG_WORDS, OwnNames } from "../mailbox/own_names.ts";
 import { type CommonOptions, withMail } from "./common.ts";
-import { parseFolder } from "./inbox.ts";
 
 /** What a command on several messages was given. */
 export interface ManyOptions extends CommonOptions {
@@ -13,13 +14,14 @@ export interface ManyOptions extends CommonOptions {
 
 /** The `move` command. */
 export async function move(options: ManyOptions & { readonly folder: string }): Promise<void> {
-  const folder = parseFolder(options.folder);
   await withMail(options, async (context) => {
     const { mail, json, printJson, terminal } = context;
+    const folder = await mail.findFolder(options.folder);
+    const name = typeof folder === "string" ? folder : options.folder;
     const uids = await findAll(mail, options.ids);
     await mail.flag(uids, [], [], folder);
-    if (json) printJson({ moved: uids.length, folder });
-    else terminal.print(`Moved ${count(uids.length)} to ${folder}.`);
+    if (json) printJson({ moved: uids.length, folder: name });
+    else terminal.print(printable(`Moved ${count(uids.length)} to ${name}.`));
   });
 }
 
@@ -54,22 +56,60 @@ export async function remove(
   });
 }
 
-/** The `mark` command: sets and clears flags. */
-export async function mark(
-  options: ManyOptions & { readonly set: readonly string[]; readonly clear: readonly string[] },
-): Promise<void> {
-  const set = options.set.map(parseFlag);
-  const clear = options.clear.map(parseFlag);
-  if (set.length + clear.length === 0) {
-    throw new SealpostError("usage", `mark needs --set or --clear with ${WORDS.join(", ")}`);
+/** What `mark` was given. */
+export interface MarkOptions extends ManyOptions {
+  readonly set: readonly string[];
+  readonly clear: readonly string[];
+  /** Whether words that are no keywords yet become some. */
+  readonly make: boolean;
+}
+
+/** The `mark` command: sets and clears flags and keywords. */
+export async function mark(options: MarkOptions): Promise<void> {
+  if (options.set.length + options.clear.length === 0) {
+    throw new SealpostError(
+      "usage",
+      `mark needs --set or --clear with ${FLAG_WORDS.join(", ")} or a word of your own`,
+    );
   }
   await withMail(options, async (context) => {
     const { mail, json, printJson, terminal } = context;
     const uids = await findAll(mail, options.ids);
+    const clear = await flagsNamed(mail, options.clear, false);
+    const set = await flagsNamed(mail, options.set, options.make);
     await mail.flag(uids, set, clear);
-    if (json) printJson({ marked: uids.length, set, clear });
-    else terminal.print(`Marked ${count(uids.length)}.`);
+    if (json) {
+      const names = new OwnNames(await mail.shared.known());
+      const named = (flags: readonly Flag[]) => flags.map((flag) => names.flagName(flag));
+      printJson({ marked: uids.length, set: named(set), clear: named(clear) });
+    } else terminal.print(`Marked ${count(uids.length)}.`);
   });
+}
+
+/** The flags and keywords with these names; with `make`, words that are none become keywords. */
+async function flagsNamed(
+  mail: Mail,
+  words: readonly string[],
+  make: boolean,
+): Promise<Flag[]> {
+  const flags: Flag[] = [];
+  for (const word of words) {
+    const builtIn = FLAG_WORDS.includes(word.toLowerCase()) || word.toLowerCase() === "seen";
+    const names = builtIn ? new OwnNames(EMPTY_RECORD) : await mail.names();
+    const found = names.findFlag(word);
+    if (found === null && !make) {
+      const there = [...FLAG_WORDS, ...names.keywords.map(({ shown }) => shown)];
+      throw new SealpostError(
+        "usage",
+        printable(
+          `there is no flag or keyword ${JSON.stringify(word)}; there are ${there.join(", ")}; ` +
+            "mark --set WORD --new makes one",
+        ),
+      );
+    }
+    flags.push(found ?? await mail.makeKeyword(word));
+  }
+  return [...new Set(flags)];
 }
 
 async function findAll(
@@ -79,20 +119,6 @@ async function findAll(
   const uids = new Set<number>();
   for (const id of ids) uids.add((await mail.findItem(id)).entry.uid);
   return [...uids];
-}
-
-/** What people call the flags. */
-const WORDS = NAMED_FLAGS.map((flag) => flag === "seen" ? "read" : flag);
-
-/** Throws `usage` for what is no flag. `read` is another word for `seen`. */
-function parseFlag(text: string): Flag {
-  const word = text.toLowerCase();
-  const flag = NAMED_FLAGS.find((name) => name === (word === "read" ? "seen" : word));
-  if (flag) return flag;
-  throw new SealpostError(
-    "usage",
-    `there is no flag ${printable(JSON.stringify(text))}; there are ${WORDS.join(", ")}`,
-  );
 }
 
 function count(n: number): string {

@@ -4,9 +4,10 @@ import { alignColumns } from "../../cli/columns.ts";
 import { printable } from "../../cli/printable.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import type { Found } from "../mailbox/search.ts";
+import type { OwnNames } from "../mailbox/own_names.ts";
 import { listingLine } from "../mailbox/show.ts";
-import { type CommonOptions, printRow, toJson, withMail } from "./common.ts";
-import { parseFolder, parseSince } from "./inbox.ts";
+import { type CommonOptions, namesFor, printRow, toJson, withMail } from "./common.ts";
+import { parseSince } from "./inbox.ts";
 
 /** What `search` was given. */
 export interface SearchCommandOptions extends CommonOptions {
@@ -25,8 +26,7 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
   const query = options.words.map((word) => {
     return /\s/.test(word) && !word.includes('"') ? `"${word}"` : word;
   }).join(" ");
-  const where = {
-    folder: options.folder === undefined ? null : parseFolder(options.folder),
+  const bounds = {
     limit: options.limit,
     ...defined({
       from: options.from === undefined ? undefined : parseName(options.from),
@@ -35,6 +35,8 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
   };
   await withMail(options, async ({ mail, terminal, json, printJson }) => {
     await mail.refresh();
+    const folder = options.folder === undefined ? null : await mail.findFolder(options.folder);
+    const where = { folder, ...bounds };
     while (mail.connection.online && await mail.fetchOlder());
     let result = await mail.search(query, where);
     let large = 0;
@@ -42,8 +44,9 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
       large = await mail.fetchTexts(result.unindexed);
       result = await mail.search(query, where);
     }
-    if (json) printJson(result.found.map(asJson));
-    else for (const line of listing(result.found)) printRow(terminal, line);
+    const names = await namesFor(mail, result.found.map(({ item }) => item));
+    if (json) printJson(result.found.map((one) => asJson(one, names)));
+    else for (const line of listing(result.found, names)) printRow(terminal, line);
     if (!json && result.matches === 0) terminal.print("Nothing was found.");
     if (result.matches > result.found.length) {
       terminal.printError(`(the newest ${result.found.length} of ${result.matches} are shown)`);
@@ -69,9 +72,9 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
 }
 
 /** What was found, in lines: the columns of a listing, and below them where the words are. */
-function listing(found: readonly Found[]): string[] {
+function listing(found: readonly Found[], names: OwnNames): string[] {
   const rows = found.map(({ item }) => {
-    const { from, date, subject } = listingLine(item);
+    const { from, date, subject } = listingLine(item, "subject", names);
     return [shortId(item.entry.header.slice(1, 17)), from, date, subject];
   });
   return alignColumns(rows).flatMap((line, i) => {
@@ -88,6 +91,6 @@ function placeOf({ field, before, match, after }: Found): string | null {
 
 const LABELS = { to: "to", attachment: "attached" } as const;
 
-function asJson({ item, field, before, match, after }: Found) {
-  return { ...toJson(item), found: { in: field, before, match, after } };
+function asJson({ item, field, before, match, after }: Found, names: OwnNames) {
+  return { ...toJson(item, names), found: { in: field, before, match, after } };
 }

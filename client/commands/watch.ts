@@ -9,10 +9,10 @@ import { shortId } from "../mailbox/message_ids.ts";
 import type { Hooks } from "../terminal/programs.ts";
 import { findProfile, requireAddress } from "../state/profile.ts";
 import { openLocalUser, openMail } from "../session.ts";
+import type { OwnNames } from "../mailbox/own_names.ts";
 import { listingLine } from "../mailbox/show.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
-import { type CommonOptions, toJson } from "./common.ts";
-import { parseFolder } from "./inbox.ts";
+import { type CommonOptions, namesFor, toJson } from "./common.ts";
 
 /** What `watch` was given. */
 export interface WatchOptions extends CommonOptions {
@@ -33,7 +33,6 @@ const MAX_SHOWN = 100;
 
 /** The `watch` command: tells of each message as it comes, until it is stopped. */
 export async function watch(options: WatchOptions): Promise<void> {
-  const folder = parseFolder(options.folder);
   const { hooks } = options;
   if (options.exec && !hooks) {
     throw new SealpostError("usage", "--exec needs a shell (sh), which is not to be had here");
@@ -63,6 +62,7 @@ export async function watch(options: WatchOptions): Promise<void> {
       tellState(terminal, state);
       bell.ring();
     });
+    const folder = await mail.findFolder(options.folder);
     const arrivals = await Arrivals.load(person.state, folder, options.fromNow);
     let told = 0;
     while (stop.code === null) {
@@ -70,7 +70,8 @@ export async function watch(options: WatchOptions): Promise<void> {
         try {
           if (!mail.connection.online) continue;
           for (const cached of await arrivals.fetch(mail)) {
-            await tell(terminal, options, await mail.openItem(cached));
+            const item = await mail.openItem(cached);
+            await tell(terminal, options, item, await namesFor(mail, [item]));
             await arrivals.told(mail, cached.entry.uid);
             if (++told === options.count) return;
             if (stop.code !== null) break;
@@ -94,15 +95,20 @@ export async function watch(options: WatchOptions): Promise<void> {
 }
 
 /** Tells of one message in every way that was asked for. */
-async function tell(terminal: Terminal, options: WatchOptions, item: Item): Promise<void> {
+async function tell(
+  terminal: Terminal,
+  options: WatchOptions,
+  item: Item,
+  names: OwnNames,
+): Promise<void> {
   const { hooks } = options;
   const id = item.entry.header.slice(1, 17);
-  const { from, date, subject } = listingLine(item);
-  if (options.json) terminal.print(printableJson(toJson(item), 0));
+  const { from, date, subject } = listingLine(item, "subject", names);
+  if (options.json) terminal.print(printableJson(toJson(item, names), 0));
   else terminal.print(`${shortId(id)}  ${from}  ${date}  ${subject}`);
   const { summary } = item.opened ?? {};
   const arrival = {
-    id: toJson(item).id,
+    id: toJson(item, names).id,
     from: summary?.from.name ?? "",
     subject: summary?.subject ?? "",
   };

@@ -4,6 +4,7 @@ import { printable } from "../../cli/printable.ts";
 import type { Person } from "../../protocol/summary.ts";
 import { type ExistingFileAction, writeAttachment } from "../message/attachments.ts";
 import type { Item, Opened } from "./open.ts";
+import type { OwnNames } from "./own_names.ts";
 import { type ParsedMessage, parseMessage } from "../message/parse.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
@@ -29,10 +30,11 @@ export function subjectOf({ opened, problem }: Item, word: SubjectWord = "subjec
   return printable(opened.summary.subject) || `(no ${word})`;
 }
 
-/** The columns of a listing for one entry, safe to print. */
+/** The columns of a listing for one entry, safe to print; with its keywords if `names` has them. */
 export function listingLine(
   item: Item,
   word: SubjectWord = "subject",
+  names: OwnNames | null = null,
 ): { from: string; date: string; subject: string } {
   const { opened, entry } = item;
   if (!opened) {
@@ -47,6 +49,9 @@ export function listingLine(
     entry.flags.includes("seen") ? "" : "[new] ",
     entry.flags.includes("flagged") ? "[flagged] " : "",
     entry.flags.includes("answered") ? "[answered] " : "",
+    ...entry.flags.map((flag) => {
+      return typeof flag === "number" && names ? `[${names.flagName(flag)}] ` : "";
+    }),
     item.duplicate ? "[duplicate] " : "",
   ].join("");
   const clip = summary.attachmentCount > 0 ? ` [${summary.attachmentCount} attached]` : "";

@@ -1,0 +1,85 @@
+import { alignColumns } from "../../cli/columns.ts";
+import { printable } from "../../cli/printable.ts";
+import { BUILT_IN_FOLDERS, type Folder } from "../../protocol/entry.ts";
+import type { FolderState } from "../../protocol/folder_state.ts";
+import type { OwnNames } from "../mailbox/own_names.ts";
+import { type CommonOptions, printRow, withMail } from "./common.ts";
+
+/** A folder as `folders list` shows it. */
+interface FolderRow {
+  readonly folder: string;
+  readonly number: number | null;
+  readonly count: number;
+  readonly unread: number;
+  readonly bytes: number;
+}
+
+/** The `folders list` command. */
+export async function listFolders(options: CommonOptions): Promise<void> {
+  await withMail(options, async ({ mail, terminal, json, printJson }) => {
+    const names = await mail.names();
+    const rows = rowsOf(names, await mail.folderStates());
+    if (json) return printJson(rows);
+    const head = ["Folder", "Messages", "Unread"];
+    const lines = rows.map(({ folder, count, unread }) => {
+      return [printable(folder), `${count}`, unread > 0 ? `${unread}` : ""];
+    });
+    for (const line of alignColumns([head, ...lines])) printRow(terminal, line.trimEnd());
+  });
+}
+
+/** The folders that everybody has, then a person's own in the order of their names. */
+function rowsOf(names: OwnNames, states: readonly FolderState[]): FolderRow[] {
+  const byFolder = new Map<Folder, FolderState>(states.map((state) => [state.folder, state]));
+  const own = new Map<Folder, string>(names.folders.map(({ number, shown }) => [number, shown]));
+  // Another machine may have removed the name while a message went there.
+  for (const { folder } of states) {
+    if (typeof folder === "number" && !own.has(folder)) own.set(folder, names.folderName(folder));
+  }
+  const all = [...BUILT_IN_FOLDERS.map((folder) => [folder, folder] as const), ...own];
+  return all.map(([folder, shown]) => {
+    const state = byFolder.get(folder);
+    return {
+      folder: shown,
+      number: typeof folder === "number" ? folder : null,
+      count: state?.count ?? 0,
+      unread: state?.unseen ?? 0,
+      bytes: state?.bytes ?? 0,
+    };
+  });
+}
+
+/** The `folders make` command. */
+export async function makeFolder(
+  options: CommonOptions & { readonly name: string },
+): Promise<void> {
+  await withMail(options, async ({ mail, terminal, json, printJson }) => {
+    const number = await mail.makeFolder(options.name);
+    if (json) printJson({ made: options.name, number });
+    else terminal.print(printable(`Made ${options.name}.`));
+  });
+}
+
+/** The `folders rename` command. */
+export async function renameFolder(
+  options: CommonOptions & { readonly from: string; readonly to: string },
+): Promise<void> {
+  const { from, to } = options;
+  await withMail(options, async ({ mail, terminal, json, printJson }) => {
+    const renamed = await mail.renameFolder(from, to);
+    const inside = renamed > 1 ? `, with ${renamed - 1} in it` : "";
+    if (json) printJson({ from, to, renamed });
+    else terminal.print(printable(`${from} is called ${to} now${inside}.`));
+  });
+}
+
+/** The `folders remove` command. */
+export async function removeFolder(
+  options: CommonOptions & { readonly name: string },
+): Promise<void> {
+  await withMail(options, async ({ mail, terminal, json, printJson }) => {
+    await mail.removeFolder(options.name);
+    if (json) printJson({ removed: options.name });
+    else terminal.print(printable(`Removed ${options.name}.`));
+  });
+}
