@@ -164,6 +164,14 @@ async function limits(): Promise<Record<string, readonly string[]>> {
     "changes in one `changes`": [await of("MAX_CHANGES")],
     "memory of removals and moves": [await of("CHANGE_MEMORY", DAY)],
     "folders of one's own": [await of("MAX_OWN_FOLDERS")],
+    "in it: machines; key of an entry, characters; levels of a value": [
+      await at("protocol/shared_record.ts", "MAX_MACHINES"),
+      await at("protocol/shared_record.ts", "MAX_KEY"),
+      await at("protocol/shared_record.ts", "MAX_DEPTH"),
+    ],
+    "name of a folder or keyword of one's own": [
+      await at("client/mailbox/own_names.ts", "MAX_OWN_NAME"),
+    ],
     "the shared record": [await of("MAX_SHARED_RECORD")],
     "age of an id; ahead": [await of("MAX_ID_AGE", DAY), await of("MAX_ID_AHEAD", MINUTE)],
     "memory of ids": [await of("ID_MEMORY", DAY)],

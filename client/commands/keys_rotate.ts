@@ -28,8 +28,12 @@ import {
   openLocalUser,
   openMail,
   pinnedServer,
+  type SessionOptions,
 } from "../session.ts";
 import type { LocalUser } from "../state/local_user.ts";
+import { RetiredKeys } from "../state/retired_keys.ts";
+import { remembered } from "../state/settle_keys.ts";
+import { SharedRecordFile } from "../state/shared_record.ts";
 import { State } from "../state/state.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { TicketStore } from "../state/ticket_store.ts";
@@ -79,6 +83,7 @@ export async function rotateKeys(options: RotateOptions): Promise<void> {
   const person = await openLocalUser(terminal, dir, name);
   const server = await pinnedServer(terminal, dir, address);
   const passphrase = await passphraseFor(options, terminal, dir, name);
+  const password = remembered(() => firstPassword(session));
   try {
     const loggedOn = await logOn({
       address,
@@ -87,14 +92,18 @@ export async function rotateKeys(options: RotateOptions): Promise<void> {
       identity: person.identity,
       state: person.state,
       useTicket: false,
-      password: () => firstPassword(session),
+      password: password.get,
       newPassword: () => askNewPassword(terminal),
     });
     const next = await change(loggedOn, person, { ...session, server, passphrase });
     await new TicketStore(next.state, server.fp).clear();
     await forgetUnlocked(dir, name);
     report(options, terminal, profile, person.identity, next.identity);
+    const open = [person.identity];
+    const retired = new RetiredKeys(dir, name, () => Promise.resolve(null), open);
+    await sealNamesAnew({ ...session, password: password.get, person: { ...next, retired } });
   } finally {
+    await password.forget();
     if (passphrase) wipe(passphrase);
   }
 }
@@ -116,6 +125,30 @@ async function confirmRotation(terminal: Terminal, { dir, name }: Profile): Prom
   terminal.print(`The old key stays in ${dir === "." ? "this folder" : dir}, to read old mail.`);
   if (await confirm(terminal, "Make new keys? (y/N) ")) return;
   throw new SealpostError("cancelled", "nothing was changed");
+}
+
+/**
+ * Has the record that all machines share sealed with the new key, if there is one: nothing is to be
+ * read with the old one that comes later. What keeps it from that is said: the next command that needs
+ * the record does it.
+ */
+async function sealNamesAnew(session: SessionOptions & { readonly person: LocalUser }) {
+  const { terminal, person } = session;
+  if ((await new SharedRecordFile(person.state).load()).seen === 0) return;
+  try {
+    const mail = await openMail(session);
+    try {
+      await mail.shared.refresh();
+    } finally {
+      await mail.close();
+    }
+  } catch (error) {
+    if (!isSealpostError(error)) throw error;
+    terminal.printError(
+      `The names of your folders and keywords are still sealed with the old key: ${error.message}; ` +
+        '"folders list" seals them anew.',
+    );
+  }
 }
 
 interface Change {

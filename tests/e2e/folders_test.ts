@@ -198,3 +198,28 @@ Deno.test("a command that is killed while it changes folders leaves all or nothi
     if (name !== next) await a.ok(["folders", "rename", name, next]);
   }
 });
+
+Deno.test("a new key seals the names anew, and the old key reads and writes them no more", async () => {
+  await using both = await twoMachines();
+  const { people, a, b } = both;
+  await a.ok(["folders", "make", "kept"]);
+  assertEquals(await b.folders(), ["kept"]);
+  assertEquals((await a.as(["keys", "rotate", "--yes"])).stderr, "");
+  for (const file of ["alice_private.pem", "alice_public.pem"]) {
+    const to = people.group.path("alice-laptop", file);
+    if (file.includes("private")) {
+      const former = [...Deno.readDirSync(people.group.path("alice"))]
+        .find(({ name }) => /^alice_private\..+\.pem$/.test(name))?.name ?? "";
+      await Deno.rename(to, people.group.path("alice-laptop", former));
+    }
+    await Deno.copyFile(people.group.path("alice", file), to);
+  }
+  // The other machine has never seen the record under the new key, and does.
+  assertEquals(await b.folders(), ["kept"]);
+  await b.ok(["folders", "make", "later"]);
+  // Without the old key there is nothing left to be read with it.
+  for await (const { name } of Deno.readDir(people.group.path("alice"))) {
+    if (/^alice_private\..+\.pem$/.test(name)) await Deno.remove(people.group.path("alice", name));
+  }
+  assertEquals(await a.folders(), ["kept", "later"]);
+});
