@@ -23,6 +23,9 @@ import { MESSAGE, type MessageName, R1, R2, SHORT_RECORD } from "./messages.ts";
 import type { Siege } from "../siege.ts";
 import { Target } from "./target.ts";
 
+/** Where the last part of R1 begins: what verifies only after the private operation. */
+const LAST_PART = 2339;
+
 /** Logins at once: as many as the server works on at a time. */
 const WIDTH = 4;
 
@@ -143,10 +146,10 @@ attack(
     const ticket = chain.take();
     await siege.mark();
     await t.step(
-      "message R1: the server closes without a word, and the ticket is still good",
+      "message R1, up to its last part: the server closes without a word, and the ticket is still good",
       async () => {
-        const bounds = [0, 1, 2, 3, 18, 19, 50, 51, 1234, 1235, 2338, 2339];
-        const all = new Set([...bounds, ...positions(0, R1.to, 71)]);
+        const bounds = [0, 1, 2, 3, 18, 19, 50, 51, 1234, 1235, 2338];
+        const all = new Set([...bounds, ...positions(0, LAST_PART, 71)]);
         await inParallel([...all], WIDTH, async (at) => {
           let key = true;
           let result: unknown;
@@ -167,6 +170,25 @@ attack(
         await siege.unharmed();
         const session = await chain.next();
         await session.close();
+      },
+    );
+    await t.step(
+      "the last part of R1: the server closes without a word, and the ticket is used up",
+      async () => {
+        for (let at = LAST_PART; at < R1.to; at++) {
+          const ticket = await siege.ticket("alice");
+          const { line, result } = await siege.once(
+            changing(R1, (bytes) => flipped(bytes, at)),
+            (address) => endOf(resume(ticket)(address)),
+          );
+          assertEquals([result, line.count("down")], [null, 0], `R1[${at}]`);
+          const again = await siege.once(
+            changing(R1, (bytes) => bytes),
+            (address) => endOf(resume(ticket)(address)),
+          );
+          assertEquals(again.line.count("down"), 0, `R1[${at}], again`);
+        }
+        await siege.unharmed({ tickets: true });
       },
     );
     await t.step(
