@@ -1,9 +1,10 @@
 // What a server and a client do in a second, and what of the machine's time that takes: one table.
 // Every figure stands beside a baseline that is taken in the same run, since machines differ and are
-// noisy. Run by `deno task bench [PART …]`.
+// noisy. Run by `deno task bench [--json] [PART …]`.
 
+import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
-import { dirname, join } from "@std/path";
+import { dirname, fromFileUrl, join } from "@std/path";
 import { DEFAULT_ARGON2 } from "../crypto/argon2.ts";
 import { importAesKey } from "../crypto/aes_gcm.ts";
 import { type Bytes, random } from "../crypto/bytes.ts";
@@ -24,18 +25,28 @@ const RUNS = 3;
 const MIB = 1024 * 1024;
 const BODY = (Number(Deno.env.get("SEALPOST_BENCH_MIB")) || 1024) * MIB;
 
+/** What was measured, by name: the unit ends the name, as in `serverCpuMs`. For programs. */
+type Figures = Readonly<Record<string, number>>;
+
 interface Row {
   readonly what: string;
   readonly value: string;
   readonly baseline: string;
+  /** CPU time of the server, and of this process, which makes the load. */
   readonly cpu: string;
+  readonly own: string;
 }
 
-const rows: Row[] = [];
+const rows: (Row & { readonly figures: Figures })[] = [];
 
-function row(what: string, value: string, baseline = "", cpu = ""): void {
-  rows.push({ what, value, baseline, cpu });
-  console.error(`${what}: ${value} ${baseline} ${cpu}`);
+function row(
+  what: string,
+  value: string,
+  figures: Figures,
+  { baseline = "", cpu = "", own = "" }: Partial<Row> = {},
+): void {
+  rows.push({ what, value, figures, baseline, cpu, own });
+  console.error(`${what}: ${value} ${baseline} ${cpu} ${own}`);
 }
 
 const median = (values: readonly number[]) => percentile(values, 0.5);
@@ -51,6 +62,21 @@ async function medianOf(work: () => Promise<number>, runs = RUNS): Promise<numbe
   return median(values);
 }
 
+/** The figures of a row that has a rate. */
+function rateFigures(
+  values: readonly number[],
+  costs: readonly number[],
+  owns: readonly number[],
+  baseline: number,
+): Figures {
+  return {
+    perSecond: median(values),
+    serverCpuMs: median(costs),
+    clientCpuMs: median(owns),
+    baselinePerSecond: baseline,
+  };
+}
+
 /** CPU time of the server so far, milliseconds. */
 async function cpu(served: Pick<Served, "server">): Promise<number> {
   const { stdout } = await new Deno.Command("sh", {
@@ -61,11 +87,18 @@ async function cpu(served: Pick<Served, "server">): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-/** `work`, its time, and the server's CPU time during it, milliseconds. */
+/** CPU time of this process so far, milliseconds. */
+function ownCpu(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** `work`, its time, and the CPU time of the server and of this process during it, milliseconds. */
 async function measured(served: Pick<Served, "server">, work: () => Promise<unknown>) {
   const before = await cpu(served);
+  const ownBefore = ownCpu();
   const ms = await time(work);
-  return { ms, cpu: await cpu(served) - before };
+  return { ms, own: ownCpu() - ownBefore, cpu: await cpu(served) - before };
 }
 
 /** Round trips a second of a bare TCP echo of `size` bytes. */
@@ -110,6 +143,55 @@ async function rawAes(width: number, bytes = 256 * MIB): Promise<number> {
   return bytes / ms;
 }
 
+/** Bytes that SHA-256 takes in a millisecond on all cores, 64 KiB at a time. */
+async function rawSha(bytes = 256 * MIB): Promise<number> {
+  const chunk = new Uint8Array(65_536);
+  const width = 8;
+  const ms = await time(async () => {
+    for (let i = 0; i < bytes / chunk.length; i += width) {
+      await Promise.all(
+        Array.from({ length: width }, () => crypto.subtle.digest("SHA-256", chunk)),
+      );
+    }
+  });
+  return bytes / ms;
+}
+
+/** What the server of plain_files.py does; null where there is no Python. */
+async function plainFiles(connections: number, sync: boolean) {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { success, code, stdout, stderr } = await new Deno.Command("sh", {
+      args: [
+        "-c",
+        'command -v python3 > /dev/null || exit 127; exec python3 "$@"',
+        "sh",
+        fromFileUrl(new URL("plain_files.py", import.meta.url)),
+        folder,
+        String(connections),
+        sync ? "1000" : "5000",
+        "1024",
+        sync ? "sync" : "no-sync",
+      ],
+    }).output();
+    if (code === 127) return null;
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
+    const figures: unknown = JSON.parse(new TextDecoder().decode(stdout));
+    const of = (name: string): number => {
+      const value = figures instanceof Object ? Reflect.get(figures, name) : undefined;
+      if (typeof value !== "number") throw new Error(`plain_files.py printed no ${name}`);
+      return value;
+    };
+    return {
+      perSecond: of("perSecond"),
+      serverCpuMs: of("serverCpuMs"),
+      clientCpuMs: of("clientCpuMs"),
+    };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
 /** Transactions a second of one row of 8 KiB, durable as the store's are. */
 function rawCommits(folder: string, count = 500): number {
   const db = new DatabaseSync(join(folder, "raw.db"));
@@ -130,8 +212,9 @@ async function handshakes(): Promise<void> {
   for (const width of [1, 8]) {
     const values: number[] = [];
     const costs: number[] = [];
+    const owns: number[] = [];
     for (let run = 0; run < RUNS; run++) {
-      const { ms, cpu } = await measured(served, async () => {
+      const { ms, cpu, own } = await measured(served, async () => {
         for (let i = 0; i < count; i += width) {
           const sessions = await Promise.all(
             Array.from({ length: width }, () => served.logIn("alice")),
@@ -141,12 +224,17 @@ async function handshakes(): Promise<void> {
       });
       values.push(rate(count, ms));
       costs.push(cpu / count);
+      owns.push(own / count);
     }
     row(
       `full handshakes, ${width} at a time`,
       perSecond(median(values)),
-      `${ratio(median(values), baseline)} ${perSecond(baseline)} echoes of 2.8 KB`,
-      `${median(costs).toFixed(2)} ms`,
+      rateFigures(values, costs, owns, baseline),
+      {
+        baseline: `${ratio(median(values), baseline)} ${perSecond(baseline)} echoes of 2.8 KB`,
+        cpu: `${median(costs).toFixed(2)} ms`,
+        own: `${median(owns).toFixed(2)} ms`,
+      },
     );
   }
   for (const width of [1, 8]) {
@@ -157,8 +245,9 @@ async function handshakes(): Promise<void> {
     }));
     const values: number[] = [];
     const costs: number[] = [];
+    const owns: number[] = [];
     for (let run = 0; run < RUNS; run++) {
-      const { ms, cpu } = await measured(served, () =>
+      const { ms, cpu, own } = await measured(served, () =>
         Promise.all(chains.map(async (_, c) => {
           for (let i = 0; i < 200 / width; i++) {
             const ticket = chains[c];
@@ -170,18 +259,23 @@ async function handshakes(): Promise<void> {
         })));
       values.push(rate(200, ms));
       costs.push(cpu / 200);
+      owns.push(own / 200);
     }
     row(
       `resumed handshakes with a request, ${width} at a time`,
       perSecond(median(values)),
-      `${ratio(median(values), baseline)} ${perSecond(baseline)} echoes of 2.8 KB`,
-      `${median(costs).toFixed(2)} ms`,
+      rateFigures(values, costs, owns, baseline),
+      {
+        baseline: `${ratio(median(values), baseline)} ${perSecond(baseline)} echoes of 2.8 KB`,
+        cpu: `${median(costs).toFixed(2)} ms`,
+        own: `${median(owns).toFixed(2)} ms`,
+      },
     );
   }
 }
 
 async function deliveries(): Promise<void> {
-  for (const width of [1, 8, 64]) {
+  for (const width of [1, 5, 8, 64]) {
     const names = Array.from({ length: width }, (_, i) => `user${i}`);
     await using served = await Served.start(names);
     const sessions: RawSession[] = [];
@@ -189,6 +283,7 @@ async function deliveries(): Promise<void> {
     const count = 960;
     const values: number[] = [];
     const costs: number[] = [];
+    const owns: number[] = [];
     for (let run = 0; run < RUNS; run++) {
       const batches = await Promise.all(names.map(async (name, i) => {
         const to = served.person(names[(i + 1) % width] ?? name);
@@ -198,21 +293,54 @@ async function deliveries(): Promise<void> {
         }
         return messages;
       }));
-      const { ms, cpu } = await measured(
+      const { ms, cpu, own } = await measured(
         served,
         () => Promise.all(sessions.map((session, i) => pipelined(session, batches[i] ?? []))),
       );
       values.push(rate(count, ms));
       costs.push(cpu / count);
+      owns.push(own / count);
     }
     const raw = rawCommits(dirname(served.dir));
     row(
       `durable deliveries of 1 KB, ${width} connection(s)`,
       perSecond(median(values)),
-      `${ratio(median(values), raw)} ${perSecond(raw)} SQLite commits of 8 KB`,
-      `${median(costs).toFixed(3)} ms`,
+      rateFigures(values, costs, owns, raw),
+      {
+        baseline: `${ratio(median(values), raw)} ${perSecond(raw)} SQLite commits of 8 KB`,
+        cpu: `${median(costs).toFixed(3)} ms`,
+        own: `${median(owns).toFixed(3)} ms`,
+      },
     );
     await Promise.all(sessions.map((session) => session.close()));
+  }
+  for (const sync of [false, true]) {
+    for (const connections of [1, 5]) {
+      const what = `a plain file of 1 KB for each, ${
+        sync ? "with" : "without"
+      } fsync, by Python, ${connections} connection(s)`;
+      const runs: NonNullable<Awaited<ReturnType<typeof plainFiles>>>[] = [];
+      for (let run = 0; run < RUNS; run++) {
+        const figures = await plainFiles(connections, sync);
+        if (figures !== null) runs.push(figures);
+      }
+      if (runs.length === 0) {
+        row(what, "not measured", {}, { baseline: "there is no python3" });
+        continue;
+      }
+      const of = (name: "perSecond" | "serverCpuMs" | "clientCpuMs") =>
+        median(runs.map((figures) => figures[name]));
+      const figures = {
+        perSecond: of("perSecond"),
+        serverCpuMs: of("serverCpuMs"),
+        clientCpuMs: of("clientCpuMs"),
+      };
+      row(what, perSecond(figures.perSecond), figures, {
+        baseline: "nothing sealed, no accounts, a message at a time",
+        cpu: `${figures.serverCpuMs.toFixed(3)} ms`,
+        own: `${figures.clientCpuMs.toFixed(3)} ms`,
+      });
+    }
   }
 }
 
@@ -296,14 +424,18 @@ async function listings(): Promise<void> {
     };
     await list();
     const times: number[] = [];
-    const { cpu } = await measured({ server }, async () => {
+    const { cpu, own } = await measured({ server }, async () => {
       for (let i = 0; i < 60; i++) times.push(await time(list));
     });
     row(
       `newest 50 of ${count} messages`,
       `${median(times).toFixed(1)} ms`,
-      `${(median(times) * baseline / 1000).toFixed(1)} × an echo of 60 KB`,
-      `${(cpu / 60).toFixed(2)} ms`,
+      { ms: median(times), serverCpuMs: cpu / 60, clientCpuMs: own / 60, echoMs: 1000 / baseline },
+      {
+        baseline: `${(median(times) * baseline / 1000).toFixed(1)} × an echo of 60 KB`,
+        cpu: `${(cpu / 60).toFixed(2)} ms`,
+        own: `${(own / 60).toFixed(2)} ms`,
+      },
     );
     await session.close();
     await server.stop();
@@ -329,20 +461,34 @@ async function sealing(): Promise<void> {
     for (let i = 0; i < size / piece.length; i++) yield await Promise.resolve(piece);
   };
   const sealed: Bytes[] = [];
+  const report = (what: string, ms: number, own: number) => {
+    const perMiB = own / RUNS / (size / MIB);
+    row(
+      what,
+      mibs(size, ms),
+      {
+        bytesPerSecond: size / ms * 1000,
+        clientCpuMsPerMiB: perMiB,
+        aesOneAtATimeBytesPerSecond: aes * 1000,
+        aesAllCoresBytesPerSecond: wide * 1000,
+      },
+      {
+        baseline: `${ratio(size / ms, aes)} AES-GCM one at a time, ${
+          ratio(size / ms, wide)
+        } on all cores (${mibs(wide, 1)})`,
+        own: `${perMiB.toFixed(1)} ms a MiB`,
+      },
+    );
+  };
+  let before = ownCpu();
   const sealMs = await medianOf(async () => {
     sealed.length = 0;
     return await time(async () => {
       for await (const chunk of sealBody(context, sender, size, source())) sealed.push(chunk);
     });
   });
-  row(
-    "sealing a body",
-    mibs(size, sealMs),
-    `${ratio(size / sealMs, aes)} AES-GCM one at a time, ${
-      ratio(size / sealMs, wide)
-    } on all cores ` +
-      `(${mibs(wide, 1)})`,
-  );
+  report("sealing a body", sealMs, ownCpu() - before);
+  before = ownCpu();
   const stored = async function* () {
     for (const chunk of sealed) yield await Promise.resolve(chunk);
   };
@@ -351,17 +497,14 @@ async function sealing(): Promise<void> {
       openBody(context, sender.bundle, sealedBodySize(size), stored(), () => Promise.resolve())
     )
   );
-  row(
-    "unsealing a body",
-    mibs(size, openMs),
-    `${ratio(size / openMs, aes)} AES-GCM one at a time, ${
-      ratio(size / openMs, wide)
-    } on all cores`,
-  );
+  report("unsealing a body", openMs, ownCpu() - before);
 }
 
 async function bulk(): Promise<void> {
-  const aes = await medianOf(() => rawAes(1));
+  const aes = await medianOf(() => rawAes(8));
+  const sha = await medianOf(() => rawSha());
+  // What the cores allow where nothing else is done: client and server seal, open and hash all bytes.
+  const allowed = (aesPasses: number, shaPasses: number) => 1 / (aesPasses / aes + shaPasses / sha);
   await using served = await Served.start(["alice", "bob"], {}, [`--max-message=${4 * BODY}`]);
   const alice = (await served.logIn("alice")).session;
   const bob = (await served.logIn("bob")).session;
@@ -385,25 +528,42 @@ async function bulk(): Promise<void> {
     },
   }, sender.identity);
   const up = await measured(served, () => alice.link.upload(sealed.request, sealed.bytes));
-  row(
-    `upload of ${BODY / MIB} MiB, sealed on the way`,
-    mibs(BODY, up.ms),
-    `${ratio(BODY / up.ms, aes)} AES-GCM one at a time (${mibs(aes, 1)})`,
-    `${(up.cpu / (BODY / MIB)).toFixed(1)} ms a MiB`,
-  );
+  const report = (
+    what: string,
+    { ms, cpu, own }: { readonly ms: number; readonly cpu: number; readonly own: number },
+    aesPasses: number,
+    shaPasses: number,
+  ) => {
+    const most = allowed(aesPasses, shaPasses);
+    const size = BODY / MIB;
+    row(
+      what,
+      mibs(BODY, ms),
+      {
+        bytesPerSecond: BODY / ms * 1000,
+        allowedBytesPerSecond: most * 1000,
+        serverCpuMsPerMiB: cpu / size,
+        clientCpuMsPerMiB: own / size,
+      },
+      {
+        baseline: `${ratio(BODY / ms, most)} ${mibs(most, 1)}, which ${aesPasses} × AES-GCM and ` +
+          `${shaPasses} × SHA-256 on all cores allow`,
+        cpu: `${(cpu / size).toFixed(1)} ms a MiB`,
+        own: `${(own / size).toFixed(1)} ms a MiB`,
+      },
+    );
+  };
+  // The client seals and hashes chunks and seals records; the server opens records and hashes them.
+  report(`upload of ${BODY / MIB} MiB, sealed on the way`, up, 3, 2);
   const fetch = async () => {
     const { data } = await bob.link.stream({ op: "fetch", uid: 1 });
     for await (const _ of data);
   };
   const down = await measured(served, fetch);
-  row(
-    `download of ${BODY / MIB} MiB, not unsealed`,
-    mibs(BODY, down.ms),
-    `${ratio(BODY / down.ms, aes)} AES-GCM one at a time`,
-    `${(down.cpu / (BODY / MIB)).toFixed(1)} ms a MiB`,
-  );
+  // The server seals records, the client opens them.
+  report(`download of ${BODY / MIB} MiB, not unsealed`, down, 2, 0);
   const { rss } = await served.usage();
-  row("server's memory after that", `${(rss / MIB).toFixed(0)} MiB`);
+  row("server's memory after that", `${(rss / MIB).toFixed(0)} MiB`, { bytes: rss });
   await Promise.all([alice.close(), bob.close()]);
 }
 
@@ -434,7 +594,12 @@ async function crossing(): Promise<void> {
   const show = (times: readonly number[]) => {
     return `p50 ${percentile(times, 0.5).toFixed(1)}, p99 ${percentile(times, 0.99).toFixed(1)} ms`;
   };
-  row("a send while another uploads 64 MiB", show(beside), `alone: ${show(alone)}`);
+  row("a send while another uploads 64 MiB", show(beside), {
+    p50Ms: percentile(beside, 0.5),
+    p99Ms: percentile(beside, 0.99),
+    aloneP50Ms: percentile(alone, 0.5),
+    aloneP99Ms: percentile(alone, 0.99),
+  }, { baseline: `alone: ${show(alone)}` });
   await Promise.all([alice.close(), bulky.close()]);
 }
 
@@ -447,7 +612,7 @@ async function resting(): Promise<void> {
       }),
     );
   }
-  row("from start to ready to stopped", `${median(starts).toFixed(0)} ms`);
+  row("from start to ready to stopped", `${median(starts).toFixed(0)} ms`, { ms: median(starts) });
   await using served = await Served.start(["alice"]);
   const first = await served.logIn("alice");
   await first.session.close();
@@ -465,7 +630,12 @@ async function resting(): Promise<void> {
   row(
     `memory of an idle connection (of ${count})`,
     `${((after - before) / count / 1024).toFixed(1)} KiB`,
-    `server ${(before / MIB).toFixed(0)} MiB without, ${(after / MIB).toFixed(0)} MiB with them`,
+    { bytes: (after - before) / count, serverBytesBefore: before, serverBytesAfter: after },
+    {
+      baseline: `server ${(before / MIB).toFixed(0)} MiB without, ${
+        (after / MIB).toFixed(0)
+      } MiB with them`,
+    },
   );
   await Promise.all(sessions.map((session) => session.close()));
 }
@@ -477,7 +647,8 @@ async function searching(): Promise<void> {
   row(
     "a search in 10000 messages of 2 KB",
     `${ms.toFixed(0)} ms`,
-    `${ratio(ms, inMemory)} the same in memory (${inMemory.toFixed(0)} ms)`,
+    { ms, inMemoryMs: inMemory },
+    { baseline: `${ratio(ms, inMemory)} the same in memory (${inMemory.toFixed(0)} ms)` },
   );
 }
 
@@ -492,13 +663,13 @@ async function reading(): Promise<void> {
   ) {
     const text = line.repeat(Math.ceil(1e6 / line.length)).slice(0, 1e6);
     const ms = await medianOf(() => printText(text));
-    row(`a million characters of ${what}, made safe to print`, `${ms.toFixed(0)} ms`);
+    row(`a million characters of ${what}, made safe to print`, `${ms.toFixed(0)} ms`, { ms });
   }
   const size = 100 * MIB;
-  row(
-    "reading an attachment in base64, after unsealing",
-    mibs(size, await medianOf(() => readAttachment(size))),
-  );
+  const ms = await medianOf(() => readAttachment(size));
+  row("reading an attachment in base64, after unsealing", mibs(size, ms), {
+    bytesPerSecond: size / ms * 1000,
+  });
 }
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
@@ -512,7 +683,9 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   searching,
   reading,
 };
-const wanted = Deno.args.length > 0 ? Deno.args : Object.keys(PARTS);
+const asJson = Deno.args.includes("--json");
+const named = Deno.args.filter((arg) => arg !== "--json");
+const wanted = named.length > 0 ? named : Object.keys(PARTS);
 for (const name of wanted) {
   const part = PARTS[name];
   if (!part) {
@@ -522,17 +695,42 @@ for (const name of wanted) {
   await part();
 }
 
-const head: Row = { what: "what", value: "median", baseline: "baseline", cpu: "server's CPU" };
-const width = (pick: (row: Row) => string) =>
-  Math.max(...[head, ...rows].map((r) => pick(r).length));
-const widths = [width((r) => r.what), width((r) => r.value), width((r) => r.cpu)] as const;
-console.log(
-  `Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores, medians of ${RUNS} runs\n`,
-);
-for (const { what, value, baseline, cpu } of [head, ...rows]) {
+if (asJson) {
+  const { hardwareConcurrency: cores } = navigator;
+  const measurements = rows.map(({ what, figures }) => ({ what, ...figures }));
+  const at = new Date().toISOString();
+  console.log(JSON.stringify({ deno: Deno.version.deno, cores, runs: RUNS, at, measurements }));
+} else {
+  printTable();
+}
+
+function printTable(): void {
+  const head: Row = {
+    what: "what",
+    value: "median",
+    baseline: "baseline",
+    cpu: "server's CPU",
+    own: "load's CPU",
+  };
+  const width = (pick: (row: Row) => string) =>
+    Math.max(...[head, ...rows].map((r) => pick(r).length));
+  const widths = {
+    what: width((r) => r.what),
+    value: width((r) => r.value),
+    cpu: width((r) => r.cpu),
+    own: width((r) => r.own),
+  };
   console.log(
-    `${what.padEnd(widths[0])}  ${value.padStart(widths[1])}  ${
-      cpu.padStart(widths[2])
-    }  ${baseline}`,
+    `Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores, medians of ${RUNS} runs\n`,
   );
+  for (const { what, value, baseline, cpu, own } of [head, ...rows]) {
+    const cells = [
+      what.padEnd(widths.what),
+      value.padStart(widths.value),
+      cpu.padStart(widths.cpu),
+      own.padStart(widths.own),
+      baseline,
+    ];
+    console.log(cells.join("  "));
+  }
 }
