@@ -22,8 +22,8 @@ export const SETUP_COMMANDS: readonly Command[] = [
       {
         name: "dir",
         value: "DIR",
-        help: "the folder for keys and settings (default: SEALPOST_HOME, the current one if it " +
-          "is a client's, or the platform's)",
+        help: "the folder for keys and settings (default: SEALPOST_HOME, the current one if you " +
+          "said that it is yours, or the platform's)",
       },
       { name: "invitation", value: "FILE", help: "take the invitation from FILE" },
       {

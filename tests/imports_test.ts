@@ -43,6 +43,20 @@ const INSIDE: Readonly<Record<string, readonly (readonly string[])[]>> = {
 /** The files that may open or accept connections. */
 const SOCKET_FILES: readonly string[] = ["protocol/socket.ts"];
 
+/** What opens or accepts a connection: calls of the runtime, modules of Node, functions of the web. */
+const SOCKET = new RegExp(
+  [
+    /\bDeno\.(connect|listen|startTls|resolveDns|serve|createHttpClient)/,
+    /\b(from |import |import\()"(node:)?(net|tls|dgram|http|https|http2|dns)(\/promises)?"/,
+    /(?<![\w.#])(?<!^ *(async )?)fetch\(/m,
+    /\bnew (WebSocket|WebSocketStream|EventSource|WebTransport|Worker)\(/,
+  ].map(({ source }) => source).join("|"),
+  "m",
+);
+
+/** What touches a file. */
+const FILE_ACCESS = /\bDeno\.\w+|"(node:)?(fs|sqlite|child_process)/;
+
 interface Arrow {
   readonly specifier: string;
   readonly code?: { readonly specifier?: string };
@@ -179,13 +193,33 @@ Deno.test("only the named files touch a socket, and crypto/ touches no file", as
   for (const folder of SOURCES) {
     for await (const path of sourcesIn(folder)) {
       const text = await Deno.readTextFile(join(ROOT, path));
-      const socket =
-        /\bDeno\.(connect|listen|startTls|resolveDns|serve)|"node:(net|tls|dgram|http)/;
-      if (socket.test(text)) found.push(path);
-      if (folder === "crypto" && /\bDeno\.\w+|"node:fs/.test(text)) found.push(path);
+      if (SOCKET.test(text)) found.push(path);
+      if (folder === "crypto" && FILE_ACCESS.test(text)) found.push(path);
     }
   }
   assertEquals(found.sort(), SOCKET_FILES);
+});
+
+Deno.test("each way to open or accept a connection, or to touch a file, is noticed", () => {
+  for (
+    const text of [
+      "await Deno.connect({ port });",
+      "Deno.listenDatagram(options);",
+      'Deno.serve(() => new Response(""));',
+      'import { connect } from "node:net";',
+      'await import("node:https");',
+      'import dns from "node:dns/promises";',
+      "const page = await fetch(url);",
+      "void [fetch(url)];",
+      "new WebSocket(url);",
+    ]
+  ) assert(SOCKET.test(text), text);
+  for (const text of ["  fetch(opened: Opened) {", "mail.fetch(opened);", "// the net"]) {
+    assert(!SOCKET.test(text), text);
+  }
+  for (const text of ['Deno.readFile("a")', 'import "node:fs/promises";']) {
+    assert(FILE_ACCESS.test(text), text);
+  }
 });
 
 Deno.test("an import that goes up, across, in a circle or out is noticed", async () => {

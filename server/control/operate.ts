@@ -273,8 +273,8 @@ async function offline<O extends ControlOp>(
     if (!isSealpostError(error, "busy")) throw error;
     throw new SealpostError(
       "busy",
-      `a server runs in ${dir}, but its control socket does not answer; its log says why ` +
-        "(on Windows there is none: stop the server for this)",
+      `a server runs in ${dir}, but its control socket does not answer; try again in a moment, ` +
+        "else its log says why (on Windows there is none: stop the server for this)",
       { cause: error },
     );
   });
