@@ -3,6 +3,7 @@ import { fromUtf8 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { readFileBounded } from "../../files/atomic_file.ts";
 import { MAX_TEXT } from "../../protocol/limits.ts";
+import type { Mail } from "../mail.ts";
 import { attachmentFromFile } from "../message/attachments.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
 import { sendDraft } from "../send_draft.ts";
@@ -105,8 +106,11 @@ export async function writeAndSend(
   const tools = await source.tools?.hasEditor() ? source.tools : null;
   const start = tools ? { ...draft, text: source.quoted ?? whole("") } : draft;
   const [written, sent] = await withAutosave(terminal, mail.drafts, start, async (autosaved) => {
-    if (tools) await editAndConfirm(terminal, mail.drafts, tools, autosaved);
-    else {
+    if (tools) {
+      await editAndConfirm(terminal, mail.drafts, tools, autosaved, (draft) => {
+        return recipientProblem(mail, draft);
+      });
+    } else {
       const prompt = "Text, ended by a line that is a single .:";
       const text = await terminal.askText(prompt, (text) => {
         autosaved.type(() => whole(text()));
@@ -125,6 +129,19 @@ export async function writeAndSend(
     return [draft, sent] as const;
   });
   tellSent(context, written, sent);
+}
+
+/** Why a recipient of `draft` cannot be written to; null if all can, as far as is known. */
+async function recipientProblem(mail: Mail, { to, cc, bcc }: Draft): Promise<string | null> {
+  try {
+    await mail.recipients([...to, ...cc, ...bcc].map((name) => mail.recipientName(name)));
+    return null;
+  } catch (error) {
+    if (isSealpostError(error, "no-such-user", "no-key")) return error.message;
+    // What the server cannot be asked now, it is asked when the message is sent.
+    if (isSealpostError(error)) return null;
+    throw error;
+  }
 }
 
 /** The text of a message from a file, or standard input up to its end. */

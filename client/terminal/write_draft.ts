@@ -220,21 +220,26 @@ export function headerProblem(draft: Draft): string | null {
   }
 }
 
+/** Why a draft cannot be sent as it is; null if it can, as far as is known. */
+export type DraftCheck = (draft: Draft) => Promise<string | null>;
+
 /**
- * Has a person edit a draft in their editor until its headers can be read. False if it was left as it
- * was. Throws `cancelled` if the person leaves it with headers that cannot be read, and what the editor
- * and saving throw; what was written is saved then too.
+ * Has a person edit a draft in their editor until its headers can be read and `check` finds nothing
+ * wrong. False if it was left as it was. Throws `cancelled` if the person leaves it with a problem, and
+ * what the editor and saving throw; what was written is saved then too.
  */
 export async function editDraft(
   terminal: Terminal,
   drafts: Drafts,
   tools: Tools,
   autosaved: AutosavedDraft,
+  check: DraftCheck = () => Promise.resolve(null),
 ): Promise<boolean> {
   let changed = false;
   for (;;) {
     if (await editInFile(drafts, autosaved, (id) => tools.edit(id))) changed = true;
-    const problem = headerProblem(autosaved.draft);
+    const { draft } = autosaved;
+    const problem = headerProblem(draft) ?? (changed ? await check(draft) : null);
     if (problem === null) return changed;
     terminal.printError(`This cannot be sent: ${printable(problem)}`);
     const answer = await terminal.ask("Edit it again? (Y/n) ");
@@ -250,8 +255,9 @@ export async function editAndConfirm(
   drafts: Drafts,
   tools: Tools,
   autosaved: AutosavedDraft,
+  check: DraftCheck,
 ): Promise<void> {
-  if (!await editDraft(terminal, drafts, tools, autosaved)) {
+  if (!await editDraft(terminal, drafts, tools, autosaved, check)) {
     await autosaved.discard();
     throw new SealpostError("cancelled", "the text was left as it was; nothing was sent");
   }
@@ -267,7 +273,7 @@ export async function editAndConfirm(
       case "y":
         return;
       case "e":
-        await editDraft(terminal, drafts, tools, autosaved);
+        await editDraft(terminal, drafts, tools, autosaved, check);
         break;
       case "t":
         await autosaved.discard();

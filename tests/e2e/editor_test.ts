@@ -83,6 +83,26 @@ testUnless(missing, "a person writes in an editor and reads in a pager", async (
     assertMatch(text, /bob wrote:\n> one\n>\n> two\n\nmy answer\nmy answer$/m);
   });
 
+  await t.step(
+    "a recipient who is nobody is said before the question, and edited again",
+    async () => {
+      const env = await editor(
+        people,
+        `if [ -e wrong ]; then name=bob; else name=bbo; touch wrong; fi
+       printf "To: $name\\nSubject: mistyped\\n\\nhello\\n" > "$1"`,
+      );
+      await using screen = await people.at("alice", ["send"], { env });
+      await screen.expect("Edit it again? (Y/n)");
+      assertStringIncludes(await screen.text(), "there is no user bbo on this server");
+      await screen.enter("y");
+      await screen.expect(`Send "mistyped" to bob: ${QUESTION}`);
+      await screen.enter("y");
+      assertEquals((await screen.ended()).code, 0);
+      assertEquals((await inboxOf("bob"))[0].subject, "mistyped");
+      await noDrafts();
+    },
+  );
+
   await stepInFull(t, "headers that cannot be read lose nothing", async () => {
     const env = await editor(people, `printf 'To: bob\\nDear Bob,\\nhello\\n' > "$1"`);
     {
