@@ -71,6 +71,12 @@ async function talk(
   if (code !== 0) throw new Error(`sealpost connect ended with code ${code}`);
 }
 
+/** The folder of what Deno has downloaded. */
+async function denoFolder(): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
+}
+
 const PASSWORDS = { alice: "a good long password", bob: "another good password" } as const;
 
 const started = performance.now();
@@ -78,7 +84,13 @@ const dir = await Deno.makeTempDir({ prefix: "sealpost-demo-" });
 let server: ServerProcess | null = null;
 let address = "";
 try {
-  env = { HOME: dir, XDG_CONFIG_HOME: join(dir, "config"), APPDATA: join(dir, "config") };
+  env = {
+    HOME: dir,
+    XDG_CONFIG_HOME: join(dir, "config"),
+    APPDATA: join(dir, "config"),
+    // Deno finds what it has downloaded below HOME, too.
+    ...build.command === Deno.execPath() ? { DENO_DIR: await denoFolder() } : {},
+  };
 
   step("The operator makes the server's keys, and starts it");
   await command(dir, ["keygen", "server"]);
