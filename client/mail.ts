@@ -12,8 +12,11 @@ import type { ChangeEvent, DeliverRequest, MailEvent } from "../protocol/request
 import type { Person } from "../protocol/summary.ts";
 import { formatMessageId, newMessageId } from "../protocol/uuid.ts";
 import { type AttachmentSource, composeMessage } from "./message/compose.ts";
+import { fullMessageId } from "./message/mail_names.ts";
+import { threadOf } from "./message/reply.ts";
 import { Bodies } from "./state/bodies.ts";
 import { Cache, type CachedEntry } from "./state/cache.ts";
+import { type Appended, appendSealed } from "./mailbox/append.ts";
 import { type Attempt, deliverWaiting, type OnRefusal } from "./mailbox/deliver.ts";
 import { Drafts } from "./state/drafts.ts";
 import { isLost, type ReconnectingConnection } from "./connection/reconnecting_connection.ts";
@@ -34,7 +37,7 @@ import { unconfirmedKeys } from "./trust/confirm_key.ts";
 import { Progress } from "./terminal/progress.ts";
 import { reseal, sealedBy } from "./message/reseal.ts";
 import type { RetiredKeys } from "./state/retired_keys.ts";
-import { sealMessage } from "./message/seal.ts";
+import { type MessageToStore, sealMessage, sealToStore } from "./message/seal.ts";
 import {
   indexText,
   parseQuery,
@@ -385,7 +388,8 @@ export class Mail {
       (await this.recipients([...to, ...cc, ...bcc])).map((one) => [one.name, one]),
     );
     const pick = (names: readonly string[]) => names.flatMap((name) => known.get(name) ?? []);
-    const answered = outgoing.answers && formatMessageId(outgoing.answers.id);
+    const { answers } = outgoing;
+    const references = answers && threadOf(answers);
     const composed = await composeMessage({
       from: this.name,
       to,
@@ -395,10 +399,7 @@ export class Mail {
       date,
       messageId: formatMessageId(id),
       attachments: outgoing.attachments,
-      ...defined({
-        inReplyTo: answered,
-        references: answered === undefined ? undefined : [answered],
-      }),
+      ...defined({ inReplyTo: references?.at(-1), references }),
     });
     if (composed.size > maxMessage) {
       throw new SealpostError(
@@ -418,7 +419,12 @@ export class Mail {
         date: date.getTime(),
         attachments: outgoing.attachments,
         composed,
-        ...defined({ inReplyTo: answered }),
+        headers: defined({
+          messageId: fullMessageId(formatMessageId(id)),
+          references,
+          type: composed.type,
+        }),
+        ...defined({ inReplyTo: answers && formatMessageId(answers.id) }),
       },
       this.identity,
       this.#lanes,
@@ -444,6 +450,28 @@ export class Mail {
     } finally {
       waiting.release();
     }
+  }
+
+  /**
+   * Stores a message in the own mailbox, sealed to oneself, with the mark that it was stored and not
+   * sent. Throws `too-large`, and what {@linkcode appendSealed} throws.
+   */
+  async append(message: Omit<MessageToStore, "id" | "name">): Promise<Appended> {
+    const { maxMessage = Infinity } = this.hello ?? {};
+    if (message.composed.size > maxMessage) {
+      throw new SealpostError(
+        "too-large",
+        `the message has ${formatSize(message.composed.size)}; this server takes ` +
+          formatSize(maxMessage),
+      );
+    }
+    const whole = { ...message, id: newMessageId(), name: this.name };
+    const sealed = await sealToStore(whole, this.identity, this.#lanes);
+    const appended = await withProgress("Storing", sealed.request.size, (tell) => {
+      return appendSealed(this.connection, sealed, this.tempFolder(), tell);
+    });
+    this.#ownChanges++;
+    return appended;
   }
 
   /** Forgets the drafts that a crash left although their messages are on their way or sent. */
@@ -621,8 +649,9 @@ export class Mail {
     for (const uid of changed.uids.filter((uid) => uids.includes(uid))) {
       const cached = await this.cache.entry(uid);
       if (!cached) continue;
-      const flags = new Set([...cached.entry.flags, ...set]);
-      for (const flag of clear) flags.delete(flag);
+      // Both cleared and set is set, as the server does it.
+      const kept = cached.entry.flags.filter((flag) => !clear.includes(flag));
+      const flags = new Set([...kept, ...set]);
       this.cache.setPlace(uid, folder ?? cached.entry.folder, [...flags]);
     }
     this.#ownChanges++;

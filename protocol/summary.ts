@@ -12,6 +12,7 @@ import { fingerprintField, nameField, parseJson } from "./schema.ts";
 
 /** The padded sizes of a summary or note, bytes. */
 export const BUCKETS = [1024, 4096, 16_384, 32_768] as const;
+const MAX_BUCKET = 32_768;
 const SIGNATURE_SIZE = 64;
 const TAG = 16;
 const ZERO_NONCE = new Uint8Array(12);
@@ -30,6 +31,15 @@ export type Person = v.InferOutput<typeof person>;
 const people = v.pipe(v.array(person), v.maxLength(MAX_STANZAS));
 const size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
+/** Text of a header: at most 998 characters, as a line of RFC 5322 has. */
+const headerText = v.pipe(v.string(), v.check((s) => [...s].length <= 998));
+
+/** Most references that a summary names. */
+export const MAX_REFERENCES = 100;
+
+/** Why somebody stored a message in their own mailbox. */
+export const STORED_KINDS = ["draft", "import", "saved"] as const;
+
 const schema = v.strictObject({
   from: person,
   to: people,
@@ -44,6 +54,22 @@ const schema = v.strictObject({
   attachments: v.array(v.strictObject({ name: v.string(), size })),
   /** The id of the message this one answers. */
   inReplyTo: v.optional(v.pipe(v.string(), v.uuid())),
+  /** The Message-ID of the RFC 5322 message, without `<` and `>`. */
+  messageId: v.optional(headerText),
+  /** Its References, oldest first, each like a `messageId`; as many as fit. */
+  references: v.optional(v.pipe(v.array(headerText), v.maxLength(MAX_REFERENCES))),
+  /** Its Reply-To. */
+  replyTo: v.optional(headerText),
+  /** Its Content-Type. */
+  type: v.optional(v.pipe(v.string(), v.check((s) => [...s].length <= 200))),
+  /** Says that the reader stored it in their own mailbox: then nobody sent it to them. */
+  stored: v.optional(v.strictObject({
+    kind: v.picklist(STORED_KINDS),
+    /** Whom it is said to be from: a claim that nobody has signed. */
+    from: headerText,
+    /** SHA-256 of what was imported, base64. */
+    source: v.optional(fingerprintField),
+  })),
 });
 
 /** What an inbox shows of a message: signed by the sender, readable by every recipient. */
@@ -68,14 +94,33 @@ export function unpadBucket(padded: Bytes): Bytes {
   return padded.slice(4, 4 + length);
 }
 
-/** The padded plaintext of a summary: as many attachment names as fit, the rest counted. */
+/**
+ * The padded plaintext of a summary: as many attachment names as fit, the rest counted; and of the
+ * references as many as need no larger bucket. The first, which names the thread, and the latest go
+ * last.
+ */
 export function encodeSummary(summary: Summary): Bytes {
-  let attachments = summary.attachments;
-  for (;;) {
-    const json = utf8(JSON.stringify({ ...summary, attachments }));
-    if (json.length + 4 <= 32_768 || attachments.length === 0) return padToBucket(json);
+  let { attachments } = summary;
+  // A member that is undefined is left out, and the others keep their order.
+  const encoded = (references?: readonly string[]) => {
+    return utf8(JSON.stringify({ ...summary, attachments, references }));
+  };
+  let json = encoded();
+  while (json.length + 4 > MAX_BUCKET && attachments.length > 0) {
     attachments = attachments.slice(0, Math.floor(attachments.length / 2));
+    json = encoded();
   }
+  const bucket = BUCKETS.find((size) => size >= json.length + 4) ?? MAX_BUCKET;
+  for (let kept = summary.references ?? []; kept.length > 0; kept = withoutMiddle(kept)) {
+    const whole = encoded(kept);
+    if (whole.length + 4 <= bucket) return padToBucket(whole);
+  }
+  return padToBucket(json);
+}
+
+/** `items` without the one in the middle. */
+function withoutMiddle(items: readonly string[]): string[] {
+  return items.toSpliced(Math.floor(items.length / 2), 1);
 }
 
 /** The inverse of {@linkcode encodeSummary}. Throws `format`. */

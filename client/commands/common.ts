@@ -188,7 +188,9 @@ export function toJson(item: Item, names: OwnNames) {
   const { summary } = opened;
   return {
     ...common,
-    from: summary.from.name,
+    // Nobody has signed a claim: it has a place of its own.
+    from: summary.stored ? null : summary.from.name,
+    ...defined({ stored: summary.stored }),
     verified: opened.verification.verified,
     to: summary.to.map(({ name }) => name),
     cc: summary.cc.map(({ name }) => name),

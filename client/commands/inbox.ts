@@ -34,7 +34,8 @@ export async function inbox(options: InboxOptions): Promise<void> {
   const wanted = (item: Item, keyword: Flag | null) => {
     if (keyword !== null && !item.entry.flags.includes(keyword)) return false;
     if (options.unread && item.entry.flags.includes("seen")) return false;
-    if (from !== null && item.opened?.summary.from.name !== from) return false;
+    const { summary } = item.opened ?? {};
+    if (from !== null && (summary?.stored || summary?.from.name !== from)) return false;
     return item.entry.receivedAt >= since;
   };
   await withMail(options, async (context) => {

@@ -1,3 +1,4 @@
+import { defined } from "../../crypto/defined.ts";
 import { formatSize, isoTime } from "../../cli/format.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
@@ -59,7 +60,8 @@ export async function read(options: ReadOptions): Promise<void> {
           printJson({
             id: formatMessageId(opened.id),
             short: shortId(opened.id),
-            from: summary.from.name,
+            from: summary.stored ? null : summary.from.name,
+            ...defined({ stored: summary.stored }),
             verified: opened.verification.verified,
             verification: opened.verification.state,
             to: summary.to.map(({ name }) => name),

@@ -10,7 +10,7 @@ import type { Hooks } from "../terminal/programs.ts";
 import { findProfile, requireAddress } from "../state/profile.ts";
 import { openLocalUser, openMail } from "../session.ts";
 import type { OwnNames } from "../mailbox/own_names.ts";
-import { listingLine } from "../mailbox/show.ts";
+import { listingLine, senderText } from "../mailbox/show.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { type CommonOptions, namesFor, toJson } from "./common.ts";
 
@@ -109,7 +109,7 @@ async function tell(
   const { summary } = item.opened ?? {};
   const arrival = {
     id: toJson(item, names).id,
-    from: summary?.from.name ?? "",
+    from: summary ? senderText(summary) : "",
     subject: summary?.subject ?? "",
   };
   if (options.notify) await notify(terminal, hooks, arrival);

@@ -1,12 +1,7 @@
-import { createHash } from "node:crypto";
 import { errorText, isSealpostError, SealpostError } from "../../crypto/error.ts";
-import { MAX_DATA } from "../../protocol/frame.ts";
-import { rechunk } from "../../protocol/body.ts";
 import type { ReconnectingConnection } from "../connection/reconnecting_connection.ts";
 import type { Waiting } from "../state/outbox.ts";
-
-/** Below this size, bytes, a message is sent again whole rather than resumed. */
-const MIN_RESUMED = 256 * 1024;
+import { uploadOnce } from "./upload.ts";
 
 /** How sending one message ended. */
 export interface Attempt {
@@ -60,19 +55,13 @@ export async function deliverWaiting(
 ): Promise<Attempt> {
   const { onRefusal, reseal, heldBack, onProgress = () => {} } = options;
   const { id } = waiting.request;
-  let first = waiting.fresh || waiting.request.size < MIN_RESUMED;
   try {
     const held = await heldBack(waiting);
     if (held) {
       await waiting.note(held.message).catch(() => {});
       return { id, at: null, waits: held };
     }
-    // Safe to repeat: the same bytes under the same id arrive once.
-    const answer = await connection.again(async () => {
-      if (!first) return await goOn(connection, waiting, onProgress);
-      first = waiting.request.size < MIN_RESUMED;
-      return await send(connection, waiting, onProgress);
-    });
+    const answer = await uploadOnce(connection, waiting, onProgress);
     await options.onSent?.(waiting);
     await waiting.remove();
     return { id, at: answer.at, waits: null };
@@ -104,55 +93,6 @@ export async function deliverWaiting(
     throw error;
   } finally {
     waiting.release();
-  }
-}
-
-function send(
-  connection: ReconnectingConnection,
-  waiting: Waiting,
-  onProgress: (done: number) => void,
-) {
-  return connection.upload(waiting.request, rechunk(waiting.bytes(), MAX_DATA), onProgress);
-}
-
-/** Sends what the server does not have yet of a message that may have been on its way before. */
-async function goOn(
-  connection: ReconnectingConnection,
-  waiting: Waiting,
-  onProgress: (done: number) => void,
-): Promise<{ readonly at: number }> {
-  const { id, size } = waiting.request;
-  const hash = createHash("sha256");
-  for await (const piece of waiting.bytes()) hash.update(piece);
-  const digest = hash.digest("base64");
-  const { offset, at } = await whatIsThere(connection, { id, size, digest });
-  if (at !== undefined) return { at };
-  if (offset === 0) return await send(connection, waiting, onProgress);
-  try {
-    onProgress(offset);
-    return await connection.upload(
-      { ...waiting.request, offset, digest },
-      rechunk(waiting.bytes(offset), MAX_DATA),
-      (done) => onProgress(offset + done),
-    );
-  } catch (error) {
-    // What was there is gone, or is damaged.
-    if (!isSealpostError(error, "cancelled")) throw error;
-    return await send(connection, waiting, onProgress);
-  }
-}
-
-async function whatIsThere(
-  connection: ReconnectingConnection,
-  message: { readonly id: string; readonly size: number; readonly digest: string },
-): Promise<{ readonly offset: number; readonly at?: number | undefined }> {
-  try {
-    const { offset, at } = await connection.ask({ op: "upload", ...message });
-    return { offset: offset <= message.size ? offset : 0, at };
-  } catch (error) {
-    // A server that does not know the question takes the message from its beginning.
-    if (isSealpostError(error, "format")) return { offset: 0 };
-    throw error;
   }
 }
 

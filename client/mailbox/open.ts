@@ -13,7 +13,7 @@ import type { FailedStanzas } from "../state/failed_stanzas.ts";
 import type { OpenedMessages } from "../state/opened_messages.ts";
 import { KeyChangedError } from "../state/pins.ts";
 import { ownIdentity, type People, type Self } from "../trust/people.ts";
-import type { Verification } from "../trust/verification.ts";
+import { CLAIMED, type Verification } from "../trust/verification.ts";
 
 /** An entry whose stanza and summary opened and verified. */
 export interface Opened extends Unsealed {
@@ -75,7 +75,9 @@ export class MessageOpener {
     return {
       ...unsealed,
       entry,
-      verification: this.#people.verification(summary.from.name, sender.fp),
+      verification: summary.stored
+        ? CLAIMED
+        : this.#people.verification(summary.from.name, sender.fp),
     };
   }
 

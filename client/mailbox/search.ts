@@ -155,7 +155,7 @@ async function indexedOf(
 function headersOf({ entry, summary }: Opened): Indexed {
   return {
     received: entry.receivedAt,
-    from: summary.from.name,
+    from: summary.stored?.from ?? summary.from.name,
     to: [...summary.to, ...summary.cc].map(({ name }) => name),
     subject: summary.subject,
     attachments: summary.attachments.map(({ name }) => name),

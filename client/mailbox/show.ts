@@ -1,7 +1,7 @@
 import { formatTime } from "../../cli/format.ts";
 import type { Bytes } from "../../crypto/bytes.ts";
 import { printable } from "../../cli/printable.ts";
-import type { Person } from "../../protocol/summary.ts";
+import type { Person, Summary } from "../../protocol/summary.ts";
 import { type ExistingFileAction, writeAttachment } from "../message/attachments.ts";
 import type { Item, Opened } from "./open.ts";
 import type { OwnNames } from "./own_names.ts";
@@ -30,6 +30,18 @@ export function subjectOf({ opened, problem }: Item, word: SubjectWord = "subjec
   return printable(opened.summary.subject) || `(no ${word})`;
 }
 
+const STORED_MARKS = { draft: "[draft] ", import: "[imported] ", saved: "[stored] " };
+
+/** Whom a message is from, safe to print: who signed it, or for one that was stored, who is claimed. */
+export function senderText({ from, stored }: Summary): string {
+  return stored ? printable(stored.from) || "?" : from.name;
+}
+
+/** How a listing marks a message that its reader has stored; empty for one that was sent. */
+export function storedMark({ stored }: Summary): string {
+  return stored ? STORED_MARKS[stored.kind] : "";
+}
+
 /** The columns of a listing for one entry, safe to print; with its keywords if `names` has them. */
 export function listingLine(
   item: Item,
@@ -53,10 +65,11 @@ export function listingLine(
       return typeof flag === "number" && names ? `[${names.flagName(flag)}] ` : "";
     }),
     item.duplicate ? "[duplicate] " : "",
+    storedMark(summary),
   ].join("");
   const clip = summary.attachmentCount > 0 ? ` [${summary.attachmentCount} attached]` : "";
   return {
-    from: summary.from.name,
+    from: senderText(summary),
     date: dateLine(opened),
     subject: `${marks}${subjectOf(item, word)}${clip}`,
   };
@@ -75,7 +88,7 @@ export function headerLines(
   const { summary } = opened;
   const names = (people: readonly Person[]) => people.map(({ name }) => name).join("; ");
   const lines = [
-    `From: ${summary.from.name}${ofSender && ` (${ofSender})`}`,
+    `From: ${senderText(summary)}${ofSender && ` (${ofSender})`}`,
     `To: ${names(summary.to)}`,
   ];
   if (summary.cc.length > 0) lines.push(`Cc: ${names(summary.cc)}`);
@@ -95,6 +108,7 @@ export function headerLines(
 export function senderNote(opened: Opened, names: readonly string[]): string {
   const { verification: { state, verified, words }, summary: { from } } = opened;
   if (state === "own") return "";
+  if (state === "claimed") return words;
   const alike = verified ? [] : lookalikes(from.name, names);
   return alike.length === 0 ? words : `${words}; this is not ${alike.join(", nor ")}`;
 }

@@ -93,7 +93,7 @@ async function follow(channel: Channel, cache: Cache, from: Fetched): Promise<Ne
   const found = await fetchMissing(channel, shown, missing);
   return {
     entries: [...entries, ...found],
-    states,
+    states: others(states, found),
     gone,
     fetched: { ...from, top: nextUid - 1, modseq },
     headers: [],
@@ -127,9 +127,10 @@ async function relist(channel: Channel, cache: Cache, from: Fetched): Promise<Ne
   }
   const there = new Set(headers.map(({ uid }) => uid));
   const missing = headers.map(({ uid }) => uid).filter((uid) => !cache.has(uid));
+  const found = await fetchMissing(channel, first, missing);
   return {
-    entries: [...entries, ...await fetchMissing(channel, first, missing)],
-    states: headers,
+    entries: [...entries, ...found],
+    states: others(headers, found),
     gone: cache.ids().map(({ uid }) => uid).filter((uid) => {
       return uid >= from.bottom && uid <= from.top && !there.has(uid);
     }),
@@ -153,6 +154,12 @@ function newest(page: ListedPage): Pick<News, "entries" | "fetched"> {
 
 function lowest(page: ListedPage): number {
   return page.entries.at(-1)?.uid ?? 1;
+}
+
+/** Without the states of entries that were found: those are as they were later. */
+function others(states: readonly EntryState[], found: readonly Entry[]): readonly EntryState[] {
+  const uids = new Set(found.map(({ uid }) => uid));
+  return states.filter(({ uid }) => !uids.has(uid));
 }
 
 /** Throws `protocol` unless `page` shows the same mailbox as `earlier`, not before it. */

@@ -11,6 +11,13 @@ export const MAX_ATTACHMENTS = 500;
 /** Most ids in a References header: the first, which names the thread, and the latest. */
 const MAX_REFERENCES = 50;
 
+/** `references`, or where they are too many, the first of them and the latest. */
+export function boundedReferences(references: readonly string[]): readonly string[] {
+  return references.length <= MAX_REFERENCES
+    ? references
+    : [...references.slice(0, 1), ...references.slice(1 - MAX_REFERENCES)];
+}
+
 /** A file to send. */
 export interface AttachmentSource {
   /** The name that the recipient sees. */
@@ -41,6 +48,8 @@ export interface MessageContent {
 
 /** A composed message (RFC 5322 and MIME). */
 export interface Composed {
+  /** Its Content-Type, without a boundary. */
+  readonly type: string;
   /** Exact size of what `stream` gives, bytes. */
   readonly size: number;
   /**
@@ -66,11 +75,13 @@ export async function composeMessage(content: MessageContent): Promise<Composed>
   // Base64 of 48 random bytes: one line, and in no other place of the message.
   const markers = attachments.map(() => toBase64(random(48)));
   const pieces = split(await skeleton(content, markers), markers);
+  const type = typeOf(pieces[0] ?? new Uint8Array(0));
   let size = 0;
   for (const piece of pieces) size += piece.length;
   for (const attachment of attachments) size += base64LinesSize(attachment.size);
   return {
     size,
+    type,
     async *stream() {
       for (const [i, piece] of pieces.entries()) {
         yield piece;
@@ -79,6 +90,14 @@ export async function composeMessage(content: MessageContent): Promise<Composed>
       }
     },
   };
+}
+
+/** The media type in the header of a message that {@linkcode skeleton} made. */
+function typeOf(message: Bytes): string {
+  const [header = ""] = new TextDecoder().decode(message).split("\r\n\r\n");
+  const [, type = "text/plain"] = /^content-type: *(\S[^]*?)\r\n(?![ \t])/im
+    .exec(`${header}\r\n`) ?? [];
+  return type.replace(/\s+/g, " ").replace(/; boundary=.*$/, "");
 }
 
 /** The whole message, with `markers` in the place of the base64 of its attachments. */
@@ -98,9 +117,7 @@ async function skeleton(content: MessageContent, markers: readonly string[]): Pr
     date: content.date,
     messageId: messageIdHeader(content.messageId),
     inReplyTo: content.inReplyTo === undefined ? undefined : messageIdHeader(content.inReplyTo),
-    references: references.length <= MAX_REFERENCES
-      ? references.map(messageIdHeader)
-      : [...references.slice(0, 1), ...references.slice(1 - MAX_REFERENCES)].map(messageIdHeader),
+    references: boundedReferences(references).map(messageIdHeader),
     headers: content.subject === ""
       ? []
       : [{ key: "Subject", value: subjectHeader(content.subject.toWellFormed(), mime.encodeWord) }],

@@ -24,9 +24,14 @@ export function nameOf(address: string): string {
  * with an `@`. Throws `format` for text that cannot be a Message-ID.
  */
 export function messageIdHeader(id: string): string {
-  const full = id.includes("@") ? id : `${id}@${DOMAIN}`;
+  const full = fullMessageId(id);
   if (!FOREIGN_ID.test(full)) throw new SealpostError("format", "not the id of a message");
   return `<${full}>`;
+}
+
+/** `id` as a summary has it: with the `@` and what follows. */
+export function fullMessageId(id: string): string {
+  return id.includes("@") ? id : `${id}@${DOMAIN}`;
 }
 
 /** The ids in a Message-ID, In-Reply-To or References header, as {@linkcode messageIdHeader} takes them. */

@@ -4,6 +4,8 @@ import { MAX_TITLE } from "../../protocol/limits.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import type { ForwardedAttachment } from "../state/draft_text.ts";
 import { type Draft, emptyDraft } from "../state/drafts.ts";
+import { boundedReferences } from "./compose.ts";
+import { fullMessageId, messageIds } from "./mail_names.ts";
 import type { Unsealed } from "./unseal.ts";
 
 /**
@@ -28,12 +30,22 @@ export function replyTo(opened: Unsealed, me: string, all: boolean): Draft {
   };
 }
 
+/** The References of a reply to `opened`: those of its own, and its Message-ID. Ids with an `@`. */
+export function threadOf({ id, summary }: Unsealed): string[] {
+  const { references, inReplyTo, messageId = formatMessageId(id) } = summary;
+  const before = references ?? (inReplyTo === undefined ? [] : [inReplyTo]);
+  // Others may have written into their summaries what is no id.
+  const ids = [...before, messageId].flatMap((one) => messageIds(fullMessageId(one)));
+  return [...boundedReferences([...new Set(ids)].map(fullMessageId))];
+}
+
 /** `text`, the text of `opened`, as a reply quotes it. */
-export function quotation({ summary: { from, date } }: Unsealed, text: string): string {
+export function quotation({ summary: { from, stored, date } }: Unsealed, text: string): string {
   const quoted = text.trimEnd().split("\n").map((line) => {
     return line.startsWith(">") ? `>${line}` : line === "" ? ">" : `> ${line}`;
   });
-  return [`On ${formatTime(date)}, ${from.name} wrote:`, ...quoted, ""].join("\n");
+  return [`On ${formatTime(date)}, ${printable(stored?.from ?? from.name)} wrote:`, ...quoted, ""]
+    .join("\n");
 }
 
 /** A draft that forwards `opened` with `attachments`, to nobody yet and without text. */
@@ -52,7 +64,7 @@ export function forwardOf(opened: Unsealed, attachments: readonly ForwardedAttac
 export function forwardedText({ summary }: Unsealed, text: string): string {
   return [
     "---------- Forwarded message ----------",
-    `From: ${summary.from.name}`,
+    `From: ${printable(summary.stored?.from ?? summary.from.name)}`,
     `Date: ${formatTime(summary.date)}`,
     `Subject: ${printable(summary.subject)}`,
     "",

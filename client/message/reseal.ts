@@ -6,6 +6,7 @@ import { decodeHeader } from "../../protocol/header.ts";
 import { openNote } from "../../protocol/note.ts";
 import { openStanza, stanzaFp } from "../../protocol/stanza.ts";
 import type { Person } from "../../protocol/summary.ts";
+import { fullMessageId } from "./mail_names.ts";
 import { formatMessageId, newMessageId } from "../../protocol/uuid.ts";
 import type { Waiting } from "../state/outbox.ts";
 import { type Correspondent, ownIdentity, type Self } from "../trust/people.ts";
@@ -95,6 +96,12 @@ export async function reseal<T>(
           stream: () => renamed(message.stream(), waiting.request.id, formatMessageId(id)),
         },
         ...defined({ inReplyTo: summary.inReplyTo }),
+        headers: defined({
+          messageId: fullMessageId(formatMessageId(id)),
+          references: summary.references,
+          replyTo: summary.replyTo,
+          type: summary.type,
+        }),
       },
       self.identity,
       lanes,

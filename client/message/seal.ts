@@ -3,12 +3,14 @@ import { type Bytes, random, toBase64, wipe } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
 import { sealBody, sealedBodySize } from "../../protocol/body.ts";
+import type { Flag, Folder } from "../../protocol/entry.ts";
 import { encodeEnvelope } from "../../protocol/envelope.ts";
 import { commit, FILE_KEY_SIZE } from "../../protocol/file_key.ts";
 import { encodeHeader } from "../../protocol/header.ts";
 import type { Lane } from "../../protocol/lane.ts";
 import { MAX_STANZAS } from "../../protocol/limits.ts";
 import { sealNote } from "../../protocol/note.ts";
+import type { AppendRequest } from "../../protocol/request.ts";
 import { sealStanza } from "../../protocol/stanza.ts";
 import { type Person, sealSummary, type Summary } from "../../protocol/summary.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
@@ -32,7 +34,31 @@ export interface OutgoingMessage {
   readonly attachmentCount?: number;
   /** The id of the message it answers. */
   readonly inReplyTo?: string;
-  readonly composed: Composed;
+  /** What of its headers a summary has; see {@linkcode Summary}. */
+  readonly headers?: SummaryHeaders;
+  readonly composed: Pick<Composed, "size" | "stream">;
+}
+
+/** What of the headers of a message its summary has. */
+export type SummaryHeaders = Pick<Summary, "messageId" | "references" | "replyTo" | "type">;
+
+/** A message to be stored in one's own mailbox alone. */
+export interface MessageToStore {
+  /** UUIDv7, 16 bytes. */
+  readonly id: Bytes;
+  /** One's own name. */
+  readonly name: string;
+  readonly stored: NonNullable<Summary["stored"]>;
+  readonly subject: string;
+  /** When it says it was written, milliseconds since 1970. */
+  readonly date: number;
+  readonly attachments: readonly { readonly name: string; readonly size: number }[];
+  readonly headers?: SummaryHeaders;
+  readonly composed: Pick<Composed, "size" | "stream">;
+  readonly folder: Folder;
+  /** What counts as its arrival, milliseconds since 1970. */
+  readonly receivedAt: number;
+  readonly flags: readonly Flag[];
 }
 
 /** Gives the lane for the next message from a key to another; it counts as used. */
@@ -57,46 +83,117 @@ export async function sealMessage(
   if (keys.size > MAX_STANZAS) {
     throw new SealpostError("limit", `a message goes to at most ${MAX_STANZAS - 1} recipients`);
   }
-  const fileKey = random(FILE_KEY_SIZE);
-  const header = encodeHeader({
-    id: message.id,
-    senderFp: sender.bundle.fp,
-    commitment: await commit(fileKey),
-  });
-  const summary = await sealSummary(summarize(message, sender), fileKey, header, sender);
-  const note = await sealNote({ bcc: message.bcc.map(person) }, header, sender);
-  const stanzas = await Promise.all(
-    [...keys.values()].map(async (bundle) => {
-      return await sealStanza(
-        bundle,
-        fileKey,
-        header,
-        sender,
-        await lanes?.to(bundle, sender.bundle.fp),
-      );
-    }),
+  const { size, bytes } = await seal(
+    {
+      id: message.id,
+      summary: summarize(message, sender),
+      bcc: message.bcc.map(person),
+      readers: [...keys.values()],
+      composed: message.composed,
+    },
+    sender,
+    lanes,
   );
-  const bodySize = sealedBodySize(message.composed.size);
-  const envelope = encodeEnvelope({ header, stanzas, summary: summary.box, note, bodySize });
-  const context = { fileKey, header, summaryHash: summary.hash };
-  const bytes = async function* (): AsyncGenerator<Bytes, void, undefined> {
-    try {
-      yield envelope;
-      yield* sealBody(context, sender, message.composed.size, message.composed.stream());
-    } finally {
-      wipe(fileKey);
-    }
-  };
   return {
     request: {
       op: "deliver",
       id: formatMessageId(message.id),
-      size: envelope.length + bodySize,
+      size,
       recipients: recipients.map(person),
       copy: true,
     },
-    bytes: bytes(),
+    bytes,
   };
+}
+
+/** A message that is sealed to oneself: what to ask the server, and the bytes that follow. */
+export interface SealedToStore {
+  readonly request: AppendRequest;
+  /** Exactly `request.size` bytes; can be read once. */
+  readonly bytes: AsyncIterable<Bytes>;
+}
+
+/**
+ * Seals `message` to oneself alone, with the mark that it was stored and not sent. Throws what
+ * composing throws while `bytes` are read.
+ */
+export async function sealToStore(
+  message: MessageToStore,
+  self: Identity,
+  lanes?: SendingLanes,
+): Promise<SealedToStore> {
+  const { id, name, stored, subject, date, attachments, headers, composed } = message;
+  const summary: Summary = {
+    from: { name, fp: toBase64(self.bundle.fp) },
+    to: [],
+    cc: [],
+    subject,
+    date,
+    size: composed.size,
+    attachmentCount: attachments.length,
+    attachments: attachments.map(({ name, size }) => ({ name, size })),
+    ...defined({ ...headers }),
+    stored,
+  };
+  const { size, bytes } = await seal(
+    { id, summary, bcc: null, readers: [self.bundle], composed },
+    self,
+    lanes,
+  );
+  const { folder, receivedAt, flags } = message;
+  return {
+    request: {
+      op: "append",
+      id: formatMessageId(id),
+      size,
+      folder,
+      date: receivedAt,
+      set: [...flags],
+    },
+    bytes,
+  };
+}
+
+/** What a sealed message is made of. */
+interface Parts {
+  readonly id: Bytes;
+  readonly summary: Summary;
+  /** For the note of the sender's own copy; null if there is no note. */
+  readonly bcc: readonly Person[] | null;
+  readonly readers: readonly Bundle[];
+  readonly composed: Pick<Composed, "size" | "stream">;
+}
+
+/** A sealed message: its size, and its bytes, which can be read once. */
+async function seal(
+  { id, summary, bcc, readers, composed }: Parts,
+  sender: Identity,
+  lanes: SendingLanes | undefined,
+): Promise<{ readonly size: number; readonly bytes: AsyncIterable<Bytes> }> {
+  const fileKey = random(FILE_KEY_SIZE);
+  const header = encodeHeader({
+    id,
+    senderFp: sender.bundle.fp,
+    commitment: await commit(fileKey),
+  });
+  const { box, hash } = await sealSummary(summary, fileKey, header, sender);
+  const note = bcc && await sealNote({ bcc: [...bcc] }, header, sender);
+  const stanzas = await Promise.all(readers.map(async (bundle) => {
+    const lane = await lanes?.to(bundle, sender.bundle.fp);
+    return await sealStanza(bundle, fileKey, header, sender, lane);
+  }));
+  const bodySize = sealedBodySize(composed.size);
+  const envelope = encodeEnvelope({ header, stanzas, summary: box, note, bodySize });
+  const context = { fileKey, header, summaryHash: hash };
+  const bytes = async function* (): AsyncGenerator<Bytes, void, undefined> {
+    try {
+      yield envelope;
+      yield* sealBody(context, sender, composed.size, composed.stream());
+    } finally {
+      wipe(fileKey);
+    }
+  };
+  return { size: envelope.length + bodySize, bytes: bytes() };
 }
 
 function person(known: Correspondent): Person {
@@ -122,6 +219,6 @@ function summarize(message: OutgoingMessage, sender: Identity): Summary {
     size: message.composed.size,
     attachmentCount: message.attachmentCount ?? message.attachments.length,
     attachments: message.attachments.map(({ name, size }) => ({ name, size })),
-    ...defined({ inReplyTo: message.inReplyTo }),
+    ...defined({ inReplyTo: message.inReplyTo, ...message.headers }),
   };
 }

@@ -46,6 +46,10 @@ export async function unseal(head: SealedHead, keys: UnsealKeys): Promise<Unseal
   const { fileKey, signature } = await keys.stanza(head);
   await checkCommitment(fileKey, header.commitment);
   const opened = await openSummary(head.summary, fileKey, head.header);
+  // The stanza is one's own: so the sender must be oneself.
+  if (opened.summary.stored && !equal(stanzaFp(head.stanza), header.senderFp)) {
+    throw new SealpostError("format", "somebody else says that it was stored by you");
+  }
   const { from } = opened.summary;
   if (!equal(fromBase64(from.fp), header.senderFp)) {
     throw new SealpostError("authentication", "the summary names another sender than the header");

@@ -192,8 +192,7 @@ export class Cache {
 
   /**
    * Takes `update` over, if what was fetched is still `from`. False, changing nothing, if it is not:
-   * another client of this user was quicker. Of an entry that is there under a higher modification
-   * sequence the state stays.
+   * another client of this user was quicker.
    */
   async apply(from: Fetched, update: CacheUpdate): Promise<boolean> {
     const { entries, states = [], fetched, duplicates } = update;
@@ -219,7 +218,7 @@ export class Cache {
             "sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO UPDATE SET " +
             "folder = excluded.folder, flags = excluded.flags, flags_high = excluded.flags_high, " +
             "number = excluded.number, modseq = excluded.modseq, duplicate = excluded.duplicate, " +
-            "sealed = excluded.sealed WHERE excluded.modseq >= modseq",
+            "sealed = excluded.sealed",
           entry.uid,
           idOf(entry),
           folderNumber(entry.folder),
@@ -235,14 +234,13 @@ export class Cache {
         const { low, high } = flagBits(flags);
         this.#run(
           "UPDATE entry SET folder = ?, flags = ?, flags_high = ?, number = ?, modseq = ? " +
-            "WHERE uid = ? AND modseq <= ?",
+            "WHERE uid = ?",
           folderNumber(folder),
           low,
           high,
           number,
           modseq,
           uid,
-          modseq,
         );
       }
       this.#setFetched(fetched);

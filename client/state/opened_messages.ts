@@ -1,5 +1,5 @@
-import { type Bytes, concat, equal } from "../../crypto/bytes.ts";
-import { decodeSummary, encodeSummary, type Summary } from "../../protocol/summary.ts";
+import { type Bytes, concat, equal, utf8 } from "../../crypto/bytes.ts";
+import { decodeSummary, padToBucket, type Summary } from "../../protocol/summary.ts";
 import type { Cache } from "./cache.ts";
 
 /** What is kept of a message that was opened and verified. */
@@ -35,7 +35,7 @@ export class OpenedMessages {
 
   async put(uid: number, hash: Bytes, record: OpenedRecord): Promise<void> {
     const { fileKey, summaryHash, summary } = record;
-    const data = concat(hash, fileKey, summaryHash, encodeSummary(summary));
+    const data = concat(hash, fileKey, summaryHash, padToBucket(utf8(JSON.stringify(summary))));
     await this.#cache.putRecord("opened", uid, data);
   }
 }

@@ -4,7 +4,8 @@ import type { Pin } from "../state/pins.ts";
 /**
  * How far a key can be trusted. `in-person` and `by-file` are what people did, and no server can
  * bring them about; `changed`: the server offers another key than the pinned one; `rotated`: the
- * verified key was left for this one, and what is sent waits for the person's word; `own`: one's own.
+ * verified key was left for this one, and what is sent waits for the person's word; `own`: one's own;
+ * `claimed`: one has stored it oneself, and whom it is said to be from nobody has signed.
  */
 export type VerificationState =
   | "unverified"
@@ -12,7 +13,8 @@ export type VerificationState =
   | "by-file"
   | "changed"
   | "rotated"
-  | "own";
+  | "own"
+  | "claimed";
 
 /** The verification of a pin, for lists and headers. */
 export interface Verification {
@@ -34,6 +36,15 @@ export const OWN: Verification = {
   at: null,
   mark: " ",
   words: "your own key",
+};
+
+/** What the sender of a message counts as that one has stored oneself. */
+export const CLAIMED: Verification = {
+  state: "claimed",
+  verified: false,
+  at: null,
+  mark: " ",
+  words: "a claim: you stored this yourself, and nobody has signed whom it is from",
 };
 
 /** What a key counts as of which nothing is known. */

@@ -3,7 +3,7 @@ import { printable } from "../../cli/printable.ts";
 import type { NewsEvent } from "../../protocol/request.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import type { Item } from "../mailbox/open.ts";
-import { subjectOf } from "../mailbox/show.ts";
+import { senderText, subjectOf } from "../mailbox/show.ts";
 import type { Mail } from "../mail.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { KeyChangedError } from "../state/pins.ts";
@@ -220,7 +220,7 @@ export class App implements Host {
     const [latest] = items;
     if (!latest) return;
     if (this.#bell) this.#display.ring();
-    const from = latest.opened ? ` from ${latest.opened.summary.from.name}` : "";
+    const from = latest.opened ? ` from ${senderText(latest.opened.summary)}` : "";
     const text = `${from}: ${subjectOf(latest)}`;
     // An error stays long enough to be read.
     const { message, since = 0 } = this.#message ?? {};

@@ -1,6 +1,6 @@
 import { printable } from "../../cli/printable.ts";
 import type { Item } from "../mailbox/open.ts";
-import { subjectOf } from "../mailbox/show.ts";
+import { senderText, storedMark, subjectOf } from "../mailbox/show.ts";
 
 /** One line of a list of messages, safe to print. */
 export interface Row {
@@ -52,14 +52,16 @@ export function rowOf(item: Item, { me, trust }: Reading): Row {
     };
   }
   const { summary } = opened;
-  const sent = entry.folder === "sent" && summary.from.name === me;
+  const sent = entry.folder === "sent" && summary.from.name === me && !summary.stored;
   const others = [...summary.to, ...summary.cc];
   const names = others.map(({ name }) => name);
   return {
     ...common,
-    who: printable(sent ? `To ${names.join(", ") || "-"}` : summary.from.name),
-    trust: least((sent ? others : [summary.from]).map(({ name, fp }) => trust(name, fp))),
-    subject: `${item.duplicate ? "[duplicate] " : ""}${subjectOf(item)}`,
+    who: printable(sent ? `To ${names.join(", ") || "-"}` : senderText(summary)),
+    trust: summary.stored
+      ? "unknown"
+      : least((sent ? others : [summary.from]).map(({ name, fp }) => trust(name, fp))),
+    subject: `${item.duplicate ? "[duplicate] " : ""}${storedMark(summary)}${subjectOf(item)}`,
     date: summary.date,
     size: summary.size,
     attachments: summary.attachmentCount,

@@ -236,6 +236,20 @@ Deno.test("who has the file key and not the sender's signature cannot address a 
   });
 });
 
+Deno.test("what somebody else has sealed is not taken for stored by oneself", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const bob = await identityOf("bob");
+    const stored = { kind: "import", from: "Carol <carol@example.org>" } as const;
+    server.put(await letter("by alice", { stored }));
+    const from = { name: "bob", fp: toBase64(bob.bundle.fp) };
+    const own = { from, subject: "by bob", stored };
+    server.put(await sealMessage(bob, [bob.bundle], utf8("x"), own));
+    const items = await inbox(await logOn());
+    assertEquals(shown(items), ["by bob", "somebody else says that it was stored by you"]);
+    assertEquals(items[0]?.opened?.verification.state, "claimed");
+  });
+});
+
 Deno.test("entries out of order, twice, too many, or of no sense are refused", async () => {
   await inWorld(async ({ server, logOn }) => {
     for (const text of ["one", "two", "three"]) server.put(await letter(text));

@@ -105,6 +105,9 @@ export function openEntry(own, { header, stanza, summary: sealed }) {
   const plaintext = row("13.1/8", () => open(key, ZERO_NONCE, sealed));
   const padded = plaintext.subarray(0, -64);
   const summary = row("13.1/9", () => readJson(summarySchema, unpadJson(padded), "format"));
+  if (summary.stored && !equal(senderFp, stanza.subarray(0, 32))) {
+    throw refusal("13.1/9", "format", "stored by somebody else");
+  }
   if (!equal(summary.from.fp, senderFp)) {
     throw refusal("13.1/10", "authentication", "the summary names another sender");
   }

@@ -344,6 +344,8 @@ export function readEvent(json) {
 
 const person = closedObject({ name, fp });
 
+const headerText = string((text) => [...text].length <= 998);
+
 export const summary = closedObject({
   from: person,
   to: array(person, 256),
@@ -354,6 +356,15 @@ export const summary = closedObject({
   attachmentCount: count,
   attachments: array(closedObject({ name: string(), size: count }), Infinity),
   inReplyTo: optional(matching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i)),
+  messageId: optional(headerText),
+  references: optional(array(headerText, 100)),
+  replyTo: optional(headerText),
+  type: optional(string((text) => [...text].length <= 200)),
+  stored: optional(closedObject({
+    kind: oneOf("draft", "import", "saved"),
+    from: headerText,
+    source: optional(fp),
+  })),
 });
 
 export const note = closedObject({ bcc: array(person, 256) });

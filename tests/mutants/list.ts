@@ -89,6 +89,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "commands/editor.ts": [{ file: "cli/cli", filter: "/keeps no right/" }],
   "client/trust/people.ts": ["vectors/messages"],
   "client/message/unseal.ts": ["vectors/messages"],
+  "client/mailbox/open.ts": ["adversary/malicious_server"],
   "server/session.ts": ["server/session"],
   "server/accounts/users.ts": ["server/accounts/tickets"],
   "server/accounts/tickets.ts": ["server/accounts/tickets"],

@@ -169,6 +169,18 @@ const client: readonly Mutant[] = [
     "",
   ),
   one(
+    "anybody may say that a message was stored by its reader",
+    "client/message/unseal.ts",
+    "if (opened.summary.stored && !equal(stanzaFp(head.stanza), header.senderFp)) {",
+    "if (opened.summary.stored && !head.stanza) {",
+  ),
+  one(
+    "whom a stored message is said to be from counts as verified",
+    "client/mailbox/open.ts",
+    "verification: summary.stored",
+    "verification: !summary",
+  ),
+  one(
     "removals are not taken over",
     "client/mailbox/sync.ts",
     "  await forget(news.gone.filter((uid) => cache.has(uid)));\n",

@@ -7,9 +7,11 @@ import {
   BUCKETS,
   decodeSummary,
   encodeSummary,
+  MAX_REFERENCES,
   openSummary,
   padToBucket,
   type Person,
+  STORED_KINDS,
   type Summary,
   unpadBucket,
 } from "../../protocol/summary.ts";
@@ -26,6 +28,7 @@ const person: fc.Arbitrary<Person> = fc.record({
   name: fc.stringMatching(/^[a-z0-9][a-z0-9._-]{0,31}$/),
   fp: fc.constant(null).map(() => toBase64(random(32))),
 });
+const header = fc.string({ unit: "grapheme", maxLength: 100 });
 const anySummary: fc.Arbitrary<Summary> = fc.record({
   from: person,
   to: fc.array(person, { maxLength: 10 }),
@@ -38,6 +41,14 @@ const anySummary: fc.Arbitrary<Summary> = fc.record({
     maxLength: 10,
   }),
   inReplyTo: fc.constant(null).map(() => formatMessageId(newMessageId())),
+  messageId: header,
+  replyTo: header,
+  type: fc.string({ maxLength: 200 }),
+  stored: fc.record({
+    kind: fc.constantFrom(...STORED_KINDS),
+    from: header,
+    source: fc.constant(null).map(() => toBase64(random(32))),
+  }, { requiredKeys: ["kind", "from"] }),
 }, {
   requiredKeys: ["from", "to", "cc", "subject", "date", "size", "attachmentCount", "attachments"],
 });
@@ -78,6 +89,40 @@ Deno.test("the most recipients there can be fit a summary", () => {
   const subject = "\u{1f96a}".repeat(100);
   assertEquals(decodeSummary(encodeSummary({ ...example, to, subject })).to.length, MAX_STANZAS);
   assertRefused("limit", () => encodeSummary({ ...example, to, cc: to, subject }));
+});
+
+Deno.test("of the references the first and the latest are kept, as many as need no larger size", () => {
+  const references = Array.from({ length: 100 }, (_, i) => `${i}-${"x".repeat(30)}@example.org`);
+  const summary = { ...example, references };
+  const bytes = encodeSummary(summary);
+  assertEquals(bytes.length, encodeSummary(example).length);
+  const { references: kept = [], ...rest } = decodeSummary(bytes);
+  assertEquals(rest, example);
+  assert(kept.length > 2 && kept.length < 100);
+  assertEquals([kept[0], kept.at(-1)], [references[0], references.at(-1)]);
+  assertEquals(kept, references.filter((one) => kept.includes(one)));
+  const few = { ...example, references: references.slice(0, 2) };
+  assertEquals(decodeSummary(encodeSummary(few)), few);
+  // Not even one fits.
+  const full = { ...example, subject: "x".repeat(100), replyTo: "y".repeat(990 - 400) };
+  assertEquals(decodeSummary(encodeSummary({ ...full, references: ["z".repeat(998)] })), full);
+});
+
+Deno.test("the summary of a plain answer has room for 200 characters in its smallest size", () => {
+  const longest = { name: "n".repeat(32), fp: toBase64(random(32)) };
+  const answer: Summary = {
+    ...example,
+    from: longest,
+    to: [longest],
+    subject: "x".repeat(100),
+    inReplyTo: formatMessageId(newMessageId()),
+    messageId: `${formatMessageId(newMessageId())}@sealpost.invalid`,
+    type: "text/plain; charset=utf-8",
+  };
+  assertEquals(encodeSummary(answer).length, BUCKETS[0]);
+  // A member of a schema to come: `"head":"…",`.
+  const json = utf8(JSON.stringify({ ...answer, head: "h".repeat(200) }));
+  assertEquals(padToBucket(json).length, BUCKETS[0]);
 });
 
 Deno.test("padding has one form only", () => {
@@ -132,6 +177,16 @@ Deno.test("a summary out of bounds is refused although it is signed", () => {
     { ...example, inReplyTo: "x" },
     { ...example, inReplyTo: "../../etc/passwd" },
     { ...example, inReplyTo: null },
+    { ...example, messageId: "x".repeat(999) },
+    { ...example, replyTo: "x".repeat(999) },
+    { ...example, type: "x".repeat(201) },
+    { ...example, references: "x" },
+    { ...example, references: Array.from({ length: MAX_REFERENCES + 1 }, () => "x") },
+    { ...example, references: ["x".repeat(999)] },
+    { ...example, stored: { kind: "sent", from: "x" } },
+    { ...example, stored: { kind: "draft" } },
+    { ...example, stored: { kind: "draft", from: "x", source: "x" } },
+    { ...example, stored: { kind: "draft", from: "x", to: "y" } },
   ];
   for (const value of bad) assertRefused("format", () => decodeSummary(padded(value)));
   const proto = JSON.stringify(example).replace("{", '{"__proto__":{"inReplyTo":"x"},');

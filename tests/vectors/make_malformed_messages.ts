@@ -321,6 +321,19 @@ async function summaries(cases: Cases, mallory: Identity, other: Made): Promise<
     attachments: [{ name: "x" }],
   });
   await member("summary-in-reply-to", "an answer to something that is no UUID", { inReplyTo: "x" });
+  await member("summary-message-id", "a Message-ID of 999 characters", {
+    messageId: "x".repeat(999),
+  });
+  await member("summary-references", "101 references", {
+    references: Array.from({ length: 101 }, () => "x"),
+  });
+  await member("summary-type", "a content type of 201 characters", { type: "x".repeat(201) });
+  await member("summary-stored-kind", "stored for a reason that is not known", {
+    stored: { kind: "sent", from: "x" },
+  });
+  await member("summary-stored-by-another", "somebody else says that it was stored by its reader", {
+    stored: { kind: "import", from: "Carol <carol@example.org>" },
+  });
   cases.add(
     "13.1/10",
     "authentication",

@@ -33,11 +33,15 @@ interface Plan {
   readonly cc?: readonly string[];
   readonly bcc?: readonly string[];
   readonly copy?: boolean;
+  /** Who has a stanza and is not named in the message. */
+  readonly keepers?: readonly string[];
   readonly subject?: string;
   readonly attachments?: readonly { readonly name: string; readonly size: number }[];
   /** How many attachments there are; as many as are named if this is missing. */
   readonly attachmentCount?: number;
   readonly inReplyTo?: string;
+  /** Further members of the summary. */
+  readonly more?: Readonly<Record<string, unknown>>;
   readonly message: Content;
   /** Whether the sealed body is in the file however long it is. */
   readonly whole?: boolean;
@@ -123,6 +127,35 @@ const PLANS: readonly Plan[] = [
   { name: "three chunks less one byte", to: ["bob"], message: sized(196_535) },
   { name: "three chunks", to: ["bob"], message: sized(196_536) },
   { name: "three chunks and one byte", to: ["bob"], message: sized(196_537) },
+  {
+    name: "an answer with what a list needs of its headers",
+    to: ["bob"],
+    copy: true,
+    subject: "Re: Grüße",
+    inReplyTo: "019ab5c0-0000-7000-8000-000000000001",
+    more: {
+      messageId: "019ab5c0-0000-7000-8000-000000000002@sealpost.invalid",
+      references: ["first@example.org", "019ab5c0-0000-7000-8000-000000000001@sealpost.invalid"],
+      replyTo: "Alice <alice@example.org>",
+      type: "text/plain; charset=utf-8",
+    },
+    message: SHORT,
+  },
+  {
+    name: "stored by oneself",
+    to: [],
+    keepers: ["alice"],
+    subject: "Grüße",
+    more: {
+      messageId: "abc@example.org",
+      stored: {
+        kind: "import",
+        from: "Carol Example <carol@example.org>",
+        source: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+      },
+    },
+    message: SHORT,
+  },
 ];
 
 /** A message with everything that it was made from. */
@@ -152,7 +185,7 @@ export async function makeMessages(
 }
 
 async function make(identities: Identities, plan: Plan): Promise<Made> {
-  const { name, to, cc = [], bcc = [], copy = false } = plan;
+  const { name, to, cc = [], bcc = [], keepers = [], copy = false } = plan;
   const seed = `sealpost vectors ${name}`;
   const sender = await identities.get("alice");
   const fileKey = pattern(`${seed} file key`, 32);
@@ -177,6 +210,7 @@ async function make(identities: Identities, plan: Plan): Promise<Made> {
     attachmentCount: plan.attachmentCount ?? attachments.length,
     attachments,
     ...defined({ inReplyTo: plan.inReplyTo }),
+    ...plan.more,
   });
   const note = copy ? JSON.stringify({ bcc: await people(bcc) }) : null;
   const { hash, signature, sealed } = await summaryByHand(
@@ -188,7 +222,7 @@ async function make(identities: Identities, plan: Plan): Promise<Made> {
   const sealedNote = note === null
     ? null
     : await noteByHand(padToBucket(utf8(note)), keys.note, header);
-  const stanzasFor = [...new Set([...to, ...cc, ...bcc, ...(copy ? ["alice"] : [])])];
+  const stanzasFor = [...new Set([...to, ...cc, ...bcc, ...keepers, ...(copy ? ["alice"] : [])])];
   const recipients = await Promise.all(stanzasFor.map(async (one) => {
     const { bundle } = await identities.get(one);
     return { name: one, bundle, draws: kemDraws(`${seed} to ${one}`) };

@@ -4,7 +4,7 @@ import { printable } from "../../../cli/printable.ts";
 import type { Person } from "../../../protocol/summary.ts";
 import { formatMessageId } from "../../../protocol/uuid.ts";
 import type { Item, Opened } from "../../mailbox/open.ts";
-import { dateLine, senderNote, subjectOf } from "../../mailbox/show.ts";
+import { dateLine, senderNote, senderText, subjectOf } from "../../mailbox/show.ts";
 import { forwardedText, forwardOf, quotation, replyTo } from "../../message/reply.ts";
 import { findIn, type Match } from "../find.ts";
 import { fill, type Line, marked, type Size, span } from "../frame.ts";
@@ -313,7 +313,9 @@ export class ReaderScreen implements Screen {
     const { summary, sender } = opened;
     const { mail, signs } = this.#host;
     const pins = mail.people.pins;
-    const trust = mail.people.verification(summary.from.name, sender.fp);
+    const trust = summary.stored
+      ? opened.verification
+      : mail.people.verification(summary.from.name, sender.fp);
     const note = senderNote(
       { ...opened, verification: trust },
       pins.all().map(({ name }) => name),
@@ -323,7 +325,7 @@ export class ReaderScreen implements Screen {
     const headers: Header[] = [
       {
         name: "From",
-        value: `${summary.from.name}${mark}${note === "" ? "" : ` (${note})`}`,
+        value: `${senderText(summary)}${mark}${note === "" ? "" : ` (${note})`}`,
         look: trust.verified ? "good" : trust.mark === "!" ? "bad" : "strong",
       },
       { name: "To", value: names(summary.to) || "-" },

@@ -271,12 +271,17 @@ Deno.test("where changes are not remembered, or too many, the mailbox is listed"
 Deno.test("a mailbox that was restored is listed, and UIDs that were never given are missed by nobody", async () => {
   await inMailbox(async (server, local) => {
     for (let i = 0; i < 5; i++) server.add();
+    const backup = server.entries;
+    server.change(1, "archive", ["seen"]);
+    server.remove(2);
     await sync(server, local);
+    server.entries = backup;
     server.restore();
     server.add();
     server.asked = [];
     await sync(server, local);
-    assertEquals(server.asked, ["changes", "list", "brief"]);
+    // The last for the message that was removed and is there again.
+    assertEquals(server.asked, ["changes", "list", "brief", "list"]);
     await assertSame(server, local);
     // Where all changes are remembered, the range that was skipped is told among them.
     server.restore();
