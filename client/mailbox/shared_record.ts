@@ -33,6 +33,9 @@ export interface Changed {
   readonly lost: readonly SharedEntry[];
 }
 
+/** What of a connection is needed here. */
+export type RecordConnection = Pick<ReconnectingConnection, "again" | "stream" | "upload">;
+
 /** The record on the server, and what it was merged with. */
 interface Fetched {
   /** Its version; 0 if there is none. */
@@ -45,7 +48,7 @@ interface Fetched {
 
 /** The record that all of a person's machines share: read, merged and put. */
 export class SharedRecordClient {
-  readonly #connection: ReconnectingConnection;
+  readonly #connection: RecordConnection;
   readonly #self: Self;
   readonly #file: SharedRecordFile;
   /**
@@ -54,7 +57,7 @@ export class SharedRecordClient {
    */
   onNotice: (line: string) => void = () => {};
 
-  constructor(connection: ReconnectingConnection, self: Self, state: State) {
+  constructor(connection: RecordConnection, self: Self, state: State) {
     this.#connection = connection;
     this.#self = self;
     this.#file = new SharedRecordFile(state);

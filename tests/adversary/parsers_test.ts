@@ -29,6 +29,8 @@ import {
 } from "../../protocol/request.ts";
 import { decodeCertificate } from "../../protocol/rotation.ts";
 import { checkStanza, stanzaFp } from "../../protocol/stanza.ts";
+import { OwnNames } from "../../client/mailbox/own_names.ts";
+import { decodeRecord, encodeRecord, mergeRecords } from "../../protocol/shared_record.ts";
 import { decodeSummary, padToBucket, unpadBucket } from "../../protocol/summary.ts";
 import { formatMessageId, parseMessageId } from "../../protocol/uuid.ts";
 import {
@@ -40,6 +42,7 @@ import {
   type MessagesFile,
   readVectors,
   type RotationFile,
+  type SharedFile,
 } from "../vectors/files.ts";
 import { Identities } from "../vectors/identities.ts";
 import { fuzz, type Random, tryParser } from "./fuzz.ts";
@@ -55,6 +58,7 @@ const json = [
 const { messages } = await readVectors<MessagesFile>("messages.json");
 const envelopes = await readVectors<EnvelopesFile>("envelopes.json");
 const { handshakes } = await readVectors<HandshakeFile>("handshake.json");
+const shared = await readVectors<SharedFile>("shared.json");
 const rotations = await readVectors<RotationFile>("rotation.json");
 const alice = await (await Identities.load()).get("alice");
 
@@ -365,6 +369,20 @@ fuzz({
   hot: 300,
   words: JSON_WORDS,
   read: (input) => decodeSummary(input),
+});
+
+fuzz({
+  name: "decodeRecord() of a shared record",
+  seeds: shared.sealed.map(({ json }) => utf8(json)),
+  json: { values: shared.sealed.map(({ json }) => JSON.parse(json)), wrap: (json) => json },
+  words: [...JSON_WORDS, '"folder/16"', '"v":null', "["],
+  read: (input) => {
+    const record = decodeRecord(input);
+    const again = encodeRecord(record);
+    same(encodeRecord(decodeRecord(again)), again);
+    same(encodeRecord(mergeRecords(record, decodeRecord(again))), again);
+    return new OwnNames(record);
+  },
 });
 
 fuzz({

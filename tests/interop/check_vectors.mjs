@@ -8,6 +8,7 @@ import { handshake, resumption } from "./check_handshakes.mjs";
 import { kem, keys } from "./check_keys.mjs";
 import { envelopes, malformed_messages, messages } from "./check_messages.mjs";
 import { rotation } from "./check_rotations.mjs";
+import { shared } from "./check_shared.mjs";
 import { frames, json, records } from "./check_wire.mjs";
 import { Answers } from "./known_answers.mjs";
 
@@ -27,6 +28,7 @@ const checks = {
   malformed_messages,
   envelopes,
   rotation,
+  shared,
 };
 
 /** @type {string[]} */

@@ -380,3 +380,29 @@ export function writeJson(value) {
   );
   return new TextEncoder().encode(text);
 }
+
+/** @param {unknown} value @param {number} levels @returns {boolean} */
+const isShallow = (value, levels) =>
+  typeof value !== "object" || value === null ||
+  levels > 0 && Object.values(value).every((one) => isShallow(one, levels - 1));
+
+/** @param {number} max */
+const filled = (max) => string((text) => text.length >= 1 && text.length <= max);
+const machine = matching(/^[0-9a-f]{16}$/);
+
+/** 10.15. */
+export const sharedRecord = closedObject({
+  machines: array(closedObject({ id: machine, name: filled(100), put: uid }), 100),
+  entries: array(
+    closedObject({
+      k: filled(200),
+      v: (value) => {
+        if (!isShallow(value, 32)) throw misfit("a value that is too deep");
+        return value;
+      },
+      n: uid,
+      m: machine,
+    }),
+    Infinity,
+  ),
+});

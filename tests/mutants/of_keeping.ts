@@ -45,6 +45,48 @@ const server: readonly Mutant[] = [
     "if (version < 0) {",
   ),
   one(
+    "a shared record opens under any version",
+    "protocol/shared_record.ts",
+    "return concat(lp(utf8(name)), u64(version));",
+    "return concat(lp(utf8(name)), u64(Math.sign(version)));",
+  ),
+  one(
+    "a removal wins over a value of the same version",
+    "protocol/shared_record.ts",
+    "Number(x.value !== undefined) - Number(y.value !== undefined) ||",
+    "Number(y.value !== undefined) - Number(x.value !== undefined) ||",
+  ),
+  one(
+    "what wins of a shared record depends on the order of merging",
+    "protocol/shared_record.ts",
+    "    compareText(x.machine, y.machine) ||\n",
+    "",
+  ),
+  one(
+    "an older shared record is taken in silence",
+    "client/mailbox/shared_record.ts",
+    "const wentBack = version < kept.seen || put < kept.put;",
+    "const wentBack = version < 0;",
+  ),
+  one(
+    "a former key seals what counts after it was left",
+    "client/mailbox/shared_record.ts",
+    "      if (sealedBy !== null && equal(sealedBy, fp)) throw notOurs(error);\n",
+    "",
+  ),
+  one(
+    "a folder takes a number that another machine took first",
+    "client/mailbox/shared_record.ts",
+    "return changes[i]?.isNew && there",
+    "return !changes[i]?.isNew && there",
+  ),
+  one(
+    "the number of a folder that was removed is used again",
+    "client/mailbox/own_names.ts",
+    'number = Math.max(number, numberIn(key, "folder") ?? 0);',
+    'number = Math.max(number, record.entries.get(key)?.value && numberIn(key, "folder") || 0);',
+  ),
+  one(
     "other bytes under an id that was used are taken for the same",
     "server/store/sqlite_store.ts",
     "return equal(known.digest, digest) ? {",

@@ -22,6 +22,7 @@ export const FILES = [
   "malformed_messages.json",
   "envelopes.json",
   "rotation.json",
+  "shared.json",
 ] as const;
 export type FileName = typeof FILES[number];
 
@@ -432,6 +433,45 @@ export interface RotationFile {
     readonly edits: readonly Edit[];
   })[];
   readonly refused: readonly (Refused & ChainVector)[];
+}
+
+/** A shared record as its JSON has it. */
+export interface RecordJson {
+  readonly machines: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly put: number;
+  }[];
+  readonly entries: readonly {
+    readonly k: string;
+    readonly v?: unknown;
+    readonly n: number;
+    readonly m: string;
+  }[];
+}
+
+/** A sealed shared record, and for whom and which version. */
+export interface SealedRecordVector {
+  readonly identity: string;
+  /** The user's name. */
+  readonly user: string;
+  readonly version: number;
+  readonly sealed: Hex;
+}
+
+export interface SharedFile {
+  readonly sealed: readonly (SealedRecordVector & {
+    readonly name: string;
+    readonly nonce: Hex;
+    readonly json: string;
+  })[];
+  readonly merges: readonly {
+    readonly name: string;
+    readonly a: RecordJson;
+    readonly b: RecordJson;
+    readonly merged: RecordJson;
+  }[];
+  readonly malformed: readonly (Refused & SealedRecordVector)[];
 }
 
 /** Where the files are. */

@@ -12,6 +12,7 @@ import { makeMessages } from "./make_messages.ts";
 import { makeRecords } from "./make_records.ts";
 import { makeResumptions } from "./make_resumptions.ts";
 import { makeRotations } from "./make_rotations.ts";
+import { makeShared } from "./make_shared.ts";
 
 /** The text of every file, from nothing but the seeds in the code, or from keys that are there. */
 export async function makeFiles(keys: KeysFile): Promise<Record<FileName, string>> {
@@ -30,6 +31,7 @@ export async function makeFiles(keys: KeysFile): Promise<Record<FileName, string
     "malformed_messages.json": format(await makeMalformedMessages(identities, made)),
     "envelopes.json": format(makeEnvelopes(made)),
     "rotation.json": format(await makeRotations(identities)),
+    "shared.json": format(await makeShared(identities)),
   };
 }
 

@@ -14,6 +14,7 @@ import {
   type Refused,
   type ResumptionFile,
   type RotationFile,
+  type SharedFile,
 } from "./files.ts";
 import { makeFiles } from "./generate.ts";
 
@@ -35,6 +36,7 @@ async function allRefused(): Promise<Refused[]> {
     ...(await readVectors<FramesFile>("frames.json")).malformed,
     ...(await readVectors<JsonFile>("json.json")).malformed,
     ...(await readVectors<JsonFile>("json_additions.json")).malformed,
+    ...(await readVectors<SharedFile>("shared.json")).malformed,
     ...rotations.malformed,
     ...rotations.refused,
     ...(await readVectors<MalformedMessagesFile>("malformed_messages.json")).malformed,
