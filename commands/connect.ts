@@ -14,7 +14,8 @@ export const CONNECT_COMMANDS: readonly Command[] = [
     description: [
       "Connects to a server and reads and writes mail there: at a terminal on the whole screen (? " +
       "shows the keys), else, and with --menu, with a numbered menu, whose answers may come from a " +
-      "pipe, one a line. Asks for what was not given: the server, the user name, the password.",
+      "pipe, one a line. Asks for what was not given: the server, the user name, the password. " +
+      "Server and name that it reached are written to sealpost.toml, where it has none.",
     ],
     positionals: [{
       name: "[USER@]HOST[:PORT]",

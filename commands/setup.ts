@@ -13,7 +13,7 @@ export const SETUP_COMMANDS: readonly Command[] = [
       "yourself and reads it. What it needs is kept in one folder, with sealpost.toml, so that " +
       "every other command knows where to go.",
       "It can be stopped at any time and run again: it goes on where it was, and never replaces " +
-      "keys. Without a terminal everything has to be given; then the keys are encrypted only if " +
+      "keys. With --server it also writes down where a server that has moved is reached now. Without a terminal everything has to be given; then the keys are encrypted only if " +
       "SEALPOST_PASSPHRASE is set. With --json it prints name, server, folder, key, and the id of " +
       "the message to yourself (null if an earlier run sent it).",
     ],
