@@ -9,7 +9,7 @@ import { encodePassword, type Login } from "../../protocol/login.ts";
 import { FULL } from "../support/full.ts";
 import { Group } from "../support/group.ts";
 import { passwordOf } from "../support/program.ts";
-import { type Hook, type Line, Relay } from "../support/relay.ts";
+import { type Hook, Relay, type RelayedConnection } from "../support/relay.ts";
 import { waitFor } from "../support/wait.ts";
 import { type Kept, readKept } from "./kept.ts";
 
@@ -48,7 +48,7 @@ export interface Seen {
 export interface Passage<T> {
   readonly result: T;
   /** The connections that were made, in their order. */
-  readonly lines: readonly Line[];
+  readonly lines: readonly RelayedConnection[];
 }
 
 /** A real server in a process of its own, users who have logged in before, and a look inside. */

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { Bytes } from "../../crypto/bytes.ts";
 import type { Address } from "../../protocol/address.ts";
-import type { Hook, Line } from "../support/relay.ts";
+import type { Hook, RelayedConnection } from "../support/relay.ts";
 import { Arena } from "./arena.ts";
 import { Bystander } from "./bystander.ts";
 import { Chain, type HeldTicket, Intruder, type Self } from "./intruder.ts";
@@ -121,7 +121,7 @@ export class Siege implements AsyncDisposable {
   async once<T>(
     hook: Hook,
     act: (address: Address) => Promise<T>,
-  ): Promise<{ readonly result: T; readonly line: Line }> {
+  ): Promise<{ readonly result: T; readonly line: RelayedConnection }> {
     const { result, lines } = await this.arena.through(hook, act);
     const [line] = lines;
     if (!line || lines.length > 1) throw new Error(`${lines.length} connections were made`);

@@ -146,7 +146,7 @@ function startIn(cwd: string, { build = FROM_SOURCE }: GroupOptions) {
 }
 
 /** A message for {@linkcode sending}. */
-export interface Draft {
+export interface MenuMessage {
   readonly to: string;
   readonly title: string;
   /** Typed, or the name of a file in `files/` to load. */
@@ -156,7 +156,7 @@ export interface Draft {
 }
 
 /** The turns that send a message. */
-export function sending(draft: Draft): Turn[] {
+export function sending(draft: MenuMessage): Turn[] {
   const { contents } = draft;
   return [
     [CHOICE, draft.attach ? "5" : "1"],

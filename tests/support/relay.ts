@@ -20,13 +20,13 @@ export interface Verdict {
  */
 export type Hook = (
   piece: Data,
-  at: { readonly direction: Direction; readonly offset: number; readonly line: Line },
+  at: { readonly direction: Direction; readonly offset: number; readonly line: RelayedConnection },
 ) => Data | Verdict | null | Promise<Data | Verdict | null>;
 
 /** How a relay treats what it carries. */
 export interface RelayOptions {
   readonly hook?: Hook;
-  /** Whether what is carried is kept for {@linkcode Line.sent}; counted it is always. */
+  /** Whether what is carried is kept for {@linkcode RelayedConnection.sent}; counted it is always. */
   readonly record?: boolean;
 }
 
@@ -37,7 +37,7 @@ export interface Run {
 }
 
 /** One connection through a relay, and what went over it as it left its sender. */
-export class Line {
+export class RelayedConnection {
   /** When it was made, milliseconds since 1970. */
   readonly since = Date.now();
   readonly #pieces: Record<Direction, Data[]> = { up: [], down: [] };
@@ -186,10 +186,13 @@ export interface Part {
  */
 export function changing(
   part: Part,
-  change: (bytes: Data, line: Line) => Data | Verdict | null | Promise<Data | Verdict | null>,
+  change: (
+    bytes: Data,
+    line: RelayedConnection,
+  ) => Data | Verdict | null | Promise<Data | Verdict | null>,
 ): Hook {
-  const held = new Map<Line, Data>();
-  const done = new Set<Line>();
+  const held = new Map<RelayedConnection, Data>();
+  const done = new Set<RelayedConnection>();
   return async (piece, { direction, offset, line }) => {
     const end = offset + piece.length;
     if (direction !== part.direction || end <= part.from || done.has(line)) return piece;
@@ -227,7 +230,7 @@ export class Relay implements AsyncDisposable {
   readonly #running: Promise<void>;
   readonly #carrying = new Set<Promise<void>>();
   /** Every connection so far, in the order they came. */
-  readonly lines: Line[] = [];
+  readonly lines: RelayedConnection[] = [];
   /** Where clients connect to, `127.0.0.1:PORT`. */
   readonly address: string;
 
@@ -243,7 +246,7 @@ export class Relay implements AsyncDisposable {
   }
 
   /** The connection that came last. */
-  get last(): Line {
+  get last(): RelayedConnection {
     const line = this.lines.at(-1);
     if (!line) throw new Error("nobody has connected to the relay");
     return line;
@@ -258,7 +261,7 @@ export class Relay implements AsyncDisposable {
       } catch {
         return; // closed
       }
-      const line = new Line();
+      const line = new RelayedConnection();
       this.lines.push(line);
       const carrying = Deno.connect({ hostname: "127.0.0.1", port }).then(
         (server) => line.carry(client, server, options),

@@ -14,7 +14,12 @@ import type { Address } from "../../../protocol/address.ts";
 import { FrameKind } from "../../../protocol/frame.ts";
 import { MAX_RECORD, MIN_RECORD } from "../../../protocol/record.ts";
 import { TICKET_LABEL } from "../../../protocol/resumption.ts";
-import { changing, type Direction, type Line, type Part } from "../../support/relay.ts";
+import {
+  changing,
+  type Direction,
+  type Part,
+  type RelayedConnection,
+} from "../../support/relay.ts";
 import { type End, endOf, EVERYTHING, flipped, inParallel, positions } from "../arena.ts";
 import { attack } from "./attack.ts";
 import { type HeldTicket, Intruder, resumption } from "../intruder.ts";
@@ -42,7 +47,11 @@ function coming(siege: Siege): (address: Address) => Promise<End | null> {
 }
 
 /** Asserts why the server ended a connection, as its log says; null if that is nothing to log. */
-async function endedFor(siege: Siege, line: Line, reason: string | null): Promise<void> {
+async function endedFor(
+  siege: Siege,
+  line: RelayedConnection,
+  reason: string | null,
+): Promise<void> {
   if (reason === null) assertEquals(siege.arena.logged(line), []);
   else assertEquals((await siege.arena.ended(line)).code, reason);
 }

@@ -13,7 +13,7 @@ import { RawClient } from "../../protocol/raw_peer.ts";
 import { ended } from "../../support/group.ts";
 import { identityOf } from "../../support/identities.ts";
 import { passwordOf } from "../../support/program.ts";
-import { changing, type Line, Relay } from "../../support/relay.ts";
+import { changing, Relay, type RelayedConnection } from "../../support/relay.ts";
 import { type End, endOf, flipped } from "../arena.ts";
 import { attack } from "./attack.ts";
 import { Chain, endIfLost, type HeldTicket, resumption, Wire } from "../intruder.ts";
@@ -39,12 +39,15 @@ async function continuing(siege: Siege, ticket: HeldTicket, address: Address) {
 }
 
 /** All that passes while `act` talks to the server through a relay. */
-async function recorded(siege: Siege, act: (address: Address) => Promise<void>): Promise<Line> {
+async function recorded(
+  siege: Siege,
+  act: (address: Address) => Promise<void>,
+): Promise<RelayedConnection> {
   return (await siege.once((piece) => piece, act)).line;
 }
 
 /** Says `said` to the server again, each run when its answer was as long as it was then; its answers. */
-async function repeatTo(siege: Siege, line: Line, patient: boolean) {
+async function repeatTo(siege: Siege, line: RelayedConnection, patient: boolean) {
   const wire = await Wire.dial(siege.address);
   const said = line.sent("up");
   if (!patient) await wire.write(said).catch(() => {});
@@ -72,7 +75,7 @@ async function readAll(wire: Wire, size: number): Promise<number> {
 }
 
 /** Answers a client as the server answered another then: each run when the client has said as much. */
-function repeatingTo(line: Line, heard: Bytes[]): Impostor {
+function repeatingTo(line: RelayedConnection, heard: Bytes[]): Impostor {
   return new Impostor(async (socket) => {
     const answers = line.sent("down");
     let at = 0;
