@@ -1,3 +1,4 @@
+import { defined } from "../crypto/defined.ts";
 import * as v from "valibot";
 import { type AesKey, aesOpen, aesSeal, importAesKey, TAG_SIZE } from "../crypto/aes_gcm.ts";
 import {
@@ -152,7 +153,7 @@ export function encodeRecord({ entries, machines }: SharedRecord): Bytes {
     machines: byKey(machines),
     entries: byKey(entries).map(({ key, value, version, machine }) => ({
       k: key,
-      ...value === undefined ? {} : { v: value },
+      ...defined({ v: value }),
       n: version,
       m: machine,
     })),

@@ -51,9 +51,9 @@ import type {
   Placed,
   ResumedBody,
   RotateOutcome,
-  SharedRecord,
   Store,
   StoredChange,
+  StoredRecord,
   StoredTicket,
   StoreStats,
   UploadId,
@@ -472,7 +472,7 @@ class SqliteStore implements Store {
     }
   }
 
-  sharedRecord(account: string): Promise<SharedRecord> {
+  sharedRecord(account: string): Promise<StoredRecord> {
     return this.#read(() => {
       this.#accountId(account);
       const row = this.#sql.sharedRecord.get(account);

@@ -239,7 +239,7 @@ export interface MailboxFolders {
 }
 
 /** The record that all machines of a person share. */
-export interface SharedRecord {
+export interface StoredRecord {
   /** From 1; 0 if there is none. */
   readonly version: number;
   readonly sealed: Bytes;
@@ -397,7 +397,7 @@ export interface Store {
   dropFolder(account: string, folder: Folder): Promise<void>;
   /** Forgets removals and moves before `before` (milliseconds since 1970). Returns how many. */
   forgetDepartures(before: number): Promise<number>;
-  sharedRecord(account: string): Promise<SharedRecord>;
+  sharedRecord(account: string): Promise<StoredRecord>;
   /**
    * Puts `sealed` in the place of version `version` (0: of none); returns the new version. Throws
    * `version-conflict` if another is there.
