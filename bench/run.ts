@@ -17,6 +17,7 @@ import { openSqliteStore } from "../server/store/sqlite_store.ts";
 import { ServerProcess } from "../tests/support/program.ts";
 import { type Person, preseal, type Presealed, RawSession } from "../tests/support/raw_session.ts";
 import { makeServerFolder } from "../tests/support/server_folder.ts";
+import { Mailbox } from "./opening.ts";
 import { printText, readAttachment } from "./reading.ts";
 import { searchKept } from "./searching.ts";
 import { percentile, Served, time } from "./serving.ts";
@@ -640,6 +641,28 @@ async function resting(): Promise<void> {
   await Promise.all(sessions.map((session) => session.close()));
 }
 
+/** What the first search of a mailbox computes for each message, of 20 people who each use one lane. */
+async function opening(): Promise<void> {
+  const mailbox = await Mailbox.make(20, 20, 3072);
+  const { length } = mailbox.messages;
+  const costOf = async (lanes: boolean) => {
+    const before = ownCpu();
+    for (let run = 0; run < RUNS; run++) await mailbox.open(lanes);
+    return (ownCpu() - before) / RUNS / length;
+  };
+  const without = await costOf(false);
+  const cost = await costOf(true);
+  row(
+    `opening ${length} messages from 20 people for the first time`,
+    `${rate(1, cost).toFixed(0)}/s of CPU`,
+    { clientCpuMs: cost, clientCpuMsWithoutLanes: without },
+    {
+      baseline: `${ratio(cost, without)} a private operation for each (${without.toFixed(2)} ms)`,
+      own: `${cost.toFixed(2)} ms`,
+    },
+  );
+}
+
 async function searching(): Promise<void> {
   const results = await searchKept(10_000, 2000, RUNS);
   const ms = median(results.map(({ search }) => search));
@@ -680,6 +703,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   bulk,
   crossing,
   resting,
+  opening,
   searching,
   reading,
 };
