@@ -3,7 +3,7 @@ import type { Bytes } from "../../crypto/bytes.ts";
 import { isSealpostError } from "../../crypto/error.ts";
 import { SIZE_A, SIZE_B, SIZE_C, SIZE_D, SIZE_E } from "../../protocol/handshake.ts";
 import { assertRefusedAsync, flip } from "../crypto/support.ts";
-import { sampleOf } from "../support/full.ts";
+import { FULL, sampleOf } from "../support/full.ts";
 import { identityOf } from "../support/identities.ts";
 import { positionsIn, upTo } from "../support/positions.ts";
 import { type Ends, ends, HELLO, loginOf } from "./handshaking.ts";
@@ -65,7 +65,8 @@ Deno.test("a bit flipped in A is refused by the server, or makes the client refu
     sides.client++;
   });
   assertEquals(sides.client + sides.server, positions.size);
-  assert(sides.client > sides.server && sides.server > 0);
+  // Of the few flips of a sample, perhaps none makes a number of the ML-KEM key too large.
+  assert(sides.client > sides.server && (sides.server > 0 || !FULL));
 });
 
 Deno.test("a bit flipped anywhere in B makes the client refuse it and send nothing", async () => {
