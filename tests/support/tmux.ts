@@ -41,7 +41,17 @@ export class Screen extends Pane {
     };
     // Whoever runs the tests may have set it.
     const colours = { NO_COLOR: options.colours ? "" : "1" };
-    const variables = { PATH, HOME, LANG: "C.UTF-8", ...colours, ...HERE, ...options.env };
+    // What npx sets for its programs is not what a person has set.
+    const editor = { VISUAL: "", EDITOR: "" };
+    const variables = {
+      PATH,
+      HOME,
+      LANG: "C.UTF-8",
+      ...editor,
+      ...colours,
+      ...HERE,
+      ...options.env,
+    };
     const given = Object.entries(variables).map(([name, value]) => `${name}=${quote(value)}`).join(
       " ",
     );
