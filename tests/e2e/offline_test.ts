@@ -172,6 +172,7 @@ testInFull(
 Deno.test("a command that asks nothing of the server, or whose reader goes away, keeps its ticket", async () => {
   await using people = await Commanding.start(["alice"]);
   const unasked = { password: null };
+  await people.ok("alice", ["status"]);
   await people.ok("alice", ["outbox", "flush"], unasked);
   await people.ok("alice", ["outbox", "flush"], unasked);
   const { command, args } = await buildFor(["status"]);

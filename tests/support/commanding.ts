@@ -29,7 +29,7 @@ export class Commanding implements AsyncDisposable {
     const group = await Group.start(names, options);
     const commanding = new Commanding(group);
     for (const name of names) await commanding.settle(name);
-    await Promise.all(names.map((name) => commanding.ok(name, ["status"])));
+    await group.bind(...names);
     return commanding;
   }
 

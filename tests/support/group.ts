@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
+import { loadBundle, loadIdentity } from "../../files/key_files.ts";
 import { type GroupFolderOptions, makeGroup } from "./group_folder.ts";
 import {
   type Build,
@@ -9,6 +10,7 @@ import {
   Program,
   ServerProcess,
 } from "./program.ts";
+import { RawSession } from "./raw_session.ts";
 
 /** A prompt and what is typed at it. */
 export type Turn = readonly [prompt: string, answer: string];
@@ -118,9 +120,15 @@ export class Group implements AsyncDisposable {
     return await ended(program, options.code ?? 0);
   }
 
-  /** The first connection of each of `names`, which binds their keys. */
+  /** Logs each of `names` in, which binds their keys. Leaves nothing in their folders. */
   async bind(...names: readonly string[]): Promise<void> {
-    await Promise.all(names.map((name) => this.talk(name, [])));
+    await Promise.all(names.map(async (name) => {
+      const server = await loadBundle(this.path(name, "server_public.pem"));
+      const identity = await loadIdentity(this.path(name), name, () => Promise.resolve(null));
+      const person = { name, identity, password: passwordOf(name) };
+      const { session } = await RawSession.logIn(this.#server.address, server, person);
+      await session.close();
+    }));
   }
 
   /** The server's log so far. */

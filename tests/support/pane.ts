@@ -14,6 +14,9 @@ export interface PaneOptions {
 /** How long a screen that stays as it is is not looked at again, milliseconds. */
 const IDLE = 1000;
 
+/** How long one that changes all the time is not looked at again, milliseconds. */
+const BUSY = 200;
+
 /** A terminal that tmux plays, with a tmux server of its own. */
 export abstract class Pane implements AsyncDisposable {
   /** Holds the server's socket and configuration, and what was written. */
@@ -97,12 +100,14 @@ export abstract class Pane implements AsyncDisposable {
     read: () => Promise<string>,
     answer: (read: string) => T | null,
   ): Promise<T> {
-    let [size, at, shown] = [-1, 0, ""];
+    let [size, looked, at, shown] = [0, -1, 0, ""];
     try {
       return await waitFor(String(what), async () => {
-        const written = (await Deno.stat(this.#record)).size;
-        if (written === size && performance.now() - at < IDLE) return null;
-        [size, at, shown] = [written, performance.now(), await read()];
+        const before = size;
+        size = (await Deno.stat(this.#record)).size;
+        const wait = size === looked ? IDLE : size === before ? 0 : BUSY;
+        if (performance.now() - at < wait) return null;
+        [looked, at, shown] = [size, performance.now(), await read()];
         return answer(shown);
       });
     } catch (cause) {
