@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { buildFor } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
-import { FULL } from "../support/full.ts";
+import { FULL, stepInFull, testInFull } from "../support/full.ts";
 import { type Outcome, passwordOf, Program } from "../support/program.ts";
 import { sleep } from "../../protocol/timer.ts";
 
@@ -91,7 +91,7 @@ Deno.test("folders and keywords of one's own are the same on all machines", asyn
     assertStringIncludes(stderr, "drafts, work/reports");
   });
 
-  await t.step("a name that is taken, or can be none, is refused", async () => {
+  await stepInFull(t, "a name that is taken, or can be none, is refused", async () => {
     for (const name of ["work/reports", "Inbox", "a//b", " a", "#5", "x".repeat(101), "a\u200bb"]) {
       const { code } = await a.as(["folders", "make", name]);
       assertEquals(code, 64, name);
@@ -132,7 +132,7 @@ Deno.test("folders and keywords of one's own are the same on all machines", asyn
   });
 });
 
-Deno.test("two machines that change folders at the same time lose nothing", async (t) => {
+testInFull("two machines that change folders at the same time lose nothing", async (t) => {
   await using both = await twoMachines();
   const { a, b } = both;
 
@@ -170,7 +170,7 @@ Deno.test("two machines that change folders at the same time lose nothing", asyn
   });
 });
 
-Deno.test("a command that is killed while it changes folders leaves all or nothing", async () => {
+testInFull("a command that is killed while it changes folders leaves all or nothing", async () => {
   await using both = await twoMachines();
   const { people, a, b } = both;
   await a.ok(["folders", "make", "kept"]);
@@ -199,27 +199,34 @@ Deno.test("a command that is killed while it changes folders leaves all or nothi
   }
 });
 
-Deno.test("a new key seals the names anew, and the old key reads and writes them no more", async () => {
-  await using both = await twoMachines();
-  const { people, a, b } = both;
-  await a.ok(["folders", "make", "kept"]);
-  assertEquals(await b.folders(), ["kept"]);
-  assertEquals((await a.as(["keys", "rotate", "--yes"])).stderr, "");
-  for (const file of ["alice_private.pem", "alice_public.pem"]) {
-    const to = people.group.path("alice-laptop", file);
-    if (file.includes("private")) {
-      const former = [...Deno.readDirSync(people.group.path("alice"))]
-        .find(({ name }) => /^alice_private\..+\.pem$/.test(name))?.name ?? "";
-      await Deno.rename(to, people.group.path("alice-laptop", former));
+testInFull(
+  "a new key seals the names anew, and the old key reads and writes them no more",
+  async () => {
+    await using both = await twoMachines();
+    const { people, a, b } = both;
+    await a.ok(["folders", "make", "kept"]);
+    assertEquals(await b.folders(), ["kept"]);
+    assertEquals((await a.as(["keys", "rotate", "--yes"])).stderr, "");
+    for (const file of ["alice_private.pem", "alice_public.pem"]) {
+      const to = people.group.path("alice-laptop", file);
+      if (file.includes("private")) {
+        const former = [...Deno.readDirSync(people.group.path("alice"))]
+          .find(({ name }) => /^alice_private\..+\.pem$/.test(name))?.name ?? "";
+        await Deno.rename(to, people.group.path("alice-laptop", former));
+      }
+      await Deno.copyFile(people.group.path("alice", file), to);
     }
-    await Deno.copyFile(people.group.path("alice", file), to);
-  }
-  // The other machine has never seen the record under the new key, and does.
-  assertEquals(await b.folders(), ["kept"]);
-  await b.ok(["folders", "make", "later"]);
-  // Without the old key there is nothing left to be read with it.
-  for await (const { name } of Deno.readDir(people.group.path("alice"))) {
-    if (/^alice_private\..+\.pem$/.test(name)) await Deno.remove(people.group.path("alice", name));
-  }
-  assertEquals(await a.folders(), ["kept", "later"]);
-});
+    // The other machine has never seen the record under the new key, and does.
+    assertEquals(await b.folders(), ["kept"]);
+    await b.ok(["folders", "make", "later"]);
+    // Without the old key there is nothing left to be read with it.
+    for await (const { name } of Deno.readDir(people.group.path("alice"))) {
+      if (/^alice_private\..+\.pem$/.test(name)) {
+        await Deno.remove(
+          people.group.path("alice", name),
+        );
+      }
+    }
+    assertEquals(await a.folders(), ["kept", "later"]);
+  },
+);

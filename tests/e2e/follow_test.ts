@@ -4,6 +4,7 @@ import { listingLine } from "../../client/mailbox/show.ts";
 import { utf8 } from "../../crypto/bytes.ts";
 import { BUILT_IN_FOLDERS, type Flag, type Folder } from "../../protocol/entry.ts";
 import { shell } from "../support/command.ts";
+import { testInFull } from "../support/full.ts";
 import { makeGroup } from "../support/group_folder.ts";
 import { listAll } from "../support/ledger.ts";
 import { run, ServerProcess } from "../support/program.ts";
@@ -143,74 +144,77 @@ Deno.test("a second machine that follows a day of changes ends with the same mai
   }
 });
 
-Deno.test("what one stores oneself is shown as a claim, and arrives once over lost connections", async () => {
-  const { dir, remove } = await makeGroup(["bob"]);
-  const server = await ServerProcess.start({ cwd: dir });
-  const bob = await openSession(dir, "bob", server.address, "bob", 5);
-  try {
-    const small = await bob.mail.append(letter("drafts", ["seen"]));
-    assertEquals(small.uid, 1);
-    // A large one, whose connection is lost in the middle.
-    const large = letter(16, [4], 8_000_000);
-    let lost = false;
-    const { connection } = bob.mail;
-    const upload = connection.upload.bind(connection);
-    let sent = 0;
-    connection.upload = (request, sealed, onProgress) =>
-      upload(request, sealed, (done) => {
-        sent = Math.max(sent, done);
-        if (!lost && done > 6_000_000) {
-          lost = true;
-          bob.link.close();
-        }
-        onProgress?.(done);
+testInFull(
+  "what one stores oneself is shown as a claim, and arrives once over lost connections",
+  async () => {
+    const { dir, remove } = await makeGroup(["bob"]);
+    const server = await ServerProcess.start({ cwd: dir });
+    const bob = await openSession(dir, "bob", server.address, "bob", 5);
+    try {
+      const small = await bob.mail.append(letter("drafts", ["seen"]));
+      assertEquals(small.uid, 1);
+      // A large one, whose connection is lost in the middle.
+      const large = letter(16, [4], 8_000_000);
+      let lost = false;
+      const { connection } = bob.mail;
+      const upload = connection.upload.bind(connection);
+      let sent = 0;
+      connection.upload = (request, sealed, onProgress) =>
+        upload(request, sealed, (done) => {
+          sent = Math.max(sent, done);
+          if (!lost && done > 6_000_000) {
+            lost = true;
+            bob.link.close();
+          }
+          onProgress?.(done);
+        });
+      const { id } = await bob.mail.append(large);
+      assert(lost, "the connection was lost");
+      await bob.mail.sync();
+      const items = await bob.mail.list({ folder: null, limit: 10 });
+      assertEquals(items.map(({ entry: { uid, folder, flags } }) => [uid, folder, flags]), [
+        [2, 16, [4]],
+        [1, "drafts", ["seen"]],
+      ]);
+      const [item] = items;
+      assert(item?.opened);
+      const { opened } = item;
+      assertEquals([opened.verification.state, opened.verification.verified], ["claimed", false]);
+      assertEquals(opened.summary.stored?.from, "Carol <carol@example.org>");
+      const { from, subject } = listingLine(item);
+      assertEquals(from, "Carol <carol@example.org>");
+      assertMatch(subject, /\[imported\] from elsewhere/);
+      assertEquals(item.entry.receivedAt, 1_700_000_000_000);
+      const message = await bob.mail.fetch(opened);
+      assertEquals(message.size, large.composed.size);
+      await message.dispose();
+      // Programs are not told a claim as a sender, and people are told what it is.
+      const told = await run(["read", id, "--dir", "bob", "--server", `bob@${server.address}`], {
+        cwd: dir,
+        env: { SEALPOST_PASSWORD: "password of bob" },
       });
-    const { id } = await bob.mail.append(large);
-    assert(lost, "the connection was lost");
-    await bob.mail.sync();
-    const items = await bob.mail.list({ folder: null, limit: 10 });
-    assertEquals(items.map(({ entry: { uid, folder, flags } }) => [uid, folder, flags]), [
-      [2, 16, [4]],
-      [1, "drafts", ["seen"]],
-    ]);
-    const [item] = items;
-    assert(item?.opened);
-    const { opened } = item;
-    assertEquals([opened.verification.state, opened.verification.verified], ["claimed", false]);
-    assertEquals(opened.summary.stored?.from, "Carol <carol@example.org>");
-    const { from, subject } = listingLine(item);
-    assertEquals(from, "Carol <carol@example.org>");
-    assertMatch(subject, /\[imported\] from elsewhere/);
-    assertEquals(item.entry.receivedAt, 1_700_000_000_000);
-    const message = await bob.mail.fetch(opened);
-    assertEquals(message.size, large.composed.size);
-    await message.dispose();
-    // Programs are not told a claim as a sender, and people are told what it is.
-    const told = await run(["read", id, "--dir", "bob", "--server", `bob@${server.address}`], {
-      cwd: dir,
-      env: { SEALPOST_PASSWORD: "password of bob" },
-    });
-    assertMatch(
-      told.stdout,
-      /^From: Carol <carol@example.org> \(a claim: you stored this yourself/m,
-    );
-    const json = await run([
-      "read",
-      id,
-      "--json",
-      "--dir",
-      "bob",
-      "--server",
-      `bob@${server.address}`,
-    ], {
-      cwd: dir,
-      env: { SEALPOST_PASSWORD: "password of bob" },
-    });
-    assertMatch(json.stdout, /"from":\s*null/);
-    assertMatch(json.stdout, /"verified":\s*false/);
-  } finally {
-    await bob.mail.close();
-    await server.stop();
-    await remove();
-  }
-});
+      assertMatch(
+        told.stdout,
+        /^From: Carol <carol@example.org> \(a claim: you stored this yourself/m,
+      );
+      const json = await run([
+        "read",
+        id,
+        "--json",
+        "--dir",
+        "bob",
+        "--server",
+        `bob@${server.address}`,
+      ], {
+        cwd: dir,
+        env: { SEALPOST_PASSWORD: "password of bob" },
+      });
+      assertMatch(json.stdout, /"from":\s*null/);
+      assertMatch(json.stdout, /"verified":\s*false/);
+    } finally {
+      await bob.mail.close();
+      await server.stop();
+      await remove();
+    }
+  },
+);

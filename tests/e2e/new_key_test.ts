@@ -2,8 +2,7 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Commanding } from "../support/commanding.ts";
-import { testUnless } from "../crypto/support.ts";
-import { stepInFull } from "../support/full.ts";
+import { stepInFull, testInFullUnless } from "../support/full.ts";
 import { whyNoTmux } from "../support/tmux.ts";
 
 /** Alice has verified bob's key, and bob has made new ones since; the fingerprint of the new key. */
@@ -67,7 +66,7 @@ Deno.test("off a terminal it waits in the outbox, says what to do, and goes out 
     assertEquals((await titles(people, "bob")).sort(), ["one", "two"]);
   });
 
-  await t.step("keys verify is the word, and a mark", async () => {
+  await stepInFull(t, "keys verify is the word, and a mark", async () => {
     await verified(people);
     await rotated(people);
     assertEquals((await send(people, "three")).code, 75);
@@ -90,7 +89,7 @@ Deno.test("off a terminal it waits in the outbox, says what to do, and goes out 
   });
 });
 
-testUnless(
+testInFullUnless(
   await whyNoTmux(),
   "at a terminal there is one question, with the new safety number",
   async () => {

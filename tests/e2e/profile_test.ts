@@ -4,6 +4,7 @@ import { join } from "@std/path";
 import { testUnless } from "../crypto/support.ts";
 import { Commanding } from "../support/commanding.ts";
 import { sealpost } from "../support/command.ts";
+import { testInFull, testInFullUnless } from "../support/full.ts";
 import { CHOICE, ended, Group } from "../support/group.ts";
 import { passwordOf, UNCONFINED } from "../support/program.ts";
 import { whyNoTmux } from "../support/tmux.ts";
@@ -36,38 +37,41 @@ Deno.test("connect remembers the server and the name, and every other command kn
   assertEquals(await Deno.readTextFile(settings), `user = "alice"\n${own}`);
 });
 
-Deno.test("setup --server changes the address of a folder that is set up, and of nothing else", async () => {
-  await using people = await Commanding.start(["alice"]);
-  await using others = await Group.start(["alice"]);
-  await sealpost(["keygen", "server", "--force", "--bits", "2048"], { cwd: others.dir });
-  await others.restart();
-  const { group } = people;
-  const settings = group.path("alice", "sealpost.toml");
-  const before = `user = "alice"\nserver = "${group.server.address}" # at home\ncache = false\n`;
-  await Deno.writeTextFile(settings, before);
-  await group.restart();
-  const { address } = group.server;
+testInFull(
+  "setup --server changes the address of a folder that is set up, and of nothing else",
+  async () => {
+    await using people = await Commanding.start(["alice"]);
+    await using others = await Group.start(["alice"]);
+    await sealpost(["keygen", "server", "--force", "--bits", "2048"], { cwd: others.dir });
+    await others.restart();
+    const { group } = people;
+    const settings = group.path("alice", "sealpost.toml");
+    const before = `user = "alice"\nserver = "${group.server.address}" # at home\ncache = false\n`;
+    await Deno.writeTextFile(settings, before);
+    await group.restart();
+    const { address } = group.server;
 
-  const other = await people.as("alice", ["setup", "--server", `alice@${others.server.address}`]);
-  assertEquals(other.code, 77);
-  assertStringIncludes(other.stderr, "has another key than the one in");
-  assertEquals(await Deno.readTextFile(settings), before);
+    const other = await people.as("alice", ["setup", "--server", `alice@${others.server.address}`]);
+    assertEquals(other.code, 77);
+    assertStringIncludes(other.stderr, "has another key than the one in");
+    assertEquals(await Deno.readTextFile(settings), before);
 
-  const { code, stdout, stderr } = await people.as("alice", [
-    "setup",
-    "--server",
-    `alice@${address}`,
-  ]);
-  assertEquals(code, 0, stderr);
-  assertStringIncludes(stdout, `The server is at ${address} now, and not at `);
-  assertEquals(
-    await Deno.readTextFile(settings),
-    `user = "alice"\nserver = "${address}"\ncache = false\n`,
-  );
-  await people.ok("alice", ["status"]);
-});
+    const { code, stdout, stderr } = await people.as("alice", [
+      "setup",
+      "--server",
+      `alice@${address}`,
+    ]);
+    assertEquals(code, 0, stderr);
+    assertStringIncludes(stdout, `The server is at ${address} now, and not at `);
+    assertEquals(
+      await Deno.readTextFile(settings),
+      `user = "alice"\nserver = "${address}"\ncache = false\n`,
+    );
+    await people.ok("alice", ["status"]);
+  },
+);
 
-testUnless(missing, "keys rotate says what happens to other machines, and asks", async () => {
+testInFullUnless(missing, "keys rotate says what happens to other machines, and asks", async () => {
   await using people = await Commanding.start(["alice"]);
   const path = people.group.path("alice", "alice_public.pem");
   const key = await Deno.readTextFile(path);

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Commanding } from "../support/commanding.ts";
-import { stepInFull } from "../support/full.ts";
+import { stepInFull, testInFull } from "../support/full.ts";
 import { searchFolder } from "../support/search.ts";
 
 Deno.test("messages are found by their words, wherever those are", async (t) => {
@@ -56,7 +56,7 @@ Deno.test("messages are found by their words, wherever those are", async (t) => 
     assertEquals(ids(unread), [other, scan]);
   });
 
-  await t.step("all words, phrases, and within limits", async () => {
+  await stepInFull(t, "all words, phrases, and within limits", async () => {
     assertEquals(ids(await search("report", "bigger")), [other]);
     assertEquals(ids(await search("big report")), [report]);
     assertEquals(ids(await search('"big report" zürich')), [report]);
@@ -98,7 +98,7 @@ Deno.test("messages are found by their words, wherever those are", async (t) => 
   });
 });
 
-Deno.test("what one wrote oneself is searched, and a long text to its end", async (t) => {
+testInFull("what one wrote oneself is searched, and a long text to its end", async (t) => {
   await using people = await Commanding.start(["alice", "bob"]);
   const search = async (name: string, ...args: string[]) => {
     const found: { short: string; found: { match: string } }[] = await people.json(name, [

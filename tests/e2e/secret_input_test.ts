@@ -2,10 +2,9 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { testUnless } from "../crypto/support.ts";
 import { buildFor } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
-import { testInFull } from "../support/full.ts";
+import { testInFull, testInFullUnless } from "../support/full.ts";
 import { type Build, passwordOf, run } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
 
@@ -124,7 +123,7 @@ testInFull("a letter that is piped in is never taken for a passphrase", async ()
   ]);
 });
 
-testUnless(
+testInFullUnless(
   await whyNoTmux(),
   "a password is asked for on the terminal beside a letter that is piped in",
   async (t) => {

@@ -3,6 +3,7 @@ import { testUnless } from "../crypto/support.ts";
 import { buildFor } from "../support/command.ts";
 import { withControl } from "../support/control.ts";
 import { Commanding } from "../support/commanding.ts";
+import { testInFull, testInFullUnless } from "../support/full.ts";
 import { run } from "../support/program.ts";
 import { whyNoTmux } from "../support/tmux.ts";
 
@@ -23,7 +24,7 @@ Deno.test("an empty message is refused where nobody can be asked", async () => {
   assertEquals((await people.json("bob", ["inbox"])).length, 1);
 });
 
-testUnless(missing, "at a terminal an empty message is asked about", async () => {
+testInFullUnless(missing, "at a terminal an empty message is asked about", async () => {
   await using people = await Commanding.start(["alice", "bob"]);
   for (const [answer, code, sent] of [["", 130, 0], ["y", 0, 1]] as const) {
     await using screen = await people.at("alice", ["send", "-t", "bob", "-s", "Nothing"]);
@@ -80,7 +81,7 @@ Deno.test("a recipient on this server may be written with its address; another i
   assertMatch(other.stderr, /^sealpost: "bob@mail\.lan" is on another server [^\n]*\n$/);
 });
 
-Deno.test("what was not sent of what waits is said in one line, however much it is", async () => {
+testInFull("what was not sent of what waits is said in one line, however much it is", async () => {
   await using people = await Commanding.start(["alice", "bob"]);
   const { group } = people;
   await people.ok("alice", ["send", "-t", "bob", "-s", "x"], { input: "so that the key is known" });

@@ -1,8 +1,8 @@
 // A contact's key that changed, met on the full screen.
 
 import { assert, assertStringIncludes } from "@std/assert";
-import { testUnless } from "../crypto/support.ts";
 import { Commanding } from "../support/commanding.ts";
+import { testInFullUnless } from "../support/full.ts";
 import { step } from "../support/step.ts";
 import { withControl } from "../support/control.ts";
 import { run } from "../support/program.ts";
@@ -26,7 +26,7 @@ async function makeNewKeys(people: Commanding, ...names: string[]): Promise<void
   for (const name of names) await people.ok(name, ["status"]);
 }
 
-testUnless(missing, "a key that changed is no dead end on the full screen", async (t) => {
+testInFullUnless(missing, "a key that changed is no dead end on the full screen", async (t) => {
   const others = ["carol", "dora", "erin"];
   await using people = await Commanding.start(["alice", ...others]);
   const send = (from: string, subject: string) => {

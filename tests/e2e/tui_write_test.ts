@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { testUnless } from "../crypto/support.ts";
 import { Commanding } from "../support/commanding.ts";
+import { stepInFull } from "../support/full.ts";
 import { step } from "../support/step.ts";
 import { type Screen, whyNoTmux } from "../support/tmux.ts";
 
@@ -107,31 +108,35 @@ testUnless(missing, "what is written on the full screen is what was meant", asyn
     assertEquals((await newest("bob")).subject, "with an address");
   });
 
-  await step(t, "five thousand lines are pasted, and every key after that is taken", async () => {
-    const lines = Array.from({ length: 5000 }, (_, i) => `line ${i + 1} — äöü`).join("\n");
-    await write(screen, "bob", "long");
-    await screen.paste(lines);
-    await screen.see("line 5000 — äöü");
-    // A key that cost half a second would make this last two minutes.
-    await screen.type("x".repeat(250));
-    await screen.see(/x{60}\n/);
-    await screen.press("C-x");
-    await screen.see("Sent to bob.");
-    const { text } = await people.json("bob", ["read", (await newest("bob")).id]);
-    assertEquals(text.trimEnd(), lines + "x".repeat(250));
-    // The same in a reply to it.
-    await people.ok("bob", ["send", "-t", "alice", "-s", "long too"], { input: lines });
-    await screen.see("long too");
-    await screen.press("g", "r");
-    await screen.see("> line 1 — äöü");
-    await screen.type("y".repeat(250));
-    await screen.see(/y{60}\n/);
-    await screen.press("C-x");
-    await screen.see("Sent to bob.");
-    const answer = await people.json("bob", ["read", (await newest("bob")).id]);
-    assertStringIncludes(answer.text, "> line 5000 — äöü");
-    assertStringIncludes(answer.text, "y".repeat(250));
-  });
+  await stepInFull(
+    t,
+    "five thousand lines are pasted, and every key after that is taken",
+    async () => {
+      const lines = Array.from({ length: 5000 }, (_, i) => `line ${i + 1} — äöü`).join("\n");
+      await write(screen, "bob", "long");
+      await screen.paste(lines);
+      await screen.see("line 5000 — äöü");
+      // A key that cost half a second would make this last two minutes.
+      await screen.type("x".repeat(250));
+      await screen.see(/x{60}\n/);
+      await screen.press("C-x");
+      await screen.see("Sent to bob.");
+      const { text } = await people.json("bob", ["read", (await newest("bob")).id]);
+      assertEquals(text.trimEnd(), lines + "x".repeat(250));
+      // The same in a reply to it.
+      await people.ok("bob", ["send", "-t", "alice", "-s", "long too"], { input: lines });
+      await screen.see("long too");
+      await screen.press("g", "r");
+      await screen.see("> line 1 — äöü");
+      await screen.type("y".repeat(250));
+      await screen.see(/y{60}\n/);
+      await screen.press("C-x");
+      await screen.see("Sent to bob.");
+      const answer = await people.json("bob", ["read", (await newest("bob")).id]);
+      assertStringIncludes(answer.text, "> line 5000 — äöü");
+      assertStringIncludes(answer.text, "y".repeat(250));
+    },
+  );
 
   await step(t, "without VISUAL and EDITOR, ^G opens what editor there is", async () => {
     await write(screen, "carol", "begun here");
