@@ -17,7 +17,7 @@ import {
   saveIdentityFiles,
 } from "../files/key_files.ts";
 import { passphraseBytes } from "../cli/secret_input.ts";
-import { assertRefused, assertRefusedAsync, testUnless } from "./crypto/support.ts";
+import { assertRefused, assertRefusedAsync, testUnless } from "./support/testing.ts";
 import { inFolder, sealpost, shell } from "./support/command.ts";
 import { newIdentityOf } from "./support/identities.ts";
 

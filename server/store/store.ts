@@ -292,7 +292,7 @@ export interface CommitReport {
 /**
  * Accounts, mailboxes and messages, kept for good. Every promise of a write resolves only after
  * the write is committed to disk; a rejected one left nothing. Implementations pass the contract
- * tests in `tests/server/store_contract.ts`.
+ * tests in `tests/server/store/store_contract.ts`.
  *
  * Names are canonical when they get here; what is asked about a mailbox that does not exist throws
  * `no-such-user`. All methods throw `disk-full` or `file-io` when the disk refuses; the store stays

@@ -22,7 +22,7 @@ import { decodeSummary, MAX_NOTE, MAX_SUMMARY, padToBucket } from "../../protoco
 import { parseNetblock } from "../../server/settings/netblock.ts";
 import { parseSettingsFile } from "../../server/settings/settings_file.ts";
 import { parseUserFile } from "../../server/accounts/user_file.ts";
-import { assertRefused } from "../crypto/support.ts";
+import { assertRefused } from "../support/testing.ts";
 import { sizeOf } from "./fuzz.ts";
 import { sampleOf } from "../support/full.ts";
 

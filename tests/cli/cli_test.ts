@@ -13,7 +13,7 @@ import { formatExactSize, parseSize } from "../../cli/format.ts";
 import type { Rights } from "../../cli/rights.ts";
 import { nearest, parseCommand } from "../../cli/options.ts";
 import { PROGRAM_VERSION } from "../../cli/program.ts";
-import { assertRefused } from "../crypto/support.ts";
+import { assertRefused } from "../support/testing.ts";
 import { buildFor, inFolder, permissionsOf, sealpost } from "../support/command.ts";
 import { ROOT, run } from "../support/program.ts";
 

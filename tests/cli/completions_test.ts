@@ -4,7 +4,7 @@ import { COMMANDS, TABLE } from "../../commands/table.ts";
 import { completionScript, type Shell, SHELLS } from "../../cli/completions.ts";
 import type { Command } from "../../cli/command.ts";
 import { manPage, manText } from "../../cli/man_page.ts";
-import { testUnless } from "../crypto/support.ts";
+import { testUnless } from "../support/testing.ts";
 import { inFolder, sealpost, shell } from "../support/command.ts";
 
 const topics = await Promise.all(

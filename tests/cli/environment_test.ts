@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { expandHome, variable } from "../../cli/environment.ts";
-import { assertRefused } from "../crypto/support.ts";
+import { assertRefused } from "../support/testing.ts";
 
 Deno.test("~ is the home folder at the beginning of a path only", () => {
   const before = Deno.env.get("HOME");

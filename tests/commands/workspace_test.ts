@@ -4,7 +4,7 @@ import { join } from "@std/path";
 import { exitCodeFor } from "../../cli/exit_codes.ts";
 import { loadBundle, saveIdentityFiles } from "../../files/key_files.ts";
 import { openDatabase } from "../../server/store/database.ts";
-import { testUnless } from "../crypto/support.ts";
+import { testUnless } from "../support/testing.ts";
 import { inFolder, sealpost, symlink } from "../support/command.ts";
 import { newIdentityOf } from "../support/identities.ts";
 

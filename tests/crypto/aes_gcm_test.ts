@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { aesOpen, aesSeal, importAesKey } from "../../crypto/aes_gcm.ts";
 import { random, utf8 } from "../../crypto/bytes.ts";
-import { assertRefusedAsync, flip } from "./support.ts";
+import { assertRefusedAsync, flip } from "../support/testing.ts";
 
 const key = await importAesKey(random(32));
 const nonce = random(12);

@@ -7,7 +7,7 @@ import {
   nativeArgon2,
 } from "../../crypto/argon2.ts";
 import { random, toHex, utf8 } from "../../crypto/bytes.ts";
-import { assertRefusedAsync, testUnless } from "./support.ts";
+import { assertRefusedAsync, testUnless } from "../support/testing.ts";
 
 const noNative = nativeArgon2 === null ? "this runtime has no Argon2id of its own" : null;
 const providers = nativeArgon2 === null ? [libraryArgon2] : [libraryArgon2, nativeArgon2];

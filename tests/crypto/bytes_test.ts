@@ -20,7 +20,7 @@ import {
   utf8,
   wipe,
 } from "../../crypto/bytes.ts";
-import { accepts, assertRefused, hex } from "./support.ts";
+import { accepts, assertRefused, hex } from "../support/testing.ts";
 
 Deno.test("integers are big-endian and come back", () => {
   assertEquals(concat(u16(0x0102), u32(0x03040506)), hex("010203040506"));

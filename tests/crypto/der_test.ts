@@ -13,7 +13,7 @@ import {
   derSmallInteger,
   TAG,
 } from "../../crypto/der.ts";
-import { accepts, assertRefused, hex } from "./support.ts";
+import { accepts, assertRefused, hex } from "../support/testing.ts";
 
 const read = (text: string) => new DerReader(hex(text));
 

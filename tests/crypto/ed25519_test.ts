@@ -7,7 +7,7 @@ import {
   sign,
   verify,
 } from "../../crypto/ed25519.ts";
-import { assertRefusedAsync, flip, hex } from "./support.ts";
+import { assertRefusedAsync, flip, hex } from "../support/testing.ts";
 
 const SPKI_PREFIX = hex("302a300506032b6570032100");
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;

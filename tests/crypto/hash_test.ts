@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { random, toHex, utf8 } from "../../crypto/bytes.ts";
 import { hkdf, hmacSha256, sha256 } from "../../crypto/hash.ts";
-import { hex } from "./support.ts";
+import { hex } from "../support/testing.ts";
 
 const NONE = new Uint8Array(0);
 

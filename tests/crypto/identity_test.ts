@@ -27,7 +27,7 @@ import { decapsulate, encapsulate } from "../../crypto/kem.ts";
 import { formatPem, parsePem } from "../../crypto/pem.ts";
 import { encryptPkcs8 } from "../../crypto/pkcs8.ts";
 import { encodeSpki, OID } from "../../crypto/spki.ts";
-import { assertRefused, assertRefusedAsync, flip, hex, modulus } from "./support.ts";
+import { assertRefused, assertRefusedAsync, flip, hex, modulus } from "../support/testing.ts";
 import { testInFull } from "../support/full.ts";
 
 const steps: string[] = [];

@@ -6,7 +6,7 @@ import { decapsulate, encapsulate, type KemUse } from "../../crypto/kem.ts";
 import { mlKem } from "../../crypto/ml_kem.ts";
 import { rsaDecrypt, rsaEncrypt, rsaModulus } from "../../crypto/rsa.ts";
 import { identityOf } from "../support/identities.ts";
-import { assertRefusedAsync, flip } from "./support.ts";
+import { assertRefusedAsync, flip } from "../support/testing.ts";
 
 const alice = await identityOf("alice");
 const bob = await identityOf("bob", 2056);

@@ -11,7 +11,7 @@ import {
   mlKemSpki,
   nativeMlKem,
 } from "../../crypto/ml_kem.ts";
-import { assertRefused, assertRefusedAsync, flip, testUnless } from "./support.ts";
+import { assertRefused, assertRefusedAsync, flip, testUnless } from "../support/testing.ts";
 
 const noNative = nativeMlKem === null ? "this runtime has no ML-KEM of its own" : null;
 const providers = nativeMlKem === null ? [libraryMlKem] : [libraryMlKem, nativeMlKem];

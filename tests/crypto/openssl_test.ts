@@ -9,7 +9,7 @@ import { importEd25519Private } from "../../crypto/ed25519.ts";
 import { importRsaPrivate } from "../../crypto/rsa.ts";
 import { testInFullUnless } from "../support/full.ts";
 import { newIdentityOf } from "../support/identities.ts";
-import { assertRefusedAsync, testUnless } from "./support.ts";
+import { assertRefusedAsync, testUnless } from "../support/testing.ts";
 
 const PASSPHRASE = "Pässwort mit ✉";
 const ML_KEM_OID = "2.16.840.1.101.3.4.4.2";

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { random } from "../../crypto/bytes.ts";
 import { formatPem, parsePem } from "../../crypto/pem.ts";
-import { accepts, assertRefused, hex } from "./support.ts";
+import { accepts, assertRefused, hex } from "../support/testing.ts";
 
 const der = hex("00112233445566778899aabbccddeeff");
 const block = formatPem("PUBLIC KEY", der);

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertFalse, assertMatch, assertNotEquals } from 
 import fc from "fast-check";
 import { random, toBase64, utf8 } from "../../crypto/bytes.ts";
 import { hashPassword, isPhc, parsePhc, verifyPassword } from "../../crypto/phc.ts";
-import { accepts, assertRefused, assertRefusedAsync } from "./support.ts";
+import { accepts, assertRefused, assertRefusedAsync } from "../support/testing.ts";
 
 const CHEAP = { memory: 8, passes: 1, parallelism: 1 };
 

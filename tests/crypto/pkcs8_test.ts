@@ -10,7 +10,7 @@ import {
 } from "../../crypto/der.ts";
 import { generateEd25519 } from "../../crypto/ed25519.ts";
 import { decryptPkcs8, encryptPkcs8 } from "../../crypto/pkcs8.ts";
-import { assertRefusedAsync, flip } from "./support.ts";
+import { assertRefusedAsync, flip } from "../support/testing.ts";
 
 const { pkcs8 } = await generateEd25519();
 const passphrase = utf8("correct horse 🐎");

@@ -20,7 +20,7 @@ import {
   rsaEncrypt,
 } from "../../crypto/rsa.ts";
 import { encodePkcs8, encodeSpki, OID } from "../../crypto/spki.ts";
-import { assertRefusedAsync, flip, modulus } from "./support.ts";
+import { assertRefusedAsync, flip, modulus } from "../support/testing.ts";
 
 const RSA = derSequence(derOid(OID.rsa), derNull());
 const pair = await generateRsa(2048);

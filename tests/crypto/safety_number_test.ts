@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
 import { matchesSafetyNumber, type NamedKey, safetyNumber } from "../../crypto/safety_number.ts";
-import { assertRefused } from "./support.ts";
+import { assertRefused } from "../support/testing.ts";
 import { FULL } from "../support/full.ts";
 
 const key = (name: string, first: number): NamedKey => {

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { aesOpen, importAesKey } from "../../crypto/aes_gcm.ts";
 import { type Bytes, concat, random } from "../../crypto/bytes.ts";
 import { CHUNK, SEALED_CHUNK, StreamOpener, StreamSealer } from "../../crypto/stream.ts";
-import { assertRefusedAsync, flip, hex } from "./support.ts";
+import { assertRefusedAsync, flip, hex } from "../support/testing.ts";
 
 const key = await importAesKey(random(32));
 const text = random(2 * CHUNK + 100);

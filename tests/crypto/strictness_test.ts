@@ -7,7 +7,7 @@ import { importRsaPrivate } from "../../crypto/rsa.ts";
 import { kemByHand, kemDraws } from "../vectors/kem_by_hand.ts";
 import { exponentOf, primesFrom, rsaPkcs8 } from "../vectors/rsa_by_hand.ts";
 import { identityOf } from "../support/identities.ts";
-import { assertRefusedAsync, flip } from "./support.ts";
+import { assertRefusedAsync, flip } from "../support/testing.ts";
 
 Deno.test("aesOpen() refuses a tag that was cut to any of the lengths that AES-GCM knows", async () => {
   const key = await importAesKey(random(32));

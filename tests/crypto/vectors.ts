@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { testUnless } from "./support.ts";
+import { testUnless } from "../support/testing.ts";
 
 /** The conformance vectors are kept beside the project, not in it. */
 const FOLDER = fromFileUrl(new URL("../../../shared/vectors/", import.meta.url));

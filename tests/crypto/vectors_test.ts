@@ -6,7 +6,7 @@ import { hkdf } from "../../crypto/hash.ts";
 import { libraryMlKem, nativeMlKem } from "../../crypto/ml_kem.ts";
 import { importRsaPrivate, importRsaPublic, rsaDecrypt, rsaEncrypt } from "../../crypto/rsa.ts";
 import { agree, importX25519Private } from "../../crypto/x25519.ts";
-import { assertRefusedAsync } from "./support.ts";
+import { assertRefusedAsync } from "../support/testing.ts";
 import { type Case, vectorTest } from "./vectors.ts";
 
 interface AeadGroup {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { random } from "../../crypto/bytes.ts";
 import { agree, generateX25519, importX25519Private } from "../../crypto/x25519.ts";
-import { assertRefusedAsync, hex } from "./support.ts";
+import { assertRefusedAsync, hex } from "../support/testing.ts";
 
 Deno.test("both sides agree on the same secret, and a third does not", async () => {
   const [a, b, c] = await Promise.all([generateX25519(), generateX25519(), generateX25519()]);

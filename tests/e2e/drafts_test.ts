@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
-import { testUnless } from "../crypto/support.ts";
+import { testUnless } from "../support/testing.ts";
 import { buildFor, shell } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
 import { stepInFull, testInFullUnless } from "../support/full.ts";

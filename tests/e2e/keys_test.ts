@@ -1,7 +1,7 @@
 // Key files and passwords as `connect` and `serve` take them, and as they refuse them.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { testUnless } from "../crypto/support.ts";
+import { testUnless } from "../support/testing.ts";
 import { stepInFull } from "../support/full.ts";
 import { CHOICE, ended, Group, sending, SENT } from "../support/group.ts";
 import { passwordOf, Program, run } from "../support/program.ts";

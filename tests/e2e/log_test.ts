@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { join } from "@std/path";
 import { loadBundle } from "../../files/key_files.ts";
 import { parseAddress } from "../../protocol/address.ts";
-import { assertCode } from "../server/store_contract.ts";
+import { assertCode } from "../server/store/store_contract.ts";
 import { connectAs } from "../support/operator.ts";
 import { makeGroup } from "../support/group_folder.ts";
 import { passwordOf, ROOT, ServerProcess } from "../support/program.ts";

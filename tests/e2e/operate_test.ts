@@ -7,7 +7,7 @@ import { formatFingerprint } from "../../crypto/identity.ts";
 import { isPhc } from "../../crypto/phc.ts";
 import { parseInvitation } from "../../protocol/invitation.ts";
 import { loadBundle } from "../../files/key_files.ts";
-import { assertCode } from "../server/store_contract.ts";
+import { assertCode } from "../server/store/store_contract.ts";
 import { identityOf } from "../support/identities.ts";
 import { withControl } from "../support/control.ts";
 import { connectAs } from "../support/operator.ts";

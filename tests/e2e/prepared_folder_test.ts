@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
-import { testUnless } from "../crypto/support.ts";
+import { testUnless } from "../support/testing.ts";
 import { shell, symlink } from "../support/command.ts";
 import { sampleOf, testInFull, testInFullUnless } from "../support/full.ts";
 import { makeGroup } from "../support/group_folder.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
-import { testUnless } from "../crypto/support.ts";
+import { testUnless } from "../support/testing.ts";
 import { Commanding } from "../support/commanding.ts";
 import { sealpost } from "../support/command.ts";
 import { testInFull, testInFullUnless } from "../support/full.ts";

@@ -1,7 +1,7 @@
 // A person at the menu whose connection goes away, and comes back by itself.
 
 import { assert, assertStringIncludes } from "@std/assert";
-import { testUnless } from "../crypto/support.ts";
+import { testUnless } from "../support/testing.ts";
 import { CHOICE, Group, inboxIn, sending, SENT } from "../support/group.ts";
 import { passwordOf } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { testUnless } from "../crypto/support.ts";
+import { testUnless } from "../support/testing.ts";
 import { buildFor } from "../support/command.ts";
 import { withControl } from "../support/control.ts";
 import { Commanding } from "../support/commanding.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
-import { testUnless } from "../crypto/support.ts";
+import { testUnless } from "../support/testing.ts";
 import { shell } from "../support/command.ts";
 import { testInFullUnless } from "../support/full.ts";
 import { Group } from "../support/group.ts";

@@ -1,7 +1,7 @@
 // Mail on the full screen: what comes, what changes elsewhere, what is found and taken back.
 
 import { assert, assertStringIncludes } from "@std/assert";
-import { testUnless } from "../crypto/support.ts";
+import { testUnless } from "../support/testing.ts";
 import { Commanding } from "../support/commanding.ts";
 import { step } from "../support/step.ts";
 import { passwordOf } from "../support/program.ts";

@@ -1,7 +1,7 @@
 // The full-screen program, with a person's fingers played by tmux.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { testUnless } from "../crypto/support.ts";
+import { testUnless } from "../support/testing.ts";
 import { join } from "@std/path";
 import { shell } from "../support/command.ts";
 import { Group } from "../support/group.ts";

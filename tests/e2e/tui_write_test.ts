@@ -1,7 +1,7 @@
 // Writing on the full screen: what is forwarded, long texts, names that are nobody's, editors.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { testUnless } from "../crypto/support.ts";
+import { testUnless } from "../support/testing.ts";
 import { Commanding } from "../support/commanding.ts";
 import { stepInFull } from "../support/full.ts";
 import { step } from "../support/step.ts";

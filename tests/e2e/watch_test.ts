@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { testUnless } from "../crypto/support.ts";
+import { testUnless } from "../support/testing.ts";
 import { buildFor } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
 import { stepInFull, testInFull, testInFullUnless } from "../support/full.ts";

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { toBase64, toHex } from "../../crypto/bytes.ts";
-import { flip, testUnless } from "../crypto/support.ts";
+import { flip, testUnless } from "../support/testing.ts";
 import { stepInFull } from "../support/full.ts";
 import {
   CHOICE,

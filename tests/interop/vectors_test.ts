@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import { testUnless } from "../crypto/support.ts";
+import { testUnless } from "../support/testing.ts";
 import { inFolder } from "../support/command.ts";
 import { stepInFull } from "../support/full.ts";
 import { ROOT } from "../support/program.ts";

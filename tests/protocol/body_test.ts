@@ -15,9 +15,9 @@ import {
   sealedBodySize,
 } from "../../protocol/body.ts";
 import { partKey } from "../../protocol/file_key.ts";
-import { assertRefusedAsync, flip } from "../crypto/support.ts";
+import { assertRefusedAsync, flip } from "../support/testing.ts";
 import { identityOf } from "../support/identities.ts";
-import { all, pieces } from "../support/sealed.ts";
+import { all, pieces, sealMessage } from "../support/sealed.ts";
 
 const alice = await identityOf("alice");
 const mallory = await identityOf("mallory");
@@ -378,4 +378,22 @@ Deno.test("rechunk() gives pieces of one size, the last one shorter, and loses n
     assert(got.slice(0, -1).every((piece) => piece.length === size));
     assert(got.every((piece) => piece.length > 0 && piece.length <= size));
   }));
+});
+
+Deno.test("a body that goes on after its last chunk is refused, however the chunks end", async () => {
+  // The last chunk is as long as any, so that what follows would be a chunk of its own.
+  for (const length of [CHUNK - 72, 2 * CHUNK - 72]) {
+    const { header, fileKey, summaryHash, chunks } = await sealMessage(alice, [], random(length));
+    const whole = concat(...chunks);
+    if (paddedBodySize(length) % CHUNK !== 0) throw new Error("the last chunk is not a whole one");
+    const context = { fileKey, header, summaryHash };
+    const open = async (...more: Uint8Array<ArrayBuffer>[]) => {
+      const nowhere = () => Promise.resolve();
+      await openBody(context, alice.bundle, whole.length, pieces(whole, ...more), nowhere);
+    };
+    await open();
+    for (const more of [random(1), random(100), chunks[0] ?? whole, whole]) {
+      await assertRefusedAsync("format", () => open(more));
+    }
+  }
 });

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { type Bytes, concat, random } from "../../crypto/bytes.ts";
 import { type ByteStream, ExactReader } from "../../protocol/byte_stream.ts";
-import { assertRefusedAsync } from "../crypto/support.ts";
+import { assertRefusedAsync } from "../support/testing.ts";
 import { pipe } from "../support/pipe.ts";
 
 /** A reader of `bytes`, after which the stream ends. */

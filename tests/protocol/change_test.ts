@@ -7,7 +7,7 @@ import {
   encodeFolderState,
   type FolderState,
 } from "../../protocol/folder_state.ts";
-import { assertRefused } from "../crypto/support.ts";
+import { assertRefused } from "../support/testing.ts";
 
 const entry = {
   uid: 4,

@@ -18,7 +18,7 @@ import {
   RecordOpener,
   RecordSealer,
 } from "../../protocol/record.ts";
-import { assertRefusedAsync, flip } from "../crypto/support.ts";
+import { assertRefusedAsync, flip } from "../support/testing.ts";
 import { pipe, type PipeEnd, type PipeOptions } from "../support/pipe.ts";
 
 const EMPTY = new Uint8Array(0);

@@ -18,7 +18,7 @@ import {
   MAX_FOLDER,
   NAMED_FLAGS,
 } from "../../protocol/entry.ts";
-import { assertRefused } from "../crypto/support.ts";
+import { assertRefused } from "../support/testing.ts";
 
 const part = (max: number) =>
   fc.uint8Array({ minLength: 1, maxLength: max }).map((bytes) => new Uint8Array(bytes));

@@ -14,7 +14,7 @@ import { MAX_STANZAS } from "../../protocol/limits.ts";
 import { MAX_STANZA, MIN_STANZA, stanzaSize } from "../../protocol/stanza.ts";
 import { MAX_NOTE, MAX_SUMMARY } from "../../protocol/summary.ts";
 import { newMessageId } from "../../protocol/uuid.ts";
-import { assertRefused } from "../crypto/support.ts";
+import { assertRefused } from "../support/testing.ts";
 
 const NONE = new Uint8Array(0);
 

@@ -16,7 +16,7 @@ import {
 } from "../../protocol/frame.ts";
 import { MAX_JSON } from "../../protocol/limits.ts";
 import { MAX_RECORD_PLAINTEXT } from "../../protocol/record.ts";
-import { assertRefused, flip } from "../crypto/support.ts";
+import { assertRefused, flip } from "../support/testing.ts";
 
 const EMPTY = new Uint8Array(0);
 const WITH_ID = new Set<FrameKind>([

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { type Bytes, random } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { Handoff } from "../../protocol/handoff.ts";
-import { assertRefusedAsync } from "../crypto/support.ts";
+import { assertRefusedAsync } from "../support/testing.ts";
 import { all } from "../support/sealed.ts";
 
 const lost = new SealpostError("connection-lost", "the connection was lost");

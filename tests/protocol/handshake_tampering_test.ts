@@ -2,11 +2,11 @@ import { assert, assertEquals } from "@std/assert";
 import type { Bytes } from "../../crypto/bytes.ts";
 import { isSealpostError } from "../../crypto/error.ts";
 import { SIZE_A, SIZE_B, SIZE_C, SIZE_D, SIZE_E } from "../../protocol/handshake.ts";
-import { assertRefusedAsync, flip } from "../crypto/support.ts";
+import { assertRefusedAsync, flip } from "../support/testing.ts";
 import { FULL, sampleOf } from "../support/full.ts";
 import { identityOf } from "../support/identities.ts";
 import { positionsIn, upTo } from "../support/positions.ts";
-import { type Ends, ends, HELLO, loginOf } from "./handshaking.ts";
+import { type Ends, ends, HELLO, loginOf } from "../support/handshaking.ts";
 
 // The smallest keys: what is flipped is the same, and every flip costs a private operation.
 const alice = await identityOf("alice");

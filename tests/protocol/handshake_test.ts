@@ -17,10 +17,10 @@ import {
 } from "../../protocol/handshake.ts";
 import { encodeHello } from "../../protocol/hello.ts";
 import { encodeLogin } from "../../protocol/login.ts";
-import { assertRefusedAsync } from "../crypto/support.ts";
+import { assertRefusedAsync } from "../support/testing.ts";
 import { identityOf } from "../support/identities.ts";
-import { ends, HELLO, loginOf, type MessageName, shake } from "./handshaking.ts";
-import { padded, RawClient, RawServer } from "./raw_peer.ts";
+import { ends, HELLO, loginOf, type MessageName, shake } from "../support/handshaking.ts";
+import { padded, RawClient, RawServer } from "../support/raw_peer.ts";
 
 const alice = await identityOf("alice");
 const bob = await identityOf("bob");

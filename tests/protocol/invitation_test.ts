@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { isSealpostError } from "../../crypto/error.ts";
 import { formatInvitation, type Invitation, parseInvitation } from "../../protocol/invitation.ts";
-import { assertRefused } from "../crypto/support.ts";
+import { assertRefused } from "../support/testing.ts";
 
 const invitation: Invitation = {
   name: "alice",

@@ -5,7 +5,7 @@ import { encodeHeader } from "../../protocol/header.ts";
 import { laneId, type LaneMemory, startLane } from "../../protocol/lane.ts";
 import { openStanza, sealStanza } from "../../protocol/stanza.ts";
 import { newMessageId } from "../../protocol/uuid.ts";
-import { assertRefusedAsync, flip } from "../crypto/support.ts";
+import { assertRefusedAsync, flip } from "../support/testing.ts";
 import { identityOf } from "../support/identities.ts";
 
 const alice = await identityOf("alice");

@@ -12,7 +12,7 @@ import {
   padTo,
   readPadded,
 } from "../../protocol/login.ts";
-import { assertRefused, flip } from "../crypto/support.ts";
+import { assertRefused, flip } from "../support/testing.ts";
 
 const anyLogin: fc.Arbitrary<Login> = fc.record({
   name: fc.stringMatching(/^[a-z0-9][a-z0-9._-]{0,31}$/),

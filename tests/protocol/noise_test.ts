@@ -3,7 +3,7 @@ import { aesSeal, importAesKey } from "../../crypto/aes_gcm.ts";
 import { type Bytes, concat, lp, random, utf8 } from "../../crypto/bytes.ts";
 import { hkdf, hmacSha256, sha256 } from "../../crypto/hash.ts";
 import { SymmetricState } from "../../protocol/noise.ts";
-import { assertRefusedAsync, flip } from "../crypto/support.ts";
+import { assertRefusedAsync, flip } from "../support/testing.ts";
 
 const NOTHING = new Uint8Array(0);
 

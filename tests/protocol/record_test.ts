@@ -12,7 +12,7 @@ import {
   RecordSealer,
   REKEY_INTERVAL,
 } from "../../protocol/record.ts";
-import { assertRefused, assertRefusedAsync, flip } from "../crypto/support.ts";
+import { assertRefused, assertRefusedAsync, flip } from "../support/testing.ts";
 
 const body = (record: Bytes) => record.slice(RECORD_HEADER);
 

@@ -18,7 +18,7 @@ import {
   WIRE_ERRORS,
 } from "../../protocol/request.ts";
 import { formatMessageId, newMessageId } from "../../protocol/uuid.ts";
-import { assertRefused } from "../crypto/support.ts";
+import { assertRefused } from "../support/testing.ts";
 
 const fp = () => toBase64(random(32));
 const json = (value: unknown) => utf8(JSON.stringify(value));

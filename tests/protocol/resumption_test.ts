@@ -12,9 +12,9 @@ import {
   TICKET_ID_SIZE,
   ticketOf,
 } from "../../protocol/resumption.ts";
-import { assertRefused, assertRefusedAsync, flip } from "../crypto/support.ts";
+import { assertRefused, assertRefusedAsync, flip } from "../support/testing.ts";
 import { identityOf } from "../support/identities.ts";
-import { HELLO } from "./handshaking.ts";
+import { HELLO } from "../support/handshaking.ts";
 import { positionsIn } from "../support/positions.ts";
 
 const alice = await identityOf("alice");

@@ -5,7 +5,7 @@ import { isSealpostError } from "../../crypto/error.ts";
 import { StreamOpener } from "../../crypto/stream.ts";
 import { openBody } from "../../protocol/body.ts";
 import { partKey } from "../../protocol/file_key.ts";
-import { assertRefusedAsync, flip } from "../crypto/support.ts";
+import { assertRefusedAsync, flip } from "../support/testing.ts";
 import { FULL } from "../support/full.ts";
 import { identityOf } from "../support/identities.ts";
 import { positionsIn } from "../support/positions.ts";

@@ -20,7 +20,7 @@ import {
 import { openSummary, sealSummary, verifySummary } from "../../protocol/summary.ts";
 import { newMessageId } from "../../protocol/uuid.ts";
 import { aesSeal } from "../../crypto/aes_gcm.ts";
-import { assertRefused, assertRefusedAsync, flip } from "../crypto/support.ts";
+import { assertRefused, assertRefusedAsync, flip } from "../support/testing.ts";
 import { identityOf } from "../support/identities.ts";
 import { all, deliveredTo, pieces, read, sealMessage, summaryOf } from "../support/sealed.ts";
 

@@ -16,7 +16,7 @@ import {
   unpadBucket,
 } from "../../protocol/summary.ts";
 import { formatMessageId, newMessageId } from "../../protocol/uuid.ts";
-import { assertRefused, assertRefusedAsync, flip } from "../crypto/support.ts";
+import { assertRefused, assertRefusedAsync, flip } from "../support/testing.ts";
 import { identityOf } from "../support/identities.ts";
 import { sealMessage, summaryOf } from "../support/sealed.ts";
 

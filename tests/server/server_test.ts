@@ -3,7 +3,7 @@ import { openSqliteStore } from "../../server/store/sqlite_store.ts";
 import { makeServerFolder } from "../support/server_folder.ts";
 import { Serving } from "../support/serving.ts";
 import { waitFor } from "../support/wait.ts";
-import { copyFor, delivered } from "./store_contract.ts";
+import { copyFor, delivered } from "./store/store_contract.ts";
 import { join } from "@std/path";
 
 Deno.test("what lies in Trash expires while the server runs, if that is wanted", async () => {

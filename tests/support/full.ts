@@ -2,7 +2,7 @@
 // tested, and leaves out much of what takes long. With SEALPOST_TESTS=full, as in .ci/run, nothing is
 // left out.
 
-import { testUnless } from "../crypto/support.ts";
+import { testUnless } from "./testing.ts";
 
 /** Whether everything is tested. */
 export const FULL = Deno.env.get("SEALPOST_TESTS") === "full";

@@ -1,7 +1,7 @@
 import { errorText } from "../../crypto/error.ts";
 import { assert } from "@std/assert";
 import type { ErrorCode } from "../../crypto/error.ts";
-import { assertRefusedAsync } from "../crypto/support.ts";
+import { assertRefusedAsync } from "../support/testing.ts";
 
 /**
  * Runs `work` for every case of `list`, of which there must be one at least; what fails says which

@@ -3,7 +3,7 @@ import { type Bytes, fromHex, toHex, utf8 } from "../../crypto/bytes.ts";
 import type { Identity } from "../../crypto/identity.ts";
 import { ClientHandshake, ServerHandshake } from "../../protocol/handshake.ts";
 import type { Login } from "../../protocol/login.ts";
-import { assertRefusedAsync } from "../crypto/support.ts";
+import { assertRefusedAsync } from "../support/testing.ts";
 import { forEachCase, forEachRefused } from "./cases.ts";
 import { edited } from "./edits.ts";
 import {

@@ -12,7 +12,7 @@ import {
   requirePair,
   shortFingerprint,
 } from "../../crypto/identity.ts";
-import { assertRefusedAsync } from "../crypto/support.ts";
+import { assertRefusedAsync } from "../support/testing.ts";
 import { forEachCase, forEachRefused } from "./cases.ts";
 import { edited } from "./edits.ts";
 import { type BundleEdit, type KeysFile, readVectors } from "./files.ts";

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { type Bytes, fromHex, toHex } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { RECORD_HEADER, recordLength, RecordOpener, RecordSealer } from "../../protocol/record.ts";
-import { assertRefusedAsync } from "../crypto/support.ts";
+import { assertRefusedAsync } from "../support/testing.ts";
 import { forEachCase, forEachRefused } from "./cases.ts";
 import { contentOf, readVectors, type RecordsFile } from "./files.ts";
 

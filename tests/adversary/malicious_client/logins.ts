@@ -9,7 +9,7 @@ import { SIZE_B, SIZE_D } from "../../../protocol/handshake.ts";
 import { LOGIN_REFUSED } from "../../../protocol/request.ts";
 import { passwordOf } from "../../support/program.ts";
 import { identityOf } from "../../support/identities.ts";
-import { RawClient } from "../../protocol/raw_peer.ts";
+import { RawClient } from "../../support/raw_peer.ts";
 import { attack } from "./attack.ts";
 import { endIfLost, Intruder, Wire } from "../intruder.ts";
 import type { Siege } from "../siege.ts";

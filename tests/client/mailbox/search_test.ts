@@ -8,7 +8,7 @@ import { State } from "../../../client/state/state.ts";
 import { UNVERIFIED } from "../../../client/trust/verification.ts";
 import { toBase64 } from "../../../crypto/bytes.ts";
 import type { Entry } from "../../../protocol/entry.ts";
-import { assertRefused } from "../../crypto/support.ts";
+import { assertRefused } from "../../support/testing.ts";
 import { inFolder } from "../../support/command.ts";
 import { entryOf } from "../../support/entries.ts";
 import { identityOf } from "../../support/identities.ts";

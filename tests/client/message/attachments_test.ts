@@ -10,7 +10,7 @@ import {
   writeAttachment,
 } from "../../../client/message/attachments.ts";
 import { symlink } from "../../support/command.ts";
-import { collect, stream } from "../mail.ts";
+import { collect, stream } from "../../support/mime.ts";
 
 async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { SealpostError } from "../../../crypto/error.ts";
 import { composeMessage, type MessageContent } from "../../../client/message/compose.ts";
-import { collect, draft, read, source, text } from "../mail.ts";
+import { collect, draft, read, source, text } from "../../support/mime.ts";
 
 /** What a reader gets of `parts`; on the way the announced size is compared with the real one. */
 async function roundTrip(parts: Partial<MessageContent>) {

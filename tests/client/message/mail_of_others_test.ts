@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import fc from "fast-check";
 import { fromUtf8, utf8 } from "../../../crypto/bytes.ts";
 import { SealpostError } from "../../../crypto/error.ts";
-import { type Read, read, stream } from "../mail.ts";
+import { type Read, read, stream } from "../../support/mime.ts";
 
 // `cases/` holds messages as other programs make them. Each stands for its kind.
 

@@ -4,7 +4,7 @@ import type { Bytes } from "../../../crypto/bytes.ts";
 import { concat, fromUtf8, utf8 } from "../../../crypto/bytes.ts";
 import { SealpostError } from "../../../crypto/error.ts";
 import { PARSE_LIMITS, parseMessage } from "../../../client/message/parse.ts";
-import { type Read, read, stream } from "../mail.ts";
+import { type Read, read, stream } from "../../support/mime.ts";
 
 /** Lines with CRLF. */
 function lines(...all: string[]): string {

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { resolve } from "@std/path";
 import { formatDraft, parseDraft } from "../../../client/state/draft_text.ts";
-import { assertRefused } from "../../crypto/support.ts";
+import { assertRefused } from "../../support/testing.ts";
 
 const DRAFT = {
   to: ["bob", "carol"],

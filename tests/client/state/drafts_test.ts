@@ -8,12 +8,12 @@ import { State } from "../../../client/state/state.ts";
 import { AutosavedDraft, withAutosave } from "../../../client/terminal/write_draft.ts";
 import { openTerminal } from "../../../client/terminal/terminal.ts";
 import { SealpostError } from "../../../crypto/error.ts";
-import { assertRefusedAsync } from "../../crypto/support.ts";
+import { assertRefusedAsync } from "../../support/testing.ts";
 import { inFolder } from "../../support/command.ts";
 import { identityOf } from "../../support/identities.ts";
 import { filesBelow, searchFolder } from "../../support/search.ts";
 import { waitFor } from "../../support/wait.ts";
-import { FakeIo } from "../terminal_io.ts";
+import { FakeIo } from "../../support/terminal_io.ts";
 
 async function withState(
   test: (state: State, again: () => Promise<State>, dir: string) => Promise<void>,

@@ -4,7 +4,7 @@ import { exists } from "@std/fs";
 import { SealpostError } from "../../../crypto/error.ts";
 import { parseLife } from "../../../client/state/unlock.ts";
 import { forgetUnlocked, keepUnlocked, loadUnlocked } from "../../../client/state/unlocked.ts";
-import { assertRefused, testUnless } from "../../crypto/support.ts";
+import { assertRefused, testUnless } from "../../support/testing.ts";
 import { newIdentityOf } from "../../support/identities.ts";
 
 const HOUR = 3_600_000;

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { TOOLS } from "../../../client/terminal/programs.ts";
-import { testUnless } from "../../crypto/support.ts";
+import { testUnless } from "../../support/testing.ts";
 import { inFolder } from "../../support/command.ts";
 
 const noShell = Deno.build.os === "windows" ? "there is no shell for programs on Windows" : null;

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { type Bytes, utf8 } from "../../../crypto/bytes.ts";
 import { SealpostError } from "../../../crypto/error.ts";
 import { MAX_LINE, openTerminal, type Terminal } from "../../../client/terminal/terminal.ts";
-import { FakeIo, scripted } from "../terminal_io.ts";
+import { FakeIo, scripted } from "../../support/terminal_io.ts";
 
 function piped(...input: (string | Bytes)[]): Terminal {
   return openTerminal({ pipedSecrets: true }, new FakeIo(input));

@@ -9,7 +9,7 @@ import {
   isUserState,
   parseUserState,
 } from "../../../server/accounts/user_state.ts";
-import { assertRefused } from "../../crypto/support.ts";
+import { assertRefused } from "../../support/testing.ts";
 import { inFolder } from "../../support/command.ts";
 import { join } from "@std/path";
 

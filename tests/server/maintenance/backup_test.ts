@@ -17,7 +17,7 @@ import { openSqliteStore } from "../../../server/store/sqlite_store.ts";
 import { inFolder, shell } from "../../support/command.ts";
 import { filesIn, fillStore, sendThrough, tamper } from "../../support/filled_store.ts";
 import { run } from "../../support/program.ts";
-import { assertCode } from "../store_contract.ts";
+import { assertCode } from "../store/store_contract.ts";
 
 const posix = Deno.build.os !== "windows";
 

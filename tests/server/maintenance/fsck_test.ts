@@ -18,7 +18,7 @@ import { identityOf } from "../../support/identities.ts";
 import { run } from "../../support/program.ts";
 import { encodeBundle } from "../../../crypto/identity.ts";
 import { toHex } from "../../../crypto/bytes.ts";
-import { assertCode } from "../store_contract.ts";
+import { assertCode } from "../store/store_contract.ts";
 
 const posix = Deno.build.os !== "windows";
 

@@ -17,7 +17,7 @@ import {
   tamper,
 } from "../../support/filled_store.ts";
 import { run } from "../../support/program.ts";
-import { assertCode, readAll } from "../store_contract.ts";
+import { assertCode, readAll } from "../store/store_contract.ts";
 
 const posix = Deno.build.os !== "windows";
 const usual = { force: false, newEpochs: false };

@@ -8,7 +8,7 @@ import { Observer } from "../../../server/observe/observe.ts";
 import { openSqliteStore } from "../../../server/store/sqlite_store.ts";
 import { inFolder } from "../../support/command.ts";
 import { ROOT } from "../../support/program.ts";
-import { assertRefused } from "../../crypto/support.ts";
+import { assertRefused } from "../../support/testing.ts";
 
 interface Watched {
   readonly monitor: Monitor;

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { sealToStore } from "../../../client/message/seal.ts";
 import { utf8 } from "../../../crypto/bytes.ts";
 import { newMessageId } from "../../../protocol/uuid.ts";
-import { assertRefusedAsync } from "../../crypto/support.ts";
+import { assertRefusedAsync } from "../../support/testing.ts";
 import { preseal, type RawSession } from "../../support/raw_session.ts";
 import { Serving } from "../../support/serving.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { type Bytes, concat, readU32 } from "../../../crypto/bytes.ts";
 import { decodeChange, type MailboxChange } from "../../../protocol/change.ts";
-import { assertRefusedAsync } from "../../crypto/support.ts";
+import { assertRefusedAsync } from "../../support/testing.ts";
 import { preseal, type RawSession } from "../../support/raw_session.ts";
 import { Serving } from "../../support/serving.ts";
 import { waitFor } from "../../support/wait.ts";

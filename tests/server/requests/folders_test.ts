@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Bytes, concat } from "../../../crypto/bytes.ts";
 import { decodeFolderState, FOLDER_STATE_SIZE } from "../../../protocol/folder_state.ts";
-import { assertRefusedAsync } from "../../crypto/support.ts";
+import { assertRefusedAsync } from "../../support/testing.ts";
 import { preseal, type RawSession } from "../../support/raw_session.ts";
 import { Serving } from "../../support/serving.ts";
 

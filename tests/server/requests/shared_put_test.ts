@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { type Bytes, concat, random } from "../../../crypto/bytes.ts";
-import { assertRefusedAsync } from "../../crypto/support.ts";
+import { assertRefusedAsync } from "../../support/testing.ts";
 import type { RawSession } from "../../support/raw_session.ts";
 import { Serving } from "../../support/serving.ts";
 import { waitFor } from "../../support/wait.ts";

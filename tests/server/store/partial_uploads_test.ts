@@ -9,7 +9,7 @@ import { openSqliteStore } from "../../../server/store/sqlite_store.ts";
 import type { Store, UploadId } from "../../../server/store/store.ts";
 import { inFolder } from "../../support/command.ts";
 import { filesIn } from "../../support/filled_store.ts";
-import { bodyOf } from "../store_contract.ts";
+import { bodyOf } from "./store_contract.ts";
 
 const ENVELOPE = bodyOf(5000, 9);
 const BODY = bodyOf(400_000);

@@ -5,7 +5,7 @@ import { openSqliteStore } from "../../../server/store/sqlite_store.ts";
 import { inFolder } from "../../support/command.ts";
 import { bindPeople, filesIn, sendThrough } from "../../support/filled_store.ts";
 import { waitFor } from "../../support/wait.ts";
-import { readAll } from "../store_contract.ts";
+import { readAll } from "./store_contract.ts";
 
 const bodiesIn = (folder: string) => filesIn(join(folder, "bodies"));
 

@@ -8,7 +8,7 @@ import { APPLICATION_ID, SCHEMA_VERSION } from "../../../server/store/schema.sql
 import { INLINE_MAX, openSqliteStore } from "../../../server/store/sqlite_store.ts";
 import { SQL } from "../../../server/store/statements.ts";
 import type { Store } from "../../../server/store/store.ts";
-import { bodyFor, filesOf } from "../store_child.ts";
+import { bodyFor, filesOf } from "./store_child.ts";
 import {
   assertCode,
   bodyOf,
@@ -18,7 +18,7 @@ import {
   readAll,
   storeBody,
   testStoreContract,
-} from "../store_contract.ts";
+} from "./store_contract.ts";
 
 const posix = Deno.build.os !== "windows";
 const BIG = INLINE_MAX + 1;
@@ -500,7 +500,7 @@ async function shell(script: string, ...args: string[]): Promise<boolean> {
 
 /** The command line of store_child.ts, with no rights but to the store. */
 function command(what: string, folder: string): string[] {
-  const script = fromFileUrl(new URL("../store_child.ts", import.meta.url));
+  const script = fromFileUrl(new URL("./store_child.ts", import.meta.url));
   const rights = [`--allow-read=${folder}`, `--allow-write=${folder}`, "--no-prompt"];
   return [Deno.execPath(), "run", "--quiet", "--cached-only", ...rights, script, what, folder];
 }

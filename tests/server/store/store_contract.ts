@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import { type Bytes, concat, random } from "../../crypto/bytes.ts";
-import { type ErrorCode, SealpostError } from "../../crypto/error.ts";
-import { BUILT_IN_FOLDERS, folderNumber, NAMED_FLAGS } from "../../protocol/entry.ts";
-import { MAX_OWN_FOLDERS } from "../../protocol/limits.ts";
-import { RefusedError } from "../../protocol/refused.ts";
-import { newMessageId } from "../../protocol/uuid.ts";
+import { type Bytes, concat, random } from "../../../crypto/bytes.ts";
+import { type ErrorCode, SealpostError } from "../../../crypto/error.ts";
+import { BUILT_IN_FOLDERS, folderNumber, NAMED_FLAGS } from "../../../protocol/entry.ts";
+import { MAX_OWN_FOLDERS } from "../../../protocol/limits.ts";
+import { RefusedError } from "../../../protocol/refused.ts";
+import { newMessageId } from "../../../protocol/uuid.ts";
 import type {
   Copy,
   Delivery,
@@ -15,7 +15,7 @@ import type {
   Placed,
   Store,
   StoredBody,
-} from "../../server/store/store.ts";
+} from "../../../server/store/store.ts";
 
 /** A place for one store, which can be opened, closed, and opened again. */
 export interface StorePlace {

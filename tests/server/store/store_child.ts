@@ -3,11 +3,11 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { type Bytes, fromHex, toHex } from "../../crypto/bytes.ts";
-import { isSealpostError } from "../../crypto/error.ts";
-import { newMessageId } from "../../protocol/uuid.ts";
-import { openSqliteStore } from "../../server/store/sqlite_store.ts";
-import type { Delivery, Store } from "../../server/store/store.ts";
+import { type Bytes, fromHex, toHex } from "../../../crypto/bytes.ts";
+import { isSealpostError } from "../../../crypto/error.ts";
+import { newMessageId } from "../../../protocol/uuid.ts";
+import { openSqliteStore } from "../../../server/store/sqlite_store.ts";
+import type { Delivery, Store } from "../../../server/store/store.ts";
 import {
   assertCode,
   bodyOf,

@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import { equal } from "../../crypto/bytes.ts";
-import { SealpostError } from "../../crypto/error.ts";
-import { type Disk, SYSTEM_DISK } from "../../server/store/disk.ts";
-import { checkStore } from "../../server/maintenance/fsck.ts";
-import { openSqliteStore } from "../../server/store/sqlite_store.ts";
-import type { Delivery, Store, StoredBody } from "../../server/store/store.ts";
-import { inFolder } from "../support/command.ts";
-import { bindPeople, filesIn, realDelivery, sendThrough } from "../support/filled_store.ts";
-import { FULL } from "../support/full.ts";
+import { equal } from "../../../crypto/bytes.ts";
+import { SealpostError } from "../../../crypto/error.ts";
+import { type Disk, SYSTEM_DISK } from "../../../server/store/disk.ts";
+import { checkStore } from "../../../server/maintenance/fsck.ts";
+import { openSqliteStore } from "../../../server/store/sqlite_store.ts";
+import type { Delivery, Store, StoredBody } from "../../../server/store/store.ts";
+import { inFolder } from "../../support/command.ts";
+import { bindPeople, filesIn, realDelivery, sendThrough } from "../../support/filled_store.ts";
+import { FULL } from "../../support/full.ts";
 import { assertCode, readAll } from "./store_contract.ts";
 
 /** What SQLite throws when the fsync of its log fails: SQLITE_IOERR_FSYNC. */
