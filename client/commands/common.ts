@@ -11,7 +11,7 @@ import type { Mail, Sent, Stale } from "../mail.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import { OwnNames } from "../mailbox/own_names.ts";
 import { askAboutNewKey } from "../trust/confirm_key.ts";
-import { notSentLine } from "../mailbox/show.ts";
+import { notSentLine, sentLine } from "../mailbox/show.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
 import { type Offline, openMail } from "../session.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
@@ -23,6 +23,8 @@ export interface CommonOptions {
   readonly passwordFile?: string;
   readonly noCache: boolean;
   readonly json: boolean;
+  /** Whether the command itself says how many waiting messages were sent. */
+  readonly tellsSent?: boolean;
 }
 
 /** What became of what waited in the outbox: how many went out, and why others did not. */
@@ -76,6 +78,8 @@ export async function withMail<T>(
     const flushed = await flush(mail, offline !== undefined);
     const notSent = notSentLine(flushed.refused);
     if (notSent !== null) terminal.printError(notSent);
+    // `outbox flush` says it itself.
+    if (flushed.sent > 0 && !options.tellsSent) terminal.printError(`${sentLine(flushed.sent)}.`);
     return await work({
       terminal,
       profile,

@@ -74,9 +74,11 @@ export async function mark(options: MarkOptions): Promise<void> {
   }
   await withMail(options, async (context) => {
     const { mail, json, printJson, terminal } = context;
-    const uids = await findAll(mail, options.ids);
     const clear = await flagsNamed(mail, options.clear, false);
-    const set = await flagsNamed(mail, options.set, options.make);
+    const known = options.make ? null : await flagsNamed(mail, options.set, false);
+    const uids = await findAll(mail, options.ids);
+    // A word that is new becomes a keyword only for messages that are there.
+    const set = known ?? await flagsNamed(mail, options.set, true);
     await mail.flag(uids, set, clear);
     if (json) {
       const names = new OwnNames(await mail.shared.known());

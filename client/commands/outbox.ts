@@ -11,6 +11,7 @@ import { findProfile } from "../state/profile.ts";
 import { openWaiting } from "../message/reseal.ts";
 import { openLocalUser } from "../session.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
+import { sentLine } from "../mailbox/show.ts";
 import { type CommonOptions, MAX_WHO, printRow, withMail } from "./common.ts";
 
 /** What a command on one message of the outbox was given. */
@@ -118,7 +119,8 @@ export async function discardWaiting(
 
 /** The `outbox flush` command: sends what waits. Its exit code is 75 if something still does. */
 export async function flushOutbox(options: CommonOptions): Promise<void> {
-  await withMail(options, async ({ mail, terminal, json, printJson, flushed }) => {
+  await withMail({ ...options, tellsSent: true }, async (context) => {
+    const { mail, terminal, json, printJson, flushed } = context;
     await mail.othersSent();
     // What waits for the person's word: the flush that every command does has asked nothing.
     const asked = mail.onNewKey && flushed.refused.length > 0 ? await mail.flushOutbox(true) : null;
@@ -127,9 +129,8 @@ export async function flushOutbox(options: CommonOptions): Promise<void> {
     const waiting = (await mail.waiting()).map(({ id }) => id);
     if (json) printJson({ sent, waiting });
     else {
-      const count = sent === 1 ? "1 message" : `${sent} messages`;
       terminal.print(
-        `${count} sent${waiting.length > 0 ? `; ${waiting.length} still waiting` : ""}.`,
+        `${sentLine(sent)}${waiting.length > 0 ? `; ${waiting.length} still waiting` : ""}.`,
       );
     }
     if (refused.length > 0 || waiting.length > 0) Deno.exitCode = 75;

@@ -113,6 +113,11 @@ export function senderNote(opened: Opened, names: readonly string[]): string {
   return alike.length === 0 ? words : `${words}; this is not ${alike.join(", nor ")}`;
 }
 
+/** How many waiting messages were sent: `2 messages sent`. */
+export function sentLine(count: number): string {
+  return `${count === 1 ? "1 message" : `${count} messages`} sent`;
+}
+
 /** One line about the waiting messages that were not sent, and why; null if there are none. */
 export function notSentLine(refused: readonly string[]): string | null {
   const [first, ...others] = refused;
