@@ -1,10 +1,11 @@
 // One's own account and keys by commands: passwords, tickets, and keys that stay unlocked.
 
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { permissionsOf } from "../support/command.ts";
 import { stepInFull, testInFullUnless } from "../support/full.ts";
 import { ended, Group } from "../support/group.ts";
+import { ok, refused } from "../support/outcomes.ts";
 import { type Build, MAIN, type Outcome, passwordOf, Program, run } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
 
@@ -62,17 +63,6 @@ class Place implements AsyncDisposable {
     await this.group[Symbol.asyncDispose]();
     await Deno.remove(this.runtime, { recursive: true });
   }
-}
-
-function ok({ code, stdout, stderr }: Outcome): string {
-  assertEquals(code, 0, stderr);
-  return stdout;
-}
-
-function refused({ code, stdout, stderr }: Outcome, expected: number, text: string): void {
-  assertEquals([code, stdout], [expected, ""], stderr);
-  assertMatch(stderr, /^[^\n]+\n$/);
-  assertStringIncludes(stderr, text);
 }
 
 Deno.test("keys stay unlocked, passwords change, and tickets are forgotten by commands", async (t) => {

@@ -4,6 +4,7 @@ import { join } from "@std/path";
 import { sealpost } from "../support/command.ts";
 import { testInFull } from "../support/full.ts";
 import { makeGroup } from "../support/group_folder.ts";
+import { ok } from "../support/outcomes.ts";
 import { type Outcome, passwordOf, ServerProcess } from "../support/program.ts";
 
 /** A server and the folders of alice and bob, both with a sealpost.toml. */
@@ -43,11 +44,6 @@ async function withGroup(
     await server.stop();
     await group.remove();
   }
-}
-
-function ok(outcome: Outcome): string {
-  assertEquals(outcome.code, 0, outcome.stderr);
-  return outcome.stdout;
 }
 
 Deno.test("the commands send, list, read, answer, move, mark and delete", async () => {

@@ -2,51 +2,18 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { formatContactCard } from "../../protocol/contact_card.ts";
-import { permissionsOf, sealpost } from "../support/command.ts";
+import { Commanding } from "../support/commanding.ts";
 import { stepInFull, testInFullUnless } from "../support/full.ts";
-import { Group } from "../support/group.ts";
 import { identityOf } from "../support/identities.ts";
 import { withControl } from "../support/control.ts";
-import { type Build, MAIN, type Outcome, passwordOf, run } from "../support/program.ts";
-import { Screen, whyNoTmux } from "../support/tmux.ts";
-
-/** Runs a command in somebody's folder, with the permissions of its task. */
-type As = (
-  name: string,
-  args: readonly string[],
-  options?: { readonly input?: string },
-) => Promise<Outcome>;
-
-async function inGroup(group: Group, ...names: readonly string[]): Promise<As> {
-  for (const name of names) {
-    await Deno.writeTextFile(
-      group.path(name, "sealpost.toml"),
-      `server = "${group.server.address}"\n`,
-    );
-  }
-  return (name, args, options = {}) =>
-    sealpost(args, {
-      ...options,
-      cwd: group.path(name),
-      env: { SEALPOST_PASSWORD: passwordOf(name) },
-    });
-}
-
-function ok({ code, stdout, stderr }: Outcome): string {
-  assertEquals(code, 0, stderr);
-  return stdout;
-}
-
-/** One line on standard error, this exit code, and nothing on standard output. */
-function refused({ code, stdout, stderr }: Outcome, expected: number, text: string): void {
-  assertEquals([code, stdout], [expected, ""], stderr);
-  assertMatch(stderr, /^[^\n]+\n$/);
-  assertStringIncludes(stderr, text);
-}
+import { ok, refused } from "../support/outcomes.ts";
+import { run } from "../support/program.ts";
+import { whyNoTmux } from "../support/tmux.ts";
 
 Deno.test("keys are listed, compared, handed on and accepted by commands", async (t) => {
-  await using group = await Group.start(["alice", "bob", "carol"]);
-  const as = await inGroup(group, "alice", "bob", "carol");
+  await using people = await Commanding.start(["alice", "bob", "carol"]);
+  const { group } = people;
+  const as = people.as.bind(people);
   const states = async (name = "alice") => {
     const all = JSON.parse(ok(await as(name, ["keys", "list", "--json"])));
     return Object.fromEntries(
@@ -166,7 +133,7 @@ Deno.test("keys are listed, compared, handed on and accepted by commands", async
       ok(await run(["user", "unbind", "bob"], { cwd, build: withControl(cwd) }));
       ok(await run(["keygen", "bob", "--force", "--bits", "2048"], { cwd }));
       await group.restart();
-      await inGroup(group, "alice", "bob", "carol");
+      for (const name of ["alice", "bob", "carol"]) await people.settle(name);
       ok(await as("bob", ["status"]));
       const offered = JSON.parse(ok(await as("bob", ["keys", "show", "--json"]))).fingerprint;
       const sent = await as("alice", ["send", "-t", "bob", "-s", "x"], { input: "x" });
@@ -213,16 +180,10 @@ testInFullUnless(
   await whyNoTmux(),
   "on a terminal the number and the code are shown, and the answer is remembered",
   async () => {
-    await using group = await Group.start(["alice", "bob"]);
-    const as = await inGroup(group, "alice", "bob");
+    await using people = await Commanding.start(["alice", "bob"]);
+    const as = people.as.bind(people);
     for (const name of ["alice", "bob"]) ok(await as(name, ["status"]));
-    const build = await taskBuild("keys");
-    const verify = (...args: string[]) =>
-      Screen.start(["keys", "verify", "bob", ...args], {
-        cwd: group.path("alice"),
-        build,
-        env: { SEALPOST_PASSWORD: passwordOf("alice") },
-      });
+    const verify = (...args: string[]) => people.at("alice", ["keys", "verify", "bob", ...args]);
     const question = "Is it the same number on bob's side? (yes/no)";
     for (
       const [answer, code, state] of [
@@ -250,11 +211,3 @@ testInFullUnless(
     assert((await screen.text()).includes("The key of bob is the right one"));
   },
 );
-
-async function taskBuild(task: string): Promise<Build> {
-  const flags = await permissionsOf(task);
-  return {
-    command: Deno.execPath(),
-    args: ["run", "--no-prompt", "--quiet", ...flags, MAIN],
-  };
-}

@@ -1,6 +1,7 @@
 // Messages when the connection or the server fails under them: none is lost, none comes twice.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { random } from "../../crypto/bytes.ts";
 import { stepInFull, testInFull } from "../support/full.ts";
 import {
   CHOICE,
@@ -21,19 +22,10 @@ const LOST = new RegExp(
   `^sealpost: the connection (was lost|ended without a goodbye); ${KEPT}\n$`,
 );
 
-/** 3 MiB that no compression makes less of. */
-function bulk(): Uint8Array<ArrayBuffer> {
-  const data = new Uint8Array(3 << 20);
-  for (let at = 0; at < data.length; at += 65_536) {
-    crypto.getRandomValues(data.subarray(at, at + 65_536));
-  }
-  return data;
-}
-
 Deno.test("a message goes out exactly once, whatever fails while it is sent", async (t) => {
   await using group = await Group.start(["alice", "bob"]);
   await group.bind("alice", "bob");
-  const data = bulk();
+  const data = random(3 << 20);
   await Deno.writeFile(group.path("alice", "files", "bulk.bin"), data);
   const draft = (title: string) => {
     return sending({ to: "bob", title, contents: { typed: "see the file" }, attach: ["bulk.bin"] });

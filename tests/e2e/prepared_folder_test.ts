@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
+import { ok } from "../support/outcomes.ts";
 import { testUnless } from "../support/testing.ts";
 import { shell, symlink } from "../support/command.ts";
 import { sampleOf, testInFull, testInFullUnless } from "../support/full.ts";
@@ -117,11 +118,6 @@ class Place implements AsyncDisposable {
 
 async function writeSettings(folder: string, { address }: ServerProcess): Promise<void> {
   await Deno.writeTextFile(join(folder, "sealpost.toml"), `server = "${address}"\n`);
-}
-
-function ok({ code, stdout, stderr }: Outcome): string {
-  assertEquals(code, 0, stderr);
-  return stdout;
 }
 
 function refused({ code, stdout, stderr }: Outcome, text: string): void {

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import type { AttachmentSource } from "../../client/message/compose.ts";
 import { parseMessage } from "../../client/message/parse.ts";
-import { type Bytes, concat } from "../../crypto/bytes.ts";
+import { type Bytes, concat, random } from "../../crypto/bytes.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { sampleOf, testInFull } from "../support/full.ts";
 import { Group } from "../support/group.ts";
@@ -18,15 +18,6 @@ import { waitFor } from "../support/wait.ts";
 const MIB = 1 << 20;
 /** What may be on its way between the relay and the disk of the other end, bytes. */
 const IN_FLIGHT = 0.7 * MIB;
-
-/** `size` bytes that no compression makes less of. */
-function bulk(size: number): Bytes {
-  const data = new Uint8Array(size);
-  for (let at = 0; at < data.length; at += 65_536) {
-    crypto.getRandomValues(data.subarray(at, at + 65_536));
-  }
-  return data;
-}
 
 function source(data: Bytes): AttachmentSource {
   return {
@@ -84,7 +75,7 @@ testInFull("an upload and a download go on where they broke off, wherever that i
   });
   await group.bind("alice", "bob");
   const { address } = group.server;
-  const data = bulk(2 * MIB);
+  const data = random(2 * MIB);
   const sealed = Math.floor(data.length * 78 / 57);
   const uploads = group.path("server", "mail", "uploads");
   // Beginning, end, and what lies between, the edges of what is acknowledged or synced included.
@@ -128,7 +119,7 @@ testInFull("an upload and a download go on where they broke off, wherever that i
 Deno.test("a transfer goes on after either side was killed", async (t) => {
   await using group = await Group.start(["alice", "bob"]);
   await group.bind("alice", "bob");
-  const data = bulk(3 * MIB);
+  const data = random(3 * MIB);
   await Deno.writeFile(group.path("alice", "bulk.bin"), data);
   const uploads = group.path("server", "mail", "uploads");
   const bodies = group.path("bob", ".sealpost", "bob", "bodies");

@@ -23,6 +23,7 @@ import { stepInFull } from "../support/full.ts";
 import { makeGroup } from "../support/group_folder.ts";
 import { newIdentityOf } from "../support/identities.ts";
 import { messageText } from "../support/message_text.ts";
+import { ok } from "../support/outcomes.ts";
 import { type Outcome, passwordOf, ServerProcess } from "../support/program.ts";
 import { openSession, type Session } from "../support/session.ts";
 
@@ -71,11 +72,6 @@ class Place implements AsyncDisposable {
     await this.server.stop();
     await this.remove();
   }
-}
-
-function ok({ code, stdout, stderr }: Outcome): string {
-  assertEquals(code, 0, stderr);
-  return stdout;
 }
 
 function mail(to: string, subject: string) {

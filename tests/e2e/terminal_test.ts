@@ -16,18 +16,10 @@ import {
 } from "../support/group.ts";
 import { FROM_SOURCE, passwordOf } from "../support/program.ts";
 import { Relay } from "../support/relay.ts";
-import { Screen, whyNoTmux } from "../support/tmux.ts";
+import { assertRestored, Screen, whyNoTmux } from "../support/tmux.ts";
 
 const missing = await whyNoTmux();
 if (missing) console.log(`The tests on a terminal are not run: ${missing}.`);
-
-/** Asserts that the terminal is as a shell wants it: it shows what is typed, and takes lines. */
-function assertRestored(stty: string): void {
-  for (const setting of ["icanon", "echo", "isig", "icrnl", "opost"]) {
-    assertMatch(stty, new RegExp(`(^|\\s)${setting}\\b`), setting);
-    assert(!stty.includes(`-${setting} `), `-${setting}`);
-  }
-}
 
 testUnless(missing, "a person writes, lists, reads and leaves on a terminal", async (t) => {
   await using group = await Group.start(["alice", "bob"]);

@@ -6,7 +6,7 @@ import { join } from "@std/path";
 import { shell } from "../support/command.ts";
 import { Group } from "../support/group.ts";
 import { passwordOf, run } from "../support/program.ts";
-import { Screen, type ScreenOptions, whyNoTmux } from "../support/tmux.ts";
+import { assertRestored, Screen, type ScreenOptions, whyNoTmux } from "../support/tmux.ts";
 import { step } from "../support/step.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -23,14 +23,6 @@ function connect(
     ...options,
     env: { SEALPOST_PASSWORD: passwordOf(name), ...options.env },
   });
-}
-
-/** Asserts that the terminal is as a shell wants it. */
-function assertRestored(stty: string): void {
-  for (const setting of ["icanon", "echo", "isig", "icrnl", "opost"]) {
-    assertMatch(stty, new RegExp(`(^|\\s)${setting}\\b`), setting);
-    assert(!stty.includes(`-${setting} `), `-${setting}`);
-  }
 }
 
 testUnless(missing, "two people write to each other on the whole screen", async (t) => {

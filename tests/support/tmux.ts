@@ -1,3 +1,4 @@
+import { assert, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { Pane, quote } from "./pane.ts";
 import { FROM_SOURCE, HERE, type StartOptions } from "./program.ts";
@@ -125,5 +126,13 @@ export class Screen extends Pane {
       return /ended with code (\d+)$/.exec(read);
     });
     return { code: Number(code), stty: await Deno.readTextFile(join(this.folder, "stty")) };
+  }
+}
+
+/** Asserts that a terminal is as a shell wants it: `stty` is what {@linkcode Screen.ended} gives. */
+export function assertRestored(stty: string): void {
+  for (const setting of ["icanon", "echo", "isig", "icrnl", "opost"]) {
+    assertMatch(stty, new RegExp(`(^|\\s)${setting}\\b`), setting);
+    assert(!stty.includes(`-${setting} `), `-${setting}`);
   }
 }
