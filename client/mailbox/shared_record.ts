@@ -25,7 +25,7 @@ const TRIES = 20;
 const MAX_WAIT = 250;
 
 /** What {@linkcode SharedRecordClient.change} did. */
-export interface Changed {
+export interface RecordChange {
   /** The record that the server took. */
   readonly record: SharedRecord;
   readonly changes: readonly EntryChange[];
@@ -90,7 +90,7 @@ export class SharedRecordClient {
    * record; if it throws, what was planned may be in it only if the connection was lost. What `plan`
    * throws is thrown.
    */
-  async change(plan: (record: SharedRecord) => readonly EntryChange[]): Promise<Changed> {
+  async change(plan: (record: SharedRecord) => readonly EntryChange[]): Promise<RecordChange> {
     let own: readonly SharedEntry[] | null = null;
     let changes: readonly EntryChange[] = [];
     return await this.#settle(async ({ version, merged }) => {
