@@ -17,6 +17,8 @@ import {
   topBar,
 } from "./chrome.ts";
 import { Display, type DisplayIo, type Key } from "./display.ts";
+import { EMPTY_RECORD } from "../../protocol/shared_record.ts";
+import { OwnNames } from "../mailbox/own_names.ts";
 import { fill, type Line, line, type ScreenContent, type Size, span } from "./frame.ts";
 import { type Action, actionOf } from "./keys.ts";
 import { editLine, EMPTY_INPUT, inputOf, insert, type LineInput } from "./line_input.ts";
@@ -70,6 +72,7 @@ export class App implements Host {
   readonly files: string;
   readonly signs: Signs;
   readonly tools: Tools | null;
+  names = new OwnNames(EMPTY_RECORD);
   readonly #account: string;
   readonly #display: Display;
   readonly #list: ListScreen;
@@ -153,6 +156,7 @@ export class App implements Host {
     try {
       this.#display.start();
       this.#changed();
+      this.names = new OwnNames(await this.mail.shared.known());
       this.background(() => this.#list.reloadLocal());
       this.background(() => this.#catchUp());
       const { recovered } = this.mail.drafts;
@@ -175,7 +179,8 @@ export class App implements Host {
 
   /** Called when the server says what other sessions did in the mailbox. */
   notice(event: NewsEvent): void {
-    if (event.event === "shared" || !this.mail.isNews(event)) return;
+    if (event.event === "shared") return this.background(() => this.reloadNames());
+    if (!this.mail.isNews(event)) return;
     this.#gathering ??= setTimeout(() => {
       this.#gathering = undefined;
       this.background(() => this.#sync());
@@ -308,6 +313,11 @@ export class App implements Host {
     }
   }
 
+  async reloadNames(): Promise<void> {
+    this.names = await this.mail.names();
+    this.#changed();
+  }
+
   reloadLocal(): Promise<void> {
     return this.#list.reloadLocal();
   }
@@ -371,6 +381,7 @@ export class App implements Host {
     return this.#catchingUp ??= (async () => {
       try {
         if (!this.mail.connection.online) return;
+        this.background(() => this.reloadNames());
         const fresh = await this.mailbox.sync();
         // What came before the program started is just in the list.
         if (this.#caughtUp) await this.#announce(fresh);

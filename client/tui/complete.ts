@@ -14,6 +14,14 @@ export function commonStart(words: readonly string[]): string {
   return first.slice(0, length);
 }
 
+/** Completes one of `words`, in any case of letters. */
+export function completeWord(text: string, words: readonly string[]): Completed {
+  const begun = text.toLowerCase();
+  const choices = words.filter((word) => word.toLowerCase().startsWith(begun));
+  const more = commonStart(choices);
+  return { text: more.length > text.length ? more : text, choices };
+}
+
 /** The name that is being typed at `at` in a list of names: where it begins, and what it is so far. */
 export function nameAt(
   text: string,

@@ -41,8 +41,10 @@ export type Action =
   | "forward"
   | "half-down"
   | "half-up"
+  | "keyword"
   | "headers"
   | "help"
+  | "make"
   | "move"
   | "next"
   | "next-field"
@@ -59,6 +61,7 @@ export type Action =
   | "quotes"
   | "redraw"
   | "refresh"
+  | "rename"
   | "reply"
   | "reply-all"
   | "same"
@@ -119,8 +122,9 @@ const ORGANIZING: readonly Binding[] = [
   bind("d, delete", "delete", "delete: to Trash; in Trash, Drafts and Outbox for good", "delete"),
   bind("u", "undelete", "take back the last move or delete; else back to the inbox"),
   bind("a", "archive", "archive", "archive"),
-  bind("M", "move", "move to another folder"),
+  bind("M", "move", "move to another folder; a beginning of its name is enough", "move"),
   bind("F", "flag", "flag as important, or not"),
+  bind("l", "keyword", "set a keyword of your own, or clear it"),
   bind("N", "unread", "mark as new, or as read"),
 ];
 
@@ -137,7 +141,7 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
     bind("s", "save", "save attachments"),
     bind("v", "attachments", "show attachments"),
     bind("/", "search", "search", "search"),
-    bind("c", "folders", "choose a folder", "folders"),
+    bind("c", "folders", "go to a folder by its name; Enter alone shows them all", "folder"),
     bind("], shift+right", "next-folder", "to the next folder"),
     bind("[, shift+left", "previous-folder", "to the folder before"),
     bind("1", "folder-1", "to Inbox (2 Sent, 3 Archive, 4 Trash, 5 Drafts, 6 Outbox)"),
@@ -188,6 +192,9 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
   ],
   folders: [
     bind("enter, right", "open", "show the folder", "show"),
+    bind("n", "make", "make a folder; work/reports is reports in work", "new"),
+    bind("r", "rename", "rename a folder of your own, and those in it", "rename"),
+    bind("d, delete", "delete", "remove a folder of your own that is empty", "remove"),
     ...MOVING,
     ...ALWAYS,
     bind("q, escape, left, c", "back", "back", "back"),

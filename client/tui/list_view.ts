@@ -86,6 +86,7 @@ function viewRow(
     span(" "),
     span(`${fit(row.who, who, { pad: true })} `, look),
     ...row.reply ? [span(signs.reply, "dim")] : [],
+    ...row.keywords.map((word) => span(`[${word}] `, "accent")),
     span(row.subject, look),
   ];
   return [...fill(head, Math.max(0, columns - tailWidth)), ...tail];

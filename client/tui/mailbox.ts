@@ -73,6 +73,11 @@ export class Mailbox {
     return this.#byFolder.get(folder) ?? [];
   }
 
+  /** The folders that everybody has, and those of the person's own that have messages. */
+  folders(): Folder[] {
+    return [...this.#byFolder.keys()];
+  }
+
   all(): readonly MailboxEntry[] {
     return this.#entries;
   }
@@ -161,7 +166,9 @@ export class Mailbox {
     }));
     const lists = new Map<Folder, MailboxEntry[]>(BUILT_IN_FOLDERS.map((folder) => [folder, []]));
     for (const entry of this.#entries) {
-      lists.get(entry.folder)?.push(entry);
+      const list = lists.get(entry.folder);
+      if (list) list.push(entry);
+      else lists.set(entry.folder, [entry]);
       const item = this.#items.get(entry.uid);
       if (item && !same(item.entry, entry)) {
         const changed = { ...item.entry, folder: entry.folder, flags: entry.flags };

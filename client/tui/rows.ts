@@ -1,4 +1,6 @@
 import { printable } from "../../cli/printable.ts";
+import type { Flag } from "../../protocol/entry.ts";
+import type { OwnNames } from "../mailbox/own_names.ts";
 import type { Item } from "../mailbox/open.ts";
 import { senderText, storedMark, subjectOf } from "../mailbox/show.ts";
 
@@ -7,6 +9,8 @@ export interface Row {
   readonly fresh: boolean;
   readonly answered: boolean;
   readonly flagged: boolean;
+  /** The keywords of the reader's own that it has. */
+  readonly keywords: readonly string[];
   /** The sender, or where the reader is the sender, the recipients. */
   readonly who: string;
   /** How far the key of the sender, or of the recipients, is trusted. */
@@ -29,14 +33,20 @@ export type Trust = "verified" | "changed" | "unknown";
 /** Who reads, and how far they trust the key `fp`, in base64, as that of `name`. */
 export interface Reading {
   readonly me: string;
+  readonly names: OwnNames;
   readonly trust: (name: string, fp: string) => Trust;
 }
 
 /** The row of a message. */
-export function rowOf(item: Item, { me, trust }: Reading): Row {
+export function rowOf(item: Item, { me, names, trust }: Reading): Row {
   const { entry, opened } = item;
   const has = (flag: "seen" | "answered" | "flagged") => entry.flags.includes(flag);
-  const common = { fresh: !has("seen"), answered: has("answered"), flagged: has("flagged") };
+  const common = {
+    fresh: !has("seen"),
+    answered: has("answered"),
+    flagged: has("flagged"),
+    keywords: keywordsOf(entry.flags, names),
+  };
   if (!opened) {
     const name = item.keyChangedOf;
     return {
@@ -54,10 +64,10 @@ export function rowOf(item: Item, { me, trust }: Reading): Row {
   const { summary } = opened;
   const sent = entry.folder === "sent" && summary.from.name === me && !summary.stored;
   const others = [...summary.to, ...summary.cc];
-  const names = others.map(({ name }) => name);
+  const recipients = others.map(({ name }) => name);
   return {
     ...common,
-    who: printable(sent ? `To ${names.join(", ") || "-"}` : senderText(summary)),
+    who: printable(sent ? `To ${recipients.join(", ") || "-"}` : senderText(summary)),
     trust: summary.stored
       ? "unknown"
       : least((sent ? others : [summary.from]).map(({ name, fp }) => trust(name, fp))),
@@ -68,6 +78,13 @@ export function rowOf(item: Item, { me, trust }: Reading): Row {
     reply: summary.inReplyTo !== undefined,
     broken: false,
   };
+}
+
+/** What the keywords among `flags` are called, safe to print. */
+export function keywordsOf(flags: readonly Flag[], names: OwnNames): string[] {
+  return flags.filter((flag) => typeof flag === "number").map((flag) => {
+    return printable(names.flagName(flag));
+  });
 }
 
 /** The least trust of several keys. */

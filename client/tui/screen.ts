@@ -1,5 +1,6 @@
 import type { Folder } from "../../protocol/entry.ts";
 import type { Item } from "../mailbox/open.ts";
+import type { OwnNames } from "../mailbox/own_names.ts";
 import type { Mail } from "../mail.ts";
 import type { Tools } from "../terminal/programs.ts";
 import type { Key } from "./display.ts";
@@ -57,6 +58,8 @@ export interface LastMove {
 export interface Host {
   readonly mail: Mail;
   readonly mailbox: Mailbox;
+  /** What the person's folders and keywords are called, as far as it is known here. */
+  readonly names: OwnNames;
   /** The folder for attachments. */
   readonly files: string;
   readonly signs: Signs;
@@ -64,6 +67,8 @@ export interface Host {
   readonly tools: Tools | null;
   /** What the last action has moved; null if it moved nothing. */
   lastMove: LastMove | null;
+  /** Learns anew what folders and keywords are called. */
+  reloadNames(): Promise<void>;
   /** Draws what changed. */
   refresh(): void;
   /** Shows a message in the line at the bottom. */

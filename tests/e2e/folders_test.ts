@@ -5,17 +5,6 @@ import { FULL, stepInFull, testInFull } from "../support/full.ts";
 import { type Outcome, passwordOf, Program } from "../support/program.ts";
 import { sleep } from "../../protocol/timer.ts";
 
-/** Another machine of `name`: a folder with the same keys, and nothing else. */
-async function anotherMachine(people: Commanding, name: string, folder: string): Promise<Machine> {
-  const to = people.group.path(folder);
-  await Deno.mkdir(to, { mode: 0o700 });
-  for (const file of [`${name}_private.pem`, `${name}_public.pem`, "server_public.pem"]) {
-    await Deno.copyFile(people.group.path(name, file), `${to}/${file}`);
-  }
-  await people.settle(folder);
-  return new Machine(people, name, folder);
-}
-
 /** A folder of a person's, as commands run in it. */
 class Machine {
   constructor(
@@ -50,11 +39,11 @@ async function twoMachines(): Promise<
   AsyncDisposable & { readonly people: Commanding; readonly a: Machine; readonly b: Machine }
 > {
   const people = await Commanding.start(["alice", "bob"]);
-  const b = await anotherMachine(people, "alice", "alice-laptop");
+  await people.anotherMachine("alice", "alice-laptop");
   return {
     people,
     a: new Machine(people, "alice"),
-    b,
+    b: new Machine(people, "alice", "alice-laptop"),
     [Symbol.asyncDispose]: () => people[Symbol.asyncDispose](),
   };
 }

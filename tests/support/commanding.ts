@@ -39,6 +39,16 @@ export class Commanding implements AsyncDisposable {
     await Deno.writeTextFile(this.group.path(name, "sealpost.toml"), `server = "${address}"\n`);
   }
 
+  /** Another machine of `name`: the folder `folder` with the same keys, and nothing else. */
+  async anotherMachine(name: string, folder: string): Promise<void> {
+    const to = this.group.path(folder);
+    await Deno.mkdir(to, { mode: 0o700 });
+    for (const file of [`${name}_private.pem`, `${name}_public.pem`, "server_public.pem"]) {
+      await Deno.copyFile(this.group.path(name, file), `${to}/${file}`);
+    }
+    await this.settle(folder);
+  }
+
   /** Runs a command in somebody's folder, with the permissions of its task. */
   as(name: string, args: readonly string[], options: AsOptions = {}): Promise<Outcome> {
     const { input, password = passwordOf(name), env = {} } = options;

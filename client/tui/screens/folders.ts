@@ -1,7 +1,8 @@
+import { displayWidth, fit, printable } from "../../../cli/printable.ts";
 import { fill, highlighted, type Line, right, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
-import { EMPTY_LIST, moved, withKeys } from "../list_model.ts";
-import { folderName, LIST_FOLDERS, type ListFolder } from "../messages.ts";
+import { EMPTY_LIST, moved, scrolled, withKeys } from "../list_model.ts";
+import { folderName, type ListFolder, listFolders, NUMBERED_FOLDERS } from "../messages.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
 
 /** The list whose folder is chosen. */
@@ -11,17 +12,22 @@ export interface FolderChooser {
   go(folder: ListFolder): void;
 }
 
-/** The folders, with what is in them. */
+/** Columns for a name, at the least. */
+const NAME = 10;
+
+/** The folders, with what is in them; those of the person's own can be made, renamed and removed. */
 export class FoldersScreen implements Screen {
   readonly mode = "folders";
   readonly #host: Host;
   readonly #chooser: FolderChooser;
   #list = EMPTY_LIST;
+  #rows = 1;
 
   constructor(host: Host, chooser: FolderChooser) {
     this.#host = host;
     this.#chooser = chooser;
-    this.#list = { ...withKeys(EMPTY_LIST, LIST_FOLDERS), cursor: chooser.folder };
+    this.changed();
+    this.#list = { ...this.#list, cursor: `${chooser.folder}` };
     host.background(() => host.reloadLocal());
   }
 
@@ -29,31 +35,95 @@ export class FoldersScreen implements Screen {
     return "Folders";
   }
 
-  show({ columns }: Size): Shown {
-    const lines = LIST_FOLDERS.map((folder, i): Line => {
+  changed(): void {
+    this.#list = withKeys(this.#list, listFolders(this.#host).map((folder) => `${folder}`));
+  }
+
+  show({ columns, rows }: Size): Shown {
+    this.#rows = rows;
+    this.#list = scrolled(this.#list, rows);
+    const { top, cursor } = this.#list;
+    const shown = listFolders(this.#host).slice(top, top + rows);
+    const named = shown.map((folder) => folderName(folder, this.#host.names));
+    const longest = Math.max(NAME, ...named.map(displayWidth));
+    const width = Math.min(longest, Math.max(NAME, columns - 26));
+    const lines = shown.map((folder, i): Line => {
       const { total, unread } = this.#chooser.counts(folder);
+      const digit = typeof folder === "number" ? " " : `${NUMBERED_FOLDERS.indexOf(folder) + 1}`;
       const line = fill([
-        span(` ${i + 1}  `, "dim"),
-        span(folderName(folder).padEnd(10), unread > 0 ? "strong" : "plain"),
+        span(` ${digit}  `, "dim"),
+        span(fit(named[i] ?? "", width, { pad: true }), unread > 0 ? "strong" : "plain"),
         span(right(String(total), 8)),
         span(unread > 0 ? `  ${unread} new` : "", "accent"),
       ], columns);
-      return folder === this.#list.cursor ? highlighted(line) : line;
+      return `${folder}` === cursor ? highlighted(line) : line;
     });
     return { lines };
   }
 
   act(action: Action): void | Promise<void> {
-    const list = moved(this.#list, action, LIST_FOLDERS.length);
+    const list = moved(this.#list, action, this.#rows);
     if (list) {
       this.#list = list;
       return;
     }
-    if (action === "quit") return this.#host.quit();
-    if (action === "open") {
-      const folder = LIST_FOLDERS.find((one) => one === this.#list.cursor);
-      if (folder) this.#chooser.go(folder);
+    switch (action) {
+      case "quit":
+        return this.#host.quit();
+      case "make":
+        return this.#make();
+      case "rename":
+        return this.#rename();
+      case "delete":
+        return this.#remove();
+      case "open": {
+        const folder = this.#current();
+        if (folder !== undefined) this.#chooser.go(folder);
+      }
     }
     this.#host.leave(this);
+  }
+
+  #current(): ListFolder | undefined {
+    return listFolders(this.#host).find((folder) => `${folder}` === this.#list.cursor);
+  }
+
+  /** The name of the folder of the person's own at the cursor; null, after saying so, if it is none. */
+  #own(): string | null {
+    const folder = this.#current();
+    if (typeof folder === "number") return this.#host.names.folderName(folder);
+    this.#host.say("This folder is there for everybody, and stays as it is.");
+    return null;
+  }
+
+  async #make(): Promise<void> {
+    const name = (await this.#host.input("Name of the new folder:"))?.trim() ?? "";
+    if (name === "") return;
+    const number = await this.#host.mail.makeFolder(name);
+    await this.#host.reloadNames();
+    this.#list = { ...this.#list, cursor: `${number}` };
+    this.#host.say(`Made ${printable(name)}.`, "good");
+  }
+
+  async #rename(): Promise<void> {
+    const from = this.#own();
+    if (from === null) return;
+    const to = (await this.#host.input("Its new name:", { value: from }))?.trim() ?? "";
+    if (to === "" || to === from) return;
+    try {
+      await this.#host.mail.renameFolder(from, to);
+    } finally {
+      await this.#host.reloadNames();
+    }
+    this.#host.say(printable(`${from} is called ${to} now.`), "good");
+  }
+
+  async #remove(): Promise<void> {
+    const name = this.#own();
+    if (name === null) return;
+    if (await this.#host.choose(`Remove ${printable(name)}? (y/n)`, "yn") !== "y") return;
+    await this.#host.mail.removeFolder(name);
+    await this.#host.reloadNames();
+    this.#host.say(`Removed ${printable(name)}.`);
   }
 }

@@ -1,15 +1,23 @@
 import { fromBase64 } from "../../../crypto/bytes.ts";
-import { printable } from "../../../cli/printable.ts";
+import { fit, printable } from "../../../cli/printable.ts";
 import type { SavedDraft } from "../../state/drafts.ts";
 import type { Item } from "../../mailbox/open.ts";
 import type { SearchResult } from "../../mailbox/search.ts";
 import type { Waiting } from "../../state/outbox.ts";
-import { type Line, right, type Size, span } from "../frame.ts";
+import { type Line, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { cursorIndex, EMPTY_LIST, moveBy, moved, withKeys } from "../list_model.ts";
 import { viewList } from "../list_view.ts";
 import { LoadedMessage } from "../loaded_message.ts";
-import { folderName, LIST_FOLDERS, type ListFolder, organize, organizes } from "../messages.ts";
+import {
+  askForFolder,
+  folderName,
+  type ListFolder,
+  listFolders,
+  NUMBERED_FOLDERS,
+  organize,
+  organizes,
+} from "../messages.ts";
 import { type Row, rowOf, type Trust } from "../rows.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
 import { AttachmentsScreen } from "./attachments.ts";
@@ -60,7 +68,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
   }
 
   where(): string {
-    const name = folderName(this.#folder);
+    const name = folderName(this.#folder, this.#host.names);
     const { mailbox } = this.#host;
     if (this.#folder === "drafts" || this.#folder === "outbox") {
       return `${name}  ${this.#list.keys.length}`;
@@ -97,12 +105,19 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
 
   /** The folders, beside the list where there is room for them. */
   #side(rows: number): Line[] {
-    const out: Line[] = LIST_FOLDERS.map((folder, i) => {
+    const folders = listFolders(this.#host);
+    const at = folders.indexOf(this.#folder);
+    const out: Line[] = folders.map((folder) => {
       const { total, unread } = this.counts(folder);
       const count = unread > 0 ? `${unread}/${total}` : total > 0 ? String(total) : "";
       const look = folder === this.#folder ? "cursor" : unread > 0 ? "strong" : "plain";
-      return [span(` ${i + 1} ${folderName(folder).padEnd(8)}${right(count, SIDE - 12)} `, look)];
+      const digit = typeof folder === "number" ? " " : `${NUMBERED_FOLDERS.indexOf(folder) + 1}`;
+      const room = SIDE - 5 - count.length;
+      const name = fit(folderName(folder, this.#host.names), room, { pad: true });
+      return [span(` ${digit} ${name} ${count} `, look)];
     });
+    // The folder that is shown is always among them.
+    out.splice(0, Math.max(0, at - rows + 1));
     while (out.length < rows) out.push([span(" ".repeat(SIDE))]);
     return out.slice(0, rows);
   }
@@ -166,7 +181,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
       case "search":
         return this.#search();
       case "folders":
-        return this.#host.open(new FoldersScreen(this.#host, this));
+        return this.#changeFolder();
       case "contacts":
         return this.#host.open(new ContactsScreen(this.#host));
       case "next-folder":
@@ -174,7 +189,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
       case "previous-folder":
         return this.#step(-1);
       default: {
-        const folder = LIST_FOLDERS[Number(/^folder-(\d)$/.exec(action)?.[1] ?? 0) - 1];
+        const folder = NUMBERED_FOLDERS[Number(/^folder-(\d)$/.exec(action)?.[1] ?? 0) - 1];
         if (folder) this.go(folder);
       }
     }
@@ -238,7 +253,8 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
     const uid = uidOf(key);
     if (uid !== null) {
       const item = this.#host.mailbox.item(uid);
-      return item && rowOf(item, { me: this.#host.mail.name, trust: trustIn(this.#host) });
+      const { mail: { name: me }, names } = this.#host;
+      return item && rowOf(item, { me, names, trust: trustIn(this.#host) });
     }
     const draft = this.#drafts.find(({ id }) => `d${id}` === key);
     if (draft) return draftRow(draft);
@@ -357,8 +373,15 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
   }
 
   #step(by: number): void {
-    const at = LIST_FOLDERS.indexOf(this.#folder) + LIST_FOLDERS.length;
-    this.go(LIST_FOLDERS[(at + by) % LIST_FOLDERS.length] ?? "inbox");
+    const folders = listFolders(this.#host);
+    const at = folders.indexOf(this.#folder) + folders.length;
+    this.go(folders[(at + by) % folders.length] ?? "inbox");
+  }
+
+  async #changeFolder(): Promise<void> {
+    const folder = await askForFolder(this.#host, "Folder (Tab completes, Enter shows all):");
+    if (folder === null) this.#host.open(new FoldersScreen(this.#host, this));
+    else if (folder !== undefined) this.go(folder);
   }
 
   async #search(): Promise<void> {
@@ -438,6 +461,7 @@ export function trustIn({ mail }: Host): (name: string, fp: string) => Trust {
 
 const PLAIN = {
   fresh: false,
+  keywords: [],
   answered: false,
   flagged: false,
   trust: "unknown",

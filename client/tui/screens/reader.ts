@@ -1,6 +1,7 @@
 import { formatSize } from "../../../cli/format.ts";
 import { formatFingerprint } from "../../../crypto/identity.ts";
 import { printable } from "../../../cli/printable.ts";
+import type { Flag } from "../../../protocol/entry.ts";
 import type { Person } from "../../../protocol/summary.ts";
 import { formatMessageId } from "../../../protocol/uuid.ts";
 import type { Item, Opened } from "../../mailbox/open.ts";
@@ -12,6 +13,7 @@ import type { Action } from "../keys.ts";
 import { LoadedMessage } from "../loaded_message.ts";
 import { organize, organizes } from "../messages.ts";
 import { type Header, layOut } from "../reader_view.ts";
+import { keywordsOf } from "../rows.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
 import { Scroller } from "../scroller.ts";
 import { AttachmentsScreen } from "./attachments.ts";
@@ -338,6 +340,9 @@ export class ReaderScreen implements Screen {
       { name: "Date", value: dateLine(opened) },
       { name: "Subject", value: printable(summary.subject) || "(no subject)", look: "strong" },
     );
+    const { entry } = this.#message.item;
+    const keywords = keywordsOf(entry.flags, this.#host.names);
+    if (keywords.length > 0) headers.push({ name: "Keywords", value: keywords.join(", ") });
     if (summary.attachmentCount > 0) {
       const shown = this.#message.attachments.map(({ name }) => name).join(", ");
       headers.push({
@@ -350,10 +355,14 @@ export class ReaderScreen implements Screen {
         { name: "Key", value: formatFingerprint(sender.fp) },
         { name: "Id", value: formatMessageId(opened.id) },
         { name: "Size", value: formatSize(summary.size) },
-        { name: "Flags", value: this.#message.item.entry.flags.join(", ") || "-" },
+        { name: "Flags", value: this.#flags(entry.flags) },
         ...summary.inReplyTo === undefined ? [] : [{ name: "Answers", value: summary.inReplyTo }],
       );
     }
     return headers;
+  }
+
+  #flags(flags: readonly Flag[]): string {
+    return printable(flags.map((flag) => this.#host.names.flagName(flag)).join(", ")) || "-";
   }
 }

@@ -43,6 +43,7 @@ Deno.test("the cursor does not leave the list", () => {
 
 const ROW: Row = {
   fresh: true,
+  keywords: [],
   answered: false,
   flagged: true,
   who: "bob",
