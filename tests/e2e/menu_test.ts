@@ -209,7 +209,6 @@ testInFull(
     );
     const offered = await fingerprint();
     await group.restart();
-    await Deno.remove(group.path("bob", ".sealpost"), { recursive: true });
     await group.bind("bob");
 
     const draft = sending({ to: "bob", title: "after", contents: { typed: "x" } });
