@@ -3,14 +3,16 @@ import { eastAsianWidth } from "get-east-asian-width";
 /** Joiners and variation selectors, which stay where writing needs them. */
 const JOINS = /[\u200C\u200D\uFE00-\uFE0F\u180B-\u180F\u{E0100}-\u{E01EF}]/u;
 
+/** Format characters that are drawn: the number and verse signs of Arabic, Syriac and Kaithi. */
+const DRAWN = "[\\u0600-\\u0605\\u06DD\\u070F\\u0890\\u0891\\u08E2\\u{110BD}\\u{110CD}]";
+
 /** What may make {@linkcode printable} do more than return its argument. */
-const SUSPECT = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]+/gu;
+const INVISIBLES =
+  `[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}\\p{Default_Ignorable_Code_Point}]--${DRAWN}`;
+const SUSPECT = new RegExp(`[${INVISIBLES}]+`, "gv");
 
 /** The same in a text of lines. */
-const SUSPECT_IN_LINES = new RegExp(`[${SUSPECT.source.slice(0, -1)}--[\\n\\t]]+`, "gv");
-
-/** Format characters that are drawn: the number and verse signs of Arabic, Syriac and Kaithi. */
-const DRAWN = /[\u0600-\u0605\u06DD\u070F\u0890\u0891\u08E2\u{110BD}\u{110CD}]/u;
+const SUSPECT_IN_LINES = new RegExp(`[${INVISIBLES}--[\\n\\t]]+`, "gv");
 
 /** Scripts whose words are spelled with zero-width joiners and non-joiners. */
 const JOINING = new RegExp(
@@ -40,7 +42,7 @@ const VARIED = /[\p{Sm}\p{Script=Myanmar}\p{Script=Hebrew}\p{Script=Phags_Pa}\u3
  * With `lines`, newlines and tabs stay, and CRLF becomes a newline.
  */
 export function printable(text: string, options: { lines?: boolean } = {}): string {
-  return replaceSuspect(text, options.lines ?? false, spelled);
+  return replaceSuspect(text, options.lines ?? false, spell);
 }
 
 /**
@@ -68,23 +70,21 @@ export function visible(text: string, options: { lines?: boolean } = {}): string
 function replaceSuspect(
   text: string,
   lines: boolean,
-  replacement: (character: string) => string,
+  replacement: (characters: string) => string,
 ): string {
   const whole = lines ? text.replaceAll("\r\n", "\n") : text;
   return whole.replace(lines ? SUSPECT_IN_LINES : SUSPECT, (run: string, start: number) => {
-    let out = "";
-    // What joins characters counts only beside one that is shown itself.
+    // What joins characters counts only beside one that is shown itself: at the beginning of a run.
     let before = lastCharacter(whole, start);
-    let end = start;
+    let kept = 0;
     for (const character of run) {
-      end += character.length;
-      const harmless = JOINS.test(character)
-        ? needed(before, character, () => characterAt(whole, end))
-        : DRAWN.test(character);
-      out += harmless ? character : replacement(character);
-      before = harmless ? character : "";
+      const end = kept + character.length;
+      if (!JOINS.test(character)) break;
+      if (!needed(before, character, () => characterAt(whole, start + end))) break;
+      before = character;
+      kept = end;
     }
-    return out;
+    return kept === run.length ? run : run.slice(0, kept) + replacement(run.slice(kept));
   });
 }
 
@@ -116,6 +116,26 @@ function needed(before: string, character: string, after: () => string): boolean
   }
   if (/^[\u180B-\u180F]$/.test(character)) return MONGOLIAN.test(before);
   return /^[\u{E0100}-\u{E01EF}]$/u.test(character) && HAN.test(before);
+}
+
+/** What {@linkcode spelled} has returned: of a long text, few characters are different. */
+const SPELLED = new Map<number, string>();
+
+/** `characters`, each spelled out. In pieces, since a million small strings at once are slow. */
+function spell(characters: string): string {
+  let out = "";
+  let piece: string[] = [];
+  for (let at = 0; at < characters.length;) {
+    const code = characters.codePointAt(at) ?? 0;
+    at += code > 0xffff ? 2 : 1;
+    let shown = SPELLED.get(code);
+    if (shown === undefined) SPELLED.set(code, shown = spelled(String.fromCodePoint(code)));
+    piece.push(shown);
+    if (piece.length < 1024) continue;
+    out += piece.join("");
+    piece = [];
+  }
+  return out + piece.join("");
 }
 
 function spelled(character: string): string {
