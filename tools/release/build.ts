@@ -4,6 +4,7 @@
  * Compiling the bundle, and not main.ts, keeps out what the program never loads, and it is the only
  * way on Deno 2.9, whose `compile` overflows its stack on some npm packages.
  */
+import { Buffer } from "node:buffer";
 import { basename, fromFileUrl, join } from "@std/path";
 import { toHex, utf8 } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
@@ -204,7 +205,7 @@ export interface CompileOptions {
 /**
  * Makes the executable `path` from the module `main` of a bundle. Deno's runtime comes from Deno's
  * own server, or is the file that the variable DENORT_BIN names. Throws {@linkcode ProgramFailed} if
- * it cannot be had.
+ * it cannot be had, or is that of another version.
  */
 export async function compile(
   main: string,
@@ -226,4 +227,12 @@ export async function compile(
     path,
     main,
   ]);
+  // What Deno appends to its runtime, only the runtime of the same version reads.
+  const version = `Deno/${Deno.version.deno}`;
+  if (Buffer.from(await Deno.readFile(path)).includes(version)) return;
+  await Deno.remove(path);
+  throw new ProgramFailed(
+    `the runtime in DENORT_BIN is not that of ${version}, so the executable would not start; name ` +
+      "that one, or unset it, and Deno fetches its own",
+  );
 }
