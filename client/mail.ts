@@ -440,7 +440,7 @@ export class Mail {
         if (outgoing.answers) await this.flag([outgoing.answers.entry.uid], ["answered"]);
       } catch (error) {
         // The message is stored: that its mark is missing must not look as if it were not.
-        if (!isLost(error)) throw error;
+        if (!isLost(error) && !isSealpostError(error, "disk-full")) throw error;
       }
       return sent;
     } catch (error) {

@@ -194,8 +194,13 @@ async function openSettled(
     ...defined({ offline: options.offline && OFFLINE[options.offline] }),
   });
   try {
-    const { cache } = options;
-    const mail = await Mail.open(name, identity, connection, state, retired, cache, [server.fp]);
+    const open = (cache: boolean) =>
+      Mail.open(name, identity, connection, state, retired, cache, [server.fp]);
+    const mail = await open(options.cache).catch((error) => {
+      if (!options.cache || !isSealpostError(error, "disk-full")) throw error;
+      options.announce(sentence(`${error.message}; what is fetched now is not kept`));
+      return open(false);
+    });
     mail.server = address;
     mail.people.onRotated = (change) => options.announce(rotatedText(change));
     mail.shared.onNotice = options.announce;

@@ -159,10 +159,14 @@ export function wrapFileError(error: unknown, what: string): SealpostError {
   return new SealpostError("file-io", `cannot ${what}: ${reason(error)}`, cause);
 }
 
+/** SQLite's SQLITE_FULL, and its SQLITE_IOERR_WRITE and SQLITE_IOERR_SHMSIZE, which a full disk gives, too. */
+const SQLITE_DISK_FULL = [13, 778, 4874];
+
 /** Whether `error` says that the disk, or the user's quota on it, is full. */
 function isDiskFull(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if ("code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) return true;
+  if ("errcode" in error && SQLITE_DISK_FULL.includes(Number(error.errcode))) return true;
   // ERROR_HANDLE_DISK_FULL and ERROR_DISK_FULL
   return Deno.build.os === "windows" && /\(os error (39|112)\)/.test(error.message);
 }

@@ -54,6 +54,21 @@ export async function withMail<T>(
   work: (context: Context) => Promise<T>,
   offline?: Offline,
 ): Promise<T> {
+  try {
+    return await openAndDo(options, work, offline);
+  } catch (error) {
+    // Only what sends works with "write"; a message that is in the outbox is no error.
+    if (offline !== "write" || !isSealpostError(error, "disk-full")) throw error;
+    const message = `${error.message}; nothing was sent, make room and send it again`;
+    throw new SealpostError("disk-full", message, { cause: error });
+  }
+}
+
+async function openAndDo<T>(
+  options: CommonOptions,
+  work: (context: Context) => Promise<T>,
+  offline?: Offline,
+): Promise<T> {
   const terminal = openTerminal();
   const profile = await findProfile(options);
   const mail = await openMail({

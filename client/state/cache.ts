@@ -1,6 +1,6 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { type Bytes, concat, toHex } from "../../crypto/bytes.ts";
-import { SealpostError } from "../../crypto/error.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { wrapFileError } from "../../files/atomic_file.ts";
 import {
   decodeEntry,
@@ -144,7 +144,9 @@ export class Cache {
     try {
       return new Cache(openDatabase(path), state, limit);
     } catch (error) {
-      if (isBusy(error)) throw wrapFileError(error, `open ${path}`);
+      const wrapped = wrapFileError(error, `open ${path}`);
+      // It is not damaged then.
+      if (isBusy(error) || isSealpostError(wrapped, "disk-full")) throw wrapped;
     }
     try {
       for (const suffix of ["", "-wal", "-shm"]) removeIfThere(path + suffix);
@@ -205,10 +207,10 @@ export class Cache {
       entry,
       sealed: await this.#seal("entry", entry.uid, encodeEntry(entry)),
     })));
-    this.#exec("BEGIN IMMEDIATE");
+    this.#run("BEGIN IMMEDIATE");
     try {
       if (textOf(this.fetched()) !== textOf(from)) {
-        this.#exec("ROLLBACK");
+        this.#run("ROLLBACK");
         return false;
       }
       for (const { entry, sealed } of rows) {
@@ -244,10 +246,10 @@ export class Cache {
         );
       }
       this.#setFetched(fetched);
-      this.#exec("COMMIT");
+      this.#run("COMMIT");
       return true;
     } catch (error) {
-      this.#exec("ROLLBACK");
+      this.#run("ROLLBACK");
       throw error;
     }
   }
@@ -308,15 +310,15 @@ export class Cache {
    * this client or, while others use it, by the last of them that closes the cache.
    */
   drop(uids: readonly number[]): void {
-    this.#exec("BEGIN IMMEDIATE");
+    this.#run("BEGIN IMMEDIATE");
     try {
       for (const uid of uids) {
         this.#run("DELETE FROM entry WHERE uid = ?", uid);
         this.#run("DELETE FROM record WHERE uid = ?", uid);
       }
-      this.#exec("COMMIT");
+      this.#run("COMMIT");
     } catch (error) {
-      this.#exec("ROLLBACK");
+      this.#run("ROLLBACK");
       throw error;
     }
     this.#get("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -499,14 +501,6 @@ export class Cache {
     );
   }
 
-  #exec(sql: string): void {
-    try {
-      this.#db.exec(sql);
-    } catch (error) {
-      throw wrapFileError(error, "write to the cache");
-    }
-  }
-
   #statement(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
     if (!statement) {
@@ -539,12 +533,13 @@ type Row = Readonly<Record<string, unknown>>;
 function openDatabase(path: string): DatabaseSync {
   const db = new DatabaseSync(path);
   try {
-    db.exec(
+    runEach(
+      db,
       "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; " +
         "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON",
     );
     const version = db.prepare("PRAGMA user_version").get()?.user_version;
-    if (version === 0) db.exec(`BEGIN; ${SCHEMA} COMMIT`);
+    if (version === 0) runEach(db, `BEGIN; ${SCHEMA} COMMIT`);
     else if (version !== SCHEMA_VERSION) throw new SealpostError("format", "another version");
     if (path !== ":memory:" && Deno.build.os !== "windows") Deno.chmodSync(path, 0o600);
     return db;
@@ -552,6 +547,11 @@ function openDatabase(path: string): DatabaseSync {
     db.close();
     throw error;
   }
+}
+
+/** Runs statements one by one: what Deno's `exec` throws has no result code of SQLite. */
+function runEach(db: DatabaseSync, statements: string): void {
+  for (const sql of statements.split(";")) if (sql.trim() !== "") db.prepare(sql).run();
 }
 
 /** Whether another client of this user has the database just now: it is not damaged by that. */

@@ -1,4 +1,5 @@
 import { type Bytes, concat, lp, readU32, toHex } from "../../crypto/bytes.ts";
+import { isSealpostError } from "../../crypto/error.ts";
 import type { Bundle } from "../../crypto/identity.ts";
 import {
   type Lane,
@@ -51,11 +52,17 @@ export class Lanes {
   /** The lane for the next message from the key `sender` to `reader`; it counts as used. */
   async to(reader: Bundle, sender: Bytes): Promise<Lane> {
     const after = Date.now() - LANE_LIFE;
-    const kept = await this.#cache.useSendingLane(sender, reader.fp, after, LANE_MESSAGES);
-    if (kept !== null) return decode(kept);
-    const lane = await startLane(reader, sender);
-    await this.#cache.putSendingLane(sender, reader.fp, encode(lane));
-    return lane;
+    try {
+      const kept = await this.#cache.useSendingLane(sender, reader.fp, after, LANE_MESSAGES);
+      if (kept !== null) return decode(kept);
+      const lane = await startLane(reader, sender);
+      await this.#cache.putSendingLane(sender, reader.fp, encode(lane));
+      return lane;
+    } catch (error) {
+      // What cannot be counted is used once; the message is what counts.
+      if (!isSealpostError(error, "disk-full")) throw error;
+      return await startLane(reader, sender);
+    }
   }
 }
 

@@ -5,8 +5,9 @@ import { random } from "../../crypto/bytes.ts";
 import { type ErrorCode, SealpostError } from "../../crypto/error.ts";
 import { checkStore } from "../../server/maintenance/fsck.ts";
 import { shell } from "../support/command.ts";
+import { testInFullUnless } from "../support/full.ts";
 import { makeGroup } from "../support/group_folder.ts";
-import { FROM_SOURCE, run, ServerProcess } from "../support/program.ts";
+import { FROM_SOURCE, passwordOf, run, ServerProcess } from "../support/program.ts";
 import { openSession, type Session } from "../support/session.ts";
 
 /**
@@ -201,3 +202,72 @@ Deno.test({
     }
   },
 });
+
+/**
+ * Runs "$@" where alice's folder is a file system of 2 MiB of its own with $1 KiB of room, a copy that
+ * ends with it.
+ */
+const CLIENT_MOUNT = `exec unshare --user --map-root-user --mount sh -c '
+  set -e
+  room=$1; shift
+  cp -r alice saved
+  mount -t tmpfs -o size=2m,mode=0700 none alice
+  cp -r saved/. alice && rm -r saved
+  dd if=/dev/zero of=alice/filler bs=4k 2>/dev/null || :
+  truncate -s "-$room"K alice/filler
+  exec "$@"' sh "$@"`;
+
+testInFullUnless(
+  possible ? null : "mounting needs rights that are not there",
+  "on a client's full disk a message goes out, or is said not to have been sent",
+  async () => {
+    const { dir, remove } = await makeGroup(["alice", "bob"]);
+    const server = await ServerProcess.start({ cwd: dir });
+    try {
+      for (const name of ["bob", "alice"]) {
+        const { mail } = await openSession(dir, name, server.address);
+        await mail.close();
+      }
+      const send = (room: number) =>
+        run([
+          "send",
+          "-t",
+          "bob",
+          "-s",
+          `room ${room}`,
+          "--server",
+          server.address,
+          "--dir",
+          "alice",
+        ], {
+          cwd: dir,
+          input: "x".repeat(2000),
+          env: { SEALPOST_PASSWORD: passwordOf("alice") },
+          build: {
+            command: "sh",
+            args: ["-c", CLIENT_MOUNT, "sh", `${room}`, FROM_SOURCE.command, ...FROM_SOURCE.args],
+          },
+        });
+      const outcomes: number[] = [];
+      for (const room of [0, 12, 200, 1000]) {
+        const { code, stdout, stderr } = await send(room);
+        outcomes.push(code);
+        if (code === 0) assertMatch(stdout, /^[0-9a-f]{8}\n$/);
+        else {
+          assertEquals([code, stdout], [74, ""]);
+          assertMatch(
+            stderr,
+            /no space left on the disk; nothing was sent, make room and send it again\n$/,
+          );
+        }
+      }
+      assertEquals([outcomes[0], outcomes[3]], [74, 0]);
+      const bob = await openSession(dir, "bob", server.address);
+      assertEquals((await inbox(bob)).length, outcomes.filter((code) => code === 0).length);
+      await bob.mail.close();
+    } finally {
+      await server.stop();
+      await remove();
+    }
+  },
+);
