@@ -22,7 +22,7 @@ Deno.test("there are at least forty mutants, each with a name of its own", () =>
   assertEquals(new Set(MUTANTS.map(({ name }) => name)).size, MUTANTS.length);
 });
 
-Deno.test("every file with a mutant has tests that look at it first, and they are there", async () => {
+Deno.test("every file with a mutant has tests of its own, and they are there", async () => {
   for (const file of new Set(MUTANTS.flatMap(({ changes }) => changes.map(({ file }) => file)))) {
     const nearest = NEAREST[file] ?? [];
     assert(nearest.length > 0, file);

@@ -311,8 +311,8 @@ const layouts: readonly Mutant[] = [
   one(
     "text from others may turn the direction of the line",
     "cli/printable.ts",
-    "const SUSPECT = /[\\p{Cc}\\p{Cf}",
-    "const SUSPECT = /[\\p{Cc}",
+    "`[\\\\p{Cc}\\\\p{Cf}",
+    "`[\\\\p{Cc}",
   ),
 ];
 

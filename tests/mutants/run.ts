@@ -8,20 +8,6 @@ const DOCUMENT = join(ROOT, "docs", "ASSURANCE.md");
 
 /** What is not copied: nothing that the tests run on. */
 const LEFT_OUT = [".git", ".deno", ".scratch", ".ci", "node_modules", "dist", "bench", "contrib"];
-/** Where any of the mutants may be noticed. */
-const FOLDERS = ["tests/crypto", "tests/protocol", "tests/vectors"];
-/**
- * Files that are not run: those that repeat for every byte what others do for some, and take long;
- * those that need what is beside the project; and one that does not look at the code.
- */
-const NOT_RUN = [
-  "tests/crypto/openssl_test.ts",
-  "tests/crypto/vectors_test.ts",
-  "tests/protocol/handshake_tampering_test.ts",
-  "tests/protocol/sealed_tampering_test.ts",
-  "tests/vectors/vectors_test.ts",
-];
-
 /** What became of a mutant. */
 interface Outcome {
   readonly mutant: Mutant;
@@ -128,18 +114,6 @@ function nearestTo(files: readonly string[]): Required<Tests>[] {
   return [...runs.values()];
 }
 
-/** All test files in the folders, without those in `left`. */
-async function allTests(left: readonly string[]): Promise<string[]> {
-  const files: string[] = [];
-  for (const folder of FOLDERS) {
-    for await (const { name } of Deno.readDir(join(ROOT, folder))) {
-      const file = `${folder}/${name}`;
-      if (name.endsWith("_test.ts") && ![...NOT_RUN, ...left].includes(file)) files.push(file);
-    }
-  }
-  return files.sort();
-}
-
 /** The first failure among `runs`: whole files together, tests that are chosen by name each alone. */
 async function firstFailure(
   copy: Copy,
@@ -153,12 +127,13 @@ async function firstFailure(
   return killer;
 }
 
+/** The runs of tests for a mutant: those that its files name. */
+function runsFor({ changes }: Mutant): Required<Tests>[] {
+  return nearestTo(changes.map(({ file }) => file));
+}
+
 async function fate(copy: Copy, mutant: Mutant): Promise<Outcome> {
-  const nearest = nearestTo(mutant.changes.map(({ file }) => file));
-  const killer = await copy.mutated(mutant, async () => {
-    return await firstFailure(copy, nearest) ??
-      await copy.test(await allTests(nearest.map(({ file }) => file)));
-  });
+  const killer = await copy.mutated(mutant, () => firstFailure(copy, runsFor(mutant)));
   return { mutant, killer };
 }
 
@@ -187,30 +162,52 @@ async function writeDocument(outcomes: readonly Outcome[]): Promise<void> {
   );
 }
 
+/** Whether the tests of `mutants` pass without any; throws if not: what fails would notice everything. */
+async function testUnbroken(copies: readonly Copy[], mutants: readonly Mutant[]): Promise<void> {
+  const runs = nearestTo(mutants.flatMap(({ changes }) => changes.map(({ file }) => file)));
+  await inParallel(copies, runs, async (copy, tests) => {
+    const failed = await firstFailure(copy, [tests]);
+    if (failed) throw new Error(`without any mutant, ${failed.file} fails: ${failed.test}`);
+  });
+}
+
+/** Does `work` with each of `items`, as many at once as there are copies. */
+async function inParallel<T>(
+  copies: readonly Copy[],
+  items: readonly T[],
+  work: (copy: Copy, item: T) => Promise<void>,
+): Promise<void> {
+  const left = [...items];
+  await Promise.all(copies.map(async (copy) => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(copy, item);
+  }));
+}
+
 async function main(words: readonly string[]): Promise<void> {
   const chosen = MUTANTS.filter(({ name, changes }) => {
     return words.every((word) => `${name} ${changes.map(({ file }) => file)}`.includes(word));
   });
-  const copy = await Copy.make();
-  const outcomes: Outcome[] = [];
+  const copies: Copy[] = [];
+  const outcomes = new Map<Mutant, Outcome>();
   try {
-    // What fails by itself would notice everything.
-    const before = await firstFailure(copy, nearestTo(Object.keys(NEAREST)));
-    if (before) throw new Error(`without any mutant, ${before.file} fails: ${before.test}`);
-    for (const mutant of chosen) {
+    const most = Math.min(navigator.hardwareConcurrency, chosen.length);
+    while (copies.length < most) copies.push(await Copy.make());
+    await testUnbroken(copies, chosen);
+    await inParallel(copies, chosen, async (copy, mutant) => {
       const outcome = await fate(copy, mutant);
-      outcomes.push(outcome);
+      outcomes.set(mutant, outcome);
       const { killer } = outcome;
       console.log(
         `${killer ? "noticed " : "SURVIVED"} ${mutant.name}${killer ? `: ${killer.test}` : ""}`,
       );
-    }
+    });
   } finally {
-    await copy.remove();
+    for (const copy of copies) await copy.remove();
   }
-  const survived = outcomes.filter(({ killer }) => killer === null);
-  console.log(`${outcomes.length} breakages, ${survived.length} survived`);
-  if (chosen.length === MUTANTS.length) await writeDocument(outcomes);
+  const inOrder = chosen.flatMap((mutant) => outcomes.get(mutant) ?? []);
+  const survived = inOrder.filter(({ killer }) => killer === null);
+  console.log(`${inOrder.length} breakages, ${survived.length} survived`);
+  if (chosen.length === MUTANTS.length) await writeDocument(inOrder);
   if (survived.length > 0 || chosen.length === 0) Deno.exit(1);
 }
 

@@ -90,8 +90,11 @@ Deno.test("messages have constant sizes, whatever the sizes of the keys and of t
 Deno.test("two handshakes of the same client share no bytes but the prefix and the padding", async () => {
   const windows = (message: Bytes) => {
     const out = new Set<string>();
-    for (let at = 0; at + 8 <= message.length; at++) out.add(toHex(message.subarray(at, at + 8)));
-    out.delete("00".repeat(8));
+    for (let at = 0; at + 8 <= message.length; at++) {
+      const window = toHex(message.subarray(at, at + 8));
+      // Seven bytes of padding and a random one are the same now and then.
+      if (!/^0{8}|0{8}$/.test(window)) out.add(window);
+    }
     return out;
   };
   const all = async () => {
