@@ -15,7 +15,10 @@ import {
 } from "../tests/support/program.ts";
 
 const [path] = Deno.args;
-const build = path === undefined || path.endsWith(".js") ? fromModule(path) : compiled(path);
+const module = path === undefined || path.endsWith(".js");
+const build = module ? fromModule(path) : compiled(path);
+/** What the program calls itself in what it prints. */
+const program = module ? "deno task" : "sealpost";
 
 const say = (text: string) => console.log(text);
 const bold = (text: string) =>
@@ -37,7 +40,7 @@ async function command(
 ): Promise<string> {
   const { redirected = "", ...rest } = more;
   const folder = cwd === dir ? "" : `cd ${basename(cwd)}; `;
-  say(`$ ${folder}sealpost ${args.map(quoted).join(" ")}${redirected}`);
+  say(`$ ${folder}${program} ${args.map(quoted).join(" ")}${redirected}`);
   const { code, stdout, stderr } = await run(args, { cwd, build, env, ...rest });
   say((stdout + stderr).trimEnd());
   if (code !== 0) throw new Error(`sealpost ${args[0]} ended with code ${code}`);
@@ -55,19 +58,19 @@ async function talk(
   turns: readonly (readonly [prompt: string, answer: string])[],
 ): Promise<void> {
   const args = ["connect", "--menu", "--password-file", "password.txt", `${name}@${address}`];
-  say(`$ cd ${name}; sealpost ${args.join(" ")}`);
-  const program = Program.start(args, { cwd: join(dir, name), build, env });
+  say(`$ cd ${name}; ${program} ${args.join(" ")}`);
+  const menu = Program.start(args, { cwd: join(dir, name), build, env });
   let shown = "";
   for (const [prompt, answer] of [...turns, ["choice: ", "4"] as const]) {
-    shown += `${await program.expect(prompt)}${answer}\n`;
-    await program.type(answer);
+    shown += `${await menu.expect(prompt)}${answer}\n`;
+    await menu.type(answer);
   }
-  const { code, stdout, stderr } = await program.finish();
+  const { code, stdout, stderr } = await menu.finish();
   shown += stdout.slice(stdout.lastIndexOf("choice: ") + "choice: ".length);
   // The menu is the same every time: once is enough.
-  const menu = /\nSelect the operation:\n(?: {2}\d\).*\n)+\n?/g;
+  const choices = /\nSelect the operation:\n(?: {2}\d\).*\n)+\n?/g;
   let first = true;
-  say(shown.replace(menu, (text) => first ? (first = false, text) : "\n").trim() + stderr);
+  say(shown.replace(choices, (text) => first ? (first = false, text) : "\n").trim() + stderr);
   if (code !== 0) throw new Error(`sealpost connect ended with code ${code}`);
 }
 
@@ -94,7 +97,7 @@ try {
 
   step("The operator makes the server's keys, and starts it");
   await command(dir, ["keygen", "server"]);
-  say("$ sealpost serve --listen 127.0.0.1:0");
+  say(`$ ${program} serve --listen 127.0.0.1:0`);
   server = await ServerProcess.start({ cwd: dir, build: withControl(dir, build), env });
   address = server.address;
   say(`sealpost: listening on ${address}`);
