@@ -1,5 +1,6 @@
 // What a first search computes: it opens and verifies every message of a mailbox, once.
 
+import { SOME_HEAD } from "../tests/support/log_head.ts";
 import { unseal } from "../client/message/unseal.ts";
 import { type Bytes, equal, random, toHex } from "../crypto/bytes.ts";
 import { sealMessage } from "../client/message/seal.ts";
@@ -85,6 +86,7 @@ async function received(
       bcc: [],
       subject: "a subject",
       date: Date.now(),
+      head: SOME_HEAD,
       attachments: [],
       composed: {
         size: text.length,

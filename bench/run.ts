@@ -2,6 +2,7 @@
 // Every figure stands beside a baseline that is taken in the same run, since machines differ and are
 // noisy. Run by `deno task bench [--json] [PART …]`.
 
+import { SOME_HEAD } from "../tests/support/log_head.ts";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { dirname, fromFileUrl, join } from "@std/path";
@@ -522,6 +523,7 @@ async function bulk(): Promise<void> {
     bcc: [],
     subject: "bulk",
     date: Date.now(),
+    head: SOME_HEAD,
     attachments: [],
     composed: {
       size: BODY,

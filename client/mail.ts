@@ -1,7 +1,7 @@
 import { defined } from "../crypto/defined.ts";
 import { formatSize } from "../cli/format.ts";
 import { printable } from "../cli/printable.ts";
-import { type Bytes, equal, fromBase64 } from "../crypto/bytes.ts";
+import { equal, fromBase64 } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import type { Identity } from "../crypto/identity.ts";
 import { BUILT_IN_FOLDERS, type Entry, type Flag, type Folder } from "../protocol/entry.ts";
@@ -31,6 +31,8 @@ import { OpenedMessages } from "./state/opened_messages.ts";
 import { Lanes } from "./state/lanes.ts";
 import { Outbox, type Waiting } from "./state/outbox.ts";
 import { type Correspondent, People, type Self } from "./trust/people.ts";
+import { heldByLog } from "./trust/confirm_key.ts";
+import type { KeyLogClient } from "./trust/key_log.ts";
 import { recipientName } from "./trust/recipient_name.ts";
 import { type Pin, Pins } from "./state/pins.ts";
 import { unconfirmedKeys } from "./trust/confirm_key.ts";
@@ -114,6 +116,8 @@ export class Mail {
   readonly people: People;
   readonly cache: Cache;
   readonly drafts: Drafts;
+  /** The server's key log. */
+  readonly log: KeyLogClient;
   /** What all of the person's machines share. */
   readonly shared: SharedRecordClient;
   readonly #state: State;
@@ -151,8 +155,10 @@ export class Mail {
       state: State;
       memory: MailboxMemory;
       outbox: Outbox;
+      log: KeyLogClient;
     },
   ) {
+    this.log = parts.log;
     this.#self = self;
     this.#remembered = hello;
     this.people = parts.people;
@@ -171,18 +177,18 @@ export class Mail {
     this.#outbox = parts.outbox;
   }
 
-  /** `serverFps`: the server's keys that certificates may name; without any, none are followed. */
+  /** Opens the mail of `name`; `log` is what is known of the server and its key log. */
   static async open(
     name: string,
     identity: Identity,
     connection: ReconnectingConnection,
     state: State,
     retired: RetiredKeys,
+    log: KeyLogClient,
     keepCache = true,
-    serverFps: readonly Bytes[] = [],
   ): Promise<Mail> {
     const self = { name, identity, retired };
-    const people = new People(connection, await Pins.load(state), self, serverFps);
+    const people = new People(connection, await Pins.load(state), self, log);
     const cache = await Cache.open(state, keepCache);
     const bodies = keepCache ? await Bodies.open(state) : null;
     const lanes = new Lanes(cache);
@@ -193,6 +199,7 @@ export class Mail {
       new OpenedMessages(cache),
       new FailedStanzas(state),
       lanes,
+      log,
     );
     const memory = await MailboxMemory.load(state);
     const outbox = await Outbox.open(state);
@@ -208,6 +215,7 @@ export class Mail {
       state,
       memory,
       outbox,
+      log,
     });
     await mail.#dropSentDrafts();
     return mail;
@@ -302,6 +310,21 @@ export class Mail {
       );
     } finally {
       progress.finish();
+      await this.#settleLog();
+    }
+  }
+
+  /**
+   * Fetches what is missing of the key log, if messages that were opened told of more. After the whole
+   * list: when it is asked would say how long opening one of them took.
+   */
+  async #settleLog(): Promise<void> {
+    if (!this.connection.online) return;
+    try {
+      await this.log.settle();
+    } catch (error) {
+      // At the next login, then.
+      if (!isSealpostError(error) || !isLost(error)) throw error;
     }
   }
 
@@ -344,6 +367,7 @@ export class Mail {
    */
   async openMessage(id: string): Promise<Opened> {
     const { opened, problem } = await this.findItem(id);
+    await this.#settleLog();
     if (opened) return opened;
     throw new SealpostError("authentication", `this message cannot be opened: ${problem}`);
   }
@@ -417,6 +441,7 @@ export class Mail {
         bcc: pick(bcc),
         subject: outgoing.subject,
         date: date.getTime(),
+        head: this.log.head(),
         attachments: outgoing.attachments,
         composed,
         headers: defined({
@@ -456,7 +481,7 @@ export class Mail {
    * Stores a message in the own mailbox, sealed to oneself, with the mark that it was stored and not
    * sent. Throws `too-large`, and what {@linkcode appendSealed} throws.
    */
-  async append(message: Omit<MessageToStore, "id" | "name">): Promise<Appended> {
+  async append(message: Omit<MessageToStore, "id" | "name" | "head">): Promise<Appended> {
     const { maxMessage = Infinity } = this.hello ?? {};
     if (message.composed.size > maxMessage) {
       throw new SealpostError(
@@ -465,7 +490,7 @@ export class Mail {
           formatSize(maxMessage),
       );
     }
-    const whole = { ...message, id: newMessageId(), name: this.name };
+    const whole = { ...message, id: newMessageId(), name: this.name, head: this.log.head() };
     const sealed = await sealToStore(whole, this.identity, this.#lanes);
     const appended = await withProgress("Storing", sealed.request.size, (tell) => {
       return appendSealed(this.connection, sealed, this.tempFolder(), tell);
@@ -774,7 +799,7 @@ export class Mail {
         reseal: (one) => this.#renew(one),
         heldBack: async ({ request }) => {
           const pins = await this.#unconfirmed(request);
-          return pins.length === 0 ? null : unconfirmedKeys(pins);
+          return pins.length === 0 ? this.#heldByLog(request) : unconfirmedKeys(pins);
         },
         onSent: (one) => keepSentBody(one, this.#bodies),
         onProgress,
@@ -784,14 +809,26 @@ export class Mail {
     // Sealed again meanwhile, it has another id.
     const held = await this.#outbox.claim(attempt.id);
     if (!held) return attempt;
-    for (const pin of await this.#unconfirmed(held.request)) {
+    const unconfirmed = await this.#unconfirmed(held.request);
+    for (const pin of unconfirmed) {
       if (await ask(pin)) await this.people.pins.confirm(pin.name, pin.fp);
       else {
         held.release();
         return attempt;
       }
     }
+    if (unconfirmed.length === 0) {
+      held.release();
+      return attempt;
+    }
     return await this.#deliver(held, onRefusal, ask);
+  }
+
+  /** Why a message waits because of what the key log has shown; null if it does not. */
+  #heldByLog({ recipients }: DeliverRequest): SealpostError | null {
+    const pins = recipients.flatMap(({ name }) => this.people.pins.get(name) ?? []);
+    const holds = this.log.held(pins);
+    return holds.length === 0 ? null : heldByLog(holds);
   }
 
   #unconfirmed({ recipients }: DeliverRequest): Promise<Pin[]> {
@@ -823,6 +860,7 @@ export class Mail {
       find: (names: readonly string[]) => this.people.find(names),
       tempFolder: this.tempFolder(),
       lanes: this.#lanes,
+      head: this.log.head(),
     };
     return withProgress("Sealing", waiting.request.size, (tell) => {
       return reseal(waiting, context, (sealed) => this.#outbox.add(sealed, tell, waiting));

@@ -20,6 +20,7 @@ import { encodePassword } from "../protocol/login.ts";
 import { NextKeys } from "../files/next_keys.ts";
 import type { NewsEvent } from "../protocol/request.ts";
 import { connectSocket } from "../protocol/socket.ts";
+import { within } from "../protocol/timer.ts";
 import { PROGRAM } from "../cli/program.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../cli/secret_input.ts";
 import { isAway, ReconnectingConnection } from "./connection/reconnecting_connection.ts";
@@ -27,6 +28,7 @@ import { CONFIG_FILE, readConfig } from "./state/config.ts";
 import { askForBundle } from "./connection/login.ts";
 import { logOn } from "./connection/log_on.ts";
 import { Mail } from "./mail.ts";
+import { KeyLogClient } from "./trust/key_log.ts";
 import { rotatedText } from "./trust/people.ts";
 import type { LocalUser } from "./state/local_user.ts";
 import { RetiredKeys } from "./state/retired_keys.ts";
@@ -153,6 +155,16 @@ export async function openMail(options: SessionOptions): Promise<Mail> {
     : await openSettled(whole, server);
 }
 
+/** How long the server may take after a login to show the head of its key log, milliseconds. */
+const HEAD_TIMEOUT = 20_000;
+
+function noHead(): never {
+  throw new SealpostError(
+    "protocol",
+    "the server does not show its key log after the login; ask its operator what it runs",
+  );
+}
+
 /** With what error of the first connection a command goes on without one. */
 const OFFLINE: Readonly<Record<Offline, (error: SealpostError) => boolean>> = {
   read: isAway,
@@ -164,6 +176,8 @@ async function openSettled(
   server: Bundle,
 ): Promise<Mail> {
   const { terminal, address, name, person: { identity, retired, state } } = options;
+  const log = await KeyLogClient.load(state, { name, fp: identity.bundle.fp, retired }, [server]);
+  log.onNotice = options.announce;
   const dial = async (again: boolean) => {
     const dialed = await logOn({
       address,
@@ -178,6 +192,12 @@ async function openSettled(
       newPassword: options.newPassword ?? (() => askNewPassword(terminal)),
       ...(options.onNews ? { onNews: options.onNews } : {}),
     });
+    try {
+      await log.greet(dialed.session, await within(dialed.head, HEAD_TIMEOUT, null) ?? noHead());
+    } catch (error) {
+      await dialed.session.close();
+      throw error;
+    }
     if (dialed.bound) {
       options.announce(
         "This was the first connection: your account is now bound to your key " +
@@ -195,7 +215,7 @@ async function openSettled(
   });
   try {
     const open = (cache: boolean) =>
-      Mail.open(name, identity, connection, state, retired, cache, [server.fp]);
+      Mail.open(name, identity, connection, state, retired, log, cache);
     const mail = await open(options.cache).catch((error) => {
       if (!options.cache || !isSealpostError(error, "disk-full")) throw error;
       options.announce(sentence(`${error.message}; what is fetched now is not kept`));

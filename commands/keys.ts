@@ -207,6 +207,53 @@ export const KEYS_COMMANDS: readonly Command[] = [
     },
   }),
   defineCommand({
+    name: "keys log",
+    summary: "show what happened to everybody's keys, or prove that the server lies",
+    description: [
+      "The server keeps a log of every key that is bound, changed or released, and each message says " +
+      "how its sender has it: so it is found when two people are shown different ones. Shows the log " +
+      "as it is known here, or what it says of NAME. Asks no server.",
+      "When two histories were found, --proof writes what proves it to a file, and --check says on any " +
+      "machine, without keys, whether such a file proves it, and of which server. Mail that waits " +
+      "because of it goes out after keys verify, keys trust, or --accept.",
+      "With --json, an object with records (number, time, name, event, fingerprint, rotations), count, " +
+      "generation, signed, fork, lost, held and proof; with --check one with proven, server and heads.",
+    ],
+    positionals: [{
+      name: "NAME",
+      required: false,
+      help: "only what happened to this name's keys",
+    }],
+    options: [
+      { name: "proof", value: "FILE", help: "write the proof of two histories to FILE" },
+      { name: "check", value: "FILE", help: "check the proof in FILE; - for standard input" },
+      { name: "accept", help: "go on with the log as it is; nothing waits any more" },
+      YES,
+      ...LOCAL,
+    ],
+    refused: REFUSED,
+    examples: [
+      { line: "keys log", what: "everything" },
+      { line: "keys log bob", what: "bob's keys" },
+      { line: "keys log --check proof.txt", what: "what somebody else has found" },
+    ],
+    environment: ENVIRONMENT,
+    rights: OFFLINE,
+    run: async (given) => {
+      const { showKeyLog } = await import("../client/commands/keys_log.ts");
+      await showKeyLog({
+        ...localOptions(given),
+        ...defined({
+          name: given.optional("NAME"),
+          proof: given.optional("proof"),
+          check: given.optional("check"),
+        }),
+        accept: given.flag("accept"),
+        yes: given.flag("yes"),
+      });
+    },
+  }),
+  defineCommand({
     name: "keys rotate",
     summary: "make new keys, and have the old ones sign for them",
     description: [

@@ -16,8 +16,13 @@ export async function sha256(...parts: Uint8Array[]): Promise<Bytes> {
   const [first] = parts;
   const data = parts.length === 1 && first !== undefined ? owned(first) : concat(...parts);
   return data.length <= SMALL
-    ? copyOf(createHash("sha256").update(data).digest())
+    ? sha256Now(data)
     : new Uint8Array(await crypto.subtle.digest("SHA-256", data));
+}
+
+/** SHA-256 of `data`, on the calling thread and at once: 32 bytes. For small data. */
+export function sha256Now(data: Bytes): Bytes {
+  return copyOf(createHash("sha256").update(data).digest());
 }
 
 /** HMAC-SHA-256 (RFC 2104): 32 bytes. `key` may have any length, also none. */

@@ -35,7 +35,7 @@ export const MAX_TITLE = 100;
 export const MAX_TEXT = 1_000_000;
 
 /** Most names in one `keys` request: their bundles must fit one response. */
-export const MAX_KEYS = 16;
+export const MAX_KEYS = 12;
 
 /** Most UIDs in one `flag` or `remove`. */
 export const MAX_UIDS = 1000;

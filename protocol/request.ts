@@ -20,7 +20,7 @@ import {
 } from "./limits.ts";
 import { RefusedError } from "./refused.ts";
 import { MAX_LINKS } from "./rotation.ts";
-import { checkJson, fingerprintField, jsonOf, nameField, parseJson } from "./schema.ts";
+import { checkJson, fingerprintField, headField, jsonOf, nameField, parseJson } from "./schema.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const uid = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
@@ -156,6 +156,12 @@ const keys = v.strictObject({
   names: v.pipe(v.array(nameField), v.minLength(1), v.maxLength(MAX_KEYS)),
 });
 
+/**
+ * The key log after record number `after`, as data: `LP(record)` each. At most
+ * 10,000: for more, it is asked from the last one on.
+ */
+const log = v.strictObject({ op: v.literal("log"), after: count });
+
 /** The own account. */
 const whoami = v.strictObject({ op: v.literal("whoami") });
 
@@ -221,6 +227,7 @@ export const requestSchema = v.variant("op", [
   sharedGet,
   sharedPutSchema,
   keys,
+  log,
   whoami,
   passwd,
   logout,
@@ -244,7 +251,14 @@ export type RotationsRequest = v.InferOutput<typeof rotations>;
 export type RotateBeginRequest = v.InferOutput<typeof rotateBegin>;
 
 /** The requests whose response is followed by data, unless they are refused. */
-export const STREAMED_OPS = ["list", "changes", "fetch", "folders", "shared-get"] as const;
+export const STREAMED_OPS = [
+  "list",
+  "changes",
+  "fetch",
+  "folders",
+  "shared-get",
+  "log",
+] as const;
 export type StreamedOp = typeof STREAMED_OPS[number];
 
 /** The request in a frame's payload. Throws `format`. */
@@ -365,6 +379,15 @@ export const responses = {
       v.object({ name: nameField, state: v.literal("no-key") }),
       v.object({ name: nameField, state: v.literal("unknown") }),
     ])),
+    /** The key log at the moment at which it was so. */
+    head: headField,
+  }),
+  log: v.object({
+    ok: v.literal(true),
+    /** The generation in which the log began, seconds since 1970. */
+    first: count,
+    /** The log at the moment at which it was read, with what follows and what was left for later. */
+    head: headField,
   }),
   whoami: v.object({
     ok: v.literal(true),
@@ -496,6 +519,7 @@ const mailEvent = v.object({
 });
 const changeEvent = v.object({ event: v.literal("change"), modseq: uid });
 const sharedEvent = v.object({ event: v.literal("shared"), version: uid });
+const headEvent = v.object({ event: v.literal("head"), head: headField });
 const anyEvent = v.object({ event: v.string() });
 const ticketEvent = v.object({ event: v.literal("ticket"), ...ticket.entries });
 
@@ -509,8 +533,10 @@ export type ChangeEvent = v.InferOutput<typeof changeEvent>;
 export type SharedEvent = v.InferOutput<typeof sharedEvent>;
 /** What a server says, without being asked, of what other sessions did. A hint: nothing rests on it. */
 export type NewsEvent = MailEvent | ChangeEvent | SharedEvent;
+/** The server's key log, after every login. */
+export type HeadEvent = v.InferOutput<typeof headEvent>;
 /** What a server says without being asked, and this client acts on. */
-export type Event = NewsEvent | TicketEvent;
+export type Event = NewsEvent | TicketEvent | HeadEvent;
 
 /**
  * The requests of this connection come faster than the server's setting `limit` allows: it reads them
@@ -534,6 +560,8 @@ export function decodeEvent(payload: Bytes): Event | null {
         return checkJson(sharedEvent, value);
       case "ticket":
         return checkJson(ticketEvent, value);
+      case "head":
+        return checkJson(headEvent, value);
       default:
         return null;
     }

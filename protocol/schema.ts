@@ -11,6 +11,9 @@ export const fingerprintField = v.pipe(
   v.regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/),
 );
 
+/** A signed head of a key log: 152 bytes in canonical base64 with padding. */
+export const headField = v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]{202}[AEIMQUYcgkosw048]=$/));
+
 /**
  * The value of `text` if it is JSON of the form `schema`. Throws `format` otherwise, with the
  * place of the first fault (unless its name is a stranger's) but none of the values.

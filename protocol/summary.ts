@@ -8,7 +8,7 @@ import type { Bundle, Identity } from "../crypto/identity.ts";
 import { partKey } from "./file_key.ts";
 import { MAX_STANZAS, MAX_TITLE } from "./limits.ts";
 import { padTo } from "./login.ts";
-import { fingerprintField, nameField, parseJson } from "./schema.ts";
+import { fingerprintField, headField, nameField, parseJson } from "./schema.ts";
 
 /** The padded sizes of a summary or note, bytes. */
 export const BUCKETS = [1024, 4096, 16_384, 32_768] as const;
@@ -47,6 +47,8 @@ const schema = v.strictObject({
   subject: v.pipe(v.string(), v.check((s) => [...s].length <= MAX_TITLE)),
   /** When the sender says it was written, milliseconds since 1970. */
   date: size,
+  /** The newest head of the server's key log that the sender has. */
+  head: headField,
   /** Bytes of the RFC 5322 message. */
   size,
   /** How many attachments there are; `attachments` names as many as fit. */

@@ -15,6 +15,7 @@ import { type Control, openControl } from "./control/server.ts";
 import { ConnectionLimiter, type ConnectionSlot } from "./admission/connection_limiter.ts";
 import { LoginThrottle } from "./admission/login_throttle.ts";
 import { type ConnectedSession, SessionRegistry } from "./accounts/session_registry.ts";
+import { LogHeads } from "./accounts/log_heads.ts";
 import { InFlight } from "./admission/in_flight.ts";
 import type { Log } from "./observe/log.ts";
 import { type AuthenticatedConnection, login, type LoginContext } from "./login.ts";
@@ -105,6 +106,7 @@ export async function startServer(
   try {
     store = await openSqliteStore(join(dir, "mail"), { onCommit: observer.committed });
     await store.ensureAccounts(users.names());
+    await store.logServerKey(identity.bundle.fp, 0, Date.now());
     listener = listenSocket(current().listen);
   } catch (error) {
     users.close();
@@ -147,6 +149,7 @@ export async function startServer(
     store: opened,
     users,
     registry,
+    heads: new LogHeads(opened, identity),
     argon: loginContext.argon,
     loginThrottle: loginContext.loginThrottle,
     log,

@@ -1,4 +1,4 @@
-import { type Bytes, equal, toHex } from "../crypto/bytes.ts";
+import { type Bytes, equal, toBase64, toHex } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import type { Connection } from "../protocol/connection.ts";
 import { FrameKind } from "../protocol/frame.ts";
@@ -75,6 +75,7 @@ export class Session implements RequestSession {
     registry.add(this);
     try {
       if (await this.#isOver()) return;
+      await this.#tellHead();
       for (;;) {
         this.#waitingSince = this.#dispatcher.uploading ? performance.now() : null;
         const frame = await this.#connection.receive();
@@ -163,7 +164,13 @@ export class Session implements RequestSession {
       : "your account was changed; log in again";
   }
 
-  /** The client's first record has shown that it is no replay: it may have its next ticket. */
+  /** Tells the client how the key log stands, before anything else. */
+  async #tellHead(): Promise<void> {
+    const head = toBase64(await this.#context.heads.now());
+    const payload = encodeJson({ event: "head", head });
+    await this.#connection.send({ kind: FrameKind.event, id: 0, payload });
+  }
+
   /** Tells the client of its next ticket, unless the session is over: what nobody knows of is no use. */
   async #tellTicket(ticket: IssuedTicket): Promise<void> {
     this.#nextTicket = null;

@@ -4,6 +4,7 @@ import { MAX_BUNDLE } from "../crypto/identity.ts";
 import { MAX_ENVELOPE } from "../protocol/envelope.ts";
 import { checkFrame, FrameKind } from "../protocol/frame.ts";
 import { SIZE_A, SIZE_B, SIZE_C, SIZE_D, SIZE_E } from "../protocol/handshake.ts";
+import { HEAD_SIZE, MAX_LOG_PAGE, MAX_LOG_RECORD } from "../protocol/key_log.ts";
 import { RECORD_HEADER } from "../protocol/record.ts";
 import { requestSchema, responses, VERDICT_SIZE, WIRE_ERRORS } from "../protocol/request.ts";
 import { SIZE_R1, SIZE_R2 } from "../protocol/resumption.ts";
@@ -145,6 +146,15 @@ async function limits(): Promise<Record<string, readonly string[]>> {
     "typed or loaded text": [await of("MAX_TEXT")],
     "attachments": [await at("client/message/compose.ts", "MAX_ATTACHMENTS")],
     "names in one `keys`": [await of("MAX_KEYS")],
+    "record of the key log; head; records in one `log`": [
+      figure(MAX_LOG_RECORD),
+      figure(HEAD_SIZE),
+      figure(MAX_LOG_PAGE),
+    ],
+    "logs from before restores; heads that wait": [
+      await at("client/state/key_log.ts", "MAX_LOST"),
+      await at("client/state/key_log.ts", "MAX_PENDING"),
+    ],
     "UIDs in one `flag` or `remove`": [await of("MAX_UIDS")],
     "certificate; links in one `rotations`; in a chain": [
       figure(MAX_CERTIFICATE),

@@ -5,6 +5,7 @@ import { basename, join } from "@std/path";
 import { type Bytes, equal, fromUtf8, wipe } from "../../crypto/bytes.ts";
 import { errorText, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import {
+  type Bundle,
   forgetPkcs8,
   formatFingerprint,
   type Identity,
@@ -16,6 +17,7 @@ import { makeIdentity } from "../../cli/make_identity.ts";
 import { NextKeys } from "../../files/next_keys.ts";
 import { printableJson } from "../../cli/printable.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../../cli/secret_input.ts";
+import { KeyLogClient } from "../trust/key_log.ts";
 import { ReconnectingConnection } from "../connection/reconnecting_connection.ts";
 import { type LoggedOn, logOn } from "../connection/log_on.ts";
 import { Mail } from "../mail.ts";
@@ -156,20 +158,23 @@ interface Change {
   readonly dir: string;
   readonly name: string;
   readonly cache: boolean;
-  readonly server: { readonly fp: Bytes };
+  readonly server: Bundle;
   readonly passphrase: Bytes | undefined;
 }
 
 /** Everything between the login with the old key and the end of its session. */
 async function change(
-  { session, hello, exporter }: LoggedOn,
+  { session, hello, exporter, head }: LoggedOn,
   person: LocalUser,
   { terminal, dir, name, cache, server, passphrase }: Change,
 ): Promise<Pick<LocalUser, "identity" | "state">> {
   const { identity, state, retired } = person;
   const connection = ReconnectingConnection.over(session, hello);
-  const mail = await Mail.open(name, identity, connection, state, retired, cache, [server.fp]);
+  const log = await KeyLogClient.load(state, { name, fp: identity.bundle.fp, retired }, [server]);
+  log.onNotice = (line) => terminal.printError(line);
+  const mail = await Mail.open(name, identity, connection, state, retired, log, cache);
   try {
+    await log.greet(session, await head);
     // What waits is sealed under the old key, under which nothing is taken afterwards.
     const notSent = notSentLine((await mail.flushOutbox()).refused);
     if (notSent !== null) terminal.printError(notSent);

@@ -4,6 +4,8 @@ import { SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint, parseFingerprint } from "../../crypto/identity.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import type { Pin } from "../state/pins.ts";
+import { confirm } from "../terminal/confirm.ts";
+import { openLog } from "./keys_log.ts";
 import { askAboutNewKey } from "../trust/confirm_key.ts";
 import { verification } from "../trust/verification.ts";
 import {
@@ -65,6 +67,13 @@ export async function trustKey(options: TrustOptions): Promise<void> {
       `The new key of ${name} is in use; what waits for it goes out with your next connection.`,
     );
   }
+  const log = await openLog(keyring);
+  if (equal(before.fp, bundle.fp) && log.held([before]).length > 0) {
+    if (!options.yes) await askAboutHeld(keyring, before);
+    await log.allow(name, before.fp);
+    if (options.json) return report();
+    return terminal.print(`What waits for ${name} goes out with your next connection.`);
+  }
   if (equal(before.fp, bundle.fp)) {
     if (options.json) return report();
     return terminal.print(
@@ -108,6 +117,21 @@ export async function trustKey(options: TrustOptions): Promise<void> {
   terminal.print(
     `The new key of ${name} is in use. "${PROGRAM} keys verify ${name}" compares it and marks it.`,
   );
+}
+
+/** Asks whether mail that waits because of the key log is to go out. Throws `cancelled`, `usage`. */
+async function askAboutHeld({ terminal }: Keyring, { name, fp }: Pin): Promise<void> {
+  if (!terminal.interactive) {
+    throw new SealpostError(
+      "usage",
+      `mail to ${name} waits because of what the server's key log has shown; off a terminal it is ` +
+        `let go with --yes --fingerprint FP, with what ${name} says it is`,
+    );
+  }
+  terminal.print(`Known of ${name}: ${formatFingerprint(fp)}`);
+  const asked = `Send to ${name} under this key? Ask ${name} for it first, not by mail. (yes/no) `;
+  if (await confirm(terminal, asked)) return;
+  throw new SealpostError("cancelled", `what is for ${name} goes on waiting`);
 }
 
 /** Asks whether the key that certificates led to is taken. Throws `cancelled` for a no, `usage`. */

@@ -1,6 +1,6 @@
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { LOGIN_REFUSED } from "../../protocol/request.ts";
-import { type Bytes, fromHex, fromUtf8, wipe } from "../../crypto/bytes.ts";
+import { type Bytes, fromBase64, fromHex, fromUtf8, wipe } from "../../crypto/bytes.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
 import type { Address } from "../../protocol/address.ts";
 import type { Hello } from "../../protocol/hello.ts";
@@ -43,6 +43,8 @@ export interface LoggedOn {
   /** Whether a ticket was used in the place of the password. */
   readonly resumed: boolean;
   readonly exporter: Connected["exporter"];
+  /** The head of the server's key log, which it shows after every login. Rejects if the session ends first. */
+  readonly head: Promise<Bytes>;
 }
 
 /**
@@ -131,21 +133,27 @@ function continued(
   const here = Promise.withResolvers<void>();
   // One: each that is kept is a write to the disk.
   let due = true;
+  const head = Promise.withResolvers<Bytes>();
   const session = new ClientSession(connected.connection, (event) => {
+    if (event.event === "head") return head.resolve(fromBase64(event.head));
     if (event.event !== "ticket") return options.onNews?.(event);
     if (!due) return;
     due = false;
     // A ticket that cannot be kept costs a password the next time, and nothing now.
     keep(tickets, connected, event).catch(() => {}).then(here.resolve);
   });
-  session.ended.then(() => here.resolve());
+  session.ended.then((why) => {
+    here.resolve();
+    head.reject(why);
+  });
+  head.promise.catch(() => {});
   const settled = within(here.promise, TICKET_WAIT, undefined).finally(() => {
     turn[Symbol.dispose]();
   });
   session.delayClose(settled);
   session.ask({ op: "whoami" }).catch(() => {});
   const { hello, exporter } = connected;
-  return { session, hello, exporter, bound: false, resumed: true };
+  return { session, hello, exporter, bound: false, resumed: true, head: head.promise };
 }
 
 async function logInAnew(
@@ -159,13 +167,17 @@ async function logInAnew(
     client: `sealpost/${PROGRAM_VERSION}`,
   }).catch(sayWhatToDo);
   const { ticket, bound, change = false } = accepted.verdict;
+  const head = Promise.withResolvers<Bytes>();
   const session = new ClientSession(accepted.connection, (event) => {
-    if (event.event !== "ticket") options.onNews?.(event);
+    if (event.event === "head") head.resolve(fromBase64(event.head));
+    else if (event.event !== "ticket") options.onNews?.(event);
   });
+  session.ended.then(head.reject);
+  head.promise.catch(() => {});
   // A change of the password ends all tickets.
   if (ticket && !change) await keep(tickets, accepted, ticket);
   const { hello, exporter } = accepted;
-  return { session, hello, exporter, bound, resumed: false, change };
+  return { session, hello, exporter, bound, resumed: false, change, head: head.promise };
 }
 
 /** The one answer to a failed login, with what the person can do. */

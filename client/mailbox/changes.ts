@@ -5,7 +5,8 @@ import { MAX_CHANGES } from "../../protocol/limits.ts";
 import type { Channel } from "../connection/client_session.ts";
 import type { EntryState, Fetched } from "../state/cache.ts";
 import { older } from "../state/mailbox_memory.ts";
-import { contradiction, MAX_ENTRY, readParts } from "./listing.ts";
+import { readParts } from "../connection/read_parts.ts";
+import { contradiction, MAX_ENTRY } from "./listing.ts";
 
 /** Pages of changes that are followed at the most, and their bytes. */
 const MAX_PAGES = 10;

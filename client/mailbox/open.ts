@@ -13,6 +13,7 @@ import type { FailedStanzas } from "../state/failed_stanzas.ts";
 import type { OpenedMessages } from "../state/opened_messages.ts";
 import { KeyChangedError } from "../state/pins.ts";
 import { ownIdentity, type People, type Self } from "../trust/people.ts";
+import type { KeyLogClient } from "../trust/key_log.ts";
 import { CLAIMED, type Verification } from "../trust/verification.ts";
 
 /** An entry whose stanza and summary opened and verified. */
@@ -37,6 +38,9 @@ export interface Item {
 /** After these no other entry would open either. */
 const FATAL: readonly ErrorCode[] = ["connection-lost", "internal", "disk-full", "file-io"];
 
+/** Whom the heads of the key log in messages are shown. */
+export type Gossip = Pick<KeyLogClient, "gossip">;
+
 /** Opens entries of one's mailbox, each once: what was opened is remembered, and so is what failed. */
 export class MessageOpener {
   readonly #self: Self;
@@ -44,6 +48,7 @@ export class MessageOpener {
   readonly #records: OpenedMessages;
   readonly #failed: FailedStanzas;
   readonly #lanes: Lanes;
+  readonly #log: Gossip;
   /** What was opened in this run, by its hash. */
   readonly #opened = new Map<string, Unsealed>();
 
@@ -53,7 +58,9 @@ export class MessageOpener {
     records: OpenedMessages,
     failed: FailedStanzas,
     lanes: Lanes,
+    log: Gossip,
   ) {
+    this.#log = log;
     this.#self = self;
     this.#people = people;
     this.#records = records;
@@ -128,6 +135,8 @@ export class MessageOpener {
     });
     checkBodySize(unsealed.summary, entry.bodySize);
     await pin();
+    const { from, head } = unsealed.summary;
+    await this.#log.gossip(from.name, head);
     await this.#records.put(entry.uid, hash, unsealed);
     return unsealed;
   }

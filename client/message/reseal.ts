@@ -25,6 +25,8 @@ export interface Resealing {
   /** A folder for temporary files that nobody else can read. */
   readonly tempFolder: string;
   readonly lanes: SendingLanes;
+  /** The newest head of the server's key log, base64. */
+  readonly head: string;
 }
 
 /** The fingerprint of the key under which a waiting message was sealed. Throws `format`, `file-io`. */
@@ -67,7 +69,7 @@ export async function openWaiting(waiting: Waiting, self: Self) {
  */
 export async function reseal<T>(
   waiting: Waiting,
-  { self, find, tempFolder, lanes }: Resealing,
+  { self, find, tempFolder, lanes, head }: Resealing,
   use: (sealed: Sealed) => Promise<T>,
 ): Promise<T> {
   const waited = await openWaiting(waiting, self);
@@ -89,6 +91,7 @@ export async function reseal<T>(
         bcc: pick(bcc),
         subject: summary.subject,
         date: summary.date,
+        head,
         attachments: summary.attachments,
         attachmentCount: summary.attachmentCount,
         composed: {

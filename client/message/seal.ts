@@ -29,6 +29,8 @@ export interface OutgoingMessage {
   readonly subject: string;
   /** Milliseconds since 1970. */
   readonly date: number;
+  /** The newest head of the server's key log, base64. */
+  readonly head: string;
   readonly attachments: readonly { readonly name: string; readonly size: number }[];
   /** How many attachments there are, if not all of them are named. */
   readonly attachmentCount?: number;
@@ -52,6 +54,8 @@ export interface MessageToStore {
   readonly subject: string;
   /** When it says it was written, milliseconds since 1970. */
   readonly date: number;
+  /** The newest head of the server's key log, base64. */
+  readonly head: string;
   readonly attachments: readonly { readonly name: string; readonly size: number }[];
   readonly headers?: SummaryHeaders;
   readonly composed: Pick<Composed, "size" | "stream">;
@@ -122,13 +126,14 @@ export async function sealToStore(
   self: Identity,
   lanes?: SendingLanes,
 ): Promise<SealedToStore> {
-  const { id, name, stored, subject, date, attachments, headers, composed } = message;
+  const { id, name, stored, subject, date, head, attachments, headers, composed } = message;
   const summary: Summary = {
     from: { name, fp: toBase64(self.bundle.fp) },
     to: [],
     cc: [],
     subject,
     date,
+    head,
     size: composed.size,
     attachmentCount: attachments.length,
     attachments: attachments.map(({ name, size }) => ({ name, size })),
@@ -216,6 +221,7 @@ function summarize(message: OutgoingMessage, sender: Identity): Summary {
     cc: distinct(message.cc).map(person),
     subject: message.subject,
     date: message.date,
+    head: message.head,
     size: message.composed.size,
     attachmentCount: message.attachmentCount ?? message.attachments.length,
     attachments: message.attachments.map(({ name, size }) => ({ name, size })),

@@ -2,6 +2,7 @@ import { confirm } from "../terminal/confirm.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { type NamedKey, safetyNumber } from "../../crypto/safety_number.ts";
 import type { Pin } from "../state/pins.ts";
+import type { LogHold } from "./key_log.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 
 /** Why a message waits for the person's word on the new keys `pins`, and what to do. */
@@ -18,6 +19,24 @@ export function unconfirmedKeys(pins: readonly Pin[]): SealpostError {
         commands("trust")
       } takes what there is; the message is kept ` +
       "sealed in the outbox and goes out with your next connection after that",
+  );
+}
+
+/** Why a message waits because of what the server's key log has shown, and what to do. */
+export function heldByLog(holds: readonly LogHold[]): SealpostError {
+  const names = holds.map(({ pin }) => pin.name);
+  const who = names.join(" and ");
+  const why = holds.some((hold) => hold.why === "fork")
+    ? "the server has two histories of everybody's keys, and nobody has made sure that the key of " +
+      `${who} is the right one`
+    : `the server was restored from a backup that lacks the newest key of ${who}`;
+  const commands = (verb: string) => names.map((name) => `"keys ${verb} ${name}"`).join(", ");
+  return new SealpostError(
+    "key-unconfirmed",
+    `${why}, so this waits: ${commands("verify")} compares, ${
+      commands("trust")
+    } sends all the same; ` +
+      "the message is kept sealed in the outbox and goes out with your next connection after that",
   );
 }
 

@@ -16,6 +16,7 @@ import {
   MAX_LINKS,
   ROTATION_SLACK,
 } from "../../protocol/rotation.ts";
+import type { Response } from "../../protocol/request.ts";
 import type { Channel } from "../connection/client_session.ts";
 import { keyChanged, KeyChangedError, type Pin, type Pins } from "../state/pins.ts";
 import type { RetiredKeys } from "../state/retired_keys.ts";
@@ -53,6 +54,14 @@ export interface Rotated {
   readonly wasVerified: boolean;
 }
 
+/** What tells whether the server says of keys what it says to everybody. */
+export interface KeyWitness {
+  /** The fingerprints of the server's keys that certificates may name. */
+  readonly serverFps: readonly Bytes[];
+  /** Throws `protocol` unless the server's key log, with this head, says the same of `keys`. */
+  confirm(channel: Channel, keys: Response<"keys">["keys"], head: string): Promise<void>;
+}
+
 /**
  * The keys of correspondents: pinned at first use, never replaced in silence, and never without either
  * certificates that lead from the pinned one or a person's word.
@@ -66,13 +75,12 @@ export class People {
   readonly #faults = new Map<string, string>();
   /** Keys of senders that were asked about already, in vain. */
   readonly #asked = new Set<string>();
-  readonly #serverFps: readonly Bytes[];
+  readonly #log: KeyWitness;
   /** Told of every key that took the place of a pinned one because certificates say so. */
   onRotated: (change: Rotated) => void = () => {};
 
-  /** `serverFps` are the fingerprints of the server's keys that certificates may name. */
-  constructor(channel: Channel, pins: Pins, self: Self, serverFps: readonly Bytes[]) {
-    this.#serverFps = serverFps;
+  constructor(channel: Channel, pins: Pins, self: Self, log: KeyWitness) {
+    this.#log = log;
     this.#channel = channel;
     this.#pins = pins;
     this.#self = self;
@@ -164,7 +172,7 @@ export class People {
     if (first) {
       const bundle = await decodeBundle(first.bundle);
       const start = { bundle, seq: decodeCertificate(first.certificate).seq - 1 };
-      const whose = { name, serverFps: this.#serverFps, retired: [] };
+      const whose = { name, serverFps: this.#log.serverFps, retired: [] };
       const followed = await followChain(whose, start, links, now.bundle);
       const until = (followed.left[0]?.time ?? 0) + ROTATION_SLACK;
       if (equal(bundle.fp, fp) && arrived <= until) {
@@ -234,10 +242,15 @@ export class People {
     const out = new Map<string, ChainKey>();
     for (let i = 0; i < names.length; i += MAX_KEYS) {
       const asked = names.slice(i, i + MAX_KEYS);
-      const { keys } = await this.#ask(asked);
-      for (const name of asked) {
-        const key = keys.find((key) => key.name === name);
-        if (!key || key.state === "unknown") {
+      const { keys: answered, head } = await this.#ask(asked);
+      // Who is left out is said to be unknown.
+      const keys = asked.map((name) => {
+        return answered.find((key) => key.name === name) ?? { name, state: "unknown" as const };
+      });
+      await this.#log.confirm(this.#channel, keys, head);
+      for (const key of keys) {
+        const { name } = key;
+        if (key.state === "unknown") {
           throw new SealpostError("no-such-user", `there is no user ${name} on this server`);
         }
         if (key.state === "no-key") {
@@ -266,7 +279,7 @@ export class People {
       if (!first) return;
       const seq = pin.seq ?? decodeCertificate(first.certificate).seq - 1;
       const followed = await followChain(
-        { name, serverFps: this.#serverFps, retired: pin.former.map(({ fp }) => fp) },
+        { name, serverFps: this.#log.serverFps, retired: pin.former.map(({ fp }) => fp) },
         { bundle: await decodeBundle(pin.bundle), seq },
         links,
         offered,

@@ -4,6 +4,7 @@ export type FindingKind =
   | "schema" // a table or index is missing or another
   | "account" // a key that does not belong to its fingerprint
   | "rotation" // a certificate that does not verify, or does not follow the one before it
+  | "key-log" // a key log that is not one chain, or says something else than the accounts
   | "counter" // entries, unseen or bytes of a mailbox
   | "next-uid" // a mailbox that would give a UID twice
   | "entry" // an entry that does not fit its layout or its message

@@ -28,7 +28,8 @@ import {
   type Snapshot,
   snapshotName,
 } from "./snapshot.ts";
-import { blob, integer, text } from "../store/statements.ts";
+import { beginGeneration, logStateOf } from "../store/key_log_rows.ts";
+import { blob, integer, SQL, text } from "../store/statements.ts";
 import { CHANGE_KINDS } from "../../protocol/change.ts";
 import { DatabaseSync } from "node:sqlite";
 import { basename, dirname, join } from "@std/path";
@@ -72,7 +73,7 @@ export interface RestoreReport {
  * present time in milliseconds, which no UID of an ordinary mailbox and none since an earlier restore
  * has reached. A mailbox that was made anew since the snapshot (the store that is put aside says so,
  * or `newEpochs`) gets an epoch that it never had. Resumption tickets go: one that was used since
- * must not work again.
+ * must not work again. The key log goes on in a new generation.
  *
  * Throws `file-missing` (no snapshot), `file-exists` (a store is there, without `force`), `busy` (a
  * server uses it), `format` (the snapshot is damaged, or, without `force`, the store in it was),
@@ -100,7 +101,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRep
     await copySnapshot(options.from, snapshot, staging);
     const renewed = await continueMailboxes(
       staging,
-      used ? mailboxesIn(store) : new Map(),
+      used ? storeBefore(store) : NOTHING_BEFORE,
       options.newEpochs,
     );
     const check = { ...await checkStore(staging), store };
@@ -202,9 +203,19 @@ interface MailboxState {
   readonly modseq: number;
 }
 
-/** The mailboxes in a store; none if it is too damaged to tell. */
-function mailboxesIn(store: string): Map<string, MailboxState> {
+/** The store that is replaced. */
+interface StoreBefore {
+  readonly mailboxes: ReadonlyMap<string, MailboxState>;
+  /** The generation of its key log, seconds since 1970. */
+  readonly generation: number;
+}
+
+const NOTHING_BEFORE: StoreBefore = { mailboxes: new Map(), generation: 0 };
+
+/** The store that is replaced; nothing of it if it is too damaged to tell. */
+function storeBefore(store: string): StoreBefore {
   const found = new Map<string, MailboxState>();
+  let generation = 0;
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(join(store, DATABASE_NAME), { readOnly: true });
@@ -213,18 +224,19 @@ function mailboxesIn(store: string): Map<string, MailboxState> {
       const [nextUid, modseq] = [integer(row, "next_uid"), integer(row, "modseq")];
       found.set(text(row, "name"), { epoch, nextUid, modseq });
     }
+    ({ generation } = logStateOf(db.prepare(SQL.lastLogRecord).get()));
   } catch {
     // The time of day serves as well; `newEpochs` is for the rest.
   } finally {
     if (db?.isOpen) db.close();
   }
-  return found;
+  return { mailboxes: found, generation };
 }
 
 /** Makes the restored store one that clients take for what comes after all they have seen. */
 async function continueMailboxes(
   staging: string,
-  replaced: ReadonlyMap<string, MailboxState>,
+  replaced: StoreBefore,
   newEpochs: boolean,
 ): Promise<string[]> {
   const { db, path, close } = await openDatabase(staging);
@@ -246,7 +258,7 @@ async function continueMailboxes(
     );
     for (const row of accounts) {
       const [id, name] = [integer(row, "id"), text(row, "name")];
-      const before = replaced.get(name);
+      const before = replaced.mailboxes.get(name);
       const epoch = blob(row, "epoch");
       const other = newEpochs || (before !== undefined && before.epoch !== toHex(epoch));
       if (other) renewed.push(name);
@@ -260,6 +272,8 @@ async function continueMailboxes(
       validity.run(seconds, id);
       if (nextUid > firstSkipped) skip.run(id, modseq, firstSkipped, nextUid - 1, now);
     }
+    // Whoever holds a later key log than the backup's is told that it was left, not that it was forged.
+    beginGeneration(db, now, replaced.generation);
     db.exec("DELETE FROM ticket; COMMIT");
   } catch (error) {
     throw wrapSqliteError(error, path);

@@ -5,6 +5,7 @@ import { decodeBundle, formatFingerprint } from "../../crypto/identity.ts";
 import { padme } from "../../crypto/padme.ts";
 import { CHUNK, SEALED_CHUNK } from "../../crypto/stream.ts";
 import { BUILT_IN_FOLDERS, folderOf } from "../../protocol/entry.ts";
+import { KeyLog } from "../../protocol/key_log.ts";
 import { decodeHeader } from "../../protocol/header.ts";
 import { printable } from "../../cli/printable.ts";
 import { decodeCertificate, verifyCertificate } from "../../protocol/rotation.ts";
@@ -13,6 +14,7 @@ import { BUCKETS, MAX_NOTE, MAX_SUMMARY } from "../../protocol/summary.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { isBodyName } from "../store/body_files.ts";
 import type { FsckFindings } from "./findings.ts";
+import { logRecordOf } from "../store/key_log_rows.ts";
 import { SCHEMA } from "../store/schema.sql.ts";
 import { blob, integer, nullable, type SqlRow, text } from "../store/statements.ts";
 import { DatabaseSync } from "node:sqlite";
@@ -118,6 +120,7 @@ export async function checkRows(db: DatabaseSync, findings: FsckFindings): Promi
     counts = await checkAccounts(db, findings);
   });
   await attempt("the rotations", () => checkRotations(db, findings));
+  await attempt("the key log", () => checkKeyLog(db, findings));
   await attempt("the ids", () => {
     for (const row of db.prepare(FORGOTTEN).iterate()) {
       findings.damage("delivered", `the id of ${messageName(row)} is not remembered`);
@@ -331,6 +334,45 @@ async function rotationProblem(row: SqlRow): Promise<string | null> {
   } catch (error) {
     if (!(error instanceof SealpostError)) throw error;
     return error.message;
+  }
+}
+
+const LOG_ROWS =
+  "SELECT number, at, event, generation, seq, name, fp, hash FROM key_log ORDER BY number";
+const BOUND_KEYS = `SELECT a.name, a.fp, coalesce((SELECT seq FROM rotation
+    WHERE fp_new = a.fp AND account_id = a.id), 0) AS seq FROM account AS a`;
+
+/**
+ * Checks that the key log is one unbroken chain, and that what it says last of each name is what the
+ * accounts say.
+ */
+function checkKeyLog(db: DatabaseSync, findings: FsckFindings): void {
+  const [beginning, ...rows] = db.prepare(LOG_ROWS).all();
+  if (beginning === undefined) return findings.damage("key-log", "the store has no key log");
+  const chain = KeyLog.begin(integer(beginning, "generation"));
+  let log = chain;
+  const problem = problemOf(() => log = chain.extend(rows.map(logRecordOf)));
+  if (problem !== null) return findings.damage("key-log", problem);
+  const altered = [beginning, ...rows].find((row, n) => {
+    return integer(row, "number") !== n ||
+      integer(row, "generation") !== log.generationAt(n) ||
+      !equal(log.hash(n), blob(row, "hash"));
+  });
+  if (altered !== undefined) {
+    const number = integer(altered, "number");
+    return findings.damage("key-log", `record ${number} of the key log was altered`);
+  }
+  for (const row of db.prepare(BOUND_KEYS).all()) {
+    const name = text(row, "name");
+    const fp = nullable(row, "fp", blob);
+    const last = log.newest(name);
+    const logged = last === null || last.event === "unbound" ? null : last;
+    const same = fp === null
+      ? logged === null
+      : logged !== null && equal(logged.fp, fp) && logged.seq === integer(row, "seq");
+    if (!same) {
+      findings.damage("key-log", `the key log has another key of ${name} than its account`);
+    }
   }
 }
 

@@ -10,6 +10,7 @@ import { handleFolderMake } from "./folder_make.ts";
 import { handleFolders } from "./folders.ts";
 import { handleKeys } from "./keys.ts";
 import { handleList } from "./list.ts";
+import { handleLog } from "./log.ts";
 import { handleLogout } from "./logout.ts";
 import { handlePasswd } from "./passwd.ts";
 import { handleRemove } from "./remove.ts";
@@ -38,6 +39,7 @@ const HANDLERS: { readonly [O in Op]: Handler<O> } = {
   "shared-get": handleSharedGet,
   "shared-put": handleSharedPut,
   keys: handleKeys,
+  log: handleLog,
   whoami: handleWhoami,
   passwd: handlePasswd,
   logout: handleLogout,

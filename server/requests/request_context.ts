@@ -3,6 +3,7 @@ import type { Bundle } from "../../crypto/identity.ts";
 import type { Op, Request, Response } from "../../protocol/request.ts";
 import type { Certificate } from "../../protocol/rotation.ts";
 import type { ConnectedSession, SessionRegistry } from "../accounts/session_registry.ts";
+import type { LogHeads } from "../accounts/log_heads.ts";
 import type { Users } from "../accounts/users.ts";
 import type { LoginThrottle } from "../admission/login_throttle.ts";
 import type { TokenBuckets } from "../admission/token_bucket.ts";
@@ -18,6 +19,7 @@ export interface RequestServices {
   readonly store: Store;
   readonly users: Users;
   readonly registry: SessionRegistry;
+  readonly heads: LogHeads;
   /** Around Argon2id. */
   readonly argon: Semaphore;
   readonly loginThrottle: LoginThrottle;

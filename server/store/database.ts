@@ -1,5 +1,6 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { syncFolder, wrapFileError } from "../../files/atomic_file.ts";
+import { beginLog } from "./key_log_rows.ts";
 import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from "./schema.sql.ts";
 import { exists } from "@std/fs";
 import { dirname, join } from "@std/path";
@@ -45,7 +46,7 @@ export async function openDatabase(folder: string): Promise<Database> {
     db = new DatabaseSync(path);
     requireStore(db, path);
     configure(db, path);
-    if (schemaVersion(db) === 0) makeSchema(db);
+    if (schemaVersion(db) === 0) makeSchema(db, Date.now());
     await syncFolder(folder);
     const opened = db;
     return {
@@ -192,11 +193,12 @@ function configure(db: DatabaseSync, path: string): void {
   `);
 }
 
-/** Makes the tables of an empty database, all or none. */
-function makeSchema(db: DatabaseSync): void {
+/** Makes the tables of an empty database, all or none; its key log begins at `now`, milliseconds. */
+function makeSchema(db: DatabaseSync, now: number): void {
   db.exec("BEGIN IMMEDIATE");
   try {
     db.exec(SCHEMA);
+    beginLog(db, now);
     db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`);
     db.exec("COMMIT");
   } catch (error) {

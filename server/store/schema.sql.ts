@@ -2,7 +2,7 @@
 export const APPLICATION_ID = 0x53507374;
 
 /** `PRAGMA user_version` of a store with this schema. Lower ones were never released. */
-export const SCHEMA_VERSION = 5;
+export const SCHEMA_VERSION = 6;
 
 /**
  * The schema.
@@ -25,6 +25,9 @@ export const SCHEMA_VERSION = 5;
  *   two predecessors. `unbound_key`: keys that an operator took away; with `may_return` their account,
  *   and no other, may bind them again. Both outlive what they name: no rotation leads to any of these
  *   keys again.
+ * - `key_log`: the records of the key log by their number, with the codes of `protocol/key_log.ts`; each
+ *   is added in the transaction of what it tells of. `hash` is that of the log up to it, `generation`
+ *   the one it is of. Row 0 is no record but the log's beginning.
  * - `ticket`: resumption tickets; `wrapped` is their key under a key that is not in the database.
  *
  * Large columns are last in their rows: SQLite then reads the others without them.
@@ -150,4 +153,16 @@ export const SCHEMA = `
     may_return INTEGER NOT NULL CHECK (may_return IN (0, 1))
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX unbound_key_account ON unbound_key (account_id, at);
+
+  CREATE TABLE key_log (
+    number INTEGER PRIMARY KEY CHECK (number >= 0),
+    at INTEGER NOT NULL,
+    event INTEGER NOT NULL CHECK (event IN (0, 1, 2, 3, 5, 6)),
+    generation INTEGER NOT NULL,
+    seq INTEGER NOT NULL CHECK (seq >= 0),
+    name TEXT NOT NULL,
+    fp BLOB NOT NULL CHECK (length(fp) = 32),
+    hash BLOB NOT NULL CHECK (length(hash) = 32)
+  ) STRICT;
+  CREATE INDEX key_log_server ON key_log (number) WHERE event = 5;
 `;

@@ -19,6 +19,7 @@ import { MemorySink } from "./body_sink.ts";
 import { CommitQueue } from "./commit_queue.ts";
 import { type Database, mayHaveCommitted, openDatabase, wrapSqliteError } from "./database.ts";
 import { type Disk, SYSTEM_DISK } from "./disk.ts";
+import { appendLog, logRecordOf, logStateOf } from "./key_log_rows.ts";
 import {
   blob,
   integer,
@@ -47,12 +48,14 @@ import type {
   KeptRotation,
   KeyRotation,
   ListQuery,
+  LogPage,
   MailboxFolders,
   Placed,
   ResumedBody,
   RotateOutcome,
   Store,
   StoredChange,
+  StoredLog,
   StoredRecord,
   StoredTicket,
   StoreStats,
@@ -203,8 +206,12 @@ class SqliteStore implements Store {
       if (fp.length !== 32) throw new RangeError("a fingerprint has 32 bytes");
       if (this.#sql.successor.get(fp) !== undefined) return "retired";
       if (this.#sql.takenAway.get(fp, name) !== undefined) return "taken-away";
-      if (this.#sql.bindKey.run(fp, bundle, at, name).changes === 1) return "bound";
+      const isNew = this.#sql.bindKey.run(fp, bundle, at, name).changes === 1;
       const account = accountOf(this.#sql.account.get(name));
+      if (isNew) {
+        appendLog(this.#sql, { event: "bound", name, fp, seq: account?.seq ?? 0 }, at);
+        return "bound";
+      }
       if (account === null) return "unknown";
       if (account.fp === null) return "taken";
       return equal(account.fp, fp) ? "same" : "other-key";
@@ -219,9 +226,12 @@ class SqliteStore implements Store {
         const row = mayReturn ? this.#sql.allowReturn.get(name) : undefined;
         return row === undefined ? null : blob(row, "fp");
       }
+      const at = Date.now();
       this.#sql.dropTickets.run(name);
-      this.#sql.addUnbound.run(Date.now(), mayReturn ? 1 : 0, name);
+      this.#sql.addUnbound.run(at, mayReturn ? 1 : 0, name);
       this.#sql.unbindKey.run(name);
+      const { fp, seq } = account;
+      appendLog(this.#sql, { event: "unbound", name, fp, seq }, at);
       return account.fp;
     });
   }
@@ -239,6 +249,7 @@ class SqliteStore implements Store {
       const id = this.#accountId(name);
       this.#sql.addRotation.run(fpOld, fpNew, id, seq, at, certificate, bundleOld, bundleNew);
       this.#sql.dropTickets.run(name);
+      appendLog(this.#sql, { event: "rotated", name, fp: fpNew, seq }, at);
       return "rotated";
     });
   }
@@ -263,6 +274,34 @@ class SqliteStore implements Store {
 
   countRotations(name: string, after: number): Promise<number> {
     return this.#read(() => integer(this.#sql.rotationsSince.get(name, after) ?? {}, "n"));
+  }
+
+  logState(): Promise<StoredLog> {
+    return this.#read(() => logStateOf(this.#sql.lastLogRecord.get()));
+  }
+
+  logRecords(after: number, limit: number): Promise<LogPage> {
+    return this.#read(() => ({
+      first: integer(this.#sql.logBeginning.get() ?? {}, "generation"),
+      log: logStateOf(this.#sql.lastLogRecord.get()),
+      records: this.#sql.logRecords.all(after, limit).map(logRecordOf),
+    }));
+  }
+
+  accountsAndLog(names: readonly string[]) {
+    return this.#read(() => ({
+      accounts: names.map((name) => accountOf(this.#sql.account.get(name))),
+      log: logStateOf(this.#sql.lastLogRecord.get()),
+    }));
+  }
+
+  logServerKey(fp: Bytes, seq: number, at: number): Promise<boolean> {
+    return this.#write(0, () => {
+      const row = this.#sql.loggedServerKey.get();
+      if (row !== undefined && equal(blob(row, "fp"), fp)) return false;
+      appendLog(this.#sql, { event: "server-key", name: "", fp, seq }, at);
+      return true;
+    });
   }
 
   async openBody(size: number, upload?: UploadStart): Promise<BodySink> {

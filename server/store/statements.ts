@@ -140,6 +140,16 @@ export const SQL = {
     (SELECT id FROM account WHERE name = ?)`,
   dropExpiredTickets: "DELETE FROM ticket WHERE expires < ?",
 
+  addLogRecord: `INSERT INTO key_log (number, at, event, generation, seq, name, fp, hash)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  lastLogRecord: `SELECT number, at, generation, hash FROM key_log
+    WHERE number = (SELECT max(number) FROM key_log)`,
+  logBeginning: "SELECT generation FROM key_log WHERE number = 0",
+  logRecords: `SELECT number, at, event, seq, name, fp FROM key_log
+    WHERE number > ? AND number > 0 ORDER BY number LIMIT ?`,
+  loggedServerKey: `SELECT fp FROM key_log
+    WHERE number = (SELECT max(number) FROM key_log INDEXED BY key_log_server WHERE event = 5)`,
+
   stats: `SELECT count(*) AS accounts, count(fp) AS bound,
     (SELECT total(count) FROM folder) AS entries, total(bytes) AS bytes,
     (SELECT count(*) FROM ticket) AS tickets,

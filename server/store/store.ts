@@ -3,6 +3,7 @@ import { SealpostError } from "../../crypto/error.ts";
 import type { EntryPlace, MailboxChange } from "../../protocol/change.ts";
 import type { Entry, Flag, Folder } from "../../protocol/entry.ts";
 import type { FolderState } from "../../protocol/folder_state.ts";
+import type { LogRecord, LogState } from "../../protocol/key_log.ts";
 
 export type { Entry, Flag, Folder, FolderState, MailboxChange };
 
@@ -70,6 +71,21 @@ export interface KeptRotation {
   readonly fpNew: Bytes;
   readonly certificate: Bytes;
   readonly bundle: Bytes;
+}
+
+/** How the key log stands, and when its last record was added: one moment. */
+export interface StoredLog extends LogState {
+  /** Milliseconds since 1970. */
+  readonly time: number;
+}
+
+/** Records of the key log. */
+export interface LogPage {
+  /** The generation in which the log began, seconds since 1970. */
+  readonly first: number;
+  /** How the log stood when they were read. */
+  readonly log: StoredLog;
+  readonly records: readonly LogRecord[];
 }
 
 /** A body while it arrives. Nothing of it is visible before the delivery is committed. */
@@ -331,6 +347,20 @@ export interface Store {
   rotations(name: string, from: Bytes, limit: number): Promise<readonly KeptRotation[]>;
   /** How many rotations an account has had since `after`, milliseconds since 1970. */
   countRotations(name: string, after: number): Promise<number>;
+
+  /** How the key log stands now. */
+  logState(): Promise<StoredLog>;
+  /** At most `limit` records of the key log, after record number `after`. */
+  logRecords(after: number, limit: number): Promise<LogPage>;
+  /** The accounts of `names`, null for those that have none, and the key log of the same moment. */
+  accountsAndLog(
+    names: readonly string[],
+  ): Promise<{ readonly accounts: readonly (Account | null)[]; readonly log: StoredLog }>;
+  /**
+   * Adds to the key log that the server's key is `fp` now, unless that was the last one: whether it was
+   * added. `seq` is how many rotations by certificate led to it, 0 if none did.
+   */
+  logServerKey(fp: Bytes, seq: number, at: number): Promise<boolean>;
 
   /**
    * Room for a body of exactly `size` bytes. With `upload`, a large one can be continued after it

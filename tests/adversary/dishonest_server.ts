@@ -1,10 +1,11 @@
+import { KeyLogClient } from "../../client/trust/key_log.ts";
 import { RetiredKeys } from "../../client/state/retired_keys.ts";
 import { logOn } from "../../client/connection/log_on.ts";
 import { ReconnectingConnection } from "../../client/connection/reconnecting_connection.ts";
 import type { ClientSession } from "../../client/connection/client_session.ts";
 import { Mail } from "../../client/mail.ts";
 import { State } from "../../client/state/state.ts";
-import { type Bytes, concat, lp, toBase64, utf8 } from "../../crypto/bytes.ts";
+import { type Bytes, concat, equal, lp, toBase64, utf8 } from "../../crypto/bytes.ts";
 import { type Bundle, encodeBundle, type Identity } from "../../crypto/identity.ts";
 import { parseAddress } from "../../protocol/address.ts";
 import { type ByteStream, ExactReader } from "../../protocol/byte_stream.ts";
@@ -20,6 +21,7 @@ import {
   SIZE_C,
   SIZE_E,
 } from "../../protocol/handshake.ts";
+import { encodeLogRecord, KeyLog, type LogRecord, signHead } from "../../protocol/key_log.ts";
 import type { Hello } from "../../protocol/hello.ts";
 import {
   type ChangesRequest,
@@ -41,6 +43,8 @@ export interface Lies {
   readonly verdict?: (honest: Record<string, unknown>) => unknown;
   /** Sent as a whole in the place of message B; null: nothing, and the connection stays open. */
   readonly b?: Bytes | null;
+  /** The head of the key log at a login, base64. */
+  readonly head?: () => Promise<string>;
   /** Sent right after the verdict. */
   readonly after?: (talk: Talk) => Promise<void>;
   /** Answers a request in the place of the server. False: the server answers as it should. */
@@ -110,6 +114,8 @@ export class DishonestServer implements AsyncDisposable {
   modseq = 0;
   /** What is remembered of messages that went, or left a place. */
   departures: MailboxChange[] = [];
+  /** The key log. */
+  log = KeyLog.begin(Math.floor(Date.now() / 1000));
   /** What is offered as whose key. */
   readonly keys = new Map<string, Bundle>();
   /** What is offered as somebody's chain of certificates, in base64. */
@@ -127,6 +133,29 @@ export class DishonestServer implements AsyncDisposable {
 
   static async start(): Promise<DishonestServer> {
     return new DishonestServer(await identityOf("server"));
+  }
+
+  /** The head of the key log, base64, once what is offered as people's keys is in it. */
+  async head(): Promise<string> {
+    for (const [name, { fp }] of this.keys) {
+      const newest = this.log.newest(name);
+      if (newest === null || !equal(newest.fp, fp)) {
+        this.record({ event: "bound", name, fp, seq: 0 });
+      }
+    }
+    return await this.headOf(this.log);
+  }
+
+  /** A head of `log`, which this server signs at `time`, milliseconds since 1970: now if not given. */
+  async headOf(log: KeyLog, time = Date.now()): Promise<string> {
+    const { n, generation } = log;
+    return toBase64(await signHead({ n, generation, hash: log.hash(n) }, time, this.identity));
+  }
+
+  /** Adds a record to the key log. */
+  record(logged: Pick<LogRecord, "event" | "name" | "fp" | "seq">): void {
+    const record = { ...logged, index: this.log.n + 1, time: Date.now() };
+    this.log = this.log.extend([record]);
   }
 
   /** Puts a message into the mailbox, as it was sealed for recipient number `index`. */
@@ -195,6 +224,8 @@ export class DishonestServer implements AsyncDisposable {
     const payload = utf8(JSON.stringify(verdict));
     await connection.send({ kind: FrameKind.event, id: 0, payload }, VERDICT_SIZE);
     const talk = new Talk(connection, 0, Promise.resolve(new Uint8Array(0)));
+    const head = await (this.lies.head?.() ?? this.head());
+    await talk.event({ event: "head", head });
     await this.lies.after?.(talk);
     await this.#session(connection);
   }
@@ -260,7 +291,16 @@ export class DishonestServer implements AsyncDisposable {
               ? { name, state: "bound", bundle: toBase64(encodeBundle(bundle)) }
               : { name, state: "unknown" };
           }),
+          head: await this.head(),
         });
+      case "log": {
+        const head = await this.head();
+        const records = this.log.records.slice(request.after);
+        return await talk.answer(
+          { ok: true, first: this.log.first, head },
+          ...records.map((record) => lp(encodeLogRecord(record))),
+        );
+      }
       case "deliver":
         await talk.upload;
         this.delivered.push(request);
@@ -389,6 +429,8 @@ export interface Client extends AsyncDisposable {
   readonly mail: Mail;
   readonly link: ClientSession;
   readonly state: State;
+  /** What was told of the key log. */
+  readonly notices: readonly string[];
 }
 
 /** Logs on to `server` with the modules of the program, as `name` whose folder is `dir`. */
@@ -396,12 +438,18 @@ export async function logOnTo(
   server: { readonly address: string; readonly identity: { readonly bundle: Bundle } },
   dir: string,
   name: string,
-  options: { readonly cache?: boolean; readonly password?: string } = {},
+  options: {
+    readonly cache?: boolean;
+    readonly password?: string;
+    /** Whether the head of the key log is awaited and followed; default: yes. */
+    readonly greet?: boolean;
+  } = {},
 ): Promise<Client> {
+  const notices: string[] = [];
   const identity = await identityOf(name);
   const retired = new RetiredKeys(dir, name, () => Promise.resolve(null));
   const state = await State.open(dir, name, identity, retired);
-  const { session: link, hello } = await logOn({
+  const { session: link, hello, head } = await logOn({
     address: parseAddress(server.address),
     server: server.identity.bundle,
     name,
@@ -413,7 +461,10 @@ export async function logOnTo(
   });
   const cache = options.cache ?? true;
   const connection = ReconnectingConnection.over(link, hello);
-  const fps = [server.identity.bundle.fp];
-  const mail = await Mail.open(name, identity, connection, state, retired, cache, fps);
-  return { mail, link, state, [Symbol.asyncDispose]: () => mail.close() };
+  const self = { name, fp: identity.bundle.fp, retired };
+  const log = await KeyLogClient.load(state, self, [server.identity.bundle]);
+  log.onNotice = (line) => notices.push(line);
+  if (options.greet ?? true) await log.greet(link, await head);
+  const mail = await Mail.open(name, identity, connection, state, retired, log, cache);
+  return { notices, mail, link, state, [Symbol.asyncDispose]: () => mail.close() };
 }

@@ -15,62 +15,10 @@ import { encodeChange, type MailboxChange } from "../../protocol/change.ts";
 import { encodeEntry, type Entry } from "../../protocol/entry.ts";
 import { FrameKind } from "../../protocol/frame.ts";
 import type { Request } from "../../protocol/request.ts";
-import type { Summary } from "../../protocol/summary.ts";
 import { identityOf } from "../support/identities.ts";
-import { type SealedParts, sealMessage } from "../support/sealed.ts";
-import {
-  type Client,
-  DishonestServer,
-  type Lies,
-  logOnTo,
-  PAGE,
-  refusal,
-  type Talk,
-} from "./dishonest_server.ts";
-
-/** A dishonest server, and bob, who logs on to it as often as a test likes. */
-interface World {
-  readonly server: DishonestServer;
-  readonly dir: string;
-  readonly logOn: (options?: { cache?: boolean }) => Promise<Client>;
-}
-
-async function inWorld(work: (world: World) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir({ prefix: "sealpost-" });
-  const clients: Client[] = [];
-  try {
-    await using server = await DishonestServer.start();
-    for (const name of ["alice", "carol"]) server.keys.set(name, (await identityOf(name)).bundle);
-    await work({
-      server,
-      dir,
-      logOn: async (options) => {
-        const client = await logOnTo(server, dir, "bob", options);
-        clients.push(client);
-        return client;
-      },
-    });
-    for (const client of clients) await client[Symbol.asyncDispose]();
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
-
-/** A message of alice to bob. */
-async function letter(text: string, more: Partial<Summary> = {}): Promise<SealedParts> {
-  const bob = await identityOf("bob");
-  const message = utf8(`Content-Type: text/plain; charset=utf-8\r\n\r\n${text}\r\n`);
-  return await sealMessage(await identityOf("alice"), [bob.bundle], message, {
-    subject: text.slice(0, 50),
-    ...more,
-  });
-}
-
-/** The inbox of a client, brought up to date. */
-async function inbox({ mail }: Client): Promise<Item[]> {
-  await mail.sync();
-  return await mail.list({ folder: "inbox", limit: PAGE });
-}
+import { sealMessage } from "../support/sealed.ts";
+import { inbox, inWorld, letter } from "./world.ts";
+import { type Client, type Lies, PAGE, refusal, type Talk } from "./dishonest_server.ts";
 
 /** The titles of what opens, and the problems of what does not, newest first. */
 function shown(items: readonly Item[]): string[] {
@@ -174,11 +122,10 @@ Deno.test("one key is not taken for two people, and a damaged one for nobody", a
       /^the key offered for dave is the one you know of carol/,
       () => bob.mail.send({ ...draft, to: ["dave"] }),
     );
-    server.lies = only(
-      "keys",
-      (talk) =>
-        talk.respond({ ok: true, keys: [{ name: "erin", state: "bound", bundle: "AAAA" }] }),
-    );
+    server.lies = only("keys", async (talk) => {
+      const keys = [{ name: "erin", state: "bound", bundle: "AAAA" }];
+      await talk.respond({ ok: true, keys, head: await server.head() });
+    });
     await assertRejects(() => bob.mail.send({ ...draft, to: ["erin"] }), SealpostError);
     await refused(
       "no-such-user",
@@ -261,7 +208,7 @@ Deno.test("entries out of order, twice, too many, or of no sense are refused", a
       [(entries) => entries.map((e) => ({ ...e, uid: 0 })), /malformed mailbox entry/],
       [
         ([entry]) => entry ? [{ ...entry, summary: new Uint8Array(200_000) }] : [],
-        /^an entry of an impossible size$/,
+        /^a part of an answer of an impossible size$/,
       ],
     ];
     for (const [lie, text] of lies) {
@@ -923,7 +870,8 @@ Deno.test("nothing is written beside the state, whatever the server does", async
     const state = [...Deno.readDirSync(join(dir, ".sealpost", "bob"))].map(({ name }) => name);
     for (const name of state) {
       assertStringIncludes(
-        "bodies cache.db cache.db-shm cache.db-wal lock mailbox outbox pins server tickets.lock tmp",
+        "bodies cache.db cache.db-shm cache.db-wal key-log lock mailbox outbox pins server " +
+          "tickets.lock tmp",
         name,
       );
     }

@@ -6,6 +6,7 @@ import { Failure } from "./error.mjs";
 import { ClientHandshake, ClientResumption, SIZE } from "./handshake.mjs";
 import { readBundle } from "./identity.mjs";
 import { gridOf } from "./kem.mjs";
+import { judge, KeyLog, readHead, readRecords, verifyHead } from "./key_log.mjs";
 import { compose, parse } from "./mime.mjs";
 import { openBody, openEntry, openNote, readEntry, verifyEntry } from "./open.mjs";
 import { failureOf, readAnswer, verdict } from "./schemas.mjs";
@@ -79,6 +80,10 @@ export class Client {
   #pins = new Map();
   /** Tickets that were not used. @type {Ticket[]} */
   tickets = [];
+  /** The newest head of the server's key log. @type {Bytes | null} */
+  head = null;
+  /** The log, as far as it was fetched. @type {KeyLog | null} */
+  #log = null;
   /** Events of mail. @type {{ uid: number, folder: string | number }[]} */
   mail = [];
 
@@ -94,6 +99,7 @@ export class Client {
     this.session = new Session(wire, keys, (event) => {
       if (event.event === "mail") this.mail.push(event);
       else if (event.event === "ticket") this.#keepTicket(event);
+      else if (event.event === "head") this.head = event.head;
     });
   }
 
@@ -202,11 +208,57 @@ export class Client {
    * @param {readonly string[]} names
    */
   async keys(names) {
-    const { keys } = await this.session.request("keys", { names }).answer;
+    const { keys, head } = await this.session.request("keys", { names }).answer;
     if (keys.length !== names.length || keys.some(({ name }, i) => name !== names[i])) {
       throw new Failure("protocol", "keys of other names than those asked for");
     }
+    const log = await this.followLog(head);
+    const { n } = readHead(head);
+    for (const { state, name, bundle, seq = 0 } of keys) {
+      const newest = log.newest(name, n);
+      const logged = newest === null || newest.event === 3 ? null : newest;
+      const fits = state !== "bound" || bundle === undefined
+        ? logged === null
+        : logged !== null && equal(logged.fp, readBundle(bundle).fp) && logged.seq === seq;
+      if (!fits) throw new Failure("protocol", `the key log has another key of ${name}`);
+    }
     return keys;
+  }
+
+  /**
+   * The server's key log up to this head at least; what is missing is fetched (15.4).
+   *
+   * @param {Bytes} bytes
+   */
+  async followLog(bytes) {
+    const shown = readHead(bytes);
+    verifyHead(shown, this.login.server);
+    if (this.#log === null || this.#log.n < shown.n) {
+      const { data, answer } = this.session.request("log", { after: 0 });
+      const { first, head } = await answer;
+      const reader = new Reader(concat(...data), "protocol");
+      const parts = [];
+      while (reader.left > 0) parts.push(reader.lp());
+      this.#log = new KeyLog(first, readRecords(concat(...parts)));
+      this.head = head;
+      verifyHead(readHead(head), this.login.server);
+      if (judge(readHead(head), this.#log, []) !== "fits") {
+        throw new Failure("protocol", "the key log is not the one that was signed");
+      }
+    }
+    if (judge(shown, this.#log, []) !== "fits") {
+      throw new Failure("protocol", "the server has two histories of the keys");
+    }
+    return this.#log;
+  }
+
+  /** How the head in a message of somebody stands to the server's key log. @param {Bytes} head */
+  async standing(head) {
+    const log = await this.followLog(this.head ?? head);
+    const now = judge(readHead(head), log, []);
+    if (now !== "ahead") return now;
+    this.#log = null;
+    return judge(readHead(head), await this.followLog(this.head ?? head), []);
   }
 
   /**
@@ -218,8 +270,8 @@ export class Client {
   async #offered(names) {
     /** @type {Bundle[]} */
     const bundles = [];
-    for (let i = 0; i < names.length; i += 16) {
-      for (const { state, name, bundle } of await this.keys(names.slice(i, i + 16))) {
+    for (let i = 0; i < names.length; i += 12) {
+      for (const { state, name, bundle } of await this.keys(names.slice(i, i + 12))) {
         if (state === "unknown") throw new Failure("no-such-user", `there is no user ${name}`);
         if (state === "no-key") throw new Failure("no-key", `${name} has never connected`);
         if (bundle === undefined) throw new Failure("protocol", "a key that is bound is missing");
@@ -287,6 +339,7 @@ export class Client {
         cc: people(cc),
         subject: [...subject].slice(0, 100).join(""),
         date,
+        head: this.head ?? new Uint8Array(152),
         size: message.length,
         attachmentCount: attachments.length,
         attachments: attachments.map(({ name, content }) => ({
@@ -349,6 +402,13 @@ export class Client {
     const sender = this.#pins.get(name) ?? at(await this.#offered([name]), 0);
     verifyEntry(opened, sender, entry, this.login.identity.bundle.fp);
     this.#pins.set(name, sender);
+    const { head } = opened.summary;
+    if (equal(readHead(head).serverFp, this.login.server.fp)) {
+      const standing = await this.standing(head);
+      if (standing === "contradicts" || standing === "ahead") {
+        throw new Failure("protocol", `${name} was shown another history of the keys`);
+      }
+    }
     return { opened, sender };
   }
 

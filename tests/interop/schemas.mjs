@@ -112,6 +112,13 @@ const fp = (value) => {
   return bytes;
 };
 
+/** A signed head of a key log. @type {Read<Bytes>} */
+const logHead = (value) => {
+  const bytes = fromBase64(string()(value));
+  if (bytes.length !== 152) throw misfit("not a head of a key log");
+  return bytes;
+};
+
 /** @type {Read<Bytes>} */
 const base64 = (value) => fromBase64(string()(value));
 
@@ -254,7 +261,8 @@ const request = {
     size: integer(1, 2 ** 21),
   }),
   remove: closedObject({ op: oneOf("remove"), uids }),
-  keys: closedObject({ op: oneOf("keys"), names: array(name, 16, 1) }),
+  keys: closedObject({ op: oneOf("keys"), names: array(name, 12, 1) }),
+  log: closedObject({ op: oneOf("log"), after: count }),
   whoami: closedObject({ op: oneOf("whoami") }),
   passwd: closedObject({ op: oneOf("passwd"), old: password, new: password }),
 };
@@ -273,6 +281,7 @@ const keySchema = openObject({
   state: oneOf("bound", "no-key", "unknown"),
   name,
   bundle: optional(base64),
+  seq: optional(count),
 });
 
 /** One of the keys that were asked for. @type {typeof keySchema} */
@@ -305,7 +314,8 @@ export const response = {
     modseq: count,
   }),
   remove: openObject({ uids: array(uid, 1000), modseq: count }),
-  keys: openObject({ keys: array(keyOf, 16) }),
+  keys: openObject({ keys: array(keyOf, 12), head: logHead }),
+  log: openObject({ first: count, head: logHead }),
   whoami: openObject({
     name,
     fp,
@@ -330,6 +340,7 @@ const mailEvent = openObject({
 });
 const changeEvent = openObject({ event: oneOf("change"), modseq: uid });
 const sharedEvent = openObject({ event: oneOf("shared"), version: uid });
+const headEvent = openObject({ event: oneOf("head"), head: logHead });
 const ticketEvent = openObject({ event: oneOf("ticket"), id: ticketId, expires: count });
 
 /** An event; null if it is of a kind that is not known. @param {Bytes} json */
@@ -339,6 +350,7 @@ export function readEvent(json) {
   if (kind === "change") return readJson(changeEvent, json, "protocol");
   if (kind === "shared") return readJson(sharedEvent, json, "protocol");
   if (kind === "ticket") return readJson(ticketEvent, json, "protocol");
+  if (kind === "head") return readJson(headEvent, json, "protocol");
   return null;
 }
 
@@ -352,6 +364,7 @@ export const summary = closedObject({
   cc: array(person, 256),
   subject: string((text) => [...text].length <= 100),
   date: count,
+  head: logHead,
   size: count,
   attachmentCount: count,
   attachments: array(closedObject({ name: string(), size: count }), Infinity),

@@ -123,7 +123,7 @@ export class Session {
     if ("refused" in answer) {
       this.#pending.shift();
       pending.reject(failureOf(answer.refused));
-    } else if (pending.op === "list" || pending.op === "fetch") {
+    } else if (["list", "fetch", "log"].includes(pending.op)) {
       pending.granted = answer.granted;
     } else {
       this.#pending.shift();

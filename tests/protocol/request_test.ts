@@ -1,3 +1,4 @@
+import { SOME_HEAD } from "../support/log_head.ts";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { random, toBase64, toHex, utf8 } from "../../crypto/bytes.ts";
@@ -123,7 +124,9 @@ const RESPONSES: { [O in Op]?: Response<O> } = {
       { name: "carol", state: "no-key" },
       { name: "dave", state: "unknown" },
     ],
+    head: SOME_HEAD,
   },
+  log: { ok: true, first: 1_795_305_600, head: SOME_HEAD },
   whoami: {
     ok: true,
     name: "alice",

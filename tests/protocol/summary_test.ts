@@ -35,6 +35,7 @@ const anySummary: fc.Arbitrary<Summary> = fc.record({
   cc: fc.array(person, { maxLength: 10 }),
   subject: fc.string({ unit: "grapheme", maxLength: 20 }),
   date: count,
+  head: fc.constant(null).map(() => toBase64(random(152))),
   size: count,
   attachmentCount: count,
   attachments: fc.array(fc.record({ name: fc.string({ unit: "binary" }), size: count }), {
@@ -50,7 +51,17 @@ const anySummary: fc.Arbitrary<Summary> = fc.record({
     source: fc.constant(null).map(() => toBase64(random(32))),
   }, { requiredKeys: ["kind", "from"] }),
 }, {
-  requiredKeys: ["from", "to", "cc", "subject", "date", "size", "attachmentCount", "attachments"],
+  requiredKeys: [
+    "from",
+    "to",
+    "cc",
+    "subject",
+    "date",
+    "head",
+    "size",
+    "attachmentCount",
+    "attachments",
+  ],
 });
 
 /** `value` as JSON, padded as a summary is. */
@@ -104,7 +115,7 @@ Deno.test("of the references the first and the latest are kept, as many as need 
   const few = { ...example, references: references.slice(0, 2) };
   assertEquals(decodeSummary(encodeSummary(few)), few);
   // Not even one fits.
-  const full = { ...example, subject: "x".repeat(100), replyTo: "y".repeat(990 - 400) };
+  const full = { ...example, subject: "x".repeat(100), replyTo: "y".repeat(990 - 613) };
   assertEquals(decodeSummary(encodeSummary({ ...full, references: ["z".repeat(998)] })), full);
 });
 

@@ -1,3 +1,4 @@
+import { SOME_HEAD } from "./log_head.ts";
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { composeMessage } from "../../client/message/compose.ts";
@@ -83,6 +84,7 @@ export async function writeLetter(
     bcc: [],
     subject: draft.subject,
     date: date.getTime(),
+    head: SOME_HEAD,
     attachments,
     composed,
   }, known(sender).identity);

@@ -1,3 +1,4 @@
+import { SOME_HEAD } from "./log_head.ts";
 import { type Bytes, concat, fromHex, toHex, utf8 } from "../../crypto/bytes.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
 import { ClientSession } from "../../client/connection/client_session.ts";
@@ -39,13 +40,15 @@ export class RawSession {
   readonly connection: Connection;
   readonly #connected: Connected;
   readonly #events: Event[] = [];
+  #head: string | null = null;
   #onEvent: (() => void)[] = [];
 
   constructor(readonly person: Person, connected: Connected) {
     this.#connected = connected;
     this.connection = connected.connection;
     this.link = new ClientSession(connected.connection, (event) => {
-      this.#events.push(event);
+      if (event.event === "head") this.#head = event.head;
+      else this.#events.push(event);
       for (const resolve of this.#onEvent.splice(0)) resolve();
     });
   }
@@ -88,7 +91,12 @@ export class RawSession {
     }
   }
 
-  /** What the server said without being asked. */
+  /** The head of the key log that the server showed, base64; null before it has come. */
+  get head(): string | null {
+    return this.#head;
+  }
+
+  /** What the server said without being asked, but for the head of its key log. */
   get events(): readonly Event[] {
     return this.#events;
   }
@@ -143,6 +151,7 @@ export async function preseal(
     bcc: [],
     subject: toHex(id),
     date: Date.now(),
+    head: SOME_HEAD,
     attachments: [],
     composed: {
       size: text.length,

@@ -1,3 +1,4 @@
+import { SOME_HEAD } from "./log_head.ts";
 import { type Bytes, concat, equal, fromBase64, random, toBase64 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
@@ -30,6 +31,7 @@ export function summaryOf(sender: Identity, size: number, more: Partial<Summary>
     cc: [],
     subject: "Smørrebrød 🥪",
     date: 1_795_305_600_000,
+    head: SOME_HEAD,
     size,
     attachmentCount: 0,
     attachments: [],

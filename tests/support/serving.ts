@@ -59,7 +59,10 @@ export class Serving implements AsyncDisposable {
 
   /** A connection of `name` that nobody reads from yet. */
   async connection(name: string): Promise<Connection> {
-    return (await connectAs(this.address, this.folder.bundle, this.person(name))).connection;
+    const { connection } = await connectAs(this.address, this.folder.bundle, this.person(name));
+    // The head of the key log, which comes after every login.
+    await connection.receive();
+    return connection;
   }
 
   resume(name: string, ticket: KeptTicket): Promise<RawSession | null> {

@@ -3,6 +3,7 @@ import { type LoggedOn, logOn } from "../../client/connection/log_on.ts";
 import { ReconnectingConnection } from "../../client/connection/reconnecting_connection.ts";
 import type { ClientSession } from "../../client/connection/client_session.ts";
 import { Mail } from "../../client/mail.ts";
+import { KeyLogClient } from "../../client/trust/key_log.ts";
 import { RetiredKeys } from "../../client/state/retired_keys.ts";
 import { State } from "../../client/state/state.ts";
 import { utf8 } from "../../crypto/bytes.ts";
@@ -35,6 +36,7 @@ export async function openSession(
   const retired = new RetiredKeys(folder, name, () => Promise.resolve(null));
   const state = await State.open(folder, name, identity, retired);
   const server = await loadBundle(join(folder, "server_public.pem"));
+  const log = await KeyLogClient.load(state, { name, fp: identity.bundle.fp, retired }, [server]);
   let last: LoggedOn | null = null;
   const dial = async () => {
     last = await logOn({
@@ -47,10 +49,11 @@ export async function openSession(
       newPassword: () => Promise.reject(new Error("no one-time password is used here")),
       password: () => Promise.resolve(utf8(passwordOf(name))),
     });
+    await log.greet(last.session, await last.head);
     return last;
   };
   const connection = await ReconnectingConnection.open({ dial, retries });
-  const mail = await Mail.open(name, identity, connection, state, retired, true, [server.fp]);
+  const mail = await Mail.open(name, identity, connection, state, retired, log);
   const { session: link, resumed } = last ?? await dial();
   return { name, link, resumed, mail };
 }

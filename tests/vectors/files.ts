@@ -23,6 +23,7 @@ export const FILES = [
   "envelopes.json",
   "rotation.json",
   "shared.json",
+  "key_log.json",
 ] as const;
 export type FileName = typeof FILES[number];
 
@@ -274,7 +275,8 @@ export type JsonKind =
     | "folder-make"
     | "folder-drop"
     | "shared-get"
-    | "shared-put"}`;
+    | "shared-put"
+    | "log"}`;
 
 export interface JsonFile {
   readonly valid: readonly {
@@ -472,6 +474,59 @@ export interface SharedFile {
     readonly merged: RecordJson;
   }[];
   readonly malformed: readonly (Refused & SealedRecordVector)[];
+}
+
+/** A log, record by record. */
+export interface LogVector {
+  readonly name: string;
+  /** The first generation, seconds since 1970. */
+  readonly first: number;
+  /** h(0). */
+  readonly start: Hex;
+  readonly records: readonly {
+    readonly index: number;
+    readonly time: number;
+    readonly event: number;
+    readonly user: string;
+    readonly fp: Hex;
+    readonly seq: number;
+    readonly bytes: Hex;
+    /** The hash of the log after it. */
+    readonly hash: Hex;
+  }[];
+}
+
+/** What a head says before it is signed. */
+export interface HeadFacts {
+  readonly generation: number;
+  readonly n: number;
+  readonly hash: Hex;
+  readonly time: number;
+}
+
+export interface KeyLogFile {
+  readonly logs: readonly LogVector[];
+  readonly heads: readonly (HeadFacts & {
+    readonly name: string;
+    readonly server: string;
+    readonly head: Hex;
+  })[];
+  readonly standings: readonly {
+    readonly name: string;
+    readonly log: string;
+    readonly lost: readonly string[];
+    readonly head: HeadFacts;
+    readonly standing: "fits" | "ahead" | "lost" | "contradicts";
+  }[];
+  readonly proofs: readonly {
+    readonly name: string;
+    readonly server: string;
+    readonly proof: Hex;
+  }[];
+  readonly malformed: readonly (Refused & {
+    readonly as: "records" | "proof";
+    readonly bytes: Hex;
+  })[];
 }
 
 /** Where the files are. */

@@ -37,6 +37,7 @@ const READERS: Readonly<Record<JsonKind, (payload: Bytes) => unknown>> = {
   "response to folder-drop": (payload) => decodeResponse("folder-drop", payload),
   "response to shared-get": (payload) => decodeResponse("shared-get", payload),
   "response to shared-put": (payload) => decodeResponse("shared-put", payload),
+  "response to log": (payload) => decodeResponse("log", payload),
 };
 
 Deno.test("the vectors of JSON: what is valid is read, without members that are not known", async () => {

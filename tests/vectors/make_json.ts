@@ -2,6 +2,7 @@ import type { JsonFile, JsonKind } from "./files.ts";
 
 const ID = "019ab5c0-0000-7000-8000-000000000001";
 const FP = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const HEAD = `${"A".repeat(203)}=`;
 const EPOCH = "0123456789abcdef";
 
 type Valid = JsonFile["valid"][number];
@@ -266,7 +267,11 @@ function validAnswers(): Valid[] {
         { name: "carol", state: "no-key" },
         { name: "dave", state: "unknown" },
       ],
+      head: HEAD,
     }),
+    valid("response to log", "log", { ok: true, first: 1_760_000_000, head: HEAD }),
+    valid("request", "log", { op: "log", after: 0 }),
+    valid("event", "head", { event: "head", head: HEAD }),
     valid("response to whoami", "whoami", whoami),
     valid("response to whoami", "whoami with a member that is not known", whoami, more(whoami)),
     valid("verdict", "accepted", accepted),
@@ -358,7 +363,8 @@ function malformedRequests(): Malformed[] {
     of("flag-bit-63", "a bit that there is not", { op: "flag", uids: [1], set: [63], clear: [] }),
     of("remove-1001", "1001 UIDs", { op: "remove", uids: Array.from({ length: 1001 }, () => 1) }),
     of("keys-none", "no names", { op: "keys", names: [] }),
-    of("keys-17", "17 names", { op: "keys", names: Array.from({ length: 17 }, () => "a") }),
+    of("keys-13", "13 names", { op: "keys", names: Array.from({ length: 13 }, () => "a") }),
+    of("log-no-after", "no number", { op: "log" }),
     of("keys-path", "a name with a slash", { op: "keys", names: ["../bob"] }),
   ];
 }
@@ -409,10 +415,17 @@ function malformedAnswers(): Malformed[] {
     malformed("response to keys", "no-bundle", "a bound key without a bundle", {
       ok: true,
       keys: [{ name: "bob", state: "bound" }],
+      head: HEAD,
+    }),
+    malformed("response to keys", "no-head", "no head of the key log", { ok: true, keys: [] }),
+    malformed("event", "head-short", "a head of 151 bytes", {
+      event: "head",
+      head: `${"A".repeat(202)}==`,
     }),
     malformed("response to keys", "state", "a state that there is not", {
       ok: true,
       keys: [{ name: "bob", state: "new" }],
+      head: HEAD,
     }),
     malformed("verdict", "verdict-empty", "nothing", {}),
     malformed("verdict", "verdict-fp", "a fingerprint that is none", { ...accepted, fp: "x" }),

@@ -315,6 +315,8 @@ async function summaries(cases: Cases, mallory: Identity, other: Made): Promise<
   await member("summary-subject", "a subject of 101 characters", { subject: "🦊".repeat(101) });
   await member("summary-date", "a date that is no integer", { date: 1.5 });
   await member("summary-date-negative", "a date before 1970", { date: -1 });
+  await member("summary-no-head", "no head of a key log", { head: undefined });
+  await member("summary-head", "a head of 151 bytes", { head: "A".repeat(202) + "==" });
   await member("summary-size", "a size of 2^53", { size: 2 ** 53 });
   await member("summary-count", "no number of attachments", { attachmentCount: undefined });
   await member("summary-attachment", "an attachment without a size", {

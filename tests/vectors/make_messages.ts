@@ -206,6 +206,7 @@ async function make(identities: Identities, plan: Plan): Promise<Made> {
     cc: await people(cc),
     subject: plan.subject ?? name,
     date: DATE,
+    head: toBase64(pattern("head of a key log", 152)),
     size: message.length,
     attachmentCount: plan.attachmentCount ?? attachments.length,
     attachments,

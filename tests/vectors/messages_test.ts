@@ -152,6 +152,7 @@ Deno.test("the vectors of messages: our client seals a letter to oneself to the 
     bcc: [],
     subject: summary.subject,
     date: summary.date,
+    head: summary.head,
     attachments: [],
     composed: { size: message.length, stream: () => pieces(message) },
   };

@@ -15,10 +15,18 @@ import { Connection } from "../../protocol/connection.ts";
 import { encodeEntry, type Entry } from "../../protocol/entry.ts";
 import { FrameKind, MAX_DATA } from "../../protocol/frame.ts";
 import { decodeRequest, encodeJson } from "../../protocol/request.ts";
+import { SOME_HEAD } from "../support/log_head.ts";
 import { pipe } from "../support/pipe.ts";
 import type { Identities } from "./identities.ts";
 
 const NO_KEYS = { send: new Uint8Array(32), receive: new Uint8Array(32) };
+
+/** The vectors have no key log: nothing is asked of it. */
+const NO_LOG = {
+  serverFps: [],
+  confirm: () => Promise.resolve(),
+  gossip: () => Promise.resolve(),
+};
 
 /**
  * Our client as one user: it reads what it is given as if a server had sent it. Everybody of
@@ -64,7 +72,11 @@ export class Reader {
       await known.trustOnFirstUse(other, (await identities.get(as)).bundle);
     }
     const self = { name, identity, retired };
-    const reader = new Reader({ self, state, people: (link) => new People(link, known, self, []) });
+    const reader = new Reader({
+      self,
+      state,
+      people: (link) => new People(link, known, self, NO_LOG),
+    });
     reader.#serve();
     return reader;
   }
@@ -109,6 +121,7 @@ export class Reader {
           new OpenedMessages(cache),
           failed,
           new Lanes(cache),
+          NO_LOG,
         ),
       );
     } finally {
@@ -127,7 +140,7 @@ export class Reader {
       if (request.op === "keys") {
         // Somebody whose key is pinned wrote with another: no new one is known here.
         const keys = request.names.map((name) => ({ name, state: "unknown" as const }));
-        const payload = encodeJson({ ok: true, keys });
+        const payload = encodeJson({ ok: true, keys, head: SOME_HEAD });
         await this.#server.send({ kind: FrameKind.response, id, payload });
         continue;
       }

@@ -102,6 +102,10 @@ const REQUESTS: Readonly<Record<Request["op"], { example: Request; places: reado
     ],
   },
   folders: { example: { op: "folders" }, places: [op] },
+  log: {
+    example: { op: "log", after: 0 },
+    places: [op, { at: ["after"], takes: isCount }],
+  },
   "folder-make": { example: { op: "folder-make", folder: 16 }, places: [op, ownFolder] },
   "folder-drop": { example: { op: "folder-drop", folder: 16 }, places: [op, ownFolder] },
   "shared-get": { example: { op: "shared-get" }, places: [op] },

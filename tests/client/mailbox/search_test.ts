@@ -1,3 +1,4 @@
+import { SOME_HEAD } from "../../support/log_head.ts";
 import { assert, assertEquals } from "@std/assert";
 import * as fc from "fast-check";
 import { collapse, fold, locate } from "../../../client/mailbox/fold.ts";
@@ -142,6 +143,7 @@ Deno.test("a search says which texts it did not look through, or not to their en
         cc: [],
         subject: `title ${uid}`,
         date: 0,
+        head: SOME_HEAD,
         size: 10,
         attachmentCount: 0,
         attachments: [],

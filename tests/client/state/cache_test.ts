@@ -1,3 +1,4 @@
+import { SOME_HEAD } from "../../support/log_head.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { Cache } from "../../../client/state/cache.ts";
@@ -124,6 +125,7 @@ Deno.test("what was opened is given back for the very same message only", async 
         cc: [],
         subject: "title",
         date: 1,
+        head: SOME_HEAD,
         size: 2,
         attachmentCount: 0,
         attachments: [],

@@ -1,3 +1,4 @@
+import { SOME_HEAD } from "../../support/log_head.ts";
 import { assert, assertEquals } from "@std/assert";
 import { sealToStore } from "../../../client/message/seal.ts";
 import { utf8 } from "../../../crypto/bytes.ts";
@@ -20,6 +21,7 @@ async function sealedDraft({ person }: RawSession, receivedAt = LONG_AGO) {
     flags: ["seen", 4],
     subject: "a draft",
     date: LONG_AGO,
+    head: SOME_HEAD,
     attachments: [],
     composed: {
       size: text.length,
