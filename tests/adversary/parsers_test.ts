@@ -27,6 +27,13 @@ import {
   decodeResponse,
   decodeVerdict,
 } from "../../protocol/request.ts";
+import {
+  decodeHead,
+  decodeLogRecords,
+  encodeHead,
+  encodeLogRecord,
+  KeyLog,
+} from "../../protocol/key_log.ts";
 import { decodeCertificate } from "../../protocol/rotation.ts";
 import { checkStanza, stanzaFp } from "../../protocol/stanza.ts";
 import { OwnNames } from "../../client/mailbox/own_names.ts";
@@ -38,6 +45,7 @@ import {
   type FramesFile,
   type HandshakeFile,
   type JsonFile,
+  type KeyLogFile,
   type KeysFile,
   type MessagesFile,
   readVectors,
@@ -59,6 +67,7 @@ const { messages } = await readVectors<MessagesFile>("messages.json");
 const envelopes = await readVectors<EnvelopesFile>("envelopes.json");
 const { handshakes } = await readVectors<HandshakeFile>("handshake.json");
 const shared = await readVectors<SharedFile>("shared.json");
+const keyLogs = await readVectors<KeyLogFile>("key_log.json");
 const rotations = await readVectors<RotationFile>("rotation.json");
 const alice = await (await Identities.load()).get("alice");
 
@@ -357,6 +366,25 @@ fuzz({
     same(concat(facts, signatureOld, signatureNew), input);
     return read;
   },
+});
+
+fuzz({
+  name: "a key log",
+  seeds: keyLogs.logs.filter(({ records }) => records.length > 0)
+    .map(({ records }) => concat(...records.map(({ bytes }) => fromHex(bytes)))),
+  hot: 93,
+  read: (input) => {
+    const log = KeyLog.begin(keyLogs.logs[0]?.first ?? 0).extend(decodeLogRecords(input));
+    same(concat(...log.records.map(encodeLogRecord)), input);
+    return log.hash(log.n);
+  },
+});
+
+fuzz({
+  name: "decodeHead()",
+  seeds: keyLogs.heads.map(({ head }) => fromHex(head)),
+  hot: 152,
+  read: (input) => same(encodeHead(decodeHead(input)), input),
 });
 
 fuzz({

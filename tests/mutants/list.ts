@@ -2,6 +2,7 @@ import type { Mutant } from "./mutant.ts";
 import { OF_CRYPTO } from "./of_crypto.ts";
 import { OF_HANDSHAKE } from "./of_handshake.ts";
 import { OF_KEEPING } from "./of_keeping.ts";
+import { OF_KEY_LOG } from "./of_key_log.ts";
 import { OF_MESSAGES } from "./of_messages.ts";
 import { OF_PEOPLE } from "./of_people.ts";
 import { OF_READING } from "./of_reading.ts";
@@ -20,6 +21,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...OF_SERVER,
   ...OF_KEEPING,
   ...OF_ROTATION,
+  ...OF_KEY_LOG,
   ...OF_PEOPLE,
   ...OF_THIS_MACHINE,
 ];
@@ -104,6 +106,11 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
     filter: "/ids that belong/",
   }],
   "protocol/rotation.ts": ["vectors/rotation", "protocol/rotation"],
+  "protocol/key_log.ts": ["vectors/key_log"],
+  "protocol/fork_proof.ts": ["vectors/key_log"],
+  "client/trust/key_log.ts": ["adversary/key_log"],
+  "server/store/key_log_rows.ts": ["server/store/key_log"],
+  "server/maintenance/row_check.ts": ["server/store/key_log"],
   "files/next_keys.ts": ["files/next_keys"],
   "server/requests/rotate_begin.ts": ["server/requests/rotate"],
   "server/login.ts": [
@@ -141,6 +148,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
       filter: "/left for another|taken away|still allowed|a move gives|too old|has seen the last/",
     },
     { file: "adversary/malicious_client", filter: "/no key to what was stored/" },
+    { file: "server/store/key_log", filter: "/is a record of the log/" },
   ],
   "server/store/body_files.ts": [{ file: "server/store/sqlite_store", filter: "/owner alone/" }],
   "server/maintenance/restore.ts": [{

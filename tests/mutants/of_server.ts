@@ -47,8 +47,8 @@ export const OF_SERVER: readonly Mutant[] = [
   one(
     "nobody looks again at what a login was decided on",
     SESSION,
-    "      if (await this.#isOver()) return;\n      for (;;) {",
-    "      for (;;) {",
+    "      if (await this.#isOver()) return;\n      await this.#tellHead();\n",
+    "      await this.#tellHead();\n",
   ),
   one(
     "a login outlives the key that it was decided on",

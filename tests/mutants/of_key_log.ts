@@ -1,0 +1,131 @@
+import { type Mutant, one } from "./mutant.ts";
+
+const LOG = "protocol/key_log.ts";
+const PROOF = "protocol/fork_proof.ts";
+const CLIENT = "client/trust/key_log.ts";
+const ROWS = "server/store/key_log_rows.ts";
+const STORE = "server/store/sqlite_store.ts";
+
+/** Breakages of the key log, of what finds two histories of it, and of what follows from that. */
+export const OF_KEY_LOG: readonly Mutant[] = [
+  one(
+    "the hash of a key log leaves the hash before it out",
+    LOG,
+    "sha256Now(concat(before, encodeLogRecord(record)))",
+    "sha256Now(encodeLogRecord(record))",
+  ),
+  one(
+    "records of a key log may be left out",
+    LOG,
+    "record.index !== n + 1 || record.time < time",
+    "record.index <= n || record.time < time",
+  ),
+  one(
+    "a generation may begin behind any log",
+    LOG,
+    "record.seq <= generation || !equal(record.fp, hash)",
+    "record.seq <= generation",
+  ),
+  one(
+    "a head of another history fits",
+    LOG,
+    'equal(of.hash(n), head.hash) ? "fits" : "contradicts"',
+    'n <= of.n ? "fits" : "contradicts"',
+  ),
+  one(
+    "a former generation may go on",
+    LOG,
+    '  if (head.time > successor * 1000 + GENERATION_SLACK) return "contradicts";\n',
+    "",
+  ),
+  one(
+    "heads need no signature",
+    LOG,
+    "  return equal(head.serverFp, server.fp) &&\n",
+    "  return equal(head.serverFp, server.fp) ||\n",
+  ),
+  one(
+    "a proof of two histories may have heads that nobody signed",
+    PROOF,
+    "    if (!await isSignedHead(one, server)) throw",
+    "    if (one.n < 0) throw",
+  ),
+  one(
+    "a proof of two histories may have a head that was signed later",
+    PROOF,
+    '(standing === "ahead" && wentBack(head, other))',
+    'standing === "ahead"',
+  ),
+  one(
+    "a key that is not in the key log is used",
+    CLIENT,
+    "      for (const key of keys) await this.#requireLogged(key, shown);\n",
+    "",
+  ),
+  one(
+    "a binding may be hidden from the key log's reader",
+    CLIENT,
+    "      if (logged !== null) throw unlogged(key.name, null, logged);\n",
+    "",
+  ),
+  one(
+    "the server's log may go back",
+    CLIENT,
+    'before !== null && (standing === "contradicts" || standing === "ahead")',
+    'before !== null && standing === "contradicts"',
+  ),
+  one(
+    "a head in a message that contradicts the log is passed over",
+    CLIENT,
+    '    if (standing !== "contradicts") return;\n',
+    "    if (log.n >= 0) return;\n",
+  ),
+  one(
+    "records that never come are waited for without a word",
+    CLIENT,
+    '      if (standing === "ahead") await this.#foundFork(from, head, kept.log, kept.head);\n      else await',
+    '      if (standing !== "ahead") await',
+  ),
+  one(
+    "mail under a doubtful key goes out after a fork",
+    CLIENT,
+    'return kept.fork && isDoubtful(pin, kept, kept.fork.since) ? [{ pin, why: "fork" }] : [];',
+    "return [];",
+  ),
+  one(
+    "mail goes out to those whose key a restore has lost",
+    CLIENT,
+    '      if (lostNames(kept).includes(pin.name)) return [{ pin, why: "restore" }];\n',
+    "",
+  ),
+  one(
+    "a foreign key of one's own name is not told",
+    CLIENT,
+    "    for (const record of own) this.onNotice(foreignText(record));\n",
+    "    for (const record of own) foreignText(record);\n",
+  ),
+  one(
+    "a rotation is not logged",
+    STORE,
+    '      appendLog(this.#sql, { event: "rotated", name, fp: fpNew, seq }, at);\n',
+    "",
+  ),
+  one(
+    "times in the key log may go back",
+    ROWS,
+    "time: Math.max(at, time)",
+    "time: at",
+  ),
+  one(
+    "a restore may begin a generation that there was",
+    ROWS,
+    "Math.max(Math.floor(now / 1000), generation + 1, above + 1)",
+    "Math.max(Math.floor(now / 1000), generation + 1)",
+  ),
+  one(
+    "fsck does not compare the key log with the accounts",
+    "server/maintenance/row_check.ts",
+    "    if (!same) {\n",
+    "    if (same === null) {\n",
+  ),
+];
