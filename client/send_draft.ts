@@ -78,7 +78,7 @@ async function findAnswered(mail: Mail, id: string): Promise<Opened | null> {
 }
 
 /** The attachments that a draft forwards, in temporary files until disposed of. */
-async function forwardedAttachments(
+export async function forwardedAttachments(
   mail: Mail,
   { forwards }: Draft,
   fetched: TemporaryMessage | undefined,

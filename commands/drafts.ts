@@ -5,10 +5,10 @@ import {
   EDITOR,
   ENVIRONMENT,
   mailOptions,
-  OFFLINE,
   ONLINE,
   REFUSED,
   TICKET,
+  WITH_PROGRAMS,
 } from "./shared.ts";
 
 const DRAFT = {
@@ -25,16 +25,17 @@ export const DRAFTS_COMMANDS: readonly Command[] = [
     description: [
       "Lists drafts, the latest first. What is typed at a terminal for send, reply and forward " +
       "is kept as a draft until its message is in the outbox: also if the connection fails, the " +
-      "server refuses it, or the terminal is closed.",
+      "server refuses it, or the terminal is closed. The server has them too, sealed, for your other " +
+      "machines; without it, those of this machine are listed.",
       "--json: an array of objects with id, from, to, cc, bcc, subject, date (when it was saved), " +
-      "attachments, and answers or forwards with the id of a message. No server is asked.",
+      "attachments, and answers or forwards with the id of a message.",
     ],
     positionals: [],
     options: [...COMMON],
     refused: REFUSED,
     examples: [{ line: "drafts", what: "all drafts, each with a short id" }],
     environment: ENVIRONMENT,
-    rights: OFFLINE,
+    rights: ONLINE,
     run: async (given) => {
       const { listDrafts } = await import("../client/commands/drafts.ts");
       await listDrafts(mailOptions(given));
@@ -49,7 +50,7 @@ export const DRAFTS_COMMANDS: readonly Command[] = [
     refused: REFUSED,
     examples: [{ line: "drafts show 4f3a", what: "the draft whose id begins so" }],
     environment: ENVIRONMENT,
-    rights: OFFLINE,
+    rights: ONLINE,
     run: async (given) => {
       const { showDraft } = await import("../client/commands/drafts.ts");
       await showDraft({ ...mailOptions(given), id: given.text("ID") });
@@ -67,7 +68,7 @@ export const DRAFTS_COMMANDS: readonly Command[] = [
     refused: REFUSED,
     examples: [{ line: "drafts edit 4f3a", what: "the draft whose id begins so" }],
     environment: [...ENVIRONMENT, ...EDITOR],
-    rights: { ...OFFLINE, programs: true },
+    rights: WITH_PROGRAMS,
     run: async (given) => {
       const { editSavedDraft } = await import("../client/commands/drafts.ts");
       await editSavedDraft({
@@ -101,7 +102,7 @@ export const DRAFTS_COMMANDS: readonly Command[] = [
     refused: REFUSED,
     examples: [{ line: "drafts discard 4f3a --yes", what: "in a script" }],
     environment: ENVIRONMENT,
-    rights: OFFLINE,
+    rights: ONLINE,
     run: async (given) => {
       const { discardDraft } = await import("../client/commands/drafts.ts");
       await discardDraft({

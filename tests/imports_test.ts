@@ -21,7 +21,8 @@ const INSIDE: Readonly<Record<string, readonly (readonly string[])[]>> = {
   client: [
     ["commands", "connect.ts", "bridge", "web"],
     ["menu.ts", "tui", "setup"],
-    ["session.ts", "send_draft.ts", "arrivals.ts"],
+    ["session.ts", "sync_drafts.ts", "arrivals.ts"],
+    ["send_draft.ts"],
     ["mail.ts"],
     ["mailbox"],
     ["message"],

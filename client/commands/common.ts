@@ -14,6 +14,7 @@ import { askAboutNewKey } from "../trust/confirm_key.ts";
 import { notSentLine, sentLine } from "../mailbox/show.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
 import { type Offline, openMail } from "../session.ts";
+import { type DraftsOutcome, SyncedDrafts } from "../sync_drafts.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 
 /** What every command of the client takes. */
@@ -106,6 +107,7 @@ async function openAndDo<T>(
   } catch (error) {
     throw forWantOfSecret(error) ?? error;
   } finally {
+    await storeDrafts(mail);
     await mail.close();
   }
 }
@@ -129,6 +131,30 @@ async function flush(mail: Mail, offline: boolean): Promise<Flushed> {
   } catch (error) {
     if (!offline || !isLost(error)) throw error;
     return nothing;
+  }
+}
+
+/**
+ * Brings the drafts of this machine and those of the others together, as far as the mailbox goes.
+ * Throws what the connection throws.
+ */
+export async function bringDraftsTogether(mail: Mail): Promise<DraftsOutcome> {
+  await mail.sync();
+  const { count = 0 } = (await mail.folderStates()).find(({ folder }) => folder === "drafts") ?? {};
+  while (mail.cache.count("drafts") < count && await mail.fetchOlder());
+  return await new SyncedDrafts(mail).run();
+}
+
+/** Stores on the server what the command has done with drafts; what fails stays for the next time. */
+async function storeDrafts(mail: Mail): Promise<void> {
+  try {
+    if (!mail.drafts.touched || !mail.connection.online) return;
+    const drafts = new SyncedDrafts(mail);
+    if (!await drafts.pending()) return;
+    await mail.sync();
+    await drafts.run();
+  } catch (error) {
+    if (!isSealpostError(error)) throw error;
   }
 }
 

@@ -10,11 +10,13 @@ import { confirmEmptyMessage } from "../terminal/empty_message.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { sendDraft } from "../send_draft.ts";
 import { openLocalUser } from "../session.ts";
+import type { DraftsOutcome } from "../sync_drafts.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { AutosavedDraft, editDraft } from "../terminal/write_draft.ts";
 import { findProfile, type Profile } from "../state/profile.ts";
 import {
   announceRecovered,
+  bringDraftsTogether,
   type CommonOptions,
   MAX_WHO,
   printRow,
@@ -27,20 +29,29 @@ export interface DraftOptions extends CommonOptions {
   readonly id: string;
 }
 
-/** What a command on drafts works with, without a server. */
-interface Context {
+/** What a command on drafts works with. */
+interface DraftsContext {
   readonly terminal: Terminal;
   readonly profile: Profile;
   readonly drafts: Drafts;
   readonly printJson: (value: unknown) => void;
 }
 
+/** Runs `work` on the drafts as all machines have them; without a server, as this one does. */
 async function withDrafts(
   options: CommonOptions,
-  work: (context: Context) => Promise<void>,
+  work: (context: DraftsContext) => Promise<void>,
 ): Promise<void> {
   const terminal = openTerminal();
   const profile = await findProfile(options);
+  if (profile.address !== null) {
+    return await withMail(options, async (context) => {
+      const { mail } = context;
+      if (mail.connection.online) tellProblems(terminal, await bringDraftsTogether(mail));
+      else terminal.printError("no connection: these are the drafts of this machine");
+      await work({ ...context, drafts: mail.drafts });
+    }, "write");
+  }
   const { state } = await openLocalUser(terminal, profile.dir, profile.name);
   const drafts = await Drafts.open(state);
   const outbox = await Outbox.open(state);
@@ -129,6 +140,7 @@ export async function editSavedDraft(
 export async function sendSavedDraft(options: DraftOptions): Promise<void> {
   await withMail(options, async (context) => {
     const { mail, terminal } = context;
+    if (mail.connection.online) tellProblems(terminal, await bringDraftsTogether(mail));
     const draft = await mail.drafts.load(options.id);
     await confirmEmptyMessage(terminal, draft);
     tellSent(
@@ -137,6 +149,10 @@ export async function sendSavedDraft(options: DraftOptions): Promise<void> {
       await sendDraft(mail, draft, { note: (line) => terminal.printError(line) }),
     );
   }, "write");
+}
+
+function tellProblems(terminal: Terminal, { problems }: DraftsOutcome): void {
+  for (const line of problems) terminal.printError(printable(line));
 }
 
 /** What a draft is called, safe to print: its subject, or how its text begins. */

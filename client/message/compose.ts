@@ -44,7 +44,12 @@ export interface MessageContent {
   /** As {@linkcode ParsedHeaders.references} gives them, oldest first. */
   readonly references?: readonly string[];
   readonly attachments: readonly AttachmentSource[];
+  /** For a draft: what its program keeps of it, words of ASCII; see {@linkcode DRAFT_HEADER}. */
+  readonly draft?: string;
 }
+
+/** The header field with what this program keeps of a draft: never in a message that is sent. */
+export const DRAFT_HEADER = "X-Sealpost-Draft";
 
 /** A composed message (RFC 5322 and MIME). */
 export interface Composed {
@@ -118,9 +123,16 @@ async function skeleton(content: MessageContent, markers: readonly string[]): Pr
     messageId: messageIdHeader(content.messageId),
     inReplyTo: content.inReplyTo === undefined ? undefined : messageIdHeader(content.inReplyTo),
     references: boundedReferences(references).map(messageIdHeader),
-    headers: content.subject === ""
-      ? []
-      : [{ key: "Subject", value: subjectHeader(content.subject.toWellFormed(), mime.encodeWord) }],
+    headers: [
+      ...content.subject === "" ? [] : [{
+        key: "Subject",
+        value: subjectHeader(content.subject.toWellFormed(), mime.encodeWord),
+      }],
+      ...content.draft === undefined ? [] : [{
+        key: DRAFT_HEADER,
+        value: { prepared: true, foldLines: true, value: content.draft },
+      }],
+    ],
     text: text === "" ? "" : {
       content: text.toWellFormed().replace(/\r?\n/g, "\r\n"),
       contentTransferEncoding: "base64",

@@ -1,6 +1,7 @@
 import { visible } from "../../cli/printable.ts";
 import type { Bytes } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { DRAFT_HEADER } from "./compose.ts";
 import { LineReader } from "./line_reader.ts";
 import { messageIds, nameOf } from "./mail_names.ts";
 import type { MimeEvent, MimePart, SplitLimits } from "./mime_splitter.ts";
@@ -28,6 +29,8 @@ export interface ParsedHeaders {
   readonly from: string | null;
   readonly to: readonly string[];
   readonly cc: readonly string[];
+  /** Of a draft: a message that was sent says nothing of them. */
+  readonly bcc: readonly string[];
   readonly subject: string;
   readonly date: Date | null;
   /** The text form of the message id or, from other systems, an id with an `@`. */
@@ -35,6 +38,8 @@ export interface ParsedHeaders {
   readonly inReplyTo: string | null;
   /** Oldest first. */
   readonly references: readonly string[];
+  /** The {@linkcode DRAFT_HEADER}; empty if there is none. */
+  readonly draft: string;
 }
 
 /** An attachment as the message calls it: a name for people, never a path to use. */
@@ -168,11 +173,13 @@ const NO_HEADERS: ParsedHeaders = {
   from: null,
   to: [],
   cc: [],
+  bcc: [],
   subject: "",
   date: null,
   messageId: null,
   inReplyTo: null,
   references: [],
+  draft: "",
 };
 
 class Parser {
@@ -500,10 +507,12 @@ function readHeaders(header: PartHeader, tools: Tools): ParsedHeaders {
     from: people("from")[0] ?? null,
     to: people("to"),
     cc: people("cc"),
+    bcc: people("bcc"),
     subject: tools.decodeWords(header.first("subject")),
     date: Number.isNaN(date.getTime()) ? null : date,
     messageId: ids("message-id")[0] ?? null,
     inReplyTo: ids("in-reply-to")[0] ?? null,
     references: ids("references"),
+    draft: header.first(DRAFT_HEADER.toLowerCase()),
   };
 }

@@ -1,7 +1,8 @@
 import * as v from "valibot";
-import { fromUtf8, random, toHex, utf8 } from "../../crypto/bytes.ts";
+import { type Bytes, fromUtf8, random, toHex, utf8 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { parseJson } from "../../protocol/schema.ts";
+import { DraftEditions } from "./draft_editions.ts";
 import { type DraftContent, formatDraft, parseDraft } from "./draft_text.ts";
 import { abandonedEditorFiles, EditorFile, removeEditorFile } from "./editor_file.ts";
 import type { State } from "./state.ts";
@@ -73,9 +74,16 @@ export class Drafts {
   readonly #recovered: string[] = [];
   /** Why editor files that a killed process left stay where they are. */
   readonly #stuck: string[] = [];
+  /** Under which id a draft is now that had another one when it was saved. */
+  readonly #moved = new Map<string, string>();
+  /** Whether any was saved or removed by this program. */
+  touched = false;
+  /** What is known of the drafts on the server. */
+  readonly editions: DraftEditions;
 
   private constructor(state: State) {
     this.#state = state;
+    this.editions = new DraftEditions(state);
   }
 
   /** The ids of drafts that were in an editor when a former process, or the machine, was stopped. */
@@ -98,12 +106,79 @@ export class Drafts {
 
   /** Saves a draft durably, replacing what its id had. Throws `disk-full`, `file-io`. */
   async save(draft: Draft): Promise<SavedDraft> {
-    // Another text than the one that went out is a draft of its own.
-    const { sentAs: _, ...written }: Draft & Pick<SavedDraft, "sentAs"> = draft;
-    const saved = { ...written, savedAt: Date.now() };
-    const text = JSON.stringify({ version: 1, ...saved });
-    await this.#state.write(PREFIX + draft.id, utf8(text));
-    return saved;
+    this.touched = true;
+    return await this.#state.update(PREFIX + draft.id, (current) => {
+      const result = laterThan(current && decode(current), withoutSentAs(draft));
+      return { data: encode(result), result };
+    });
+  }
+
+  /**
+   * Saves a draft that was saved at `known` when it was read, null for a new one. If another program or
+   * machine has changed it since, this one becomes a draft of its own, with another id, and nothing is
+   * lost. Throws as {@linkcode Drafts.save}.
+   */
+  async saveOver(
+    draft: Draft,
+    known: number | null,
+  ): Promise<{ readonly draft: SavedDraft; readonly parted: boolean }> {
+    const id = this.idNow(draft.id, known);
+    this.touched = true;
+    const saved = await this.#write(id, (current) => {
+      return current !== null && current.savedAt !== known
+        ? null
+        : laterThan(current, { ...withoutSentAs(draft), id });
+    });
+    if (saved) return { draft: saved, parted: false };
+    return { draft: await this.save({ ...draft, id: emptyDraft().id }), parted: true };
+  }
+
+  /**
+   * Takes a draft over as another machine has it, if it is here as it was saved at `known`, null for
+   * not at all; null otherwise. Throws as {@linkcode Drafts.save}.
+   */
+  take(draft: SavedDraft, known: number | null): Promise<SavedDraft | null> {
+    return this.#write(draft.id, (current) => {
+      return (current?.savedAt ?? null) === known ? laterThan(current, draft, draft.savedAt) : null;
+    });
+  }
+
+  /**
+   * Gives the draft `id` the id `to`, unless it was saved again since `known`: null then. Whoever writes
+   * it goes on under the new one. Throws as {@linkcode Drafts.save}.
+   */
+  async move(id: string, known: number, to: string): Promise<SavedDraft | null> {
+    using _lock = await this.#state.lock();
+    const draft = await this.#read(PREFIX + id);
+    if (draft?.savedAt !== known) return null;
+    const moved = { ...draft, id: to };
+    await this.#state.write(PREFIX + to, encode(moved));
+    await this.#state.remove(PREFIX + id);
+    this.#moved.set(`${id} ${known}`, to);
+    return moved;
+  }
+
+  /** Removes a draft that is gone on the server, unless it was saved again since `known`. */
+  async forget(id: string, known: number): Promise<void> {
+    using _lock = await this.#state.lock();
+    if ((await this.#read(PREFIX + id))?.savedAt === known) await this.#state.remove(PREFIX + id);
+  }
+
+  /** The id by now of the draft that had `id` when it was saved at `known`. */
+  idNow(id: string, known: number | null): string {
+    const moved = this.#moved.get(`${id} ${known}`);
+    return moved === undefined ? id : this.idNow(moved, known);
+  }
+
+  /** Writes what `next` makes of the draft `id`; null, writing nothing, if that is null. */
+  #write(
+    id: string,
+    next: (current: SavedDraft | null) => SavedDraft | null,
+  ): Promise<SavedDraft | null> {
+    return this.#state.update(PREFIX + id, (current) => {
+      const result = next(current && decode(current));
+      return { data: result && encode(result), result };
+    });
   }
 
   /**
@@ -113,10 +188,7 @@ export class Drafts {
   async sending(id: string, message: string): Promise<void> {
     const saved = await this.#read(PREFIX + id);
     if (saved === null) return;
-    await this.#state.write(
-      PREFIX + id,
-      utf8(JSON.stringify({ version: 1, ...saved, sentAs: message })),
-    );
+    await this.#state.write(PREFIX + id, encode({ ...saved, sentAs: message }));
   }
 
   /**
@@ -174,8 +246,13 @@ export class Drafts {
     throw new SealpostError("no-such-message", "that draft is not there any more");
   }
 
-  /** Removes a draft. No error if it is gone. */
+  /**
+   * Removes a draft, and what the server has of it when that is asked next. No error if it is gone.
+   * Throws `file-io`.
+   */
   async remove(id: string): Promise<void> {
+    this.touched = true;
+    await this.editions.leave(id);
     await this.#state.remove(PREFIX + id);
     await removeEditorFile(this.#state, id);
   }
@@ -187,9 +264,7 @@ export class Drafts {
 
   async #read(file: string): Promise<SavedDraft | null> {
     const bytes = await this.#state.read(file);
-    if (bytes === null) return null;
-    const { version: _, ...draft } = parseJson(schema, fromUtf8(bytes));
-    return draft;
+    return bytes && decode(bytes);
   }
 
   async #recover(file: EditorFile): Promise<void> {
@@ -214,6 +289,27 @@ export class Drafts {
     const news = known === null ? text.trim() !== "" : !same(known, draft);
     return news ? draft : null;
   }
+}
+
+function encode(draft: SavedDraft): Bytes {
+  return utf8(JSON.stringify({ version: 1, ...draft }));
+}
+
+function decode(bytes: Bytes): SavedDraft {
+  const { version: _, ...draft } = parseJson(schema, fromUtf8(bytes));
+  return draft;
+}
+
+/** Another text than the one that went out is a draft of its own. */
+function withoutSentAs(draft: Draft & Pick<SavedDraft, "sentAs">): Draft {
+  const { sentAs: _, ...written } = draft;
+  return written;
+}
+
+/** `draft` as saved `at`, but later than `current`, so that the two are told apart. */
+function laterThan(current: SavedDraft | null, draft: Draft, at = Date.now()): SavedDraft {
+  const savedAt = current?.savedAt === at ? at + 1 : at;
+  return { ...draft, savedAt };
 }
 
 /** The text of a draft as an editor gets it. Throws `format` as `formatDraft` does. */

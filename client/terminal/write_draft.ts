@@ -16,6 +16,10 @@ import type { Terminal } from "./terminal.ts";
 /** How long what was typed may be in memory only, milliseconds. */
 const UNSAVED = 1000;
 
+/** What a person is told when what they write became a draft of its own. */
+export const PARTED =
+  "This draft was changed elsewhere too: what you write is a draft of its own now.";
+
 /** Signals that end a program whose terminal or machine goes away, with their numbers. */
 const ENDINGS = [["SIGHUP", 1], ["SIGTERM", 15]] as const;
 
@@ -26,6 +30,10 @@ const ENDINGS = [["SIGHUP", 1], ["SIGTERM", 15]] as const;
 export class AutosavedDraft implements AsyncDisposable {
   readonly #drafts: Drafts;
   #draft: Draft;
+  /** When it was saved here last, or had been when it was opened; null if never. */
+  #known: number | null;
+  /** Told when another program or machine has changed it, so that this is a draft of its own now. */
+  onParted: () => void = () => {};
   /** Whether there is nothing left to save: its message is in the outbox, or it was discarded. */
   settled = false;
   /** What gives the text as it is now; null if nothing was typed since the last save. */
@@ -34,9 +42,10 @@ export class AutosavedDraft implements AsyncDisposable {
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #listeners: (readonly [Deno.Signal, () => void])[] = [];
 
-  constructor(drafts: Drafts, draft: Draft) {
+  constructor(drafts: Drafts, draft: Draft | SavedDraft) {
     this.#drafts = drafts;
     this.#draft = draft;
+    this.#known = "savedAt" in draft ? draft.savedAt : null;
     for (const [signal, number] of ENDINGS) {
       const listener = () => {
         this.save().catch(() => {}).finally(() => Deno.exit(128 + number));
@@ -86,7 +95,12 @@ export class AutosavedDraft implements AsyncDisposable {
     const saved = this.#saving.catch(() => {}).then(async () => {
       this.#draft = this.draft;
       this.#text = null;
-      return await this.#drafts.save(this.#draft);
+      const { draft, parted } = await this.#drafts.saveOver(this.#draft, this.#known);
+      this.#known = draft.savedAt;
+      // What was typed meanwhile stays.
+      this.#draft = { ...this.#draft, id: draft.id };
+      if (parted) this.onParted();
+      return draft;
     });
     this.#saving = saved;
     return saved;
@@ -96,7 +110,7 @@ export class AutosavedDraft implements AsyncDisposable {
   async discard(): Promise<void> {
     this.settled = true;
     await this[Symbol.asyncDispose]();
-    await this.#drafts.remove(this.#draft.id);
+    await this.#drafts.remove(this.#drafts.idNow(this.#draft.id, this.#known));
   }
 
   /** Ends the saving. What was not saved by now is not saved any more. */
@@ -120,6 +134,7 @@ export async function withAutosave<T>(
   work: (autosaved: AutosavedDraft) => Promise<T>,
 ): Promise<T> {
   await using autosaved = new AutosavedDraft(drafts, draft);
+  autosaved.onParted = () => terminal.printError(PARTED);
   try {
     return await work(autosaved);
   } catch (error) {

@@ -5,6 +5,8 @@ import { isLost } from "../connection/reconnecting_connection.ts";
 import type { Item } from "../mailbox/open.ts";
 import { senderText, subjectOf } from "../mailbox/show.ts";
 import type { Mail } from "../mail.ts";
+import { sleep } from "../../protocol/timer.ts";
+import { SyncedDrafts } from "../sync_drafts.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { KeyChangedError } from "../state/pins.ts";
 import { drawProgressOn } from "../terminal/progress.ts";
@@ -37,6 +39,10 @@ const SEEN = { info: 2000, good: 2000, error: 6000 } as const;
 const GATHER = 50;
 /** How often to look for changes by other programs of this person, milliseconds. */
 const LOOK_AROUND = 2000;
+/** How often a draft goes to the server while it is being written, milliseconds. */
+const STORE_DRAFTS = 20_000;
+/** How long the end of the program waits for drafts to go to the server, milliseconds. */
+const LAST_DRAFTS = 3000;
 
 /** An open question. */
 interface Question {
@@ -76,6 +82,9 @@ export class App implements Host {
   readonly #account: string;
   readonly #display: Display;
   readonly #list: ListScreen;
+  readonly #drafts: SyncedDrafts;
+  /** Why drafts could not be stored, as far as it was said. */
+  readonly #saidOfDrafts = new Set<string>();
   readonly #screens: Screen[];
   readonly #questions: Question[] = [];
   readonly #ended = Promise.withResolvers<void>();
@@ -112,6 +121,7 @@ export class App implements Host {
         if (!isLost(error)) this.showError(error);
       },
     });
+    this.#drafts = new SyncedDrafts(mail, () => this.mailbox.sync());
     this.#list = new ListScreen(this);
     this.#screens = [this.#list];
     this.#display = new Display(io, theme, {
@@ -153,6 +163,7 @@ export class App implements Host {
       return Promise.resolve();
     });
     this.#every(LOOK_AROUND, () => this.#lookAround());
+    this.#every(STORE_DRAFTS, () => this.#syncDrafts());
     try {
       this.#display.start();
       this.#changed();
@@ -212,6 +223,21 @@ export class App implements Host {
   /** Asks the server for what has changed, and announces what came. */
   async #sync(): Promise<void> {
     await this.#announce(await this.mailbox.sync());
+    await this.#syncDrafts();
+  }
+
+  /** Brings the drafts here and those on the server together; without a connection, later. */
+  async #syncDrafts(): Promise<void> {
+    try {
+      const { changed, problems } = await this.#drafts.run();
+      for (const problem of problems.filter((line) => !this.#saidOfDrafts.has(line))) {
+        this.#saidOfDrafts.add(problem);
+        this.say(printable(problem), "error");
+      }
+      if (changed) await this.#list.reloadLocal();
+    } catch (error) {
+      if (!isSealpostError(error) || !isLost(error)) throw error;
+    }
   }
 
   /** Announces the new messages of the inbox that were not read elsewhere. */
@@ -300,7 +326,7 @@ export class App implements Host {
     this.#settle();
     this.background(async () => {
       await screen.close?.();
-      await this.#list.reloadLocal();
+      await this.reloadLocal();
     });
     this.refresh();
   }
@@ -318,8 +344,9 @@ export class App implements Host {
     this.#changed();
   }
 
-  reloadLocal(): Promise<void> {
-    return this.#list.reloadLocal();
+  async reloadLocal(): Promise<void> {
+    await this.#list.reloadLocal();
+    this.background(() => this.#syncDrafts());
   }
 
   input(label: string, options: InputOptions = {}): Promise<string | null> {
@@ -354,6 +381,8 @@ export class App implements Host {
       if (answer !== "y") return;
     }
     await this.#saveWork();
+    // What is not there by then goes with the next connection.
+    await Promise.race([this.#syncDrafts().catch(() => {}), sleep(LAST_DRAFTS)]);
     this.#ended.resolve();
   }
 
@@ -391,7 +420,7 @@ export class App implements Host {
         for (const line of refused) {
           this.say(`A waiting message was not sent, ${printable(line)}`, "error");
         }
-        await this.#list.reloadLocal();
+        await this.reloadLocal();
       } finally {
         this.#catchingUp = null;
       }

@@ -11,7 +11,7 @@ import { missingAttachment } from "../../terminal/mentions.ts";
 import { checkLimits } from "../../mail.ts";
 import { sendDraft } from "../../send_draft.ts";
 import { verification } from "../../trust/verification.ts";
-import { AutosavedDraft, editInFile, headerProblem } from "../../terminal/write_draft.ts";
+import { AutosavedDraft, editInFile, headerProblem, PARTED } from "../../terminal/write_draft.ts";
 import { commonStart, completePath, nameAt, namesIn } from "../complete.ts";
 import {
   attached,
@@ -49,6 +49,7 @@ export class ComposeScreen implements Screen {
   constructor(host: Host, draft: Draft = emptyDraft()) {
     this.#host = host;
     this.#autosaved = new AutosavedDraft(host.mail.drafts, draft);
+    this.#autosaved.onParted = () => host.say(PARTED);
     this.#composition = compositionOf(draft);
     this.#original = JSON.stringify(contentOf(this.#composition));
     if (draft.attachments.length > 0) this.#looked = this.#lookAtFiles();
@@ -315,9 +316,9 @@ export class ComposeScreen implements Screen {
       const written = contentOf(this.#composition);
       if (!await this.#fit(written)) return;
       this.#autosaved.set(written);
-      const draft = { ...this.#autosaved.draft };
       // From here on the message is safe.
       await this.#autosaved.save();
+      const draft = { ...this.#autosaved.draft };
       this.#host.leave(this);
       const to = [...written.to, ...written.cc, ...written.bcc].join(", ");
       this.#host.say(`Sending to ${to} …`);

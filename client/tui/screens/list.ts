@@ -1,5 +1,6 @@
 import { fromBase64 } from "../../../crypto/bytes.ts";
 import { fit, printable } from "../../../cli/printable.ts";
+import { formatMessageId } from "../../../protocol/uuid.ts";
 import type { SavedDraft } from "../../state/drafts.ts";
 import type { Item } from "../../mailbox/open.ts";
 import type { SearchResult } from "../../mailbox/search.ts";
@@ -62,7 +63,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
     return this.#folder;
   }
 
-  /** Whether it shows what is only on this disk. */
+  /** Whether it shows what is on this disk. */
   get isLocal(): boolean {
     return this.#folder === "drafts" || this.#folder === "outbox";
   }
@@ -135,7 +136,9 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
   }
 
   counts(folder: ListFolder): { readonly total: number; readonly unread: number } {
-    if (folder === "drafts") return { total: this.#drafts.length, unread: 0 };
+    if (folder === "drafts") {
+      return { total: this.#drafts.length + this.#otherInDrafts().length, unread: 0 };
+    }
     if (folder === "outbox") return { total: this.#outbox.length, unread: 0 };
     return this.#host.mailbox.count(folder);
   }
@@ -234,13 +237,25 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
 
   #keys(): string[] {
     const folder = this.#folder;
-    if (folder === "drafts") return this.#drafts.map(({ id }) => `d${id}`);
+    if (folder === "drafts") {
+      const drafts = this.#drafts.map(({ id }) => `d${id}`);
+      return [...drafts, ...this.#otherInDrafts().map((uid) => `m${uid}`)];
+    }
     if (folder === "outbox") return this.#outbox.map(keyOf);
     const found = this.#found?.uids;
     const entries = found ? this.#host.mailbox.all() : this.#host.mailbox.entries(folder);
     const keys: string[] = [];
     for (const { uid } of entries) if (!found || found.has(uid)) keys.push(`m${uid}`);
     return keys;
+  }
+
+  /** The messages in the folder for drafts that are none. */
+  #otherInDrafts(): number[] {
+    const { mailbox, mail: { drafts } } = this.#host;
+    return mailbox.entries("drafts").map(({ uid }) => uid).filter((uid) => {
+      const header = mailbox.item(uid)?.entry.header;
+      return header && drafts.editions.isMessage(formatMessageId(header.slice(1, 17)));
+    });
   }
 
   #empty(): string {
@@ -360,7 +375,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
   async #discard(id: string): Promise<void> {
     if (await this.#host.choose("Throw this draft away? (y/n)", "yn") !== "y") return;
     await this.#host.mail.drafts.remove(id);
-    await this.reloadLocal();
+    await this.#host.reloadLocal();
     this.#host.say("The draft is gone.");
   }
 

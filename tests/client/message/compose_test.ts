@@ -26,11 +26,13 @@ Deno.test("headers come out as they went in", async () => {
     from: "alice",
     to: ["bob", "carol.x", "0-d_e"],
     cc: ["dave"],
+    bcc: [],
     subject: "Grüße an 漢字 👍",
     date: new Date("2026-11-22T13:00:00Z"),
     messageId: "0199aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee",
     inReplyTo: "0199aaaa-bbbb-7ccc-8ddd-ffffffffffff",
     references: ["someone.else@example.org", "0199aaaa-bbbb-7ccc-8ddd-ffffffffffff"],
+    draft: "",
   });
 });
 

@@ -74,11 +74,13 @@ Deno.test("a message of another mail program is understood", async () => {
     from: "jane@example.org",
     to: ["alice"],
     cc: ["J@EXAMPLE.org", "carol"],
+    bcc: [],
     subject: "Grüße and more",
     date: new Date("2026-11-22T13:00:00Z"),
     messageId: "abc.def@mail.example.org",
     inReplyTo: "0199aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee",
     references: ["one@x", "two@y", "0199aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee"],
+    draft: "",
   });
   assertEquals(message.text, "Café olé");
   assertEquals(message.html, "<p>Café <b>olé</b></p>");
