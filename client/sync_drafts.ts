@@ -59,7 +59,7 @@ export class SyncedDrafts {
   async #run(): Promise<DraftsOutcome> {
     const mail = this.#mail;
     if (!mail.connection.online || mail.cache.fetched().epoch === "") return NOTHING;
-    // With `using`, the bundler would inline a name that is used once, and never give the lock back.
+    // Not with `using`: the bundler inlines a name that is used once, and the lock would stay.
     const lock = await mail.drafts.editions.lock();
     if (lock === null) return NOTHING;
     const run = new Run(mail, this.#read);

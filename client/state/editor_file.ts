@@ -113,8 +113,11 @@ export async function abandonedEditorFiles(state: State): Promise<EditorFile[]> 
 export async function removeEditorFile(state: State, id: string): Promise<void> {
   const folder = folderOf(state, id);
   if (!await exists(folder)) return;
-  using file = await EditorFile.open(id, folder);
-  if (file !== null) await Deno.remove(folder, { recursive: true }).catch(() => {});
+  // Not with `using`: the bundler inlines a name that is used once, and the lock would stay.
+  const file = await EditorFile.open(id, folder);
+  if (file === null) return;
+  await Deno.remove(folder, { recursive: true }).catch(() => {});
+  file[Symbol.dispose]();
 }
 
 function folderOf(state: State, id: string): string {

@@ -35,8 +35,13 @@ export async function isPinned(folder: string): Promise<boolean> {
   const path = join(folder, PIN_NAME);
   try {
     if (!await isThere(path)) return false;
-    using file = await Deno.open(path, { read: true, write: true });
-    return !await file.tryLock(true);
+    // Not with `using`: the bundler inlines a name that is used once, and the lock would stay.
+    const file = await Deno.open(path, { read: true, write: true });
+    try {
+      return !await file.tryLock(true);
+    } finally {
+      file.close();
+    }
   } catch {
     return true;
   }

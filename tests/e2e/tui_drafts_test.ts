@@ -33,6 +33,8 @@ testUnless(missing, "what one writes is a draft on the other machine too", async
     await desk.type(", and the second");
     await desk.press("C-o");
     await desk.see("Kept in Drafts");
+    // The whole length of the text.
+    await laptop.see(/To bob +Figures +30 /);
     await laptop.press("Enter");
     await laptop.see("The first half, and the second");
   });
@@ -42,6 +44,7 @@ testUnless(missing, "what one writes is a draft on the other machine too", async
     await laptop.type(", and more");
     await laptop.press("C-o");
     await laptop.see("Kept in Drafts");
+    await desk.see(/To bob +Figures +40 /);
     await desk.press("Enter");
     await desk.see("and more");
     await desk.press("C-c");
