@@ -40,7 +40,7 @@ testUnless(missing, "what one writes is a draft on the other machine too", async
   });
 
   await step(t, "what the other changes comes back", async () => {
-    await laptop.press("End");
+    await laptop.press("C-e");
     await laptop.type(", and more");
     await laptop.press("C-o");
     await laptop.see("Kept in Drafts");
