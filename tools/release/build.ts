@@ -117,6 +117,9 @@ const COMMIT_MARK = "@COMMIT@";
 /** How a module of a bundle complains that it was not given a `require`. */
 const NO_REQUIRE = "Dynamic require of";
 
+/** Where this machine keeps its packages, as the bundler names the modules of one in what it writes. */
+const CACHED_PACKAGE = /(?:\.\.\/)*[^\s"'`(]*\bnpm\/registry\.npmjs\.org\//g;
+
 /** Gives a module a `require` of its own. */
 const MAKE_REQUIRE =
   'import{createRequire}from"node:module";const require=createRequire(import.meta.url);\n';
@@ -129,13 +132,13 @@ export async function bundle(folder: string, source: Source): Promise<string> {
   await Deno.remove(folder, { recursive: true }).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   });
-  // Each command's modules stay in files of their own, so that a command loads only what it needs.
+  // Each command's modules stay in files of their own, so that a command loads only what it needs. Not
+  // minified: esbuild then puts a `using` that is read once in its place, and what it holds is never
+  // given back.
   await output(Deno.execPath(), [
     "bundle",
     "--quiet",
     "--frozen",
-    "--minify",
-    "--keep-names",
     "--code-splitting",
     "--outdir",
     folder,
@@ -144,7 +147,7 @@ export async function bundle(folder: string, source: Source): Promise<string> {
   const modules = new Map<string, string>();
   let marks = 0;
   for await (const { name } of Deno.readDir(folder)) {
-    const text = await Deno.readTextFile(join(folder, name));
+    const text = (await Deno.readTextFile(join(folder, name))).replaceAll(CACHED_PACKAGE, "npm/");
     const parts = text.split(COMMIT_MARK);
     marks += parts.length - 1;
     // What Deno 2.7 writes into the module that CommonJS packages load others by needs a `require`.
