@@ -314,6 +314,16 @@ async function deliveries(): Promise<void> {
         own: `${median(owns).toFixed(3)} ms`,
       },
     );
+    const [alone] = sessions;
+    if (width === 1 && alone) {
+      const { p50, p99 } = await latencyAlone(served, names[0] ?? "", alone);
+      row(
+        "a durable delivery of 1 KB by itself",
+        `p50 ${p50.toFixed(2)}, p99 ${p99.toFixed(2)} ms`,
+        { p50Ms: p50, p99Ms: p99, commitMs: 1000 / raw },
+        { baseline: `${(p50 * raw / 1000).toFixed(2)} × a SQLite commit of 8 KB` },
+      );
+    }
     await Promise.all(sessions.map((session) => session.close()));
   }
   for (const sync of [false, true]) {
@@ -346,6 +356,20 @@ async function deliveries(): Promise<void> {
   }
   // What they have left to be written would be waited for by whatever is measured next.
   await new Deno.Command("sh", { args: ["-c", "sync"] }).output();
+}
+
+/** How long a delivery takes, milliseconds, when nothing else is on its way. */
+async function latencyAlone(
+  served: Served,
+  name: string,
+  session: RawSession,
+): Promise<{ readonly p50: number; readonly p99: number }> {
+  const person = served.person(name);
+  const messages: Presealed[] = [];
+  for (let i = 0; i < 200; i++) messages.push(await preseal(person, [person], 700));
+  const times: number[] = [];
+  for (const message of messages) times.push(await time(() => session.deliver(message)));
+  return { p50: percentile(times, 0.5), p99: percentile(times, 0.99) };
 }
 
 /** Delivers with 16 on their way at a time. */

@@ -1,5 +1,6 @@
 import { timesAsIso } from "../../cli/format.ts";
 import { syncFolder, wrapFileError, writeFileAtomic } from "../../files/atomic_file.ts";
+import type { Bytes } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { isThere } from "../../files/key_files.ts";
 import { printable } from "../../cli/printable.ts";
@@ -13,7 +14,9 @@ import {
   wrapSqliteError,
 } from "../store/database.ts";
 import { FsckFindings } from "./findings.ts";
+import { readJournalFile } from "../store/delivery_journal.ts";
 import { pinBodies } from "../store/pin.ts";
+import { commitJournal } from "../store/replay.ts";
 import { checkRows, type Counts } from "./row_check.ts";
 import {
   bodyName,
@@ -61,7 +64,8 @@ export interface BackupReport {
 
 /**
  * Makes a snapshot of the store of the server in `dir`, which may be serving, in the folder `into`:
- * the database as it is at one moment, and every body that it names. Bodies that are in `into`
+ * the database as it is at one moment, what
+ * its journal has besides, and every body that it names. Bodies that are in `into`
  * already are not read again; on the same file system new ones are hard links.
  *
  * A snapshot is complete when its folder loses the end `.partial`: that is the last step, with
@@ -188,8 +192,10 @@ async function copyStore(
 ): Promise<{ copy: DatabaseCopy; bodies: CopiedBodies }> {
   using _pin = await pinBodies(store);
   const path = join(folder, DATABASE_NAME);
+  // Before the database: what this journal lacks, being of a later generation, has rows in the copy.
+  const journal = await readJournalFile(store);
   await copyDatabaseFile(join(store, DATABASE_NAME), path);
-  const copy = await checkCopy(path, findings);
+  const copy = await checkCopy(path, journal, findings);
   const known = await knownSums(into, previous);
   const bodies = await copyBodies(join(store, BODIES_NAME), into, copy.named, known, findings);
   return { copy, bodies };
@@ -233,12 +239,20 @@ function wrapIfSystem(error: unknown, path: string): unknown {
     : wrapFileError(error, `write ${path}`);
 }
 
-/** Makes the copy of a database one file that is durable, and checks its rows. */
-async function checkCopy(path: string, findings: FsckFindings): Promise<DatabaseCopy> {
+/**
+ * Makes the copy of a database one file that is durable and has the deliveries of `journal` too, and
+ * checks its rows.
+ */
+async function checkCopy(
+  path: string,
+  journal: Bytes,
+  findings: FsckFindings,
+): Promise<DatabaseCopy> {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path);
     db.exec("PRAGMA journal_mode = DELETE; PRAGMA temp_store = MEMORY");
+    commitJournal(db, journal);
     const schema = schemaVersion(db);
     const { accounts, messages, entries } = await checkRows(db, findings);
     const sql = "SELECT body_file, body_size FROM message WHERE body_file IS NOT NULL ORDER BY 1";

@@ -8,6 +8,7 @@ export type FindingKind =
   | "counter" // entries, unseen or bytes of a mailbox
   | "next-uid" // a mailbox that would give a UID twice
   | "entry" // an entry that does not fit its layout or its message
+  | "journal" // a record of the journal that is no delivery
   | "message" // a message that does not fit its layout, has no entry, or is there twice
   | "delivered" // an id that should be remembered
   | "body" // a body that is missing or of another size

@@ -1,4 +1,4 @@
-import { SealpostError } from "../../crypto/error.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { syncFolder, wrapFileError } from "../../files/atomic_file.ts";
 import { isThere } from "../../files/key_files.ts";
 import { printable } from "../../cli/printable.ts";
@@ -14,7 +14,9 @@ import {
 } from "../store/database.ts";
 import { type Finding, FsckFindings } from "./findings.ts";
 import { isUploadName, UPLOADS_NAME } from "../store/partial_uploads.ts";
+import { JOURNAL_NAME, readJournalFile } from "../store/delivery_journal.ts";
 import { pinBodies } from "../store/pin.ts";
+import { commitJournal, journaled } from "../store/replay.ts";
 import { checkRows, type Counts, REPAIR_COUNTERS } from "./row_check.ts";
 import { dirname, join } from "@std/path";
 import { DatabaseSync } from "node:sqlite";
@@ -29,6 +31,8 @@ export interface FsckReport extends Counts {
   /** Whether a server had it open. */
   readonly running: boolean;
   readonly schema: number;
+  /** Deliveries in the journal that have no rows yet: counted nowhere else. */
+  readonly journaled: number;
   /** Bodies in files of their own. */
   readonly bodies: number;
   readonly bodyBytes: number;
@@ -107,17 +111,34 @@ async function look(folder: string, path: string, findings: FsckFindings) {
           "or what a crash left; a server removes them when it starts",
       );
     }
+    const journaled = await checkJournal(folder, db, findings);
     await checkUploads(folder, findings);
     await checkModes(folder, findings);
-    return { schema, ...counts, bodies, bodyBytes: bytes, unnamed };
+    return { schema, journaled, ...counts, bodies, bodyBytes: bytes, unnamed };
   } catch (error) {
     const wrapped = wrapSqliteError(error, path);
     if (!saysDamaged(wrapped)) throw wrapped;
     findings.damage("database", wrapped.message);
-    return { schema: 0, ...NOTHING, bodies: 0, bodyBytes: 0, unnamed: [] };
+    return { schema: 0, journaled: 0, ...NOTHING, bodies: 0, bodyBytes: 0, unnamed: [] };
   } finally {
     if (db?.isOpen) db.close();
     if (reader?.isOpen) reader.close();
+  }
+}
+
+/** How many deliveries have no rows in `db` yet. A record that is cut ends a journal, and is no damage. */
+async function checkJournal(
+  folder: string,
+  db: DatabaseSync,
+  findings: FsckFindings,
+): Promise<number> {
+  const journal = await readJournalFile(folder);
+  try {
+    return journaled(db, journal).length;
+  } catch (error) {
+    if (!isSealpostError(error, "format")) throw error;
+    findings.damage("journal", `${join(folder, JOURNAL_NAME)}: ${error.message}`);
+    return 0;
   }
 }
 
@@ -146,7 +167,8 @@ async function checkUploads(folder: string, findings: FsckFindings): Promise<voi
 /** Checks that only their owner can use the store's folder and database. */
 async function checkModes(folder: string, findings: FsckFindings): Promise<void> {
   if (Deno.build.os === "windows") return;
-  for (const path of [folder, join(folder, BODIES_NAME), join(folder, DATABASE_NAME)]) {
+  for (const name of ["", BODIES_NAME, DATABASE_NAME, JOURNAL_NAME]) {
+    const path = join(folder, name);
     const { mode } = await Deno.stat(path).catch(() => ({ mode: null }));
     if (((mode ?? 0) & 0o077) !== 0) findings.note("permissions", `others can use ${path}`);
   }
@@ -161,6 +183,8 @@ async function repair(
   if (findings.has("counter") || findings.has("next-uid")) {
     const db = new DatabaseSync(path);
     try {
+      // The places of its deliveries follow from the counters, so they are taken before these change.
+      commitJournal(db, await readJournalFile(folder));
       db.exec(`BEGIN IMMEDIATE; ${REPAIR_COUNTERS}; COMMIT`);
     } catch (error) {
       throw wrapSqliteError(error, path);
@@ -224,6 +248,7 @@ export function describeReport(report: FsckReport): string[] {
     `${report.store}: ${report.accounts} accounts, ${report.messages} messages, ` +
     `${report.entries} entries that count for ${report.bytes} bytes, ${report.bodies} bodies in ` +
     `files of ${report.bodyBytes} bytes; schema ${report.schema}` +
+    (report.journaled > 0 ? `; ${report.journaled} deliveries in the journal` : "") +
     (report.running ? "; a server is using it" : ""),
   ];
   for (const { severity, what, repaired } of report.findings) {

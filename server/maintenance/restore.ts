@@ -1,5 +1,5 @@
 import { timesAsIso } from "../../cli/format.ts";
-import { random, toHex } from "../../crypto/bytes.ts";
+import { type Bytes, random, toHex } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { syncFolder, wrapFileError } from "../../files/atomic_file.ts";
 import { ensurePrivateDir, isThere } from "../../files/key_files.ts";
@@ -28,6 +28,8 @@ import {
   type Snapshot,
   snapshotName,
 } from "./snapshot.ts";
+import { readJournalFile } from "../store/delivery_journal.ts";
+import { journaled } from "../store/replay.ts";
 import { beginGeneration, logStateOf } from "../store/key_log_rows.ts";
 import { blob, integer, SQL, text } from "../store/statements.ts";
 import { CHANGE_KINDS } from "../../protocol/change.ts";
@@ -101,7 +103,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRep
     await copySnapshot(options.from, snapshot, staging);
     const renewed = await continueMailboxes(
       staging,
-      used ? storeBefore(store) : NOTHING_BEFORE,
+      used ? storeBefore(store, await readJournalFile(store)) : NOTHING_BEFORE,
       options.newEpochs,
     );
     const check = { ...await checkStore(staging), store };
@@ -213,7 +215,7 @@ interface StoreBefore {
 const NOTHING_BEFORE: StoreBefore = { mailboxes: new Map(), generation: 0 };
 
 /** The store that is replaced; nothing of it if it is too damaged to tell. */
-function storeBefore(store: string): StoreBefore {
+function storeBefore(store: string, journal: Bytes): StoreBefore {
   const found = new Map<string, MailboxState>();
   let generation = 0;
   let db: DatabaseSync | undefined;
@@ -223,6 +225,13 @@ function storeBefore(store: string): StoreBefore {
       const epoch = toHex(blob(row, "epoch"));
       const [nextUid, modseq] = [integer(row, "next_uid"), integer(row, "modseq")];
       found.set(text(row, "name"), { epoch, nextUid, modseq });
+    }
+    // What has no rows yet has its places all the same.
+    for (const { account } of journaled(db, journal).flatMap(({ copies }) => copies)) {
+      const mailbox = found.get(account);
+      if (mailbox === undefined) continue;
+      const { epoch, nextUid, modseq } = mailbox;
+      found.set(account, { epoch, nextUid: nextUid + 1, modseq: modseq + 1 });
     }
     ({ generation } = logStateOf(db.prepare(SQL.lastLogRecord).get()));
   } catch {

@@ -7,6 +7,8 @@ import { syncFolder } from "../../files/atomic_file.ts";
 export interface Disk {
   /** Makes the bytes of an open file durable. Rejects with what the system threw. */
   syncFile(file: Deno.FsFile): Promise<void>;
+  /** Makes the bytes of an open file durable, and of what the system keeps of it only its size. */
+  syncData(file: Deno.FsFile): Promise<void>;
   /** Makes the names in a folder durable. Rejects with a SealpostError. */
   syncFolder(folder: string): Promise<void>;
   /** Runs the COMMIT of a transaction, in which SQLite fsyncs its log. Throws what SQLite throws. */
@@ -16,6 +18,7 @@ export interface Disk {
 /** The disk there is. */
 export const SYSTEM_DISK: Disk = {
   syncFile: (file) => file.sync(),
+  syncData: (file) => file.syncData(),
   syncFolder,
   commit: (run) => run(),
 };

@@ -2,7 +2,7 @@
 export const APPLICATION_ID = 0x53507374;
 
 /** `PRAGMA user_version` of a store with this schema. Lower ones were never released. */
-export const SCHEMA_VERSION = 6;
+export const SCHEMA_VERSION = 7;
 
 /**
  * The schema.
@@ -28,6 +28,7 @@ export const SCHEMA_VERSION = 6;
  * - `key_log`: the records of the key log by their number, with the codes of `protocol/key_log.ts`; each
  *   is added in the transaction of what it tells of. `hash` is that of the log up to it, `generation`
  *   the one it is of. Row 0 is no record but the log's beginning.
+ * - `journal`: one row, the generation of the records of the journal that have no rows here.
  * - `ticket`: resumption tickets; `wrapped` is their key under a key that is not in the database.
  *
  * Large columns are last in their rows: SQLite then reads the others without them.
@@ -120,6 +121,12 @@ export const SCHEMA = `
     PRIMARY KEY (sender_fp, message_id)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX delivered_id_at ON delivered_id (at);
+
+  CREATE TABLE journal (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    generation BLOB NOT NULL CHECK (length(generation) = 8)
+  ) STRICT;
+  INSERT INTO journal (id, generation) VALUES (1, randomblob(8));
 
   CREATE TABLE ticket (
     id BLOB PRIMARY KEY CHECK (length(id) = 16),

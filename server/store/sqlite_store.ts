@@ -1,4 +1,5 @@
 import { type Bytes, equal, random } from "../../crypto/bytes.ts";
+import { defined } from "../../crypto/defined.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { CHANGE_KINDS, type EntryPlace } from "../../protocol/change.ts";
 import {
@@ -10,13 +11,14 @@ import {
   folderNumber,
   folderOf,
 } from "../../protocol/entry.ts";
-import { MAX_OWN_FOLDERS } from "../../protocol/limits.ts";
 import { RefusedError } from "../../protocol/refused.ts";
 import { BodyFiles } from "./body_files.ts";
 import { memoryChunks } from "./body_reader.ts";
 import { PartialUploads } from "./partial_uploads.ts";
 import { MemorySink } from "./body_sink.ts";
 import { CommitQueue } from "./commit_queue.ts";
+import { DeliveryJournal, deliverySize } from "./delivery_journal.ts";
+import { MailboxRows, unseenOf } from "./mailbox_rows.ts";
 import { type Database, mayHaveCommitted, openDatabase, wrapSqliteError } from "./database.ts";
 import { type Disk, SYSTEM_DISK } from "./disk.ts";
 import { appendLog, logRecordOf, logStateOf } from "./key_log_rows.ts";
@@ -36,7 +38,6 @@ import type {
   Changed,
   ChangePage,
   CommitReport,
-  Copy,
   DeliverOutcome,
   Delivery,
   Entry,
@@ -50,7 +51,6 @@ import type {
   ListQuery,
   LogPage,
   MailboxFolders,
-  Placed,
   ResumedBody,
   RotateOutcome,
   Store,
@@ -83,10 +83,8 @@ const MAX_NAMED = 3;
 /** Departures forgotten in one transaction. */
 const FORGET_DEPARTURES_AT_ONCE = 1000;
 
-/** The bit of `seen`. */
-const SEEN = 1;
-/** The highest validity and number of a folder. */
-const MAX_U32 = 0xffff_ffff;
+/** How long the rows of deliveries wait for others, milliseconds. */
+const COMMIT_AFTER = 1000;
 
 /** How a store is opened. */
 export interface StoreOptions {
@@ -94,6 +92,11 @@ export interface StoreOptions {
   readonly onCommit?: (report: CommitReport) => void;
   /** Default: {@linkcode SYSTEM_DISK}. */
   readonly disk?: Disk;
+  /**
+   * How long the rows of deliveries, which are safe in the journal, wait for others before they are
+   * committed, milliseconds. Default: {@linkcode COMMIT_AFTER}.
+   */
+  readonly commitAfter?: number;
 }
 
 /**
@@ -108,19 +111,36 @@ export async function openSqliteStore(
   folder: string,
   options: StoreOptions = {},
 ): Promise<Store> {
+  const { disk = SYSTEM_DISK, commitAfter = COMMIT_AFTER, onCommit } = options;
   const database = await openDatabase(folder);
+  let journal: DeliveryJournal | undefined;
   try {
-    const files = await BodyFiles.open(folder, options.disk ?? SYSTEM_DISK);
-    const uploads = await PartialUploads.open(folder, options.disk ?? SYSTEM_DISK, files);
+    const files = await BodyFiles.open(folder, disk);
+    const uploads = await PartialUploads.open(folder, disk, files);
     const statements = prepareStatements(database.db);
+    const rows = new MailboxRows(statements);
+    journal = await DeliveryJournal.open(folder, disk);
+    const queue = new CommitQueue({
+      db: database.db,
+      disk,
+      journal,
+      statements,
+      rows,
+      commitAfter,
+      wrap: (error) => wrapSqliteError(error, database.path),
+      ...defined({ report: onCommit }),
+    });
+    queue.restoreRows();
+    await queue.commitRows();
     const missing = await files.sweep((shard) =>
       new Set(
         statements.bodyFiles.all(shard, `${shard}g`).map((row) => text(row, "body_file")),
       )
     );
     if (missing.length > 0) throw damaged(folder, missing);
-    return new SqliteStore(database, files, uploads, statements, options);
+    return new SqliteStore(database, journal, files, uploads, statements, rows, queue);
   } catch (error) {
+    journal?.close();
     database.close();
     throw wrapSqliteError(error, database.path);
   }
@@ -142,38 +162,41 @@ function damaged(folder: string, missing: readonly string[]): SealpostError {
  */
 class SqliteStore implements Store {
   readonly #database: Database;
+  readonly #journal: DeliveryJournal;
   readonly #files: BodyFiles;
   readonly #uploads: PartialUploads;
   readonly #sql: Statements;
+  readonly #rows: MailboxRows;
   readonly #queue: CommitQueue;
   /** Files of deliveries and removals whose COMMIT failed in a way that may have reached the disk. */
   #maybeCommitted: string[] = [];
 
   constructor(
     database: Database,
+    journal: DeliveryJournal,
     files: BodyFiles,
     uploads: PartialUploads,
     statements: Statements,
-    { onCommit, disk = SYSTEM_DISK }: StoreOptions,
+    rows: MailboxRows,
+    queue: CommitQueue,
   ) {
     this.#database = database;
+    this.#journal = journal;
     this.#files = files;
     this.#uploads = uploads;
     this.#sql = statements;
-    this.#queue = new CommitQueue(
-      database.db,
-      disk,
-      (error) => wrapSqliteError(error, database.path),
-      onCommit,
-    );
+    this.#rows = rows;
+    this.#queue = queue;
   }
 
   ensureAccounts(names: readonly string[]): Promise<void> {
     return this.#write(0, () => {
       for (const name of names) {
         if (this.#sql.addAccount.run(name, random(8)).changes === 0) continue;
-        const id = this.#accountId(name);
-        for (const folder of BUILT_IN_FOLDERS) this.#addFolder(id, folderNumber(folder));
+        const id = this.#rows.accountId(name);
+        for (const folder of BUILT_IN_FOLDERS) {
+          this.#rows.addFolder(id, folderNumber(folder), Date.now());
+        }
       }
     });
   }
@@ -246,7 +269,7 @@ class SqliteStore implements Store {
       }
       if (this.#sql.usedKey.get(fpNew) !== undefined) return "used";
       this.#sql.rotateKey.run(fpNew, bundleNew, at, name, fpOld);
-      const id = this.#accountId(name);
+      const id = this.#rows.accountId(name);
       this.#sql.addRotation.run(fpOld, fpNew, id, seq, at, certificate, bundleOld, bundleNew);
       this.#sql.dropTickets.run(name);
       appendLog(this.#sql, { event: "rotated", name, fp: fpNew, seq }, at);
@@ -325,17 +348,21 @@ class SqliteStore implements Store {
   }
 
   delivered(senderFp: Bytes, messageId: Bytes): Promise<{ digest: Bytes; at: number } | null> {
-    return this.#read(() => this.#delivered(senderFp, messageId));
+    return this.#read(() => this.#rows.delivered(senderFp, messageId));
   }
 
   async deliver(delivery: Delivery): Promise<DeliverOutcome> {
-    const { inline, file } = delivery.body;
+    const { file } = delivery.body;
     if (file !== null) {
       this.#files.claim(file);
       await this.#files.place(file);
     }
     try {
-      const outcome = await this.#write(inline?.length ?? 0, () => this.#deliver(delivery));
+      const outcome = await this.#write(
+        file === null ? deliverySize(delivery) : 0,
+        () => this.#rows.deliver(delivery),
+        file === null ? delivery : undefined,
+      );
       if (file !== null && outcome.kind !== "stored") await this.#files.discard(file);
       return outcome;
     } catch (error) {
@@ -355,7 +382,7 @@ class SqliteStore implements Store {
       if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIST) {
         throw new RangeError("the limit of a list is 1 to 1000");
       }
-      const id = this.#accountId(account);
+      const id = this.#rows.accountId(account);
       const sql = this.#sql;
       const rows = folder === undefined
         ? (ascending ? sql.oldest : sql.newest).all(id, after, before, limit)
@@ -367,14 +394,14 @@ class SqliteStore implements Store {
 
   entry(account: string, uid: number): Promise<Entry | null> {
     return this.#read(() => {
-      const row = this.#sql.entry.get(this.#accountId(account), uid);
+      const row = this.#sql.entry.get(this.#rows.accountId(account), uid);
       return row === undefined ? null : entryOf(row);
     });
   }
 
   entries(account: string, uids: readonly number[]): Promise<readonly Entry[]> {
     return this.#read(() => {
-      const id = this.#accountId(account);
+      const id = this.#rows.accountId(account);
       return uids.map((uid) => this.#sql.entry.get(id, uid)).filter((row) => row !== undefined)
         .map(entryOf);
     });
@@ -383,7 +410,7 @@ class SqliteStore implements Store {
   readBody(account: string, uid: number, offset = 0): Promise<AsyncIterable<Bytes> | null> {
     return this.#read(() => {
       if (!Number.isSafeInteger(offset) || offset < 0) throw new RangeError("not an offset");
-      const row = this.#sql.bodyOf.get(this.#accountId(account), uid);
+      const row = this.#sql.bodyOf.get(this.#rows.accountId(account), uid);
       if (row === undefined) return null;
       const file = nullable(row, "body_file", text);
       return file === null
@@ -427,7 +454,10 @@ class SqliteStore implements Store {
           this.#depart(id, modseq, "left", { uid, ...old }, at);
           this.#sql.leaveFolder.run(wasUnseen, bytes, modseq, id, old.folder);
           modseq++;
-          place = { folder, number: this.#takeNumber(id, folder, isUnseen, bytes, modseq) };
+          place = {
+            folder,
+            number: this.#rows.takeNumber(id, folder, isUnseen, bytes, modseq, at),
+          };
         } else {
           modseq++;
           this.#sql.touchFolder.run(isUnseen - wasUnseen, modseq, id, old.folder);
@@ -475,17 +505,17 @@ class SqliteStore implements Store {
 
   makeFolder(account: string, folder: Folder): Promise<number> {
     return this.#write(0, () => {
-      const id = this.#accountId(account);
+      const id = this.#rows.accountId(account);
       const row = this.#sql.folderValidity.get(id, folderNumber(folder));
       return row === undefined
-        ? this.#addFolder(id, folderNumber(folder))
+        ? this.#rows.addFolder(id, folderNumber(folder), Date.now())
         : integer(row, "validity");
     });
   }
 
   dropFolder(account: string, folder: Folder): Promise<void> {
     return this.#write(0, () => {
-      const id = this.#accountId(account);
+      const id = this.#rows.accountId(account);
       const number = folderNumber(folder);
       if (number < FIRST_OWN_FOLDER) throw new RangeError("a folder that every mailbox has");
       this.#sql.dropFolder.run(id, number);
@@ -513,7 +543,7 @@ class SqliteStore implements Store {
 
   sharedRecord(account: string): Promise<StoredRecord> {
     return this.#read(() => {
-      this.#accountId(account);
+      this.#rows.accountId(account);
       const row = this.#sql.sharedRecord.get(account);
       return row === undefined
         ? { version: 0, sealed: new Uint8Array(0) }
@@ -523,7 +553,7 @@ class SqliteStore implements Store {
 
   putSharedRecord(account: string, version: number, sealed: Bytes): Promise<number> {
     return this.#write(sealed.length, () => {
-      const id = this.#accountId(account);
+      const id = this.#rows.accountId(account);
       const row = this.#sql.sharedVersion.get(id);
       if ((row === undefined ? 0 : integer(row, "version")) !== version) {
         throw new SealpostError(
@@ -640,6 +670,7 @@ class SqliteStore implements Store {
     await this.#uploads.close();
     await this.#files.close();
     if (!this.#database.db.isOpen) return;
+    this.#journal.close();
     try {
       this.#database.close();
     } catch (error) {
@@ -664,14 +695,16 @@ class SqliteStore implements Store {
   async #read<T>(read: () => T): Promise<T> {
     try {
       if (!this.#database.db.isOpen) throw new SealpostError("busy", "the store is closed");
+      this.#queue.restoreRows();
       return read();
     } catch (error) {
       throw wrapSqliteError(error, this.#database.path);
     }
   }
 
-  async #write<T>(bytes: number, write: () => T): Promise<T> {
-    const value = await this.#queue.run(bytes, write);
+  /** `delivery`: what `write` makes the rows of, if that is all it does and the journal can have it. */
+  async #write<T>(bytes: number, write: () => T, delivery?: Delivery): Promise<T> {
+    const value = await this.#queue.run(bytes, write, delivery);
     for (const file of this.#maybeCommitted.splice(0)) {
       const named = await this.#read(() => this.#sql.bodyFiles.get(file, `${file}g`));
       if (named === undefined) await this.#files.remove(file);
@@ -692,12 +725,6 @@ class SqliteStore implements Store {
     }
   }
 
-  #accountId(account: string): number {
-    const row = this.#sql.accountId.get(account);
-    if (row === undefined) throw noSuchUser(account);
-    return integer(row, "id");
-  }
-
   /** The counters of a mailbox. Throws `no-such-user`. */
   #mailbox(account: string) {
     const row = this.#sql.mailbox.get(account);
@@ -711,36 +738,6 @@ class SqliteStore implements Store {
     };
   }
 
-  /** Makes a folder; returns its validity. Throws `limit` for one too many. */
-  #addFolder(id: number, folder: number): number {
-    if (folder >= FIRST_OWN_FOLDER) {
-      const { n = 0 } = this.#sql.ownFolders.get(id, FIRST_OWN_FOLDER) ?? {};
-      if (Number(n) >= MAX_OWN_FOLDERS) {
-        throw new RefusedError("limit", `a mailbox has at most ${MAX_OWN_FOLDERS} folders`, {
-          limit: "folders",
-        });
-      }
-    }
-    const seconds = Math.min(Math.floor(Date.now() / 1000), MAX_U32);
-    const validity = integer(this.#sql.takeValidity.get(seconds, id) ?? {}, "validity");
-    this.#sql.addFolder.run(id, folder, validity);
-    return validity;
-  }
-
-  /** Counts one more entry in a folder, which is made if it is not there; returns its number. */
-  #takeNumber(id: number, folder: number, unseen: number, bytes: number, modseq: number): number {
-    const take = () => this.#sql.takeNumber.get(unseen, bytes, modseq, id, folder);
-    let row = take();
-    if (row === undefined && this.#sql.folderValidity.get(id, folder) === undefined) {
-      this.#addFolder(id, folder);
-      row = take();
-    }
-    if (row !== undefined) return integer(row, "number");
-    throw new RefusedError("limit", "that folder has given all its numbers; make another", {
-      limit: "folders",
-    });
-  }
-
   #depart(
     id: number,
     modseq: number,
@@ -750,63 +747,6 @@ class SqliteStore implements Store {
   ): void {
     const { uid, folder, number } = place;
     this.#sql.addDeparture.run(id, modseq, CHANGE_KINDS[kind], uid, folder, number, at);
-  }
-
-  #delivered(senderFp: Bytes, messageId: Bytes): { digest: Bytes; at: number } | null {
-    const row = this.#sql.delivered.get(senderFp, messageId);
-    return row === undefined ? null : { digest: blob(row, "digest"), at: integer(row, "at") };
-  }
-
-  #deliver(delivery: Delivery): DeliverOutcome {
-    const { senderFp, messageId, digest, header, summary, body, receivedAt: at } = delivery;
-    if (this.#sql.addDelivered.run(senderFp, messageId, digest, at).changes === 0) {
-      const known = this.#delivered(senderFp, messageId);
-      if (known === null) throw new SealpostError("internal", "an id that is there and is not");
-      return equal(known.digest, digest) ? { kind: "already", at: known.at } : { kind: "conflict" };
-    }
-    if (delivery.copies.length === 0) throw new RangeError("a delivery without copies");
-    const message = this.#sql.addMessage
-      .run(body.size, body.file, header, summary, body.inline).lastInsertRowid;
-    const shared = header.length + summary.length + body.size;
-    const quota = delivery.quota ?? Infinity;
-    const placed = delivery.copies.map((copy) => this.#place(copy, message, shared, at, quota));
-    return { kind: "stored", at, placed };
-  }
-
-  #place(
-    copy: Copy,
-    message: number | bigint,
-    shared: number,
-    at: number,
-    quota: number,
-  ): Placed {
-    const { account, stanza, note } = copy;
-    const folder = folderNumber(copy.folder);
-    const flags = flagBits(copy.flags);
-    const bytes = shared + stanza.length + (note?.length ?? 0);
-    const row = this.#sql.takeUid.get(bytes, account);
-    if (row === undefined) throw noSuchUser(account);
-    if (integer(row, "bytes") > quota) throw noRoom(account);
-    const [id, uid, modseq] = [integer(row, "id"), integer(row, "uid"), integer(row, "modseq")];
-    const number = this.#takeNumber(id, folder, unseenOf(flags), bytes, modseq);
-    const { low, high } = flags;
-    const arrival = copy.date ?? at;
-    this.#sql.addEntry.run(
-      id,
-      uid,
-      message,
-      folder,
-      number,
-      low,
-      high,
-      modseq,
-      arrival,
-      at,
-      bytes,
-      stanza,
-      note,
-    );
-    return { account, folder: copy.folder, number, uid, modseq };
   }
 
   /** Adds the names of the files that no row has any more to `files`. */
@@ -834,18 +774,6 @@ class SqliteStore implements Store {
     if (removed.length > 0) this.#sql.setModseq.run(modseq, -freed, id);
     return { uids: removed, modified: [], modseq, any: removed.length > 0 };
   }
-}
-
-function unseenOf(flags: FlagBits): number {
-  return (flags.low & SEEN) === 0 ? 1 : 0;
-}
-
-function noRoom(account: string): RefusedError {
-  return new RefusedError(
-    "quota",
-    `the mailbox of ${account} has no room for this message`,
-    { limit: "quota", about: account },
-  );
 }
 
 function accountOf(row: SqlRow | undefined): Account | null {

@@ -150,6 +150,9 @@ export const SQL = {
   loggedServerKey: `SELECT fp FROM key_log
     WHERE number = (SELECT max(number) FROM key_log INDEXED BY key_log_server WHERE event = 5)`,
 
+  journalGeneration: "SELECT generation FROM journal WHERE id = 1",
+  setJournalGeneration: "UPDATE journal SET generation = ? WHERE id = 1",
+
   stats: `SELECT count(*) AS accounts, count(fp) AS bound,
     (SELECT total(count) FROM folder) AS entries, total(bytes) AS bytes,
     (SELECT count(*) FROM ticket) AS tickets,

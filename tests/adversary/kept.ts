@@ -1,9 +1,12 @@
 import { join } from "@std/path";
 import { exists } from "@std/fs";
 import { createHash } from "node:crypto";
-import { DatabaseSync } from "node:sqlite";
+import { backup, DatabaseSync } from "node:sqlite";
 import { toHex } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
+import { DATABASE_NAME } from "../../server/store/database.ts";
+import { readJournalFile } from "../../server/store/delivery_journal.ts";
+import { commitJournal } from "../../server/store/replay.ts";
 import { filesBelow } from "../support/search.ts";
 
 /** All that a server keeps, in a form that can be compared. */
@@ -26,14 +29,20 @@ export interface Kept {
 
 /** Reads all that the server in `folder` keeps, while it runs, without what the users `without` have. */
 export async function readKept(folder: string, without: readonly string[]): Promise<Kept> {
-  const db = new DatabaseSync(join(folder, "mail", "sealpost.db"), { readOnly: true });
+  const mail = join(folder, "mail");
+  const journal = await readJournalFile(mail);
+  const copy = await Deno.makeTempFile({ prefix: "sealpost-kept-" });
+  {
+    using source = new DatabaseSync(join(mail, DATABASE_NAME), { readOnly: true });
+    await backup(source, copy, { rate: -1 });
+  }
+  const db = new DatabaseSync(copy);
+  commitJournal(db, journal);
   const lines = (sql: string) => {
     const rows = db.prepare(sql).all(JSON.stringify(without));
     return rows.map((row) => JSON.stringify(row, (_, v) => v instanceof Uint8Array ? brief(v) : v));
   };
   const mine = "a.name NOT IN (SELECT value FROM json_each(?1))";
-  // One transaction: what is read belongs together.
-  db.exec("BEGIN");
   try {
     const kept = {
       accounts: lines(`SELECT * FROM account a WHERE ${mine} ORDER BY name`),
@@ -60,6 +69,7 @@ export async function readKept(folder: string, without: readonly string[]): Prom
     return { ...kept, bodies: bodies.toSorted(), files: await digests(folder) };
   } finally {
     db.close();
+    await Deno.remove(copy);
   }
 }
 

@@ -147,8 +147,16 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
       file: "server/store/sqlite_store",
       filter: "/left for another|taken away|still allowed|a move gives|too old|has seen the last/",
     },
+  ],
+  "server/store/delivery_journal.ts": ["server/store/delivery_journal"],
+  "server/store/commit_queue.ts": ["server/store/delivery_journal"],
+  "server/store/mailbox_rows.ts": [
+    { file: "server/store/delivery_journal", filter: "/made again/" },
     { file: "adversary/malicious_client", filter: "/no key to what was stored/" },
     { file: "server/store/key_log", filter: "/is a record of the log/" },
+  ],
+  "server/maintenance/backup.ts": [
+    { file: "server/maintenance/backup", filter: "/in its journal alone/" },
   ],
   "server/store/body_files.ts": [{ file: "server/store/sqlite_store", filter: "/owner alone/" }],
   "server/maintenance/restore.ts": [{

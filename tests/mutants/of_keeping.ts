@@ -6,6 +6,9 @@ const CHANGES = "client/mailbox/changes.ts";
 const MEMORY = "client/state/mailbox_memory.ts";
 const ATTACHMENTS = "client/message/attachments.ts";
 
+const JOURNAL = "server/store/delivery_journal.ts";
+const QUEUE = "server/store/commit_queue.ts";
+
 /** Breakages of what a server keeps, and of whom it lets in. */
 const server: readonly Mutant[] = [
   one(
@@ -88,7 +91,7 @@ const server: readonly Mutant[] = [
   ),
   one(
     "other bytes under an id that was used are taken for the same",
-    "server/store/sqlite_store.ts",
+    "server/store/mailbox_rows.ts",
     "return equal(known.digest, digest) ? {",
     "return known ? {",
   ),
@@ -103,6 +106,54 @@ const server: readonly Mutant[] = [
     "server/admission/timed_stream.ts",
     "      this.#timedOut = true;\n      this.#stream.close();\n",
     "      this.#timedOut = true;\n",
+  ),
+  one(
+    "a delivery is acknowledged before its record is on the disk",
+    JOURNAL,
+    "      await this.#disk.syncData(this.#file);\n",
+    "",
+  ),
+  one(
+    "a record of the journal that was cut or altered is taken",
+    JOURNAL,
+    "crc32(marked) === readU32(bytes, at + 4)",
+    "at >= 0",
+  ),
+  one(
+    "records of a former generation are taken again",
+    JOURNAL,
+    "!equal(marked.subarray(0, GENERATION_SIZE), generation)",
+    "generation.length === 0",
+  ),
+  one(
+    "deliveries whose rows were committed are taken from the journal again",
+    QUEUE,
+    "    if (renews) this.#statements.setJournalGeneration.run(generation);\n",
+    "",
+  ),
+  one(
+    "rows that were lost with a transaction are not made again",
+    QUEUE,
+    "    replay(this.#savepoint, this.#rows, deliveries);\n",
+    "",
+  ),
+  one(
+    "the journal goes on although a commit failed that a crash could bring back",
+    QUEUE,
+    "    this.#journal.giveUp(journalSize);\n",
+    "",
+  ),
+  one(
+    "a folder that a delivery makes depends on the clock",
+    "server/store/mailbox_rows.ts",
+    "Math.floor(at / 1000)",
+    "Math.floor(performance.now() + at / 1000)",
+  ),
+  one(
+    "a backup leaves out what the journal alone has",
+    "server/maintenance/backup.ts",
+    "    commitJournal(db, journal);\n",
+    "",
   ),
   one(
     "stored bodies can be read by others",

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { basename, join } from "@std/path";
+import { concat } from "../../../crypto/bytes.ts";
 import { makeBackup } from "../../../server/maintenance/backup.ts";
 import { DATABASE_NAME } from "../../../server/store/database.ts";
 import { checkStore } from "../../../server/maintenance/fsck.ts";
@@ -75,6 +76,27 @@ Deno.test("a backup has the database and every body, for its owner alone", () =>
     for (const path of [into, join(into, snapshot), join(into, "bodies")]) {
       assertEquals((Deno.statSync(path).mode ?? 0) & 0o777, 0o700, path);
     }
+  }));
+
+Deno.test("a backup of a serving store has what is in its journal alone, and the store goes on", () =>
+  inServer(async ({ dir, mail, into }) => {
+    const store = await openSqliteStore(mail, { commitAfter: 2 ** 31 - 1 });
+    try {
+      const sent = [await sendThrough(store, 500), await sendThrough(store, 700)];
+      assertEquals((await checkStore(mail)).journaled, 2);
+      const { snapshot, manifest } = await makeBackup({ dir, into, ...usual });
+      assertEquals([manifest.messages, manifest.entries, manifest.damaged], [8, 15, 0]);
+      await verify(into, snapshot);
+      assertEquals((await checkStore(mail)).journaled, 2);
+      for (const { uid, body } of sent) {
+        const chunks = await store.readBody("bob", uid);
+        assert(chunks !== null);
+        assertEquals(concat(...await Array.fromAsync(chunks)), body);
+      }
+    } finally {
+      await store.close();
+    }
+    assertEquals((await checkStore(mail)).findings, []);
   }));
 
 Deno.test({

@@ -41,6 +41,11 @@ class FailingDisk implements Disk {
     await SYSTEM_DISK.syncFile(file);
   }
 
+  async syncData(file: Deno.FsFile): Promise<void> {
+    if (this.#failsNow("syncData")) throw ioError();
+    await SYSTEM_DISK.syncData(file);
+  }
+
   async syncFolder(folder: string): Promise<void> {
     if (this.#failsNow("syncFolder")) {
       throw new SealpostError("file-io", `cannot sync the folder ${folder}: input/output error`);

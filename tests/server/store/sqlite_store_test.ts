@@ -92,6 +92,7 @@ Deno.test({
           "sealpost.db",
           "sealpost.db-shm",
           "sealpost.db-wal",
+          "sealpost.journal",
           "sealpost.lock",
         ]);
         for (const { name } of names) {
@@ -308,27 +309,6 @@ Deno.test("a body cut short on the disk is an error, not a shorter body", () =>
     await Deno.truncate(bodies(folder)[0] ?? "", 100_000);
     await assertCode("file-io", () => readAll(store, "alice", 1));
   }));
-
-Deno.test("writes at the same moment share one commit", () =>
-  inFolder(async (folder, open) => {
-    const store = await open();
-    const deliveries = await Promise.all(
-      Array.from({ length: 64 }, () => deliveryOf(store, { body: bodyOf(100) })),
-    );
-    const before = commits(folder);
-    await Promise.all(deliveries.map((delivery) => store.deliver(delivery)));
-    assertEquals(commits(folder) - before, 1);
-  }));
-
-/** Commit frames in the log: those that give the size of the database (fileformat2, section 4.1). */
-function commits(folder: string): number {
-  const log = Deno.readFileSync(join(folder, `${DATABASE_NAME}-wal`));
-  const view = new DataView(log.buffer);
-  const frame = 24 + view.getUint32(8);
-  let n = 0;
-  for (let at = 32; at + frame <= log.length; at += frame) if (view.getUint32(at + 4) !== 0) n++;
-  return n;
-}
 
 Deno.test("more than one batch takes is committed in several", () =>
   inFolder(async (_, open) => {
