@@ -13,11 +13,11 @@ import {
   parseForkProof,
   requireFork,
 } from "../../protocol/fork_proof.ts";
-import type { KeyEvent, LogRecord } from "../../protocol/key_log.ts";
+import type { LogRecord } from "../../protocol/key_log.ts";
 import { parseName } from "../../protocol/name.ts";
 import { confirm } from "../terminal/confirm.ts";
 import { openTerminal } from "../terminal/terminal.ts";
-import { KeyLogClient } from "../trust/key_log.ts";
+import { EVENT_WORDS, KeyLogClient } from "../trust/key_log.ts";
 import { printRow } from "./common.ts";
 import { type KeyOptions, type Keyring, openKeyring } from "./keyring.ts";
 import { join } from "@std/path";
@@ -35,14 +35,6 @@ export interface KeyLogOptions extends KeyOptions {
   readonly yes: boolean;
 }
 
-const EVENTS: Readonly<Record<KeyEvent, string>> = {
-  bound: "bound",
-  rotated: "rotated",
-  unbound: "released",
-  "server-key": "server's key",
-  generation: "restored",
-};
-
 /** The `keys log` command: what happened to everybody's keys, as the server has shown it here. */
 export async function showKeyLog(options: KeyLogOptions): Promise<void> {
   if (options.check !== undefined) return await checkProof(options.check, options.json);
@@ -59,7 +51,7 @@ export async function showKeyLog(options: KeyLogOptions): Promise<void> {
     );
   }
   const name = options.name === undefined ? null : parseName(options.name);
-  const records = kept.log.records.filter((record) => name === null || record.name === name);
+  const records = name === null ? kept.log.records : log.history(name);
   const held = log.held(keyring.pins.all()).map(({ pin }) => pin.name);
   if (options.json) {
     const { generation, n, time } = kept.head;
@@ -78,7 +70,7 @@ export async function showKeyLog(options: KeyLogOptions): Promise<void> {
     String(index),
     formatTime(time),
     name === "" ? "-" : name,
-    EVENTS[event],
+    EVENT_WORDS[event],
     event === "generation" ? "" : formatFingerprint(fp),
   ]);
   const head = ["Number", "Time", "Name", "Event", "Key"];

@@ -10,6 +10,7 @@ import {
   encodeHead,
   isSignedHead,
   judgeHead,
+  type KeyEvent,
   KeyLog,
   type LogHead,
   type LogRecord,
@@ -28,6 +29,15 @@ import type { State } from "../state/state.ts";
 const CLOCK_SLACK = 86_400_000;
 /** A head that says nothing new is kept if the kept one is older than this, milliseconds. */
 const KEEP_EVERY = 3_600_000;
+
+/** The events of the log in words, for lists. */
+export const EVENT_WORDS: Readonly<Record<KeyEvent, string>> = {
+  bound: "bound",
+  rotated: "rotated",
+  unbound: "released",
+  "server-key": "server's key",
+  generation: "restored",
+};
 
 /** Whose mail it is, as far as the log is concerned. */
 export interface LogReader {
@@ -292,6 +302,11 @@ export class KeyLogClient {
   async proof(): Promise<ForkProof | null> {
     const bytes = await this.#file.proof();
     return bytes && await decodeForkProof(bytes);
+  }
+
+  /** What the log says of `name`, oldest first; nothing before the first login. */
+  history(name: string): LogRecord[] {
+    return this.#kept?.log.records.filter((record) => record.name === name) ?? [];
   }
 
   /** Names whose newest key a restore has taken away, as far as that was known here. */

@@ -1,6 +1,7 @@
 import { formatTime } from "../../../cli/format.ts";
 import { formatFingerprint } from "../../../crypto/identity.ts";
 import { emptyDraft } from "../../state/drafts.ts";
+import { EVENT_WORDS } from "../../trust/key_log.ts";
 import { verification } from "../../trust/verification.ts";
 import { fill, highlighted, type Line, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
@@ -9,6 +10,9 @@ import type { Host, Screen, Shown } from "../screen.ts";
 import { ChangedKeyScreen } from "./changed_key.ts";
 import { ComposeScreen } from "./compose.ts";
 import { VerifyScreen } from "./verify.ts";
+
+/** Events of a contact's key that are shown, the latest. */
+const MAX_EVENTS = 3;
 
 /** The contacts, and how far their keys were verified. */
 export class ContactsScreen implements Screen {
@@ -31,7 +35,7 @@ export class ContactsScreen implements Screen {
   }
 
   show({ columns, rows }: Size): Shown {
-    const below = rows >= 12 ? 5 : 0;
+    const below = rows >= 12 ? 6 : 0;
     this.#rows = Math.max(1, rows - below);
     this.#list = scrolled(this.#list, this.#rows);
     const { keys, top, cursor } = this.#list;
@@ -95,6 +99,19 @@ export class ContactsScreen implements Screen {
       [span(" Key          ", "accent"), span(formatFingerprint(pin.fp))],
       [span(" Known since  ", "accent"), span(formatTime(pin.firstSeen))],
     ];
+    const { log } = this.#host.mail;
+    const history = log.history(pin.name).slice(-MAX_EVENTS).map(({ event, time }) => {
+      return `${EVENT_WORDS[event]} ${formatTime(time)}`;
+    });
+    if (history.length > 0) {
+      lines.push([span(" Key log      ", "accent"), span(history.join(", "))]);
+    }
+    if (log.held([pin]).length > 0) {
+      lines.push([
+        span(" Waits        ", "bad"),
+        span("mail to them, because of the key log", "bad"),
+      ]);
+    }
     if (pin.offered) {
       lines.push([
         span(" Offered      ", "bad"),
