@@ -226,7 +226,7 @@ export const KEYS_COMMANDS: readonly Command[] = [
     }],
     options: [
       { name: "proof", value: "FILE", help: "write the proof of two histories to FILE" },
-      { name: "check", value: "FILE", help: "check the proof in FILE; - for standard input" },
+      { name: "check", value: "FILE", help: "check the proof in FILE" },
       { name: "accept", help: "go on with the log as it is; nothing waits any more" },
       YES,
       ...LOCAL,

@@ -143,10 +143,7 @@ async function acceptLog(
 /** Says whether a file proves that a server has two histories, and which server that is. */
 async function checkProof(file: string, json: boolean): Promise<void> {
   const terminal = openTerminal();
-  const text = file === "-"
-    ? await terminal.readRest()
-    : fromUtf8(await readFileBounded(file, MAX_PROOF_TEXT));
-  const proof = await parseForkProof(text);
+  const proof = await parseForkProof(fromUtf8(await readFileBounded(file, MAX_PROOF_TEXT)));
   await requireFork(proof);
   const fingerprint = formatFingerprint(proof.server.fp);
   const { head, other } = proof;

@@ -68,6 +68,8 @@ export class KeyLogClient {
   /** One thing at a time. */
   #turn: Promise<unknown> = Promise.resolve();
   #channel: Channel | null = null;
+  /** The head that the server gave last on this connection, at its login or with keys. */
+  #shown: LogHead | null = null;
   /** Told, in a sentence, of what the log shows. */
   onNotice: (line: string) => void = () => {};
 
@@ -133,7 +135,8 @@ export class KeyLogClient {
             "Set yours right, or tell the server's operator.",
         );
       }
-      await this.#follow(channel, login);
+      this.#shown = login;
+      await this.#follow(channel, login, true);
       await this.#settlePending();
     });
   }
@@ -145,7 +148,10 @@ export class KeyLogClient {
   async confirm(channel: Channel, keys: readonly NamedKey[], head: string): Promise<void> {
     await this.#inTurn(async () => {
       const shown = await this.#signedHead(fromBase64(head));
-      await this.#follow(channel, shown);
+      // An older log would make older keys the newest.
+      if (this.#shown !== null && isBehind(shown, this.#shown)) throw wentBackNow();
+      this.#shown = shown;
+      await this.#follow(channel, shown, false);
       for (const key of keys) await this.#requireLogged(key, shown);
     });
   }
@@ -320,14 +326,14 @@ export class KeyLogClient {
     await this.#take(log, head);
   }
 
-  /** Brings what is known to `shown`, which the server has signed. */
-  async #follow(channel: Channel, shown: LogHead): Promise<void> {
+  /**
+   * Brings what is known to `shown`, which the server has signed: after a login, when it is never behind
+   * what is known, or in an answer, since which more may have become known.
+   */
+  async #follow(channel: Channel, shown: LogHead, isLogin: boolean): Promise<void> {
     const kept = this.#kept;
     if (kept !== null && isSameState(kept.head, shown)) return await this.#renew(shown);
-    // An answer to an earlier question; this machine has seen more since.
-    if (kept !== null && shown.time < kept.head.time && judgeHead(shown, kept.log) === "fits") {
-      return;
-    }
+    if (kept !== null && !isLogin && judgeHead(shown, kept.log) === "fits") return;
     await this.#fetchAndFollow(channel);
     const now = this.#kept;
     if (now === null) return;
@@ -539,6 +545,17 @@ function isDoubtful(pin: Pin, { log, fitted }: KeptLog, since: number): boolean 
 function isOf(head: LogHead, log: KeyLog): boolean {
   return head.n === log.n && head.generation === log.generation &&
     equal(head.hash, log.hash(log.n));
+}
+
+function isBehind(a: LogHead, b: LogHead): boolean {
+  return a.generation < b.generation || (a.generation === b.generation && a.n < b.n);
+}
+
+function wentBackNow(): SealpostError {
+  return new SealpostError(
+    "protocol",
+    "the server answers with an older key log than it has shown; nothing was done with the keys in it",
+  );
 }
 
 function isSameState(a: LogHead, b: LogHead): boolean {

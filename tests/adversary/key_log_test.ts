@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { fromBase64, toBase64 } from "../../crypto/bytes.ts";
+import { fromBase64, lp, toBase64 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
+import { encodeBundle } from "../../crypto/identity.ts";
 import { formatForkProof, parseForkProof, requireFork } from "../../protocol/fork_proof.ts";
-import { KeyLog } from "../../protocol/key_log.ts";
+import { encodeLogRecord, type KeyLog } from "../../protocol/key_log.ts";
 import { identityOf } from "../support/identities.ts";
 import { assertRefusedAsync } from "../support/testing.ts";
 import type { Client, DishonestServer } from "./dishonest_server.ts";
@@ -42,7 +43,6 @@ Deno.test("a key that is not the newest in the server's own log is refused, and 
       answer: async (request, talk) => {
         if (request.op !== "keys") return await answer?.(request, talk) ?? false;
         const head = await server.headOf(server.log);
-        const { encodeBundle } = await import("../../crypto/identity.ts");
         const bundle = toBase64(encodeBundle(mallory));
         const keys = request.names.map((name) => ({ name, state: "bound", bundle }));
         await talk.respond({ ok: true, keys, head });
@@ -64,6 +64,43 @@ Deno.test("a key that is not the newest in the server's own log is refused, and 
     await assertRefusedAsync("protocol", () => client.mail.send(to("carol")));
     server.lies = {};
     assert((await client.mail.send(to("carol"))).at);
+  });
+});
+
+Deno.test("an old key with the log of its time is refused, and a login with an old log is noticed", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    await server.head();
+    const old = server.log;
+    const mallory = (await identityOf("mallory")).bundle;
+    const before = server.keys.get("carol");
+    assert(before);
+    server.record({ event: "rotated", name: "carol", fp: mallory.fp, seq: 1 });
+    server.keys.delete("carol");
+    const client = await logOn();
+    server.lies = {
+      answer: async (request, talk) => {
+        if (request.op !== "keys") return false;
+        const keys = [{ name: "carol", state: "bound", bundle: toBase64(encodeBundle(before)) }];
+        await talk.respond({ ok: true, keys, head: await server.headOf(old) });
+        return true;
+      },
+    };
+    await assertRejects(() => client.mail.send(to("carol")), SealpostError, "an older key log");
+    assertEquals(client.mail.people.pins.get("carol"), null);
+    await client.link.close();
+    // A head of then, signed then.
+    const then = await server.headOf(old, Date.now() - 1000);
+    server.lies = {
+      head: () => Promise.resolve(then),
+      answer: async (request, talk) => {
+        if (request.op !== "log") return false;
+        const records = old.records.slice(request.after).map((one) => lp(encodeLogRecord(one)));
+        await talk.answer({ ok: true, first: old.first, head: then }, ...records);
+        return true;
+      },
+    };
+    const { notices } = await logOn();
+    assertStringIncludes(notices.join(), TWO_HISTORIES);
   });
 });
 

@@ -63,6 +63,18 @@ export const OF_KEY_LOG: readonly Mutant[] = [
     "",
   ),
   one(
+    "an old key log makes old keys the newest",
+    CLIENT,
+    "      if (this.#shown !== null && isBehind(shown, this.#shown)) throw wentBackNow();\n",
+    "",
+  ),
+  one(
+    "a login may show an old key log",
+    CLIENT,
+    'if (kept !== null && !isLogin && judgeHead(shown, kept.log) === "fits") return;',
+    'if (kept !== null && judgeHead(shown, kept.log) === "fits") return;',
+  ),
+  one(
     "a binding may be hidden from the key log's reader",
     CLIENT,
     "      if (logged !== null) throw unlogged(key.name, null, logged);\n",
