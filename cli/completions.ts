@@ -279,7 +279,10 @@ function fish(program: string, commands: readonly Command[]): string {
     }
   }
   for (const command of commands) {
-    const when = `in ${command.name}`;
+    const beside = secondWords(command.name, commands).map(([word]) => word);
+    const when = beside.length === 0
+      ? `in ${command.name}`
+      : `alone ${command.name} ${beside.join(" ")}`;
     for (const option of command.options) {
       const short = option.short === undefined ? "" : ` -s ${option.short}`;
       const value = option.value === undefined ? "" : ` ${values(offerFor(option.value))}`;
@@ -301,6 +304,13 @@ end
 function __${program}_after
     set -l words (commandline -opc)
     test "$words[2..-1]" = "$argv"
+end
+
+# Whether the words so far begin with the program's name and the first of these, and none of the others.
+function __${program}_alone
+    set -l words (commandline -opc)
+    __${program}_in $argv[1]; or return 1
+    test (count $words) -lt 3; or not contains -- $words[3] $argv[2..-1]
 end
 
 # Whether the words so far begin with the program's name and these.

@@ -1,7 +1,7 @@
 import { defined } from "../crypto/defined.ts";
 import { formatSize } from "../cli/format.ts";
 import { printable } from "../cli/printable.ts";
-import { equal, fromBase64 } from "../crypto/bytes.ts";
+import { type Bytes, equal, fromBase64 } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import type { Identity } from "../crypto/identity.ts";
 import { BUILT_IN_FOLDERS, type Entry, type Flag, type Folder } from "../protocol/entry.ts";
@@ -11,7 +11,7 @@ import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
 import type { ChangeEvent, DeliverRequest, MailEvent } from "../protocol/request.ts";
 import type { Person } from "../protocol/summary.ts";
 import { formatMessageId, newMessageId } from "../protocol/uuid.ts";
-import { type AttachmentSource, composeMessage } from "./message/compose.ts";
+import { type AttachmentSource, type Composed, composeMessage } from "./message/compose.ts";
 import { fullMessageId } from "./message/mail_names.ts";
 import { threadOf } from "./message/reply.ts";
 import { Bodies } from "./state/bodies.ts";
@@ -39,7 +39,12 @@ import { unconfirmedKeys } from "./trust/confirm_key.ts";
 import { Progress } from "./terminal/progress.ts";
 import { reseal, sealedBy } from "./message/reseal.ts";
 import type { RetiredKeys } from "./state/retired_keys.ts";
-import { type MessageToStore, sealMessage, sealToStore } from "./message/seal.ts";
+import {
+  type MessageToStore,
+  sealMessage,
+  sealToStore,
+  type SummaryHeaders,
+} from "./message/seal.ts";
 import {
   indexText,
   parseQuery,
@@ -83,6 +88,23 @@ export interface Outgoing {
   readonly onKept?: () => Promise<void>;
   /** Called before a message that was refused for good leaves the outbox. */
   readonly onRefused?: () => Promise<void>;
+}
+
+/** A message that is composed already, and what is to be sealed of it beside its bytes. */
+export interface ReadyMessage {
+  /** Canonical names. */
+  readonly to: readonly string[];
+  readonly cc: readonly string[];
+  readonly bcc: readonly string[];
+  /** At most {@linkcode MAX_TITLE} characters. */
+  readonly subject: string;
+  /** Milliseconds since 1970. */
+  readonly date: number;
+  readonly attachments: readonly { readonly name: string; readonly size: number }[];
+  readonly headers: SummaryHeaders;
+  /** The id of the message it answers. */
+  readonly inReplyTo?: string;
+  readonly composed: Pick<Composed, "size" | "stream">;
 }
 
 /** What became of a message: it is stored on the server, or it waits in the outbox. */
@@ -274,6 +296,11 @@ export class Mail {
     return this.connection.again(() => fetchOlder(this.connection, this.#mailbox));
   }
 
+  /** The person's state on this machine, for what a front end remembers. */
+  get state(): State {
+    return this.#state;
+  }
+
   /** A folder for temporary files that nobody else can read. */
   tempFolder(): string {
     return this.#state.tempFolder();
@@ -407,11 +434,8 @@ export class Mail {
     const id = newMessageId();
     const date = new Date();
     const { to, cc = [], bcc = [] } = outgoing;
-    const { maxMessage = Infinity } = this.hello ?? {};
-    const known = new Map(
-      (await this.recipients([...to, ...cc, ...bcc])).map((one) => [one.name, one]),
-    );
-    const pick = (names: readonly string[]) => names.flatMap((name) => known.get(name) ?? []);
+    // Before anything is read: those who cannot be written to are named first.
+    await this.recipients([...to, ...cc, ...bcc]);
     const { answers } = outgoing;
     const references = answers && threadOf(answers);
     const composed = await composeMessage({
@@ -425,6 +449,46 @@ export class Mail {
       attachments: outgoing.attachments,
       ...defined({ inReplyTo: references?.at(-1), references }),
     });
+    const ready = {
+      to,
+      cc,
+      bcc,
+      subject: outgoing.subject,
+      date: date.getTime(),
+      attachments: outgoing.attachments,
+      composed,
+      headers: defined({
+        messageId: fullMessageId(formatMessageId(id)),
+        references,
+        type: composed.type,
+      }),
+      ...defined({ inReplyTo: answers && formatMessageId(answers.id) }),
+    };
+    const sent = await this.sendReady(ready, outgoing, id);
+    if (sent.waits || !outgoing.answers) return sent;
+    try {
+      await this.flag([outgoing.answers.entry.uid], ["answered"]);
+    } catch (error) {
+      // The message is stored: that its mark is missing must not look as if it were not.
+      if (!isLost(error) && !isSealpostError(error, "disk-full")) throw error;
+    }
+    return sent;
+  }
+
+  /**
+   * Seals and sends a message that is composed already. As {@linkcode Mail.send} otherwise.
+   */
+  async sendReady(
+    ready: ReadyMessage,
+    told: Pick<Outgoing, "onSealed" | "onKept" | "onRefused"> = {},
+    id: Bytes = newMessageId(),
+  ): Promise<Sent> {
+    const { to, cc, bcc, composed } = ready;
+    const { maxMessage = Infinity } = this.hello ?? {};
+    const known = new Map(
+      (await this.recipients([...to, ...cc, ...bcc])).map((one) => [one.name, one]),
+    );
+    const pick = (names: readonly string[]) => names.flatMap((name) => known.get(name) ?? []);
     if (composed.size > maxMessage) {
       throw new SealpostError(
         "too-large",
@@ -434,40 +498,23 @@ export class Mail {
     }
     const sealed = await sealMessage(
       {
+        ...ready,
         id,
         from: this.name,
         to: pick(to),
         cc: pick(cc),
         bcc: pick(bcc),
-        subject: outgoing.subject,
-        date: date.getTime(),
         head: this.log.head(),
-        attachments: outgoing.attachments,
-        composed,
-        headers: defined({
-          messageId: fullMessageId(formatMessageId(id)),
-          references,
-          type: composed.type,
-        }),
-        ...defined({ inReplyTo: answers && formatMessageId(answers.id) }),
       },
       this.identity,
       this.#lanes,
     );
     const { size } = sealed.request;
-    await outgoing.onSealed?.(sealed.request.id);
+    await told.onSealed?.(sealed.request.id);
     const waiting = await withProgress("Sealing", size, (tell) => this.#outbox.add(sealed, tell));
     try {
-      await outgoing.onKept?.();
-      const sent = await this.#deliver(waiting, outgoing.onRefused ?? "remove", this.onNewKey);
-      if (sent.waits) return sent;
-      try {
-        if (outgoing.answers) await this.flag([outgoing.answers.entry.uid], ["answered"]);
-      } catch (error) {
-        // The message is stored: that its mark is missing must not look as if it were not.
-        if (!isLost(error) && !isSealpostError(error, "disk-full")) throw error;
-      }
-      return sent;
+      await told.onKept?.();
+      return await this.#deliver(waiting, told.onRefused ?? "remove", this.onNewKey);
     } catch (error) {
       throw isSealpostError(error, "key-changed")
         ? await this.#explainChange([...to, ...cc, ...bcc], error)
@@ -657,19 +704,23 @@ export class Mail {
     }
   }
 
-  /** Sets and clears flags, and moves to `folder` if that is given. */
+  /**
+   * Sets and clears flags, and moves to `folder` if that is given. Entries whose modification sequence
+   * is above `unchangedSince` are left alone, and returned.
+   */
   async flag(
     uids: readonly number[],
     set: readonly Flag[],
     clear: readonly Flag[] = [],
     folder?: Folder,
-  ): Promise<void> {
+    unchangedSince?: number,
+  ): Promise<readonly number[]> {
     const changed = await this.connection.ask({
       op: "flag",
       uids: [...uids],
       set: [...set],
       clear: [...clear],
-      ...defined({ folder }),
+      ...defined({ folder, unchangedSince }),
     });
     for (const uid of changed.uids.filter((uid) => uids.includes(uid))) {
       const cached = await this.cache.entry(uid);
@@ -680,6 +731,7 @@ export class Mail {
       this.cache.setPlace(uid, folder ?? cached.entry.folder, [...flags]);
     }
     this.#ownChanges++;
+    return changed.modified ?? [];
   }
 
   /**

@@ -20,6 +20,7 @@ export const SECTIONS = [
       "status",
     ],
   },
+  { title: "Other mail programs", words: ["bridge", "sendmail"] },
   {
     title: "Keys, and whom to trust",
     words: ["keys", "passwd", "unlock", "lock", "logout"],

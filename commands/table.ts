@@ -1,5 +1,6 @@
 import type { CommandTable } from "../cli/command.ts";
 import { ACCOUNT_COMMANDS } from "./account.ts";
+import { BRIDGE_COMMANDS } from "./bridge.ts";
 import { CONNECT_COMMANDS } from "./connect.ts";
 import { DRAFTS_COMMANDS } from "./drafts.ts";
 import { FIND_COMMANDS } from "./find.ts";
@@ -24,6 +25,7 @@ export const CLIENT_COMMANDS = [
   ...OUTBOX_COMMANDS,
   ...DRAFTS_COMMANDS,
   ...FIND_COMMANDS,
+  ...BRIDGE_COMMANDS,
   ...KEYS_COMMANDS,
   ...ACCOUNT_COMMANDS,
 ];

@@ -103,8 +103,11 @@ export interface Listener {
   close(): void;
 }
 
-/** Listens for TCP connections. Throws `usage` (the address is taken or not ours). */
-export function listenSocket(address: Address): Listener {
+/**
+ * Listens for TCP connections. Throws `unreachable` (the address is taken or not ours), which names
+ * the `option` that chooses another.
+ */
+export function listenSocket(address: Address, option = "--listen"): Listener {
   let listener: Deno.TcpListener;
   try {
     listener = Deno.listen({ hostname: address.host, port: address.port, transport: "tcp" });
@@ -117,7 +120,7 @@ export function listenSocket(address: Address): Listener {
       : "it is not an address of this machine";
     throw new SealpostError(
       "unreachable",
-      `cannot listen on ${formatAddress(address)}: ${why}; choose another with --listen`,
+      `cannot listen on ${formatAddress(address)}: ${why}; choose another with ${option}`,
       { cause },
     );
   }

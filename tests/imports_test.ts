@@ -19,7 +19,8 @@ const TOP: readonly (readonly string[])[] = [
 /** `commands/` alone stands above keygen.ts and both sides; the inner rooms of each, likewise. */
 const INSIDE: Readonly<Record<string, readonly (readonly string[])[]>> = {
   client: [
-    ["commands", "connect.ts", "bridge", "web"],
+    ["commands", "connect.ts", "web"],
+    ["bridge"],
     ["menu.ts", "tui", "setup"],
     ["session.ts", "sync_drafts.ts", "arrivals.ts"],
     ["send_draft.ts"],
@@ -42,7 +43,7 @@ const INSIDE: Readonly<Record<string, readonly (readonly string[])[]>> = {
 };
 
 /** The files that may open or accept connections. */
-const SOCKET_FILES: readonly string[] = ["protocol/socket.ts"];
+const SOCKET_FILES: readonly string[] = ["client/bridge/smtp.ts", "protocol/socket.ts"];
 
 /** What opens or accepts a connection: calls of the runtime, modules of Node, functions of the web. */
 const SOCKET = new RegExp(
@@ -50,6 +51,7 @@ const SOCKET = new RegExp(
     /\bDeno\.(connect|listen|startTls|resolveDns|serve|createHttpClient)/,
     /\b(from |import |import\()"(node:)?(net|tls|dgram|http|https|http2|dns)(\/promises)?"/,
     /(?<![\w.#])(?<!^ *(async )?)fetch\(/m,
+    /\bfrom "smtp-server"/,
     /\bnew (WebSocket|WebSocketStream|EventSource|WebTransport|Worker)\(/,
   ].map(({ source }) => source).join("|"),
   "m",

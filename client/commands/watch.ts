@@ -7,6 +7,7 @@ import { type ConnectionState, isLost } from "../connection/reconnecting_connect
 import type { Item } from "../mailbox/open.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import type { Hooks } from "../terminal/programs.ts";
+import { Stop } from "../terminal/stop.ts";
 import { findProfile, requireAddress } from "../state/profile.ts";
 import { openLocalUser, openMail } from "../session.ts";
 import type { OwnNames } from "../mailbox/own_names.ts";
@@ -147,33 +148,5 @@ class Bell {
   async rung(): Promise<void> {
     await this.#rings.promise;
     this.#rings = Promise.withResolvers();
-  }
-}
-
-/** The signals by which a person, or the system, ends a command that would go on for ever. */
-class Stop implements Disposable {
-  /** The exit code that says so; null as long as nobody wants it to end. */
-  code: number | null = null;
-  readonly #listeners: (readonly [Deno.Signal, () => void])[] = [];
-
-  constructor(tell: () => void) {
-    for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]] as const) {
-      const listener = () => {
-        // A second time it need not be finished properly.
-        if (this.code !== null) Deno.exit(this.code);
-        this.code = 128 + number;
-        tell();
-      };
-      try {
-        Deno.addSignalListener(signal, listener);
-        this.#listeners.push([signal, listener]);
-      } catch {
-        // A system without that signal.
-      }
-    }
-  }
-
-  [Symbol.dispose](): void {
-    for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
   }
 }

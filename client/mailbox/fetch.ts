@@ -122,7 +122,7 @@ function openBody(
 
 /**
  * The data of a fetch after the entry it begins with, which must be the one that was listed but
- * for its folder and flags.
+ * for its place and flags.
  */
 async function afterEntry(
   data: AsyncIterable<Bytes>,
@@ -143,7 +143,8 @@ async function afterEntry(
   if (length !== expected) throw new SealpostError("protocol", "the server changed a message");
   await need(4 + length);
   const entry = decodeEntry(buffer.slice(4, 4 + length));
-  const same = { ...entry, folder: listed.folder, flags: listed.flags };
+  const { folder, number, flags, modseq } = listed;
+  const same = { ...entry, folder, number, flags, modseq };
   if (!equal(encodeEntry(same), encodeEntry(listed))) {
     throw new SealpostError("protocol", "the server changed a message since it was listed");
   }

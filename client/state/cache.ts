@@ -106,8 +106,21 @@ export interface CacheQuery {
   readonly limit: number;
 }
 
-/** Kinds of records of a message beside its entry: what was opened of it, and what is searched. */
-export type RecordKind = "opened" | "text";
+/**
+ * Kinds of records of a message beside its entry: what was opened of it, what is searched, and how it
+ * is given to mail programs.
+ */
+export type RecordKind = "opened" | "text" | "given";
+
+/** An entry's place without anything of what is sealed in it. */
+export interface CachedPlace {
+  readonly uid: number;
+  /** The message's id, 16 bytes. */
+  readonly id: Bytes;
+  readonly number: number;
+  readonly modseq: number;
+  readonly flags: readonly Flag[];
+}
 
 /**
  * What a client has fetched of its mailbox: entries, what it opened, texts to search. Every row is
@@ -289,14 +302,30 @@ export class Cache {
     }));
   }
 
+  /** The places in a folder, in the order of their numbers; without those whose number is not known. */
+  places(folder: Folder): CachedPlace[] {
+    return this.#all(
+      "SELECT uid, id, number, modseq, flags, flags_high FROM entry " +
+        "WHERE folder = ? AND number > 0 ORDER BY number",
+      folderNumber(folder),
+    ).map((row) => ({
+      uid: Number(row.uid),
+      id: bytesOf(row.id),
+      number: Number(row.number),
+      modseq: Number(row.modseq),
+      flags: flagsOfRow(row),
+    }));
+  }
+
   /**
-   * Notes flags and folder as this client has made them. The number in the folder and the modification
-   * sequence come with the mailbox's changes.
+   * Notes flags and folder as this client has made them. The modification sequence comes with the
+   * mailbox's changes, and so does the number in another folder, which is 0 until then.
    */
   setPlace(uid: number, folder: Folder, flags: readonly Flag[]): void {
     const { low, high } = flagBits(flags);
     this.#run(
-      "UPDATE entry SET folder = ?, flags = ?, flags_high = ? WHERE uid = ?",
+      "UPDATE entry SET number = CASE WHEN folder = ?1 THEN number ELSE 0 END, folder = ?1, " +
+        "flags = ?2, flags_high = ?3 WHERE uid = ?4",
       folderNumber(folder),
       low,
       high,

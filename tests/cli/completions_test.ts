@@ -5,17 +5,11 @@ import { completionScript, type Shell, SHELLS } from "../../cli/completions.ts";
 import type { Command } from "../../cli/command.ts";
 import { manPage, manText } from "../../cli/man_page.ts";
 import { testUnless } from "../support/testing.ts";
-import { inFolder, sealpost, shell } from "../support/command.ts";
+import { inFolder, sealpost, shell, whyNo } from "../support/command.ts";
 
 const topics = await Promise.all(
   TABLE.topics.map(async ({ name, load }) => ({ name, ...await load() })),
 );
-
-/** Why `program` cannot be used here; null if it can. */
-async function whyNo(program: string): Promise<string | null> {
-  const found = await shell(`command -v ${program} || echo none`);
-  return found.trim() === "none" ? `there is no ${program}` : null;
-}
 
 /** Calls `fn` with the script of a shell, and a folder with two files and two folders in it. */
 async function withScript(

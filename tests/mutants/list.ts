@@ -1,4 +1,5 @@
 import type { Mutant } from "./mutant.ts";
+import { OF_BRIDGE } from "./of_bridge.ts";
 import { OF_CRYPTO } from "./of_crypto.ts";
 import { OF_HANDSHAKE } from "./of_handshake.ts";
 import { OF_KEEPING } from "./of_keeping.ts";
@@ -24,6 +25,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...OF_KEY_LOG,
   ...OF_PEOPLE,
   ...OF_THIS_MACHINE,
+  ...OF_BRIDGE,
 ];
 
 /** Tests of one file; with `filter`, a pattern, only those with such a name. */
@@ -35,6 +37,21 @@ export interface Tests {
 
 /** The tests that a mutant in a file has to fall to. */
 export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
+  "client/bridge/imap/session.ts": ["client/bridge/imap/session"],
+  "client/bridge/imap/output.ts": ["client/bridge/imap/session"],
+  "client/bridge/imap/commands/select.ts": ["client/bridge/imap/session"],
+  "client/bridge/imap/commands/store.ts": ["client/bridge/imap/session"],
+  "client/bridge/imap/commands/expunge.ts": ["client/bridge/imap/session"],
+  "client/bridge/imap/commands/fetch.ts": ["client/bridge/imap/session"],
+  "client/bridge/imap/commands/append.ts": ["client/bridge/imap/session"],
+  "client/bridge/imap/commands/authenticate.ts": ["client/bridge/imap/session"],
+  "client/bridge/imap/section.ts": ["client/bridge/imap/session"],
+  "client/bridge/imap/search_condition.ts": ["client/bridge/imap/session"],
+  "client/bridge/imap/parser.ts": ["client/bridge/imap/parser"],
+  "client/bridge/imap/sequence_set.ts": ["client/bridge/imap/parser"],
+  "client/bridge/imap/structure.ts": ["client/bridge/imap/parser"],
+  "client/bridge/imap/mailbox_name.ts": ["client/bridge/imap/parser"],
+  "client/bridge/given.ts": ["client/bridge/given"],
   "crypto/safety_number.ts": ["crypto/safety_number"],
   "protocol/contact_card.ts": ["protocol/contact_card"],
   "client/trust/verification.ts": ["client/state/pins"],

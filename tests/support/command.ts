@@ -72,3 +72,9 @@ export async function inFolder(fn: (folder: string) => Promise<void>): Promise<v
 export async function symlink(target: string, path: string): Promise<void> {
   await shell('ln -s "$0" "$1"', target, path);
 }
+
+/** Why `program` cannot be used here; null if it can. */
+export async function whyNo(program: string): Promise<string | null> {
+  const found = await shell(`command -v ${program} || echo none`);
+  return found.trim() === "none" ? `there is no ${program}` : null;
+}

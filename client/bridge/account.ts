@@ -1,0 +1,728 @@
+import * as v from "valibot";
+import { type Bytes, fromUtf8, toHex, utf8 } from "../../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import {
+  type BuiltInFolder,
+  FIRST_KEYWORD,
+  type Flag,
+  type Folder,
+  folderNumber,
+  folderOf,
+  LAST_KEYWORD,
+  NAMED_FLAGS,
+} from "../../protocol/entry.ts";
+import type { FolderState } from "../../protocol/folder_state.ts";
+import { DEFAULT_MAX_MESSAGE, MAX_TITLE, MAX_UIDS } from "../../protocol/limits.ts";
+import type { NewsEvent } from "../../protocol/request.ts";
+import { parseJson } from "../../protocol/schema.ts";
+import { isLost } from "../connection/reconnecting_connection.ts";
+import type { Mail } from "../mail.ts";
+import type { Opened } from "../mailbox/open.ts";
+import { OwnNames } from "../mailbox/own_names.ts";
+import type { CachedPlace } from "../state/cache.ts";
+import { TemporaryMessage } from "../message/temporary_message.ts";
+import { flagOf, imapFlags, keywordNames } from "./flag_names.ts";
+import {
+  decodeGiven,
+  encodeGiven,
+  type Given,
+  giveOut,
+  notice,
+  patched,
+  patchesOf,
+  saysAll,
+} from "./given.ts";
+import { ImapError } from "./imap/error.ts";
+import { canonical } from "./imap/mailbox_name.ts";
+import type {
+  AppendedMessage,
+  MailboxInfo,
+  MailboxView,
+  MailStore,
+  MessageHead,
+  MessageSource,
+  PlacedMessage,
+  Placement,
+} from "./imap/store.ts";
+import { headerFields } from "./imap/header.ts";
+import { OpenMessages, type Readable } from "./open_messages.ts";
+import { answerFor, answering } from "./problem.ts";
+import { readHeader } from "./raw_header.ts";
+import { readStored } from "./submission.ts";
+
+const FOLDERS_FILE = "bridge-folders";
+const SUBSCRIPTIONS_FILE = "bridge-unsubscribed";
+
+/** Messages whose heads are kept in memory. */
+const MAX_HEADS = 50_000;
+
+/** How often what changed meanwhile is asked for again in one go. */
+const MAX_ROUNDS = 5;
+
+/** Of Sent, the newest messages among which a copy is looked for that a mail program stores. */
+const RECENTLY_SENT = 200;
+
+const NAMES: Readonly<
+  Record<BuiltInFolder, { readonly name: string; readonly use: string | null }>
+> = {
+  inbox: { name: "INBOX", use: null },
+  sent: { name: "Sent", use: "\\Sent" },
+  archive: { name: "Archive", use: "\\Archive" },
+  trash: { name: "Trash", use: "\\Trash" },
+  drafts: { name: "Drafts", use: "\\Drafts" },
+};
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const foldersSchema = v.strictObject({
+  epoch: v.string(),
+  folders: v.array(v.strictObject({
+    folder: count,
+    validity: count,
+    next: count,
+    count,
+    unseen: count,
+    bytes: count,
+    modseq: count,
+  })),
+});
+
+/** What the server said of its folders last. */
+interface KnownFolders {
+  readonly epoch: string;
+  readonly folders: readonly FolderState[];
+}
+
+/** The mail of one account, as the bridge gives it to mail programs. */
+export class BridgeAccount implements MailStore {
+  readonly #mail: Mail;
+  #names: OwnNames;
+  #folders: KnownFolders;
+  #unsubscribed: ReadonlySet<string>;
+  /** Counts what makes views old. */
+  #generation = 0;
+  readonly #views = new Map<Folder, { readonly at: number; readonly view: MailboxView }>();
+  readonly #heads = new Map<number, Promise<Given>>();
+  readonly #notices = new Map<number, Bytes>();
+  readonly #open = new OpenMessages();
+  readonly #listeners = new Set<() => void>();
+  /** What has to be done one after the other: it changes the mailbox, or reads how it is. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #refreshing: Promise<void> | null = null;
+  /** The cache as it was when the folders' states were asked for. */
+  #statesAt = -1;
+  /** Message-IDs of what this bridge has sent, for the copies that mail programs store. */
+  readonly #sent = new Set<string>();
+
+  private constructor(
+    mail: Mail,
+    names: OwnNames,
+    folders: KnownFolders,
+    unsubscribed: ReadonlySet<string>,
+  ) {
+    this.#mail = mail;
+    this.#names = names;
+    this.#folders = folders;
+    this.#unsubscribed = unsubscribed;
+  }
+
+  /** Brings the whole mailbox here, if the server is there. Throws what stops it. */
+  static async open(mail: Mail): Promise<BridgeAccount> {
+    const kept = await mail.state.read(FOLDERS_FILE);
+    const hidden = await mail.state.read(SUBSCRIPTIONS_FILE);
+    const folders = kept === null ? null : parseJson(foldersSchema, fromUtf8(kept));
+    const account = new BridgeAccount(
+      mail,
+      await mail.names(),
+      folders === null ? { epoch: "", folders: [] } : {
+        epoch: folders.epoch,
+        folders: folders.folders.map((one) => ({ ...one, folder: folderOf(one.folder) })),
+      },
+      new Set(hidden === null ? [] : parseJson(v.array(v.string()), fromUtf8(hidden))),
+    );
+    await account.refresh();
+    return account;
+  }
+
+  get mail(): Mail {
+    return this.#mail;
+  }
+
+  get name(): string {
+    return this.#mail.name;
+  }
+
+  get appendLimit(): number {
+    return this.#mail.hello?.maxMessage ?? DEFAULT_MAX_MESSAGE;
+  }
+
+  get alert(): string | null {
+    const { state } = this.#mail.connection;
+    return state.kind === "offline"
+      ? `Sealpost: there is no connection to the server, what was fetched is shown: ${state.why}`
+      : null;
+  }
+
+  async close(): Promise<void> {
+    await this.#open.close();
+  }
+
+  /** Takes notice of what the server tells. */
+  notice(event: NewsEvent): void {
+    if (event.event === "shared") {
+      this.#inBackground(async () => {
+        await this.#exclusive(() => this.#readNames());
+        await this.refresh();
+      });
+    } else if (this.#mail.isNews(event)) this.#inBackground(() => this.refresh());
+  }
+
+  /** Sends what waits, and looks for what is new: the connection is there again. */
+  async online(): Promise<readonly string[]> {
+    const { refused } = await this.#mail.flushOutbox();
+    await this.#exclusive(() => this.#readNames());
+    await this.refresh();
+    return refused;
+  }
+
+  #inBackground(work: () => Promise<void>): void {
+    // What fails here is asked for again by the next command.
+    work().catch((error) => {
+      if (!(error instanceof ImapError) && !isSealpostError(error)) throw error;
+    });
+  }
+
+  onChange(tell: () => void): () => void {
+    this.#listeners.add(tell);
+    return () => this.#listeners.delete(tell);
+  }
+
+  #changed(): void {
+    this.#generation++;
+    for (const tell of [...this.#listeners]) tell();
+  }
+
+  /** Runs `work` when nothing else reads or changes the mailbox. */
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work, work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  refresh(): Promise<void> {
+    return this.#refreshing ??= this.#exclusive(async () => {
+      this.#refreshing = null;
+      if (!this.#mail.connection.online) return;
+      try {
+        await this.#sync();
+      } catch (error) {
+        // Without the server, what was fetched is shown.
+        if (!isLost(error)) throw answerFor(error);
+      }
+    });
+  }
+
+  /** Takes over what has changed, to the last message. Not twice at a time. */
+  async #sync(): Promise<void> {
+    const { cache } = this.#mail;
+    const before = cache.fetched();
+    for (let round = 1;; round++) {
+      await this.#mail.sync();
+      while (cache.fetched().bottom > 1 && await this.#mail.fetchOlder());
+      const now = cache.fetched();
+      if (this.#statesAt === now.modseq && this.#folders.epoch === now.epoch) break;
+      const folders = await this.#mail.folderStates();
+      const newest = folders.reduce((most, { modseq }) => Math.max(most, modseq), 0);
+      if (newest > now.modseq && round < MAX_ROUNDS) continue;
+      this.#folders = { epoch: now.epoch, folders };
+      this.#statesAt = now.modseq;
+      const kept = folders.map((one) => ({ ...one, folder: folderNumber(one.folder) }));
+      await this.#mail.state.write(
+        FOLDERS_FILE,
+        utf8(JSON.stringify({ epoch: now.epoch, folders: kept })),
+      );
+      break;
+    }
+    const now = cache.fetched();
+    if (now.epoch !== before.epoch) this.#heads.clear();
+    if (now.modseq !== before.modseq || now.epoch !== before.epoch || before.bottom > 1) {
+      this.#changed();
+    }
+  }
+
+  async #readNames(): Promise<void> {
+    this.#names = await this.#mail.names();
+    this.#statesAt = -1;
+    this.#changed();
+  }
+
+  /** The folders that are there, with their names. */
+  #list(): { readonly name: string; readonly folder: Folder; readonly state: FolderState }[] {
+    return this.#folders.folders.map((state) => {
+      const { folder } = state;
+      const name = typeof folder === "string"
+        ? NAMES[folder].name
+        : canonical(this.#names.folderName(folder));
+      return { name, folder, state };
+    });
+  }
+
+  mailboxes(): Promise<MailboxInfo[]> {
+    return Promise.resolve(
+      this.#list().map(({ name, folder }) => ({
+        name,
+        specialUse: typeof folder === "string" ? NAMES[folder].use : null,
+        subscribed: !this.#unsubscribed.has(name),
+      })),
+    );
+  }
+
+  #find(name: string): { readonly folder: Folder; readonly state: FolderState } | null {
+    return this.#list().find((one) => one.name === name) ?? null;
+  }
+
+  #require(name: string): Folder {
+    const found = this.#find(name);
+    if (found) return found.folder;
+    throw new ImapError("NO", "there is no such mailbox", "NONEXISTENT");
+  }
+
+  async view(name: string): Promise<MailboxView | null> {
+    const found = this.#find(name);
+    if (!found) return null;
+    const { folder } = found;
+    const there = this.#views.get(folder);
+    if (there && there.at === this.#generation && there.view.name === name) return there.view;
+    return await this.#exclusive(() => Promise.resolve(this.#makeView(name)));
+  }
+
+  #makeView(name: string): MailboxView | null {
+    const found = this.#find(name);
+    if (!found) return null;
+    const { folder, state } = found;
+    const before = this.#views.get(folder);
+    if (before && before.at === this.#generation && before.view.name === name) return before.view;
+    const known = new Map(before?.view.messages.map((one) => [one.key, one]));
+    const { cache } = this.#mail;
+    const messages = cache.places(folder).map((place) => this.#placed(place, known.get(place.uid)));
+    const fetched = cache.fetched();
+    const own = messages.reduce((most, { modseq }) => Math.max(most, modseq), 1);
+    const last = messages.at(-1)?.uid ?? 0;
+    const view = {
+      name,
+      id: `F${fetched.epoch.replace(/[^A-Za-z0-9]/g, "-")}-${folderNumber(folder)}`,
+      validity: state.validity,
+      nextUid: Math.max(state.next, last + 1),
+      modseq: Math.max(own, Math.min(state.modseq, fetched.modseq)),
+      size: state.bytes,
+      messages,
+    };
+    this.#views.set(folder, { at: this.#generation, view });
+    return view;
+  }
+
+  #placed(place: CachedPlace, before: PlacedMessage | undefined): PlacedMessage {
+    const flags = imapFlags(place.flags, this.#names);
+    const same = before?.uid === place.number && before.modseq === place.modseq &&
+      before.flags.join(" ") === flags.join(" ");
+    return same ? before : {
+      uid: place.number,
+      key: place.uid,
+      flags,
+      modseq: place.modseq,
+      emailId: `M${toHex(place.id)}`,
+    };
+  }
+
+  keywords(): readonly string[] {
+    return keywordNames(this.#names);
+  }
+
+  async head(key: number): Promise<MessageHead> {
+    return await answering(() => this.#given(key));
+  }
+
+  /** How the message `key` is given out: as the first time. */
+  #given(key: number): Promise<Given> {
+    const there = this.#heads.get(key);
+    if (there) return there;
+    if (this.#heads.size >= MAX_HEADS) this.#heads.clear();
+    const made = this.#readGiven(key);
+    this.#heads.set(key, made);
+    // What failed is tried again.
+    made.catch(() => this.#heads.delete(key));
+    return made;
+  }
+
+  async #readGiven(key: number): Promise<Given> {
+    const kept = await this.#mail.cache.record("given", key);
+    if (kept) return decodeGiven(kept);
+    const { item, opened } = await this.#item(key);
+    if (!opened) {
+      const made = notice(
+        item.entry.header.slice(1, 17),
+        item.entry.receivedAt,
+        item.problem ?? "",
+      );
+      this.#notices.set(key, made.bytes);
+      return made.given;
+    }
+    const bcc = await this.#mail.blindCopied(opened);
+    const header = saysAll(opened.summary, MAX_TITLE) ? null : await this.#headerOf(opened);
+    const given = giveOut(opened, item.duplicate, bcc, header);
+    // Without its header it is told again when that can be had.
+    const whole = header !== null || saysAll(opened.summary, MAX_TITLE);
+    if (whole) await this.#keepGiven(key, given);
+    return given;
+  }
+
+  /** The fields of a message's header; null if the message cannot be had now. */
+  async #headerOf(opened: Opened): Promise<ReturnType<typeof headerFields> | null> {
+    try {
+      await using message = await this.#mail.fetch(opened);
+      return headerFields((await readHeader(message)).text);
+    } catch (error) {
+      if (isSealpostError(error)) return null;
+      throw error;
+    }
+  }
+
+  /** An entry, opened if it opens. Throws `no-such-message`, and what may pass. */
+  async #item(key: number) {
+    const cached = await this.#mail.cache.entry(key);
+    if (!cached) throw new SealpostError("no-such-message", "the message is gone");
+    try {
+      const opened = await this.#mail.open(cached.entry);
+      return { item: { ...cached, problem: null }, opened };
+    } catch (error) {
+      if (!isSealpostError(error, "authentication", "format", "version", "key-changed")) {
+        throw error;
+      }
+      return { item: { ...cached, problem: error.message }, opened: null };
+    }
+  }
+
+  async open(key: number): Promise<MessageSource> {
+    return await answering(async () => {
+      const given = await this.#given(key);
+      return await this.#open.get(key, () => this.#openBody(key, given));
+    });
+  }
+
+  async #openBody(key: number, { prefix }: Given): Promise<Readable> {
+    const text = this.#notices.get(key);
+    if (text) return inMemory(text);
+    const { item, opened } = await this.#item(key);
+    try {
+      if (!opened) throw new SealpostError("authentication", item.problem ?? "");
+      return await giveBody(await this.#mail.fetch(opened), opened, utf8(prefix));
+    } catch (error) {
+      if (!isSealpostError(error, "authentication", "format", "key-changed")) throw error;
+      const { entry } = item;
+      return inMemory(notice(entry.header.slice(1, 17), entry.receivedAt, error.message).bytes);
+    }
+  }
+
+  async text(key: number): Promise<string> {
+    return await answering(async () => {
+      const { opened } = await this.#item(key);
+      if (!opened) return "";
+      await using message = await this.#mail.fetch(opened);
+      try {
+        return (await this.#mail.show(opened, message)).text;
+      } catch (error) {
+        // What has more structure than can be read is found by its head only.
+        if (isSealpostError(error, "limit", "format")) return "";
+        throw error;
+      }
+    });
+  }
+
+  async flag(
+    keys: readonly number[],
+    set: readonly string[],
+    clear: readonly string[] | "others",
+    unchangedSince: number | null,
+  ): Promise<readonly number[]> {
+    return await answering(() =>
+      this.#exclusive(async () => {
+        const wanted = await this.#flags(set, true);
+        const gone = clear === "others"
+          ? everyFlag().filter((flag) => !wanted.includes(flag))
+          : await this.#flags(clear, false);
+        const left: number[] = [];
+        for (const some of chunks(keys)) {
+          left.push(
+            ...await this.#mail.flag(some, wanted, gone, undefined, unchangedSince ?? undefined),
+          );
+        }
+        await this.#sync();
+        return left;
+      })
+    );
+  }
+
+  /** The flags that IMAP spells so; with `make`, keywords are made that are not there. */
+  async #flags(texts: readonly string[], make: boolean): Promise<Flag[]> {
+    const flags = new Set<Flag>();
+    for (const text of texts) {
+      let found = flagOf(text, this.#names);
+      if (found === null) {
+        throw new ImapError("NO", "a keyword of this name cannot be made", "CANNOT");
+      }
+      if ("make" in found && make) {
+        const bit = await this.#makeKeyword(found.make);
+        found = { flag: bit };
+      }
+      if ("flag" in found) flags.add(found.flag);
+    }
+    return [...flags];
+  }
+
+  async #makeKeyword(word: string): Promise<number> {
+    try {
+      const bit = await this.#mail.makeKeyword(word);
+      await this.#readNames();
+      return bit;
+    } catch (error) {
+      // Another program of this person may have made it meanwhile.
+      await this.#readNames();
+      const found = this.#names.findFlag(word);
+      if (typeof found === "number") return found;
+      throw error;
+    }
+  }
+
+  async move(keys: readonly number[], mailbox: string): Promise<Placement> {
+    return await answering(() =>
+      this.#exclusive(async () => {
+        const folder = this.#require(mailbox);
+        for (const some of chunks(keys)) await this.#mail.flag(some, [], [], folder);
+        await this.#sync();
+        return this.#placement(mailbox, keys);
+      })
+    );
+  }
+
+  #placement(mailbox: string, keys: readonly number[]): Placement {
+    const view = this.#makeView(mailbox);
+    const uids = new Map(view?.messages.map(({ key, uid }) => [key, uid]));
+    return { validity: view?.validity ?? 0, uids: keys.flatMap((key) => uids.get(key) ?? []) };
+  }
+
+  async copy(keys: readonly number[], mailbox: string): Promise<Placement> {
+    return await answering(() =>
+      this.#exclusive(async () => {
+        const folder = this.#require(mailbox);
+        const copies: number[] = [];
+        for (const key of keys) {
+          const { item, opened } = await this.#item(key);
+          if (!opened) {
+            throw new ImapError("NO", "a message that does not verify is not copied", "CANNOT");
+          }
+          await using message = await this.#mail.fetch(opened);
+          const { receivedAt, flags } = item.entry;
+          copies.push(await this.#store(message, folder, flags, receivedAt, "saved"));
+        }
+        return this.#placement(mailbox, copies);
+      })
+    );
+  }
+
+  async remove(keys: readonly number[]): Promise<void> {
+    await answering(() =>
+      this.#exclusive(async () => {
+        for (const some of chunks(keys)) await this.#mail.remove(some);
+        for (const key of keys) this.#heads.delete(key);
+        await this.#sync();
+      })
+    );
+  }
+
+  async append(appended: AppendedMessage): Promise<Placement | null> {
+    return await answering(async () => {
+      await using message = new TemporaryMessage(this.#mail.tempFolder());
+      for await (const piece of appended.bytes) await message.write(piece);
+      await message.verified(appended.size);
+      return await this.#exclusive(async () => {
+        const folder = this.#require(appended.mailbox);
+        if (folder === "sent") {
+          const there = await this.#sentAlready(message);
+          if (there === "waiting") return null;
+          if (there !== null) return this.#placement(appended.mailbox, [there]);
+        }
+        const flags = await this.#flags(appended.flags, true);
+        const draft = folder === "drafts" || appended.flags.some((one) => /^\\draft$/i.test(one));
+        const kind = draft ? "draft" : folder === "sent" ? "saved" : "import";
+        const now = Date.now();
+        const receivedAt = Math.min(appended.receivedAt ?? now, now);
+        const key = await this.#store(message, folder, flags, receivedAt, kind);
+        return this.#placement(appended.mailbox, [key]);
+      });
+    });
+  }
+
+  /** Stores a message that is sealed to oneself; its key. */
+  async #store(
+    message: TemporaryMessage,
+    folder: Folder,
+    flags: readonly Flag[],
+    receivedAt: number,
+    kind: "draft" | "import" | "saved",
+  ): Promise<number> {
+    const ready = await readStored(message, kind);
+    const { id, uid } = await this.#mail.append({ ...ready, folder, receivedAt, flags });
+    await this.#sync();
+    const key = uid ?? this.#findKey(id);
+    // Lists will ask for what its summary does not say, and here it is.
+    const { item, opened } = await this.#item(key);
+    if (opened) {
+      const header = headerFields((await readHeader(message)).text);
+      await this.#keepGiven(key, giveOut(opened, item.duplicate, [], header));
+    }
+    return key;
+  }
+
+  /** The key of the message with this id, which was stored though the answer was lost. */
+  #findKey(id: string): number {
+    const wanted = id.replaceAll("-", "");
+    const there = this.#mail.cache.ids().find((one) => toHex(one.id) === wanted);
+    if (there) return there.uid;
+    throw new SealpostError("connection-lost", "the message was not stored; try it again");
+  }
+
+  async #keepGiven(key: number, given: Given): Promise<void> {
+    await this.#mail.cache.putRecord("given", key, encodeGiven(given));
+  }
+
+  /**
+   * The key of the message in Sent that `message` is a copy of, `"waiting"` if it is in the outbox, null
+   * if there is none.
+   */
+  async #sentAlready(message: TemporaryMessage): Promise<number | "waiting" | null> {
+    const { text } = await readHeader(message);
+    const [, id] = /^message-id[ \t]*:\s*<([^<>\s]+)>/im.exec(text) ?? [];
+    if (id === undefined) return null;
+    const recent = this.#mail.cache.places("sent").slice(-RECENTLY_SENT).toReversed();
+    for (const { uid } of recent) {
+      const { opened } = await this.#item(uid);
+      if (opened && !opened.summary.stored && opened.summary.messageId === id) return uid;
+    }
+    return this.#sent.has(id) ? "waiting" : null;
+  }
+
+  /** Remembers what was sent, whose copy may be stored before the server has it. */
+  sentAs(messageId: string): void {
+    this.#sent.add(messageId);
+  }
+
+  async create(name: string): Promise<void> {
+    await answering(() =>
+      this.#exclusive(async () => {
+        if (this.#find(name)) {
+          throw new ImapError("NO", "there is such a mailbox already", "ALREADYEXISTS");
+        }
+        await this.#mail.makeFolder(name);
+        await this.#readNames();
+        await this.#sync();
+      })
+    );
+  }
+
+  async delete(name: string): Promise<void> {
+    await answering(() =>
+      this.#exclusive(async () => {
+        const folder = this.#require(name);
+        if (typeof folder === "string") {
+          throw new ImapError("NO", "this mailbox is there for everybody, and stays", "CANNOT");
+        }
+        const keys = this.#mail.cache.places(folder).map(({ uid }) => uid);
+        for (const some of chunks(keys)) await this.#mail.remove(some);
+        await this.#mail.removeFolder(this.#names.folderName(folder));
+        await this.#readNames();
+        await this.#sync();
+      })
+    );
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await answering(() =>
+      this.#exclusive(async () => {
+        if (this.#find(to)) {
+          throw new ImapError("NO", "there is such a mailbox already", "ALREADYEXISTS");
+        }
+        if (from === "INBOX") {
+          // Its messages go into a new one (RFC 9051, section 6.3.6).
+          const folder = await this.#mail.makeFolder(to);
+          const keys = this.#mail.cache.places("inbox").map(({ uid }) => uid);
+          for (const some of chunks(keys)) await this.#mail.flag(some, [], [], folder);
+        } else {
+          const folder = this.#require(from);
+          if (typeof folder === "string") {
+            throw new ImapError("NO", "this mailbox keeps its name", "CANNOT");
+          }
+          await this.#mail.renameFolder(this.#names.folderName(folder), to);
+        }
+        await this.#readNames();
+        await this.#sync();
+      })
+    );
+  }
+
+  async subscribe(name: string, subscribed: boolean): Promise<void> {
+    await answering(async () => {
+      const hidden = new Set(this.#unsubscribed);
+      if (subscribed) hidden.delete(name);
+      else hidden.add(name);
+      if (subscribed) this.#require(name);
+      await this.#mail.state.write(SUBSCRIPTIONS_FILE, utf8(JSON.stringify([...hidden])));
+      this.#unsubscribed = hidden;
+    });
+  }
+}
+
+function everyFlag(): Flag[] {
+  const bits = Array.from(
+    { length: LAST_KEYWORD - FIRST_KEYWORD + 1 },
+    (_, i) => FIRST_KEYWORD + i,
+  );
+  return [...NAMED_FLAGS, ...bits];
+}
+
+/** `keys` in parts that one request takes. */
+function chunks(keys: readonly number[]): number[][] {
+  const parts: number[][] = [];
+  for (let at = 0; at < keys.length; at += MAX_UIDS) parts.push(keys.slice(at, at + MAX_UIDS));
+  return parts;
+}
+
+function inMemory(bytes: Bytes): Readable {
+  return {
+    size: bytes.length,
+    async *read(from, to) {
+      yield await Promise.resolve(bytes.slice(from, to));
+    },
+    dispose: () => Promise.resolve(),
+  };
+}
+
+/** A message with `prefix` in front, and what is renamed in its header. */
+async function giveBody(
+  message: TemporaryMessage,
+  { summary }: Opened,
+  prefix: Bytes,
+): Promise<Readable> {
+  const patches = patchesOf((await readHeader(message)).text, summary);
+  const before = prefix.length;
+  return {
+    size: before + message.size,
+    async *read(from, to) {
+      if (from < before) yield prefix.slice(from, Math.min(to, before));
+      let at = Math.max(0, from - before);
+      for await (const piece of message.read(at, Math.max(0, to - before))) {
+        yield patched(piece, at, patches);
+        at += piece.length;
+      }
+    },
+    dispose: () => message.dispose(),
+  };
+}

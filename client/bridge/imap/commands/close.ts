@@ -1,0 +1,29 @@
+import type { ImapCommand } from "../command.ts";
+import { deletedIn } from "./expunge.ts";
+
+/** CLOSE (RFC 9051, section 6.4.1): removes what is marked as deleted, and says nothing of it. */
+export const CLOSE: ImapCommand = {
+  when: "selected",
+  removals: false,
+  run: async (context, args) => {
+    args.end();
+    const { selected, store } = context;
+    context.select(null);
+    const deleted = selected.readOnly ? [] : deletedIn(selected.messages);
+    if (deleted.length > 0) await store.remove(deleted.map(({ key }) => key));
+    return context.features.has("qresync") && deleted.length > 0
+      ? { code: `HIGHESTMODSEQ ${(await store.view(selected.name))?.modseq ?? 1}` }
+      : {};
+  },
+};
+
+/** UNSELECT (RFC 9051, section 6.4.2). */
+export const UNSELECT: ImapCommand = {
+  when: "selected",
+  removals: false,
+  run: (context, args) => {
+    args.end();
+    context.select(null);
+    return Promise.resolve();
+  },
+};

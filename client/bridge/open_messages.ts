@@ -1,0 +1,81 @@
+import type { Bytes } from "../../crypto/bytes.ts";
+import { type Part, readStructure } from "./imap/structure.ts";
+import type { MessageSource } from "./imap/store.ts";
+
+/** How long a message stays open after it was read last, milliseconds. */
+const IDLE = 30_000;
+
+/** Most messages that stay open though nobody reads them. */
+const MAX_IDLE = 8;
+
+/** What is read of an open message. */
+export interface Readable {
+  readonly size: number;
+  read(from: number, to: number): AsyncIterable<Bytes>;
+  /** Forgets it. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * Messages that are open: a mail program reads the parts of one message in many requests, and two of
+ * them may read the same.
+ */
+export class OpenMessages {
+  readonly #open = new Map<number, Shared>();
+
+  /** The message `key`, opened by `open` unless it is open; whoever gets it disposes of it. */
+  async get(key: number, open: () => Promise<Readable>): Promise<MessageSource> {
+    const there = this.#open.get(key) ?? new Shared(open());
+    this.#open.set(key, there);
+    there.readers++;
+    clearTimeout(there.timer);
+    try {
+      return source(await there.message, there, () => this.#left(key, there));
+    } catch (error) {
+      if (this.#open.get(key) === there) this.#open.delete(key);
+      throw error;
+    }
+  }
+
+  /** Forgets all. */
+  async close(): Promise<void> {
+    for (const key of [...this.#open.keys()]) await this.#drop(key);
+  }
+
+  async #left(key: number, shared: Shared): Promise<void> {
+    if (--shared.readers > 0) return;
+    shared.timer = setTimeout(() => this.#drop(key).catch(() => {}), IDLE);
+    const idle = [...this.#open].filter(([, { readers }]) => readers === 0);
+    for (const [old] of idle.slice(0, Math.max(0, idle.length - MAX_IDLE))) await this.#drop(old);
+  }
+
+  async #drop(key: number): Promise<void> {
+    const shared = this.#open.get(key);
+    if (!shared) return;
+    clearTimeout(shared.timer);
+    this.#open.delete(key);
+    await (await shared.message.catch(() => null))?.dispose();
+  }
+}
+
+class Shared {
+  readers = 0;
+  timer: ReturnType<typeof setTimeout> | undefined;
+  structure: Promise<Part> | null = null;
+
+  constructor(readonly message: Promise<Readable>) {}
+}
+
+function source(message: Readable, shared: Shared, left: () => Promise<void>): MessageSource {
+  let done = false;
+  return {
+    size: message.size,
+    read: (from, to) => message.read(from, to),
+    structure: () => shared.structure ??= readStructure(message.read(0, message.size)),
+    [Symbol.asyncDispose]: async () => {
+      if (done) return;
+      done = true;
+      await left();
+    },
+  };
+}

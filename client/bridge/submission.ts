@@ -1,0 +1,224 @@
+import { createHash } from "node:crypto";
+import addressparser from "nodemailer/addressparser";
+import libmime from "libmime";
+import { defined } from "../../crypto/defined.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { MAX_TITLE } from "../../protocol/limits.ts";
+import { isName } from "../../protocol/name.ts";
+import { MAX_REFERENCES } from "../../protocol/summary.ts";
+import { formatMessageId, newMessageId } from "../../protocol/uuid.ts";
+import type { Mail, ReadyMessage, Sent } from "../mail.ts";
+import { addressOf, fullMessageId, messageIds, nameOf } from "../message/mail_names.ts";
+import { parseMessage } from "../message/parse.ts";
+import type { MessageToStore, SummaryHeaders } from "../message/seal.ts";
+import type { TemporaryMessage } from "../message/temporary_message.ts";
+import { mailDate } from "./given.ts";
+import { fieldValue, type HeaderField, headerFields } from "./imap/header.ts";
+import { fromBinary } from "./imap/parser.ts";
+import { readHeader } from "./raw_header.ts";
+
+// Messages that other programs have composed: what is sealed of them, and what is refused.
+
+/** Longest text of a header that a summary has, characters. */
+const MAX_TEXT = 998;
+
+/** Longest Content-Type that a summary has, characters. */
+const MAX_TYPE = 200;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** The name of the user that a mail program means by an address. Throws `no-such-user`. */
+export function userOf(mail: Mail, address: string): string {
+  return mail.recipientName(nameOf(address.trim()));
+}
+
+/** Throws `usage` unless `address` is that of whoever sends. */
+export function requireOwn(mail: Mail, address: string): void {
+  try {
+    if (userOf(mail, address) === mail.name) return;
+  } catch (error) {
+    if (!isSealpostError(error, "no-such-user")) throw error;
+  }
+  throw new SealpostError(
+    "usage",
+    `you are ${addressOf(mail.name)} here; nobody sends as somebody else`,
+  );
+}
+
+/** What a message of a mail program was sent as. */
+export interface Submitted extends Sent {
+  /** Its Message-ID, without `<` and `>`. */
+  readonly messageId: string;
+}
+
+/**
+ * Sends a message that another program has composed, to `recipients`, canonical names; with null to
+ * those whom its header names. Throws `usage` if it is from somebody else or to nobody, `format`,
+ * `limit`, and what {@linkcode Mail.sendReady} throws.
+ */
+export async function submit(
+  mail: Mail,
+  message: TemporaryMessage,
+  recipients: readonly string[] | null,
+): Promise<Submitted> {
+  const header = await readHeader(message);
+  const fields = headerFields(header.text);
+  for (const name of ["from", "sender"]) {
+    for (const field of fields.filter((one) => one.name === name)) {
+      for (const address of addressesIn([field])) requireOwn(mail, address);
+    }
+  }
+  const users = (name: string) => {
+    return addressesIn(fields.filter((field) => field.name === name)).flatMap((address) => {
+      try {
+        return [userOf(mail, address)];
+      } catch (error) {
+        // Somebody elsewhere: mail goes to users of this server alone.
+        if (isSealpostError(error, "no-such-user") && recipients !== null) return [];
+        throw error;
+      }
+    });
+  };
+  const named = { to: users("to"), cc: users("cc"), bcc: users("bcc") };
+  const all = new Set(recipients ?? [...named.to, ...named.cc, ...named.bcc]);
+  if (all.size === 0) throw new SealpostError("usage", "the message is to nobody");
+  const to = only(named.to, all);
+  const cc = only(named.cc.filter((name) => !to.includes(name)), all);
+  const id = newMessageId();
+  const start = outgoingHeader(header.text, fields, mail.name, formatMessageId(id));
+  const ready: ReadyMessage = {
+    ...await summarized(start.fields, message),
+    to,
+    cc,
+    bcc: [...all].filter((name) => !to.includes(name) && !cc.includes(name)),
+    composed: {
+      size: start.bytes.length + message.size - header.bodyFrom,
+      async *stream() {
+        yield start.bytes;
+        yield* message.read(header.bodyFrom, message.size);
+      },
+    },
+  };
+  const sent = await mail.sendReady(ready, {}, id);
+  return { ...sent, messageId: ready.headers.messageId ?? "" };
+}
+
+function only(names: readonly string[], of: ReadonlySet<string>): string[] {
+  return [...new Set(names)].filter((name) => of.has(name));
+}
+
+/** The header as it goes out: without Bcc, and with what every message has. */
+function outgoingHeader(text: string, fields: readonly HeaderField[], own: string, id: string) {
+  const blank = /\r?\n\r?\n$/.exec(text)?.[0] ?? "\r\n\r\n";
+  const end = blank.startsWith("\r") ? "\r\n" : "\n";
+  const kept = fields.filter(({ name }) => name !== "bcc" && name !== "resent-bcc");
+  const has = (name: string) => kept.some((field) => field.name === name);
+  const added = [
+    ...has("from") ? [] : [`From: ${addressOf(own)}`],
+    ...has("date") ? [] : [`Date: ${mailDate(Date.now())}`],
+    ...has("message-id") ? [] : [`Message-ID: <${fullMessageId(id)}>`],
+  ];
+  const lines = [...added, ...kept.map(({ text }) => text)];
+  return {
+    bytes: fromBinary(`${lines.join(end)}${end}${end}`),
+    fields: headerFields(lines.join("\r\n")),
+  };
+}
+
+/** The addresses in fields such as To. */
+export function addressesIn(fields: readonly HeaderField[]): string[] {
+  return fields.flatMap(({ text }) => {
+    return parseAddresses(text.slice(text.indexOf(":") + 1).replace(/\r?\n/g, ""));
+  });
+}
+
+/** The addresses in a list of them; the name of a user stands for itself. */
+export function parseAddresses(text: string): string[] {
+  return addressparser(text, { flatten: true }).flatMap(({ address, name = "" }) => {
+    return address || (isName(name.toLowerCase()) ? name : []);
+  });
+}
+
+/** What a summary has of a message, but for the people. */
+async function summarized(
+  fields: readonly HeaderField[],
+  message: TemporaryMessage,
+): Promise<Pick<ReadyMessage, "subject" | "date" | "attachments" | "headers" | "inReplyTo">> {
+  const value = (name: string) => fieldValue(fields, name) ?? "";
+  const subject = textOf(value("subject")).replace(/\p{Cc}/gu, " ").trim();
+  const date = Date.parse(value("date"));
+  const references = messageIds(value("references"));
+  const [inReplyTo] = messageIds(value("in-reply-to"));
+  const [messageId] = messageIds(value("message-id"));
+  const headers: SummaryHeaders = defined({
+    messageId: messageId === undefined ? undefined : fullMessageId(messageId),
+    references: references.length === 0 ? undefined : bounded(references.map(fullMessageId)),
+    replyTo: textOf(value("reply-to")).slice(0, MAX_TEXT) || undefined,
+    type: typeOf(value("content-type")),
+  });
+  return {
+    subject: [...subject.toWellFormed()].slice(0, MAX_TITLE).join(""),
+    date: Number.isNaN(date) || date < 0 ? Date.now() : date,
+    attachments: await attachmentsOf(message),
+    headers,
+    ...(inReplyTo !== undefined && UUID.test(inReplyTo) ? { inReplyTo } : {}),
+  };
+}
+
+function bounded(references: readonly string[]): string[] {
+  return references.length <= MAX_REFERENCES
+    ? [...references]
+    : [...references.slice(0, 1), ...references.slice(1 - MAX_REFERENCES)];
+}
+
+function textOf(value: string): string {
+  // As bytes: some write UTF-8 there as it is.
+  const text = new TextDecoder().decode(fromBinary(value));
+  return libmime.decodeWords(text).toWellFormed();
+}
+
+/** A Content-Type without its boundary. */
+function typeOf(value: string): string {
+  const type = value.replace(/;\s*boundary\s*=\s*("[^"]*"|[^;\s]*)/gi, "").replace(/\s+/g, " ")
+    .trim();
+  return type === "" || type.length > MAX_TYPE ? "text/plain" : type;
+}
+
+/** Names and sizes of the attachments; none of a message that cannot be taken apart. */
+async function attachmentsOf(
+  message: TemporaryMessage,
+): Promise<{ readonly name: string; readonly size: number }[]> {
+  try {
+    const parsed = await parseMessage(message.stream(), { attachment: () => Promise.resolve() });
+    return parsed.attachments.map(({ name, size }) => ({ name: name.toWellFormed(), size }));
+  } catch (error) {
+    if (!isSealpostError(error, "limit", "format")) throw error;
+    return [];
+  }
+}
+
+/** What is sealed of a message that is stored and not sent, as it is. */
+export async function readStored(
+  message: TemporaryMessage,
+  kind: "draft" | "import" | "saved",
+): Promise<Omit<MessageToStore, "id" | "name" | "head" | "folder" | "receivedAt" | "flags">> {
+  const { text } = await readHeader(message);
+  const fields = headerFields(text);
+  const { subject, date, attachments, headers } = await summarized(fields, message);
+  const from = [...textOf(fieldValue(fields, "from") ?? "")].slice(0, MAX_TEXT).join("");
+  return {
+    stored: { kind, from, ...(kind === "import" ? { source: await hashOf(message) } : {}) },
+    subject,
+    date,
+    attachments,
+    headers,
+    composed: { size: message.size, stream: () => message.stream() },
+  };
+}
+
+/** SHA-256 of a message, base64. */
+async function hashOf(message: TemporaryMessage): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const piece of message.stream()) hash.update(piece);
+  return hash.digest("base64");
+}

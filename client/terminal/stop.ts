@@ -1,0 +1,28 @@
+/** The signals by which a person, or the system, ends a command that would go on for ever. */
+export class Stop implements Disposable {
+  /** The exit code that says so; null as long as nobody wants it to end. */
+  code: number | null = null;
+  readonly #listeners: (readonly [Deno.Signal, () => void])[] = [];
+
+  /** `tell` is called when the command is to end. */
+  constructor(tell: () => void) {
+    for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]] as const) {
+      const listener = () => {
+        // A second time it need not be finished properly.
+        if (this.code !== null) Deno.exit(this.code);
+        this.code = 128 + number;
+        tell();
+      };
+      try {
+        Deno.addSignalListener(signal, listener);
+        this.#listeners.push([signal, listener]);
+      } catch {
+        // A system without that signal.
+      }
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
+  }
+}

@@ -1,0 +1,302 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { script, withBridges } from "../support/bridging.ts";
+import { whyNo } from "../support/command.ts";
+import { FULL, testInFullUnless } from "../support/full.ts";
+import { run } from "../support/program.ts";
+import { testUnless } from "../support/testing.ts";
+
+const SEND = 'curl -s --show-error "smtp://127.0.0.1:$SMTP" -u "$USER:$PASS"';
+const FETCH = 'curl -s --show-error "imap://127.0.0.1:$IMAP';
+
+const LETTER = [
+  "From: Alice A <alice@sealpost.invalid>",
+  "To: bob@sealpost.invalid, somebody@example.org",
+  "Bcc: bob@sealpost.invalid",
+  "Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=",
+  "Message-ID: <letter@example.org>",
+  "Date: Sun, 22 Nov 2026 13:05:07 +0100",
+  "X-Sealpost-Verified: bob: signed, key verified in person",
+  "",
+  ".",
+  "the text",
+  "",
+].join("\r\n");
+
+testUnless(
+  await whyNo("curl"),
+  "what one mail program sends, another one fetches: byte for byte, with what was verified in front",
+  () =>
+    withBridges(async (group, alice, bob) => {
+      await Deno.writeTextFile(group.path("letter"), LETTER);
+      const send =
+        `${SEND} --mail-from alice@sealpost.invalid --mail-rcpt bob@sealpost.invalid -T letter`;
+      await script(group, send, alice.variables);
+      const got = await script(group, `${FETCH}/INBOX;UID=1" -u "$USER:$PASS"`, bob.variables);
+      const [first = "", ...rest] = got.split("\r\n");
+      assertEquals(first.trimEnd(), "X-Sealpost-Verified: alice: signed, key not verified");
+      const sealed = LETTER.replace("X-Sealpost-Verified", "X-Sealpost-Imitated")
+        .replace("Bcc: bob@sealpost.invalid\r\n", "");
+      assertEquals(rest.join("\r\n"), sealed);
+      // Lists show who signed, and need no body.
+      const list = await script(
+        group,
+        `${FETCH}/INBOX" -u "$USER:$PASS" -X "FETCH 1 (RFC822.SIZE ENVELOPE)"`,
+        bob.variables,
+      );
+      assertStringIncludes(list, `RFC822.SIZE ${got.length} ENVELOPE (`);
+      assertStringIncludes(list, '((NIL NIL "alice" "sealpost.invalid"))');
+      // The copy that a mail program stores in Sent is there already.
+      const sent = await script(
+        group,
+        `${FETCH}/Sent" -u "$USER:$PASS" -T letter; ${FETCH}/Sent" -u "$USER:$PASS" -X "SEARCH ALL"`,
+        alice.variables,
+      );
+      assertMatch(sent, /^\* SEARCH 1\r\n$/m);
+    }),
+);
+
+testUnless(
+  await whyNo("curl"),
+  "SMTP refuses who is unknown, who somebody else is, and who does not know the password",
+  () =>
+    withBridges(async (group, alice) => {
+      await Deno.writeTextFile(group.path("letter"), LETTER);
+      await Deno.writeTextFile(
+        group.path("forged"),
+        LETTER.replace("From: Alice A <alice", "From: <bob"),
+      );
+      const attempt = (options: string) =>
+        script(group, `${options.replace("smtp", SEND)} -v 2>&1 || true`, alice.variables);
+      const from = "--mail-from alice@sealpost.invalid";
+      assertMatch(
+        await attempt(`smtp ${from} --mail-rcpt nobody@sealpost.invalid -T letter`),
+        /< 550 5.1.1 .*nobody/,
+      );
+      assertMatch(
+        await attempt(`smtp ${from} --mail-rcpt bob@example.org -T letter`),
+        /< 550 5.1.1 .*another server/,
+      );
+      assertMatch(
+        await attempt(
+          "smtp --mail-from bob@sealpost.invalid --mail-rcpt bob@sealpost.invalid -T letter",
+        ),
+        /< 553 5.7.1 you are alice@sealpost.invalid/,
+      );
+      assertMatch(
+        await attempt(`smtp ${from} --mail-rcpt bob@sealpost.invalid -T forged`),
+        /< 553 5.7.1/,
+      );
+      assertMatch(
+        await attempt(`PASS=wrong; smtp ${from} --mail-rcpt bob@sealpost.invalid -T letter`),
+        /< 535 5.7.8/,
+      );
+      const inbox = await script(
+        group,
+        `${FETCH}/INBOX" -u "$USER:$PASS" -X "SEARCH ALL"`,
+        alice.variables,
+      );
+      assertEquals(inbox.trim(), "* SEARCH");
+    }),
+);
+
+testUnless(
+  await whyNo("curl"),
+  "sendmail sends what is piped in, with the options it has everywhere",
+  () =>
+    withBridges(async (group, alice, bob) => {
+      const server = ["--server", `alice@${group.server.address}`];
+      const start = { cwd: group.path("alice"), env: { SEALPOST_PASSWORD: "password of alice" } };
+      const text = LETTER.replaceAll("\r\n", "\n").replace(", somebody@example.org", "");
+      const sent = await run(["sendmail", ...server, "-t", "-oi"], { ...start, input: text });
+      assertEquals([sent.code, sent.stdout, sent.stderr], [0, "", ""]);
+      // Without -oi, a dot ends the message.
+      const dotted = await run(["sendmail", ...server, "-odb", "bob"], { ...start, input: text });
+      assertEquals([dotted.code, dotted.stderr], [0, ""]);
+      const nobody = await run(["sendmail", ...server], { ...start, input: text });
+      assertEquals(nobody.code, 64);
+      const found = await script(
+        group,
+        `for i in 1 2; do ${FETCH}/INBOX;UID=$i/;SECTION=TEXT" -u "$USER:$PASS"; echo "|"; done`,
+        bob.variables,
+      );
+      assert(/^\.\r\nthe text\r\n(\r\n)?\|\n\|\n$/.test(found), JSON.stringify(found));
+      assertEquals(alice.name, "alice");
+    }),
+);
+
+const MBSYNC = `
+cat > mbsyncrc <<END
+IMAPAccount b
+Host 127.0.0.1
+Port $IMAP
+User $USER
+Pass $PASS
+SSLType None
+AuthMechs PLAIN
+
+IMAPStore far
+Account b
+
+MaildirStore near
+Path $HOME/mail/
+Inbox $HOME/mail/INBOX
+SubFolders Verbatim
+
+Channel c
+Far :far:
+Near :near:
+Patterns *
+Create Both
+Expunge Both
+SyncState *
+END
+mbsync -V -c mbsyncrc -a
+`;
+
+testUnless(
+  await whyNo("mbsync"),
+  "mbsync brings a mailbox both ways, and the second time there is nothing to do",
+  () =>
+    withBridges(async (group, _alice, bob) => {
+      const count = FULL ? 1000 : 25;
+      await script(
+        group,
+        `mkdir -p mail/work/cur mail/work/new mail/work/tmp
+        i=0; while [ $i -lt ${count} ]; do i=$((i + 1)); printf 'From: c%s@example.org\\nSubject: n%s\\n\\nbody %s\\n' $i $i $i > mail/work/cur/1.$i.x:2,FS; done`,
+        bob.variables,
+      );
+      await script(group, MBSYNC, bob.variables);
+      const states = "cat mail/*/.mbsyncstate; ls -R mail";
+      const after = await script(group, states, bob.variables);
+      const again = await script(
+        group,
+        `mbsync -V -c mbsyncrc -a; echo ===; ${states}`,
+        bob.variables,
+      );
+      assertStringIncludes(again, `far side: ${count} messages`);
+      assertEquals(again.split("===\n")[1], after);
+      // What is changed on one side comes to the other.
+      await script(
+        group,
+        `rm mail/work/cur/1.1.x:* mail/work/cur/1.1.x,* 2>/dev/null || true
+        mbsync -c mbsyncrc -a
+        ${FETCH}/work" -u "$USER:$PASS" -X "UID STORE 2 -FLAGS (\\\\Flagged)"
+        mbsync -c mbsyncrc -a`,
+        bob.variables,
+      );
+      const left = await script(
+        group,
+        `ls mail/work/cur | wc -l; ls mail/work/cur | grep -c F; ${FETCH}/work" -u "$USER:$PASS" -X "STATUS work (MESSAGES)"`,
+        bob.variables,
+      );
+      assertMatch(left, new RegExp(`^${count - 1}\\n${count - 2}\\n[^]*MESSAGES ${count - 1}\\)`));
+    }),
+);
+
+testInFullUnless(
+  await whyNo("neomutt"),
+  "neomutt reads by QRESYNC and without it",
+  () =>
+    withBridges(async (group, alice, bob) => {
+      await Deno.writeTextFile(group.path("letter"), LETTER);
+      const send =
+        `${SEND} --mail-from alice@sealpost.invalid --mail-rcpt bob@sealpost.invalid -T letter`;
+      await script(group, `for i in 1 2 3; do ${send}; done`, alice.variables);
+      for (const qresync of ["yes", "no"]) {
+        const said = await script(
+          group,
+          `cat > muttrc <<END
+set imap_user=$USER imap_pass=$PASS ssl_starttls=no folder=imap://127.0.0.1:$IMAP/
+set spoolfile=+INBOX imap_qresync=${qresync} header_cache=$HOME/hc imap_condstore=${qresync}
+END
+        for i in 1 2; do
+        neomutt -F muttrc -e 'push "<pipe-message>cat >> $HOME/piped<enter><sync-mailbox><exit>"' </dev/null >/dev/null 2>&1 || true
+        done
+        cat piped; rm piped`,
+          bob.variables,
+        );
+        assertStringIncludes(said, "the text");
+      }
+    }),
+);
+
+testInFullUnless(
+  await whyNo("msmtp"),
+  "msmtp sends",
+  () =>
+    withBridges(async (group, alice, bob) => {
+      await Deno.writeTextFile(group.path("letter"), LETTER);
+      await script(
+        group,
+        `msmtp --host=127.0.0.1 --port=$SMTP --auth=plain --user=$USER --passwordeval="echo $PASS" --tls=off --from=alice@sealpost.invalid bob@sealpost.invalid < letter`,
+        alice.variables,
+      );
+      const got = await script(group, `${FETCH}/INBOX;UID=1" -u "$USER:$PASS"`, bob.variables);
+      assertStringIncludes(got, "the text");
+    }),
+);
+
+testInFullUnless(
+  await whyNo("swaks"),
+  "swaks sends, and logs in by LOGIN and PLAIN",
+  () =>
+    withBridges(async (group, alice, bob) => {
+      for (const kind of ["PLAIN", "LOGIN"]) {
+        const said = await script(
+          group,
+          `swaks --server 127.0.0.1 --port $SMTP --auth ${kind} --auth-user $USER --auth-password $PASS --from alice@sealpost.invalid --to bob@sealpost.invalid --h-From alice@sealpost.invalid`,
+          alice.variables,
+        );
+        assertStringIncludes(said, "250 2.0.0 sealed and sent");
+      }
+      const said = await script(
+        group,
+        `${FETCH}/INBOX" -u "$USER:$PASS" -X "SEARCH ALL"`,
+        bob.variables,
+      );
+      assertEquals(said.trim(), "* SEARCH 1 2");
+    }),
+);
+
+testInFullUnless(
+  await whyNo("fetchmail"),
+  "fetchmail fetches",
+  () =>
+    withBridges(async (group, alice, bob) => {
+      await Deno.writeTextFile(group.path("letter"), LETTER);
+      await script(
+        group,
+        `${SEND} --mail-from alice@sealpost.invalid --mail-rcpt bob@sealpost.invalid -T letter`,
+        alice.variables,
+      );
+      const said = await script(
+        group,
+        `printf 'poll 127.0.0.1 service %s protocol imap auth password user "%s" password "%s" sslproto "" keep mda "cat >> $HOME/fetched"\\n' $IMAP $USER $PASS > fetchmailrc
+      chmod 600 fetchmailrc; fetchmail -f fetchmailrc --nosyslog --pidfile $HOME/fm.pid; cat fetched`,
+        bob.variables,
+      );
+      assertStringIncludes(said, "the text");
+    }),
+);
+
+testInFullUnless(
+  await whyNo("git") ?? await whyNo("msmtp"),
+  "a patch goes by mail and is applied",
+  () =>
+    withBridges(async (group, alice, bob) => {
+      await script(
+        group,
+        `git init -q one && cd one && git config user.name Alice && git config user.email alice@sealpost.invalid
+      echo a > a && git add a && git commit -qm first && git clone -q . ../two && echo b >> a && git commit -qam "Add b"
+      git format-patch -1 --to=bob@sealpost.invalid -o ../patches
+      cd .. && for patch in patches/*; do msmtp --host=127.0.0.1 --port=$SMTP --auth=plain --user=$USER --passwordeval="echo $PASS" --tls=off --from=alice@sealpost.invalid -t < "$patch"; done`,
+        alice.variables,
+      );
+      const said = await script(
+        group,
+        `${FETCH}/INBOX;UID=1" -u "$USER:$PASS" > patch; cd two && git config user.name Bob && git config user.email b@x && git am -q ../patch && cat a && git log -1 --format=%an`,
+        bob.variables,
+      );
+      assertEquals(said, "a\nb\nAlice\n");
+    }),
+);
