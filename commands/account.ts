@@ -104,14 +104,15 @@ export const ACCOUNT_COMMANDS: readonly Command[] = [
     name: "lock",
     summary: "ask for the passphrase again",
     description: [
-      "Removes what unlock has kept. With --json, an object with unlocked (false) and wasUnlocked.",
+      "Removes what unlock has kept, and shuts the page that web serves. With --json, an object with " +
+      "unlocked (false), wasUnlocked, and page: whether there was one.",
     ],
     positionals: [],
     options: [DIR, SERVER, JSON_OUTPUT],
     refused: REFUSED,
     examples: [{ line: "lock", what: "before you leave this machine" }],
     environment: ENVIRONMENT,
-    rights: OFFLINE,
+    rights: ONLINE,
     run: async (given) => {
       const { lock } = await import("../client/commands/unlock.ts");
       await lock(localOptions(given));

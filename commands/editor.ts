@@ -1,6 +1,6 @@
 import { giveUpPrograms } from "../cli/rights.ts";
 import type { ProfileOptions } from "../client/state/profile.ts";
-import type { Hooks, Tools } from "../client/terminal/programs.ts";
+import type { BrowserOpener, Hooks, Tools } from "../client/terminal/programs.ts";
 
 /**
  * A person's pager, and the editor for drafts in `folder` (null: none), if `wanted` and where there are
@@ -50,4 +50,13 @@ export async function openHooks(command: string | null): Promise<Hooks | null> {
     });
   giveUpPrograms();
   return hooks;
+}
+
+/** What opens a person's browser, if `wanted`. From then on this process can start no program. */
+export async function openBrowser(wanted: boolean): Promise<BrowserOpener | null> {
+  const browser = wanted
+    ? (await import("../client/terminal/programs.ts")).BrowserOpener.start()
+    : null;
+  giveUpPrograms();
+  return browser;
 }

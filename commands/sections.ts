@@ -1,6 +1,6 @@
 /** The headings under which help lists commands, each by the first word of its name. */
 export const SECTIONS = [
-  { title: "Start here", words: ["setup", "connect"] },
+  { title: "Start here", words: ["setup", "connect", "web"] },
   {
     title: "Mail",
     words: [

@@ -15,10 +15,12 @@ import { SERVER_COMMANDS } from "./server.ts";
 import { SETUP_COMMANDS } from "./setup.ts";
 import { SHELL_COMMANDS } from "./shell.ts";
 import { TOPICS } from "./topics.ts";
+import { WEB_COMMANDS } from "./web.ts";
 
 /** The commands of the client, in the order of the manual. */
 export const CLIENT_COMMANDS = [
   ...CONNECT_COMMANDS,
+  ...WEB_COMMANDS,
   ...SETUP_COMMANDS,
   ...MAIL_COMMANDS,
   ...MAIL_FOLDER_COMMANDS,

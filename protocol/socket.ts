@@ -238,3 +238,27 @@ export function serveHttp(
   const { hostname, port } = server.addr;
   return { address: { host: hostname, port }, close: () => server.shutdown() };
 }
+
+/** How long a program on this machine may take to answer, milliseconds. */
+const ASK_TIME = 10_000;
+
+/** Posts nothing to `path` of an HTTP server; the text of its answer, or null if nobody answers well. */
+export async function askHttp(
+  address: Address,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<string | null> {
+  try {
+    const answer = await fetch(`http://${formatAddress(address)}${path}`, {
+      method: "POST",
+      headers,
+      redirect: "error",
+      signal: AbortSignal.timeout(ASK_TIME),
+    });
+    const text = await answer.text();
+    return answer.ok ? text : null;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
+    return null;
+  }
+}

@@ -203,6 +203,19 @@ Deno.test("only the named files touch a socket, and crypto/ touches no file", as
   assertEquals(found.sort(), SOCKET_FILES);
 });
 
+Deno.test("the page takes from the program what its interface sends, as types, and nothing else", async () => {
+  const graph = await graphOf(join(ROOT, "page", "main.tsx"));
+  const files = filesOf(graph, ROOT);
+  assert(files.size > 10, "the module graph was read");
+  const others = [...files.keys()].filter((file) => !file.startsWith("page/"));
+  assertEquals(others, ["client/web/types.ts"]);
+  const types = await Deno.readTextFile(join(ROOT, "client", "web", "types.ts"));
+  assert(!/^(export )?(const|let|function|class|import)\b/m.test(types), "it has types alone");
+  // And the interface knows nothing of the page.
+  const program = filesOf(await graphOf(join(ROOT, "main.ts")), ROOT);
+  assertEquals([...program.keys()].filter((file) => file.startsWith("page/")), []);
+});
+
 Deno.test("each way to open or accept a connection, or to touch a file, is noticed", () => {
   for (
     const text of [

@@ -4,6 +4,7 @@ import { hasPassphrase } from "../../files/key_files.ts";
 import { printableJson } from "../../cli/printable.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { findProfile } from "../state/profile.ts";
+import { orderWeb } from "../state/web_control.ts";
 import { askPassphrase } from "../session.ts";
 import { openTerminal } from "../terminal/terminal.ts";
 import { parseLife, unlockKeys } from "../state/unlock.ts";
@@ -33,11 +34,13 @@ export async function unlock(options: KeyOptions & { readonly life: string }): P
   );
 }
 
-/** The `lock` command: from now on the passphrase is asked for again. */
+/** The `lock` command: from now on the passphrase is asked for again, and an open page is shut. */
 export async function lock(options: KeyOptions): Promise<void> {
   const terminal = openTerminal();
   const { dir, name } = await findProfile(options);
   const wasUnlocked = await forgetUnlocked(dir, name);
-  if (options.json) return terminal.print(printableJson({ unlocked: false, wasUnlocked }));
-  terminal.print(wasUnlocked ? "Locked." : "It was not unlocked.");
+  const page = await orderWeb(dir, name, "lock") !== null;
+  if (options.json) return terminal.print(printableJson({ unlocked: false, wasUnlocked, page }));
+  if (page) terminal.print("The page is shut.");
+  if (wasUnlocked || !page) terminal.print(wasUnlocked ? "Locked." : "It was not unlocked.");
 }

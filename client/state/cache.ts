@@ -103,6 +103,8 @@ export interface CacheQuery {
   readonly folder: Folder | null;
   /** Only UIDs below this. */
   readonly before?: number;
+  /** So many of those that are newest are passed over. */
+  readonly skip?: number;
   readonly limit: number;
 }
 
@@ -269,14 +271,16 @@ export class Cache {
 
   /** Entries, newest first. */
   async list(query: CacheQuery): Promise<CachedEntry[]> {
-    const { folder, before = Number.MAX_SAFE_INTEGER, limit } = query;
+    const { folder, before = Number.MAX_SAFE_INTEGER, skip = 0, limit } = query;
+    const order = "ORDER BY uid DESC LIMIT ? OFFSET ?";
     const rows = folder === null
-      ? this.#all("SELECT * FROM entry WHERE uid < ? ORDER BY uid DESC LIMIT ?", before, limit)
+      ? this.#all(`SELECT * FROM entry WHERE uid < ? ${order}`, before, limit, skip)
       : this.#all(
-        "SELECT * FROM entry WHERE folder = ? AND uid < ? ORDER BY uid DESC LIMIT ?",
+        `SELECT * FROM entry WHERE folder = ? AND uid < ? ${order}`,
         folderNumber(folder),
         before,
         limit,
+        skip,
       );
     return await Promise.all(rows.map((row) => this.#entry(row)));
   }
@@ -359,6 +363,18 @@ export class Cache {
       ? this.#get("SELECT count(*) AS n FROM entry")
       : this.#get("SELECT count(*) AS n FROM entry WHERE folder = ?", folderNumber(folder));
     return Number(row?.n);
+  }
+
+  /** How many entries there are in each folder that has any, and how many of them are unread. */
+  counts(): { readonly folder: Folder; readonly total: number; readonly unread: number }[] {
+    const { low: seen } = flagBits(["seen"]);
+    const rows = this.#all(
+      "SELECT folder, count(*) AS n, sum((flags & ?) = 0) AS fresh FROM entry GROUP BY folder",
+      seen,
+    );
+    return rows.map(({ folder, n, fresh }) => {
+      return { folder: folderOf(Number(folder)), total: Number(n), unread: Number(fresh) };
+    });
   }
 
   /** What is kept of messages for searching, newest first; null for those of which nothing is. */

@@ -231,6 +231,47 @@ export class Tools {
   }
 }
 
+/** Reads the path of a file, a line, and has the desktop open it in the person's browser. */
+const OPENER = `unset SEALPOST_PASSWORD SEALPOST_PASSPHRASE SEALPOST_HERE
+IFS= read -r file || exit
+case $file in /*) ;; *) exit ;; esac
+for program in xdg-open open; do
+  command -v "$program" >/dev/null 2>&1 || continue
+  "$program" "$file" </dev/null >/dev/null 2>&1 &
+  echo yes
+  exit
+done
+echo no`;
+
+/** What opens one file in the person's browser. */
+export class BrowserOpener {
+  readonly #shell: Deno.ChildProcess;
+
+  private constructor(shell: Deno.ChildProcess) {
+    this.#shell = shell;
+    shell.unref();
+  }
+
+  /** Starts the shell for it; null where there is none. Must come before `giveUpPrograms`. */
+  static start(): BrowserOpener | null {
+    const shell = startShell(OPENER, []);
+    return shell && new BrowserOpener(shell);
+  }
+
+  /** Opens the file `path`, once. Whether there is something to open it with. */
+  async open(path: string): Promise<boolean> {
+    try {
+      const input = this.#shell.stdin.getWriter();
+      await input.write(utf8(`${path}\n`));
+      await input.close();
+      const { value } = await this.#shell.stdout.getReader().read();
+      return value !== undefined && new TextDecoder().decode(value).trim() === "yes";
+    } catch {
+      return false;
+    }
+  }
+}
+
 /** A message that came, for the programs that are told of it. */
 export interface Arrival {
   readonly id: string;

@@ -20,6 +20,17 @@ export interface ProgressOutput {
   write(text: string): void;
   /** Milliseconds. */
   now(): number;
+  /** Told how far it is, also where there is no terminal; null: it is over. */
+  report?(at: ProgressReport | null): void;
+}
+
+/** How far something is that takes a while. */
+export interface ProgressReport {
+  readonly label: string;
+  readonly done: number;
+  readonly total: number;
+  /** Seconds; null while that cannot be said. */
+  readonly left: number | null;
 }
 
 /**
@@ -33,6 +44,7 @@ export class Progress {
   readonly #output: ProgressOutput;
   readonly #start: number;
   #drawn: number | null = null;
+  #reported: number | null = null;
   /** What was done before this attempt. */
   #base: number | null = null;
 
@@ -48,8 +60,9 @@ export class Progress {
   /** `done` units are done, of `total` if that is known better now. */
   update(done: number, total: number = this.#total): void {
     this.#total = total;
-    if (!this.#output.terminal) return;
     const now = this.#output.now();
+    this.#report(done, now);
+    if (!this.#output.terminal) return;
     const soon = now - this.#start < PATIENCE;
     // So much at once was transferred by an earlier attempt.
     this.#base ??= soon && done > this.#total / 20 ? done : 0;
@@ -62,6 +75,21 @@ export class Progress {
   finish(): void {
     if (this.#drawn !== null) this.#output.write("\r\x1b[K");
     this.#drawn = null;
+    if (this.#reported !== null) this.#output.report?.(null);
+    this.#reported = null;
+  }
+
+  #report(done: number, now: number): void {
+    if (!this.#output.report || done < this.#total && now - (this.#reported ?? 0) < INTERVAL) {
+      return;
+    }
+    this.#reported = now;
+    this.#base ??= done > this.#total / 20 ? done : 0;
+    const rate = (done - this.#base) / (now - this.#start);
+    const left = rate > 0 && now - this.#start > PATIENCE
+      ? Math.max(0, this.#total - done) / rate / 1000
+      : null;
+    this.#output.report({ label: this.#label, done, total: this.#total, left });
   }
 
   #line(done: number, elapsed: number): string {

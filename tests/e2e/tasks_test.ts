@@ -95,7 +95,7 @@ testUnless(
 );
 
 /** What waits for a person, or is tried for real above. */
-const REAL = ["serve", "connect", "keygen", "setup"];
+const REAL = ["serve", "connect", "keygen", "setup", "web"];
 
 testInFullUnless(missing, "no task asks for a right at a terminal: the others", async () => {
   const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));

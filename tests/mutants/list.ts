@@ -11,6 +11,7 @@ import { OF_RECORDS } from "./of_records.ts";
 import { OF_ROTATION } from "./of_rotation.ts";
 import { OF_SERVER } from "./of_server.ts";
 import { OF_THIS_MACHINE } from "./of_this_machine.ts";
+import { OF_WEB } from "./of_web.ts";
 
 /** The breakages, none of which may survive the tests. */
 export const MUTANTS: readonly Mutant[] = [
@@ -26,6 +27,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...OF_PEOPLE,
   ...OF_THIS_MACHINE,
   ...OF_BRIDGE,
+  ...OF_WEB,
 ];
 
 /** Tests of one file; with `filter`, a pattern, only those with such a name. */
@@ -54,6 +56,8 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/bridge/given.ts": ["client/bridge/given"],
   "crypto/safety_number.ts": ["crypto/safety_number"],
   "protocol/contact_card.ts": ["protocol/contact_card"],
+  "client/web/gate.ts": ["client/web/gate"],
+  "client/web/pictures.ts": ["client/web/pictures"],
   "client/trust/verification.ts": ["client/state/pins"],
   "client/state/unlocked.ts": ["client/state/unlocked"],
   "client/terminal/terminal.ts": ["e2e/secret_input"],

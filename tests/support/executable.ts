@@ -89,7 +89,9 @@ export async function sourceHash(): Promise<string> {
     for (const { name, isDirectory, isFile } of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
       const path = join(folder, name);
       if (isDirectory && !name.startsWith(".") && !APART.includes(name)) await add(path);
-      if (isFile && /\.(ts|json|lock)$/.test(name)) parts.push(path, await Deno.readTextFile(path));
+      if (isFile && /\.(tsx?|css|html|svg|json|lock)$/.test(name)) {
+        parts.push(path, await Deno.readTextFile(path));
+      }
     }
   };
   await add(ROOT);

@@ -5,13 +5,14 @@
  * way on Deno 2.9, whose `compile` overflows its stack on some npm packages.
  */
 import { Buffer } from "node:buffer";
-import { basename, fromFileUrl, join } from "@std/path";
+import { dirname, join } from "@std/path";
 import { toHex, utf8 } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import config from "../../deno.json" with { type: "json" };
+import { buildPage } from "../page/build.ts";
+import { output, ProgramFailed, ROOT } from "./run.ts";
 
-/** The root of the source. */
-export const ROOT = fromFileUrl(new URL("../../", import.meta.url));
+export { output, ProgramFailed, ROOT };
 
 /** The version that is built, from deno.json. */
 export const VERSION: string = config.version;
@@ -62,36 +63,6 @@ export interface Source {
   readonly commit: string | null;
   /** When the commit was made, in seconds since 1970: the time of every file that is built. */
   readonly time: number;
-}
-
-/** A program that ended badly; the message says why in one line. */
-export class ProgramFailed extends Error {
-  override name = "ProgramFailed";
-}
-
-/** The line of what a failed program said that tells why: of Deno, the cause under the cause. */
-function reason(said: string): string {
-  const lines = said.trim().split("\n");
-  const line = lines.find((line) => /^ +1: /.test(line)) ??
-    lines.find((line) => line.startsWith("error")) ?? lines.at(-1) ?? "";
-  return line.replace(/^( +1|error): /, "") || "it said nothing";
-}
-
-/** Runs a program to its end; returns what it printed. Throws {@linkcode ProgramFailed}. */
-export async function output(
-  command: string,
-  args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: Record<string, string> } = {},
-): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(command, {
-    args: [...args],
-    cwd: options.cwd ?? ROOT,
-    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...options.env },
-    stdin: "null",
-  }).output();
-  const decoder = new TextDecoder();
-  if (success) return decoder.decode(stdout);
-  throw new ProgramFailed(`${basename(command)} ${args[0]}: ${reason(decoder.decode(stderr))}`);
 }
 
 /** The earliest time that every archive can hold: the first second of 1980. */
@@ -161,8 +132,17 @@ export async function bundle(folder: string, source: Source): Promise<string> {
     await Deno.writeTextFile(path, text);
     await Deno.utime(path, source.time, source.time);
   }
+  const page = join(folder, PAGE);
+  await buildPage(page);
+  for await (const { name } of Deno.readDir(page)) {
+    await Deno.utime(join(page, name), source.time, source.time);
+  }
+  await Deno.utime(page, source.time, source.time);
   return join(folder, "main.js");
 }
+
+/** The folder, beside the modules of a bundle, that the page of `sealpost web` is in. */
+const PAGE = "page";
 
 /** The name of a module that the bundler made up: what it is, and a hash. */
 const HASHED_NAME = /([\w.]+(?:-[\w.]+)*)-[A-Z0-9]{8}\.js/g;
@@ -226,6 +206,8 @@ export async function compile(
     ...permissionFlags(triple),
     ...triple === Deno.build.target ? [] : ["--target", triple],
     ...preload === undefined ? [] : ["--preload", preload],
+    "--include",
+    join(dirname(main), PAGE),
     "--output",
     path,
     main,

@@ -58,15 +58,19 @@ function withNeeds(lock: Lock, keys: readonly string[]): Set<string> {
   return reached;
 }
 
-/** The keys of the packages that main.ts and what it loads import. */
+/** The keys of the packages that the program and its page, with what they load, import. */
 async function importedKeys(): Promise<string[]> {
-  const graph: { readonly modules: readonly { readonly specifier: string }[] } = JSON.parse(
-    await output(Deno.execPath(), ["info", "--json", "main.ts"]),
-  );
-  const keys = graph.modules.flatMap(({ specifier }) =>
-    /^npm:\/?((?:@[^/]+\/)?[^@/]+@[^/]+)/.exec(specifier)?.[1] ?? []
-  );
-  return [...new Set(keys)];
+  const keys = new Set<string>();
+  for (const root of ["main.ts", join("page", "main.tsx")]) {
+    const graph: { readonly modules: readonly { readonly specifier: string }[] } = JSON.parse(
+      await output(Deno.execPath(), ["info", "--json", root]),
+    );
+    for (const { specifier } of graph.modules) {
+      const [, key] = /^npm:\/?((?:@[^/]+\/)?[^@/]+@[^/]+)/.exec(specifier) ?? [];
+      if (key !== undefined) keys.add(key);
+    }
+  }
+  return [...keys];
 }
 
 /** The folder where Deno keeps the files of a package. */

@@ -1,0 +1,347 @@
+import { sentence } from "../../cli/format.ts";
+import { passwordProblem } from "../../cli/password_rule.ts";
+import { printable } from "../../cli/printable.ts";
+import { passphraseBytes, passphraseFromEnvironment } from "../../cli/secret_input.ts";
+import { type Bytes, wipe } from "../../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { type Bundle, formatFingerprint } from "../../crypto/identity.ts";
+import { defined } from "../../crypto/defined.ts";
+import { hasPassphrase, isPassphrase } from "../../files/key_files.ts";
+import { type Address, formatAddress } from "../../protocol/address.ts";
+import { INVITATION_BEGIN } from "../../protocol/invitation.ts";
+import { parseName } from "../../protocol/name.ts";
+import { askForBundle } from "../connection/login.ts";
+import type { Mail } from "../mail.ts";
+import { openLocalUser, openMail } from "../session.ts";
+import { chooseFolder, createClientFolder } from "../setup/folder.ts";
+import { openKeys } from "../setup/keys.ts";
+import { firstLogin, requireOther } from "../setup/login.ts";
+import { findServer } from "../setup/server.ts";
+import { sendTestMessage } from "../setup/test_message.ts";
+import { type Newcomer, newcomerAt, newcomerOf } from "../setup/who.ts";
+import type { LocalUser } from "../state/local_user.ts";
+import { readConfig } from "../state/config.ts";
+import {
+  findProfile,
+  keysIn,
+  type Profile,
+  requireAddress,
+  usualFolder,
+} from "../state/profile.ts";
+import { openUnlocked } from "../state/unlock.ts";
+import { drawProgressOn } from "../terminal/progress.ts";
+import { Desk } from "./desk.ts";
+import { Events } from "./events.ts";
+import { givingTerminal, type PageTalk, PageTerminal } from "./questions.ts";
+import type { BeginView, PageEvent, Stage, StateView } from "./types.ts";
+
+/** How long changes are collected before pages are told, milliseconds. */
+const GATHER = 40;
+
+/** Whose mail it is, and how it is opened. */
+export interface AppOptions {
+  readonly dir?: string;
+  readonly server?: string;
+  readonly passwordFile?: string;
+  readonly noCache: boolean;
+  /** Called when it is known whose mail it is. */
+  readonly onProfile: (profile: Profile) => Promise<void>;
+  /** Called when the keys are not shut by a passphrase, and so the page itself has to be shut. */
+  readonly onShut: () => void;
+}
+
+/** What a person gives on the last page of the setup. */
+export interface SetupAnswers {
+  /** The name, if no invitation says it. */
+  readonly name: string;
+  /** Chosen by the person in the place of the invitation's; without one, the password that they have. */
+  readonly password: string;
+  /** Empty for none. */
+  readonly passphrase: string;
+  /** The fingerprint that the person has compared, if no invitation says it. */
+  readonly fingerprint: string;
+}
+
+/** The program behind a page: from the setup, or from keys that are shut, to open mail. */
+export class App {
+  readonly events = new Events();
+  readonly terminal: PageTerminal;
+  readonly #options: AppOptions;
+  readonly #talk: PageTalk;
+  #stage: Stage = "opening";
+  #problem: string | null = null;
+  #profile: Profile | null = null;
+  #desk: Desk | null = null;
+  #found: { newcomer: Newcomer; address: Address; bundle: Bundle } | null = null;
+  #version = 0;
+  #telling: ReturnType<typeof setTimeout> | undefined;
+  #working: Promise<unknown> | null = null;
+
+  constructor(options: AppOptions) {
+    this.#options = options;
+    const tell = (event: PageEvent) => this.events.tell(event);
+    this.#talk = {
+      say: (text, bad) => tell({ kind: "said", text: printable(text), bad }),
+      ask: ({ id, prompt }) => tell({ kind: "ask", id, prompt }),
+    };
+    this.terminal = new PageTerminal(this.#talk);
+    drawProgressOn({
+      terminal: false,
+      columns: () => 80,
+      write: () => {},
+      now: () => performance.now(),
+      report: (at) => tell(at ? { kind: "progress", ...at } : { kind: "progress-over" }),
+    });
+  }
+
+  /** The open mail. Throws `cancelled` if it is not open. */
+  get desk(): Desk {
+    if (this.#desk) return this.#desk;
+    throw new SealpostError("cancelled", "your mail is not open");
+  }
+
+  get profile(): Profile | null {
+    return this.#profile;
+  }
+
+  /** Finds out whose mail it is, and opens it if that needs no passphrase. Throws what settings throw. */
+  async start(): Promise<void> {
+    const { dir, server } = this.#options;
+    try {
+      this.#profile = await findProfile({ ...defined({ dir, server }), json: true });
+    } catch (error) {
+      if (server !== undefined || !await isForNewcomers(error, dir)) throw error;
+      return this.#become("setup");
+    }
+    requireAddress(this.#profile);
+    await this.#options.onProfile(this.#profile);
+    const { dir: folder, name } = this.#profile;
+    const open = passphraseFromEnvironment() !== null || !await hasPassphrase(folder, name) ||
+      await openUnlocked(folder, name) !== null;
+    if (!open) return this.#become("locked");
+    this.#open(null);
+  }
+
+  /** What pages are told first. */
+  first(): PageEvent[] {
+    const { open } = this.terminal;
+    return [
+      { kind: "state", state: this.state() },
+      ...open ? [{ kind: "ask" as const, ...open }] : [],
+    ];
+  }
+
+  state(): StateView {
+    const desk = this.#desk;
+    const { name = "", address } = this.#profile ?? {};
+    return {
+      stage: this.#stage,
+      problem: this.#problem,
+      name,
+      server: desk?.server ?? (address ? formatAddress(address) : ""),
+      connection: desk?.connection ?? { kind: "connecting", why: null, retryAt: null },
+      folders: desk?.folders() ?? [],
+      drafts: desk?.local.drafts ?? 0,
+      outbox: desk?.local.outbox ?? 0,
+      fetching: desk?.fetching ?? false,
+      version: this.#version,
+      maxMessage: desk?.maxMessage ?? null,
+    };
+  }
+
+  /** Opens shut keys. Throws `passphrase`. */
+  async unlock(passphrase: string): Promise<void> {
+    const profile = this.#profile;
+    if (this.#stage !== "locked" || !profile) return;
+    const { dir, name } = profile;
+    const bytes = passphraseBytes(passphrase);
+    try {
+      if (!await isPassphrase(dir, name, bytes)) {
+        throw new SealpostError("passphrase", "that passphrase does not open your keys");
+      }
+      const give = (attempt: number) => Promise.resolve(attempt === 1 ? bytes.slice() : null);
+      const person = await openLocalUser(this.#retiring(bytes), dir, name, give);
+      await this.#open(person);
+    } finally {
+      wipe(bytes);
+    }
+  }
+
+  /**
+   * Shuts the mail, so that the passphrase is needed again; where the keys have none, the page itself has
+   * to be shut.
+   */
+  async lock(): Promise<void> {
+    const profile = this.#profile;
+    if (this.#stage !== "open" && this.#stage !== "opening") return;
+    if (!profile || !await hasPassphrase(profile.dir, profile.name)) return this.#options.onShut();
+    await this.#shut();
+    this.#become("locked");
+  }
+
+  /** Tries again to open what did not open. */
+  retry(): void {
+    if (this.#stage === "opening" && this.#problem !== null) this.#open(null);
+  }
+
+  /** Reads an invitation, or an address as `name@host:port`, and asks that server for its key. */
+  async begin(text: string): Promise<BeginView> {
+    this.#requireSetup();
+    const newcomer = text.includes(INVITATION_BEGIN)
+      ? newcomerOf(text.slice(text.indexOf(INVITATION_BEGIN)))
+      : newcomerAt(text.trim(), undefined);
+    const { servers, fp } = newcomer;
+    const [first] = servers;
+    if (!first) throw new SealpostError("usage", "that names no server");
+    const { address, bundle } = fp === null
+      ? { address: first, bundle: await askForBundle(first) }
+      : await findServer(this.terminal, servers, fp);
+    this.#found = { newcomer, address, bundle };
+    return {
+      name: newcomer.name,
+      server: formatAddress(address),
+      fingerprint: formatFingerprint(bundle.fp),
+      compare: fp === null,
+      choosesPassword: newcomer.password !== null,
+    };
+  }
+
+  /** Makes the folder and the keys, logs in, and sees that everything works; then the mail is open. */
+  async setUp(answers: SetupAnswers): Promise<void> {
+    this.#requireSetup();
+    const found = this.#found;
+    if (!found) throw new SealpostError("usage", "there is no invitation yet");
+    const { newcomer, address, bundle } = found;
+    if (newcomer.fp === null && answers.fingerprint !== formatFingerprint(bundle.fp)) {
+      throw new SealpostError("cancelled", "the server's key was not compared; nothing was sent");
+    }
+    const name = newcomer.name ?? parseName(answers.name);
+    const problem = newcomer.password === null ? null : passwordProblem(answers.password);
+    if (problem !== null) throw new SealpostError("usage", problem);
+    if (answers.passphrase !== "" && answers.passphrase === answers.password) {
+      throw new SealpostError(
+        "usage",
+        "the passphrase must not be your password, which the server sees when you log in",
+      );
+    }
+    const step = (text: string) => this.events.tell({ kind: "step", text });
+    const giving = givingTerminal(this.#talk, answers.passphrase);
+    // Where a form was filled in, nobody answers questions: a wrong password, say, is an error.
+    const silent = { ...giving, interactive: false };
+    const dir = await chooseFolder(silent, name, this.#options.dir);
+    step("folder");
+    await createClientFolder(dir, this.#options.dir !== undefined, name, address, bundle);
+    step("keys");
+    const place = { terminal: giving, dir, name, say: () => {} };
+    const keys = await openKeys(place, newcomer.password);
+    requireOther(keys, answers.password);
+    step("login");
+    const passwords = { oneTime: newcomer.password, own: answers.password };
+    const mail = await firstLogin({ ...place, terminal: silent }, address, keys, passwords);
+    try {
+      step("test");
+      await sendTestMessage(mail, keys.person.state);
+    } finally {
+      await mail.close();
+    }
+    this.#found = null;
+    this.#profile = await findProfile({ dir, json: true });
+    await this.#options.onProfile(this.#profile);
+    await this.#open(keys.person);
+  }
+
+  /** Tells pages that something has changed. */
+  changed(): void {
+    this.#version++;
+    this.#telling ??= setTimeout(() => {
+      this.#telling = undefined;
+      this.events.tell({ kind: "state", state: this.state() });
+    }, GATHER);
+  }
+
+  /** Closes everything. */
+  async close(): Promise<void> {
+    clearTimeout(this.#telling);
+    await this.#shut();
+    this.events.close();
+    drawProgressOn(null);
+  }
+
+  async #shut(): Promise<void> {
+    this.terminal.giveUp();
+    await this.#working?.catch(() => {});
+    const desk = this.#desk;
+    this.#desk = null;
+    await desk?.close();
+  }
+
+  #become(stage: Stage, problem: string | null = null): void {
+    this.#stage = stage;
+    this.#problem = problem;
+    this.changed();
+  }
+
+  #requireSetup(): void {
+    if (this.#stage === "setup") return;
+    throw new SealpostError("usage", "this machine is set up already");
+  }
+
+  /** Opens the mail; why it does not open is shown. */
+  #open(person: LocalUser | null): Promise<void> {
+    const opening = this.#openMail(person);
+    this.#working = opening;
+    return opening;
+  }
+
+  async #openMail(person: LocalUser | null): Promise<void> {
+    const profile = this.#profile;
+    if (!profile) return;
+    this.#become("opening");
+    let mail: Mail | null = null;
+    try {
+      const { dir, name, config } = profile;
+      mail = await openMail({
+        terminal: this.terminal,
+        address: requireAddress(profile),
+        name,
+        dir,
+        useTicket: true,
+        cache: !this.#options.noCache && config.cache !== false,
+        reconnect: true,
+        retries: 2,
+        offline: "read",
+        onNews: (event) => this.#desk?.notice(event),
+        announce: (line) => this.#talk.say(line, false),
+        askPassword: () => this.terminal.askSecret("Your password"),
+        ...defined({ passwordFile: this.#options.passwordFile }),
+        ...person && { person },
+      });
+      this.#desk = await Desk.open(mail, (event) => this.events.tell(event), () => this.changed());
+      this.#become("open");
+    } catch (error) {
+      await mail?.close();
+      if (!isSealpostError(error)) throw error;
+      this.#become("opening", sentence(printable(error.message)));
+    }
+  }
+
+  /** A terminal that opens retired keys with the passphrase of the present ones. */
+  #retiring(passphrase: Bytes): PageTerminal {
+    const terminal = new PageTerminal(this.#talk);
+    const copy = passphrase.slice();
+    terminal.askSecret = () => Promise.resolve(copy.slice());
+    return terminal;
+  }
+}
+
+/**
+ * Whether `error`, of looking for somebody's profile, says that nobody is set up there. Throws `config` for
+ * settings with a mistake in them.
+ */
+async function isForNewcomers(error: unknown, dir: string | undefined): Promise<boolean> {
+  if (isSealpostError(error, "file-missing")) return true;
+  if (!isSealpostError(error, "config")) return false;
+  const folder = dir ?? await usualFolder() ?? ".";
+  await readConfig(folder);
+  return (await keysIn(folder)).length === 0;
+}

@@ -1,0 +1,295 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { CheckView, DraftFileView, DraftView, SentView } from "../client/web/types.ts";
+import { ask, upload } from "./api.ts";
+import { sizeText } from "./format.ts";
+import { Icon, IconButton } from "./parts.tsx";
+import { showOffer } from "./people.tsx";
+import { Recipients } from "./recipients.tsx";
+import {
+  beforeLeaving,
+  closeComposer,
+  composing,
+  confirmed,
+  question,
+  refreshContacts,
+  run,
+  say,
+  sayError,
+  sentence,
+  state,
+} from "./store.ts";
+import { T } from "./texts.ts";
+
+/** How long what was typed may be in the page only, milliseconds. */
+const UNSAVED = 800;
+
+/** Where a message is written. */
+export function Composer({ draft: first }: { draft: DraftView }) {
+  const [draft, setDraft] = useState(first);
+  const [files, setFiles] = useState<readonly DraftFileView[]>(first.files);
+  const [uploads, setUploads] = useState<readonly { name: string; share: number }[]>([]);
+  const [status, setStatus] = useState("");
+  const [copies, setCopies] = useState(first.cc.length + first.bcc.length > 0);
+  const [dragging, setDragging] = useState(false);
+  const now = useRef({ draft: first, files: first.files });
+  const changed = useRef(false);
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const saving = useRef<Promise<void>>(Promise.resolve());
+  const picker = useRef<HTMLInputElement>(null);
+  const text = useRef<HTMLTextAreaElement>(null);
+  const busy = useRef(false);
+
+  const save = (): Promise<void> => {
+    clearTimeout(timer.current);
+    timer.current = undefined;
+    if (!changed.current) return saving.current;
+    changed.current = false;
+    setStatus(T.saving);
+    saving.current = saving.current.catch(() => {}).then(async () => {
+      const { id, to, cc, bcc, subject, text } = now.current.draft;
+      const keys = now.current.files.map(({ key }) => key);
+      try {
+        await ask("save-draft", { id, to, cc, bcc, subject, text, files: keys });
+        setStatus(T.saved);
+      } catch (error) {
+        changed.current = true;
+        setStatus(T.notSaved);
+        throw error;
+      }
+    });
+    return saving.current;
+  };
+  const set = (parts: Partial<DraftView>, keep = now.current.files) => {
+    now.current = { draft: { ...now.current.draft, ...parts }, files: keep };
+    changed.current = true;
+    setDraft(now.current.draft);
+    setFiles(keep);
+    timer.current ??= setTimeout(() => run(save), UNSAVED);
+  };
+
+  useEffect(() => {
+    refreshContacts();
+    beforeLeaving.save = async () => {
+      if (worthKeeping(now.current.draft) || first.savedAt !== null) await save();
+      else changed.current = false;
+    };
+    // Where writing goes on: before what is quoted.
+    if (first.to.length > 0) {
+      text.current?.focus();
+      text.current?.setSelectionRange(0, 0);
+    }
+    const leaving = () => void save();
+    addEventListener("pagehide", leaving);
+    return () => {
+      removeEventListener("pagehide", leaving);
+      clearTimeout(timer.current);
+      beforeLeaving.save = () => Promise.resolve();
+    };
+  }, []);
+
+  const attach = async (list: Iterable<File>) => {
+    // The program knows only drafts that were saved.
+    changed.current = true;
+    await save();
+    for (const file of list) {
+      const most = state.value?.maxMessage ?? Infinity;
+      if (file.size > most) {
+        say(T.tooLarge(file.name, sizeText(most)), true);
+        continue;
+      }
+      const one = { name: file.name, share: 0 };
+      setUploads((all) => [...all, one]);
+      try {
+        const after = await upload(draft.id, file, (share) => {
+          one.share = share;
+          setUploads((all) => [...all]);
+        });
+        now.current = { ...now.current, files: after.files };
+        setFiles(after.files);
+      } catch (error) {
+        sayError(error);
+      }
+      setUploads((all) => all.filter((other) => other !== one));
+    }
+  };
+
+  const send = async () => {
+    if (busy.current) return;
+    busy.current = true;
+    try {
+      // What is still being typed into a field of names counts too.
+      if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      changed.current = true;
+      await save();
+      const { wrong, changed: other, ask: asked } = await ask<CheckView>("check", { id: draft.id });
+      if (wrong !== null) return say(sentence(wrong), true);
+      if (other !== null) return await showOffer(other);
+      for (const what of asked) {
+        const title = what === "subject" ? T.noSubjectAsk : T.noAttachmentAsk;
+        if (!await confirmed(title, T.sendAnyway, "", false)) return;
+      }
+      composing.value = null;
+      say(T.sending);
+      run(() => deliver(draft.id));
+    } finally {
+      busy.current = false;
+    }
+  };
+
+  const discard = async () => {
+    if (worthKeeping(now.current.draft) || files.length > 0) {
+      const actions = [
+        { word: T.discard, value: "discard", bad: true },
+        { word: T.keepDraft, value: "keep" },
+        { word: T.cancel, value: "" },
+      ];
+      const answer = await question({ title: T.askDiscard, text: "", actions });
+      if (answer === "keep") return await closeComposer();
+      if (answer !== "discard") return;
+    }
+    clearTimeout(timer.current);
+    changed.current = false;
+    await saving.current.catch(() => {});
+    await ask("discard-draft", { id: draft.id });
+    composing.value = null;
+  };
+
+  return (
+    <form
+      class={`composer ${dragging ? "dragging" : ""}`}
+      aria-label={T.newMessage}
+      onSubmit={(event) => {
+        event.preventDefault();
+        run(send);
+      }}
+      onKeyDown={(event) => {
+        if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+          event.preventDefault();
+          run(send);
+        } else if (event.key === "Escape") run(closeComposer);
+      }}
+      onDragOver={(event) => {
+        if (!event.dataTransfer?.types.includes("Files")) return;
+        event.preventDefault();
+        setDragging(true);
+      }}
+      onDragLeave={() => setDragging(false)}
+      onDrop={(event) => {
+        setDragging(false);
+        const dropped = event.dataTransfer?.files;
+        if (!dropped || dropped.length === 0) return;
+        event.preventDefault();
+        run(() => attach([...dropped]));
+      }}
+      onPaste={(event) => {
+        const pasted = [...event.clipboardData?.files ?? []];
+        if (pasted.length === 0) return;
+        event.preventDefault();
+        run(() => attach(pasted));
+      }}
+    >
+      <div class="toolbar">
+        <IconButton icon="back" label={T.close} onClick={() => run(closeComposer)} />
+        <h1>{draft.subject || T.newMessage}</h1>
+        <span class="quiet" role="status">{status}</span>
+      </div>
+      <div class="scroll">
+        <Recipients
+          label={T.to}
+          names={draft.to}
+          autofocus={first.to.length === 0}
+          onChange={(to) => set({ to })}
+        />
+        {copies
+          ? (
+            <>
+              <Recipients label={T.cc} names={draft.cc} onChange={(cc) => set({ cc })} />
+              <Recipients label={T.bcc} names={draft.bcc} onChange={(bcc) => set({ bcc })} />
+            </>
+          )
+          : (
+            <button type="button" class="link copies" onClick={() => setCopies(true)}>
+              {T.ccBcc}
+            </button>
+          )}
+        <div class="line">
+          <label for="subject">{T.subject}</label>
+          <input
+            id="subject"
+            dir="auto"
+            maxLength={100}
+            value={draft.subject}
+            onInput={(event) => set({ subject: event.currentTarget.value })}
+          />
+        </div>
+        <textarea
+          ref={text}
+          aria-label={T.message}
+          dir="auto"
+          value={draft.text}
+          onInput={(event) => set({ text: event.currentTarget.value })}
+        />
+        {(files.length > 0 || uploads.length > 0) && (
+          <ul class="files" aria-label={T.attachmentsTitle}>
+            {files.map((file) => (
+              <li key={file.key}>
+                <Icon name="clip" />
+                <span class="file-name" dir="auto">{file.name}</span>
+                <span class="quiet">{sizeText(file.size)}</span>
+                <IconButton
+                  icon="close"
+                  label={T.removeFile(file.name)}
+                  onClick={() =>
+                    set(
+                      {},
+                      files.filter((one) => one !== file),
+                    )}
+                />
+              </li>
+            ))}
+            {uploads.map((one) => (
+              <li key={one.name}>
+                <Icon name="clip" />
+                <span class="file-name" dir="auto">{one.name}</span>
+                <progress max={1} value={one.share} aria-label={T.uploading(one.name)} />
+              </li>
+            ))}
+          </ul>
+        )}
+      </div>
+      <div class="composer-foot">
+        <button type="submit" class="primary" disabled={uploads.length > 0}>
+          <Icon name="sent" /> {T.send}
+        </button>
+        <button type="button" class="plain" onClick={() => picker.current?.click()}>
+          <Icon name="clip" /> {T.attach}
+        </button>
+        <span class="gap" />
+        <IconButton icon="trash" label={T.discard} onClick={() => run(discard)} />
+        <input
+          ref={picker}
+          type="file"
+          multiple
+          hidden
+          onChange={(event) => {
+            const picked = [...event.currentTarget.files ?? []];
+            event.currentTarget.value = "";
+            run(() => attach(picked));
+          }}
+        />
+      </div>
+      <div class="drop-note" aria-hidden="true">{T.drop}</div>
+    </form>
+  );
+}
+
+function worthKeeping({ to, cc, bcc, subject, text }: DraftView): boolean {
+  return to.length + cc.length + bcc.length > 0 || subject !== "" || text.trim() !== "";
+}
+
+async function deliver(id: string): Promise<void> {
+  const { waits } = await ask<SentView>("send", { id });
+  if (waits === null) say(T.sent);
+  else say(`${T.waits} ${waits}`, true);
+}
