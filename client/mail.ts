@@ -67,6 +67,7 @@ import {
   planRemoval,
   planRename,
 } from "./mailbox/own_names.ts";
+import { planRemovedDrafts, removedDrafts } from "./mailbox/removed_drafts.ts";
 import { SharedRecordClient } from "./mailbox/shared_record.ts";
 import type { FolderState } from "../protocol/folder_state.ts";
 import { fetchOlder, type LocalMailbox, sync, type Synced } from "./mailbox/sync.ts";
@@ -715,6 +716,10 @@ export class Mail {
     folder?: Folder,
     unchangedSince?: number,
   ): Promise<readonly number[]> {
+    if (folder !== undefined && folder !== "drafts") {
+      const drafts = await this.#draftsAmong(uids);
+      if (drafts.length > 0) await this.tellRemovedDrafts(drafts);
+    }
     const changed = await this.connection.ask({
       op: "flag",
       uids: [...uids],
@@ -832,11 +837,43 @@ export class Mail {
     this.cache.close();
   }
 
-  /** Removes messages from the own mailbox for good, and every trace of them here. */
+  /**
+   * Removes messages from the own mailbox for good, and every trace of them here. The person's other
+   * machines keep a draft that only the server has removed: they are told first of those among `uids`.
+   */
   async remove(uids: readonly number[]): Promise<void> {
+    const drafts = await this.#draftsAmong(uids);
+    if (drafts.length > 0) await this.tellRemovedDrafts(drafts);
+    await this.removeReplaced(uids);
+  }
+
+  /** As {@linkcode Mail.remove}, for drafts whose removal the other machines know of. */
+  async removeReplaced(uids: readonly number[]): Promise<void> {
     await this.connection.ask({ op: "remove", uids: [...uids] });
     await this.#mailbox.forget(uids);
     this.#ownChanges++;
+  }
+
+  /** The ids of those of these messages that are in the folder drafts. */
+  async #draftsAmong(uids: readonly number[]): Promise<string[]> {
+    const ids: string[] = [];
+    for (const uid of uids) {
+      const cached = await this.cache.entry(uid);
+      if (cached?.entry.folder !== "drafts") continue;
+      ids.push(formatMessageId(cached.entry.header.slice(1, 17)));
+    }
+    return ids;
+  }
+
+  /**
+   * Tells the person's other machines, in the shared record, that drafts were sent or thrown away: ids of
+   * drafts, or of messages in the folder drafts. Throws what {@linkcode SharedRecordClient.change} throws.
+   */
+  async tellRemovedDrafts(ids: readonly string[]): Promise<void> {
+    const known = removedDrafts(await this.shared.known());
+    if (ids.every((id) => known.has(id))) return;
+    const { machine } = await this.drafts.editions.load();
+    await this.shared.change((record) => planRemovedDrafts(record, machine, ids));
   }
 
   /** Sends a claimed message, and once more if the person, asked by `ask`, takes the new keys it is for. */

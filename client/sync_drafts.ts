@@ -3,6 +3,7 @@ import { formatMessageId } from "../protocol/uuid.ts";
 import { MAX_TITLE, MAX_UIDS } from "../protocol/limits.ts";
 import type { Mail } from "./mail.ts";
 import { attachmentFromFile } from "./message/attachments.ts";
+import { removedDrafts } from "./mailbox/removed_drafts.ts";
 import { composeDraft, draftIdOf, readDraft } from "./message/draft_message.ts";
 import { forwardedAttachments } from "./send_draft.ts";
 import {
@@ -164,11 +165,14 @@ class Run implements DraftsOutcome {
   async #removeGone(): Promise<void> {
     const { gone } = await this.#editions.load();
     if (gone.length === 0) return;
+    const drafts = gone.flatMap(({ draft, edition }) => draft === null ? [] : [draft, edition]);
+    // First, so that no machine takes it for lost.
+    if (drafts.length > 0) await this.#mail.tellRemovedDrafts(drafts);
     const there = gone.filter(({ edition }) => this.#present.has(edition));
     const uids = there.flatMap(({ edition }) => this.#present.get(edition) ?? []);
     for (let i = 0; i < uids.length; i += MAX_UIDS) {
       this.stored = true;
-      await this.#mail.remove(uids.slice(i, i + MAX_UIDS));
+      await this.#mail.removeReplaced(uids.slice(i, i + MAX_UIDS));
     }
     for (const { edition } of there) this.#present.delete(edition);
     const done = new Set(
@@ -230,15 +234,22 @@ class Run implements DraftsOutcome {
     const old = live.filter((one) => replaced.has(one) && !carried.has(one));
     if (old.length > 0) {
       // Whoever replaced them did not come to remove them.
-      const all = old.map((edition) => ({ edition, uid: this.#present.get(edition) ?? null }));
+      const all = old.map((edition) => {
+        return { edition, uid: this.#present.get(edition) ?? null, draft: null };
+      });
       await this.#editions.update((editions) => addGone(editions, all));
     }
     const tips = new Map<string, string>();
+    const removed = removedDrafts(await this.#mail.shared.known());
+    // What was changed while another machine removed it; the id of a removed draft is used up.
+    const outlives = (id: string, edition: string) => {
+      return removed.has(id) && !removed.has(edition) && draftIdOf(edition) !== id;
+    };
     // The first that was stored keeps the id, on all machines.
     for (const edition of live.toSorted((a, b) => this.#uidOf(a) - this.#uidOf(b))) {
       if (replaced.has(edition) || carried.has(edition)) continue;
       const id = seen[edition]?.draft ?? "";
-      if (!tips.has(id)) tips.set(id, edition);
+      if (!tips.has(id) && !outlives(id, edition)) tips.set(id, edition);
       else tips.set(await this.#part(edition, id), edition);
     }
     return tips;
@@ -282,20 +293,15 @@ class Run implements DraftsOutcome {
     if (local?.sentAs !== undefined) return;
     const unchanged = local !== null && local.savedAt === stored?.saved;
     if (tip === null) {
-      if (stored && (local === null || unchanged)) {
-        if (!this.#isGone(stored)) return;
-        // It was sent or thrown away elsewhere.
-        if (local) await this.#mail.drafts.forget(id, local.savedAt);
-        await this.#editions.update((editions) => void delete editions.drafts[id]);
-        this.changed = true;
-      } else if (local) await this.#push(local, stored);
+      if (stored && this.#isGone(stored)) await this.#bringGone(id, local, stored, unchanged);
+      else if (local && !unchanged) await this.#push(local, stored);
       return;
     }
     if (tip === stored?.edition) {
       if (local === null) {
         await this.#editions.update((editions) => {
           delete editions.drafts[id];
-          removeEdition(editions, stored);
+          removeEdition(editions, stored, id);
         });
       } else if (!unchanged) await this.#push(local, stored);
       return;
@@ -307,7 +313,10 @@ class Run implements DraftsOutcome {
       // It was stored from here, and then this program was killed.
       return await this.#note(id, tip, local.savedAt);
     }
-    if (local !== null && !unchanged) {
+    // A server may bring back what another edition had replaced.
+    const isOlder = local !== null && stored !== null && read.origin.saved < local.savedAt &&
+      !read.origin.replaces.includes(stored.edition);
+    if (local !== null && (!unchanged || isOlder)) {
       const own = await this.#mail.drafts.move(id, local.savedAt, emptyDraft().id);
       // Somebody is writing it: next time.
       if (!own) return;
@@ -315,6 +324,35 @@ class Run implements DraftsOutcome {
       await this.#take(id, tip, read, null);
       await this.#push(own, null);
     } else await this.#take(id, tip, read, local?.savedAt ?? null);
+  }
+
+  /**
+   * Brings a draft together that is on the server no more: one that was sent or thrown away elsewhere
+   * goes, if it was not changed here. Without a machine's word on that, it is stored again: no server
+   * can have a text removed from this machine.
+   */
+  async #bringGone(
+    id: string,
+    local: SavedDraft | null,
+    stored: StoredDraft,
+    unchanged: boolean,
+  ): Promise<void> {
+    const removed = removedDrafts(await this.#mail.shared.refresh());
+    const isRemoved = removed.has(id) || removed.has(stored.edition);
+    if (local && !isRemoved) {
+      if (unchanged) this.problems.push(lostLine(local));
+      return await this.#push(local, stored);
+    }
+    // The id of a removed draft is used up.
+    const own = local && !unchanged
+      ? await this.#mail.drafts.move(id, local.savedAt, emptyDraft().id)
+      : null;
+    // Somebody is writing it: next time.
+    if (local && !unchanged && !own) return;
+    if (local && unchanged) await this.#mail.drafts.forget(id, local.savedAt);
+    await this.#editions.update((editions) => void delete editions.drafts[id]);
+    this.changed = true;
+    if (own) await this.#push(own, null);
   }
 
   /** Takes a draft over as another machine has it, unless it was changed here meanwhile. */
@@ -360,7 +398,7 @@ class Run implements DraftsOutcome {
       : local;
     const carries = draft.forwards?.message ?? null;
     const next: Pick<Editions, "seen" | "gone"> = { seen, gone: [...gone] };
-    if (stored) removeEdition(next, stored);
+    if (stored) removeEdition(next, stored, null);
     const leaving = next.gone.filter(({ edition }) => edition !== carries);
     const replaces = leaving.map(({ edition }) => edition);
     const composed = await composeDraft(
@@ -406,6 +444,12 @@ const OF_ONE_DRAFT = [
   "too-large",
   "usage",
 ] as const;
+
+function lostLine({ subject }: SavedDraft): string {
+  return `${
+    subject || "a draft"
+  }: the server has lost it; it is stored there again from this machine`;
+}
 
 function withoutForwards(draft: SavedDraft): SavedDraft {
   const { forwards: _, ...rest } = draft;

@@ -35,7 +35,7 @@ const schema = v.strictObject({
       replaces: v.array(v.string()),
     }),
   ),
-  gone: v.array(v.strictObject({ edition: v.string(), uid })),
+  gone: v.array(v.strictObject({ edition: v.string(), uid, draft: v.nullable(v.string()) })),
 });
 
 /**
@@ -52,7 +52,7 @@ export interface Editions {
   /** For the message id of each message in the folder: what it is. */
   readonly seen: Record<string, SeenEdition>;
   /** Editions that are to be removed from the server. */
-  gone: PlacedEdition[];
+  gone: GoneEdition[];
 }
 
 /** Where an edition is. */
@@ -61,6 +61,12 @@ export interface PlacedEdition {
   readonly edition: string;
   /** Null as long as it was not seen in the mailbox. */
   readonly uid: number | null;
+}
+
+/** An edition that is to be removed from the server. */
+export interface GoneEdition extends PlacedEdition {
+  /** The id of the draft that was sent or thrown away; null where another edition takes its place. */
+  readonly draft: string | null;
 }
 
 /** A draft of this machine that the server has. */
@@ -131,7 +137,7 @@ export class DraftEditions {
       const stored = editions.drafts[id];
       if (stored === undefined) return;
       delete editions.drafts[id];
-      removeEdition(editions, stored);
+      removeEdition(editions, stored, id);
     });
   }
 
@@ -146,22 +152,26 @@ export class DraftEditions {
   }
 }
 
-/** Notes that an edition is to be removed from the server, and the one that has its files. */
+/**
+ * Notes that an edition is to be removed from the server, and the one that has its files; `gone` is the
+ * id of the draft if that was sent or thrown away, null if another edition takes its place.
+ */
 export function removeEdition(
   editions: Pick<Editions, "seen" | "gone">,
   { edition, uid }: PlacedEdition,
+  gone: string | null,
 ): void {
   const { draft = null, carries = null } = editions.seen[edition] ?? {};
-  const all = [{ edition, uid }];
+  const all = [{ edition, uid, draft: gone }];
   // What another draft has, or is none, stays.
   if (carries !== null && draft !== null && editions.seen[carries]?.draft === draft) {
-    all.push({ edition: carries, uid: null });
+    all.push({ edition: carries, uid: null, draft: gone });
   }
   addGone(editions, all);
 }
 
 /** Notes that these are to be removed from the server. */
-export function addGone(editions: Pick<Editions, "gone">, all: readonly PlacedEdition[]): void {
+export function addGone(editions: Pick<Editions, "gone">, all: readonly GoneEdition[]): void {
   const there = new Set(editions.gone.map(({ edition }) => edition));
   editions.gone.push(...all.filter(({ edition }) => !there.has(edition)));
 }

@@ -136,6 +136,51 @@ Deno.test("a draft is the same on the next machine, and goes when it is sent or 
     await a.sync();
     assertEquals(await a.texts(), ["one, and more"]);
   });
+
+  await t.step("what the server alone removes stays, and is stored there again", async () => {
+    const [{ uid = 0 } = {}] = a.mail.cache.ids().filter(({ folder }) => folder === "drafts");
+    // As a server could: no machine tells the others of it.
+    await a.mail.connection.ask({ op: "remove", uids: [uid] });
+    await b.mail.sync();
+    assertEquals((await b.drafts.run()).problems, [
+      "S: the server has lost it; it is stored there again from this machine",
+    ]);
+    for (const machine of [a, b]) {
+      await machine.sync();
+      assertEquals(await machine.texts(), ["one, and more"]);
+      assertEquals(machine.mail.cache.count("drafts"), 1);
+    }
+  });
+
+  await t.step("an older text that the server brings back replaces no newer one", async () => {
+    const [{ uid = 0 } = {}] = a.mail.cache.ids().filter(({ folder }) => folder === "drafts");
+    const place = (uid: number, folder: "archive" | "drafts") =>
+      a.mail.connection.ask({ op: "flag", uids: [uid], set: [], clear: [], folder });
+    const [draft] = (await a.mail.drafts.list()).drafts;
+    assert(draft);
+    await a.mail.drafts.save({ ...draft, text: "newer" });
+    await place(uid, "archive");
+    await a.sync();
+    await b.sync();
+    const [newer] = a.mail.cache.ids().filter(({ folder }) => folder === "drafts");
+    assert(newer);
+    await a.mail.connection.ask({ op: "remove", uids: [newer.uid] });
+    await place(uid, "drafts");
+    for (const machine of [b, a, b, a]) await machine.sync();
+    for (const machine of [a, b]) {
+      assertEquals(new Set(await machine.texts()), new Set(["one, and more", "newer"]));
+    }
+  });
+
+  await t.step("a message that a person removes from the folder is a draft nowhere", async () => {
+    const uids = a.mail.cache.ids().filter(({ folder }) => folder === "drafts")
+      .map(({ uid }) => uid);
+    await a.mail.remove(uids);
+    for (const machine of [a, b]) {
+      await machine.sync();
+      assertEquals(await machine.texts(), []);
+    }
+  });
 });
 
 Deno.test("two machines that change the same draft at the same time lose nothing", async (t) => {

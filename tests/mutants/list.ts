@@ -154,6 +154,10 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/mailbox/forget.ts": ["e2e/deletion"],
   "client/mailbox/deliver.ts": ["e2e/new_key"],
   "client/mailbox/sync.ts": ["client/mailbox/sync"],
+  "client/sync_drafts.ts": [{
+    file: "client/sync_drafts",
+    filter: "/goes when it is sent or thrown away/",
+  }],
   "client/mailbox/changes.ts": ["client/mailbox/sync", "adversary/malicious_server"],
   "files/key_files.ts": [{ file: "keygen", filter: "/is its owner's alone/" }],
   "server/admission/login_throttle.ts": ["server/admission/login_throttle"],

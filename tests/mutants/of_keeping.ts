@@ -3,6 +3,7 @@ import { both, type Mutant, one } from "./mutant.ts";
 const CACHE = "client/state/cache.ts";
 const PINS = "client/state/pins.ts";
 const CHANGES = "client/mailbox/changes.ts";
+const DRAFTS = "client/sync_drafts.ts";
 const MEMORY = "client/state/mailbox_memory.ts";
 const ATTACHMENTS = "client/message/attachments.ts";
 
@@ -272,6 +273,30 @@ const client: readonly Mutant[] = [
     "client/mailbox/open.ts",
     "verification: summary.stored",
     "verification: !summary",
+  ),
+  one(
+    "a draft that the server lost is removed here",
+    DRAFTS,
+    "const isRemoved = removed.has(id) || removed.has(stored.edition);",
+    "const isRemoved = removed.size >= 0;",
+  ),
+  one(
+    "an older text takes the place of a newer one",
+    DRAFTS,
+    "(!unchanged || isOlder)",
+    "(!unchanged || (isOlder && id === tip))",
+  ),
+  one(
+    "a draft that was changed here is replaced by another machine's",
+    DRAFTS,
+    "const unchanged = local !== null && local.savedAt === stored?.saved;",
+    "const unchanged = local !== null && stored !== null;",
+  ),
+  one(
+    "nobody is told that a draft was sent",
+    DRAFTS,
+    "    if (drafts.length > 0) await this.#mail.tellRemovedDrafts(drafts);\n",
+    "",
   ),
   one(
     "removals are not taken over",
