@@ -6,13 +6,21 @@ export const SHELLS = ["bash", "zsh", "fish"] as const;
 /** One of {@linkcode SHELLS}. */
 export type Shell = typeof SHELLS[number];
 
-/** What a shell can offer for a value. */
-type Offer = "files" | "folders" | "nothing" | readonly string[];
+/** The options of `folders names` that print the person's own folders, or keywords. */
+type Own = "" | "--keywords";
+
+/** What a shell can offer for a value; `own`: `words`, and what the person has made. */
+type Offer =
+  | "files"
+  | "folders"
+  | "nothing"
+  | readonly string[]
+  | { readonly own: Own; readonly words: readonly string[] };
 
 /**
  * A script that has `shell` complete the commands of `program`: their names, options, and values
- * that are files, folders or one of a few words. Nothing is asked of a server, and no file of
- * Sealpost is read.
+ * that are files, folders or one of a few words. For folders and keywords of the person's own it calls
+ * `folders names`, which asks no server and no person.
  */
 export function completionScript(
   shell: Shell,
@@ -58,8 +66,13 @@ function groups(commands: readonly Command[]): string[] {
 function offerFor(placeholder: string): Offer {
   if (placeholder === "FILE") return "files";
   if (placeholder === "DIR") return "folders";
-  if (placeholder === "FOLDER") return BUILT_IN_FOLDERS;
-  if (placeholder === "FLAG") return NAMED_FLAGS.map((flag) => flag === "seen" ? "read" : flag);
+  if (placeholder === "FOLDER") return { own: "", words: BUILT_IN_FOLDERS };
+  if (placeholder === "OWN-FOLDER") return { own: "", words: [] };
+  if (placeholder === "WORD") return { own: "--keywords", words: [] };
+  if (placeholder === "FLAG") {
+    const words = NAMED_FLAGS.map((flag) => flag === "seen" ? "read" : flag);
+    return { own: "--keywords", words };
+  }
   return /^[a-z]+(\|[a-z]+)+$/.test(placeholder) ? placeholder.split("|") : "nothing";
 }
 
@@ -87,7 +100,8 @@ function bash(program: string, commands: readonly Command[]): string {
   const run = (offer: Offer) => {
     if (offer === "nothing") return ":";
     if (typeof offer === "string") return `_${program}_${offer}`;
-    return `_${program}_words ${quote(offer.join(" "))}`;
+    if (!("own" in offer)) return `_${program}_words ${quote(offer.join(" "))}`;
+    return `_${program}_own ${quote(offer.words.join(" "))} ${offer.own}`.trimEnd();
   };
   const arms = commands.flatMap((command) => {
     const byOffer = new Map<string, string[]>();
@@ -125,6 +139,22 @@ _${program}_folders() {
   local IFS=$'\\n'
   compopt -o filenames 2>/dev/null
   COMPREPLY=($(compgen -d -- "$current"))
+}
+
+# These words, and what the person has made, as far as no other folder of settings is named.
+_${program}_own() {
+  local name start=\${current//\\\\/}
+  start=\${start#[\\'\\"]}
+  _${program}_words "$1"
+  [[ " \${COMP_WORDS[*]} " == *" --dir "* ]] && return
+  while IFS= read -r name; do
+    [[ $name == "$start"* ]] || continue
+    if [[ $current != [\\'\\"]* ]]; then
+      COMPREPLY+=("$(printf %q "$name")")
+    elif [[ $name != *[\\'\\"\\\\\\$\\\`!]* ]]; then
+      COMPREPLY+=("$name")
+    fi
+  done < <(command ${program} folders names "\${@:2}" 2>/dev/null)
 }
 
 _${program}() {
@@ -183,7 +213,10 @@ function zsh(program: string, commands: readonly Command[]): string {
   const action = (offer: Offer) => {
     if (offer === "files") return "_files";
     if (offer === "folders") return "_files -/";
-    return offer === "nothing" ? " " : `(${offer.join(" ")})`;
+    if (offer === "nothing") return " ";
+    if (!("own" in offer)) return `(${offer.join(" ")})`;
+    // The space keeps _arguments from adding words of its own.
+    return ` _${program}_own "${offer.own}" ${offer.words.join(" ")}`.trimEnd();
   };
   const specs = (command: Command) => {
     const options = command.options.flatMap((option) => {
@@ -203,6 +236,15 @@ function zsh(program: string, commands: readonly Command[]): string {
   return `#compdef ${program}
 # Completions of ${program} for zsh. For this shell: source <(${program} completions zsh)
 # For all: ${program} completions zsh > a folder of your $fpath, as _${program}
+
+# What the person has made, as far as no other folder of settings is named, and the words given.
+_${program}_own() {
+  local -a names=("\${@:2}")
+  if ((! \${words[(I)--dir*]})); then
+    names+=(\${(f)"$(command ${program} folders names $1 2>/dev/null)"})
+  fi
+  compadd -a names
+}
 
 _${program}() {
   local name=$words[2]
@@ -263,7 +305,11 @@ function fish(program: string, commands: readonly Command[]): string {
   const values = (offer: Offer) => {
     if (offer === "files") return "-r -F";
     if (offer === "folders") return "-x -a '(__fish_complete_directories)'";
-    return offer === "nothing" ? "-x" : `-x -a ${text(offer.join(" "))}`;
+    return offer === "nothing" ? "-x" : `-x -a ${text(wordsOf(offer))}`;
+  };
+  const wordsOf = (offer: Exclude<Offer, string>) => {
+    if (!("own" in offer)) return offer.join(" ");
+    return [...offer.words, `(__${program}_own ${offer.own})`.replace(" )", ")")].join(" ");
   };
   const lines: string[] = [];
   const add = (when: string, rest: string) => {
@@ -291,7 +337,7 @@ function fish(program: string, commands: readonly Command[]): string {
     const offer = offerForPositional(command);
     if (offer === "files") add(when, "-F");
     else if (offer === "folders") add(when, "-a '(__fish_complete_directories)'");
-    else if (offer !== "nothing") add(when, `-a ${text(offer.join(" "))}`);
+    else if (offer !== "nothing") add(when, `-a ${text(wordsOf(offer))}`);
   }
   return `# Completions of ${program} for fish. For this shell: ${program} completions fish | source
 # For all: ${program} completions fish > ~/.config/fish/completions/${program}.fish
@@ -318,6 +364,12 @@ function __${program}_in
     set -l words (commandline -opc)
     set -l last (math (count $argv) + 1)
     test (count $words) -ge $last; and test "$words[2..$last]" = "$argv"
+end
+
+# What the person has made, as far as no other folder of settings is named.
+function __${program}_own
+    string match -q -- '* --dir*' (commandline -opc | string join ' '); and return
+    command ${program} folders names $argv 2>/dev/null
 end
 
 complete -c ${program} -e

@@ -1,10 +1,26 @@
 import { type Command, defineCommand } from "../cli/command.ts";
-import { COMMON, ENVIRONMENT, mailOptions, ONLINE, REFUSED } from "./shared.ts";
+import {
+  COMMON,
+  DIR,
+  ENVIRONMENT,
+  JSON_OUTPUT,
+  localOptions,
+  mailOptions,
+  OFFLINE,
+  ONLINE,
+  REFUSED,
+  SERVER,
+} from "./shared.ts";
 
 const OWN_NAME = {
   name: "NAME",
   required: true,
   help: "1 to 100 characters; work/reports is reports in work",
+} as const;
+const OWN_FOLDER = {
+  name: "OWN-FOLDER",
+  required: true,
+  help: "its name, as folders list shows it",
 } as const;
 
 /** The commands for a person's own folders of mail. */
@@ -28,6 +44,24 @@ export const MAIL_FOLDER_COMMANDS: readonly Command[] = [
     run: async (given) => {
       const { listFolders } = await import("../client/commands/folders.ts");
       await listFolders(mailOptions(given));
+    },
+  }),
+  defineCommand({
+    name: "folders names",
+    summary: "print the names of your own folders or keywords",
+    description: [
+      "Prints the names that this machine knows, one a line, for the completions of a shell. It asks " +
+      "no server, and never for a passphrase: a key that has one must be unlocked (see unlock).",
+      "--json: an array of names.",
+    ],
+    positionals: [],
+    options: [{ name: "keywords", help: "of the keywords" }, DIR, SERVER, JSON_OUTPUT],
+    examples: [{ line: "folders names --keywords", what: "what mark --set takes" }],
+    environment: ENVIRONMENT.filter(({ name }) => name === "SEALPOST_HOME"),
+    rights: OFFLINE,
+    run: async (given) => {
+      const { printOwnNames } = await import("../client/commands/folders.ts");
+      await printOwnNames({ ...localOptions(given), keywords: given.flag("keywords") });
     },
   }),
   defineCommand({
@@ -57,7 +91,7 @@ export const MAIL_FOLDER_COMMANDS: readonly Command[] = [
       "name does not says so.",
     ],
     positionals: [
-      { name: "OLD", required: true, help: "its name, as folders list shows it" },
+      OWN_FOLDER,
       { name: "NEW", required: true, help: OWN_NAME.help },
     ],
     options: [...COMMON],
@@ -67,14 +101,18 @@ export const MAIL_FOLDER_COMMANDS: readonly Command[] = [
     rights: ONLINE,
     run: async (given) => {
       const { renameFolder } = await import("../client/commands/folders.ts");
-      await renameFolder({ ...mailOptions(given), from: given.text("OLD"), to: given.text("NEW") });
+      await renameFolder({
+        ...mailOptions(given),
+        from: given.text("OWN-FOLDER"),
+        to: given.text("NEW"),
+      });
     },
   }),
   defineCommand({
     name: "folders remove",
     summary: "remove an empty folder",
     description: ["Removes a folder of your own, on all of your machines. It must be empty."],
-    positionals: [{ ...OWN_NAME, help: "its name, as folders list shows it" }],
+    positionals: [OWN_FOLDER],
     options: [...COMMON],
     refused: REFUSED,
     examples: [{ line: "folders remove work/reports", what: "once no message is in it" }],
@@ -82,7 +120,7 @@ export const MAIL_FOLDER_COMMANDS: readonly Command[] = [
     rights: ONLINE,
     run: async (given) => {
       const { removeFolder } = await import("../client/commands/folders.ts");
-      await removeFolder({ ...mailOptions(given), name: given.text("NAME") });
+      await removeFolder({ ...mailOptions(given), name: given.text("OWN-FOLDER") });
     },
   }),
 ];

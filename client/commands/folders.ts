@@ -1,9 +1,17 @@
 import { alignColumns } from "../../cli/columns.ts";
-import { printable } from "../../cli/printable.ts";
+import { printable, printableJson } from "../../cli/printable.ts";
+import { loadIdentity } from "../../files/key_files.ts";
 import { BUILT_IN_FOLDERS, type Folder } from "../../protocol/entry.ts";
 import type { FolderState } from "../../protocol/folder_state.ts";
-import type { OwnNames } from "../mailbox/own_names.ts";
+import { OwnNames } from "../mailbox/own_names.ts";
+import { findProfile } from "../state/profile.ts";
+import { RetiredKeys } from "../state/retired_keys.ts";
+import { SharedRecordFile } from "../state/shared_record.ts";
+import { State } from "../state/state.ts";
+import { openUnlocked } from "../state/unlock.ts";
+import { openTerminal } from "../terminal/terminal.ts";
 import { type CommonOptions, printRow, withMail } from "./common.ts";
+import type { KeyOptions } from "./keyring.ts";
 
 /** A folder as `folders list` shows it. */
 interface FolderRow {
@@ -47,6 +55,22 @@ function rowsOf(names: OwnNames, states: readonly FolderState[]): FolderRow[] {
       bytes: state?.bytes ?? 0,
     };
   });
+}
+
+/** The `folders names` command: asks neither a server nor a person. */
+export async function printOwnNames(
+  options: KeyOptions & { readonly keywords: boolean },
+): Promise<void> {
+  const { dir, name } = await findProfile({ ...options, json: true });
+  const known = await openUnlocked(dir, name);
+  const identity = known?.[0] ?? await loadIdentity(dir, name, () => Promise.resolve(null));
+  const retired = new RetiredKeys(dir, name, () => Promise.resolve(null), known?.slice(1));
+  const state = await State.open(dir, name, identity, retired);
+  const { folders, keywords } = new OwnNames((await new SharedRecordFile(state).load()).record);
+  const names = (options.keywords ? keywords : folders).map(({ shown }) => shown);
+  const terminal = openTerminal();
+  if (options.json) return terminal.print(printableJson(names));
+  for (const one of names) terminal.print(printable(one));
 }
 
 /** The `folders make` command. */

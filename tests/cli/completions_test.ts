@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { COMMANDS, TABLE } from "../../commands/table.ts";
 import { completionScript, type Shell, SHELLS } from "../../cli/completions.ts";
@@ -11,7 +12,19 @@ const topics = await Promise.all(
   TABLE.topics.map(async ({ name, load }) => ({ name, ...await load() })),
 );
 
-/** Calls `fn` with the script of a shell, and a folder with two files and two folders in it. */
+/** Answers `folders names` as somebody's own names would be, the worst of them included. */
+const NAMES = `#!/bin/sh
+case "$*" in
+"folders names") printf '%s\\n' work 'work/annual reports' 'a$(touch owned)b' ;;
+"folders names --keywords") printf '%s\\n' urgent fun ;;
+*) exit 64 ;;
+esac
+`;
+
+/**
+ * Calls `fn` with the script of a shell, and a folder with two files and two folders in it; the folder
+ * of the same name and `.bin` has a program {@linkcode NAMES} for the path.
+ */
 async function withScript(
   name: Shell,
   fn: (script: string, folder: string) => Promise<void>,
@@ -21,7 +34,14 @@ async function withScript(
     await Deno.writeTextFile(script, completionScript(name, "sealpost", COMMANDS));
     for (const made of ["a folder", "archives"]) await Deno.mkdir(join(folder, made));
     await Deno.writeTextFile(join(folder, "a file.txt"), "");
-    await fn(script, folder);
+    await Deno.mkdir(`${folder}.bin`);
+    try {
+      await Deno.writeTextFile(`${folder}.bin/sealpost`, NAMES, { mode: 0o755 });
+      await fn(script, folder);
+      assertEquals(await exists(join(folder, "owned")), false);
+    } finally {
+      await Deno.remove(`${folder}.bin`, { recursive: true });
+    }
   });
 }
 
@@ -34,6 +54,7 @@ function optionsOf(command: Command): string[] {
 }
 
 const BASH = `cd "$1" && . "$0" || exit
+PATH=$1.bin:$PATH
 while IFS= read -r line; do
   IFS=$'\\t' read -r -a COMP_WORDS <<<"$line"
   # What read leaves out: an empty word at the end.
@@ -50,9 +71,18 @@ Deno.test("bash completes every command, option, folder, flag and file", async (
       [["user", ""], ["add", "disable", "enable", "list", "passwd", "remove", "unbind"]],
       [["sett"], []],
       [["set"], ["setup"]],
-      [["move", "--folder", ""], ["archive", "drafts", "inbox", "sent", "trash"]],
+      [["move", "--folder", ""], [
+        ...["archive", "drafts", "inbox", "sent", "trash"],
+        ...["work", "work/annual\\ reports", "a\\$\\(touch\\ owned\\)b"],
+      ]],
       [["move", "--folder", "=", "ar"], ["archive"]],
-      [["mark", "4f3a", "--set", "f"], ["flagged", "forwarded"]],
+      [["move", "--folder", "work/annual\\ re"], ["work/annual\\ reports"]],
+      [["move", "--folder", "'work/"], ["work/annual reports"]],
+      [["move", "--folder", '"a'], ["archive"]],
+      [["move", "--dir", ".", "--folder", "w"], []],
+      [["mark", "4f3a", "--set", "f"], ["flagged", "forwarded", "fun"]],
+      [["inbox", "--keyword", ""], ["fun", "urgent"]],
+      [["folders", "remove", "work/"], ["work/annual\\ reports"]],
       [["send", "-a", "a"], ["a file.txt", "a folder", "archives"]],
       [["inbox", "--dir", "a"], ["a folder", "archives"]],
       [["inbox", "--dir", "=", ""], ["a folder", "archives"]],
@@ -115,6 +145,10 @@ done`;
 testUnless(await whyNo("zsh"), "zsh completes commands, options, folders and files", async () => {
   await withScript("zsh", async (script, folder) => {
     const cases = [
+      ["move --folder work/an", "move,--folder,work/annual reports"],
+      ["move --folder a\\$", "move,--folder,a$(touch owned)b"],
+      ["mark 4f3a --set ur", "mark,4f3a,--set,urgent"],
+      ["folders rename work/", "folders,rename,work/annual reports"],
       ["setu", "setup"],
       ["user dis", "user,disable"],
       ["move --folder ar", "move,--folder,archive"],
@@ -127,7 +161,7 @@ testUnless(await whyNo("zsh"), "zsh completes commands, options, folders and fil
     ];
     const typed = cases.map(([words = ""]) => `sealpost ${words}`);
     const said = await shell(
-      'exec timeout 60 zsh -f -c "$0" zsh "$@"',
+      'PATH=$2.bin:$PATH exec timeout 60 zsh -f -c "$0" zsh "$@"',
       ZSH,
       script,
       folder,
@@ -143,7 +177,13 @@ testUnless(await whyNo("fish"), "fish completes commands, options, folders and f
     const cases: [string, string[]][] = [
       ["setu", ["setup"]],
       ["user ", ["add", "disable", "enable", "list", "passwd", "remove", "unbind"]],
-      ["move --folder ", ["archive", "drafts", "inbox", "sent", "trash"]],
+      ["move --folder ", [
+        ...["archive", "drafts", "inbox", "sent", "trash"],
+        ...["work", "work/annual reports", "a$(touch owned)b"],
+      ]],
+      ["move --dir . --folder ", ["archive", "drafts", "inbox", "sent", "trash"]],
+      ["mark 4f3a --set u", ["urgent"]],
+      ["folders remove work/", ["work/annual reports"]],
       ["send -a a", ["a file.txt", "a folder/", "archives/"]],
       ["inbox --dir a", ["a folder/", "archives/"]],
       ["backup ar", ["archives/"]],
@@ -156,7 +196,7 @@ testUnless(await whyNo("fish"), "fish completes commands, options, folders and f
         ]),
     ];
     const said = await shell(
-      'cd "$1" && shift && exec env HOME="$PWD" XDG_CONFIG_HOME="$PWD/.c" XDG_DATA_HOME="$PWD/.c" ' +
+      'cd "$1" && shift && exec env PATH="$PWD.bin:$PATH" HOME="$PWD" XDG_CONFIG_HOME="$PWD/.c" XDG_DATA_HOME="$PWD/.c" ' +
         'fish --no-config -c "$@"',
       "sh",
       folder,

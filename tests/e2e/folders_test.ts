@@ -119,6 +119,24 @@ Deno.test("folders and keywords of one's own are the same on all machines", asyn
     assertEquals((await a.json(["inbox"]))[0].flags, ["later"]);
     assertEquals(await a.ok(["inbox", "--keyword", "urgent"]), "No messages.\n");
   });
+
+  await t.step("their names are there for a shell without a server or a password", async () => {
+    const names = (args: readonly string[]) => {
+      return people.as("alice-laptop", ["folders", "names", ...args], { password: null });
+    };
+    assertEquals((await names([])).stdout, "job\nnext\n");
+    assertEquals((await names(["--keywords"])).stdout, "later\nurgent\n");
+    assertEquals(JSON.parse((await names(["--json"])).stdout), ["job", "next"]);
+  });
+
+  await stepInFull(t, "and none where the key has a passphrase and is not unlocked", async () => {
+    const dir = people.group.path("locked");
+    const env = { SEALPOST_PASSPHRASE: "long enough for this test" };
+    await people.ok("alice", ["keygen", "alice", "--dir", dir, "--passphrase"], { env });
+    const asked = await people.as("alice", ["folders", "names", "--dir", dir], { password: null });
+    assertEquals([asked.code === 0, asked.stdout], [false, ""]);
+    assertStringIncludes(asked.stderr, "is encrypted");
+  });
 });
 
 testInFull("two machines that change folders at the same time lose nothing", async (t) => {
