@@ -14,7 +14,10 @@ import { type Connected, logIn, resumeLogin } from "./login.ts";
 import type { State } from "../state/state.ts";
 import { TicketStore } from "../state/ticket_store.ts";
 
-/** How long a resumed session waits for its next ticket before others may log on, milliseconds. */
+/**
+ * How long a resumed session waits for its next ticket after the first answer before others may log
+ * on, milliseconds.
+ */
 const TICKET_WAIT = 2000;
 
 /** Who logs on, where, and how. */
@@ -51,7 +54,7 @@ export interface LoggedOn {
  * Logs on with a ticket if there is one and the server takes it, else with the password, and keeps
  * the ticket for the next time. Clients of one user that log on at once take turns, so that each
  * finds the ticket that the one before it was given. Throws what {@linkcode logIn} throws, and `busy`
- * if another client keeps its turn for a minute.
+ * if others keep their turns for three minutes.
  */
 export async function logOn(options: LogOnOptions): Promise<LoggedOn> {
   const tickets = new TicketStore(options.state, options.server.fp);
@@ -130,28 +133,30 @@ function continued(
   connected: Connected,
   turn: Disposable,
 ): LoggedOn {
-  const here = Promise.withResolvers<void>();
-  // One: each that is kept is a write to the disk.
-  let due = true;
+  const came = Promise.withResolvers<void>();
   const head = Promise.withResolvers<Bytes>();
+  // One: each that is kept is a write to the disk.
+  let kept: Promise<void> | null = null;
   const session = new ClientSession(connected.connection, (event) => {
     if (event.event === "head") return head.resolve(fromBase64(event.head));
     if (event.event !== "ticket") return options.onNews?.(event);
-    if (!due) return;
-    due = false;
     // A ticket that cannot be kept costs a password the next time, and nothing now.
-    keep(tickets, connected, event).catch(() => {}).then(here.resolve);
+    kept ??= keep(tickets, connected, event).catch(() => {});
+    came.resolve();
   });
   session.ended.then((why) => {
-    here.resolve();
+    came.resolve();
     head.reject(why);
   });
   head.promise.catch(() => {});
-  const settled = within(here.promise, TICKET_WAIT, undefined).finally(() => {
-    turn[Symbol.dispose]();
-  });
+  const settled = (async () => {
+    // The ticket comes beside the answer. How long that takes, and the disk, is no reason to give up:
+    // whoever logs on meanwhile would find no ticket.
+    await session.ask({ op: "whoami" }).catch(() => {});
+    await within(came.promise, TICKET_WAIT, undefined);
+    await kept;
+  })().finally(() => turn[Symbol.dispose]());
   session.delayClose(settled);
-  session.ask({ op: "whoami" }).catch(() => {});
   const { hello, exporter } = connected;
   return { session, hello, exporter, bound: false, resumed: true, head: head.promise };
 }

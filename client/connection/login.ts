@@ -39,28 +39,31 @@ export interface AcceptedLogin extends Connected {
 }
 
 /**
- * Runs `work` on a new connection, bounded in time. Throws `timeout` if the server stops
- * answering.
+ * Runs `work` on a new connection, bounded in time; it says when the server has proved its key. Throws
+ * `timeout` if the server stops answering.
  */
 async function withStream<T>(
   address: Address,
   timeout: number,
-  work: (stream: ByteStream) => Promise<T>,
+  work: (stream: ByteStream, proved: () => void) => Promise<T>,
 ): Promise<T> {
   const stream = await connectSocket(address);
+  let isServer = false;
   let late = false;
   const deadline = setTimeout(() => {
     late = true;
     stream.close();
   }, timeout);
   try {
-    return await work(stream);
+    return await work(stream, () => isServer = true);
   } catch (error) {
     stream.close();
     if (!late) throw error;
     throw new SealpostError(
       "timeout",
-      `${formatAddress(address)} does not answer as a Sealpost server does; check the address`,
+      isServer
+        ? `${formatAddress(address)} began a login and took too long to end it; try again later`
+        : `${formatAddress(address)} does not answer as a Sealpost server does; check the address`,
       { cause: error },
     );
   } finally {
@@ -83,11 +86,12 @@ export async function logIn(
   timeout = LOGIN_TIMEOUT,
 ): Promise<AcceptedLogin> {
   const grid = await TimingGrid.measure(identity, GRID_SAMPLES);
-  return await withStream(address, timeout, async (stream) => {
+  return await withStream(address, timeout, async (stream, proved) => {
     const reader = new ExactReader(stream);
     const handshake = await ClientHandshake.start(server, identity);
     await stream.write(await handshake.writeA());
     const hello = await handshake.readB(await readAnswer(reader, SIZE_B));
+    proved();
     await stream.write(await handshake.writeC(login));
     const d = await reader.exactly(SIZE_D);
     if (!d) throw endedEarly();

@@ -2,6 +2,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { type Bytes, concat, toHex } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { wrapFileError } from "../../files/atomic_file.ts";
+import { runStatements } from "../../files/sqlite.ts";
 import {
   decodeEntry,
   encodeEntry,
@@ -578,13 +579,13 @@ type Row = Readonly<Record<string, unknown>>;
 function openDatabase(path: string): DatabaseSync {
   const db = new DatabaseSync(path);
   try {
-    runEach(
+    runStatements(
       db,
       "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; " +
         "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON",
     );
     const version = db.prepare("PRAGMA user_version").get()?.user_version;
-    if (version === 0) runEach(db, `BEGIN; ${SCHEMA} COMMIT`);
+    if (version === 0) runStatements(db, `BEGIN; ${SCHEMA} COMMIT`);
     else if (version !== SCHEMA_VERSION) throw new SealpostError("format", "another version");
     if (path !== ":memory:" && Deno.build.os !== "windows") Deno.chmodSync(path, 0o600);
     return db;
@@ -592,11 +593,6 @@ function openDatabase(path: string): DatabaseSync {
     db.close();
     throw error;
   }
-}
-
-/** Runs statements one by one: what Deno's `exec` throws has no result code of SQLite. */
-function runEach(db: DatabaseSync, statements: string): void {
-  for (const sql of statements.split(";")) if (sql.trim() !== "") db.prepare(sql).run();
 }
 
 /** Whether another client of this user has the database just now: it is not damaged by that. */

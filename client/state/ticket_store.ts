@@ -16,8 +16,8 @@ const FILE = "tickets";
 const MAX_STORED = 8;
 /** Locked from when a ticket is taken until the next one is here. */
 const LOCK = "tickets.lock";
-/** How long another client of this user may take to log on, milliseconds. */
-const PATIENCE = 60_000;
+/** How long other clients of this user may take to log on, one after another, milliseconds. */
+const PATIENCE = 180_000;
 /** A ticket that ends within this is not worth a try, milliseconds. */
 const MARGIN = 30_000;
 
@@ -61,7 +61,7 @@ export class TicketStore {
     return this.#state.tryLock(LOCK);
   }
 
-  /** Waits for the turn that {@linkcode TicketStore.tryTurn} did not get. Throws `busy` after a minute. */
+  /** Waits for the turn that {@linkcode TicketStore.tryTurn} did not get. Throws `busy` after three minutes. */
   turn(): Promise<Disposable> {
     return this.#state.waitForLock(LOCK, PATIENCE);
   }

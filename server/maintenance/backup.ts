@@ -3,6 +3,7 @@ import { syncFolder, wrapFileError, writeFileAtomic } from "../../files/atomic_f
 import type { Bytes } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { isThere } from "../../files/key_files.ts";
+import { runStatements } from "../../files/sqlite.ts";
 import { printable } from "../../cli/printable.ts";
 import { PROGRAM_VERSION } from "../../cli/program.ts";
 import { bodyPath, isBodyName, TEMP_NAME } from "../store/body_files.ts";
@@ -222,7 +223,7 @@ async function copyDatabaseFile(from: string, to: string): Promise<void> {
     // SQLite would make it with the mode of any file.
     (await Deno.open(to, { write: true, createNew: true, mode: 0o600 })).close();
     source = new DatabaseSync(from, { readOnly: true });
-    source.exec("PRAGMA busy_timeout = 2000");
+    runStatements(source, "PRAGMA busy_timeout = 2000");
     requireStore(source, from);
     // All pages in one step, which is one transaction: with several, every commit would start it anew.
     await copyDatabase(source, to, { rate: -1 });
@@ -251,7 +252,7 @@ async function checkCopy(
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path);
-    db.exec("PRAGMA journal_mode = DELETE; PRAGMA temp_store = MEMORY");
+    runStatements(db, "PRAGMA journal_mode = DELETE; PRAGMA temp_store = MEMORY");
     commitJournal(db, journal);
     const schema = schemaVersion(db);
     const { accounts, messages, entries } = await checkRows(db, findings);

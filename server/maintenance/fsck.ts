@@ -1,6 +1,7 @@
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { syncFolder, wrapFileError } from "../../files/atomic_file.ts";
 import { isThere } from "../../files/key_files.ts";
+import { runStatements } from "../../files/sqlite.ts";
 import { printable } from "../../cli/printable.ts";
 import { checkBodies, filesIn } from "./body_check.ts";
 import {
@@ -91,11 +92,12 @@ async function look(folder: string, path: string, findings: FsckFindings) {
   try {
     // The last connection to close writes the log into the database, unless it can only read.
     reader = new DatabaseSync(path, { readOnly: true });
-    reader.exec("PRAGMA busy_timeout = 2000");
+    runStatements(reader, "PRAGMA busy_timeout = 2000");
     requireStore(reader, path);
     // SQLite checks no CHECK constraint on a connection that can only read.
     db = new DatabaseSync(path);
-    db.exec(
+    runStatements(
+      db,
       "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 2000; BEGIN",
     );
     const schema = schemaVersion(db);
@@ -185,7 +187,7 @@ async function repair(
     try {
       // The places of its deliveries follow from the counters, so they are taken before these change.
       commitJournal(db, await readJournalFile(folder));
-      db.exec(`BEGIN IMMEDIATE; ${REPAIR_COUNTERS}; COMMIT`);
+      runStatements(db, `BEGIN IMMEDIATE; ${REPAIR_COUNTERS}; COMMIT`);
     } catch (error) {
       throw wrapSqliteError(error, path);
     } finally {

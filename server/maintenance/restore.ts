@@ -3,6 +3,7 @@ import { type Bytes, random, toHex } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { syncFolder, wrapFileError } from "../../files/atomic_file.ts";
 import { ensurePrivateDir, isThere } from "../../files/key_files.ts";
+import { runStatements } from "../../files/sqlite.ts";
 import { printable } from "../../cli/printable.ts";
 import { formatUtcSeconds } from "../accounts/user_state.ts";
 import { isBodyName } from "../store/body_files.ts";
@@ -251,7 +252,7 @@ async function continueMailboxes(
   const { db, path, close } = await openDatabase(staging);
   const renewed: string[] = [];
   try {
-    db.exec("BEGIN IMMEDIATE");
+    runStatements(db, "BEGIN IMMEDIATE");
     const now = Date.now();
     const accounts = db.prepare("SELECT id, name, epoch, next_uid, modseq FROM account").all();
     const set = db.prepare(
@@ -283,7 +284,7 @@ async function continueMailboxes(
     }
     // Whoever holds a later key log than the backup's is told that it was left, not that it was forged.
     beginGeneration(db, now, replaced.generation);
-    db.exec("DELETE FROM ticket; COMMIT");
+    runStatements(db, "DELETE FROM ticket; COMMIT");
   } catch (error) {
     throw wrapSqliteError(error, path);
   } finally {

@@ -1,5 +1,6 @@
 import { random } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
+import { runStatements } from "../../files/sqlite.ts";
 import { type DeliveryJournal, GENERATION_SIZE } from "./delivery_journal.ts";
 import type { Disk } from "./disk.ts";
 import type { MailboxRows } from "./mailbox_rows.ts";
@@ -281,6 +282,6 @@ export class CommitQueue {
   }
 
   #rollback(): void {
-    if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+    if (this.#db.isTransaction) runStatements(this.#db, "ROLLBACK");
   }
 }

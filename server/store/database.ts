@@ -1,5 +1,6 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { syncFolder, wrapFileError } from "../../files/atomic_file.ts";
+import { runStatements } from "../../files/sqlite.ts";
 import { beginLog } from "./key_log_rows.ts";
 import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from "./schema.sql.ts";
 import { exists } from "@std/fs";
@@ -180,7 +181,9 @@ function configure(db: DatabaseSync, path: string): void {
     throw new SealpostError("file-io", `${path}: this file system has no shared memory for SQLite`);
   }
   // A commit is acknowledged when its frames are on the disk; macOS needs fullfsync for that.
-  db.exec(`
+  runStatements(
+    db,
+    `
     PRAGMA synchronous = FULL;
     PRAGMA fullfsync = ON;
     PRAGMA checkpoint_fullfsync = ON;
@@ -190,19 +193,23 @@ function configure(db: DatabaseSync, path: string): void {
     PRAGMA busy_timeout = 2000;
     PRAGMA cache_size = -16384;
     PRAGMA journal_size_limit = 67108864;
-  `);
+  `,
+  );
 }
 
 /** Makes the tables of an empty database, all or none; its key log begins at `now`, milliseconds. */
 function makeSchema(db: DatabaseSync, now: number): void {
-  db.exec("BEGIN IMMEDIATE");
+  runStatements(db, "BEGIN IMMEDIATE");
   try {
-    db.exec(SCHEMA);
+    runStatements(db, SCHEMA);
     beginLog(db, now);
-    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`);
-    db.exec("COMMIT");
+    runStatements(
+      db,
+      `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`,
+    );
+    runStatements(db, "COMMIT");
   } catch (error) {
-    if (db.isTransaction) db.exec("ROLLBACK");
+    if (db.isTransaction) runStatements(db, "ROLLBACK");
     throw error;
   }
 }
@@ -240,12 +247,20 @@ export function saysDamaged(error: unknown): boolean {
   return [CORRUPT, NOTADB].includes(primaryCode(error));
 }
 
-/** The primary result code of SQLite in `error` or what caused it; NaN if there is none. */
+/** The primary result code of SQLite in `error` or what caused it; 0 if there is none. */
 function primaryCode(error: unknown): number {
   for (let at = error; at instanceof Error; at = at.cause) {
-    if ("errcode" in at) return Number(at.errcode) & 0xff;
+    if (resultCode(at) !== 0) return resultCode(at) & 0xff;
   }
-  return NaN;
+  return 0;
+}
+
+/** The result code of SQLite in `error`, extended where SQLite gives that; 0 if there is none. */
+function resultCode(error: unknown): number {
+  if (!(error instanceof Error)) return 0;
+  if ("errcode" in error) return Number(error.errcode);
+  // What Deno's constructor throws has no code.
+  return /^(unable to open database file|disk I\/O error)/.test(error.message) ? CANTOPEN : 0;
 }
 
 /**
@@ -256,7 +271,7 @@ function primaryCode(error: unknown): number {
 export function wrapSqliteError(error: unknown, path: string): SealpostError {
   if (error instanceof SealpostError) return error;
   const cause = { cause: error };
-  const code = error instanceof Error && "errcode" in error ? Number(error.errcode) : NaN;
+  const code = resultCode(error);
   // Growing the shared memory beside the database fails like this for want of space only.
   if (code === IOERR_SHMSIZE) {
     return new SealpostError("disk-full", `${path}: no space left on the disk`, cause);

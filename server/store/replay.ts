@@ -1,3 +1,4 @@
+import { runStatements } from "../../files/sqlite.ts";
 import { type Bytes, random } from "../../crypto/bytes.ts";
 import { mayHaveCommitted } from "./database.ts";
 import { GENERATION_SIZE, readJournal } from "./delivery_journal.ts";
@@ -55,10 +56,10 @@ export function commitJournal(db: DatabaseSync, journal: Bytes): void {
   const deliveries = journaled(db, journal);
   if (deliveries.length === 0) return;
   const statements = prepareStatements(db);
-  db.exec("BEGIN IMMEDIATE");
+  runStatements(db, "BEGIN IMMEDIATE");
   replay(new Savepoint(db), new MailboxRows(statements), deliveries);
   statements.setJournalGeneration.run(random(GENERATION_SIZE));
-  db.exec("COMMIT");
+  runStatements(db, "COMMIT");
 }
 
 /** The deliveries of a journal that have no rows in the database. Throws `format` for a damaged one. */

@@ -271,3 +271,36 @@ testInFullUnless(
     }
   },
 );
+
+testInFullUnless(
+  possible ? null : "mounting needs rights that are not there",
+  "a server whose new store has no room does not start, and starts once there is some",
+  async () => {
+    const { dir, remove } = await makeGroup([]);
+    try {
+      await Deno.mkdir(join(dir, "server", "mail"));
+      const start = (kilobytes: number) => {
+        const script = `exec unshare --user --map-root-user --mount sh -c '
+          size=$1; shift
+          mount -t tmpfs -o size="$size"k,mode=0700 none server/mail && exec "$@"' sh "$@"`;
+        const { command, args } = FROM_SOURCE;
+        return {
+          cwd: dir,
+          build: { command: "sh", args: ["-c", script, "sh", `${kilobytes}`, command, ...args] },
+        };
+      };
+      // SQLite's own files alone take some 50 KiB, its tables as much again.
+      for (const kilobytes of [8, 24, 40, 56, 72, 88]) {
+        const { code, stdout, stderr } = await run(
+          ["serve", "--listen", "127.0.0.1:0"],
+          start(kilobytes),
+        );
+        assertEquals([code, stdout], [74, ""], `${kilobytes} KiB: ${stderr}`);
+        assertMatch(stderr, /^sealpost: .*mail.*no space left on the disk\n$/);
+      }
+      await (await ServerProcess.start(start(4096))).stop();
+    } finally {
+      await remove();
+    }
+  },
+);

@@ -165,8 +165,8 @@ const server: readonly Mutant[] = [
   one(
     "tickets come back from a backup",
     "server/maintenance/restore.ts",
-    'db.exec("DELETE FROM ticket; COMMIT");',
-    'db.exec("COMMIT");',
+    'runStatements(db, "DELETE FROM ticket; COMMIT");',
+    'runStatements(db, "COMMIT");',
   ),
 ];
 
@@ -351,6 +351,24 @@ const client: readonly Mutant[] = [
     "client/connection/reconnecting_connection.ts",
     '  "secret-needed",\n  "usage",\n',
     '  "secret-needed",\n  "usage",\n  "version",\n  "server-identity",\n',
+  ),
+  one(
+    "a message is not sent where only the cache has no room",
+    "client/state/lanes.ts",
+    '      if (!isSealpostError(error, "disk-full")) throw error;\n',
+    "      throw error;\n",
+  ),
+  one(
+    "a database without room is an error like any other",
+    "files/atomic_file.ts",
+    "SQLITE_DISK_FULL.includes(Number(error.errcode))",
+    "error.errcode === undefined",
+  ),
+  one(
+    "why SQLite refuses a statement is lost",
+    "files/sqlite.ts",
+    "db.prepare(one).run()",
+    "db.exec(one)",
   ),
   both(
     "what a client keeps is not bound to its file",

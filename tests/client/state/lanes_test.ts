@@ -1,8 +1,9 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { Cache } from "../../../client/state/cache.ts";
 import { Lanes } from "../../../client/state/lanes.ts";
 import { State } from "../../../client/state/state.ts";
 import { random, toHex } from "../../../crypto/bytes.ts";
+import { SealpostError } from "../../../crypto/error.ts";
 import { inFolder } from "../../support/command.ts";
 import { identityOf } from "../../support/identities.ts";
 
@@ -49,6 +50,19 @@ Deno.test("a lane serves a thousand messages, and a day, and then another is sta
     assert(await use(Date.now() - 60_000) !== null);
     assertEquals(await use(Date.now() + 60_000), null, "its day is over");
     assertEquals(await use(0), null, "and it is forgotten");
+  }));
+
+Deno.test("where the cache has no room each message starts a lane of its own, and is sealed", () =>
+  withCache(async (cache) => {
+    const noRoom = () => Promise.reject(new SealpostError("disk-full", "no room"));
+    const lanes = new Lanes(cache);
+    cache.putSendingLane = noRoom;
+    const first = await lanes.to(bob.bundle, alice.bundle.fp);
+    cache.useSendingLane = noRoom;
+    assertNotEquals((await lanes.to(bob.bundle, alice.bundle.fp)).ctMlkem, first.ctMlkem);
+    cache.useSendingLane = () => Promise.reject(new SealpostError("file-io", "a fault"));
+    const fault = await assertRejects(() => lanes.to(bob.bundle, alice.bundle.fp), SealpostError);
+    assertEquals(fault.code, "file-io");
   }));
 
 Deno.test("secrets of lanes are kept for good once a box opened, and go with the key", () =>

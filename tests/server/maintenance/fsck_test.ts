@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "@std/path";
+import { DatabaseSync } from "node:sqlite";
 import { DATABASE_NAME } from "../../../server/store/database.ts";
 import type { FindingKind } from "../../../server/maintenance/findings.ts";
 import { checkStore, type FsckReport, LOST_NAME } from "../../../server/maintenance/fsck.ts";
@@ -338,6 +339,29 @@ Deno.test({
       assertEquals(report.findings.map(({ kind }) => kind), ["permissions", "permissions"]);
     }),
 });
+
+Deno.test("a database that another program holds is said to be held, not to be damaged", () =>
+  inFolder(async (folder) => {
+    await fillStore(folder);
+    const path = join(folder, DATABASE_NAME);
+    const db = new DatabaseSync(path);
+    db.exec("UPDATE account SET bytes = bytes + 1");
+    db.exec("BEGIN IMMEDIATE");
+    try {
+      await assertCode("busy", () => checkStore(folder, { repair: true }));
+    } finally {
+      db.close();
+    }
+    assert((await checkStore(folder)).damaged > 0);
+    await checkStore(folder, { repair: true });
+    assertEquals((await checkStore(folder)).findings, []);
+  }));
+
+Deno.test("what cannot be opened as a database is said to be that", () =>
+  inFolder(async (folder) => {
+    await Deno.mkdir(join(folder, DATABASE_NAME));
+    await assertCode("file-io", () => checkStore(folder));
+  }));
 
 Deno.test("where there is no store, or one of a newer version, that is said", () =>
   inFolder(async (folder) => {
