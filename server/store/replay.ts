@@ -50,11 +50,11 @@ export function replay(
 
 /**
  * Commits to a database that no server uses, or to a copy of one, the rows of the deliveries that a
- * `journal` has and it has not. Throws what SQLite throws, and `format` for a damaged journal.
+ * `journal` has and it has not. Nothing that comes into that journal later belongs to it from then on:
+ * a copy that is put back by hand is an older state, whatever the journal beside it says. Throws what SQLite throws, and `format` for a damaged journal.
  */
 export function commitJournal(db: DatabaseSync, journal: Bytes): void {
   const deliveries = journaled(db, journal);
-  if (deliveries.length === 0) return;
   const statements = prepareStatements(db);
   runStatements(db, "BEGIN IMMEDIATE");
   replay(new Savepoint(db), new MailboxRows(statements), deliveries);
