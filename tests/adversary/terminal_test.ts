@@ -75,7 +75,7 @@ Deno.test("nothing of what a server and a sender write reaches the terminal as i
     server.lies = {
       after: (talk) => talk.event({ event: EVIL, reason: EVIL }),
       answer: async (request, talk) => {
-        if (["list", "changes", "fetch", "keys"].includes(request.op)) return false;
+        if (["list", "changes", "fetch", "keys", "log"].includes(request.op)) return false;
         if (request.op === "deliver") await talk.upload;
         // The first waits in the outbox, so that the next connection is told why it is refused.
         const code = request.op === "deliver" && refusals++ === 0 ? "busy" : "limit";
