@@ -86,6 +86,8 @@ Deno.test({
     // An upload that goes on for ever keeps the server for as long as it may.
     const alice = folder.person("alice");
     const { connection } = await connectAs(address, folder.bundle, alice);
+    // The head of the key log, which comes after every login.
+    assertEquals((await connection.receive()).kind, FrameKind.event);
     const { request, bytes } = await preseal(alice, [alice], 500_000);
     await connection.send({ kind: FrameKind.request, id: 1, payload: encodeJson(request) });
     await connection.send({ kind: FrameKind.data, id: 1, payload: bytes.slice(0, 60_000) });
