@@ -284,7 +284,9 @@ Deno.test(`a server that is killed ${ROUNDS} times keeps all that it acknowledge
       }
     }
     const crashes = new Crashes(dir, people);
-    while (seen.kills < ROUNDS) {
+    // A busy machine gets less done between two kills, so it may need more of them.
+    const enough = () => seen.acknowledged > ROUNDS && seen.files > 0 && seen.removals > 0;
+    while (seen.kills < ROUNDS || (!enough() && seen.kills < 10 * ROUNDS)) {
       if (seen.kills > 0 && below(5) === 0) {
         await crashes.killStart();
         await crashes.fsck();
@@ -309,7 +311,7 @@ Deno.test(`a server that is killed ${ROUNDS} times keeps all that it acknowledge
     server = null;
     const { findings } = await checkStore(join(dir, "server", "mail"));
     assertEquals(findings, []);
-    assert(seen.acknowledged > ROUNDS && seen.files > 0 && seen.removals > 0);
+    assert(enough(), JSON.stringify(seen));
     if (Deno.env.has("SEALPOST_CRASH_ROUNDS")) console.log(seen);
   } finally {
     server?.program.kill("SIGKILL");
