@@ -16,6 +16,7 @@ const WRONG: Record<string, readonly string[]> = {
   "json.json": ["malformed", "error"],
   "json_additions.json": ["malformed", "error"],
   "kem.json": ["encapsulations", "secret"],
+  "key_log.json": ["heads", "head"],
   "keys.json": ["identities", "fingerprint"],
   "malformed_messages.json": ["malformed", "check"],
   "messages.json": ["messages", "uploadSha256"],
