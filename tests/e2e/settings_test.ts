@@ -87,7 +87,7 @@ Deno.test({
     const alice = folder.person("alice");
     const { connection } = await connectAs(address, folder.bundle, alice);
     // The head of the key log, which comes after every login.
-    assertEquals((await connection.receive()).kind, FrameKind.event);
+    assertEquals((await connection.receive())?.kind, FrameKind.event);
     const { request, bytes } = await preseal(alice, [alice], 500_000);
     await connection.send({ kind: FrameKind.request, id: 1, payload: encodeJson(request) });
     await connection.send({ kind: FrameKind.data, id: 1, payload: bytes.slice(0, 60_000) });
