@@ -145,8 +145,8 @@ export class CommitQueue {
   /** Takes no more writes; resolves when those that wait are settled, and all rows committed. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#committing);
     await this.#working;
+    clearTimeout(this.#committing);
     await this.commitRows();
   }
 

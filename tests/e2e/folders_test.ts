@@ -130,7 +130,7 @@ Deno.test("folders and keywords of one's own are the same on all machines", asyn
   });
 
   await stepInFull(t, "and none where the key has a passphrase and is not unlocked", async () => {
-    const dir = people.group.path("locked");
+    const dir = people.group.path("alice", "locked");
     const env = { SEALPOST_PASSPHRASE: "long enough for this test" };
     await people.ok("alice", ["keygen", "alice", "--dir", dir, "--passphrase"], { env });
     const asked = await people.as("alice", ["folders", "names", "--dir", dir], { password: null });
