@@ -194,33 +194,6 @@ testUnless(
 );
 
 testInFullUnless(
-  await whyNo("neomutt"),
-  "neomutt reads by QRESYNC and without it",
-  () =>
-    withBridges(async (group, alice, bob) => {
-      await Deno.writeTextFile(group.path("letter"), LETTER);
-      const send =
-        `${SEND} --mail-from alice@sealpost.invalid --mail-rcpt bob@sealpost.invalid -T letter`;
-      await script(group, `for i in 1 2 3; do ${send}; done`, alice.variables);
-      for (const qresync of ["yes", "no"]) {
-        const said = await script(
-          group,
-          `cat > muttrc <<END
-set imap_user=$USER imap_pass=$PASS ssl_starttls=no folder=imap://127.0.0.1:$IMAP/
-set spoolfile=+INBOX imap_qresync=${qresync} header_cache=$HOME/hc imap_condstore=${qresync}
-END
-        for i in 1 2; do
-        neomutt -F muttrc -e 'push "<pipe-message>cat >> $HOME/piped<enter><sync-mailbox><exit>"' </dev/null >/dev/null 2>&1 || true
-        done
-        cat piped; rm piped`,
-          bob.variables,
-        );
-        assertStringIncludes(said, "the text");
-      }
-    }),
-);
-
-testInFullUnless(
   await whyNo("msmtp"),
   "msmtp sends",
   () =>

@@ -26,12 +26,12 @@ testInFull("the demo shows two people writing to each other, and ends well", asy
     assertEquals([code, stderr], [0, ""], stdout);
     for (
       const shown of [
-        "$ sealpost keygen server\n",
-        "$ sealpost serve --listen 127.0.0.1:0\nsealpost: listening on 127.0.0.1:",
-        "$ sealpost user add alice --invite | tee alice.txt\n-----BEGIN SEALPOST INVITATION-----\n",
-        "$ sealpost setup --dir bob --invitation bob.txt --password-stdin < bob/password.txt\n",
+        "$ deno task keygen server\n",
+        "$ deno task serve --listen 127.0.0.1:0\nsealpost: listening on 127.0.0.1:",
+        "$ deno task user add alice --invite | tee alice.txt\n-----BEGIN SEALPOST INVITATION-----\n",
+        "$ deno task setup --dir bob --invitation bob.txt --password-stdin < bob/password.txt\n",
         "Sent a message to yourself, fetched it, opened it and verified it: everything works.\n",
-        "$ cd alice; sealpost send -t bob -s Results -a scan.png < letter.txt\n",
+        "$ cd alice; deno task send -t bob -s Results -a scan.png < letter.txt\n",
         "[new] Results [1 attached]\n",
         "Dear Bob,\nthe scan is attached.\n",
         "Saved downloads/scan.png\n",
