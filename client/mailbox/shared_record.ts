@@ -1,6 +1,7 @@
 import { type Bytes, concat, equal } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { MAX_SHARED_RECORD } from "../../protocol/limits.ts";
+import type { Response, SharedPutRequest } from "../../protocol/request.ts";
 import {
   compareEntries,
   MAX_MACHINES,
@@ -13,6 +14,7 @@ import {
   type SharedRecord,
 } from "../../protocol/shared_record.ts";
 import { sleep } from "../../protocol/timer.ts";
+import type { Answer } from "../connection/client_session.ts";
 import type { ReconnectingConnection } from "../connection/reconnecting_connection.ts";
 import { type KeptRecord, SharedRecordFile } from "../state/shared_record.ts";
 import type { State } from "../state/state.ts";
@@ -34,7 +36,13 @@ export interface RecordChange {
 }
 
 /** What of a connection is needed here. */
-export type RecordConnection = Pick<ReconnectingConnection, "again" | "stream" | "upload">;
+export interface RecordConnection extends Pick<ReconnectingConnection, "again"> {
+  stream(request: { readonly op: "shared-get" }): Promise<Answer<"shared-get">>;
+  upload(
+    request: SharedPutRequest,
+    sealed: AsyncIterable<Bytes>,
+  ): Promise<Response<"shared-put">>;
+}
 
 /** The record on the server, and what it was merged with. */
 interface Fetched {

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
+import type { DraftView, ListView, MessageView } from "../../client/web/types.ts";
 import { ServedPage, WITH_PAGE } from "../support/served_page.ts";
 import { inFolder } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
@@ -64,8 +65,8 @@ Deno.test("the page is let in by its link alone, and nobody else on this machine
       const { total = 0 } = await response.json();
       return total === 1 ? total : null;
     });
-    const { rows } = await page.ask("list", { folder: "inbox", from: 0, limit: 10 });
-    assertEquals(rows[0].subject, "For the page");
+    const { rows } = await page.ask<ListView>("list", { folder: "inbox", from: 0, limit: 10 });
+    assertEquals(rows[0]?.subject, "For the page");
   });
 
   await step(
@@ -112,7 +113,7 @@ Deno.test("the page is let in by its link alone, and nobody else on this machine
     t,
     "a file is given once, to who has the cookie, and never as what it says it is",
     async () => {
-      const draft = await page.ask("new-draft", { to: ["alice"] });
+      const draft = await page.ask<DraftView>("new-draft", { to: ["alice"] });
       const whole = { ...draft, subject: "A page", text: "text", files: [] };
       const { id, to, cc, bcc, subject, text } = whole;
       await page.ask("save-draft", { id, to, cc, bcc, subject, text, files: [] });
@@ -120,17 +121,26 @@ Deno.test("the page is let in by its link alone, and nobody else on this machine
       const { files } = await uploaded.json();
       assertEquals(files.map(({ name }: { name: string }) => name), ["evil.html"]);
       const stored = files[0].key;
-      assertEquals((await Deno.stat(join(cwd, stored))).mode! & 0o777, 0o600);
+      const { mode } = await Deno.stat(join(cwd, stored));
+      assertEquals((mode ?? 0) & 0o777, 0o600);
       await page.ask("send", { id });
       assert(!await exists(join(cwd, stored)), "what was attached goes when it was sent");
       const uid = await waitFor("the message", async () => {
-        const { rows } = await page.ask("list", { folder: "inbox", from: 0, limit: 10 });
-        return rows.find((row: { subject: string }) => row.subject === "A page")?.uid ?? null;
+        const { rows } = await page.ask<ListView>("list", { folder: "inbox", from: 0, limit: 10 });
+        return rows.find((row) => row.subject === "A page")?.uid ?? null;
       });
-      const shown = await page.ask("message", { uid });
+      const shown = await page.ask<MessageView>("message", { uid });
       assertEquals(shown.attachments.length, 1);
-      const { path } = await page.ask("get-file", { uid, index: 1, picture: true });
-      const { path: second } = await page.ask("get-file", { uid, index: 1, picture: false });
+      const { path } = await page.ask<{ path: string }>("get-file", {
+        uid,
+        index: 1,
+        picture: true,
+      });
+      const { path: second } = await page.ask<{ path: string }>("get-file", {
+        uid,
+        index: 1,
+        picture: false,
+      });
       const stolen = await fetch(origin + second);
       assertEquals(stolen.status, 404, "without the cookie");
       await stolen.body?.cancel();
@@ -152,9 +162,9 @@ Deno.test("the page is let in by its link alone, and nobody else on this machine
   );
 
   await step(t, "a page attaches no file of this machine that it was not given", async () => {
-    const draft = await page.ask("new-draft", { to: ["bob"] });
+    const draft = await page.ask<DraftView>("new-draft", { to: ["bob"] });
     const { id } = draft;
-    const saved = await page.ask("save-draft", {
+    const saved = await page.ask<DraftView>("save-draft", {
       id,
       to: ["bob"],
       cc: [],

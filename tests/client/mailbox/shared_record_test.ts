@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { OwnNames, planFolder, planKeyword } from "../../../client/mailbox/own_names.ts";
 import {
@@ -36,12 +36,10 @@ class ModelServer {
     stream: (request) => {
       assertEquals(request.op, "shared-get");
       const { version, sealed } = this;
-      // deno-lint-ignore no-explicit-any -- one answer stands for those to all requests
-      const response = { ok: true, version, size: sealed.length } as any;
+      const response = { ok: true as const, version, size: sealed.length };
       return Promise.resolve({ response, data: pieces(sealed), cancel: () => Promise.resolve() });
     },
     upload: async (request, data) => {
-      assert(request.op === "shared-put");
       const received: Bytes[] = [];
       for await (const piece of data) received.push(piece);
       const { before } = this;
@@ -55,8 +53,7 @@ class ModelServer {
       const lost = this.loses;
       this.loses = false;
       if (lost) throw new SealpostError("connection-lost", "lost");
-      // deno-lint-ignore no-explicit-any -- as above
-      return { ok: true, version: this.version } as any;
+      return { ok: true, version: this.version };
     },
   };
 }
