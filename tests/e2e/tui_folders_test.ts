@@ -47,19 +47,19 @@ testUnless(missing, "two screens of one person show the same folders and keyword
   });
 
   await step(t, "a keyword that one sets is shown on the other, and cleared there", async () => {
-    await answer(laptop, "l", "Keyword", "urgent");
+    await answer(laptop, "l", "Keyword to set", "urgent");
     await laptop.see('There is no keyword "urgent". Make it?');
     await laptop.press("y");
     await laptop.see("[urgent] Lunch");
-    await answer(desk, "c", "Folder", "work");
+    await answer(desk, "c", "Folder (Tab", "work");
     await desk.see("[urgent] Lunch");
     await desk.press("Enter");
     await desk.see("Keywords: urgent");
     await desk.press("q");
-    await answer(desk, "l", "Keyword", "ur");
+    await answer(desk, "l", "Keyword to set", "ur");
     await desk.see('no keyword "ur". Make it?');
     await desk.press("n");
-    await answer(desk, "l", "Keyword", "URGENT");
+    await answer(desk, "l", "Keyword to set", "URGENT");
     await desk.see('The message has the keyword "urgent" no more.');
     await laptop.see(/bob +Lunch/);
   });
