@@ -2,10 +2,9 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
-import { testUnless } from "../support/testing.ts";
+import { testInFullUnless } from "../support/full.ts";
 import { buildFor, shell } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
-import { stepInFull, testInFullUnless } from "../support/full.ts";
 import { CHOICE } from "../support/group.ts";
 import { passwordOf } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
@@ -16,7 +15,7 @@ const PROMPT = "Text, ended by a line that is a single .:";
 /** Lines are typed here, whatever editor there is. */
 const typing = { env: { VISUAL: "", EDITOR: "" } };
 
-testUnless(missing, "what is typed is a draft whatever ends the program", async (t) => {
+testInFullUnless(missing, "what is typed is a draft whatever ends the program", async (t) => {
   await using people = await Commanding.start(["alice", "bob"]);
   const state = people.group.path("alice", ".sealpost", "alice");
   const draftFiles = () =>
@@ -72,7 +71,7 @@ testUnless(missing, "what is typed is a draft whatever ends the program", async 
     assertEquals((await take()).text, "typed and killed");
   });
 
-  await stepInFull(t, "a refusal, by the client or by the server", async () => {
+  await t.step("a refusal, by the client or by the server", async () => {
     await using screen = await people.at(
       "alice",
       ["send", "-t", "bob", "-s", "x".repeat(101)],

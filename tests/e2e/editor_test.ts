@@ -3,10 +3,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
-import { testUnless } from "../support/testing.ts";
+import { testInFullUnless } from "../support/full.ts";
 import { buildFor, shell } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
-import { stepInFull } from "../support/full.ts";
 import { ROOT, run, ServerProcess } from "../support/program.ts";
 import { filesBelow } from "../support/search.ts";
 import { whyNoTmux } from "../support/tmux.ts";
@@ -22,7 +21,7 @@ async function editor(people: Commanding, script: string): Promise<{ EDITOR: str
   return { EDITOR: `sh '${path}'` };
 }
 
-testUnless(missing, "a person writes in an editor and reads in a pager", async (t) => {
+testInFullUnless(missing, "a person writes in an editor and reads in a pager", async (t) => {
   await using people = await Commanding.start(["alice", "bob"]);
   const inboxOf = (name: string) => people.json(name, ["inbox"]);
   const noDrafts = async () => assertEquals(await people.json("alice", ["drafts"]), []);
@@ -103,7 +102,7 @@ testUnless(missing, "a person writes in an editor and reads in a pager", async (
     },
   );
 
-  await stepInFull(t, "headers that cannot be read lose nothing", async () => {
+  await t.step("headers that cannot be read lose nothing", async () => {
     const env = await editor(people, `printf 'To: bob\\nDear Bob,\\nhello\\n' > "$1"`);
     {
       await using screen = await people.at("alice", ["send", "-t", "bob"], { env });
@@ -127,7 +126,7 @@ testUnless(missing, "a person writes in an editor and reads in a pager", async (
     await noDrafts();
   });
 
-  await stepInFull(t, "an editor that is not there or fails is told of", async () => {
+  await t.step("an editor that is not there or fails is told of", async () => {
     for (
       const [EDITOR, why] of [
         ["/nonexistent/editor", "your editor cannot be started"],
@@ -142,7 +141,7 @@ testUnless(missing, "a person writes in an editor and reads in a pager", async (
     assertEquals(await filesBelow(temporary), []);
   });
 
-  await stepInFull(t, "kill -9 while the editor is open leaves a draft", async () => {
+  await t.step("kill -9 while the editor is open leaves a draft", async () => {
     const env = await editor(
       people,
       `printf 'To: bob\\nSubject: Cut off\\n\\nwritten so far' > "$1"; ps -o ppid= -p $PPID > pid; sleep 60`,

@@ -3,8 +3,8 @@ import { join } from "@std/path";
 import { listingLine } from "../../client/mailbox/show.ts";
 import { utf8 } from "../../crypto/bytes.ts";
 import { BUILT_IN_FOLDERS, type Flag, type Folder } from "../../protocol/entry.ts";
-import { shell } from "../support/command.ts";
 import { testInFull } from "../support/full.ts";
+import { shell } from "../support/command.ts";
 import { makeGroup } from "../support/group_folder.ts";
 import { listAll } from "../support/ledger.ts";
 import { run, ServerProcess } from "../support/program.ts";
@@ -65,84 +65,92 @@ async function change(one: Session, model: Model): Promise<void> {
   }
 }
 
-Deno.test("a second machine that follows a day of changes ends with the same mailbox, also after a restore", async () => {
-  const { dir, remove } = await makeGroup(["alice", "bob"]);
-  // Another machine of bob's: the same keys.
-  await shell('cp -r "$0" "$1"', join(dir, "bob"), join(dir, "bob2"));
-  let server = await ServerProcess.start({ cwd: dir });
-  const sessions: Session[] = [];
-  const open = async (name: string, own?: string) => {
-    const session = await openSession(dir, name, server.address, own);
-    sessions.push(session);
-    return session;
-  };
-  const closeAll = async () => {
-    for (const { mail } of sessions.splice(0)) await mail.close();
-  };
-  const command = async (...args: string[]) => {
-    const { code, stderr } = await run(args, { cwd: dir });
-    assertEquals([code, stderr], [0, ""], args.join(" "));
-  };
-  let model: Model = new Map();
-  let backedUp: Model = new Map();
-  let fresh = 0;
-  let [alice, one, two] = [await open("alice"), await open("bob"), await open("bob", "bob2")];
-  const place = async (folder: Folder, flags: readonly Flag[]) => {
-    const { nextUid } = await one.link.ask({ op: "whoami" });
-    model.set(nextUid - 1, { folder, flags });
-  };
-  const compare = async (session: Session) => {
-    fresh += (await session.mail.sync()).fresh.length;
-    const now = await cached(session);
-    assertEquals([...now].sort(([a], [b]) => a - b), [...model].sort(([a], [b]) => a - b));
-  };
-  try {
-    for (let step = 0; step < 240; step++) {
-      const what = model.size === 0 ? 0 : Math.random();
-      if (what < 0.3) {
-        await alice.mail.send({ to: ["bob"], subject: `${step}`, text: "words", attachments: [] });
-        await place("inbox", []);
-      } else if (what < 0.45) {
-        const [folder, flags] = [any(FOLDERS), FLAGS.filter(() => Math.random() < 0.3)];
-        await one.mail.append(letter(folder, flags));
-        await place(folder, flags);
-      } else if (what < 0.85) await change(any([one, two]), model);
-      else {
-        const uids = some([...model.keys()], 2);
-        await any([one, two]).mail.remove(uids);
-        for (const uid of uids) model.delete(uid);
+testInFull(
+  "a second machine that follows a day of changes ends with the same mailbox, also after a restore",
+  async () => {
+    const { dir, remove } = await makeGroup(["alice", "bob"]);
+    // Another machine of bob's: the same keys.
+    await shell('cp -r "$0" "$1"', join(dir, "bob"), join(dir, "bob2"));
+    let server = await ServerProcess.start({ cwd: dir });
+    const sessions: Session[] = [];
+    const open = async (name: string, own?: string) => {
+      const session = await openSession(dir, name, server.address, own);
+      sessions.push(session);
+      return session;
+    };
+    const closeAll = async () => {
+      for (const { mail } of sessions.splice(0)) await mail.close();
+    };
+    const command = async (...args: string[]) => {
+      const { code, stderr } = await run(args, { cwd: dir });
+      assertEquals([code, stderr], [0, ""], args.join(" "));
+    };
+    let model: Model = new Map();
+    let backedUp: Model = new Map();
+    let fresh = 0;
+    let [alice, one, two] = [await open("alice"), await open("bob"), await open("bob", "bob2")];
+    const place = async (folder: Folder, flags: readonly Flag[]) => {
+      const { nextUid } = await one.link.ask({ op: "whoami" });
+      model.set(nextUid - 1, { folder, flags });
+    };
+    const compare = async (session: Session) => {
+      fresh += (await session.mail.sync()).fresh.length;
+      const now = await cached(session);
+      assertEquals([...now].sort(([a], [b]) => a - b), [...model].sort(([a], [b]) => a - b));
+    };
+    try {
+      for (let step = 0; step < 240; step++) {
+        const what = model.size === 0 ? 0 : Math.random();
+        if (what < 0.3) {
+          await alice.mail.send({
+            to: ["bob"],
+            subject: `${step}`,
+            text: "words",
+            attachments: [],
+          });
+          await place("inbox", []);
+        } else if (what < 0.45) {
+          const [folder, flags] = [any(FOLDERS), FLAGS.filter(() => Math.random() < 0.3)];
+          await one.mail.append(letter(folder, flags));
+          await place(folder, flags);
+        } else if (what < 0.85) await change(any([one, two]), model);
+        else {
+          const uids = some([...model.keys()], 2);
+          await any([one, two]).mail.remove(uids);
+          for (const uid of uids) model.delete(uid);
+        }
+        if (Math.random() < 0.15) await compare(two);
+        if (Math.random() < 0.05) await compare(one);
+        if (step === 100) {
+          await command("backup", "backups");
+          backedUp = new Map(model);
+        }
+        if (step === 160) {
+          // The disk is lost, with all that was done since the backup.
+          await closeAll();
+          await server.stop();
+          await command("restore", "backups", "--force");
+          model = backedUp;
+          server = await ServerProcess.start({ cwd: dir });
+          [alice, one, two] = [await open("alice"), await open("bob"), await open("bob", "bob2")];
+        }
       }
-      if (Math.random() < 0.15) await compare(two);
-      if (Math.random() < 0.05) await compare(one);
-      if (step === 100) {
-        await command("backup", "backups");
-        backedUp = new Map(model);
+      assert(fresh > 20);
+      for (const session of [one, two]) {
+        await compare(session);
+        // Numbers and modification sequences too, and every byte that is sealed.
+        const { entries } = await listAll(session.link);
+        const here = await session.mail.cache.list({ folder: null, limit: 10_000 });
+        assertEquals(here.map(({ entry }) => entry), entries.toReversed());
+        assert(here.every(({ duplicate }) => !duplicate));
       }
-      if (step === 160) {
-        // The disk is lost, with all that was done since the backup.
-        await closeAll();
-        await server.stop();
-        await command("restore", "backups", "--force");
-        model = backedUp;
-        server = await ServerProcess.start({ cwd: dir });
-        [alice, one, two] = [await open("alice"), await open("bob"), await open("bob", "bob2")];
-      }
+    } finally {
+      await closeAll();
+      await server.stop();
+      await remove();
     }
-    assert(fresh > 20);
-    for (const session of [one, two]) {
-      await compare(session);
-      // Numbers and modification sequences too, and every byte that is sealed.
-      const { entries } = await listAll(session.link);
-      const here = await session.mail.cache.list({ folder: null, limit: 10_000 });
-      assertEquals(here.map(({ entry }) => entry), entries.toReversed());
-      assert(here.every(({ duplicate }) => !duplicate));
-    }
-  } finally {
-    await closeAll();
-    await server.stop();
-    await remove();
-  }
-});
+  },
+);
 
 testInFull(
   "what one stores oneself is shown as a claim, and arrives once over lost connections",

@@ -2,15 +2,15 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { formatContactCard } from "../../protocol/contact_card.ts";
+import { testInFull, testInFullUnless } from "../support/full.ts";
 import { Commanding } from "../support/commanding.ts";
-import { stepInFull, testInFullUnless } from "../support/full.ts";
 import { identityOf } from "../support/identities.ts";
 import { withControl } from "../support/control.ts";
 import { ok, refused } from "../support/outcomes.ts";
 import { run } from "../support/program.ts";
 import { whyNoTmux } from "../support/tmux.ts";
 
-Deno.test("keys are listed, compared, handed on and accepted by commands", async (t) => {
+testInFull("keys are listed, compared, handed on and accepted by commands", async (t) => {
   await using people = await Commanding.start(["alice", "bob", "carol"]);
   const { group } = people;
   const as = people.as.bind(people);
@@ -74,55 +74,47 @@ Deno.test("keys are listed, compared, handed on and accepted by commands", async
     assertMatch(table, /^ {2}carol +[0-9a-f]{8} +\d{4}-\d\d-\d\d +not verified$/m);
   });
 
-  await stepInFull(
-    t,
-    "a text handed on pins and verifies by file, unless it was altered",
-    async () => {
-      ok(await as("carol", ["keys", "export", "-o", "carol.txt"]));
-      refused(await as("carol", ["keys", "export", "-o", "carol.txt"]), 73, "carol.txt");
-      const card = await Deno.readTextFile(group.path("carol", "carol.txt"));
-      assertStringIncludes(card, "Name: carol\n");
-      const mailed = `Here it is:\n${card.replaceAll(/^/gm, "> ")}\nBye`;
-      const report = ok(await as("bob", ["keys", "import", "-", "--json"], { input: mailed }));
-      const { new: fresh, verified, verification } = JSON.parse(report);
-      assertEquals([fresh, verified, verification], [true, true, "by-file"]);
-      assertEquals(await states("bob"), { alice: "in-person", carol: "by-file" });
-      for (
-        const [changed, why] of [
-          [card.replace("Name: carol", "Name: karol"), "signature"],
-          [card.replace(/\n([A-Za-z0-9+/]{64})\n/, "\n"), "damaged"],
-          [card.replace(/^Key: .*$/m, card.match(/SHA256:.*/)?.[0] ?? ""), "damaged"],
-          ["nothing", "no contact"],
-        ] as const
-      ) {
-        refused(await as("alice", ["keys", "import", "-"], { input: changed }), 65, why);
-      }
-      refused(await as("carol", ["keys", "import", "carol.txt"]), 64, "your own name");
-      assertEquals(await states(), { bob: "in-person", carol: "unverified" });
-    },
-  );
+  await t.step("a text handed on pins and verifies by file, unless it was altered", async () => {
+    ok(await as("carol", ["keys", "export", "-o", "carol.txt"]));
+    refused(await as("carol", ["keys", "export", "-o", "carol.txt"]), 73, "carol.txt");
+    const card = await Deno.readTextFile(group.path("carol", "carol.txt"));
+    assertStringIncludes(card, "Name: carol\n");
+    const mailed = `Here it is:\n${card.replaceAll(/^/gm, "> ")}\nBye`;
+    const report = ok(await as("bob", ["keys", "import", "-", "--json"], { input: mailed }));
+    const { new: fresh, verified, verification } = JSON.parse(report);
+    assertEquals([fresh, verified, verification], [true, true, "by-file"]);
+    assertEquals(await states("bob"), { alice: "in-person", carol: "by-file" });
+    for (
+      const [changed, why] of [
+        [card.replace("Name: carol", "Name: karol"), "signature"],
+        [card.replace(/\n([A-Za-z0-9+/]{64})\n/, "\n"), "damaged"],
+        [card.replace(/^Key: .*$/m, card.match(/SHA256:.*/)?.[0] ?? ""), "damaged"],
+        ["nothing", "no contact"],
+      ] as const
+    ) {
+      refused(await as("alice", ["keys", "import", "-"], { input: changed }), 65, why);
+    }
+    refused(await as("carol", ["keys", "import", "carol.txt"]), 64, "your own name");
+    assertEquals(await states(), { bob: "in-person", carol: "unverified" });
+  });
 
-  await stepInFull(
-    t,
-    "a text with another key, or of another server, changes nothing",
-    async () => {
-      const mallory = await identityOf("mallory");
-      const server = { host: "elsewhere.example", port: 1 };
-      const card = (name: string, serverFp = mallory.bundle.fp) =>
-        formatContactCard({ name, server, serverFp, made: Date.now() }, mallory);
-      const other = await as("alice", ["keys", "import", "-"], { input: await card("bob") });
-      refused(other, 77, "elsewhere.example:1");
-      const known = await as("alice", ["keys", "import", "-", "--any-server"], {
-        input: await card("bob"),
-      });
-      refused(known, 77, "keys trust bob");
-      const import0 = ["keys", "import", "-", "--any-server"];
-      const alike = ok(await as("alice", import0, { input: await card("b0b") }));
-      assertStringIncludes(alike, "This is not bob.");
-      assertEquals(await states(), { b0b: "by-file", bob: "in-person", carol: "unverified" });
-      assertStringIncludes(ok(await as("alice", ["keys", "list"])), "; this is not b0b\n");
-    },
-  );
+  await t.step("a text with another key, or of another server, changes nothing", async () => {
+    const mallory = await identityOf("mallory");
+    const server = { host: "elsewhere.example", port: 1 };
+    const card = (name: string, serverFp = mallory.bundle.fp) =>
+      formatContactCard({ name, server, serverFp, made: Date.now() }, mallory);
+    const other = await as("alice", ["keys", "import", "-"], { input: await card("bob") });
+    refused(other, 77, "elsewhere.example:1");
+    const known = await as("alice", ["keys", "import", "-", "--any-server"], {
+      input: await card("bob"),
+    });
+    refused(known, 77, "keys trust bob");
+    const import0 = ["keys", "import", "-", "--any-server"];
+    const alike = ok(await as("alice", import0, { input: await card("b0b") }));
+    assertStringIncludes(alike, "This is not bob.");
+    assertEquals(await states(), { b0b: "by-file", bob: "in-person", carol: "unverified" });
+    assertStringIncludes(ok(await as("alice", ["keys", "list"])), "; this is not b0b\n");
+  });
 
   await t.step(
     "a key that changed loses its mark, and is taken when its name is given",
@@ -163,7 +155,7 @@ Deno.test("keys are listed, compared, handed on and accepted by commands", async
     },
   );
 
-  await stepInFull(t, "a known key is compared without a server", async () => {
+  await t.step("a known key is compared without a server", async () => {
     const text = ok(await as("carol", ["keys", "verify", "alice", "--text"])).trim();
     await group.server.stop();
     assertEquals((await numberOf("alice", "carol")).verified, false);

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { testInFull } from "../support/full.ts";
 import { Commanding } from "../support/commanding.ts";
-import { stepInFull, testInFull } from "../support/full.ts";
 import { searchFolder } from "../support/search.ts";
 
-Deno.test("messages are found by their words, wherever those are", async (t) => {
+testInFull("messages are found by their words, wherever those are", async (t) => {
   await using people = await Commanding.start(["alice", "bob"]);
   const { group } = people;
   await Deno.writeTextFile(group.path("alice", "Übersicht.txt"), "x");
@@ -56,7 +56,7 @@ Deno.test("messages are found by their words, wherever those are", async (t) => 
     assertEquals(ids(unread), [other, scan]);
   });
 
-  await stepInFull(t, "all words, phrases, and within limits", async () => {
+  await t.step("all words, phrases, and within limits", async () => {
     assertEquals(ids(await search("report", "bigger")), [other]);
     assertEquals(ids(await search("big report")), [report]);
     assertEquals(ids(await search('"big report" zürich')), [report]);
@@ -80,7 +80,7 @@ Deno.test("messages are found by their words, wherever those are", async (t) => 
     assertEquals(await search("übersicht"), []);
   });
 
-  await stepInFull(t, "without a cache too, where only what is fetched has a text", async () => {
+  await t.step("without a cache too, where only what is fetched has a text", async () => {
     const { stdout, stderr } = await people.as("bob", ["search", "report", "--no-cache"]);
     assertEquals(stdout, "Nothing was found.\n");
     assertStringIncludes(stderr, "--no-cache keeps none; --fetch gets them");

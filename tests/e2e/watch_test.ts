@@ -1,9 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { testUnless } from "../support/testing.ts";
+import { testInFull, testInFullUnless } from "../support/full.ts";
 import { buildFor } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
-import { stepInFull, testInFull, testInFullUnless } from "../support/full.ts";
 import { passwordOf, Program } from "../support/program.ts";
 import { Relay } from "../support/relay.ts";
 import { whyNoTmux } from "../support/tmux.ts";
@@ -80,7 +79,7 @@ testInFull("a line that nobody vouches for does not silence a watch", async () =
   await accepting.catch(() => {});
 });
 
-testUnless(
+testInFullUnless(
   posix,
   "each new message is told of once, whatever happens to the connection",
   async (t) => {
@@ -174,20 +173,16 @@ testUnless(
       assert(!names.includes("pwned"), names.join());
     });
 
-    await stepInFull(
-      t,
-      "a command that fails is told of, and does not stop the others",
-      async () => {
-        const program = await watch("--count", "2", "--exec", "exit 7");
-        await send("x");
-        await send("y");
-        const { code, stderr } = await program.finish();
-        assertEquals(code, 0);
-        assertEquals(stderr.match(/The command for [0-9a-f]{8} ended with code 7\.\n/g)?.length, 2);
-      },
-    );
+    await t.step("a command that fails is told of, and does not stop the others", async () => {
+      const program = await watch("--count", "2", "--exec", "exit 7");
+      await send("x");
+      await send("y");
+      const { code, stderr } = await program.finish();
+      assertEquals(code, 0);
+      assertEquals(stderr.match(/The command for [0-9a-f]{8} ended with code 7\.\n/g)?.length, 2);
+    });
 
-    await stepInFull(t, "a message whose command was killed is told of again", async () => {
+    await t.step("a message whose command was killed is told of again", async () => {
       const mark = people.group.path("bob", "started");
       const program = await watch(
         "--exec",
