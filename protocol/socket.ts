@@ -2,7 +2,7 @@ import type { Bytes } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import { type Address, formatAddress } from "./address.ts";
 import type { ByteStream } from "./byte_stream.ts";
-import { sleep } from "./timer.ts";
+import { sleep, within } from "./timer.ts";
 
 /** A connection as a stream of bytes. The only place where Sealpost touches a socket. */
 class SocketStream implements ByteStream {
@@ -208,21 +208,45 @@ export async function connectLocal(path: string): Promise<ByteStream> {
   }
 }
 
+/** How long answers that were begun may take when an HTTP server closes, milliseconds. */
+const CLOSE_TIME = 2000;
+
 /** An HTTP server. */
 export interface HttpListener {
   /** Where it listens, with the port that the system chose. */
   readonly address: Address;
+  /** Closes it, and all connections: a request that never ends holds it for two seconds at the most. */
   close(): Promise<void>;
 }
 
-/** Answers HTTP requests at `address` by `answer`. Throws `unreachable` with the reason. */
+/**
+ * Answers HTTP requests at `address` by `answer`, and with nothing but status 500 where that throws.
+ * Throws `unreachable` with the reason.
+ */
 export function serveHttp(
   address: Address,
   answer: (request: Request) => Promise<Response>,
 ): HttpListener {
   let server: Deno.HttpServer<Deno.NetAddr>;
+  const ending = new AbortController();
+  const answering = new Set<Promise<Response>>();
+  const options = {
+    hostname: address.host,
+    port: address.port,
+    signal: ending.signal,
+    onListen() {},
+    onError: () => new Response(null, { status: 500 }),
+  };
   try {
-    server = Deno.serve({ hostname: address.host, port: address.port, onListen() {} }, answer);
+    server = Deno.serve(options, async (request) => {
+      const mine = answer(request);
+      answering.add(mine);
+      try {
+        return await mine;
+      } finally {
+        answering.delete(mine);
+      }
+    });
   } catch (cause) {
     const why = cause instanceof Deno.errors.AddrInUse
       ? "another program listens there"
@@ -236,29 +260,42 @@ export function serveHttp(
     );
   }
   const { hostname, port } = server.addr;
-  return { address: { host: hostname, port }, close: () => server.shutdown() };
+  return {
+    address: { host: hostname, port },
+    close: async () => {
+      // Not by shutdown(), which waits for whoever has sent half a request, and cannot be ended.
+      await within(Promise.allSettled(answering), CLOSE_TIME, null);
+      ending.abort();
+      await server.finished;
+    },
+  };
 }
 
 /** How long a program on this machine may take to answer, milliseconds. */
 const ASK_TIME = 10_000;
 
-/** Posts nothing to `path` of an HTTP server; the text of its answer, or null if nobody answers well. */
+/**
+ * Posts nothing to `path` of an HTTP server on this machine; the text of its answer. Throws
+ * `unreachable` if nobody answers well within ten seconds.
+ */
 export async function askHttp(
   address: Address,
   path: string,
   headers: Readonly<Record<string, string>>,
-): Promise<string | null> {
+): Promise<string> {
+  const where = formatAddress(address);
   try {
-    const answer = await fetch(`http://${formatAddress(address)}${path}`, {
+    const answer = await fetch(`http://${where}${path}`, {
       method: "POST",
       headers,
       redirect: "error",
       signal: AbortSignal.timeout(ASK_TIME),
     });
     const text = await answer.text();
-    return answer.ok ? text : null;
+    if (answer.ok) return text;
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) throw cause;
-    return null;
+    throw new SealpostError("unreachable", `${where} does not answer`, { cause });
   }
+  throw new SealpostError("unreachable", `${where} does not do what it was asked`);
 }

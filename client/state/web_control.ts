@@ -1,8 +1,10 @@
 import { join } from "@std/path";
 import * as v from "valibot";
 import { fromUtf8, utf8 } from "../../crypto/bytes.ts";
-import { isSealpostError } from "../../crypto/error.ts";
+import { PROGRAM } from "../../cli/program.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { readFileBounded, writeFileAtomic } from "../../files/atomic_file.ts";
+import { lockFile, tryLockFile } from "../../files/file_lock.ts";
 import { ensurePrivateDir } from "../../files/key_files.ts";
 import { parseAddress } from "../../protocol/address.ts";
 import { parseJson } from "../../protocol/schema.ts";
@@ -10,9 +12,15 @@ import { askHttp } from "../../protocol/socket.ts";
 import { stateFolder } from "./state.ts";
 
 const FILE = "web";
+const LOCK = "web.lock";
 const MAX_FILE = 4096;
+/** How long a page that is ending may take, milliseconds. */
+const LOCK_PATIENCE = 5000;
 
 const schema = v.object({ address: v.string(), secret: v.string() });
+
+/** A link of a page: its address, and a token of 128 bits (base64url). */
+const LINK = /^http:\/\/[\d.:[\]a-f]+\/#[\w-]{22}$/;
 
 /** Where the page of a user is served on this machine, and what lets other commands of theirs ask it. */
 export type WebControl = v.InferOutput<typeof schema>;
@@ -20,22 +28,32 @@ export type WebControl = v.InferOutput<typeof schema>;
 /** What another command can ask of a page's program. */
 export type WebOrder = "link" | "lock" | "stop";
 
-/** Keeps (0600, in the user's state) where the page is. Throws `disk-full`, `file-io`. */
+/**
+ * Keeps (0600, in the user's state) where the page is, until it is disposed of. It counts as long as this
+ * program lives, which holds a lock: after that, somebody else may listen at the address. Throws `busy`
+ * if another program of the user serves a page, `disk-full`, `file-io`.
+ */
 export async function keepWebControl(
   dir: string,
   name: string,
   control: WebControl,
-): Promise<void> {
-  await ensurePrivateDir(stateFolder(dir, name));
-  await writeFileAtomic(join(stateFolder(dir, name), FILE), utf8(JSON.stringify(control)), {
-    mode: 0o600,
-  });
-}
-
-/** Forgets where the page was, if it is the one of `secret`. */
-export async function forgetWebControl(dir: string, name: string, secret: string): Promise<void> {
-  if ((await readWebControl(dir, name))?.secret !== secret) return;
-  await Deno.remove(join(stateFolder(dir, name), FILE)).catch(() => {});
+): Promise<AsyncDisposable> {
+  const folder = stateFolder(dir, name);
+  const path = join(folder, FILE);
+  await ensurePrivateDir(folder);
+  const lock = await lockFile(join(folder, LOCK), LOCK_PATIENCE, "another page of yours");
+  try {
+    await writeFileAtomic(path, utf8(JSON.stringify(control)), { mode: 0o600 });
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw error;
+  }
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await Deno.remove(path).catch(() => {});
+      lock[Symbol.dispose]();
+    },
+  };
 }
 
 async function readWebControl(dir: string, name: string): Promise<WebControl | null> {
@@ -50,11 +68,33 @@ async function readWebControl(dir: string, name: string): Promise<WebControl | n
 
 /**
  * Asks the program that serves the page of a user; its answer, which is a new link for `link` and empty
- * otherwise. Null if none runs.
+ * otherwise. Null if none runs. Throws `unreachable` if it does not do it.
  */
 export async function orderWeb(dir: string, name: string, order: WebOrder): Promise<string | null> {
   const control = await readWebControl(dir, name);
   if (!control) return null;
-  const address = parseAddress(control.address);
-  return await askHttp(address, `/control/${order}`, { authorization: `Bearer ${control.secret}` });
+  // Who was killed has left the file, and nobody holds the lock.
+  const lock = await tryLockFile(join(stateFolder(dir, name), LOCK));
+  if (lock) {
+    lock[Symbol.dispose]();
+    return null;
+  }
+  const headers = { authorization: `Bearer ${control.secret}` };
+  try {
+    const answer = await askHttp(parseAddress(control.address), `/control/${order}`, headers);
+    if (order !== "link" || LINK.test(answer)) return answer;
+  } catch (error) {
+    if (!isSealpostError(error, "unreachable")) throw error;
+    throw notObeying(error);
+  }
+  throw notObeying();
+}
+
+function notObeying(cause?: unknown): SealpostError {
+  return new SealpostError(
+    "unreachable",
+    `the program that serves your page does not answer as it should; end "${PROGRAM} web" where it ` +
+      "runs, and try again",
+    { cause },
+  );
 }

@@ -3,7 +3,7 @@ import { passwordProblem } from "../../cli/password_rule.ts";
 import { printable } from "../../cli/printable.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../../cli/secret_input.ts";
 import { type Bytes, wipe } from "../../crypto/bytes.ts";
-import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { errorText, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { type Bundle, formatFingerprint } from "../../crypto/identity.ts";
 import { defined } from "../../crypto/defined.ts";
 import { hasPassphrase, isPassphrase } from "../../files/key_files.ts";
@@ -319,9 +319,10 @@ export class App {
       this.#desk = await Desk.open(mail, (event) => this.events.tell(event), () => this.changed());
       this.#become("open");
     } catch (error) {
-      await mail?.close();
-      if (!isSealpostError(error)) throw error;
-      this.#become("opening", sentence(printable(error.message)));
+      await mail?.close().catch(() => {});
+      const why = isSealpostError(error) ? error.message : "it did not open; try again";
+      if (!isSealpostError(error)) console.error(printable(errorText(error)));
+      this.#become("opening", sentence(printable(why)));
     }
   }
 

@@ -91,8 +91,9 @@ export class Gate {
     };
   }
 
-  /** Ends the page that is in: what it has is good no more. */
+  /** Ends the page that is in: what it has is good no more, and neither is a link that nobody opened. */
   end(): void {
+    this.#link = null;
     this.#entered = null;
     this.#once.clear();
   }

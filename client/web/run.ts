@@ -7,10 +7,11 @@ import { writeFileAtomic } from "../../files/atomic_file.ts";
 import { ensurePrivateDir } from "../../files/key_files.ts";
 import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
 import { type HttpListener, serveHttp } from "../../protocol/socket.ts";
+import { within } from "../../protocol/timer.ts";
 import { findProfile, type Profile } from "../state/profile.ts";
 import { parseLife } from "../state/unlock.ts";
 import { runtimeFolder } from "../state/unlocked.ts";
-import { forgetWebControl, keepWebControl, orderWeb } from "../state/web_control.ts";
+import { keepWebControl, orderWeb } from "../state/web_control.ts";
 import type { BrowserOpener } from "../terminal/programs.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { App } from "./app.ts";
@@ -36,8 +37,12 @@ export interface WebOptions {
 
 /** How often it is looked whether anybody is there, milliseconds. */
 const LOOK = 1000;
-/** How long the file that leads a browser to the link stays, milliseconds. */
+/**
+ * How long the file that leads a browser to the link stays, milliseconds; shorter where nothing says that
+ * a page has come in, and the command is to end.
+ */
 const OPENER_LIFE = 60_000;
+const OPENER_LIFE_BESIDE = 10_000;
 
 /**
  * The `web` command: serves the page to the browser of this machine until it is stopped. Where one runs
@@ -57,11 +62,14 @@ export async function web(options: WebOptions): Promise<void> {
       );
     }
     tellLink(terminal, options, other);
-    await openInBrowser(options.browser, other, Promise.resolve());
+    const over = Promise.withResolvers<void>();
+    using _signals = new Signals(over.resolve);
+    await openInBrowser(options.browser, other, over.promise, OPENER_LIFE_BESIDE);
     return;
   }
   const served = await Served.start(options, address, await readAssets());
   using signals = new Signals(() => served.stop(0));
+  let opening: Promise<void> | null = null;
   try {
     const link = served.newLink();
     tellLink(terminal, options, link);
@@ -69,10 +77,11 @@ export async function web(options: WebOptions): Promise<void> {
       terminal.printError("Enter: a new link.  Ctrl-C: end.");
       giveLinksOnEnter(terminal, options, served);
     }
-    openInBrowser(options.browser, link, served.entered).catch(() => {});
+    opening = openInBrowser(options.browser, link, served.entered, OPENER_LIFE);
     await served.run(lockAfter);
   } finally {
     await served.close();
+    await opening;
   }
   signals[Symbol.dispose]();
   // Something may still wait for a key at the terminal.
@@ -143,16 +152,16 @@ function loopback(listen: string | undefined): Address {
 }
 
 /** A new link of the page that is served for this user already; null if none is. */
-async function linkOfOther(options: WebOptions): Promise<string | null> {
+async function linkOfOther({ dir, server }: WebOptions): Promise<string | null> {
+  let profile: Profile;
   try {
-    const { dir, server } = options;
-    const profile = await findProfile({ ...defined({ dir, server }), json: true });
-    return await orderWeb(profile.dir, profile.name, "link");
+    profile = await findProfile({ ...defined({ dir, server }), json: true });
   } catch (error) {
     // Nobody is set up here, or what is wrong is said by whoever opens the profile.
     if (isSealpostError(error)) return null;
     throw error;
   }
+  return await orderWeb(profile.dir, profile.name, "link");
 }
 
 function tellLink(terminal: Terminal, { json }: WebOptions, link: string): void {
@@ -168,7 +177,7 @@ class Served {
   readonly #secret: string;
   readonly #ended = Promise.withResolvers<void>();
   readonly #entered = Promise.withResolvers<void>();
-  #profile: Profile | null = null;
+  #control: AsyncDisposable | null = null;
 
   private constructor(
     options: WebOptions,
@@ -184,9 +193,8 @@ class Served {
       ...defined({ dir, server, passwordFile }),
       noCache,
       onProfile: async (profile) => {
-        this.#profile = profile;
         const control = { address: host, secret: this.#secret };
-        await keepWebControl(profile.dir, profile.name, control);
+        this.#control = await keepWebControl(profile.dir, profile.name, control);
       },
       onShut: () => {
         this.#gate.end();
@@ -217,12 +225,14 @@ class Served {
     }
   }
 
-  /** Resolves when a page was let in. */
+  /** Resolves when a page was let in, or none will be any more. */
   get entered(): Promise<void> {
     return this.#entered.promise;
   }
 
+  /** A link, for a person who asks for it, and so is there. */
   newLink(): string {
+    this.#site.active = Date.now();
     return this.#gate.newLink();
   }
 
@@ -255,9 +265,8 @@ class Served {
 
   async close(): Promise<void> {
     this.#gate.end();
-    if (this.#profile) {
-      await forgetWebControl(this.#profile.dir, this.#profile.name, this.#secret);
-    }
+    this.#entered.resolve();
+    await this.#control?.[Symbol.asyncDispose]();
     await this.#app.close();
     await this.#listener.close();
   }
@@ -265,12 +274,13 @@ class Served {
 
 /**
  * Leads a browser to `link` by a file (0600) that only this user reads: programs' arguments can be read
- * by everybody. The file goes when a page has come in, or after a minute.
+ * by everybody. The file goes when `over` resolves, or after `life` milliseconds.
  */
 async function openInBrowser(
   browser: BrowserOpener | null,
   link: string,
-  entered: Promise<void>,
+  over: Promise<void>,
+  life: number,
 ): Promise<void> {
   if (!browser) return;
   let path: string;
@@ -284,11 +294,10 @@ async function openInBrowser(
   }
   try {
     await Deno.writeTextFile(path, openerPage(link), { mode: 0o600 });
-    if (!await browser.open(path)) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, OPENER_LIFE));
-    await Promise.race([late, entered]);
-    clearTimeout(timer);
+    const shown = browser.open(path).then((opened) => opened ? over : undefined);
+    await within(Promise.race([shown, over]), life, undefined);
+  } catch {
+    // The disk is full: the link is printed in any case.
   } finally {
     await Deno.remove(path).catch(() => {});
   }

@@ -1,6 +1,7 @@
 import { errorText, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { type Bytes, concat } from "../../crypto/bytes.ts";
 import { printable } from "../../cli/printable.ts";
+import { within } from "../../protocol/timer.ts";
 import type { App } from "./app.ts";
 import type { Assets } from "./assets.ts";
 import { fileHeaders, type Gate, htmlHeaders, sameText, securityHeaders } from "./gate.ts";
@@ -9,6 +10,9 @@ import type { ErrorView } from "./types.ts";
 
 /** Largest JSON of a request, bytes. */
 const MAX_JSON = 8 * 1024 * 1024;
+/** The same of one that nobody has been let in by yet, and how long it may take, milliseconds. */
+const MAX_ENTRY = 1024;
+const ENTRY_TIME = 5000;
 /** Largest HTML that a page asks to be shown, UTF-16 units. */
 const MAX_HTML = 4 * 1024 * 1024;
 
@@ -42,8 +46,10 @@ export class Site {
 
   /** Answers any request that comes over the network; never throws. */
   async answer(request: Request): Promise<Response> {
-    const { pathname } = new URL(request.url);
     try {
+      // A host that is none makes an address that is none.
+      const pathname = URL.parse(request.url)?.pathname;
+      if (pathname === undefined) return this.#text(421, "this goes by no such name");
       if (pathname.startsWith("/control/")) return await this.#control(request, pathname);
       const refusal = this.#gate.refusal(request);
       if (refusal) return this.#text(refusal.status, refusal.why);
@@ -120,7 +126,9 @@ export class Site {
   }
 
   async #enter(request: Request): Promise<Response> {
-    const { token } = await readJson(request);
+    const input = await within(readJson(request, MAX_ENTRY), ENTRY_TIME, null);
+    if (!input) throw noRequest();
+    const { token } = input;
     const entry = typeof token === "string" ? this.#gate.enter(token) : null;
     if (!entry) {
       return this.#json(403, { code: "closed", message: "this link was used, or is too old" });
@@ -194,15 +202,15 @@ function errorView(error: unknown): ErrorView {
   return { code: "internal", message: "something went wrong in the program; try again" };
 }
 
-async function readJson(request: Request): Promise<Record<string, unknown>> {
+async function readJson(request: Request, most = MAX_JSON): Promise<Record<string, unknown>> {
   if (request.headers.get("content-type") !== "application/json" || !request.body) {
     throw noRequest();
   }
   const pieces: Uint8Array[] = [];
   let size = 0;
-  for await (const piece of request.body) {
+  for await (const piece of owning(request.body)) {
     size += piece.length;
-    if (size > MAX_JSON) throw new SealpostError("limit", "that is too much for one request");
+    if (size > most) throw new SealpostError("limit", "that is too much for one request");
     pieces.push(piece);
   }
   let value: unknown;
@@ -215,8 +223,13 @@ async function readJson(request: Request): Promise<Record<string, unknown>> {
   return { ...value };
 }
 
+/** What a request carries. Throws `connection-lost` if it does not come to its end. */
 async function* owning(body: ReadableStream<Uint8Array>): AsyncGenerator<Bytes> {
-  for await (const piece of body) yield new Uint8Array(piece);
+  try {
+    for await (const piece of body) yield new Uint8Array(piece);
+  } catch (cause) {
+    throw new SealpostError("connection-lost", "that did not get through", { cause });
+  }
 }
 
 function noRequest(): SealpostError {

@@ -4,7 +4,18 @@ const GATE = "client/web/gate.ts";
 
 /** Breakages of what lets a page of `sealpost web` in, and nobody else. */
 export const OF_WEB: readonly Mutant[] = [
-  one("a link lets pages in again and again", GATE, "    this.#link = null;\n", ""),
+  one(
+    "a link lets pages in again and again",
+    GATE,
+    "    this.#link = null;\n    const",
+    "    const",
+  ),
+  one(
+    "a link that nobody opened outlives the page's end",
+    GATE,
+    "    this.#link = null;\n    this.#entered",
+    "    this.#entered",
+  ),
   one("a link is good for ever", GATE, "this.#now() > link.until || ", ""),
   one(
     "the cookie of a page is enough",

@@ -35,6 +35,14 @@ Deno.test("a link lets one page in, once, and for ten minutes", () => {
   assertEquals(gate.enter(other), null, "too late");
 });
 
+Deno.test("a link that nobody opened is good no more when the page is ended", () => {
+  const { gate } = opened();
+  const token = new URL(gate.newLink()).hash.slice(1);
+  gate.end();
+  assertEquals(gate.enter(token), null);
+  assert(gate.enter(new URL(gate.newLink()).hash.slice(1)) !== null, "one that is made after it");
+});
+
 Deno.test("a token has 128 bits, and the cookie is no script's and no other site's", () => {
   const { token, entry } = opened();
   assertMatch(token, /^[\w-]{22}$/);
