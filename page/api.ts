@@ -1,4 +1,4 @@
-import type { DraftView, ErrorView, PageEvent } from "../client/web/types.ts";
+import type { DraftFileView, ErrorView, PageEvent } from "../client/web/types.ts";
 
 /** The second token: held here, in memory, and nowhere else. */
 let bearer = "";
@@ -93,7 +93,7 @@ export function upload(
   draft: string,
   file: File,
   progress: (share: number) => void,
-): Promise<DraftView> {
+): Promise<DraftFileView> {
   return new Promise((resolve, reject) => {
     // fetch does not say how much has gone.
     const request = new XMLHttpRequest();

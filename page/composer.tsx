@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { CheckView, DraftFileView, DraftView, SentView } from "../client/web/types.ts";
-import { ask, upload } from "./api.ts";
+import { ask, Refused, upload } from "./api.ts";
 import { sizeText } from "./format.ts";
 import { Icon, IconButton } from "./parts.tsx";
 import { showOffer } from "./people.tsx";
@@ -38,19 +38,40 @@ export function Composer({ draft: first }: { draft: DraftView }) {
   const picker = useRef<HTMLInputElement>(null);
   const text = useRef<HTMLTextAreaElement>(null);
   const busy = useRef(false);
+  // What still comes of what was dropped or picked.
+  const attaching = useRef<Promise<void>>(Promise.resolve());
+  // Whether this is sent, discarded or left: nothing is saved any more.
+  const over = useRef(false);
 
   const save = (): Promise<void> => {
     clearTimeout(timer.current);
     timer.current = undefined;
-    if (!changed.current) return saving.current;
+    if (!changed.current || over.current) return saving.current;
     changed.current = false;
     setStatus(T.saving);
     saving.current = saving.current.catch(() => {}).then(async () => {
       const { id, to, cc, bcc, subject, text } = now.current.draft;
       const keys = now.current.files.map(({ key }) => key);
       try {
-        await ask("save-draft", { id, to, cc, bcc, subject, text, files: keys });
+        const after = await ask<DraftView>("save-draft", {
+          id,
+          to,
+          cc,
+          bcc,
+          subject,
+          text,
+          files: keys,
+        });
+        // It may be a draft of its own by now.
+        now.current = { ...now.current, draft: { ...now.current.draft, id: after.id } };
         setStatus(T.saved);
+        const kept = new Set(after.files.map(({ key }) => key));
+        const lost = keys.filter((key) => !kept.has(key));
+        if (lost.length === 0) return;
+        const files = now.current.files.filter(({ key }) => !lost.includes(key));
+        now.current = { ...now.current, files };
+        setFiles(files);
+        throw new Refused("file-missing", T.filesLost);
       } catch (error) {
         changed.current = true;
         setStatus(T.notSaved);
@@ -70,7 +91,9 @@ export function Composer({ draft: first }: { draft: DraftView }) {
   useEffect(() => {
     refreshContacts();
     beforeLeaving.save = async () => {
-      if (worthKeeping(now.current.draft) || first.savedAt !== null) await save();
+      await attaching.current;
+      const { draft, files } = now.current;
+      if (worthKeeping(draft) || files.length > 0 || first.savedAt !== null) await save();
       else changed.current = false;
     };
     // Where writing goes on: before what is quoted.
@@ -83,14 +106,16 @@ export function Composer({ draft: first }: { draft: DraftView }) {
     return () => {
       removeEventListener("pagehide", leaving);
       clearTimeout(timer.current);
+      over.current = true;
       beforeLeaving.save = () => Promise.resolve();
     };
   }, []);
 
-  const attach = async (list: Iterable<File>) => {
-    // The program knows only drafts that were saved.
-    changed.current = true;
-    await save();
+  const attach = (list: readonly File[]): Promise<void> => {
+    attaching.current = attaching.current.then(() => attachAll(list)).catch(sayError);
+    return attaching.current;
+  };
+  const attachAll = async (list: readonly File[]) => {
     for (const file of list) {
       const most = state.value?.maxMessage ?? Infinity;
       if (file.size > most) {
@@ -100,17 +125,17 @@ export function Composer({ draft: first }: { draft: DraftView }) {
       const one = { name: file.name, share: 0 };
       setUploads((all) => [...all, one]);
       try {
-        const after = await upload(draft.id, file, (share) => {
+        const added = await upload(now.current.draft.id, file, (share) => {
           one.share = share;
           setUploads((all) => [...all]);
         });
-        now.current = { ...now.current, files: after.files };
-        setFiles(after.files);
+        set({}, [...now.current.files, added]);
       } catch (error) {
         sayError(error);
       }
       setUploads((all) => all.filter((other) => other !== one));
     }
+    await save();
   };
 
   const send = async () => {
@@ -120,18 +145,23 @@ export function Composer({ draft: first }: { draft: DraftView }) {
       // What is still being typed into a field of names counts too.
       if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
       await new Promise((resolve) => setTimeout(resolve, 0));
+      await attaching.current;
       changed.current = true;
       await save();
-      const { wrong, changed: other, ask: asked } = await ask<CheckView>("check", { id: draft.id });
+      const { id } = now.current.draft;
+      const { wrong, changed: other, ask: asked } = await ask<CheckView>("check", { id });
       if (wrong !== null) return say(sentence(wrong), true);
       if (other !== null) return await showOffer(other);
       for (const what of asked) {
         const title = what === "subject" ? T.noSubjectAsk : T.noAttachmentAsk;
         if (!await confirmed(title, T.sendAnyway, "", false)) return;
       }
+      // What was typed while that was asked goes too.
+      await save();
+      over.current = true;
       composing.value = null;
       say(T.sending);
-      run(() => deliver(draft.id));
+      run(() => deliver(now.current.draft.id));
     } finally {
       busy.current = false;
     }
@@ -149,9 +179,15 @@ export function Composer({ draft: first }: { draft: DraftView }) {
       if (answer !== "discard") return;
     }
     clearTimeout(timer.current);
-    changed.current = false;
+    over.current = true;
     await saving.current.catch(() => {});
-    await ask("discard-draft", { id: draft.id });
+    try {
+      await ask("discard-draft", { id: now.current.draft.id });
+    } catch (error) {
+      over.current = false;
+      timer.current = undefined;
+      throw error;
+    }
     composing.value = null;
   };
 

@@ -6,17 +6,19 @@ import { Composer } from "./composer.tsx";
 import { onKey } from "./keys.ts";
 import { List } from "./list.tsx";
 import { Dialogs, Icon, IconButton, type IconName, Modal, Toasts } from "./parts.tsx";
-import { Contacts, KeyWindows } from "./people.tsx";
+import { closeKeyWindows, Contacts, KeyWindows } from "./people.tsx";
 import { Reader } from "./reader.tsx";
 import { Settings } from "./settings.tsx";
 import { notifying } from "./settings.tsx";
 import { Before } from "./setup.tsx";
 import {
+  closeComposer,
   closeMessage,
   composing,
   cursor,
   entered,
   folderName,
+  forget,
   found,
   go,
   helpOpen,
@@ -151,11 +153,17 @@ function Header() {
         icon="lock"
         label={T.lockNow}
         cls="not-tiny"
-        onClick={() => run(() => ask("lock"))}
+        onClick={() => run(lock)}
       />
       <span class="me" title={state.value?.server}>{state.value?.name}</span>
     </header>
   );
+}
+
+/** Shuts the mail, when what is being written is saved. */
+async function lock(): Promise<void> {
+  await closeComposer();
+  await ask("lock");
 }
 
 let searching = 0;
@@ -332,9 +340,7 @@ function told(event: PageEvent): void {
       const before = state.value;
       state.value = event.state;
       if (event.state.stage !== "open") {
-        progress.value = null;
-        closeMessage();
-        composing.value = null;
+        if (before?.stage === "open") shut();
       } else if (before?.version !== event.state.version || before.stage !== "open") {
         load();
         if (place.value.kind === "contacts") refreshContacts();
@@ -397,15 +403,15 @@ async function begin(): Promise<void> {
   whenClosed(() => {
     entered.value = "closed";
     state.value = null;
-    dialogsOver();
+    shut();
   });
   await listen(told);
 }
 
-function dialogsOver(): void {
-  closeMessage();
-  composing.value = null;
-  progress.value = null;
+/** Nothing of the mail is left in a page that is shut. */
+function shut(): void {
+  forget();
+  closeKeyWindows();
 }
 
 let here = 0;

@@ -22,6 +22,12 @@ export async function showOffer(name: string): Promise<void> {
   offer.value = await ask<OfferView>("offer", { name });
 }
 
+/** Closes the windows about somebody's keys. */
+export function closeKeyWindows(): void {
+  safety.value = null;
+  offer.value = null;
+}
+
 /** Windows about somebody's keys. */
 export function KeyWindows() {
   return (
@@ -130,7 +136,12 @@ function Safety({ shown }: { shown: SafetyView }) {
   const { name, groups, code, words } = shown;
   const [text, setText] = useState("");
   const compare = async (same: boolean, scanned: string | null) => {
-    const result = await ask<{ same: boolean }>("compare", { name, same, text: scanned });
+    const result = await ask<{ same: boolean }>("compare", {
+      name,
+      shown: shown.text,
+      same,
+      text: scanned,
+    });
     safety.value = null;
     refreshContacts();
     if (result.same) say(T.isVerified(name));

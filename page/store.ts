@@ -353,6 +353,24 @@ export async function resume(id: string): Promise<void> {
   composing.value = await ask<DraftView>("draft", { id });
 }
 
+/** Forgets all that was shown: the mail is shut. */
+export function forget(): void {
+  closeMessage();
+  composing.value = null;
+  cursor.value = null;
+  progress.value = null;
+  place.value = { kind: "folder", folder: "inbox" };
+  selected.value = new Set();
+  rows.value = new Map();
+  total.value = 0;
+  found.value = null;
+  contacts.value = [];
+  words.value = "";
+  toasts.value = [];
+  lastMove = [];
+  for (const { answer } of dialogs.value) answer(null);
+}
+
 /** Saves what is being written before something else is shown; set by the composer. */
 export const beforeLeaving: { save: () => Promise<void> } = { save: () => Promise.resolve() };
 

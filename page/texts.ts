@@ -176,6 +176,8 @@ export const T = {
   saved: "Saved",
   saving: "Saving …",
   notSaved: "Not saved",
+  filesLost:
+    "A file that was attached is not there any more; look at the attachments, and try again.",
   ccBcc: "Cc, Bcc",
   removeFile: (name: string) => `Remove ${name}`,
   removeName: (name: string) => `Remove ${name}`,

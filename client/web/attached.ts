@@ -35,37 +35,45 @@ export class Attached {
     return await writeAttachment(folder, name, bounded(content, most));
   }
 
-  /** Whether `path` is a file that was attached to the draft `id` here. */
-  has(id: string, path: string): boolean {
-    return DRAFT_ID.test(id) && path === join(this.#of(id), basename(path));
+  /** Whether `path` is a file that was attached here. */
+  async has(path: string): Promise<boolean> {
+    if (!this.#isHere(path)) return false;
+    return await Deno.lstat(path).then(({ isFile }) => isFile, () => false);
   }
 
-  /** Removes one file. No error if it is gone. */
-  async removeFile(id: string, path: string): Promise<void> {
-    if (this.has(id, path)) await remove(path);
-  }
-
-  /** Removes all files of a draft. */
-  async remove(id: string): Promise<void> {
-    await remove(this.#of(id));
-  }
-
-  /** Removes what belongs to no draft any more. */
-  async tidy(): Promise<void> {
-    const names: string[] = [];
-    try {
-      for await (const { name } of Deno.readDir(this.#folder)) names.push(name);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return;
-      throw wrapFileError(error, `read ${this.#folder}`);
-    }
-    if (names.length === 0) return;
+  /** Removes those of `paths` that were attached here and that no draft has any more. */
+  async drop(paths: readonly string[]): Promise<void> {
+    const here = paths.filter((path) => this.#isHere(path));
+    if (here.length === 0) return;
     const { drafts, unreadable } = await this.#mail.drafts.list();
     // One that cannot be read may have files here.
     if (unreadable.length > 0) return;
-    for (const name of names) {
-      if (!drafts.some(({ id }) => id === name)) await remove(join(this.#folder, name));
+    // A draft that became two, or got another id, has files in the folder of the id that it had.
+    const used = new Set(drafts.flatMap(({ attachments }) => attachments).map(placeOf));
+    for (const path of here) {
+      if (used.has(placeOf(path))) continue;
+      await Deno.remove(path).catch(unlessMissing(path));
+      // Other files may be in the folder still.
+      await Deno.remove(dirname(path)).catch(() => {});
     }
+  }
+
+  /** Removes what no draft has any more. */
+  async tidy(): Promise<void> {
+    const paths: string[] = [];
+    for (const id of await namesIn(this.#folder)) {
+      if (!DRAFT_ID.test(id)) continue;
+      const folder = join(this.#folder, id);
+      const names = await namesIn(folder);
+      paths.push(...names.map((name) => join(folder, name)));
+      if (names.length === 0) await Deno.remove(folder).catch(unlessMissing(folder));
+    }
+    await this.drop(paths);
+  }
+
+  #isHere(path: string): boolean {
+    const id = basename(dirname(path));
+    return DRAFT_ID.test(id) && path === join(this.#folder, id, basename(path));
   }
 
   #of(id: string): string {
@@ -74,12 +82,25 @@ export class Attached {
   }
 }
 
-async function remove(path: string): Promise<void> {
+/** The end of a path that tells the files here apart, whatever folder the program was started in. */
+function placeOf(path: string): string {
+  return join(basename(dirname(path)), basename(path));
+}
+
+/** The names in a folder, none if it is missing. Throws `file-io`. */
+async function namesIn(folder: string): Promise<string[]> {
   try {
-    await Deno.remove(path, { recursive: true });
+    return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw wrapFileError(error, `remove ${path}`);
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw wrapFileError(error, `read ${folder}`);
   }
+}
+
+function unlessMissing(path: string): (error: unknown) => void {
+  return (error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw wrapFileError(error, `remove ${path}`);
+  };
 }
 
 /** `content`, ended by `too-large` after `most` bytes. */

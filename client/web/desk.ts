@@ -27,9 +27,10 @@ import { forwardedText, forwardOf, quotation, replyTo } from "../message/reply.t
 import type { TemporaryMessage } from "../message/temporary_message.ts";
 import { sendDraft } from "../send_draft.ts";
 import { SyncedDrafts } from "../sync_drafts.ts";
-import { type Draft, emptyDraft } from "../state/drafts.ts";
+import { type Draft, emptyDraft, type SavedDraft } from "../state/drafts.ts";
 import type { Pin } from "../state/pins.ts";
 import { missingAttachment } from "../terminal/mentions.ts";
+import { PARTED } from "../terminal/write_draft.ts";
 import { qrModules } from "../trust/qr_code.ts";
 import { rotatedText } from "../trust/people.ts";
 import { verification } from "../trust/verification.ts";
@@ -39,6 +40,7 @@ import type {
   CheckView,
   ConnectionView,
   ContactView,
+  DraftFileView,
   DraftView,
   FolderView,
   HtmlView,
@@ -51,7 +53,15 @@ import type {
   SearchView,
   SentView,
 } from "./types.ts";
-import { contactView, draftView, FORWARD, outboxView, personView, rowView } from "./views.ts";
+import {
+  contactView,
+  draftView,
+  fileView,
+  FORWARD,
+  outboxView,
+  personView,
+  rowView,
+} from "./views.ts";
 
 /** How long events are collected before the server is asked, or pages are told, milliseconds. */
 const GATHER = 50;
@@ -86,7 +96,7 @@ export interface WrittenDraft {
   readonly bcc: readonly string[];
   readonly subject: string;
   readonly text: string;
-  /** Keys of those of its files that are to stay. */
+  /** Keys of all its files: those that are not among them go. */
   readonly files: readonly string[];
 }
 
@@ -102,12 +112,14 @@ export class Desk {
   readonly #loaded = new Map<number, Promise<Loaded>>();
   readonly #clocks: ReturnType<typeof setInterval>[] = [];
   readonly #stopListening: () => void;
-  /** Saves of drafts, one after the other. */
-  #saving: Promise<unknown> = Promise.resolve();
+  /** What is done to drafts, one after the other; nothing that asks the server is waited for. */
+  #ofDrafts: Promise<unknown> = Promise.resolve();
   #gathering: ReturnType<typeof setTimeout> | undefined;
   #names: OwnNames;
   #fetching = false;
   #catchingUp: Promise<void> | null = null;
+  /** Whether to catch up once more after the run that is under way. */
+  #missed = false;
   #caughtUp = false;
   #turn: Promise<unknown> = Promise.resolve();
   #elsewhere: number;
@@ -115,8 +127,8 @@ export class Desk {
   readonly #drafts: SyncedDrafts;
   /** What was said already of drafts that could not be stored. */
   readonly #saidOfDrafts = new Set<string>();
-  /** Drafts that were begun here and of which nothing was written yet, by their id. */
-  readonly #begun = new Map<string, Draft>();
+  /** Drafts as the page was given them last, by their id: what it writes is built on that. */
+  readonly #given = new Map<string, Draft | SavedDraft>();
   #closed = false;
 
   private constructor(
@@ -149,8 +161,13 @@ export class Desk {
     changed: () => void,
   ): Promise<Desk> {
     const desk = new Desk(mail, new OwnNames(await mail.shared.known()), tell, changed);
-    await desk.attached.tidy();
-    await desk.#countLocal();
+    try {
+      await desk.attached.tidy();
+      await desk.#countLocal();
+    } catch (error) {
+      await desk.close();
+      throw error;
+    }
     if (mail.drafts.recovered.length > 0) {
       desk.#say("A text that was left in an editor is in Drafts.", false);
     }
@@ -164,7 +181,7 @@ export class Desk {
     for (const clock of this.#clocks) clearInterval(clock);
     clearTimeout(this.#gathering);
     this.#stopListening();
-    await this.#saving.catch(() => {});
+    await this.#ofDrafts;
     await this.mail.close();
     for (const loaded of this.#loaded.values()) {
       await loaded.then(({ message }) => message.dispose(), () => {});
@@ -376,17 +393,18 @@ export class Desk {
     return await Promise.all((await this.mail.drafts.list()).drafts.map(draftView));
   }
 
-  async draft(id: string): Promise<DraftView> {
-    return await draftView(await this.mail.drafts.load(id));
+  /** A draft, to go on with it. */
+  draft(id: string): Promise<DraftView> {
+    return this.#withDrafts(async () => this.#give(await this.mail.drafts.load(id)));
   }
 
   /** A new draft; it is saved when something is written. */
   newDraft(to: readonly string[]): Promise<DraftView> {
-    return this.#begin({ ...emptyDraft(), to });
+    return this.#give({ ...emptyDraft(), to });
   }
 
-  #begin(draft: Draft): Promise<DraftView> {
-    this.#begun.set(draft.id, draft);
+  #give(draft: Draft | SavedDraft): Promise<DraftView> {
+    this.#given.set(draft.id, draft);
     return draftView(draft);
   }
 
@@ -403,42 +421,72 @@ export class Desk {
         ...replyTo(opened, this.mail.name, how === "reply-all"),
         text: `\n\n${quotation(opened, shown.text)}`,
       };
-    return await this.#begin(draft);
+    return await this.#give(draft);
   }
 
   /**
-   * Saves what a page has of a draft. Of files only those are taken that were attached here, or stood in
-   * the draft before: a page names no other file of this machine.
+   * Saves what a page has of a draft; the answer has the id that it goes on under. Of files only those
+   * are taken that were attached here, or stood in the draft before: a page names no other file of this
+   * machine. If another program or machine has changed the draft since the page was given it, this one
+   * becomes a draft of its own, which the page is told. Throws `no-such-message` for one that was never
+   * given, `disk-full`, `file-io`.
    */
-  async saveDraft(written: WrittenDraft): Promise<DraftView> {
-    return await draftView(await this.#write(written));
+  saveDraft(written: WrittenDraft): Promise<DraftView> {
+    return this.#withDrafts(async () => {
+      const { id, to, cc, bcc, subject, text } = written;
+      const before = this.#given.get(id) ?? await this.mail.drafts.load(id);
+      const { forwards } = before;
+      const files = [...new Set(written.files)];
+      const attachments: string[] = [];
+      for (const file of files) {
+        if (before.attachments.includes(file) || await this.attached.has(file)) {
+          attachments.push(file);
+        }
+      }
+      const kept = forwards?.attachments.filter(({ index }) =>
+        files.includes(`${FORWARD}${index}`)
+      );
+      const { draft, parted } = await this.mail.drafts.saveOver({
+        ...before,
+        to,
+        cc,
+        bcc,
+        subject,
+        text,
+        attachments,
+        ...forwards && { forwards: { ...forwards, attachments: kept ?? [] } },
+      }, savedAtOf(before));
+      if (parted) this.#say(PARTED, false);
+      this.#given.delete(id);
+      await this.attached.drop(before.attachments.filter((path) => !attachments.includes(path)));
+      return await this.#give(draft);
+    });
   }
 
   async discardDraft(id: string): Promise<void> {
-    await this.#alone(async () => {
-      await this.mail.drafts.remove(id);
-      await this.attached.remove(id);
+    await this.#withDrafts(async () => {
+      const given = this.#given.get(id);
+      const now = this.#idNow(id);
+      const draft = await this.mail.drafts.load(now).catch(() => given);
+      this.#given.delete(id);
+      await this.mail.drafts.remove(now);
+      await this.attached.drop(draft?.attachments ?? []);
     });
-    await this.#localChanged();
   }
 
-  /** Attaches `content` to a draft that was saved before. */
-  async attach(id: string, name: string, content: AsyncIterable<Bytes>): Promise<DraftView> {
-    await this.mail.drafts.load(id);
+  /**
+   * Keeps `content` as a file for a draft; it is in the draft when that is saved with the key that is
+   * given back. Throws `no-such-message`, `too-large`, `disk-full`, `file-io`.
+   */
+  async attach(id: string, name: string, content: AsyncIterable<Bytes>): Promise<DraftFileView> {
+    if (!this.#given.has(id)) await this.mail.drafts.load(id);
     const most = this.maxMessage ?? DEFAULT_MAX_MESSAGE;
-    const path = await this.attached.add(id, name, content, most);
-    return await this.#alone(async () => {
-      // What was written while the file came stays.
-      const now = await this.mail.drafts.load(id);
-      return await draftView(
-        await this.mail.drafts.save({ ...now, attachments: [...now.attachments, path] }),
-      );
-    });
+    return await fileView(await this.attached.add(id, name, content, most));
   }
 
   /** What speaks against sending a draft as it is now. */
   async check(id: string): Promise<CheckView> {
-    const draft = await this.mail.drafts.load(id);
+    const draft = await this.#saved(id);
     const nothing = { wrong: null, changed: null, ask: [] };
     const names = [...draft.to, ...draft.cc, ...draft.bcc];
     if (names.length === 0) return { ...nothing, wrong: "Whom is it for? Write a name after To." };
@@ -468,14 +516,14 @@ export class Desk {
    * and it stays a draft.
    */
   async send(id: string): Promise<SentView> {
-    await this.#saving.catch(() => {});
-    const draft = await this.mail.drafts.load(id);
+    const draft = await this.#saved(id);
     try {
       const sent = await sendDraft(this.mail, draft, {
         note: (line) => this.#say(line, false),
         inOutbox: () => this.#background(() => this.#localChanged()),
       });
-      await this.attached.remove(id);
+      this.#given.delete(id);
+      await this.#withDrafts(() => this.attached.drop(draft.attachments));
       return { id: sent.id, waits: sent.waits && sentence(printable(sent.waits.message)) };
     } finally {
       await this.#localChanged();
@@ -525,10 +573,26 @@ export class Desk {
     };
   }
 
-  /** What the person says of the comparison of keys; with `text`, what the other's code says. */
-  async compare(name: string, same: boolean, text: string | null): Promise<{ same: boolean }> {
+  /**
+   * What the person says of the comparison of keys; with `text`, what the other's code says. `shown` is
+   * the text of the safety number that they compared. Throws `key-changed` if that is not the one of
+   * the keys by now.
+   */
+  async compare(
+    name: string,
+    shown: string,
+    same: boolean,
+    text: string | null,
+  ): Promise<{ same: boolean }> {
     const pin = this.#pin(name);
-    const result = text === null ? same : matchesSafetyNumber(safetyNumber(this.#own(), pin), text);
+    const number = safetyNumber(this.#own(), pin);
+    if (number.shown !== shown) {
+      throw new SealpostError(
+        "key-changed",
+        `the key of ${name}, or yours, has changed since the number was shown; compare again`,
+      );
+    }
+    const result = text === null ? same : matchesSafetyNumber(number, text);
     const { pins } = this.mail.people;
     if (result) await pins.verify(name, pin.fp, "in-person");
     else await pins.revokeVerification(name);
@@ -582,7 +646,16 @@ export class Desk {
 
   /** What to do whenever there is a connection: take over what is new, send what waits, fetch what is older. */
   catchUp(): Promise<void> {
-    return this.#catchingUp ??= this.#catchUp().finally(() => this.#catchingUp = null);
+    // What is told while one is under way may be later than what it asked for.
+    this.#missed = this.#catchingUp !== null;
+    return this.#catchingUp ??= this.#catchUpAll().finally(() => this.#catchingUp = null);
+  }
+
+  async #catchUpAll(): Promise<void> {
+    do {
+      this.#missed = false;
+      await this.#catchUp();
+    } while (this.#missed && !this.#closed);
   }
 
   async #catchUp(): Promise<void> {
@@ -692,33 +765,36 @@ export class Desk {
     return mine;
   }
 
-  #write(written: WrittenDraft): Promise<Draft> {
-    return this.#alone(async () => {
-      const { id, to, cc, bcc, subject, text, files } = written;
-      const before = await this.mail.drafts.load(id).catch((error) => {
-        if (isSealpostError(error, "no-such-message")) return this.#begun.get(id) ?? null;
-        throw error;
-      });
-      this.#begun.delete(id);
-      const { attachments = [], forwards } = before ?? {};
-      const gone = attachments.filter((path) => !files.includes(path));
-      const kept = forwards?.attachments.filter(({ index }) =>
-        files.includes(`${FORWARD}${index}`)
+  /** Runs `work` on drafts after what was asked for before, however long the server takes. */
+  #withDrafts<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) {
+      return Promise.reject(new SealpostError("cancelled", "your mail is not open"));
+    }
+    const mine = this.#ofDrafts.then(work);
+    this.#ofDrafts = mine.catch(() => {});
+    return mine.finally(() => this.#background(() => this.#localChanged()));
+  }
+
+  /** The id by now of a draft that the page was given: bringing drafts together may give it another. */
+  #idNow(id: string): string {
+    const given = this.#given.get(id);
+    return given ? this.mail.drafts.idNow(id, savedAtOf(given)) : id;
+  }
+
+  /**
+   * A draft as it was saved last. Throws `version-conflict` if that is not what the page was given, and
+   * what loading it throws.
+   */
+  #saved(id: string): Promise<SavedDraft> {
+    return this.#withDrafts(async () => {
+      const draft = await this.mail.drafts.load(this.#idNow(id));
+      const given = this.#given.get(id);
+      if (!given || savedAtOf(given) === draft.savedAt) return draft;
+      throw new SealpostError(
+        "version-conflict",
+        "this draft was changed elsewhere meanwhile; look at it in Drafts, and send it from there",
       );
-      const draft: Draft = {
-        ...before ?? { ...emptyDraft(), id },
-        to,
-        cc,
-        bcc,
-        subject,
-        text,
-        attachments: attachments.filter((path) => files.includes(path)),
-        ...forwards && { forwards: { ...forwards, attachments: kept ?? [] } },
-      };
-      const saved = await this.mail.drafts.save(draft);
-      for (const path of gone) await this.attached.removeFile(id, path);
-      return saved;
-    }).finally(() => this.#background(() => this.#localChanged()));
+    });
   }
 
   async #item(uid: number): Promise<Item> {
@@ -801,6 +877,11 @@ export class Desk {
       work().catch(() => {}).finally(() => working = false);
     }, milliseconds));
   }
+}
+
+/** When a draft was saved, milliseconds since 1970; null if it never was. */
+function savedAtOf(draft: Draft | SavedDraft): number | null {
+  return "savedAt" in draft ? draft.savedAt : null;
 }
 
 /** Whether HTML is larger, or nested deeper, than a browser should be given: it is shown as text then. */

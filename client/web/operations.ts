@@ -125,8 +125,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   }),
   safety: operation(v.object({ name: short }), ({ desk }, { name }) => desk.safety(name)),
   compare: operation(
-    v.object({ name: short, same: v.boolean(), text: v.nullable(short) }),
-    ({ desk }, { name, same, text }) => desk.compare(name, same, text),
+    v.object({ name: short, shown: short, same: v.boolean(), text: v.nullable(short) }),
+    ({ desk }, { name, shown, same, text }) => desk.compare(name, shown, same, text),
   ),
   offer: operation(v.object({ name: short }), ({ desk }, { name }) => desk.offer(name)),
   accept: operation(

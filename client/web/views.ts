@@ -75,15 +75,18 @@ export function contactView(pin: Pin, known: readonly string[]): ContactView {
 /** What a forwarded attachment is called to the program. */
 export const FORWARD = "forward:";
 
+/** A file of this machine that is attached to a draft. */
+export async function fileView(path: string): Promise<DraftFileView> {
+  const { size } = await Deno.stat(path).catch(() => ({ size: 0 }));
+  return { name: printable(basename(path)), size, key: path };
+}
+
 /** A draft as a page writes it. */
 export async function draftView(draft: Draft | SavedDraft): Promise<DraftView> {
   const files: DraftFileView[] = (draft.forwards?.attachments ?? []).map(
     ({ index, name, size }) => ({ name: printable(name), size, key: `${FORWARD}${index}` }),
   );
-  for (const path of draft.attachments) {
-    const { size } = await Deno.stat(path).catch(() => ({ size: 0 }));
-    files.push({ name: printable(basename(path)), size, key: path });
-  }
+  for (const path of draft.attachments) files.push(await fileView(path));
   const { id, to, cc, bcc, subject, text } = draft;
   return {
     id,

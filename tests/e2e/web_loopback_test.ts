@@ -1,9 +1,19 @@
 // The page's interface as others on the machine try it: by a program, without a browser.
 
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertStringIncludes,
+} from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
-import type { DraftView, ListView, MessageView } from "../../client/web/types.ts";
+import { Drafts } from "../../client/state/drafts.ts";
+import { State } from "../../client/state/state.ts";
+import type { DraftView, ListView, MessageView, SafetyView } from "../../client/web/types.ts";
+import { tryLockFile } from "../../files/file_lock.ts";
+import { loadIdentity } from "../../files/key_files.ts";
 import { ServedPage, WITH_PAGE } from "../support/served_page.ts";
 import { inFolder } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
@@ -12,11 +22,17 @@ import { step } from "../support/step.ts";
 import { waitFor } from "../support/wait.ts";
 import { WebClient } from "../support/web_client.ts";
 
+/** Sends the beginning of a request to a page, as it stands. */
+async function begin(origin: string, request: string): Promise<Deno.TcpConn> {
+  const port = Number(new URL(origin).port);
+  const socket = await Deno.connect({ hostname: "127.0.0.1", port });
+  await socket.write(new TextEncoder().encode(request));
+  return socket;
+}
+
 /** Sends a request as it stands to a page, and gives the first line of the answer. */
 async function raw(origin: string, request: string): Promise<string> {
-  const port = Number(new URL(origin).port);
-  using socket = await Deno.connect({ hostname: "127.0.0.1", port });
-  await socket.write(new TextEncoder().encode(request));
+  using socket = await begin(origin, request);
   const answer = new Uint8Array(4096);
   const length = await socket.read(answer);
   return new TextDecoder().decode(answer.subarray(0, length ?? 0)).split("\r\n")[0] ?? "";
@@ -55,6 +71,7 @@ Deno.test("the page is let in by its link alone, and nobody else on this machine
       await response.body?.cancel();
     }
     assertEquals(await new WebClient(origin).enter(`${origin}/#${"A".repeat(22)}`), 403);
+    assertEquals(await page.refused("enter", { token: "A".repeat(1024) }), "limit");
   });
 
   await step(t, "the link works once", async () => {
@@ -81,6 +98,9 @@ Deno.test("the page is let in by its link alone, and nobody else on this machine
       const own = `Origin: ${origin}\r\n`;
       assertStringIncludes(await raw(origin, request(`127.0.0.1:${port}`, own)), " 200 ");
       for (const host of [`evil.example:${port}`, `localhost:${port}`, "127.0.0.1"]) {
+        assertStringIncludes(await raw(origin, request(host, own)), " 421 ", host);
+      }
+      for (const host of ["a b", "[::1", "%zz"]) {
         assertStringIncludes(await raw(origin, request(host, own)), " 421 ", host);
       }
       for (
@@ -118,9 +138,11 @@ Deno.test("the page is let in by its link alone, and nobody else on this machine
       const { id, to, cc, bcc, subject, text } = whole;
       await page.ask("save-draft", { id, to, cc, bcc, subject, text, files: [] });
       const uploaded = await page.upload(id, "../../evil.html", "<script>alert(1)</script>");
-      const { files } = await uploaded.json();
-      assertEquals(files.map(({ name }: { name: string }) => name), ["evil.html"]);
-      const stored = files[0].key;
+      const { name, key: stored } = await uploaded.json();
+      assertEquals(name, "evil.html");
+      const given = { id, to, cc, bcc, subject, text, files: [stored, "alice_private.pem"] };
+      const { files } = await page.ask<DraftView>("save-draft", given);
+      assertEquals(files.map(({ key }) => key), [stored]);
       const { mode } = await Deno.stat(join(cwd, stored));
       assertEquals((mode ?? 0) & 0o777, 0o600);
       await page.ask("send", { id });
@@ -180,6 +202,55 @@ Deno.test("the page is let in by its link alone, and nobody else on this machine
     await page.ask("discard-draft", { id });
   });
 
+  await step(t, "a file stays as long as the draft that is saved has it", async () => {
+    const { id } = await page.ask<DraftView>("new-draft", { to: ["bob"] });
+    const draft = { id, to: ["bob"], cc: [], bcc: [], subject: "x", text: "x" };
+    const [uploaded] = await Promise.all([
+      page.upload(id, "a", "content"),
+      page.ask("save-draft", { ...draft, files: [] }),
+    ]);
+    const { key } = await uploaded.json();
+    const save = (files: string[]) => page.ask<DraftView>("save-draft", { ...draft, files });
+    assertEquals((await save([key])).files.map(({ name, size }) => [name, size]), [["a", 7]]);
+    assertEquals((await save([])).files, []);
+    assert(!await exists(join(cwd, key)), "what was removed goes");
+    assertEquals((await save([key])).files, []);
+    await page.ask("discard-draft", { id });
+    assertEquals(await page.refused("save-draft", { ...draft, files: [] }), "no-such-message");
+  });
+
+  await step(t, "what another program does to a draft is not written over", async () => {
+    const { id } = await page.ask<DraftView>("new-draft", { to: ["bob"] });
+    const draft = { id, to: ["bob"], cc: [], bcc: [], subject: "x", text: "of the page" };
+    const { key } = await (await page.upload(id, "a", "content")).json();
+    await page.ask("save-draft", { ...draft, files: [key] });
+    const identity = await loadIdentity(cwd, "alice", () => Promise.resolve(null));
+    const drafts = await Drafts.open(await State.open(cwd, "alice", identity));
+    await drafts.save({ ...await drafts.load(id), text: "of another program" });
+    assertEquals(await page.refused("send", { id }), "version-conflict");
+    const own = await page.ask<DraftView>("save-draft", { ...draft, text: "more", files: [key] });
+    assertNotEquals(own.id, id);
+    assertEquals((await drafts.load(id)).text, "of another program");
+    await page.ask("discard-draft", { id });
+    assert(await exists(join(cwd, key)), "the other draft has it");
+    // Removed by another program in the middle: what is typed is there again, whole.
+    await drafts.remove(own.id);
+    const again = await page.ask<DraftView>("save-draft", { ...draft, ...own, files: [key] });
+    assertEquals([again.id, again.files.length], [own.id, 1]);
+    await page.ask("discard-draft", { id: own.id });
+    assert(!await exists(join(cwd, key)));
+  });
+
+  await step(t, "a comparison is of the number that was shown", async () => {
+    const { text: shown } = await page.ask<SafetyView>("safety", { name: "bob" });
+    const compare = { name: "bob", same: true, text: null };
+    const other = { ...compare, shown: shown.replace(/\d/, (one) => one === "1" ? "2" : "1") };
+    assertEquals(await page.refused("compare", other), "key-changed");
+    assert(!(await page.ask<SafetyView>("safety", { name: "bob" })).verified);
+    const { same } = await page.ask<{ same: boolean }>("compare", { ...compare, shown });
+    assert(same);
+  });
+
   await step(t, "what is no request of the page is refused before anything is done", async () => {
     assertEquals(await page.refused("list", { folder: "inbox", from: -1, limit: 10 }), "usage");
     assertEquals(await page.refused("list", { folder: "inbox", from: 0, limit: 1e9 }), "usage");
@@ -233,13 +304,47 @@ Deno.test("the page is let in by its link alone, and nobody else on this machine
     await after.body?.cancel();
   });
 
-  await step(t, "web stop ends it, and leaves nothing", async () => {
+  await step(t, "web stop ends it, whoever is in the middle of a request", async () => {
+    using _waiting = await begin(
+      origin,
+      `POST /api/enter HTTP/1.1\r\nHost: ${new URL(origin).host}\r\nOrigin: ${origin}\r\n` +
+        'Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"token"',
+    );
     const stopped = await run(["web", "stop"], { cwd, build: WITH_PAGE });
     assertEquals(stopped.stdout, "The page has ended.\n");
-    assertEquals((await served.program.finish()).code, 0);
+    const { code, stderr } = await served.program.finish();
+    assertEquals([code, stderr], [0, ""]);
     assert(!await exists(control));
     const again = await run(["web", "stop", "--json"], { cwd, build: WITH_PAGE });
     assertEquals(JSON.parse(again.stdout), { stopped: false });
+  });
+
+  await step(t, "who listens where a page was that was killed is asked nothing", async () => {
+    await using killed = await ServedPage.start(cwd, [], env);
+    const port = Number(new URL(killed.origin).port);
+    killed.program.kill("SIGKILL");
+    await killed.program.finish();
+    assert(await exists(control));
+    let asked = 0;
+    const serve = () => {
+      asked++;
+      return new Response("http://127.0.0.1:1/#AAAAAAAAAAAAAAAAAAAAAA");
+    };
+    await using _there = Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, serve);
+    const stopped = await run(["web", "stop", "--json"], { cwd, build: WITH_PAGE });
+    assertEquals([JSON.parse(stopped.stdout), asked], [{ stopped: false }, 0]);
+    // While its program lives, an answer that is no link is none.
+    using _lock = await tryLockFile(`${control}.lock`);
+    const evil = 'http://127.0.0.1:1/#"><script>';
+    await using other = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      () => new Response(evil),
+    );
+    const address = `127.0.0.1:${other.addr.port}`;
+    await Deno.writeTextFile(control, JSON.stringify({ address, secret: "x" }));
+    const { code, stdout, stderr } = await run(["web", "--no-open"], { cwd, build: WITH_PAGE });
+    assertEquals([code, stdout], [69, ""], stderr);
+    assertStringIncludes(stderr, "does not answer as it should");
   });
 
   await step(t, "it listens where no other machine reaches it", async () => {
