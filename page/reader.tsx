@@ -3,7 +3,7 @@ import type { AttachmentView, MessageView, PersonView } from "../client/web/type
 import { ask, filePath, htmlPath } from "./api.ts";
 import { longDate, sizeText } from "./format.ts";
 import { Avatar, Empty, Icon, IconButton, Trust } from "./parts.tsx";
-import { leadsTo, sanitize } from "./sanitize.ts";
+import { leadsTo, sanitize, saysWhere } from "./sanitize.ts";
 import {
   answer,
   closeMessage,
@@ -290,7 +290,7 @@ function withLinks(line: string, at: number) {
         {shown}
       </a>,
     );
-    if (!shown.toLowerCase().includes(target.host)) out.push(` [${target.host}]`);
+    if (!saysWhere(shown, target)) out.push(` [${target.host}]`);
     end = index + shown.length;
   }
   return [...out, line.slice(end)];

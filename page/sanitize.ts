@@ -9,6 +9,8 @@ const OWN_PICTURE = /^data:image\/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*
 const purify = DOMPurify(window);
 
 purify.addHook("afterSanitizeAttributes", (node) => {
+  const style = node.getAttribute("style");
+  if (style !== null) node.setAttribute("style", harmlessStyle(style));
   if (node.tagName === "IMG") {
     const source = node.getAttribute("src") ?? "";
     node.removeAttribute("srcset");
@@ -31,12 +33,52 @@ purify.addHook("afterSanitizeAttributes", (node) => {
   node.setAttribute("target", "_blank");
   node.setAttribute("rel", "noopener noreferrer nofollow");
   node.setAttribute("title", target.href);
-  // A link that reads like an address leads there, or says where it leads.
-  const shown = (node.textContent ?? "").trim();
-  if (!shown.includes(target.host) || target.host === "") {
-    node.append(document.createTextNode(` [${target.host || target.href}]`));
-  }
+  // Its letters stand in their order, whatever is written around it: this isolates it.
+  node.setAttribute("dir", "auto");
 });
+
+/** Styles that change how something looks, and neither where it is nor whether it can be seen. */
+const KEPT_STYLE =
+  /^(?:color|background-color|font-.+|text-(?:align|decoration-.+)|vertical-align|white-space-collapse|list-style-type|border-.+|padding-.+|width|max-width)$/;
+
+/** Of the styles of an element, what {@linkcode KEPT_STYLE} says; nothing that is fetched or computed. */
+function harmlessStyle(text: string): string {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(`a{${text}}`);
+  const [rule] = sheet.cssRules;
+  if (!(rule instanceof CSSStyleRule)) return "";
+  return [...rule.style].filter((name) => KEPT_STYLE.test(name))
+    .map((name) => `${name}:${rule.style.getPropertyValue(name)}`)
+    .filter((one) => !/(?:url|var|calc|attr|image)[\w-]*\(/i.test(one))
+    .join(";");
+}
+
+/** How a note looks that says where a link leads, whatever the message says of how things look. */
+const NOTE = "all:initial;font:14px system-ui,sans-serif;color:#1b1f1d;background:#fff;" +
+  "overflow-wrap:anywhere";
+
+/** Has every link say where it leads whose text is not just that. */
+function noteLinks(body: Element): void {
+  for (const link of body.querySelectorAll("a[href]")) {
+    const target = leadsTo(link.getAttribute("href") ?? "");
+    if (!target) continue;
+    const plain = link.children.length === 0 && !link.hasAttribute("style");
+    if (plain && saysWhere((link.textContent ?? "").trim(), target)) continue;
+    const note = body.ownerDocument.createElement("span");
+    note.setAttribute("style", NOTE);
+    note.setAttribute("dir", "ltr");
+    note.textContent = ` [${target.host || target.href}]`;
+    link.after(note);
+  }
+}
+
+/** Whether a text is where a link leads: its host, or its address from the beginning. */
+export function saysWhere(shown: string, { host, origin, href, protocol }: URL): boolean {
+  if (!/^[\x21-\x7e]+$/.test(shown)) return false;
+  if (protocol === "mailto:") return shown === href || `${protocol}${shown}` === href;
+  if (shown === host || shown === origin) return true;
+  return shown.startsWith(origin) && /[/?#]/.test(shown.charAt(origin.length));
+}
 
 /** Where a link leads, its host spelled as the network has it; null for what is no link. */
 export function leadsTo(href: string): URL | null {
@@ -57,7 +99,8 @@ export function leadsTo(href: string): URL | null {
  * It is shown in a frame of no origin, whose policy forbids the same things once more.
  */
 export function sanitize(html: string): string {
-  const body = purify.sanitize(html, {
+  const body: Element = purify.sanitize(html, {
+    RETURN_DOM: true,
     FORBID_TAGS: [
       "style",
       "form",
@@ -79,15 +122,19 @@ export function sanitize(html: string): string {
       "base",
       "template",
       "slot",
+      "marquee",
+      "details",
+      "bdo",
     ],
     FORBID_ATTR: ["id", "name", "class", "autofocus", "tabindex", "accesskey", "popover"],
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,
     ALLOWED_URI_REGEXP: /^(?:(?:https?|mailto):|data:image\/(?:png|jpeg|gif|webp);)/i,
   });
+  noteLinks(body);
   return '<!doctype html><html><head><meta charset="utf-8"><title>.</title><style>' +
     "html{color-scheme:light;background:#fff;color:#1b1f1d}" +
     "body{margin:16px;font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}" +
     "img,table{max-width:100%}a{color:#1f6f5c}" +
-    `</style></head><body dir="auto">${body}</body></html>`;
+    `</style></head><body dir="auto">${body.innerHTML}</body></html>`;
 }
