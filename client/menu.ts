@@ -209,12 +209,13 @@ export class Menu {
 
   async #deliver(autosaved: AutosavedDraft | null, parts: Draft): Promise<void> {
     const note = (line: string) => this.#terminal.printError(line);
+    let draft = parts;
     if (autosaved) {
       autosaved.set({ ...parts, id: autosaved.draft.id });
-      await autosaved.save();
-      await confirmMissingAttachment(this.#terminal, autosaved.draft);
+      draft = await autosaved.save();
+      await confirmMissingAttachment(this.#terminal, draft);
     }
-    const { waits } = await sendDraft(this.#mail, autosaved?.draft ?? parts, {
+    const { waits } = await sendDraft(this.#mail, draft, {
       note,
       inOutbox: (there) => {
         if (autosaved) autosaved.settled = there;

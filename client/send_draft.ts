@@ -5,7 +5,7 @@ import { attachmentFromFile } from "./message/attachments.ts";
 import type { AttachmentSource } from "./message/compose.ts";
 import type { TemporaryMessage } from "./message/temporary_message.ts";
 import type { Opened } from "./mailbox/open.ts";
-import { type Draft, shortDraftId } from "./state/drafts.ts";
+import { type Draft, type SavedDraft, shortDraftId } from "./state/drafts.ts";
 
 /** What {@linkcode sendDraft} reports on its way. */
 export interface SendDraftOptions {
@@ -18,16 +18,17 @@ export interface SendDraftOptions {
 }
 
 /**
- * Checks a draft, sends it, and removes it as soon as its message is in the outbox; if the server
- * refuses the message for good it is a draft again. Throws `usage` if it is not fit to be sent, what
+ * Checks a draft, sends it, and removes it as soon as its message is in the outbox, unless it was given
+ * another text meanwhile; if the server refuses the message for good it is a draft again. Throws `usage` if it is not fit to be sent, what
  * is wrong with an attachment, and what {@linkcode Mail.send} throws.
  */
 export async function sendDraft(
   mail: Mail,
-  draft: Draft,
+  draft: Draft | SavedDraft,
   options: SendDraftOptions,
 ): Promise<Sent> {
   const { id, subject, text } = draft;
+  const known = "savedAt" in draft ? draft.savedAt : null;
   if (draft.unparsed) {
     throw new SealpostError(
       "usage",
@@ -55,14 +56,16 @@ export async function sendDraft(
     text,
     attachments: [...forwarded.sources, ...own],
     ...answers && { answers },
-    onSealed: (message) => mail.drafts.sending(id, message),
+    onSealed: async (message) => {
+      if (known !== null) await mail.drafts.sending(id, known, message);
+    },
     onKept: async () => {
       options.inOutbox?.(true);
-      await mail.drafts.remove(id);
+      if (known !== null) await mail.drafts.removeSent(id, known);
     },
     onRefused: async () => {
       options.inOutbox?.(false);
-      await mail.drafts.save(draft);
+      await mail.drafts.saveOver(draft, known);
     },
   });
 }

@@ -117,8 +117,11 @@ class Run implements DraftsOutcome {
       } catch (error) {
         // What is wrong with one draft must not keep the others from being stored.
         if (!isSealpostError(error, ...OF_ONE_DRAFT)) throw error;
-        const name = local.get(id)?.subject || "a draft";
-        this.problems.push(`${name} is on this machine only: ${error.message}`);
+        const here = local.get(id);
+        const what = here === undefined
+          ? "a draft could not be brought together"
+          : `${here.subject || "a draft"} is on this machine only`;
+        this.problems.push(`${what}: ${error.message}`);
       }
     }
     await this.#removeGone();
@@ -176,7 +179,8 @@ class Run implements DraftsOutcome {
     }
     for (const { edition } of there) this.#present.delete(edition);
     const done = new Set(
-      gone.filter((one) => there.includes(one) || this.#isGone(one))
+      // Without a place it was not in this mailbox when that was looked at.
+      gone.filter((one) => one.uid === null || there.includes(one) || this.#isGone(one))
         .map(({ edition }) => edition),
     );
     if (done.size === 0) return;
@@ -297,14 +301,9 @@ class Run implements DraftsOutcome {
       else if (local && !unchanged) await this.#push(local, stored);
       return;
     }
-    if (tip === stored?.edition) {
-      if (local === null) {
-        await this.#editions.update((editions) => {
-          delete editions.drafts[id];
-          removeEdition(editions, stored, id);
-        });
-      } else if (!unchanged) await this.#push(local, stored);
-      return;
+    // Whoever removes a draft lets go of its edition: a file that is missing here was lost.
+    if (tip === stored?.edition && local !== null) {
+      return unchanged ? undefined : await this.#push(local, stored);
     }
     const read = await this.#fetch(tip, this.#uidOf(tip));
     if (!read) return;
@@ -366,9 +365,20 @@ class Run implements DraftsOutcome {
 
   async #note(id: string, edition: string, saved: number): Promise<void> {
     const uid = this.#present.get(edition) ?? null;
+    await this.#stored(id, { edition, uid, saved, files: null });
+  }
+
+  /** Notes what the server has of a draft, and that it is to go if the draft was removed meanwhile. */
+  async #stored(
+    id: string,
+    stored: StoredDraft,
+    more: (editions: Editions) => void = () => {},
+  ): Promise<void> {
     await this.#editions.update((editions) => {
-      editions.drafts[id] = { edition, uid, saved, files: null };
+      editions.drafts[id] = stored;
+      more(editions);
     });
+    if (!await this.#mail.drafts.has(id)) await this.#editions.leave(id);
   }
 
   /** Stores a draft in the place of the edition that `stored` names. */
@@ -424,8 +434,8 @@ class Run implements DraftsOutcome {
       message: edition,
       attachments: files.map(({ name, size }, i) => ({ index: i + 1, name, size })),
     };
-    await this.#editions.update((editions) => {
-      editions.drafts[local.id] = { edition, uid, saved: local.savedAt, files: made };
+    const now = { edition, uid, saved: local.savedAt, files: made };
+    await this.#stored(local.id, now, (editions) => {
       editions.seen[edition] = { draft: local.id, carries, replaces };
       addGone(editions, leaving);
     });

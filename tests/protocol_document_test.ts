@@ -4,7 +4,7 @@ import { MAX_BUNDLE } from "../crypto/identity.ts";
 import { MAX_ENVELOPE } from "../protocol/envelope.ts";
 import { checkFrame, FrameKind } from "../protocol/frame.ts";
 import { SIZE_A, SIZE_B, SIZE_C, SIZE_D, SIZE_E } from "../protocol/handshake.ts";
-import { HEAD_SIZE, MAX_LOG_PAGE, MAX_LOG_RECORD } from "../protocol/key_log.ts";
+import { HEAD_SIZE, MAX_LOG, MAX_LOG_PAGE, MAX_LOG_RECORD } from "../protocol/key_log.ts";
 import { RECORD_HEADER } from "../protocol/record.ts";
 import { requestSchema, responses, VERDICT_SIZE, WIRE_ERRORS } from "../protocol/request.ts";
 import { SIZE_R1, SIZE_R2 } from "../protocol/resumption.ts";
@@ -181,6 +181,9 @@ async function limits(): Promise<Record<string, readonly string[]>> {
     ],
     "name of a folder or keyword of one's own": [
       await at("client/mailbox/own_names.ts", "MAX_OWN_NAME"),
+    ],
+    "ids of removed drafts and editions that each machine names": [
+      await at("client/mailbox/removed_drafts.ts", "MAX_REMOVED"),
     ],
     "the shared record": [await of("MAX_SHARED_RECORD")],
     "age of an id; ahead": [await of("MAX_ID_AGE", DAY), await of("MAX_ID_AHEAD", MINUTE)],

@@ -118,8 +118,7 @@ export async function writeAndSend(
       if (text === null) throw new SealpostError("cancelled", "nothing was sent");
       autosaved.type(() => whole(text));
     }
-    await autosaved.save();
-    const { draft } = autosaved;
+    const draft = await autosaved.save();
     await confirmEmptyMessage(terminal, draft);
     await confirmMissingAttachment(terminal, draft);
     const sent = await sendDraft(mail, draft, {

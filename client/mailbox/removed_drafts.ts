@@ -4,8 +4,8 @@ import type { EntryChange } from "./own_names.ts";
 
 /** How the keys of such entries begin; the id of the machine follows. */
 const PREFIX = "drafts-removed/";
-/** How many each machine names, the latest. */
-const MAX_REMOVED = 200;
+/** How many ids each machine names, the latest; the id of a draft and that of its edition are two. */
+const MAX_REMOVED = 1000;
 /** Ids of drafts have 16 characters, those of editions 36. */
 const ids = v.pipe(v.array(v.pipe(v.string(), v.maxLength(36))), v.maxLength(MAX_REMOVED));
 

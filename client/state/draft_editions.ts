@@ -132,7 +132,8 @@ export class DraftEditions {
 
   /** Notes that the edition of a draft, if there is one, is to be removed from the server. */
   async leave(id: string): Promise<void> {
-    if (!await this.#state.read(FILE)) return;
+    const bytes = await this.#state.read(FILE);
+    if (!bytes || decode(bytes).drafts[id] === undefined) return;
     await this.update((editions) => {
       const stored = editions.drafts[id];
       if (stored === undefined) return;

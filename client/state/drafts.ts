@@ -182,13 +182,13 @@ export class Drafts {
   }
 
   /**
-   * Notes durably that a saved draft is about to enter the outbox as `message`; does nothing for one
-   * that was never saved. Throws `disk-full`, `file-io`.
+   * Notes durably that the draft that had `id` when it was saved at `known` is about to enter the outbox
+   * as `message`; does nothing if it has another text by now, or is gone. Throws `disk-full`, `file-io`.
    */
-  async sending(id: string, message: string): Promise<void> {
-    const saved = await this.#read(PREFIX + id);
-    if (saved === null) return;
-    await this.#state.write(PREFIX + id, encode({ ...saved, sentAs: message }));
+  async sending(id: string, known: number, message: string): Promise<void> {
+    await this.#write(this.idNow(id, known), (current) => {
+      return current?.savedAt === known ? { ...current, sentAs: message } : null;
+    });
   }
 
   /**
@@ -251,10 +251,31 @@ export class Drafts {
    * Throws `file-io`.
    */
   async remove(id: string): Promise<void> {
+    await this.#leave(id, () => this.#state.remove(PREFIX + id));
+  }
+
+  /**
+   * {@linkcode Drafts.remove} for the draft that had `id` when it was saved at `known` and was sent;
+   * nothing if it has another text by now. Throws `file-io`.
+   */
+  async removeSent(id: string, known: number): Promise<void> {
+    const now = this.idNow(id, known);
+    if ((await this.#read(PREFIX + now))?.savedAt !== known) return;
+    await this.#leave(now, () => this.forget(now, known));
+  }
+
+  async #leave(id: string, remove: () => Promise<void>): Promise<void> {
     this.touched = true;
     await this.editions.leave(id);
-    await this.#state.remove(PREFIX + id);
+    await remove();
+    // Its text may have been stored meanwhile.
+    if (!await this.has(id)) await this.editions.leave(id);
     await removeEditorFile(this.#state, id);
+  }
+
+  /** Whether there is a draft `id`, readable or not. Throws `file-io`. */
+  async has(id: string): Promise<boolean> {
+    return (await this.#state.files(PREFIX + id)).length > 0;
   }
 
   /** The text of `draft` in a file for an editor. Throws what {@linkcode EditorFile.create} throws. */

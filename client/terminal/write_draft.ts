@@ -93,6 +93,9 @@ export class AutosavedDraft implements AsyncDisposable {
   /** Saves it now, durably. Throws `disk-full`, `file-io`. */
   save(): Promise<SavedDraft> {
     const saved = this.#saving.catch(() => {}).then(async () => {
+      // All that was typed by now is in it.
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
       this.#draft = this.draft;
       this.#text = null;
       const { draft, parted } = await this.#drafts.saveOver(this.#draft, this.#known);

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { SyncedDrafts } from "../../client/sync_drafts.ts";
 import { sendDraft } from "../../client/send_draft.ts";
@@ -170,6 +170,49 @@ Deno.test("a draft is the same on the next machine, and goes when it is sent or 
     for (const machine of [a, b]) {
       assertEquals(new Set(await machine.texts()), new Set(["one, and more", "newer"]));
     }
+  });
+
+  await t.step("a draft whose file was lost or damaged stays on the server", async () => {
+    const [{ id = "" } = {}] = (await a.mail.drafts.list()).drafts;
+    const path = a.mail.state.path(`draft-${id}`);
+    const [before, count] = [await a.texts(), a.mail.cache.count("drafts")];
+    const whole = await Deno.readFile(path);
+    await Deno.writeFile(path, whole.map((byte, i) => i === 40 ? byte ^ 1 : byte));
+    const { problems } = await a.drafts.run();
+    assertEquals(problems.length, 1);
+    assertStringIncludes(problems[0] ?? "", "a draft could not be brought together: ");
+    await b.sync();
+    assertEquals(b.mail.cache.count("drafts"), count);
+    await Deno.remove(path);
+    await a.sync();
+    assertEquals([await a.texts(), await b.texts()], [before, before]);
+    assertEquals(await a.drafts.pending(), false);
+  });
+
+  await t.step("what was removed while it was stored does not come back", async () => {
+    const before = await a.texts();
+    const { id } = await a.write("short-lived");
+    const { append } = a.mail;
+    a.mail.append = async (message) => {
+      const appended = await append.call(a.mail, message);
+      await a.mail.drafts.remove(id);
+      return appended;
+    };
+    await a.sync();
+    a.mail.append = append;
+    for (const machine of [a, b, a]) {
+      await machine.sync();
+      assertEquals(await machine.texts(), before);
+    }
+    assertEquals(a.mail.cache.count("drafts"), b.mail.cache.count("drafts"));
+  });
+
+  await t.step("an edition that was never there is not waited for", async () => {
+    await a.mail.drafts.editions.update(({ gone }) => {
+      gone.push({ edition: "0198c0de-0000-7000-8000-000000000000", uid: null, draft: null });
+    });
+    await a.sync();
+    assertEquals(await a.drafts.pending(), false);
   });
 
   await t.step("a message that a person removes from the folder is a draft nowhere", async () => {

@@ -147,11 +147,11 @@ testInFull(
     const parts = { to: ["bob"], subject: "once", text: "x", attachments: [] };
     {
       const { mail } = await openSession(group.dir, "alice", address);
-      const { id } = await mail.drafts.save({ ...emptyDraft(), ...parts });
+      const { id, savedAt } = await mail.drafts.save({ ...emptyDraft(), ...parts });
       await assertRejects(() =>
         mail.send({
           ...parts,
-          onSealed: (message) => mail.drafts.sending(id, message),
+          onSealed: (message) => mail.drafts.sending(id, savedAt, message),
           onKept: () => Promise.reject(new Error("the process ends here")),
         })
       );

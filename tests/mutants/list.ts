@@ -53,6 +53,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/bridge/imap/sequence_set.ts": ["client/bridge/imap/parser"],
   "client/bridge/imap/structure.ts": ["client/bridge/imap/parser"],
   "client/bridge/imap/mailbox_name.ts": ["client/bridge/imap/parser"],
+  "client/state/drafts.ts": ["client/state/drafts"],
   "client/bridge/given.ts": ["client/bridge/given"],
   "crypto/safety_number.ts": ["crypto/safety_number"],
   "protocol/contact_card.ts": ["protocol/contact_card"],

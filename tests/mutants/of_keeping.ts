@@ -281,6 +281,24 @@ const client: readonly Mutant[] = [
     "const isRemoved = removed.size >= 0;",
   ),
   one(
+    "a draft whose file is lost here is passed over",
+    DRAFTS,
+    "if (tip === stored?.edition && local !== null) {\n      return unchanged ? undefined",
+    "if (tip === stored?.edition) {\n      return unchanged || local === null ? undefined",
+  ),
+  one(
+    "a draft that is removed while it is stored comes back",
+    DRAFTS,
+    "    if (!await this.#mail.drafts.has(id)) await this.#editions.leave(id);\n",
+    "",
+  ),
+  one(
+    "another text goes with the draft that was sent",
+    "client/state/drafts.ts",
+    "return current?.savedAt === known ? { ...current",
+    "return current ? { ...current",
+  ),
+  one(
     "an older text takes the place of a newer one",
     DRAFTS,
     "(!unchanged || isOlder)",

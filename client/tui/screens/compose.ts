@@ -317,8 +317,7 @@ export class ComposeScreen implements Screen {
       if (!await this.#fit(written)) return;
       this.#autosaved.set(written);
       // From here on the message is safe.
-      await this.#autosaved.save();
-      const draft = { ...this.#autosaved.draft };
+      const draft = await this.#autosaved.save();
       this.#host.leave(this);
       const to = [...written.to, ...written.cc, ...written.bcc].join(", ");
       this.#host.say(`Sending to ${to} …`);

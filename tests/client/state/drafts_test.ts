@@ -63,7 +63,9 @@ Deno.test("a draft whose message is on its way is dropped, and one that was chan
       await drafts.save(draft()),
       await drafts.save(draft()),
     ];
-    for (const { id } of [out, changed, held]) await drafts.sending(id, `message of ${id}`);
+    for (const { id, savedAt } of [out, changed, held]) {
+      await drafts.sending(id, savedAt, `message of ${id}`);
+    }
     const loaded = await drafts.load(changed.id);
     assertEquals(loaded.sentAs, `message of ${changed.id}`);
     await drafts.save({ ...loaded, text: "another text" });
@@ -72,8 +74,24 @@ Deno.test("a draft whose message is on its way is dropped, and one that was chan
     const left = (await next.list()).drafts.map(({ id }) => id);
     assertEquals(new Set(left), new Set([changed.id, held.id]));
     // What was never saved is not made a draft by being sent.
-    await drafts.sending("0123456789abcdef", "message");
+    await drafts.sending("0123456789abcdef", 1, "message");
     await assertRefusedAsync("no-such-message", () => drafts.load("0123456789abcdef"));
+  });
+});
+
+Deno.test("only the text that was sent is dropped, wherever it is by then", async () => {
+  await withState(async (state) => {
+    const drafts = await Drafts.open(state);
+    const [first, second] = [await drafts.save(draft()), await drafts.save(draft())];
+    // A sync gives the id to what another machine has written, and moves this text on.
+    await drafts.move(first.id, first.savedAt, emptyDraft().id);
+    const other = await drafts.take({ ...first, savedAt: first.savedAt + 5, text: "theirs" }, null);
+    const newer = await drafts.save({ ...second, text: "newer" });
+    for (const { id, savedAt } of [first, second]) {
+      await drafts.sending(id, savedAt, "message");
+      await drafts.removeSent(id, savedAt);
+    }
+    assertEquals(new Set((await drafts.list()).drafts), new Set([other, newer]));
   });
 });
 
