@@ -888,7 +888,7 @@ export class Mail {
         reseal: (one) => this.#renew(one),
         heldBack: async ({ request }) => {
           const pins = await this.#unconfirmed(request);
-          return pins.length === 0 ? this.#heldByLog(request) : unconfirmedKeys(pins);
+          return pins.length === 0 ? await this.#heldByLog(request) : unconfirmedKeys(pins);
         },
         onSent: (one) => keepSentBody(one, this.#bodies),
         onProgress,
@@ -914,10 +914,15 @@ export class Mail {
   }
 
   /** Why a message waits because of what the key log has shown; null if it does not. */
-  #heldByLog({ recipients }: DeliverRequest): SealpostError | null {
-    const pins = recipients.flatMap(({ name }) => this.people.pins.get(name) ?? []);
-    const holds = this.log.held(pins);
-    return holds.length === 0 ? null : heldByLog(holds);
+  async #heldByLog({ recipients }: DeliverRequest): Promise<SealpostError | null> {
+    const holds = () => {
+      return this.log.held(recipients.flatMap(({ name }) => this.people.pins.get(name) ?? []));
+    };
+    // Another program of this user may have found two histories, or the person allowed a key there.
+    await this.log.reload();
+    if (holds().length > 0) await this.people.pins.reload();
+    const held = holds();
+    return held.length === 0 ? null : heldByLog(held);
   }
 
   #unconfirmed({ recipients }: DeliverRequest): Promise<Pin[]> {

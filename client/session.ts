@@ -20,13 +20,12 @@ import { encodePassword } from "../protocol/login.ts";
 import { NextKeys } from "../files/next_keys.ts";
 import type { NewsEvent } from "../protocol/request.ts";
 import { connectSocket } from "../protocol/socket.ts";
-import { within } from "../protocol/timer.ts";
 import { PROGRAM } from "../cli/program.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../cli/secret_input.ts";
 import { isAway, ReconnectingConnection } from "./connection/reconnecting_connection.ts";
 import { CONFIG_FILE, readConfig } from "./state/config.ts";
 import { askForBundle } from "./connection/login.ts";
-import { logOn } from "./connection/log_on.ts";
+import { headOf, logOn } from "./connection/log_on.ts";
 import { Mail } from "./mail.ts";
 import { KeyLogClient } from "./trust/key_log.ts";
 import { rotatedText } from "./trust/people.ts";
@@ -155,16 +154,6 @@ export async function openMail(options: SessionOptions): Promise<Mail> {
     : await openSettled(whole, server);
 }
 
-/** How long the server may take after a login to show the head of its key log, milliseconds. */
-const HEAD_TIMEOUT = 20_000;
-
-function noHead(): never {
-  throw new SealpostError(
-    "protocol",
-    "the server does not show its key log after the login; ask its operator what it runs",
-  );
-}
-
 /** With what error of the first connection a command goes on without one. */
 const OFFLINE: Readonly<Record<Offline, (error: SealpostError) => boolean>> = {
   read: isAway,
@@ -193,7 +182,7 @@ async function openSettled(
       ...(options.onNews ? { onNews: options.onNews } : {}),
     });
     try {
-      await log.greet(dialed.session, await within(dialed.head, HEAD_TIMEOUT, null) ?? noHead());
+      await log.greet(dialed.session, await headOf(dialed));
     } catch (error) {
       await dialed.session.close();
       throw error;

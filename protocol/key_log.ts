@@ -29,6 +29,9 @@ export const MAX_LOG_RECORD = BEFORE_NAME + 4 + 32 + AFTER_NAME;
 /** Most records in one answer to `log`. */
 export const MAX_LOG_PAGE = 10_000;
 
+/** Most records of a log that is followed. */
+export const MAX_LOG = 200_000;
+
 /** Bytes of a signed head. */
 export const HEAD_SIZE = 8 + 8 + HASH_SIZE + 8 + FP_SIZE + 64;
 

@@ -151,8 +151,10 @@ async function limits(): Promise<Record<string, readonly string[]>> {
       figure(HEAD_SIZE),
       figure(MAX_LOG_PAGE),
     ],
-    "logs from before restores; heads that wait": [
+    "records of the key log": [figure(MAX_LOG)],
+    "logs from before restores; in all; heads that wait": [
       await at("client/state/key_log.ts", "MAX_LOST"),
+      await at("client/state/key_log.ts", "MAX_LOST_BYTES", MIB),
       await at("client/state/key_log.ts", "MAX_PENDING"),
     ],
     "UIDs in one `flag` or `remove`": [await of("MAX_UIDS")],

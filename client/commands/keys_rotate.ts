@@ -19,7 +19,7 @@ import { printableJson } from "../../cli/printable.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../../cli/secret_input.ts";
 import { KeyLogClient } from "../trust/key_log.ts";
 import { ReconnectingConnection } from "../connection/reconnecting_connection.ts";
-import { type LoggedOn, logOn } from "../connection/log_on.ts";
+import { headOf, type LoggedOn, logOn } from "../connection/log_on.ts";
 import { Mail } from "../mail.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
 import { rotateKey } from "../connection/rotate.ts";
@@ -164,17 +164,18 @@ interface Change {
 
 /** Everything between the login with the old key and the end of its session. */
 async function change(
-  { session, hello, exporter, head }: LoggedOn,
+  loggedOn: LoggedOn,
   person: LocalUser,
   { terminal, dir, name, cache, server, passphrase }: Change,
 ): Promise<Pick<LocalUser, "identity" | "state">> {
+  const { session, hello, exporter } = loggedOn;
   const { identity, state, retired } = person;
   const connection = ReconnectingConnection.over(session, hello);
   const log = await KeyLogClient.load(state, { name, fp: identity.bundle.fp, retired }, [server]);
   log.onNotice = (line) => terminal.printError(line);
   const mail = await Mail.open(name, identity, connection, state, retired, log, cache);
   try {
-    await log.greet(session, await head);
+    await log.greet(session, await headOf(loggedOn));
     // What waits is sealed under the old key, under which nothing is taken afterwards.
     const notSent = notSentLine((await mail.flushOutbox()).refused);
     if (notSent !== null) terminal.printError(notSent);

@@ -128,6 +128,12 @@ export class ClientSession implements Channel {
     this.#settled = settled.catch(() => {});
   }
 
+  /** Ends it at once, without a goodbye, for `why`, with which all that was asked fails. */
+  async abort(why: SealpostError): Promise<void> {
+    this.#connection.abort(why);
+    await this.#reading;
+  }
+
   async close(): Promise<void> {
     await this.#settled;
     this.#ended ??= closed();

@@ -20,6 +20,9 @@ import { TicketStore } from "../state/ticket_store.ts";
  */
 const TICKET_WAIT = 2000;
 
+/** How long the server may take after a login to show the head of its key log, milliseconds. */
+const HEAD_TIMEOUT = 20_000;
+
 /** Who logs on, where, and how. */
 export interface LogOnOptions {
   readonly address: Address;
@@ -72,6 +75,25 @@ export async function logOn(options: LogOnOptions): Promise<LoggedOn> {
   } finally {
     wipe(password);
   }
+}
+
+/**
+ * The head of the key log after a login. Throws `timeout` if it does not come within `patience`
+ * milliseconds, and ends the session at once then: a goodbye would wait for the server, and others with
+ * it for their turn.
+ */
+export async function headOf(
+  { session, head }: Pick<LoggedOn, "session" | "head">,
+  patience = HEAD_TIMEOUT,
+): Promise<Bytes> {
+  const shown = await within(head, patience, null);
+  if (shown !== null) return shown;
+  const late = new SealpostError(
+    "timeout",
+    "the server did not end the login in time: it has not shown its key log; try again later",
+  );
+  await session.abort(late);
+  throw late;
 }
 
 /** Runs `work` in this client's turn to log on, which ends with it unless `work` moves it on. */

@@ -26,6 +26,8 @@ const PROOF = "key-log-proof";
 const MAX_PENDING = 100;
 /** Logs from before restores that are kept; the oldest go. */
 const MAX_LOST = 20;
+/** How many bytes they may have in all: one as long as a log can be, and some. */
+const MAX_LOST_BYTES = 20 * 1024 * 1024;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const key = v.strictObject({ name: nameField, fp: fingerprintField });
@@ -114,7 +116,7 @@ export class KeyLogFile {
     });
   }
 
-  /** The proof of two histories that was found first, encoded; null if there is none. */
+  /** The proof of two histories that was found last, encoded; null if there is none. */
   async proof(): Promise<Bytes | null> {
     return await this.#state.read(PROOF);
   }
@@ -127,14 +129,18 @@ export class KeyLogFile {
 /** `LP(JSON) ‖ LP(records) ‖ LP(records of each lost log, after what it has in common with the log)`. */
 function encode(kept: KeptLog): Bytes {
   const { log, head, fork, fitted, told, accepted, allowed } = kept;
-  const lost = kept.lost.slice(-MAX_LOST);
-  const from = lost.map((one) => one.log.first === log.first ? one.log.common(log) : 0);
+  const own = kept.lost.slice(-MAX_LOST).map((one) => {
+    const from = one.log.first === log.first ? one.log.common(log) : 0;
+    return { ...one, from, records: recordsFrom(one.log, from) };
+  });
+  let room = MAX_LOST_BYTES;
+  const lost = own.toReversed().filter(({ records }) => (room -= records.length) >= 0).reverse();
   const json = {
     version: 1,
     first: log.first,
     head: toBase64(encodeHead(head)),
-    lost: lost.map((one, i) => ({
-      from: from[i],
+    lost: lost.map((one) => ({
+      from: one.from,
       first: one.log.first,
       head: toBase64(encodeHead(one.head)),
       restored: one.restored,
@@ -150,7 +156,7 @@ function encode(kept: KeptLog): Bytes {
   return concat(
     lp(utf8(JSON.stringify(json))),
     lp(recordsFrom(log, 0)),
-    ...lost.map((one, i) => lp(recordsFrom(one.log, from[i] ?? 0))),
+    ...lost.map(({ records }) => lp(records)),
   );
 }
 

@@ -14,6 +14,7 @@ import {
   KeyLog,
   type LogHead,
   type LogRecord,
+  MAX_LOG,
   MAX_LOG_PAGE,
   MAX_LOG_RECORD,
 } from "../../protocol/key_log.ts";
@@ -29,6 +30,12 @@ import type { State } from "../state/state.ts";
 const CLOCK_SLACK = 86_400_000;
 /** A head that says nothing new is kept if the kept one is older than this, milliseconds. */
 const KEEP_EVERY = 3_600_000;
+
+/** What is told when what a server signed with another key is not in its log any more. */
+const OTHER_KEY =
+  "The server has another key than before, and another history of everybody's keys. If you did not " +
+  "hear of that from its operator, compare the keys of those you write to " +
+  `("${PROGRAM} keys verify NAME") before you write.`;
 
 /** The events of the log in words, for lists. */
 export const EVENT_WORDS: Readonly<Record<KeyEvent, string>> = {
@@ -62,9 +69,11 @@ type NamedKey = Response<"keys">["keys"][number];
 export class KeyLogClient {
   readonly #file: KeyLogFile;
   readonly #reader: LogReader;
-  /** The server's keys that are pinned or were: the present one first. */
+  /** The server's keys whose heads count: that which is pinned. */
   readonly servers: readonly Bundle[];
   #kept: KeptLog | null;
+  /** Whether the disk had no room for what is known: the file is behind then. */
+  #unsaved = false;
   /** One thing at a time. */
   #turn: Promise<unknown> = Promise.resolve();
   #channel: Channel | null = null;
@@ -103,6 +112,14 @@ export class KeyLogClient {
   /** The fingerprints of the server's keys that certificates may name. */
   get serverFps(): readonly Bytes[] {
     return this.servers.map(({ fp }) => fp);
+  }
+
+  /** Learns what other programs of this user have found or allowed. Throws what {@linkcode State.read} throws. */
+  async reload(): Promise<void> {
+    await this.#inTurn(async () => {
+      const kept = this.#unsaved ? null : await this.#file.load();
+      if (kept !== null) this.#adopt(kept);
+    });
   }
 
   /**
@@ -251,7 +268,12 @@ export class KeyLogClient {
     if (server === null || other.time <= (this.#kept?.accepted ?? 0)) return;
     if (this.#kept?.fork) return;
     if (equal(head.serverFp, server.fp)) {
-      await this.#file.keepProof(encodeForkProof({ server, log, head, other }));
+      try {
+        await this.#file.keepProof(encodeForkProof({ server, log, head, other }));
+      } catch (error) {
+        // The alarm matters more than the proof.
+        if (!isSealpostError(error, "disk-full")) throw error;
+      }
     }
     await this.#change((kept) => ({ ...kept, fork: { since: Date.now(), by } }));
     const how = by === null
@@ -298,13 +320,14 @@ export class KeyLogClient {
     await this.#change((kept) => ({
       ...kept,
       fork: null,
-      accepted: Date.now(),
+      // The server's clock signs, and one's own may be behind it.
+      accepted: Math.max(kept.head.time, Date.now()),
       allowed: [],
       lost: kept.lost.map((one) => ({ ...one, restored: false })),
     }));
   }
 
-  /** The proof of two histories that was found; null if there is none. */
+  /** The proof of two histories that was found last; null if there is none. */
   async proof(): Promise<ForkProof | null> {
     const bytes = await this.#file.proof();
     return bytes && await decodeForkProof(bytes);
@@ -405,6 +428,11 @@ export class KeyLogClient {
     if (before !== null && isSameState(before.head, head)) return await this.#renew(head);
     const standing = before === null ? "fits" : judgeHead(before.head, log);
     const own = await this.#foreignOwn(log, before);
+    // Before the former log gives way: nothing else remembers what it said.
+    if (before !== null && (standing === "contradicts" || standing === "ahead")) {
+      await this.#foundFork(null, before.head, log, head);
+      if (await this.#signer(before.head) === null) this.onNotice(OTHER_KEY);
+    }
     const after = await this.#save((now) => {
       // Another client of this machine may have come further meanwhile.
       if (now !== null && now.log.n > log.n && judgeHead(head, now.log) === "fits") return null;
@@ -430,9 +458,6 @@ export class KeyLogClient {
     this.#kept = after;
     if (before !== null && before.head.generation < head.generation && standing !== "contradicts") {
       this.#tellRestore(log, head);
-    }
-    if (before !== null && (standing === "contradicts" || standing === "ahead")) {
-      await this.#foundFork(null, before.head, log, head);
     }
     for (const record of own) this.onNotice(foreignText(record));
   }
@@ -470,9 +495,12 @@ export class KeyLogClient {
   }
 
   async #change(change: (kept: KeptLog) => KeptLog | null): Promise<void> {
-    const newest = this.#kept?.head ?? null;
     const after = await this.#save((kept) => kept && change(kept));
-    if (after === null) return;
+    if (after !== null) this.#adopt(after);
+  }
+
+  #adopt(after: KeptLog): void {
+    const newest = this.#kept?.head ?? null;
     // Of the same state, the head that was given last.
     const keep = newest !== null && isSameState(newest, after.head) &&
       newest.time > after.head.time;
@@ -482,18 +510,27 @@ export class KeyLogClient {
   /** Changes what is kept; where the disk has no room for that, what is known in this run. */
   async #save(change: (kept: KeptLog | null) => KeptLog | null): Promise<KeptLog | null> {
     try {
-      return await this.#file.update(change);
+      const saved = await this.#file.update(change);
+      this.#unsaved = false;
+      return saved;
     } catch (error) {
       if (!isSealpostError(error, "disk-full")) throw error;
+      this.#unsaved = true;
       return change(this.#kept) ?? this.#kept;
     }
   }
 
-  /** A head of the server, verified. Throws `protocol`. */
+  /** A head of the server, verified, of a log that can be followed. Throws `protocol`. */
   async #signedHead(bytes: Bytes): Promise<LogHead> {
     const head = decodeHead(bytes);
-    if (await this.#isSigned(head)) return head;
-    throw new SealpostError("protocol", "the server did not sign the head of its key log");
+    if (!await this.#isSigned(head)) {
+      throw new SealpostError("protocol", "the server did not sign the head of its key log");
+    }
+    if (head.n <= MAX_LOG) return head;
+    throw new SealpostError(
+      "protocol",
+      `the server's key log has ${head.n} records, and at most ${MAX_LOG} are followed; ask its operator`,
+    );
   }
 
   async #isSigned(head: LogHead): Promise<boolean> {

@@ -196,7 +196,7 @@ async function copyStore(
   // Before the database: what this journal lacks, being of a later generation, has rows in the copy.
   const journal = await readJournalFile(store);
   await copyDatabaseFile(join(store, DATABASE_NAME), path);
-  const copy = await checkCopy(path, journal, findings);
+  const copy = await checkCopy(path, journal, store, findings);
   const known = await knownSums(into, previous);
   const bodies = await copyBodies(join(store, BODIES_NAME), into, copy.named, known, findings);
   return { copy, bodies };
@@ -241,19 +241,20 @@ function wrapIfSystem(error: unknown, path: string): unknown {
 }
 
 /**
- * Makes the copy of a database one file that is durable and has the deliveries of `journal` too, and
- * checks its rows.
+ * Makes the copy of a database one file that is durable and has the deliveries of `journal`, which the
+ * `store` has, too, and checks its rows.
  */
 async function checkCopy(
   path: string,
   journal: Bytes,
+  store: string,
   findings: FsckFindings,
 ): Promise<DatabaseCopy> {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path);
     runStatements(db, "PRAGMA journal_mode = DELETE; PRAGMA temp_store = MEMORY");
-    commitJournal(db, journal);
+    commitJournal(db, journal, store);
     const schema = schemaVersion(db);
     const { accounts, messages, entries } = await checkRows(db, findings);
     const sql = "SELECT body_file, body_size FROM message WHERE body_file IS NOT NULL ORDER BY 1";

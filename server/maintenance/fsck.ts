@@ -186,7 +186,7 @@ async function repair(
     const db = new DatabaseSync(path);
     try {
       // The places of its deliveries follow from the counters, so they are taken before these change.
-      commitJournal(db, await readJournalFile(folder));
+      commitJournal(db, await readJournalFile(folder), folder);
       runStatements(db, `BEGIN IMMEDIATE; ${REPAIR_COUNTERS}; COMMIT`);
     } catch (error) {
       throw wrapSqliteError(error, path);

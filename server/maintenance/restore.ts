@@ -1,5 +1,5 @@
 import { timesAsIso } from "../../cli/format.ts";
-import { type Bytes, random, toHex } from "../../crypto/bytes.ts";
+import { random, toHex } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { syncFolder, wrapFileError } from "../../files/atomic_file.ts";
 import { ensurePrivateDir, isThere } from "../../files/key_files.ts";
@@ -104,7 +104,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRep
     await copySnapshot(options.from, snapshot, staging);
     const renewed = await continueMailboxes(
       staging,
-      used ? storeBefore(store, await readJournalFile(store)) : NOTHING_BEFORE,
+      used ? await storeBefore(store) : NOTHING_BEFORE,
       options.newEpochs,
     );
     const check = { ...await checkStore(staging), store };
@@ -209,14 +209,14 @@ interface MailboxState {
 /** The store that is replaced. */
 interface StoreBefore {
   readonly mailboxes: ReadonlyMap<string, MailboxState>;
-  /** The generation of its key log, seconds since 1970. */
+  /** The generation of its key log, or the time of the last record if that is later, seconds since 1970. */
   readonly generation: number;
 }
 
 const NOTHING_BEFORE: StoreBefore = { mailboxes: new Map(), generation: 0 };
 
 /** The store that is replaced; nothing of it if it is too damaged to tell. */
-function storeBefore(store: string, journal: Bytes): StoreBefore {
+async function storeBefore(store: string): Promise<StoreBefore> {
   const found = new Map<string, MailboxState>();
   let generation = 0;
   let db: DatabaseSync | undefined;
@@ -227,14 +227,17 @@ function storeBefore(store: string, journal: Bytes): StoreBefore {
       const [nextUid, modseq] = [integer(row, "next_uid"), integer(row, "modseq")];
       found.set(text(row, "name"), { epoch, nextUid, modseq });
     }
+    const logged = logStateOf(db.prepare(SQL.lastLogRecord).get());
+    // The clock here may be behind that of the machine that is no more.
+    generation = Math.max(logged.generation, Math.floor(logged.time / 1000));
     // What has no rows yet has its places all the same.
+    const journal = await readJournalFile(store);
     for (const { account } of journaled(db, journal).flatMap(({ copies }) => copies)) {
       const mailbox = found.get(account);
       if (mailbox === undefined) continue;
       const { epoch, nextUid, modseq } = mailbox;
       found.set(account, { epoch, nextUid: nextUid + 1, modseq: modseq + 1 });
     }
-    ({ generation } = logStateOf(db.prepare(SQL.lastLogRecord).get()));
   } catch {
     // The time of day serves as well; `newEpochs` is for the rest.
   } finally {

@@ -230,6 +230,7 @@ const IOERR = 10;
 const CORRUPT = 11;
 const FULL = 13;
 const CANTOPEN = 14;
+const CONSTRAINT = 19;
 const NOTADB = 26;
 const IOERR_SHMSIZE = 10 | (19 << 8);
 
@@ -240,6 +241,11 @@ const IOERR_SHMSIZE = 10 | (19 << 8);
  */
 export function mayHaveCommitted(error: unknown): boolean {
   return primaryCode(error) === IOERR;
+}
+
+/** Whether `error` says that a row may not be as it is, and nothing else was wrong. */
+export function isConstraint(error: unknown): boolean {
+  return primaryCode(error) === CONSTRAINT;
 }
 
 /** Whether `error` says that a database is damaged, or is none. */

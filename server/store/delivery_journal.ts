@@ -114,9 +114,9 @@ export class DeliveryJournal {
       }
       return readJournal(bytes.subarray(0, length), generation);
     } catch (error) {
-      if (!isSealpostError(error, "format")) throw wrapFileError(error, `read ${this.#path}`);
-      const what = `${this.#path} is damaged (${error.message}); put a backup in its place`;
-      throw new SealpostError("file-io", what, { cause: error });
+      throw isSealpostError(error, "format")
+        ? damagedJournal(this.#path, error, "file-io")
+        : wrapFileError(error, `read ${this.#path}`);
     }
   }
 
@@ -142,6 +142,15 @@ export class DeliveryJournal {
   close(): void {
     this.#file.close();
   }
+}
+
+/** What to say, with the code `code`, of `error` about the journal `path` if that is damaged. */
+export function damagedJournal(path: string, error: unknown, code: "format" | "file-io"): unknown {
+  if (!isSealpostError(error, "format")) return error;
+  const what =
+    `${path} is damaged (${error.message}); put a backup in the place of the store, or ` +
+    "move this file away: what was delivered last is lost then";
+  return new SealpostError(code, what, { cause: error });
 }
 
 /** The bytes of the journal in a store's folder; none if there is no journal. Throws `file-io`. */

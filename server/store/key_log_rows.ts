@@ -57,8 +57,8 @@ export function beginGeneration(db: DatabaseSync, now: number, above: number): v
     addLogRecord: db.prepare(SQL.addLogRecord),
     lastLogRecord: db.prepare(SQL.lastLogRecord),
   };
-  const { hash, generation } = logStateOf(sql.lastLogRecord.get());
-  const seq = Math.max(Math.floor(now / 1000), generation + 1, above + 1);
+  const { hash, generation, time } = logStateOf(sql.lastLogRecord.get());
+  const seq = Math.max(Math.floor(Math.max(now, time) / 1000), generation + 1, above + 1);
   appendLog(sql, { event: "generation", name: "", fp: hash, seq }, now);
 }
 

@@ -1,7 +1,10 @@
+import { join } from "@std/path";
 import { runStatements } from "../../files/sqlite.ts";
 import { type Bytes, random } from "../../crypto/bytes.ts";
-import { mayHaveCommitted } from "./database.ts";
-import { GENERATION_SIZE, readJournal } from "./delivery_journal.ts";
+import { isSealpostError } from "../../crypto/error.ts";
+import { RefusedError } from "../../protocol/refused.ts";
+import { isConstraint, mayHaveCommitted } from "./database.ts";
+import { damagedJournal, GENERATION_SIZE, JOURNAL_NAME, readJournal } from "./delivery_journal.ts";
 import { MailboxRows } from "./mailbox_rows.ts";
 import { blob, prepareStatements } from "./statements.ts";
 import type { Delivery } from "./store.ts";
@@ -39,27 +42,46 @@ export class Savepoint {
   }
 }
 
-/** Makes the rows of `deliveries` once more, in the open transaction. Who was refused is refused again. */
+/**
+ * Makes the rows of `deliveries` once more, in the open transaction. Who was refused is refused again;
+ * whatever else a delivery fails with is thrown, so that the journal keeps it.
+ */
 export function replay(
   savepoint: Savepoint,
   rows: MailboxRows,
   deliveries: readonly Delivery[],
 ): void {
-  for (const delivery of deliveries) savepoint.run(() => void rows.deliver(delivery), () => {});
+  for (const delivery of deliveries) {
+    savepoint.run(() => void rows.deliver(delivery), requireRefusal);
+  }
+}
+
+function requireRefusal(error: unknown): void {
+  const refused = error instanceof RefusedError || isSealpostError(error, "no-such-user");
+  if (!refused && !isConstraint(error)) throw error;
 }
 
 /**
  * Commits to a database that no server uses, or to a copy of one, the rows of the deliveries that a
  * `journal` has and it has not. Nothing that comes into that journal later belongs to it from then on:
- * a copy that is put back by hand is an older state, whatever the journal beside it says. Throws what SQLite throws, and `format` for a damaged journal.
+ * a copy that is put back by hand is an older state, whatever the journal beside it says. Throws what
+ * SQLite throws, and `format` for a damaged journal, with the path of that in the `folder` of the store.
  */
-export function commitJournal(db: DatabaseSync, journal: Bytes): void {
-  const deliveries = journaled(db, journal);
+export function commitJournal(db: DatabaseSync, journal: Bytes, folder: string): void {
+  const deliveries = readable(() => journaled(db, journal), folder);
   const statements = prepareStatements(db);
   runStatements(db, "BEGIN IMMEDIATE");
   replay(new Savepoint(db), new MailboxRows(statements), deliveries);
   statements.setJournalGeneration.run(random(GENERATION_SIZE));
   runStatements(db, "COMMIT");
+}
+
+function readable<T>(read: () => T, folder: string): T {
+  try {
+    return read();
+  } catch (error) {
+    throw damagedJournal(join(folder, JOURNAL_NAME), error, "format");
+  }
 }
 
 /** The deliveries of a journal that have no rows in the database. Throws `format` for a damaged one. */

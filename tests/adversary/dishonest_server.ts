@@ -1,6 +1,6 @@
 import { KeyLogClient } from "../../client/trust/key_log.ts";
 import { RetiredKeys } from "../../client/state/retired_keys.ts";
-import { logOn } from "../../client/connection/log_on.ts";
+import { headOf, logOn } from "../../client/connection/log_on.ts";
 import { ReconnectingConnection } from "../../client/connection/reconnecting_connection.ts";
 import type { ClientSession } from "../../client/connection/client_session.ts";
 import { Mail } from "../../client/mail.ts";
@@ -131,8 +131,8 @@ export class DishonestServer implements AsyncDisposable {
     this.#accepting = this.#accept();
   }
 
-  static async start(): Promise<DishonestServer> {
-    return new DishonestServer(await identityOf("server"));
+  static async start(identity?: Identity): Promise<DishonestServer> {
+    return new DishonestServer(identity ?? await identityOf("server"));
   }
 
   /** The head of the key log, base64, once what is offered as people's keys is in it. */
@@ -443,13 +443,15 @@ export async function logOnTo(
     readonly password?: string;
     /** Whether the head of the key log is awaited and followed; default: yes. */
     readonly greet?: boolean;
+    /** How long the head is awaited, milliseconds. */
+    readonly patience?: number;
   } = {},
 ): Promise<Client> {
   const notices: string[] = [];
   const identity = await identityOf(name);
   const retired = new RetiredKeys(dir, name, () => Promise.resolve(null));
   const state = await State.open(dir, name, identity, retired);
-  const { session: link, hello, head } = await logOn({
+  const loggedOn = await logOn({
     address: parseAddress(server.address),
     server: server.identity.bundle,
     name,
@@ -459,12 +461,13 @@ export async function logOnTo(
     password: () => Promise.resolve(utf8(options.password ?? "any")),
     newPassword: () => Promise.reject(new Error("no new password is expected")),
   });
+  const { session: link, hello } = loggedOn;
   const cache = options.cache ?? true;
   const connection = ReconnectingConnection.over(link, hello);
   const self = { name, fp: identity.bundle.fp, retired };
   const log = await KeyLogClient.load(state, self, [server.identity.bundle]);
   log.onNotice = (line) => notices.push(line);
-  if (options.greet ?? true) await log.greet(link, await head);
+  if (options.greet ?? true) await log.greet(link, await headOf(loggedOn, options.patience));
   const mail = await Mail.open(name, identity, connection, state, retired, log, cache);
   return { notices, mail, link, state, [Symbol.asyncDispose]: () => mail.close() };
 }

@@ -37,7 +37,7 @@ export async function readKept(folder: string, without: readonly string[]): Prom
     await backup(source, copy, { rate: -1 });
   }
   const db = new DatabaseSync(copy);
-  commitJournal(db, journal);
+  commitJournal(db, journal, mail);
   const lines = (sql: string) => {
     const rows = db.prepare(sql).all(JSON.stringify(without));
     return rows.map((row) => JSON.stringify(row, (_, v) => v instanceof Uint8Array ? brief(v) : v));

@@ -1,12 +1,13 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { State } from "../../client/state/state.ts";
 import { fromBase64, lp, toBase64 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { encodeBundle } from "../../crypto/identity.ts";
 import { formatForkProof, parseForkProof, requireFork } from "../../protocol/fork_proof.ts";
-import { encodeLogRecord, type KeyLog } from "../../protocol/key_log.ts";
+import { encodeLogRecord, type KeyLog, MAX_LOG, signHead } from "../../protocol/key_log.ts";
 import { identityOf } from "../support/identities.ts";
 import { assertRefusedAsync } from "../support/testing.ts";
-import type { Client, DishonestServer } from "./dishonest_server.ts";
+import { type Client, DishonestServer, logOnTo } from "./dishonest_server.ts";
 import { inbox, inWorld, letter } from "./world.ts";
 
 const TWO_HISTORIES = "THE SERVER HAS TWO HISTORIES";
@@ -20,6 +21,12 @@ async function otherHistory(server: DishonestServer, n: number): Promise<KeyLog>
   const start = server.log.until(n);
   const record = { event: "bound" as const, name: "erin", fp, seq: 0 };
   return start.extend([{ ...record, index: n + 1, time: Date.now() }]);
+}
+
+/** A signed head of more records than any log that is followed has. */
+async function headOfMany({ identity, log }: DishonestServer): Promise<string> {
+  const state = { generation: log.generation, n: MAX_LOG + 1, hash: new Uint8Array(32) };
+  return toBase64(await signHead(state, Date.now(), identity));
 }
 
 /** Asserts that `client` was told of two histories once, and holds a proof that others can check. */
@@ -107,6 +114,10 @@ Deno.test("an old key with the log of its time is refused, and a login with an o
 Deno.test("a login without a head, and heads that the server did not sign, end it", async () => {
   await inWorld(async ({ server, logOn }) => {
     await logOn();
+    const never = Promise.withResolvers<string>();
+    server.lies = { head: () => never.promise };
+    await assertRefusedAsync("timeout", () => logOn({ patience: 100 }));
+    never.resolve(await server.head());
     const honest = await server.head();
     const changed = fromBase64(honest);
     changed[100] = (changed[100] ?? 0) ^ 1;
@@ -191,6 +202,81 @@ Deno.test("a log that goes back, or is rewritten, is noticed at the next login",
       }),
     );
     await assertFork(await logOn(), /taken back/);
+  });
+});
+
+Deno.test("a full disk, or an end in the middle, takes no alarm away", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    await (await logOn()).link.close();
+    const other = await otherHistory(server, 1);
+    server.keys.clear();
+    const again = other.records[1];
+    assert(again);
+    server.log = other.extend([{ ...again, index: 3, time: Date.now() }]);
+    const { write } = State.prototype;
+    const written: string[] = [];
+    State.prototype.write = async function (file, data) {
+      written.push(file);
+      if (file === "key-log-proof") throw new SealpostError("disk-full", "no room");
+      await write.call(this, file, data);
+    };
+    try {
+      const client = await logOn();
+      assertEquals(client.notices.filter((line) => line.includes(TWO_HISTORIES)).length, 1);
+      assert(client.mail.log.kept?.fork);
+    } finally {
+      State.prototype.write = write;
+    }
+    const ofLog = written.filter((file) => file.startsWith("key-log"));
+    // What was found, before the log that it was found by is replaced.
+    assertEquals(ofLog.slice(0, 3), ["key-log-proof", "key-log", "key-log"]);
+    assert((await logOn()).mail.log.kept?.fork);
+  });
+});
+
+Deno.test("what another program of the same user allows, accepts or finds counts here at once", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const client = await logOn();
+    await client.mail.send(to("alice"));
+    const other = await logOn();
+    const rewritten = await otherHistory(server, 1);
+    server.put(await letter("from alice", { head: await server.headOf(rewritten) }));
+    await inbox(other);
+    await assertFork(other, /alice/);
+    assertStringIncludes(
+      (await client.mail.send(to("alice"))).waits?.message ?? "",
+      "two histories",
+    );
+    const pin = other.mail.people.pins.get("alice");
+    assert(pin);
+    await other.mail.log.allow("alice", pin.fp);
+    assert((await client.mail.send(to("alice"))).at);
+  });
+});
+
+Deno.test("a log of more records than are followed is refused, and mail opens all the same", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    await (await logOn()).link.close();
+    await server.head();
+    server.lies = { head: async () => await headOfMany(server) };
+    await assertRejects(() => logOn(), SealpostError, "200000 are followed");
+    server.lies = {};
+    await logOn();
+  });
+});
+
+Deno.test("another log under another key of the server is told of, without a proof", async () => {
+  await inWorld(async ({ server, dir, logOn }) => {
+    await (await logOn()).link.close();
+    const other = await otherHistory(server, 1);
+    await using next = await DishonestServer.start(await identityOf("another server"));
+    next.log = other.extend(
+      server.log.records.slice(2).map((record) => ({ ...record, time: Date.now() })),
+    );
+    const client = await logOnTo(next, dir, "bob");
+    assertStringIncludes(client.notices.join(), "another key than before");
+    assertEquals(await client.mail.log.proof(), null);
+    await client[Symbol.asyncDispose]();
   });
 });
 

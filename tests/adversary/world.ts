@@ -9,7 +9,7 @@ import { type Client, DishonestServer, logOnTo, PAGE } from "./dishonest_server.
 export interface World {
   readonly server: DishonestServer;
   readonly dir: string;
-  readonly logOn: (options?: { cache?: boolean }) => Promise<Client>;
+  readonly logOn: (options?: { cache?: boolean; patience?: number }) => Promise<Client>;
 }
 
 export async function inWorld(work: (world: World) => Promise<void>): Promise<void> {

@@ -178,6 +178,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
     },
   ],
   "server/store/delivery_journal.ts": ["server/store/delivery_journal"],
+  "server/store/replay.ts": ["server/store/delivery_journal"],
   "server/store/commit_queue.ts": ["server/store/delivery_journal"],
   "server/store/mailbox_rows.ts": [
     { file: "server/store/delivery_journal", filter: "/made again/" },

@@ -127,6 +127,12 @@ const server: readonly Mutant[] = [
     "generation.length === 0",
   ),
   one(
+    "a delivery that cannot be made again is dropped",
+    "server/store/replay.ts",
+    "  if (!refused && !isConstraint(error)) throw error;\n",
+    "  if (!refused && isConstraint(error)) throw error;\n",
+  ),
+  one(
     "deliveries whose rows were committed are taken from the journal again",
     QUEUE,
     "    if (renews) this.#statements.setJournalGeneration.run(generation);\n",
@@ -153,7 +159,7 @@ const server: readonly Mutant[] = [
   one(
     "a backup leaves out what the journal alone has",
     "server/maintenance/backup.ts",
-    "    commitJournal(db, journal);\n",
+    "    commitJournal(db, journal, store);\n",
     "",
   ),
   one(

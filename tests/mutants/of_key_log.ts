@@ -99,6 +99,18 @@ export const OF_KEY_LOG: readonly Mutant[] = [
     '      if (standing !== "ahead") await',
   ),
   one(
+    "a full disk takes the alarm of two histories away",
+    CLIENT,
+    '        // The alarm matters more than the proof.\n        if (!isSealpostError(error, "disk-full")) throw error;\n',
+    "        throw error;\n",
+  ),
+  one(
+    "a key log of any length is followed",
+    CLIENT,
+    "    if (head.n <= MAX_LOG) return head;\n",
+    "    if (head.n >= 0) return head;\n",
+  ),
+  one(
     "mail under a doubtful key goes out after a fork",
     CLIENT,
     'return kept.fork && isDoubtful(pin, kept, kept.fork.since) ? [{ pin, why: "fork" }] : [];',
@@ -131,8 +143,8 @@ export const OF_KEY_LOG: readonly Mutant[] = [
   one(
     "a restore may begin a generation that there was",
     ROWS,
-    "Math.max(Math.floor(now / 1000), generation + 1, above + 1)",
-    "Math.max(Math.floor(now / 1000), generation + 1)",
+    "time) / 1000), generation + 1, above + 1)",
+    "time) / 1000), generation + 1)",
   ),
   one(
     "fsck does not compare the key log with the accounts",

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
 import { exists } from "@std/fs";
 import { basename, join } from "@std/path";
 import { type Bytes, toHex } from "../../../crypto/bytes.ts";
@@ -6,6 +7,8 @@ import { makeBackup } from "../../../server/maintenance/backup.ts";
 import { checkStore } from "../../../server/maintenance/fsck.ts";
 import { restoreBackup } from "../../../server/maintenance/restore.ts";
 import { listSnapshots } from "../../../server/maintenance/snapshot.ts";
+import { DATABASE_NAME } from "../../../server/store/database.ts";
+import { JOURNAL_NAME } from "../../../server/store/delivery_journal.ts";
 import { openSqliteStore } from "../../../server/store/sqlite_store.ts";
 import type { Account, Entry, Store } from "../../../server/store/store.ts";
 import { inFolder } from "../../support/command.ts";
@@ -113,6 +116,23 @@ Deno.test("a store that is there is replaced only with force, and kept aside", (
     assert(aside !== null);
     assertEquals(await contentOf(aside), before);
     assertEquals((await contentOf(mail)).length, before.length - 2);
+  }));
+
+Deno.test("a store whose journal cannot be read is replaced, and its key log's time not gone behind", () =>
+  inBackup(async ({ dir, mail, from }) => {
+    const hence = Date.now() + 86_400_000;
+    {
+      using db = new DatabaseSync(join(mail, DATABASE_NAME));
+      db.prepare("UPDATE key_log SET at = ? WHERE number = (SELECT max(number) FROM key_log)").run(
+        hence,
+      );
+    }
+    const journal = join(mail, JOURNAL_NAME);
+    await Deno.remove(journal);
+    await Deno.mkdir(journal);
+    await restoreBackup({ from, dir, ...usual, force: true });
+    const { generation } = await withStore(mail, (store) => store.logState());
+    assert(generation > hence / 1000);
   }));
 
 Deno.test("UIDs never go back, however often an old backup is put back", () =>

@@ -6,6 +6,7 @@ import { type Bytes, concat, toHex, u32 } from "../../../crypto/bytes.ts";
 import { checkStore } from "../../../server/maintenance/fsck.ts";
 import { DATABASE_NAME } from "../../../server/store/database.ts";
 import { JOURNAL_NAME } from "../../../server/store/delivery_journal.ts";
+import { commitJournal } from "../../../server/store/replay.ts";
 import { type Disk, SYSTEM_DISK } from "../../../server/store/disk.ts";
 import { openSqliteStore } from "../../../server/store/sqlite_store.ts";
 import type { Copy, Delivery, Store } from "../../../server/store/store.ts";
@@ -286,5 +287,32 @@ Deno.test("a whole record that is no delivery is damage: the store says so and k
     assert(damaged > 0);
     const { message } = await assertCode("file-io", () => openSqliteStore(copy));
     assert(message.includes(path));
+    const db = new DatabaseSync(join(copy, DATABASE_NAME));
+    const journalNow = await Deno.readFile(path);
+    const refused = await assertCode("format", async () => {
+      await Promise.resolve(commitJournal(db, journalNow, copy));
+    });
+    db.close();
+    assertEquals(refused.message, message);
     assertEquals(await Deno.readFile(path), concat(journal, record));
+  }));
+
+Deno.test("a delivery that cannot be made again stays in the journal until it can be", () =>
+  inStore(async (store, folder, _disk, parent) => {
+    await delivered(store);
+    const copy = await crashed(folder, join(parent, "crash"));
+    const journal = await Deno.readFile(join(copy, JOURNAL_NAME));
+    const inDatabase = (sql: string) => {
+      using db = new DatabaseSync(join(copy, DATABASE_NAME));
+      db.exec(sql);
+    };
+    inDatabase(
+      "CREATE TRIGGER fails BEFORE INSERT ON message BEGIN SELECT abs(-9223372036854775807 - 1); END",
+    );
+    await assertCode("internal", () => openSqliteStore(copy));
+    assertEquals(await Deno.readFile(join(copy, JOURNAL_NAME)), journal);
+    inDatabase("DROP TRIGGER fails");
+    const again = await openSqliteStore(copy);
+    assertEquals((await again.usage("alice")).entries, (await store.usage("alice")).entries);
+    await again.close();
   }));
