@@ -178,6 +178,10 @@ export function calledAs(called: string, args: readonly string[]): string[] {
   const name = called.split(/[/\\]/).at(-1)?.replace(/\.exe$/i, "");
   const words = name === "sendmail" ? ["sendmail", ...args] : [...args];
   if (words[0] !== "sendmail") return words;
+  for (let i = 1; i < words.length - 1 && words[i] !== "--"; i++) {
+    // Their values may be words of their own.
+    if (/^-[oBNRV]$/.test(words[i] ?? "")) words.splice(i, 2, words.slice(i, i + 2).join(""));
+  }
   const end = words.indexOf("--");
   return words.flatMap((word, i) => {
     if (i === 0 || (end >= 0 && i >= end)) return [word];
