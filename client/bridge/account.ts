@@ -34,21 +34,22 @@ import {
 } from "./given.ts";
 import { ImapError } from "./imap/error.ts";
 import { canonical } from "./imap/mailbox_name.ts";
-import type {
-  AppendedMessage,
-  MailboxInfo,
-  MailboxView,
-  MailStore,
-  MessageHead,
-  MessageSource,
-  PlacedMessage,
-  Placement,
+import {
+  type AppendedMessage,
+  isDeleted,
+  type MailboxInfo,
+  type MailboxView,
+  type MailStore,
+  type MessageHead,
+  type MessageSource,
+  type PlacedMessage,
+  type Placement,
 } from "./imap/store.ts";
 import { headerFields } from "./imap/header.ts";
 import { OpenMessages, type Readable } from "./open_messages.ts";
-import { answerFor, answering } from "./problem.ts";
+import { answering, defectLine } from "./problem.ts";
 import { readHeader } from "./raw_header.ts";
-import { readStored } from "./submission.ts";
+import { messageIdOf, readStored, type Submitted } from "./submission.ts";
 
 const FOLDERS_FILE = "bridge-folders";
 const SUBSCRIPTIONS_FILE = "bridge-unsubscribed";
@@ -95,6 +96,7 @@ interface KnownFolders {
 /** The mail of one account, as the bridge gives it to mail programs. */
 export class BridgeAccount implements MailStore {
   readonly #mail: Mail;
+  readonly #tell: (line: string) => void;
   #names: OwnNames;
   #folders: KnownFolders;
   #unsubscribed: ReadonlySet<string>;
@@ -110,23 +112,28 @@ export class BridgeAccount implements MailStore {
   #refreshing: Promise<void> | null = null;
   /** The cache as it was when the folders' states were asked for. */
   #statesAt = -1;
-  /** Message-IDs of what this bridge has sent, for the copies that mail programs store. */
-  readonly #sent = new Set<string>();
+  /** Message-IDs of what this bridge has sent, and its ids, for the copies that mail programs store. */
+  readonly #sent = new Map<string, string>();
 
   private constructor(
     mail: Mail,
     names: OwnNames,
     folders: KnownFolders,
     unsubscribed: ReadonlySet<string>,
+    tell: (line: string) => void,
   ) {
     this.#mail = mail;
     this.#names = names;
     this.#folders = folders;
     this.#unsubscribed = unsubscribed;
+    this.#tell = tell;
   }
 
-  /** Brings the whole mailbox here, if the server is there. Throws what stops it. */
-  static async open(mail: Mail): Promise<BridgeAccount> {
+  /**
+   * Brings the whole mailbox here, if the server is there. `tell` gets lines about defects. Throws what
+   * stops it.
+   */
+  static async open(mail: Mail, tell: (line: string) => void): Promise<BridgeAccount> {
     const kept = await mail.state.read(FOLDERS_FILE);
     const hidden = await mail.state.read(SUBSCRIPTIONS_FILE);
     const folders = kept === null ? null : parseJson(foldersSchema, fromUtf8(kept));
@@ -138,6 +145,7 @@ export class BridgeAccount implements MailStore {
         folders: folders.folders.map((one) => ({ ...one, folder: folderOf(one.folder) })),
       },
       new Set(hidden === null ? [] : parseJson(v.array(v.string()), fromUtf8(hidden))),
+      tell,
     );
     await account.refresh();
     return account;
@@ -162,8 +170,17 @@ export class BridgeAccount implements MailStore {
       : null;
   }
 
+  /** Ends it, and its mail with it, when what is under way has ended. Safe to call again. */
   async close(): Promise<void> {
+    // What waits for the server ends with that.
+    await this.#mail.connection.close();
+    let last: Promise<unknown>;
+    do {
+      last = this.#turn;
+      await last;
+    } while (last !== this.#turn);
     await this.#open.close();
+    await this.#mail.close();
   }
 
   /** Takes notice of what the server tells. */
@@ -187,7 +204,7 @@ export class BridgeAccount implements MailStore {
   #inBackground(work: () => Promise<void>): void {
     // What fails here is asked for again by the next command.
     work().catch((error) => {
-      if (!(error instanceof ImapError) && !isSealpostError(error)) throw error;
+      if (!(error instanceof ImapError) && !isSealpostError(error)) this.#tell(defectLine(error));
     });
   }
 
@@ -211,14 +228,18 @@ export class BridgeAccount implements MailStore {
   refresh(): Promise<void> {
     return this.#refreshing ??= this.#exclusive(async () => {
       this.#refreshing = null;
-      if (!this.#mail.connection.online) return;
-      try {
-        await this.#sync();
-      } catch (error) {
-        // Without the server, what was fetched is shown.
-        if (!isLost(error)) throw answerFor(error);
-      }
+      await answering(() => this.#syncIfThere());
     });
+  }
+
+  /** As {@linkcode BridgeAccount.#sync}; without the server, what was fetched is shown. */
+  async #syncIfThere(): Promise<void> {
+    if (!this.#mail.connection.online) return;
+    try {
+      await this.#sync();
+    } catch (error) {
+      if (!isLost(error)) throw error;
+    }
   }
 
   /** Takes over what has changed, to the last message. Not twice at a time. */
@@ -243,7 +264,12 @@ export class BridgeAccount implements MailStore {
       break;
     }
     const now = cache.fetched();
-    if (now.epoch !== before.epoch) this.#heads.clear();
+    if (now.epoch !== before.epoch) {
+      // Its keys stand for other messages.
+      this.#heads.clear();
+      this.#notices.clear();
+      await this.#open.forgetAll();
+    }
     if (now.modseq !== before.modseq || now.epoch !== before.epoch || before.bottom > 1) {
       this.#changed();
     }
@@ -348,8 +374,11 @@ export class BridgeAccount implements MailStore {
     if (this.#heads.size >= MAX_HEADS) this.#heads.clear();
     const made = this.#readGiven(key);
     this.#heads.set(key, made);
-    // What failed is tried again.
-    made.catch(() => this.#heads.delete(key));
+    // What failed is tried again, and what did not verify.
+    made.then(
+      () => this.#notices.has(key) && this.#heads.delete(key),
+      () => this.#heads.delete(key),
+    );
     return made;
   }
 
@@ -366,6 +395,7 @@ export class BridgeAccount implements MailStore {
       this.#notices.set(key, made.bytes);
       return made.given;
     }
+    if (this.#notices.delete(key)) await this.#open.forget(key);
     const bcc = await this.#mail.blindCopied(opened);
     const header = saysAll(opened.summary, MAX_TITLE) ? null : await this.#headerOf(opened);
     const given = giveOut(opened, item.duplicate, bcc, header);
@@ -375,11 +405,11 @@ export class BridgeAccount implements MailStore {
     return given;
   }
 
-  /** The fields of a message's header; null if the message cannot be had now. */
-  async #headerOf(opened: Opened): Promise<ReturnType<typeof headerFields> | null> {
+  /** A message's header, one character a byte; null if the message cannot be had now. */
+  async #headerOf(opened: Opened): Promise<string | null> {
     try {
       await using message = await this.#mail.fetch(opened);
-      return headerFields((await readHeader(message)).text);
+      return (await readHeader(message)).text;
     } catch (error) {
       if (isSealpostError(error)) return null;
       throw error;
@@ -514,28 +544,58 @@ export class BridgeAccount implements MailStore {
       this.#exclusive(async () => {
         const folder = this.#require(mailbox);
         const copies: number[] = [];
-        for (const key of keys) {
-          const { item, opened } = await this.#item(key);
-          if (!opened) {
-            throw new ImapError("NO", "a message that does not verify is not copied", "CANNOT");
-          }
-          await using message = await this.#mail.fetch(opened);
-          const { receivedAt, flags } = item.entry;
-          copies.push(await this.#store(message, folder, flags, receivedAt, "saved"));
+        try {
+          for (const key of keys) copies.push(...await this.#copyOne(key, folder));
+        } catch (error) {
+          // All of them or none (RFC 9051, section 6.4.7), as far as the server is there.
+          await this.#remove(copies).catch((second) => {
+            if (!isSealpostError(second)) throw second;
+          });
+          throw error;
         }
         return this.#placement(mailbox, copies);
       })
     );
   }
 
-  async remove(keys: readonly number[]): Promise<void> {
-    await answering(() =>
+  /** Stores a copy of a message in `folder`; its key, or none if that cannot be had now. */
+  async #copyOne(key: number, folder: Folder): Promise<number[]> {
+    const { item, opened } = await this.#item(key);
+    if (!opened) {
+      throw new ImapError("NO", "a message that does not verify is not copied", "CANNOT");
+    }
+    await using message = await this.#mail.fetch(opened);
+    const { receivedAt, flags } = item.entry;
+    const copy = await this.#store(message, folder, flags, receivedAt, "saved");
+    return copy === null ? [] : [copy];
+  }
+
+  async expunge(
+    mailbox: string,
+    validity: number,
+    uids: ReadonlySet<number> | null,
+  ): Promise<boolean> {
+    return await answering(() =>
       this.#exclusive(async () => {
-        for (const some of chunks(keys)) await this.#mail.remove(some);
-        for (const key of keys) this.#heads.delete(key);
-        await this.#sync();
+        // Another program may have moved some of them since, or taken the mark away.
+        await this.#syncIfThere();
+        const view = this.#makeView(mailbox);
+        if (view?.validity !== validity) return false;
+        const keys = view.messages
+          .filter((one) => isDeleted(one) && (uids?.has(one.uid) ?? true))
+          .map(({ key }) => key);
+        await this.#remove(keys);
+        return keys.length > 0;
       })
     );
+  }
+
+  /** Removes messages for good. */
+  async #remove(keys: readonly number[]): Promise<void> {
+    if (keys.length === 0) return;
+    for (const some of chunks(keys)) await this.#mail.remove(some);
+    for (const key of keys) this.#heads.delete(key);
+    await this.#sync();
   }
 
   async append(appended: AppendedMessage): Promise<Placement | null> {
@@ -556,38 +616,46 @@ export class BridgeAccount implements MailStore {
         const now = Date.now();
         const receivedAt = Math.min(appended.receivedAt ?? now, now);
         const key = await this.#store(message, folder, flags, receivedAt, kind);
-        return this.#placement(appended.mailbox, [key]);
+        const placed = this.#placement(appended.mailbox, key === null ? [] : [key]);
+        return placed.uids.length === 0 ? null : placed;
       });
     });
   }
 
-  /** Stores a message that is sealed to oneself; its key. */
+  /** Stores a message that is sealed to oneself; its key, or null if that cannot be had now. */
   async #store(
     message: TemporaryMessage,
     folder: Folder,
     flags: readonly Flag[],
     receivedAt: number,
     kind: "draft" | "import" | "saved",
-  ): Promise<number> {
+  ): Promise<number | null> {
     const ready = await readStored(message, kind);
     const { id, uid } = await this.#mail.append({ ...ready, folder, receivedAt, flags });
-    await this.#sync();
-    const key = uid ?? this.#findKey(id);
-    // Lists will ask for what its summary does not say, and here it is.
-    const { item, opened } = await this.#item(key);
-    if (opened) {
-      const header = headerFields((await readHeader(message)).text);
-      await this.#keepGiven(key, giveOut(opened, item.duplicate, [], header));
+    try {
+      await this.#sync();
+      const key = uid ?? this.#findKey(id);
+      if (key !== null) await this.#keepHeader(key, message);
+      return key;
+    } catch (error) {
+      // It is stored: what fails from here on must not look as if it were not.
+      if (!isSealpostError(error)) throw error;
+      return uid;
     }
-    return key;
   }
 
-  /** The key of the message with this id, which was stored though the answer was lost. */
-  #findKey(id: string): number {
+  /** Keeps what lists will ask of a message, which its summary does not say, while it is here. */
+  async #keepHeader(key: number, message: TemporaryMessage): Promise<void> {
+    const { item, opened } = await this.#item(key);
+    if (!opened) return;
+    const { text } = await readHeader(message);
+    await this.#keepGiven(key, giveOut(opened, item.duplicate, [], text));
+  }
+
+  /** The key of the message with this id, which was stored, its answer lost; null if it went since. */
+  #findKey(id: string): number | null {
     const wanted = id.replaceAll("-", "");
-    const there = this.#mail.cache.ids().find((one) => toHex(one.id) === wanted);
-    if (there) return there.uid;
-    throw new SealpostError("connection-lost", "the message was not stored; try it again");
+    return this.#mail.cache.ids().find((one) => toHex(one.id) === wanted)?.uid ?? null;
   }
 
   async #keepGiven(key: number, given: Given): Promise<void> {
@@ -599,20 +667,28 @@ export class BridgeAccount implements MailStore {
    * if there is none.
    */
   async #sentAlready(message: TemporaryMessage): Promise<number | "waiting" | null> {
-    const { text } = await readHeader(message);
-    const [, id] = /^message-id[ \t]*:\s*<([^<>\s]+)>/im.exec(text) ?? [];
-    if (id === undefined) return null;
+    const messageId = messageIdOf(headerFields((await readHeader(message)).text));
+    if (messageId === undefined) return null;
+    const id = this.#sent.get(messageId);
+    if (id !== undefined) {
+      const unsent = await this.#mail.unsent();
+      const waits = unsent.some(({ waiting, refused }) => !refused && waiting.request.id === id);
+      if (waits) return "waiting";
+      this.#sent.delete(messageId);
+    }
+    // What has left the outbox since may not be known here yet.
+    await this.#syncIfThere();
     const recent = this.#mail.cache.places("sent").slice(-RECENTLY_SENT).toReversed();
     for (const { uid } of recent) {
       const { opened } = await this.#item(uid);
-      if (opened && !opened.summary.stored && opened.summary.messageId === id) return uid;
+      if (opened && !opened.summary.stored && opened.summary.messageId === messageId) return uid;
     }
-    return this.#sent.has(id) ? "waiting" : null;
+    return null;
   }
 
-  /** Remembers what was sent, whose copy may be stored before the server has it. */
-  sentAs(messageId: string): void {
-    this.#sent.add(messageId);
+  /** Remembers what was sent, whose copy may be stored while it waits in the outbox. */
+  sentAs({ messageId, id }: Submitted): void {
+    this.#sent.set(messageId, id);
   }
 
   async create(name: string): Promise<void> {
@@ -635,6 +711,8 @@ export class BridgeAccount implements MailStore {
         if (typeof folder === "string") {
           throw new ImapError("NO", "this mailbox is there for everybody, and stays", "CANNOT");
         }
+        // What is in it now, and nothing that was.
+        await this.#sync();
         const keys = this.#mail.cache.places(folder).map(({ uid }) => uid);
         for (const some of chunks(keys)) await this.#mail.remove(some);
         await this.#mail.removeFolder(this.#names.folderName(folder));
@@ -652,6 +730,7 @@ export class BridgeAccount implements MailStore {
         }
         if (from === "INBOX") {
           // Its messages go into a new one (RFC 9051, section 6.3.6).
+          await this.#sync();
           const folder = await this.#mail.makeFolder(to);
           const keys = this.#mail.cache.places("inbox").map(({ uid }) => uid);
           for (const some of chunks(keys)) await this.#mail.flag(some, [], [], folder);
@@ -669,14 +748,16 @@ export class BridgeAccount implements MailStore {
   }
 
   async subscribe(name: string, subscribed: boolean): Promise<void> {
-    await answering(async () => {
-      const hidden = new Set(this.#unsubscribed);
-      if (subscribed) hidden.delete(name);
-      else hidden.add(name);
-      if (subscribed) this.#require(name);
-      await this.#mail.state.write(SUBSCRIPTIONS_FILE, utf8(JSON.stringify([...hidden])));
-      this.#unsubscribed = hidden;
-    });
+    await answering(() =>
+      this.#exclusive(async () => {
+        if (subscribed) this.#require(name);
+        // No more names than there are mailboxes.
+        const hidden = new Set([...this.#unsubscribed, name].filter((one) => this.#find(one)));
+        if (subscribed) hidden.delete(name);
+        await this.#mail.state.write(SUBSCRIPTIONS_FILE, utf8(JSON.stringify([...hidden])));
+        this.#unsubscribed = hidden;
+      })
+    );
   }
 }
 

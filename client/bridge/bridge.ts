@@ -1,13 +1,14 @@
-import { printable } from "../../cli/printable.ts";
-import { errorText, SealpostError } from "../../crypto/error.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { type Address, formatAddress } from "../../protocol/address.ts";
 import type { ByteStream } from "../../protocol/byte_stream.ts";
 import { listenSocket } from "../../protocol/socket.ts";
 import { parseName } from "../../protocol/name.ts";
 import type { BridgeAccount } from "./account.ts";
+import { ImapBye } from "./imap/error.ts";
 import { ImapSession } from "./imap/session.ts";
 import { bridgePassword, PasswordCheck } from "./password.ts";
-import { listenSmtp } from "./smtp.ts";
+import { defectLine } from "./problem.ts";
+import { listenSmtp, type LogIn } from "./smtp.ts";
 
 /** Most connections of mail programs at a time: each uses several. */
 const MAX_CONNECTIONS = 100;
@@ -26,13 +27,13 @@ export interface Bridge {
   close(): Promise<void>;
 }
 
-/** Throws `usage` unless `address` is one that this machine alone reaches. */
+/** Throws `usage` unless `address` is 127.0.0.1 or [::1], which this machine alone reaches. */
 export function requireLoopback(address: Address): void {
-  if (/^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(address.host)) return;
+  if (address.host === "127.0.0.1" || address.host === "::1") return;
   throw new SealpostError(
     "usage",
-    `${formatAddress(address)} can be reached from elsewhere: the bridge listens on 127.0.0.1 or ` +
-      "[::1] alone",
+    `the bridge listens on 127.0.0.1 or [::1] alone, which nobody else reaches, and not on ` +
+      formatAddress(address),
   );
 }
 
@@ -48,7 +49,7 @@ export async function startBridge(
   for (const address of [addresses.imap, addresses.smtp]) if (address) requireLoopback(address);
   const logIn = loggingIn(accounts);
   const imap = addresses.imap && listenSocket(addresses.imap, "--imap");
-  const sessions = new Set<ByteStream>();
+  const sessions = new Set<Serving>();
   try {
     const largest = Math.max(...accounts.map(({ appendLimit }) => appendLimit));
     const smtp = addresses.smtp && await listenSmtp(addresses.smtp, largest, logIn);
@@ -57,9 +58,8 @@ export async function startBridge(
       addresses: { imap: imap?.address ?? null, smtp: smtp?.address ?? null },
       close: async () => {
         imap?.close();
-        for (const stream of sessions) stream.close();
+        for (const { close } of sessions) close();
         await smtp?.close();
-        for (const account of accounts) await account.close();
       },
     };
   } catch (error) {
@@ -68,15 +68,19 @@ export async function startBridge(
   }
 }
 
-/** Finds the account for a name, with or without an `@`, and its bridge's password. */
-function loggingIn(accounts: readonly BridgeAccount[]) {
+/**
+ * Finds the account by its name, with or without an `@`, and its bridge's password: on two servers there
+ * may be accounts of one name.
+ */
+function loggingIn(accounts: readonly BridgeAccount[]): LogIn {
   const passwords = new PasswordCheck();
-  return async (name: string, password: string): Promise<BridgeAccount | null> => {
+  return async (name, password) => {
     const wanted = nameIn(name);
-    const account = accounts.find((one) => one.name === wanted) ?? null;
+    const named = accounts.filter((one) => one.name === wanted);
     // Read anew: another command may have made another one meanwhile.
-    const right = account && await bridgePassword(account.mail.state);
-    return await passwords.check(password, right) ? account : null;
+    const right = await Promise.all(named.map(({ mail }) => bridgePassword(mail.state)));
+    const found = await passwords.find(password, right);
+    return found === null ? null : named[found] ?? null;
   };
 }
 
@@ -90,8 +94,8 @@ function nameIn(text: string): string | null {
 
 async function serveImap(
   connections: AsyncIterable<ByteStream>,
-  sessions: Set<ByteStream>,
-  logIn: (name: string, password: string) => Promise<BridgeAccount | null>,
+  sessions: Set<Serving>,
+  logIn: LogIn,
   tell: (line: string) => void,
 ): Promise<void> {
   for await (const stream of connections) {
@@ -99,34 +103,47 @@ async function serveImap(
       stream.close();
       continue;
     }
-    sessions.add(stream);
-    serveOne(stream, { logIn }, tell).finally(() => sessions.delete(stream));
+    const serving = serve(stream, logIn, tell);
+    sessions.add(serving);
+    serving.ended.then(() => sessions.delete(serving));
   }
 }
 
-/** Serves one mail program. Never throws. */
-async function serveOne(
-  stream: ByteStream,
-  accounts: { logIn(name: string, password: string): Promise<BridgeAccount | null> },
-  tell: (line: string) => void,
-): Promise<void> {
+/** A mail program that is served. */
+interface Serving {
+  /** Resolves when its connection has ended. */
+  readonly ended: Promise<void>;
+  readonly close: () => void;
+}
+
+function serve(stream: ByteStream, logIn: LogIn, tell: (line: string) => void): Serving {
+  const closed = Promise.withResolvers<void>();
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let open = true;
+  const close = () => {
+    open = false;
+    clearTimeout(timer);
+    stream.close();
+    closed.resolve();
+  };
   const session = new ImapSession({
     source: stream,
     sink: stream,
-    accounts,
+    accounts: { logIn: (name, password) => logIn(name, password).catch(refuse) },
     onWait: (silence) => {
       clearTimeout(timer);
-      timer = setTimeout(() => stream.close(), silence);
+      if (open) timer = setTimeout(close, silence);
     },
-    onDefect: (error) => tell(printable(`a defect: ${errorText(error)}`)),
+    onDefect: (error) => {
+      if (open) tell(defectLine(error));
+    },
   });
-  try {
-    await session.run();
-  } catch {
-    // The mail program is gone.
-  } finally {
-    clearTimeout(timer);
-    stream.close();
-  }
+  // One that throws has lost its mail program. What it still waits for holds no place.
+  session.run().then(close, close);
+  return { ended: closed.promise, close };
+}
+
+/** Ends the connection of who comes when too many have given wrong passwords. */
+function refuse(error: unknown): never {
+  throw isSealpostError(error, "busy") ? new ImapBye(error.message) : error;
 }

@@ -11,7 +11,8 @@ import { shortId } from "../mailbox/message_ids.ts";
 import { addressOf, fullMessageId, nameOf } from "../message/mail_names.ts";
 import type { VerificationState } from "../trust/verification.ts";
 import addressparser from "nodemailer/addressparser";
-import { fieldValue, type HeaderField, headerFields } from "./imap/header.ts";
+import { fieldValue, headerFields } from "./imap/header.ts";
+import { binary, fromBinary } from "./imap/parser.ts";
 
 // How a message is given to mail programs: as it was sealed, with one field in front.
 
@@ -69,6 +70,11 @@ export function decodeGiven(bytes: Bytes): Given {
   return parseJson(schema, fromUtf8(bytes));
 }
 
+/** What of a message is needed for that. */
+interface Shown extends Pick<Opened, "id" | "summary" | "verification"> {
+  readonly entry: Pick<Opened["entry"], "receivedAt">;
+}
+
 const WORDS: Readonly<Record<VerificationState, string>> = {
   "unverified": "signed, key not verified",
   "in-person": "signed, key verified in person",
@@ -80,14 +86,14 @@ const WORDS: Readonly<Record<VerificationState, string>> = {
 };
 
 /**
- * How `opened` is given out. `header`: its header as it stands in the message, where the summary does
- * not say all of it; null where it does, or where the message cannot be had.
+ * How `opened` is given out. `header`: its header as it stands in the message, one character a byte,
+ * where the summary does not say all of it; null where it does, or where the message cannot be had.
  */
 export function giveOut(
-  opened: Opened,
+  opened: Shown,
   duplicate: boolean,
   blindCopied: readonly Person[],
-  header: readonly HeaderField[] | null,
+  header: string | null,
 ): Given {
   const { summary, verification, entry } = opened;
   const who = summary.stored ? "" : `${summary.from.name}: `;
@@ -95,10 +101,7 @@ export function giveOut(
   const prefix = `${VERIFIED}: ${
     `${who}${WORDS[verification.state]}${copy}`.padEnd(VALUE_SIZE)
   }\r\n`;
-  const fields = header === null
-    ? fieldsOf(opened, blindCopied)
-    : header.filter(({ name, text }) => SHOWN.includes(name) && text.length <= MAX_FIELD)
-      .map(({ text }) => text);
+  const fields = header === null ? fieldsOf(opened, blindCopied) : fieldsIn(header, summary);
   return {
     prefix,
     size: prefix.length + summary.size,
@@ -113,8 +116,21 @@ export function saysAll({ subject, stored, messageId, type }: Summary, maxTitle:
     [...subject].length < maxTitle;
 }
 
+/** The fields of `header` that lists show, as text, changed as in the message that is given out. */
+function fieldsIn(header: string, summary: Summary): string[] {
+  const changed = binary(patched(fromBinary(header), 0, patchesOf(header, summary)));
+  const shown = headerFields(changed).filter(({ name, text }) => {
+    return SHOWN.includes(name) && text.length <= MAX_FIELD;
+  });
+  // Some write UTF-8 there as it is (RFC 6532).
+  const fields = shown.map(({ text }) => new TextDecoder().decode(fromBinary(text)));
+  return summary.stored || shown.some(({ name }) => name === "from")
+    ? fields
+    : [`From: ${addressOf(summary.from.name)}`, ...fields];
+}
+
 /** The fields of a header that a summary has. */
-function fieldsOf({ id, summary }: Opened, blindCopied: readonly Person[]): string[] {
+function fieldsOf({ id, summary }: Shown, blindCopied: readonly Person[]): string[] {
   const { from, to, cc, subject, date, stored, replyTo, references, inReplyTo } = summary;
   const people = (list: readonly { name: string }[]) => {
     return list.map(({ name }) => addressOf(name)).join(", ");

@@ -42,8 +42,20 @@ export class OpenMessages {
     for (const key of [...this.#open.keys()]) await this.#drop(key);
   }
 
+  /** Has all of them opened anew by whoever asks next; those that are read stay until that ends. */
+  async forgetAll(): Promise<void> {
+    for (const key of [...this.#open.keys()]) await this.forget(key);
+  }
+
+  /** As {@linkcode OpenMessages.forgetAll}, for the message `key`. */
+  async forget(key: number): Promise<void> {
+    if (this.#open.get(key)?.readers === 0) await this.#drop(key);
+    else this.#open.delete(key);
+  }
+
   async #left(key: number, shared: Shared): Promise<void> {
     if (--shared.readers > 0) return;
+    if (this.#open.get(key) !== shared) return await dispose(shared);
     shared.timer = setTimeout(() => this.#drop(key).catch(() => {}), IDLE);
     const idle = [...this.#open].filter(([, { readers }]) => readers === 0);
     for (const [old] of idle.slice(0, Math.max(0, idle.length - MAX_IDLE))) await this.#drop(old);
@@ -54,8 +66,12 @@ export class OpenMessages {
     if (!shared) return;
     clearTimeout(shared.timer);
     this.#open.delete(key);
-    await (await shared.message.catch(() => null))?.dispose();
+    await dispose(shared);
   }
+}
+
+async function dispose({ message }: Shared): Promise<void> {
+  await (await message.catch(() => null))?.dispose();
 }
 
 class Shared {

@@ -1,4 +1,5 @@
 import { type Bytes, equal, fromUtf8, random, toHex, utf8 } from "../../crypto/bytes.ts";
+import { SealpostError } from "../../crypto/error.ts";
 import { sleep } from "../../protocol/timer.ts";
 import type { State } from "../state/state.ts";
 
@@ -9,6 +10,9 @@ const SIZE = 16;
 
 /** How long the first wrong password waits for its answer, and the longest, milliseconds. */
 const SLOW = { first: 500, most: 30_000 } as const;
+
+/** Most wrong passwords that wait for their answers. */
+const MAX_WAITING = 20;
 
 /** The bridge's own password for an account, sealed like the rest of the state; made if there is none. */
 export async function bridgePassword(state: State, anew = false): Promise<string> {
@@ -27,21 +31,30 @@ function formatPassword(bytes: Bytes): string {
 /** Compares what a mail program gave. Wrong ones are answered late, one after the other. */
 export class PasswordCheck {
   #wrong = 0;
+  #waiting = 0;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(readonly pace: { readonly first: number; readonly most: number } = SLOW) {}
 
-  /** Whether `given` is the password; a wrong one takes its time. `right`: null for nobody's. */
-  async check(given: string, right: string | null): Promise<boolean> {
+  /**
+   * Which of the passwords `right` is `given`; null for none of them, which takes its time. Throws `busy`
+   * at once if too many wait for that.
+   */
+  async find(given: string, right: readonly string[]): Promise<number | null> {
     const plain = utf8(given.trim().toLowerCase().replaceAll("-", ""));
-    if (right !== null && equal(plain, utf8(right.replaceAll("-", "")))) {
+    const found = right.findIndex((one) => equal(plain, utf8(one.replaceAll("-", ""))));
+    if (found >= 0) {
       this.#wrong = 0;
-      return true;
+      return found;
+    }
+    if (this.#waiting >= MAX_WAITING) {
+      throw new SealpostError("busy", "too many wrong passwords at a time; try again later");
     }
     const { first, most } = this.pace;
     const wait = Math.min(most, first * 2 ** Math.min(this.#wrong++, 20));
-    this.#queue = this.#queue.then(() => sleep(wait));
+    this.#waiting++;
+    this.#queue = this.#queue.then(() => sleep(wait)).then(() => this.#waiting--);
     await this.#queue;
-    return false;
+    return null;
   }
 }

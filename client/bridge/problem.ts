@@ -1,5 +1,5 @@
 import { printable } from "../../cli/printable.ts";
-import { type ErrorCode, isSealpostError } from "../../crypto/error.ts";
+import { type ErrorCode, errorText, isSealpostError } from "../../crypto/error.ts";
 import { ImapError } from "./imap/error.ts";
 
 /** Response codes of IMAP (RFC 9051, section 7.1) for what can go wrong. */
@@ -17,8 +17,13 @@ const CODES: Readonly<Partial<Record<ErrorCode, string>>> = {
   "no-such-message": "EXPUNGEISSUED",
 };
 
+/** The line that tells a person of what should not happen. */
+export function defectLine(error: unknown): string {
+  return printable(`a defect: ${errorText(error)}`);
+}
+
 /** `error` as the answer to a mail program; what is no answer stays what it is. */
-export function answerFor(error: unknown): unknown {
+function answerFor(error: unknown): unknown {
   if (!isSealpostError(error) || error.code === "internal") return error;
   return new ImapError("NO", printable(error.message), CODES[error.code] ?? "CONTACTADMIN");
 }

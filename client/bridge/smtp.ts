@@ -7,7 +7,7 @@ import { TemporaryMessage } from "../message/temporary_message.ts";
 import type { BridgeAccount } from "./account.ts";
 import { requireOwn, submit, userOf } from "./submission.ts";
 
-/** Lets a mail program in; null for a wrong name or password. */
+/** Lets a mail program in; null for a wrong name or password. Throws `busy` if too many wait. */
 export type LogIn = (name: string, password: string) => Promise<BridgeAccount | null>;
 
 /** A running SMTP server. */
@@ -28,6 +28,7 @@ const REPLIES: Readonly<Partial<Record<ErrorCode, readonly [number, string]>>> =
   "quota": [552, "5.2.2"],
   "format": [554, "5.6.0"],
   "authentication": [554, "5.7.1"],
+  "busy": [421, "4.7.0"],
 };
 
 /** Most connections at a time. */
@@ -146,7 +147,7 @@ async function takeMessage(
   await message.verified(size);
   const recipients = session.envelope.rcptTo.map(({ address }) => userOf(mail, address));
   const sent = await submit(mail, message, [...new Set(recipients)]);
-  account.sentAs(sent.messageId);
+  account.sentAs(sent);
   return sent.waits === null
     ? `2.0.0 sealed and sent: ${sent.id}`
     : `2.0.0 sealed, and waits in the outbox: ${printable(sent.waits.message)}`;

@@ -8,11 +8,12 @@ import { isName } from "../../protocol/name.ts";
 import { MAX_REFERENCES } from "../../protocol/summary.ts";
 import { formatMessageId, newMessageId } from "../../protocol/uuid.ts";
 import type { Mail, ReadyMessage, Sent } from "../mail.ts";
+import { DRAFT_HEADER } from "../message/compose.ts";
 import { addressOf, fullMessageId, messageIds, nameOf } from "../message/mail_names.ts";
 import { parseMessage } from "../message/parse.ts";
 import type { MessageToStore, SummaryHeaders } from "../message/seal.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
-import { mailDate } from "./given.ts";
+import { mailDate, VERIFIED } from "./given.ts";
 import { fieldValue, type HeaderField, headerFields } from "./imap/header.ts";
 import { fromBinary } from "./imap/parser.ts";
 import { readHeader } from "./raw_header.ts";
@@ -24,6 +25,14 @@ const MAX_TEXT = 998;
 
 /** Longest Content-Type that a summary has, characters. */
 const MAX_TYPE = 200;
+
+/**
+ * Fields that do not go out: who gets blind copies, there and in what a front end keeps of a draft, and
+ * what the bridge says of a message.
+ */
+const OWN = new Set(
+  ["Bcc", "Resent-Bcc", DRAFT_HEADER, VERIFIED].map((name) => name.toLowerCase()),
+);
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -107,11 +116,11 @@ function only(names: readonly string[], of: ReadonlySet<string>): string[] {
   return [...new Set(names)].filter((name) => of.has(name));
 }
 
-/** The header as it goes out: without Bcc, and with what every message has. */
+/** The header as it goes out: without what is the sender's own, and with what every message has. */
 function outgoingHeader(text: string, fields: readonly HeaderField[], own: string, id: string) {
   const blank = /\r?\n\r?\n$/.exec(text)?.[0] ?? "\r\n\r\n";
   const end = blank.startsWith("\r") ? "\r\n" : "\n";
-  const kept = fields.filter(({ name }) => name !== "bcc" && name !== "resent-bcc");
+  const kept = fields.filter(({ name }) => !OWN.has(name));
   const has = (name: string) => kept.some((field) => field.name === name);
   const added = [
     ...has("from") ? [] : [`From: ${addressOf(own)}`],
@@ -149,9 +158,8 @@ async function summarized(
   const date = Date.parse(value("date"));
   const references = messageIds(value("references"));
   const [inReplyTo] = messageIds(value("in-reply-to"));
-  const [messageId] = messageIds(value("message-id"));
   const headers: SummaryHeaders = defined({
-    messageId: messageId === undefined ? undefined : fullMessageId(messageId),
+    messageId: messageIdOf(fields),
     references: references.length === 0 ? undefined : bounded(references.map(fullMessageId)),
     replyTo: textOf(value("reply-to")).slice(0, MAX_TEXT) || undefined,
     type: typeOf(value("content-type")),
@@ -163,6 +171,12 @@ async function summarized(
     headers,
     ...(inReplyTo !== undefined && UUID.test(inReplyTo) ? { inReplyTo } : {}),
   };
+}
+
+/** The Message-ID of a header as a summary has it; undefined if there is none. */
+export function messageIdOf(fields: readonly HeaderField[]): string | undefined {
+  const [id] = messageIds(fieldValue(fields, "message-id") ?? "");
+  return id === undefined ? undefined : fullMessageId(id);
 }
 
 function bounded(references: readonly string[]): string[] {

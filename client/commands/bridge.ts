@@ -38,9 +38,7 @@ export async function bridge(options: BridgeOptions): Promise<void> {
   if (!addresses.imap && !addresses.smtp) {
     throw new SealpostError("usage", "with --imap off and --smtp off there is nothing to serve");
   }
-  const stopped = Promise.withResolvers<void>();
   const ending = new AbortController();
-  using stop = new Stop(() => stopped.resolve());
   const accounts: BridgeAccount[] = [];
   const { passwordFiles } = options;
   if (passwordFiles.length > options.also.length + 1) {
@@ -52,16 +50,28 @@ export async function bridge(options: BridgeOptions): Promise<void> {
       const one = { ...others, ...defined({ dir, server: i === 0 ? server : undefined }) };
       accounts.push(await openAccount(terminal, one, passwordFiles[i], ending.signal));
     }
-    const served = await startBridge(accounts, addresses, (line) => terminal.printError(line));
-    try {
-      tellAddresses(terminal, accounts, served.addresses, options.json);
-      await stopped.promise;
-    } finally {
-      await served.close();
-    }
+    await serve(terminal, accounts, addresses, options.json);
   } finally {
     ending.abort();
-    for (const { mail } of accounts) await mail.close();
+    for (const account of accounts) await account.close();
+  }
+}
+
+/** Serves mail programs until a signal comes: before that, it ends the program like any other. */
+async function serve(
+  terminal: Terminal,
+  accounts: readonly BridgeAccount[],
+  addresses: BridgeAddresses,
+  json: boolean,
+): Promise<void> {
+  const stopped = Promise.withResolvers<void>();
+  using stop = new Stop(() => stopped.resolve());
+  const served = await startBridge(accounts, addresses, (line) => terminal.printError(line));
+  try {
+    tellAddresses(terminal, accounts, served.addresses, json);
+    await stopped.promise;
+  } finally {
+    await served.close();
   }
   Deno.exitCode = stop.code ?? 0;
 }
@@ -105,7 +115,7 @@ async function openAccount(
     ...defined({ passwordFile }),
   });
   try {
-    account = await BridgeAccount.open(mail);
+    account = await BridgeAccount.open(mail, say);
   } catch (error) {
     await mail.close();
     throw error;

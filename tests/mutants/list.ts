@@ -55,6 +55,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/bridge/imap/mailbox_name.ts": ["client/bridge/imap/parser"],
   "client/state/drafts.ts": ["client/state/drafts"],
   "client/bridge/given.ts": ["client/bridge/given"],
+  "client/bridge/password.ts": ["client/bridge/password"],
   "crypto/safety_number.ts": ["crypto/safety_number"],
   "protocol/contact_card.ts": ["protocol/contact_card"],
   "client/web/gate.ts": ["client/web/gate"],

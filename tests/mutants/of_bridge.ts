@@ -43,6 +43,18 @@ export const OF_BRIDGE: readonly Mutant[] = [
     "++this.#bad >= Infinity",
   ),
   one(
+    "wrong passwords never end a connection",
+    `${IMAP}/session.ts`,
+    'kind === "BAD" || code === "AUTHENTICATIONFAILED";',
+    'kind === "BAD";',
+  ),
+  one(
+    "any number of wrong passwords wait",
+    "client/bridge/password.ts",
+    "this.#waiting >= MAX_WAITING",
+    "this.#waiting >= 1e9",
+  ),
+  one(
     "quotes in what others wrote end a string",
     `${IMAP}/output.ts`,
     'text.replace(/[\\\\"]/g, "\\\\$&")',
@@ -109,6 +121,12 @@ export const OF_BRIDGE: readonly Mutant[] = [
     "if (size < 0) {",
   ),
   one(
+    "what comes after a message is not looked at",
+    `${COMMANDS}/append.ts`,
+    '  if (utf8) rest.expect(")");\n  rest.end();\n',
+    "",
+  ),
+  one(
     "one logs in for another",
     `${COMMANDS}/authenticate.ts`,
     'if (authorized !== "" && authorized !== name) {',
@@ -149,5 +167,11 @@ export const OF_BRIDGE: readonly Mutant[] = [
     GIVEN,
     "if (stored || (senders.length === 1 && isFrom(header, from.name))) return patches;",
     "if (senders.length > 0) return patches;",
+  ),
+  one(
+    "a list shows a From of somebody else",
+    GIVEN,
+    "binary(patched(fromBinary(header), 0, patchesOf(header, summary)))",
+    "header",
   ),
 ];

@@ -3,13 +3,14 @@ import { ImapError } from "../../client/bridge/imap/error.ts";
 import { headerFields } from "../../client/bridge/imap/header.ts";
 import { binary } from "../../client/bridge/imap/parser.ts";
 import { ImapSession } from "../../client/bridge/imap/session.ts";
-import type {
-  Accounts,
-  AppendedMessage,
-  MailboxView,
-  MailStore,
-  MessageSource,
-  PlacedMessage,
+import {
+  type Accounts,
+  type AppendedMessage,
+  isDeleted,
+  type MailboxView,
+  type MailStore,
+  type MessageSource,
+  type PlacedMessage,
 } from "../../client/bridge/imap/store.ts";
 import { readStructure } from "../../client/bridge/imap/structure.ts";
 
@@ -186,14 +187,23 @@ export class MemoryMail implements MailStore {
     return Promise.resolve({ validity: this.#box(mailbox).validity, uids });
   }
 
-  remove(keys: readonly number[]): Promise<void> {
+  async expunge(mailbox: string, validity: number, uids: ReadonlySet<number> | null) {
+    const view = await this.view(mailbox);
+    const gone = view?.validity !== validity ? [] : view.messages.filter((one) => {
+      return isDeleted(one) && (uids?.has(one.uid) ?? true);
+    });
+    if (gone.length > 0) this.remove(gone.map(({ key }) => key));
+    return gone.length > 0;
+  }
+
+  /** Removes messages, as another program does. */
+  remove(keys: readonly number[]): void {
     for (const key of keys) {
       this.#messages.delete(key);
       for (const { uids } of this.#boxes.values()) uids.delete(key);
     }
     this.#modseq++;
     this.#tell();
-    return Promise.resolve();
   }
 
   async append({ mailbox, flags, bytes }: AppendedMessage) {

@@ -1,7 +1,7 @@
 import libmime from "libmime";
 import { bad, ImapError } from "./error.ts";
 import { type HeaderField, headerFields } from "./header.ts";
-import { binary, type ImapParser } from "./parser.ts";
+import type { ImapParser } from "./parser.ts";
 import { bytesOf } from "./section.ts";
 import type { Selected } from "./selected.ts";
 import type { MailStore } from "./store.ts";
@@ -195,7 +195,8 @@ function ofHead(selected: Selected, test: (head: Head) => boolean): Condition {
     modseq: false,
     test: async (at, store) => {
       const message = selected.at(at);
-      return message !== undefined && test(await store.head(message.key));
+      return message !== undefined &&
+        await unlessGone(async () => test(await store.head(message.key)));
     },
   };
 }
@@ -211,6 +212,16 @@ function ofDay(
     if (word === "BEFORE") return at < day;
     return at >= day && (word === "SINCE" || at < day + DAY);
   });
+}
+
+/** Whether a message fits; one that is gone meanwhile, or cannot be had, does not. */
+async function unlessGone(test: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await test();
+  } catch (error) {
+    if (error instanceof ImapError) return false;
+    throw error;
+  }
 }
 
 /** The day that a Date field names, without regard to its zone, as the start of that day in UTC. */
@@ -234,12 +245,14 @@ function ofField(selected: Selected, name: string, wanted: string): Condition {
     test: async (at, store) => {
       const message = selected.at(at);
       if (!message) return false;
-      const fields = headerFields(
-        IN_HEAD.includes(name)
-          ? (await store.head(message.key)).fields.join("\r\n")
-          : await wholeHeader(store, message.key),
-      );
-      return fields.some((field) => field.name === name && hasText(field, wanted));
+      return await unlessGone(async () => {
+        const fields = headerFields(
+          IN_HEAD.includes(name)
+            ? (await store.head(message.key)).fields.join("\r\n")
+            : await wholeHeader(store, message.key),
+        );
+        return fields.some((field) => field.name === name && hasText(field, wanted));
+      });
     },
   };
 }
@@ -252,7 +265,7 @@ function hasText({ text }: HeaderField, wanted: string): boolean {
 async function wholeHeader(store: MailStore, key: number): Promise<string> {
   await using source = await store.open(key);
   const { from, bodyFrom } = await source.structure();
-  return binary(await bytesOf(source, from, bodyFrom));
+  return new TextDecoder().decode(await bytesOf(source, from, bodyFrom));
 }
 
 function ofText(selected: Selected, wanted: string, header: boolean): Condition {
@@ -262,19 +275,15 @@ function ofText(selected: Selected, wanted: string, header: boolean): Condition 
     test: async (at, store) => {
       const message = selected.at(at);
       if (!message) return false;
-      if (header) {
-        const { fields } = await store.head(message.key);
-        const known = headerFields(fields.join("\r\n"));
-        if (known.some((field) => field.text.toLowerCase().includes(wanted))) return true;
-        if (known.some((field) => hasText(field, wanted))) return true;
-      }
-      try {
+      return await unlessGone(async () => {
+        if (header) {
+          const { fields } = await store.head(message.key);
+          const known = headerFields(fields.join("\r\n"));
+          if (known.some((field) => field.text.toLowerCase().includes(wanted))) return true;
+          if (known.some((field) => hasText(field, wanted))) return true;
+        }
         return (await store.text(message.key)).toLowerCase().includes(wanted);
-      } catch (error) {
-        // One that is gone meanwhile, or cannot be shown, has no text.
-        if (error instanceof ImapError) return false;
-        throw error;
-      }
+      });
     },
   };
 }

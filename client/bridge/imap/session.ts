@@ -148,7 +148,8 @@ export class ImapSession implements Context {
 
   #refuse(tag: string, { kind, code, message }: ImapError): void {
     this.output.line(`${tag} ${kind} ${code === null ? "" : `[${code}] `}${message}`);
-    if (kind === "BAD" && ++this.#bad >= MAX_BAD) throw new ImapBye("too many bad commands");
+    const counts = kind === "BAD" || code === "AUTHENTICATIONFAILED";
+    if (counts && ++this.#bad >= MAX_BAD) throw new ImapBye("too many bad commands");
   }
 
   /**
@@ -165,6 +166,7 @@ export class ImapSession implements Context {
       if (line === "too-long") throw new ImapBye("a line is too long");
       size += line.length;
       const text = binary(line);
+      if (!this.#store && / HTTP\/1\.\d$/.test(text)) throw new ImapBye("this is no web server");
       const [announced, digits = "", plus] = /~?\{(\d{1,15})(\+?)\}$/.exec(text) ?? [];
       const tag = tagOf(parts, text);
       if (announced === undefined) {

@@ -25,6 +25,11 @@ export interface PlacedMessage {
   readonly emailId: string;
 }
 
+/** Whether a message is marked as deleted. */
+export function isDeleted({ flags }: PlacedMessage): boolean {
+  return flags.includes("\\Deleted");
+}
+
 /** A mailbox at one moment. Never changes: another moment has another object. */
 export interface MailboxView {
   readonly name: string;
@@ -58,7 +63,7 @@ export interface MessageSource extends AsyncDisposable {
   structure(): Promise<Part>;
 }
 
-/** A message that is being stored. */
+/** A message that is being stored: its bytes come to their end, or throw, before it is. */
 export interface AppendedMessage {
   readonly mailbox: string;
   readonly flags: readonly string[];
@@ -108,8 +113,12 @@ export interface MailStore {
   ): Promise<readonly number[]>;
   move(keys: readonly number[], mailbox: string): Promise<Placement>;
   copy(keys: readonly number[], mailbox: string): Promise<Placement>;
-  /** Removes messages for good. */
-  remove(keys: readonly number[]): Promise<void>;
+  /**
+   * Removes for good what is marked as deleted in a mailbox now, or those of `uids`; nothing if its
+   * validity is another. Returns whether something was removed.
+   */
+  expunge(mailbox: string, validity: number, uids: ReadonlySet<number> | null): Promise<boolean>;
+  /** Stores a message; where, or null if that is not known. */
   append(message: AppendedMessage): Promise<Placement | null>;
   create(name: string): Promise<void>;
   delete(name: string): Promise<void>;

@@ -1,8 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { type Patch, patched, patchesOf } from "../../../client/bridge/given.ts";
+import { giveOut, type Patch, patched, patchesOf } from "../../../client/bridge/given.ts";
 import { binary } from "../../../client/bridge/imap/parser.ts";
 import type { Summary } from "../../../protocol/summary.ts";
 import { utf8 } from "../../../crypto/bytes.ts";
+import { UNVERIFIED } from "../../../client/trust/verification.ts";
 
 function summaryFrom(name: string, stored = false): Summary {
   return {
@@ -60,4 +61,32 @@ Deno.test("a From that names somebody else than who signed is not given out as o
   ) {
     assertEquals(given(from, bob), from);
   }
+});
+
+/** What lists show of a message from bob with this header, but for our own field. */
+function listed(header: string, stored = false): string[] {
+  const opened = {
+    id: new Uint8Array(16),
+    entry: { receivedAt: 0 },
+    summary: summaryFrom("bob", stored),
+    verification: UNVERIFIED,
+  };
+  const [verified, ...fields] = giveOut(opened, false, [], binary(utf8(header))).fields;
+  assertEquals(verified?.split(":")[0], "X-Sealpost-Verified");
+  return fields;
+}
+
+Deno.test("a list shows no From that did not sign, where it has the message's own header", () => {
+  const bob = "From: bob@sealpost.invalid";
+  for (const from of ["From: carol@sealpost.invalid", `${bob}\r\nFrom: carol@x`, "X-A: b"]) {
+    assertEquals(listed(`${from}\r\nSubject: s\r\n\r\n`), [bob, "Subject: s"]);
+  }
+  assertEquals(listed("Subject: s\rFrom: carol@x\r\n\r\n"), [bob, "Subject: s\rXrom: carol@x"]);
+  assertEquals(listed("From: Bob B <bob@mail.lan>\r\n\r\n"), ["From: Bob B <bob@mail.lan>"]);
+  assertEquals(listed("From: carol@x\r\n\r\n", true), ["From: carol@x"]);
+});
+
+Deno.test("a list shows a header in UTF-8 as it is", () => {
+  const fields = ["From: Bób <bob@sealpost.invalid>", "Subject: Grüße"];
+  assertEquals(listed(`${fields.join("\r\n")}\r\n\r\n`), fields);
 });

@@ -1,6 +1,15 @@
-import type { ImapCommand } from "../command.ts";
+import type { Bytes } from "../../../../crypto/bytes.ts";
+import type { ImapCommand, PendingMessage } from "../command.ts";
 import { bad, ImapError } from "../error.ts";
 import { checkFlags } from "./store.ts";
+
+/** The bytes of a message, and then what ends the command. Throws `BAD` if that is something else. */
+async function* whole(message: PendingMessage, utf8: boolean): AsyncGenerator<Bytes> {
+  yield* message.accept();
+  const rest = await message.rest();
+  if (utf8) rest.expect(")");
+  rest.end();
+}
 
 /** APPEND (RFC 9051, section 6.3.12), and with UTF8 (RFC 6855, section 4). */
 export const APPEND: ImapCommand = {
@@ -32,12 +41,9 @@ export const APPEND: ImapCommand = {
       flags,
       receivedAt,
       size,
-      bytes: message.accept(),
+      bytes: whole(message, utf8),
     });
-    const rest = await message.rest();
-    if (utf8) rest.expect(")");
-    rest.end();
-    if (!placed) return { text: "the server has it already" };
+    if (!placed) return;
     return { code: `APPENDUID ${placed.validity} ${placed.uids.join(",")}` };
   },
 };

@@ -1,5 +1,4 @@
 import type { ImapCommand } from "../command.ts";
-import { deletedIn } from "./expunge.ts";
 
 /** CLOSE (RFC 9051, section 6.4.1): removes what is marked as deleted, and says nothing of it. */
 export const CLOSE: ImapCommand = {
@@ -9,9 +8,9 @@ export const CLOSE: ImapCommand = {
     args.end();
     const { selected, store } = context;
     context.select(null);
-    const deleted = selected.readOnly ? [] : deletedIn(selected.messages);
-    if (deleted.length > 0) await store.remove(deleted.map(({ key }) => key));
-    return context.features.has("qresync") && deleted.length > 0
+    const removed = !selected.readOnly &&
+      await store.expunge(selected.name, selected.view.validity, null);
+    return context.features.has("qresync") && removed
       ? { code: `HIGHESTMODSEQ ${(await store.view(selected.name))?.modseq ?? 1}` }
       : {};
   },

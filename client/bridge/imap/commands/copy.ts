@@ -12,6 +12,7 @@ export const COPY: ImapCommand = {
     const { positions, keys, name } = await readCopy(context, args, byUid);
     if (keys.length === 0) return { text: "nothing to copy" };
     const { validity, uids } = await context.store.copy(keys, name);
+    if (uids.length !== keys.length) return;
     return copied(context, positions, validity, uids);
   },
 };

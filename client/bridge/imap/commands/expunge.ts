@@ -1,11 +1,5 @@
 import type { ImapCommand } from "../command.ts";
 import { ImapError } from "../error.ts";
-import type { PlacedMessage } from "../store.ts";
-
-/** The messages that are marked as deleted. */
-export function deletedIn(messages: readonly PlacedMessage[]): PlacedMessage[] {
-  return messages.filter(({ flags }) => flags.includes("\\Deleted"));
-}
 
 /** EXPUNGE and UID EXPUNGE (RFC 9051, sections 6.4.3 and 6.4.9): for good. */
 export const EXPUNGE: ImapCommand = {
@@ -14,16 +8,16 @@ export const EXPUNGE: ImapCommand = {
   removals: true,
   run: async (context, args, byUid) => {
     const { selected, store } = context;
-    let messages = selected.messages;
+    let uids: Set<number> | null = null;
     if (byUid) {
       args.space();
-      messages = selected.positions(args.sequenceSet(), true).flatMap((i) => selected.at(i) ?? []);
+      const positions = selected.positions(args.sequenceSet(), true);
+      uids = new Set(positions.flatMap((i) => selected.at(i)?.uid ?? []));
     }
     args.end();
     if (selected.readOnly) throw new ImapError("NO", "the mailbox is open for reading only");
-    const deleted = deletedIn(messages);
-    if (deleted.length > 0) await store.remove(deleted.map(({ key }) => key));
-    if (!context.features.has("qresync") || deleted.length === 0) return;
+    const removed = await store.expunge(selected.name, selected.view.validity, uids);
+    if (!context.features.has("qresync") || !removed) return;
     return { code: `HIGHESTMODSEQ ${(await context.mailbox(selected.name)).modseq}` };
   },
 };

@@ -13,6 +13,8 @@ export const IDLE: ImapCommand = {
     try {
       await store.refresh();
       const done = context.continueWith("idling");
+      // It may fail when nobody waits for it any more.
+      done.catch(() => {});
       for (;;) {
         await context.update(true);
         await output.flush();

@@ -2,8 +2,7 @@ import type { Context, ImapCommand } from "../command.ts";
 import { bad } from "../error.ts";
 import { imapString } from "../output.ts";
 import type { ImapParser } from "../parser.ts";
-import type { MailboxView } from "../store.ts";
-import { deletedIn } from "./expunge.ts";
+import { isDeleted, type MailboxView } from "../store.ts";
 
 const ITEMS = [
   "MESSAGES",
@@ -70,7 +69,7 @@ function valueOf({ store }: Context, view: MailboxView, item: StatusItem): strin
     case "UNSEEN":
       return `${view.messages.filter(({ flags }) => !flags.includes("\\Seen")).length}`;
     case "DELETED":
-      return `${deletedIn(view.messages).length}`;
+      return `${view.messages.filter(isDeleted).length}`;
     case "SIZE":
       return `${view.size}`;
     case "HIGHESTMODSEQ":

@@ -1,6 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { capabilities } from "../../../../client/bridge/imap/capabilities.ts";
-import { answers, MemoryMail, talk } from "../../../support/imap_mail.ts";
+import { ImapError } from "../../../../client/bridge/imap/error.ts";
+import { ImapSession } from "../../../../client/bridge/imap/session.ts";
+import { utf8 } from "../../../../crypto/bytes.ts";
+import { accountsOf, answers, MemoryMail, talk } from "../../../support/imap_mail.ts";
 
 const MESSAGE = [
   "From: Bob <bob@sealpost.invalid>",
@@ -146,8 +149,8 @@ Deno.test("sequence numbers stay what they are until removals may be told", asyn
   const first = view?.messages[0]?.key ?? 0;
   const head = mail.head.bind(mail);
   // Another session removes the first message while this one fetches.
-  mail.head = async (key) => {
-    await mail.remove([first]);
+  mail.head = (key) => {
+    mail.remove([first]);
     return head(key);
   };
   const said = await answers(
@@ -191,7 +194,7 @@ Deno.test("a mail program that comes back is told what changed and what went, an
   const mail = mailOf("a: 1\r\n\r\n", "a: 2\r\n\r\n", "a: 3\r\n\r\n");
   const modseq = (await mail.view("INBOX"))?.modseq ?? 0;
   const keys = (await mail.view("INBOX"))?.messages.map(({ key }) => key) ?? [];
-  await mail.remove(keys.slice(1, 2));
+  mail.remove(keys.slice(1, 2));
   await mail.flag(keys.slice(2), ["\\Seen"], [], null);
   const now = (await mail.view("INBOX"))?.modseq ?? 0;
   const said = await answers(
@@ -338,8 +341,6 @@ Deno.test("IDLE tells of what comes at once, until DONE", async () => {
     idling = true;
     return refresh();
   };
-  const { ImapSession } = await import("../../../../client/bridge/imap/session.ts");
-  const { accountsOf } = await import("../../../support/imap_mail.ts");
   let said = "";
   let told = Promise.withResolvers<void>();
   const pieces = ["l LOGIN alice pw\r\na SELECT INBOX\r\nb IDLE\r\n", "DONE\r\nc NOOP\r\n"];
@@ -367,6 +368,98 @@ Deno.test("IDLE tells of what comes at once, until DONE", async () => {
   assertMatch(said, /\+ idling\r\n[^]*\* 1 EXISTS\r\n[^]*b OK IDLE done\r\nc OK/);
 });
 
+Deno.test("a mailbox that goes while a mail program idles ends the connection, and nothing else", async () => {
+  const mail = mailOf();
+  const view = mail.view.bind(mail);
+  let idling = false;
+  mail.view = (name) => idling ? Promise.resolve(null) : view(name);
+  let said = "";
+  const ended = Promise.withResolvers<null>();
+  const first = utf8("l LOGIN alice pw\r\na SELECT INBOX\r\nb IDLE\r\n");
+  let read = false;
+  await new ImapSession({
+    source: {
+      read: (into) => {
+        if (read) return ended.promise;
+        read = true;
+        into.set(first);
+        return Promise.resolve(first.length);
+      },
+    },
+    sink: {
+      write: (data) => {
+        said += new TextDecoder().decode(data);
+        idling = said.includes("a OK");
+        return Promise.resolve();
+      },
+    },
+    accounts: accountsOf(mail),
+  }).run();
+  assertMatch(said, /\+ idling\r\n[^]*\* BYE the mailbox is not there any more\r\n$/);
+  // What was still read for it fails when the connection is closed.
+  ended.reject(new Error("the connection was closed"));
+  await Promise.resolve();
+});
+
+Deno.test("what is removed is what is marked as deleted now, whatever the mail program knows", async () => {
+  for (const command of ["EXPUNGE", "UID EXPUNGE 1:*", "CLOSE"]) {
+    const mail = mailOf("a: 1\r\n\r\n", "a: 2\r\n\r\n");
+    const keys = (await mail.view("INBOX"))?.messages.map(({ key }) => key) ?? [];
+    const expunge = mail.expunge.bind(mail);
+    // Another program takes one back just before.
+    mail.expunge = async (...args) => {
+      await mail.flag(keys.slice(0, 1), [], ["\\Deleted"], null);
+      return await expunge(...args);
+    };
+    await answers(mail, "a SELECT INBOX", "b STORE 1:2 +FLAGS (\\Deleted)", `c ${command}`);
+    const left = (await mail.view("INBOX"))?.messages.map(({ key }) => key);
+    assertEquals(left, keys.slice(0, 1), command);
+  }
+});
+
+Deno.test("a message after which something else comes is not stored", async () => {
+  const mail = mailOf();
+  const said = await answers(
+    mail,
+    "a APPEND INBOX {8+}",
+    "a: 4\r\n\r\n junk",
+    "b APPEND INBOX UTF8 (~{8+}",
+    "a: 5\r\n\r\n",
+    "c NOOP",
+  );
+  assertMatch(said.join("\n"), /a BAD .*\nb BAD .*\nc OK/);
+  assertEquals((await mail.view("INBOX"))?.messages.length, 0);
+});
+
+Deno.test("a search passes over messages that cannot be read", async () => {
+  const mail = mailOf(MESSAGE, MESSAGE);
+  const [gone] = (await mail.view("INBOX"))?.messages ?? [];
+  const [head, open] = [mail.head.bind(mail), mail.open.bind(mail)];
+  const unlessGone = (key: number) => {
+    if (key === gone?.key) throw new ImapError("NO", "it is too large", "LIMIT");
+  };
+  mail.head = (key) => Promise.resolve(unlessGone(key)).then(() => head(key));
+  mail.open = (key) => Promise.resolve(unlessGone(key)).then(() => open(key));
+  const searches = ["HEADER x-other hi", "SUBJECT hello", "SINCE 1-Jan-2020", "TEXT hello"];
+  mail.put("INBOX", MESSAGE.replace("Subject:", "X-Other: Hi\r\nSubject:"));
+  const said = await answers(
+    mail,
+    "a SELECT INBOX",
+    ...searches.map((search, i) => `b${i} SEARCH 1,3 ${search}`),
+  );
+  assertEquals(
+    said.filter((line) => line.startsWith("* SEARCH")),
+    searches.map(() => "* SEARCH 3"),
+  );
+});
+
+Deno.test("a copy whose place is not known is made, and none is named", async () => {
+  const mail = mailOf(MESSAGE, MESSAGE);
+  mail.copy = () => Promise.resolve({ validity: 9, uids: [4] });
+  const said = await answers(mail, "a SELECT INBOX", "b COPY 1:2 Trash");
+  assertEquals(said.at(-1), "b OK COPY done");
+});
+
 Deno.test("all that is announced has a command", () => {
   const announced = capabilities(1).split(" ");
   for (const one of ["IDLE", "UIDPLUS", "MOVE", "UNSELECT", "NAMESPACE", "ID", "ENABLE"]) {
@@ -378,4 +471,12 @@ Deno.test("all that is announced has a command", () => {
 Deno.test("too many commands that are none end the connection", async () => {
   const said = await talk(mailOf(), "x y\r\n".repeat(50));
   assertStringIncludes(said, "* BYE too many bad commands");
+  const guessed = await talk(mailOf(), "a LOGIN alice no\r\n".repeat(50), { loggedIn: false });
+  assertEquals(guessed.match(/AUTHENTICATIONFAILED/g)?.length, 20);
+  const browser = await talk(
+    mailOf(),
+    "POST / HTTP/1.1\r\na LOGIN alice pw\r\n",
+    { loggedIn: false },
+  );
+  assertMatch(browser, /\* BYE this is no web server\r\n$/);
 });
