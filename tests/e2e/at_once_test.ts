@@ -30,7 +30,7 @@ async function titles(people: Commanding, name: string): Promise<string[]> {
   return items.map(({ subject }) => subject).sort();
 }
 
-Deno.test("commands of one person at once all work, with one ticket between them", async (t) => {
+testInFull("commands of one person at once all work, with one ticket between them", async (t) => {
   await using people = await Commanding.start(["alice", "bob"]);
   await people.ok("alice", ["send", "-t", "bob", "-s", "first"], { input: "x" });
 
@@ -106,7 +106,7 @@ testInFull("a command that is killed while it logs on keeps no other waiting", a
   }
 });
 
-Deno.test("a command that waits for its text keeps no other waiting", async () => {
+testInFull("a command that waits for its text keeps no other waiting", async () => {
   await using people = await Commanding.start(["alice", "bob"]);
   await people.ok("alice", ["send", "-t", "bob", "-s", "first"], { input: "x" });
   const program = Program.start(["send", "-t", "bob", "-s", "slow"], {

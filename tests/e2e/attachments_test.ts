@@ -2,6 +2,7 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { testInFull } from "../support/full.ts";
 import { CHOICE, Group, inboxIn, reading, sending, SENT, type Turn } from "../support/group.ts";
 import { UNCONFINED } from "../support/program.ts";
 import { filesBelow } from "../support/search.ts";
@@ -15,7 +16,7 @@ function bytes(size: number): Uint8Array<ArrayBuffer> {
   return data;
 }
 
-Deno.test("attachments come out as they went in", async (t) => {
+testInFull("attachments come out as they went in", async (t) => {
   await using group = await Group.start(["alice", "bob"], { build: UNCONFINED });
   await group.bind("alice", "bob");
   const out = group.path("alice", "files");

@@ -48,7 +48,7 @@ async function twoMachines(): Promise<
   };
 }
 
-Deno.test("folders and keywords of one's own are the same on all machines", async (t) => {
+testInFull("folders and keywords of one's own are the same on all machines", async (t) => {
   await using both = await twoMachines();
   const { people, a, b } = both;
   const id = (await people.ok("bob", ["send", "-t", "alice", "-s", "figures"], { input: "x" }))

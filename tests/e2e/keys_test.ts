@@ -1,14 +1,13 @@
 // Key files and passwords as `connect` and `serve` take them, and as they refuse them.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { testUnless } from "../support/testing.ts";
-import { stepInFull } from "../support/full.ts";
+import { stepInFull, testInFull, testInFullUnless } from "../support/full.ts";
 import { CHOICE, ended, Group, sending, SENT } from "../support/group.ts";
 import { passwordOf, Program, run } from "../support/program.ts";
 
 const noModes = Deno.build.os === "windows" ? "files have no modes on Windows" : null;
 
-Deno.test("keys and passwords come from where they should, and from nowhere else", async (t) => {
+testInFull("keys and passwords come from where they should, and from nowhere else", async (t) => {
   await using group = await Group.start(["alice", "bob"]);
   await group.bind("bob");
   const target = `alice@${group.server.address}`;
@@ -228,45 +227,49 @@ Deno.test("keys and passwords come from where they should, and from nowhere else
   });
 });
 
-testUnless(noModes, "a private key or a password that others can read is not used", async () => {
-  await using group = await Group.start(["alice", "bob"]);
-  await group.bind("bob");
-  const key = group.path("alice", "alice_private.pem");
-  for (const mode of [0o644, 0o640, 0o604, 0o660]) {
-    await Deno.chmod(key, mode);
-    const { code, stdout, stderr } = await group.connect("alice").finish();
-    assertEquals([code, stdout], [77, ""]);
+testInFullUnless(
+  noModes,
+  "a private key or a password that others can read is not used",
+  async () => {
+    await using group = await Group.start(["alice", "bob"]);
+    await group.bind("bob");
+    const key = group.path("alice", "alice_private.pem");
+    for (const mode of [0o644, 0o640, 0o604, 0o660]) {
+      await Deno.chmod(key, mode);
+      const { code, stdout, stderr } = await group.connect("alice").finish();
+      assertEquals([code, stdout], [77, ""]);
+      assertEquals(
+        stderr,
+        "sealpost: others can read or change alice_private.pem, so it is not used; " +
+          "run: chmod 600 alice_private.pem\n",
+      );
+    }
+    await Deno.chmod(key, 0o600);
+    const { stdout } = await group.talk(
+      "alice",
+      sending({ to: "bob", title: "x", contents: { typed: "x" } }),
+    );
+    assertStringIncludes(stdout, SENT);
+
+    const password = group.path("alice", "password.txt");
+    await Deno.writeTextFile(password, passwordOf("alice"), { mode: 0o644 });
+    await Deno.chmod(password, 0o644);
+    const args = ["connect", `alice@${group.server.address}`, "--password-file", "password.txt"];
+    await Deno.remove(group.path("alice", ".sealpost"), { recursive: true });
+    const { code, stderr } = await run(args, { cwd: group.path("alice") });
+    assertEquals(code, 77);
     assertEquals(
       stderr,
-      "sealpost: others can read or change alice_private.pem, so it is not used; " +
-        "run: chmod 600 alice_private.pem\n",
+      "sealpost: others can read or change password.txt, so it is not used; run: chmod 600 password.txt\n",
     );
-  }
-  await Deno.chmod(key, 0o600);
-  const { stdout } = await group.talk(
-    "alice",
-    sending({ to: "bob", title: "x", contents: { typed: "x" } }),
-  );
-  assertStringIncludes(stdout, SENT);
 
-  const password = group.path("alice", "password.txt");
-  await Deno.writeTextFile(password, passwordOf("alice"), { mode: 0o644 });
-  await Deno.chmod(password, 0o644);
-  const args = ["connect", `alice@${group.server.address}`, "--password-file", "password.txt"];
-  await Deno.remove(group.path("alice", ".sealpost"), { recursive: true });
-  const { code, stderr } = await run(args, { cwd: group.path("alice") });
-  assertEquals(code, 77);
-  assertEquals(
-    stderr,
-    "sealpost: others can read or change password.txt, so it is not used; run: chmod 600 password.txt\n",
-  );
-
-  await group.server.stop();
-  await Deno.chmod(group.path("server", "server_private.pem"), 0o640);
-  const server = await run(["serve", "--listen", "127.0.0.1:0"], { cwd: group.dir });
-  assertEquals(server.code, 77);
-  assertMatch(
-    server.stderr,
-    /^sealpost: others can read or change server\/server_private\.pem, [^\n]*\n$/,
-  );
-});
+    await group.server.stop();
+    await Deno.chmod(group.path("server", "server_private.pem"), 0o640);
+    const server = await run(["serve", "--listen", "127.0.0.1:0"], { cwd: group.dir });
+    assertEquals(server.code, 77);
+    assertMatch(
+      server.stderr,
+      /^sealpost: others can read or change server\/server_private\.pem, [^\n]*\n$/,
+    );
+  },
+);

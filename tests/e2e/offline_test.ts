@@ -169,23 +169,26 @@ testInFull(
   },
 );
 
-Deno.test("a command that asks nothing of the server, or whose reader goes away, keeps its ticket", async () => {
-  await using people = await Commanding.start(["alice"]);
-  const unasked = { password: null };
-  await people.ok("alice", ["status"]);
-  await people.ok("alice", ["outbox", "flush"], unasked);
-  await people.ok("alice", ["outbox", "flush"], unasked);
-  const { command, args } = await buildFor(["status"]);
-  const child = new Deno.Command(command, {
-    args: [...args, "status"],
-    cwd: people.group.path("alice"),
-    env: { SEALPOST_HERE: "1" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  await child.stdout.cancel();
-  const stderr = await new Response(child.stderr).text();
-  assertEquals([(await child.status).code, stderr], [141, ""]);
-  await people.ok("alice", ["status"], unasked);
-});
+testInFull(
+  "a command that asks nothing of the server, or whose reader goes away, keeps its ticket",
+  async () => {
+    await using people = await Commanding.start(["alice"]);
+    const unasked = { password: null };
+    await people.ok("alice", ["status"]);
+    await people.ok("alice", ["outbox", "flush"], unasked);
+    await people.ok("alice", ["outbox", "flush"], unasked);
+    const { command, args } = await buildFor(["status"]);
+    const child = new Deno.Command(command, {
+      args: [...args, "status"],
+      cwd: people.group.path("alice"),
+      env: { SEALPOST_HERE: "1" },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    await child.stdout.cancel();
+    const stderr = await new Response(child.stderr).text();
+    assertEquals([(await child.status).code, stderr], [141, ""]);
+    await people.ok("alice", ["status"], unasked);
+  },
+);

@@ -8,6 +8,7 @@ import { isPhc } from "../../crypto/phc.ts";
 import { parseInvitation } from "../../protocol/invitation.ts";
 import { loadBundle } from "../../files/key_files.ts";
 import { assertCode } from "../server/store/store_contract.ts";
+import { testInFull } from "../support/full.ts";
 import { identityOf } from "../support/identities.ts";
 import { withControl } from "../support/control.ts";
 import { connectAs } from "../support/operator.ts";
@@ -126,7 +127,7 @@ Deno.test("users are managed while no server runs", async () => {
   );
 });
 
-Deno.test("an operator looks after a running server", async (t) => {
+testInFull("an operator looks after a running server", async (t) => {
   await using place = await Place.make();
   await place.add("alice");
   const bundle = await loadBundle(place.path("server_public.pem"));

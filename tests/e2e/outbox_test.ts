@@ -22,7 +22,7 @@ const LOST = new RegExp(
   `^sealpost: the connection (was lost|ended without a goodbye); ${KEPT}\n$`,
 );
 
-Deno.test("a message goes out exactly once, whatever fails while it is sent", async (t) => {
+testInFull("a message goes out exactly once, whatever fails while it is sent", async (t) => {
   await using group = await Group.start(["alice", "bob"]);
   await group.bind("alice", "bob");
   const data = random(3 << 20);
@@ -132,7 +132,7 @@ Deno.test("a message goes out exactly once, whatever fails while it is sent", as
   assertEquals((await filesBelow(group.path("server", "mail", "bodies", "tmp"))).length, 0);
 });
 
-Deno.test("the server is away: one line, and what to do", async () => {
+testInFull("the server is away: one line, and what to do", async () => {
   await using group = await Group.start(["alice"]);
   await group.bind("alice");
   const { address } = group.server;

@@ -116,7 +116,7 @@ testInFull("an upload and a download go on where they broke off, wherever that i
   }
 });
 
-Deno.test("a transfer goes on after either side was killed", async (t) => {
+testInFull("a transfer goes on after either side was killed", async (t) => {
   await using group = await Group.start(["alice", "bob"]);
   await group.bind("alice", "bob");
   const data = random(3 * MIB);

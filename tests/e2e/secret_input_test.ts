@@ -48,7 +48,7 @@ function failedLogins({ group }: Commanding): number {
   return group.log.split("login-failed").length - 1;
 }
 
-Deno.test("a letter that is piped in is never taken for a password", async (t) => {
+testInFull("a letter that is piped in is never taken for a password", async (t) => {
   await using people = await Commanding.start(["alice", "bob", "carol"]);
   await people.ok("alice", ["send", "-t", "bob", "-s", "first"], { input: "x" });
   await forgetTicket(people, "alice");

@@ -5,7 +5,7 @@ import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { testUnless } from "../support/testing.ts";
 import { withControl } from "../support/control.ts";
-import { stepInFull, testInFullUnless } from "../support/full.ts";
+import { stepInFull, testInFull, testInFullUnless } from "../support/full.ts";
 import { makeGroup } from "../support/group_folder.ts";
 import { type Build, MAIN, type Outcome, run, ServerProcess } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
@@ -263,104 +263,113 @@ testInFullUnless(
   },
 );
 
-Deno.test("setup works in a script, again and again, and says in one line what stops it", async (t) => {
-  await using place = await Newcomers.start();
-  await place.invite("dave");
-  const folder = place.path("config", "sealpost");
-  await place.makeKeys("dave", folder);
-  const invited = ["setup", "--invitation", "../dave.txt", "--json"];
-  const own = { input: "a password of my own" };
+testInFull(
+  "setup works in a script, again and again, and says in one line what stops it",
+  async (t) => {
+    await using place = await Newcomers.start();
+    await place.invite("dave");
+    const folder = place.path("config", "sealpost");
+    await place.makeKeys("dave", folder);
+    const invited = ["setup", "--invitation", "../dave.txt", "--json"];
+    const own = { input: "a password of my own" };
 
-  /** The one line that a setup ends with. */
-  const refused = async (
-    code: number,
-    args: readonly string[],
-    options: Parameters<Newcomers["run"]>[1] = own,
-  ) => {
-    const outcome = await place.run(args, options);
-    assertEquals(outcome.code, code, outcome.stderr);
-    const lines = outcome.stderr.trimEnd().split("\n");
-    assertEquals(lines.filter((line) => line.startsWith("sealpost: ")).length, 1);
-    return lines.at(-1) ?? "";
-  };
+    /** The one line that a setup ends with. */
+    const refused = async (
+      code: number,
+      args: readonly string[],
+      options: Parameters<Newcomers["run"]>[1] = own,
+    ) => {
+      const outcome = await place.run(args, options);
+      assertEquals(outcome.code, code, outcome.stderr);
+      const lines = outcome.stderr.trimEnd().split("\n");
+      assertEquals(lines.filter((line) => line.startsWith("sealpost: ")).length, 1);
+      return lines.at(-1) ?? "";
+    };
 
-  await t.step("what is missing is asked for before anything is done", async () => {
-    for (
-      const [args, what] of [
-        [["setup"], "at a terminal"],
-        [["setup", "--server", place.server.address], "--fingerprint SHA256:"],
-        [["setup", "--fingerprint", "SHA256:x"], "goes with --server"],
-        [["setup", "--server", "x", "--fingerprint", "SHA256:x"], "43 characters"],
-        [[...invited, "--server", "x"], "leave out --server"],
-        [[...invited, "--password-stdin", "--password-file", "x"], "one of them"],
-      ] as const
-    ) assertStringIncludes(await refused(64, args, {}), what);
-    const short = await refused(64, [...invited, "--password-stdin"], { input: "short" });
-    assertStringIncludes(short, "8 characters or more");
-    assert(!await exists(join(folder, "sealpost.toml")));
-  });
-
-  await stepInFull(
-    t,
-    "an invitation that is over, damaged, or of another server is refused",
-    async () => {
-      const text = await Deno.readTextFile(place.path("dave.txt"));
-      const changed = async (from: RegExp, to: string) => {
-        await Deno.writeTextFile(place.path("changed.txt"), text.replace(from, to));
-        return ["setup", "--invitation", "../changed.txt", "--password-stdin"];
-      };
-      const over = await changed(/Expires: .*/, "Expires: 2026-01-01T00:00:00Z");
-      assertMatch(await refused(77, over), /good until 2026-01-01 .*; ask whoever sent it/);
-      const other = await changed(/Key: .*/, `Key: SHA256:${"A".repeat(43)}`);
-      assertMatch(await refused(77, other), /not SHA256:A{43} as you were told; nothing was sent/);
-      const away = await changed(/Server: .*/, "Server: 127.0.0.1:1\nServer: 127.0.0.1:2");
-      assertMatch(await refused(69, away), /none of .* answers \(127\.0\.0\.1:1, 127\.0\.0\.1:2\)/);
-      assertMatch(await refused(65, await changed(/Password: .*/, "")), /damaged invitation/);
+    await t.step("what is missing is asked for before anything is done", async () => {
+      for (
+        const [args, what] of [
+          [["setup"], "at a terminal"],
+          [["setup", "--server", place.server.address], "--fingerprint SHA256:"],
+          [["setup", "--fingerprint", "SHA256:x"], "goes with --server"],
+          [["setup", "--server", "x", "--fingerprint", "SHA256:x"], "43 characters"],
+          [[...invited, "--server", "x"], "leave out --server"],
+          [[...invited, "--password-stdin", "--password-file", "x"], "one of them"],
+        ] as const
+      ) assertStringIncludes(await refused(64, args, {}), what);
+      const short = await refused(64, [...invited, "--password-stdin"], { input: "short" });
+      assertStringIncludes(short, "8 characters or more");
       assert(!await exists(join(folder, "sealpost.toml")));
-    },
-  );
+    });
 
-  await t.step("it ends with a message that was read, and can be repeated", async () => {
-    assertStringIncludes(await refused(64, invited, {}), "is good for one time only");
-    const first = await place.run([...invited, "--password-stdin"], own);
-    assertEquals(first.code, 0, first.stderr);
-    const done = JSON.parse(first.stdout);
-    assertEquals(
-      [done.name, done.server, done.folder],
-      ["dave", place.server.address, folder],
+    await stepInFull(
+      t,
+      "an invitation that is over, damaged, or of another server is refused",
+      async () => {
+        const text = await Deno.readTextFile(place.path("dave.txt"));
+        const changed = async (from: RegExp, to: string) => {
+          await Deno.writeTextFile(place.path("changed.txt"), text.replace(from, to));
+          return ["setup", "--invitation", "../changed.txt", "--password-stdin"];
+        };
+        const over = await changed(/Expires: .*/, "Expires: 2026-01-01T00:00:00Z");
+        assertMatch(await refused(77, over), /good until 2026-01-01 .*; ask whoever sent it/);
+        const other = await changed(/Key: .*/, `Key: SHA256:${"A".repeat(43)}`);
+        assertMatch(
+          await refused(77, other),
+          /not SHA256:A{43} as you were told; nothing was sent/,
+        );
+        const away = await changed(/Server: .*/, "Server: 127.0.0.1:1\nServer: 127.0.0.1:2");
+        assertMatch(
+          await refused(69, away),
+          /none of .* answers \(127\.0\.0\.1:1, 127\.0\.0\.1:2\)/,
+        );
+        assertMatch(await refused(65, await changed(/Password: .*/, "")), /damaged invitation/);
+        assert(!await exists(join(folder, "sealpost.toml")));
+      },
     );
-    const again = JSON.parse((await place.run([...invited, "--password-stdin"], own)).stdout);
-    assertEquals(again, { ...done, tested: null });
-    // As after a crash between the new password and the first ticket.
-    await Deno.remove(join(folder, ".sealpost"), { recursive: true });
-    const third = await place.run([...invited, "--password-stdin"], own);
-    assertEquals(third.code, 0, third.stderr);
-    const listed = await place.run(["inbox", "--json"]);
-    assertEquals(
-      JSON.parse(listed.stdout).map(({ subject }: { subject: string }) => subject),
-      ["Welcome to Sealpost", "Welcome to Sealpost"],
-    );
-  });
 
-  await stepInFull(
-    t,
-    "a name that belongs to other keys, and a folder of another, are told",
-    async () => {
-      await place.makeKeys("dave", place.path("other"));
-      const other = await refused(77, [...invited, "--dir", "../other", "--password-stdin"]);
-      assertMatch(
-        other,
-        /does not let dave in: .* belongs to other keys\. If .* copy .* ask .* "user unbind dave"/,
+    await t.step("it ends with a message that was read, and can be repeated", async () => {
+      assertStringIncludes(await refused(64, invited, {}), "is good for one time only");
+      const first = await place.run([...invited, "--password-stdin"], own);
+      assertEquals(first.code, 0, first.stderr);
+      const done = JSON.parse(first.stdout);
+      assertEquals(
+        [done.name, done.server, done.folder],
+        ["dave", place.server.address, folder],
       );
-      await place.invite("erin");
-      const erin = ["setup", "--invitation", "../erin.txt", "--password-stdin"];
-      assertMatch(
-        await refused(73, erin),
-        /sealpost is the folder of dave; give erin another with/,
+      const again = JSON.parse((await place.run([...invited, "--password-stdin"], own)).stdout);
+      assertEquals(again, { ...done, tested: null });
+      // As after a crash between the new password and the first ticket.
+      await Deno.remove(join(folder, ".sealpost"), { recursive: true });
+      const third = await place.run([...invited, "--password-stdin"], own);
+      assertEquals(third.code, 0, third.stderr);
+      const listed = await place.run(["inbox", "--json"]);
+      assertEquals(
+        JSON.parse(listed.stdout).map(({ subject }: { subject: string }) => subject),
+        ["Welcome to Sealpost", "Welcome to Sealpost"],
       );
-      await Deno.remove(join(folder, "dave_private.pem"));
-      const half = await refused(73, [...invited, "--password-stdin"]);
-      assertMatch(half, /dave_public\.pem is there without its private key/);
-    },
-  );
-});
+    });
+
+    await stepInFull(
+      t,
+      "a name that belongs to other keys, and a folder of another, are told",
+      async () => {
+        await place.makeKeys("dave", place.path("other"));
+        const other = await refused(77, [...invited, "--dir", "../other", "--password-stdin"]);
+        assertMatch(
+          other,
+          /does not let dave in: .* belongs to other keys\. If .* copy .* ask .* "user unbind dave"/,
+        );
+        await place.invite("erin");
+        const erin = ["setup", "--invitation", "../erin.txt", "--password-stdin"];
+        assertMatch(
+          await refused(73, erin),
+          /sealpost is the folder of dave; give erin another with/,
+        );
+        await Deno.remove(join(folder, "dave_private.pem"));
+        const half = await refused(73, [...invited, "--password-stdin"]);
+        assertMatch(half, /dave_public\.pem is there without its private key/);
+      },
+    );
+  },
+);

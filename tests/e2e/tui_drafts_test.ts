@@ -2,15 +2,14 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Commanding } from "../support/commanding.ts";
-import { FULL } from "../support/full.ts";
+import { FULL, testInFullUnless } from "../support/full.ts";
 import { passwordOf } from "../support/program.ts";
 import { step } from "../support/step.ts";
-import { testUnless } from "../support/testing.ts";
 import { whyNoTmux } from "../support/tmux.ts";
 
 const missing = await whyNoTmux();
 
-testUnless(missing, "what one writes is a draft on the other machine too", async (t) => {
+testInFullUnless(missing, "what one writes is a draft on the other machine too", async (t) => {
   await using people = await Commanding.start(["alice", "bob"]);
   await people.anotherMachine("alice", "laptop");
   const password = passwordOf("alice");

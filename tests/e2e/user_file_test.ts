@@ -1,7 +1,7 @@
 // user_pass.json as an operator edits it, before the server starts and while it runs.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { stepInFull } from "../support/full.ts";
+import { stepInFull, testInFull } from "../support/full.ts";
 import {
   CHOICE,
   ended,
@@ -18,7 +18,7 @@ import { waitFor } from "../support/wait.ts";
 
 const REFUSED = { code: 77, stderr: `sealpost: ${LOGIN_REFUSED}\n` };
 
-Deno.test("user_pass.json is edited while the server runs", async (t) => {
+testInFull("user_pass.json is edited while the server runs", async (t) => {
   await using group = await Group.start(["alice", "bob", "carol"], { plain: true });
   const path = group.path("server", "user_pass.json");
   const users = async (): Promise<Record<string, string>> =>
