@@ -47,6 +47,8 @@ export interface Context {
   leave(): void;
   /** Tells the mail program what has changed in the selected mailbox. */
   update(removals: boolean): Promise<void>;
+  /** Tells modification sequences from now on (RFC 7162, section 3.1). */
+  useCondstore(): void;
   /** The name of a mailbox as it is shown: modified UTF-7, or UTF-8 once that is enabled. */
   shownName(name: string): string;
   /** The next argument as the name of a mailbox. */

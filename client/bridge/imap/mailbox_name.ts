@@ -1,5 +1,3 @@
-import { bad } from "./error.ts";
-
 /** What stands between the names of a folder and of the one that it is in. */
 export const DELIMITER = "/";
 
@@ -22,23 +20,24 @@ export function encodeMailboxName(name: string): string {
   });
 }
 
-/** The inverse of {@linkcode encodeMailboxName}; a name in UTF-8 is taken as it is. Throws `BAD`. */
+/**
+ * The inverse of {@linkcode encodeMailboxName}. What is no modified UTF-7 is taken as it is, such as a
+ * name in UTF-8: most often no mailbox has it.
+ */
 export function decodeMailboxName(text: string): string {
-  return text.replace(/&([^-]*)(-?)/g, (_, run: string, end: string) => {
-    if (end === "") throw bad("a mailbox name that is not modified UTF-7");
+  return text.replace(/&([^-]*)-/g, (whole, run: string) => {
     if (run === "") return "&";
     let bits = 0;
     let count = 0;
     let decoded = "";
     for (const char of run) {
       const value = BASE64.indexOf(char);
-      if (value < 0) throw bad("a mailbox name that is not modified UTF-7");
+      if (value < 0) return whole;
       bits = (bits << 6 | value) & 0x3fffff;
       count += 6;
       if (count >= 16) decoded += String.fromCharCode(bits >>> (count -= 16) & 0xffff);
     }
-    if (!decoded.isWellFormed()) throw bad("a mailbox name that is not modified UTF-7");
-    return decoded;
+    return decoded.isWellFormed() ? decoded : whole;
   });
 }
 

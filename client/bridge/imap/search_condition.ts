@@ -282,7 +282,8 @@ function ofText(selected: Selected, wanted: string, header: boolean): Condition 
           if (known.some((field) => field.text.toLowerCase().includes(wanted))) return true;
           if (known.some((field) => hasText(field, wanted))) return true;
         }
-        return (await store.text(message.key)).toLowerCase().includes(wanted);
+        if ((await store.text(message.key)).toLowerCase().includes(wanted)) return true;
+        return header && (await wholeHeader(store, message.key)).toLowerCase().includes(wanted);
       });
     },
   };

@@ -174,14 +174,14 @@ export async function bytesOf(source: MessageSource, from: number, to: number): 
 
 /** The part that `path` names (RFC 9051, section 6.4.5); null if there is none. */
 function partAt(root: Part, path: readonly number[]): Part | null {
-  let at: Part | null = root;
+  let at: Part | null = null;
+  let around: Part | null = root;
   for (const number of path) {
+    if (around === null) return null;
+    if (around.parts.length > 0) at = around.parts[number - 1] ?? null;
+    else at = number === 1 ? around : null;
     // Parts of a message that is a part are counted as that message's.
-    const inside: Part | null = at.message ?? at;
-    if (inside.parts.length > 0) at = inside.parts[number - 1] ?? null;
-    else if (number !== 1) at = null;
-    else at = inside;
-    if (at === null) return null;
+    around = at?.message ?? (at && at.parts.length > 0 ? at : null);
   }
   return at;
 }

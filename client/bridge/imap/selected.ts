@@ -2,6 +2,9 @@ import type { ImapOutput } from "./output.ts";
 import { formatSet, lowerBound, type SequenceSet } from "./sequence_set.ts";
 import type { MailboxView, PlacedMessage } from "./store.ts";
 
+/** The flags that every mailbox has. */
+export const SYSTEM_FLAGS = ["\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft"];
+
 /** What a session has enabled (RFC 5161), or uses without that. */
 export type Feature = "condstore" | "qresync" | "utf8";
 
@@ -10,6 +13,9 @@ export class Selected {
   #view: MailboxView;
   /** In the order of their UIDs: their positions are the sequence numbers. */
   #messages: readonly PlacedMessage[];
+
+  /** The flags that it knows of; null before it is told. */
+  #flags: string | null = null;
 
   constructor(view: MailboxView, readonly readOnly: boolean) {
     this.#view = view;
@@ -48,6 +54,19 @@ export class Selected {
   /** Takes over what the mail program knows already, such as the flags that it has set itself. */
   learn(messages: ReadonlyMap<number, PlacedMessage>): void {
     this.#messages = this.#messages.map((one) => messages.get(one.uid) ?? one);
+  }
+
+  /** Tells the mail program which flags there are, if it does not know it. */
+  tellFlags(keywords: readonly string[], output: ImapOutput): void {
+    const flags = [...SYSTEM_FLAGS, ...keywords].join(" ");
+    if (flags === this.#flags) return;
+    this.#flags = flags;
+    output.line(`* FLAGS (${flags})`);
+    output.line(
+      this.readOnly
+        ? "* OK [PERMANENTFLAGS ()] nothing can be changed"
+        : `* OK [PERMANENTFLAGS (${flags} \\*)] flags stay`,
+    );
   }
 
   /**

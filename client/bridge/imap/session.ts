@@ -283,7 +283,15 @@ export class ImapSession implements Context {
     if (!view || view.validity !== selected.view.validity) {
       throw new ImapBye("the mailbox is not there any more");
     }
+    selected.tellFlags(this.store.keywords(), this.output);
     selected.update(view, this.output, this.features, removals);
+  }
+
+  useCondstore(): void {
+    if (this.features.has("condstore")) return;
+    this.features.add("condstore");
+    const modseq = this.#selected?.view.modseq;
+    if (modseq !== undefined) this.output.line(`* OK [HIGHESTMODSEQ ${modseq}] the highest`);
   }
 
   shownName(name: string): string {

@@ -11,7 +11,7 @@ export const ENABLE: ImapCommand = {
       const name = args.take("UTF8=ACCEPT") ? "UTF8=ACCEPT" : args.word();
       if (!["CONDSTORE", "QRESYNC", "UTF8=ACCEPT"].includes(name)) continue;
       if (name === "UTF8=ACCEPT") context.features.add("utf8");
-      else context.features.add("condstore");
+      else context.useCondstore();
       if (name === "QRESYNC") context.features.add("qresync");
       enabled.push(name);
     } while (!args.ended);

@@ -59,7 +59,7 @@ export const FETCH: ImapCommand = {
     let positions = selected.positions(set, byUid);
     if (args.take(" ")) {
       const { since, vanished } = readModifiers(args);
-      features.add("condstore");
+      context.useCondstore();
       asked.simple.add("MODSEQ");
       if (vanished && !(byUid && features.has("qresync"))) throw bad("VANISHED needs QRESYNC");
       if (vanished && since < selected.view.modseq) {
@@ -69,7 +69,7 @@ export const FETCH: ImapCommand = {
     }
     args.end();
     if (byUid) asked.simple.add("UID");
-    if (asked.simple.has("MODSEQ")) features.add("condstore");
+    if (asked.simple.has("MODSEQ")) context.useCondstore();
     const marks = asked.sections.some(({ peek }) => !peek) && !selected.readOnly;
     const seen = marks ? await markSeen(context, positions) : new Set();
     const messages = positions.flatMap((position) => {
@@ -165,6 +165,7 @@ async function markSeen(
   }
   const uids = new Set(unseen.map(({ uid }) => uid));
   const view = await context.mailbox(selected.name);
+  selected.tellFlags(store.keywords(), context.output);
   selected.learn(
     new Map(view.messages.filter(({ uid }) => uids.has(uid)).map((one) => [one.uid, one])),
   );

@@ -114,7 +114,7 @@ async function list(context: Context, response: "LIST" | "LSUB", asked: Asked): 
       : info === null && selection.size === 0 && inside.length > 0;
     if (!chosen && !stands) continue;
     const attributes = attributesOf(info, inside.length > 0, selection, returned, response);
-    const extra = !chosen && selection.has("RECURSIVEMATCH") ? ' ("CHILDINFO" ("SUBSCRIBED"))' : "";
+    const extra = stands && selection.has("RECURSIVEMATCH") ? ' ("CHILDINFO" ("SUBSCRIBED"))' : "";
     output.raw(
       `* ${response} (${attributes.join(" ")}) "${DELIMITER}" ` +
         `${imapString(context.shownName(name))}${extra}\r\n`,

@@ -18,11 +18,12 @@ export const SEARCH: ImapCommand = {
     readCharset(args);
     const condition = readConditions(args, selected);
     args.end();
-    if (condition.modseq) context.features.add("condstore");
+    if (condition.modseq) context.useCondstore();
     const positions = await search(context, condition);
     const numbers = positions.map((i) => byUid ? selected.at(i)?.uid ?? 0 : i + 1);
-    const modseq = condition.modseq && positions.length > 0
-      ? positions.reduce((most, i) => Math.max(most, selected.at(i)?.modseq ?? 0), 0)
+    const counted = modseqOf(returned, positions);
+    const modseq = condition.modseq && counted.length > 0
+      ? counted.reduce((most, i) => Math.max(most, selected.at(i)?.modseq ?? 0), 0)
       : null;
     if (returned === null) {
       const list = numbers.map((n) => ` ${n}`).join("");
@@ -60,6 +61,18 @@ function readCharset(args: ImapParser): void {
     throw new ImapError("NO", "there are UTF-8 and US-ASCII", "BADCHARSET (UTF-8 US-ASCII)");
   }
   args.space();
+}
+
+/** The positions whose highest modification sequence is told (RFC 7162, section 3.1.10). */
+function modseqOf(
+  returned: ReadonlySet<string> | null,
+  positions: readonly number[],
+): readonly number[] {
+  if (returned === null || returned.has("ALL") || returned.has("COUNT")) return positions;
+  return [
+    ...returned.has("MIN") ? positions.slice(0, 1) : [],
+    ...returned.has("MAX") ? positions.slice(-1) : [],
+  ];
 }
 
 async function search(context: Context, condition: Condition): Promise<number[]> {

@@ -49,13 +49,7 @@ async function select(context: Context, args: ImapParser, readOnly: boolean): Pr
   await store.refresh();
   const view = await context.mailbox(name);
   const selected = new Selected(view, readOnly);
-  const flags = ["\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft", ...store.keywords()];
-  output.line(`* FLAGS (${flags.join(" ")})`);
-  output.line(
-    readOnly
-      ? "* OK [PERMANENTFLAGS ()] nothing can be changed"
-      : `* OK [PERMANENTFLAGS (${flags.join(" ")} \\*)] flags stay`,
-  );
+  selected.tellFlags(store.keywords(), output);
   output.line(`* ${view.messages.length} EXISTS`);
   output.line("* 0 RECENT");
   const unseen = view.messages.findIndex(({ flags }) => !flags.includes("\\Seen"));

@@ -49,7 +49,7 @@ export function tellStatus(
   view: MailboxView,
   items: readonly StatusItem[],
 ): void {
-  if (items.includes("HIGHESTMODSEQ")) context.features.add("condstore");
+  if (items.includes("HIGHESTMODSEQ")) context.useCondstore();
   const values = items.map((item) => `${item} ${valueOf(context, view, item)}`);
   context.output.raw(
     `* STATUS ${imapString(context.shownName(view.name))} (${values.join(" ")})\r\n`,

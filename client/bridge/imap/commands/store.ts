@@ -1,15 +1,15 @@
 import type { ImapCommand } from "../command.ts";
 import { bad, ImapError } from "../error.ts";
-import { flagsLine } from "../selected.ts";
+import { flagsLine, SYSTEM_FLAGS } from "../selected.ts";
 import { formatSet } from "../sequence_set.ts";
 import type { PlacedMessage } from "../store.ts";
 
-const SYSTEM = ["\\answered", "\\flagged", "\\deleted", "\\seen", "\\draft"];
+const SYSTEM = new Set(SYSTEM_FLAGS.map((flag) => flag.toLowerCase()));
 
 /** Throws `BAD` for a flag with a backslash that nobody can set. */
 export function checkFlags(flags: readonly string[]): void {
   for (const flag of flags) {
-    if (flag.startsWith("\\") && !SYSTEM.includes(flag.toLowerCase())) {
+    if (flag.startsWith("\\") && !SYSTEM.has(flag.toLowerCase())) {
       throw bad(`${flag} cannot be set`);
     }
   }
@@ -32,7 +32,7 @@ export const STORE: ImapCommand = {
       unchangedSince = args.number();
       args.expect(")");
       args.space();
-      features.add("condstore");
+      context.useCondstore();
     }
     const sign = args.take("+") ? "+" : args.take("-") ? "-" : "";
     const silent = args.take("FLAGS.SILENT");
@@ -52,6 +52,7 @@ export const STORE: ImapCommand = {
       unchangedSince,
     );
     const now = await context.mailbox(selected.name);
+    selected.tellFlags(store.keywords(), context.output);
     const placed = new Map(now.messages.map((one) => [one.uid, one]));
     const known = new Map<number, PlacedMessage>();
     for (const position of positions) {

@@ -63,7 +63,7 @@ Deno.test("names of mailboxes go through modified UTF-7 unharmed", () => {
   }
   assertEquals(encodeMailboxName("~peter/mail/台北/日本語"), "~peter/mail/&U,BTFw-/&ZeVnLIqe-");
   for (const text of ["&", "&abc", "&2D0-", "&!-"]) {
-    assertThrows(() => decodeMailboxName(text), ImapError, undefined, text);
+    assertEquals(decodeMailboxName(text), text);
   }
 });
 

@@ -453,6 +453,69 @@ Deno.test("a search passes over messages that cannot be read", async () => {
   );
 });
 
+Deno.test("a keyword is announced before a message has it", async () => {
+  const mail = mailOf(MESSAGE);
+  const keywords = ["$Forwarded"];
+  mail.keywords = () => keywords;
+  const flag = mail.flag.bind(mail);
+  mail.flag = (keys, set, ...others) => {
+    keywords.push(...set);
+    return flag(keys, set, ...others);
+  };
+  const said = await answers(mail, "a SELECT INBOX", "b STORE 1 +FLAGS (one)", "c NOOP");
+  const after = said.slice(said.findIndex((line) => line.startsWith("a OK")) + 1);
+  assertEquals(after, [
+    "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Forwarded one)",
+    "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Forwarded one \\*)] flags stay",
+    "* 1 FETCH (FLAGS (one))",
+    "b OK STORE done",
+    "c OK NOOP done",
+  ]);
+});
+
+Deno.test("modification sequences are told once they are asked for, and those of what is returned", async () => {
+  const mail = mailOf(MESSAGE, MESSAGE, MESSAGE);
+  const said = await answers(
+    mail,
+    "a SELECT INBOX",
+    "b FETCH 1 MODSEQ",
+    "c FETCH 2 MODSEQ",
+    "d SEARCH RETURN (MIN) MODSEQ 1",
+    "e SEARCH RETURN (MIN COUNT) MODSEQ 1",
+  );
+  const [, first, , second, , min, , all] = said.slice(-9);
+  assertEquals([first, second], ["* 1 FETCH (MODSEQ (2))", "* 2 FETCH (MODSEQ (3))"]);
+  assertEquals(said.filter((line) => line.startsWith("* OK [HIGHESTMODSEQ")).length, 2);
+  assertEquals(min, '* ESEARCH (TAG "d") MIN 1 MODSEQ 2');
+  assertEquals(all, '* ESEARCH (TAG "e") MIN 1 COUNT 3 MODSEQ 4');
+});
+
+Deno.test("the parts of a message that is nothing but another message are that one's", async () => {
+  const inner = "Subject: inner\r\n\r\nhello\r\n";
+  const mail = mailOf(`Subject: outer\r\nContent-Type: message/rfc822\r\n\r\n${inner}`);
+  const parts = ["1", "1.HEADER", "1.TEXT", "1.1", "1.1.MIME", "1.1.1", "2"];
+  const said = await answers(
+    mail,
+    "a SELECT INBOX",
+    ...parts.map((part) => `b FETCH 1 BODY.PEEK[${part}]`),
+    "c SEARCH TEXT outer",
+  );
+  const text = said.join("\r\n");
+  for (
+    const [part, value] of [
+      ["1", inner],
+      ["1.HEADER", "Subject: inner\r\n\r\n"],
+      ["1.TEXT", "hello\r\n"],
+      ["1.1", "hello\r\n"],
+      ["1.1.MIME", "Subject: inner\r\n\r\n"],
+    ] as const
+  ) {
+    assertStringIncludes(text, `BODY[${part}] {${value.length}}\r\n${value})`);
+  }
+  for (const part of ["1.1.1", "2"]) assertStringIncludes(text, `BODY[${part}] NIL)`);
+  assertStringIncludes(text, "* SEARCH 1");
+});
+
 Deno.test("a copy whose place is not known is made, and none is named", async () => {
   const mail = mailOf(MESSAGE, MESSAGE);
   mail.copy = () => Promise.resolve({ validity: 9, uids: [4] });
