@@ -60,8 +60,10 @@ export async function searchKept(count: number, size: number, runs: number): Pro
         return Promise.resolve();
       });
       const ms = await time(async () => {
-        const { matches } = await search(cache, sources, ["nowhere"], { folder: null, limit: 50 });
-        if (matches !== 0) throw new Error("found");
+        const words = { kind: "words", words: "nowhere", field: null } as const;
+        const query = [{ condition: words, not: false }];
+        const { matches } = await search(cache, sources, query, { folder: null, limit: 50 });
+        if (matches.length !== 0) throw new Error("found");
       });
       results.push({ search: ms, inMemory });
     }

@@ -7,7 +7,7 @@ import type { Identity } from "../crypto/identity.ts";
 import { BUILT_IN_FOLDERS, type Entry, type Flag, type Folder } from "../protocol/entry.ts";
 import type { Address } from "../protocol/address.ts";
 import { decodeHello, encodeHello, type Hello } from "../protocol/hello.ts";
-import { MAX_TEXT, MAX_TITLE } from "../protocol/limits.ts";
+import { MAX_TEXT, MAX_TITLE, MAX_UIDS } from "../protocol/limits.ts";
 import type { ChangeEvent, DeliverRequest, MailEvent } from "../protocol/request.ts";
 import type { Person } from "../protocol/summary.ts";
 import { formatMessageId, newMessageId } from "../protocol/uuid.ts";
@@ -27,6 +27,7 @@ import { findMessage } from "./mailbox/message_ids.ts";
 import { type Item, MessageOpener, type Opened } from "./mailbox/open.ts";
 import { MailboxMemory } from "./state/mailbox_memory.ts";
 import { FailedStanzas } from "./state/failed_stanzas.ts";
+import { type Changing, inverseFor, type LastChange, LastChangeFile } from "./state/last_change.ts";
 import { OpenedMessages } from "./state/opened_messages.ts";
 import { Lanes } from "./state/lanes.ts";
 import { Outbox, type Waiting } from "./state/outbox.ts";
@@ -45,13 +46,8 @@ import {
   sealToStore,
   type SummaryHeaders,
 } from "./message/seal.ts";
-import {
-  indexText,
-  parseQuery,
-  search,
-  type SearchOptions,
-  type SearchResult,
-} from "./mailbox/search.ts";
+import { parseQuery, type Query, speaksOfNames } from "./mailbox/query.ts";
+import { indexText, search, type SearchOptions, type SearchResult } from "./mailbox/search.ts";
 import { type DisplayedMessage, readForDisplay } from "./mailbox/show.ts";
 import type { State } from "./state/state.ts";
 import { keepSentBody } from "./mailbox/keep_sent.ts";
@@ -66,6 +62,7 @@ import {
   planKeyword,
   planRemoval,
   planRename,
+  planSearch,
 } from "./mailbox/own_names.ts";
 import { planRemovedDrafts, removedDrafts } from "./mailbox/removed_drafts.ts";
 import { SharedRecordClient } from "./mailbox/shared_record.ts";
@@ -150,6 +147,7 @@ export class Mail {
   readonly #bodies: Bodies | null;
   readonly #mailbox: LocalMailbox;
   readonly #outbox: Outbox;
+  readonly #lastChange: LastChangeFile;
   readonly #self: Self;
   readonly #remembered: Hello | null;
   /** How often something in the mailbox was changed from here. */
@@ -191,6 +189,7 @@ export class Mail {
     this.#lanes = parts.lanes;
     this.drafts = parts.drafts;
     this.shared = new SharedRecordClient(connection, self, parts.state);
+    this.#lastChange = new LastChangeFile(parts.state);
     this.#state = parts.state;
     this.#mailbox = {
       cache: parts.cache,
@@ -527,9 +526,12 @@ export class Mail {
 
   /**
    * Stores a message in the own mailbox, sealed to oneself, with the mark that it was stored and not
-   * sent. Throws `too-large`, and what {@linkcode appendSealed} throws.
+   * sent. Throws `too-large`, and what {@linkcode appendSealed} throws. `quiet`: shows no progress.
    */
-  async append(message: Omit<MessageToStore, "id" | "name" | "head">): Promise<Appended> {
+  async append(
+    message: Omit<MessageToStore, "id" | "name" | "head">,
+    quiet = false,
+  ): Promise<Appended> {
     const { maxMessage = Infinity } = this.hello ?? {};
     if (message.composed.size > maxMessage) {
       throw new SealpostError(
@@ -540,9 +542,12 @@ export class Mail {
     }
     const whole = { ...message, id: newMessageId(), name: this.name, head: this.log.head() };
     const sealed = await sealToStore(whole, this.identity, this.#lanes);
-    const appended = await withProgress("Storing", sealed.request.size, (tell) => {
+    const append = (tell?: (done: number) => void) => {
       return appendSealed(this.connection, sealed, this.tempFolder(), tell);
-    });
+    };
+    const appended = quiet
+      ? await append()
+      : await withProgress("Storing", sealed.request.size, append);
     this.#ownChanges++;
     return appended;
   }
@@ -611,16 +616,51 @@ export class Mail {
     return { sent, refused };
   }
 
-  /** Fetches and verifies a message; the caller disposes of it. */
+  /** Fetches and verifies a message, which is kept here; the caller disposes of it. */
   fetch(opened: Opened): Promise<TemporaryMessage> {
-    return withProgress("Receiving", opened.entry.bodySize, (tell) => {
-      const places = {
-        channel: this.connection,
-        bodies: this.#bodies,
-        tempFolder: this.tempFolder(),
-      };
-      return this.connection.again(() => fetchMessage(places, opened, tell));
-    });
+    return withProgress(
+      "Receiving",
+      opened.entry.bodySize,
+      (tell) => this.#fetch(opened, true, tell),
+    );
+  }
+
+  /** As {@linkcode Mail.fetch} for one of many, of which none is kept; shows no progress. */
+  fetchOnce(opened: Opened): Promise<TemporaryMessage> {
+    return this.#fetch(opened, false);
+  }
+
+  #fetch(
+    opened: Opened,
+    keep: boolean,
+    tell?: (done: number) => void,
+  ): Promise<TemporaryMessage> {
+    const places = {
+      channel: this.connection,
+      bodies: this.#bodies,
+      keep,
+      tempFolder: this.tempFolder(),
+    };
+    return this.connection.again(() => fetchMessage(places, opened, tell));
+  }
+
+  /**
+   * Fetches what the cache does not reach, to the oldest message; false where that is not possible: there is
+   * no connection, or the cache is full.
+   */
+  async fetchAll(): Promise<boolean> {
+    while (this.connection.online && await this.fetchOlder());
+    return this.cache.fetched().bottom <= 1;
+  }
+
+  /** Everything that was fetched from a folder, or all, opened as {@linkcode Mail.openItem} does, oldest first. */
+  async *itemsOf(folder: Folder | null): AsyncGenerator<Item, void, undefined> {
+    const uids = this.cache.ids().filter((one) => folder === null || one.folder === folder)
+      .map(({ uid }) => uid).reverse();
+    for (const uid of uids) {
+      const cached = await this.cache.entry(uid);
+      if (cached) yield await this.openItem(cached);
+    }
   }
 
   /** What a fetched message is shown as; its text is found by searches from then on. */
@@ -667,8 +707,14 @@ export class Mail {
     }
   }
 
-  /** Looks for `query`, words and phrases in quotes, in what was fetched. Asks no server for bodies. */
-  async search(query: string, options: SearchOptions): Promise<SearchResult> {
+  /** The search that a person means by `text`. Throws as {@linkcode parseQuery} does. */
+  async query(text: string): Promise<Query> {
+    const names = speaksOfNames(text) ? this.names() : this.#knownNames();
+    return parseQuery(text, await names);
+  }
+
+  /** Looks for `query` in what was fetched. Asks no server for bodies. */
+  async search(query: Query, options: SearchOptions): Promise<SearchResult> {
     const sources = {
       opener: this.#opener,
       own: this.name,
@@ -676,13 +722,32 @@ export class Mail {
     };
     const progress = new Progress("Searching", 1, "messages");
     try {
-      return await search(this.cache, sources, parseQuery(query), {
+      return await search(this.cache, sources, query, {
         onProgress: (done, total) => progress.update(done, total),
         ...options,
       });
     } finally {
       progress.finish();
     }
+  }
+
+  /**
+   * The UIDs of all messages that fit, newest first, with everything fetched that must be known for that;
+   * and of how many it cannot be said: their texts are too large, or cannot be read. Throws what `sync` does.
+   */
+  async findFitting(
+    query: Query,
+  ): Promise<{ readonly uids: readonly number[]; readonly unknown: number }> {
+    await this.sync();
+    await this.fetchAll();
+    const look = () => this.search(query, { folder: null, limit: 0 });
+    let result = await look();
+    if (result.unindexed.length > 0) {
+      await this.fetchTexts(result.unindexed);
+      result = await look();
+    }
+    const { matches, unindexed, cut } = result;
+    return { uids: matches, unknown: unindexed.length + cut };
   }
 
   /** The text of a message whose body is kept here; null if it is not, or is damaged. */
@@ -740,17 +805,70 @@ export class Mail {
   }
 
   /**
+   * As {@linkcode Mail.flag}, for any number of messages; how they were before is kept, so that
+   * {@linkcode Mail.undo} takes it back, also what was interrupted in the middle.
+   */
+  async change(uids: readonly number[], changing: Changing): Promise<void> {
+    if (uids.length === 0) return;
+    const wanted = new Set(uids);
+    const before = this.cache.ids().filter(({ uid }) => wanted.has(uid));
+    await this.#lastChange.write({ epoch: this.cache.fetched().epoch, ...changing, before });
+    await this.#apply(uids, changing);
+  }
+
+  /**
+   * Takes back the last {@linkcode Mail.change} of this machine, but for messages that are not as it left
+   * them. Null if there is nothing to take back.
+   */
+  async undo(): Promise<
+    { readonly changed: LastChange; readonly undone: readonly number[] } | null
+  > {
+    const changed = await this.#lastChange.read();
+    if (changed === null || changed.epoch !== this.cache.fetched().epoch) return null;
+    const now = new Map(this.cache.ids().map((one) => [one.uid, one]));
+    const groups = new Map<string, { readonly changing: Changing; readonly uids: number[] }>();
+    for (const before of changed.before) {
+      const there = now.get(before.uid);
+      const changing = there ? inverseFor(changed, before, there) : null;
+      if (changing === null) continue;
+      const key = JSON.stringify(changing);
+      const group = groups.get(key);
+      if (group) group.uids.push(before.uid);
+      else groups.set(key, { changing, uids: [before.uid] });
+    }
+    for (const { uids, changing } of groups.values()) await this.#apply(uids, changing);
+    await this.#lastChange.forget();
+    return { changed, undone: [...groups.values()].flatMap(({ uids }) => uids) };
+  }
+
+  async #apply(uids: readonly number[], { set, clear, folder }: Changing): Promise<void> {
+    const progress = new Progress("Changing", uids.length, "messages");
+    try {
+      for (let i = 0; i < uids.length; i += MAX_UIDS) {
+        await this.flag(uids.slice(i, i + MAX_UIDS), set, clear, folder);
+        progress.update(Math.min(i + MAX_UIDS, uids.length));
+      }
+    } finally {
+      progress.finish();
+    }
+  }
+
+  /**
    * What the person's folders and keywords are called, on all of their machines; without a connection,
    * as it was known here last.
    */
   async names(): Promise<OwnNames> {
-    if (!this.connection.online) return new OwnNames(await this.shared.known());
+    if (!this.connection.online) return await this.#knownNames();
     try {
       return new OwnNames(await this.shared.refresh());
     } catch (error) {
       if (!isSealpostError(error) || !isLost(error)) throw error;
-      return new OwnNames(await this.shared.known());
+      return await this.#knownNames();
     }
+  }
+
+  async #knownNames(): Promise<OwnNames> {
+    return new OwnNames(await this.shared.known());
   }
 
   /** The folder that a person means by `text`. Throws `usage` if there is none. */
@@ -761,6 +879,28 @@ export class Mail {
     const found = names.findFolder(text);
     if (found === null) throw noSuchFolder(text, names);
     return found;
+  }
+
+  /**
+   * The messages that a person means by the name of a folder, or of a search that they keep: a folder, or
+   * null for all, and what fits. Throws `usage` if there is neither.
+   */
+  async findPlace(
+    text: string,
+  ): Promise<{ readonly folder: Folder | null; readonly query: Query }> {
+    if (!BUILT_IN_FOLDERS.some((name) => name === text.toLowerCase())) {
+      const names = await this.names();
+      const kept = names.findFolder(text) === null ? names.findSearch(text) : null;
+      if (kept) return { folder: null, query: parseQuery(kept.search, names) };
+    }
+    return { folder: await this.findFolder(text), query: [] };
+  }
+
+  /** Keeps a search under a name, on all machines. Throws `usage` for what is none, or a taken name, `limit`. */
+  async keepSearch(text: string, search: string): Promise<void> {
+    const name = parseOwnName(text, "folder");
+    await this.query(search);
+    await this.shared.change((record) => planSearch(record, name, search));
   }
 
   /** What the mailbox has in each folder; of one moment. */
@@ -805,8 +945,17 @@ export class Mail {
     );
   }
 
-  /** Removes a folder of the person's own that is empty. Throws `usage`, `limit` if it is not. */
+  /**
+   * Removes a folder of the person's own that is empty, or a search that they keep. Throws `usage`, `limit`
+   * if it is not empty.
+   */
   async removeFolder(text: string): Promise<void> {
+    const names = await this.names();
+    const kept = names.findFolder(text) === null ? names.findSearch(text) : null;
+    if (kept) {
+      await this.shared.change(() => planRemoval(kept.number, "search"));
+      return;
+    }
     const folder = await this.findFolder(text);
     if (typeof folder === "string") {
       throw new SealpostError("usage", `${folder} is there for everybody, and stays`);
@@ -849,9 +998,12 @@ export class Mail {
 
   /** As {@linkcode Mail.remove}, for drafts whose removal the other machines know of. */
   async removeReplaced(uids: readonly number[]): Promise<void> {
-    await this.connection.ask({ op: "remove", uids: [...uids] });
-    await this.#mailbox.forget(uids);
-    this.#ownChanges++;
+    for (let i = 0; i < uids.length; i += MAX_UIDS) {
+      const some = uids.slice(i, i + MAX_UIDS);
+      await this.connection.ask({ op: "remove", uids: some });
+      await this.#mailbox.forget(some);
+      this.#ownChanges++;
+    }
   }
 
   /** The ids of those of these messages that are in the folder drafts. */

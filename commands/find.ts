@@ -23,6 +23,11 @@ export const FIND_COMMANDS: readonly Command[] = [
       "Finds messages in which all WORDS are: in sender, recipients, subject, names of attachments, " +
       "or the text if it was opened here before. Case and accents make no difference; a phrase " +
       "stands in quotes. Newest first, from all folders.",
+      "Fields say more: from:NAME, to:NAME, subject:WORD, text:WORD, attachment:WORD, has:attachment, " +
+      "after:DATE and before:DATE (2026-11-22, or 7d ago), is:unread (read, answered, flagged, " +
+      "forwarded, a keyword), in:FOLDER, and not: before any of these. What stands behind a field has " +
+      'no space, or is in quotes: subject:"two words". The same language serves --search of inbox, ' +
+      "move, mark and delete, and the searches that folders make --search keeps.",
       "What is searched is kept on this machine, sealed; the server learns no word of it.",
       "--json: an array of the objects that inbox gives, each with found: in (subject, from, to, " +
       "attachment or text), before, match and after.",
@@ -43,6 +48,7 @@ export const FIND_COMMANDS: readonly Command[] = [
     examples: [
       { line: "search invoice november", what: "messages with both words" },
       { line: "search 'annual report' --from bob", what: "a phrase, in what bob wrote" },
+      { line: "search is:unread not:from:bob after:7d", what: "new, this week, and not bob's" },
     ],
     environment: ENVIRONMENT,
     rights: ONLINE,

@@ -2,6 +2,7 @@ import { type Command, defineCommand } from "../cli/command.ts";
 import { defined } from "../crypto/defined.ts";
 import { openEditor, openTools } from "./editor.ts";
 import {
+  ASKED,
   ATTACH,
   COMMON,
   EDITOR,
@@ -9,16 +10,19 @@ import {
   FILE,
   FOLDERS,
   ID,
-  IDS,
   LIMIT,
   mailOptions,
   ONLINE,
   REFUSED,
+  SEARCH,
+  selection,
   SINCE,
+  SOME_IDS,
   textOptions,
   TICKET,
   TO,
   WITH_PROGRAMS,
+  YES,
 } from "./shared.ts";
 
 /** The commands that do one thing with one's mail. */
@@ -83,6 +87,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
       LIMIT,
       { name: "folder", value: "FOLDER", default: "inbox", help: FOLDERS },
       { name: "keyword", value: "WORD", help: "only those that are marked with WORD" },
+      SEARCH,
       ...COMMON,
     ],
     refused: REFUSED,
@@ -100,6 +105,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
           from: given.optional("from"),
           since: given.optional("since"),
           keyword: given.optional("keyword"),
+          search: given.optional("search"),
         }),
         unread: given.flag("unread"),
         limit: given.number("limit"),
@@ -219,26 +225,34 @@ export const MAIL_COMMANDS: readonly Command[] = [
   defineCommand({
     name: "move",
     summary: "move messages to a folder",
-    description: ["Moves messages to another folder."],
-    positionals: [IDS],
+    description: [
+      "Moves messages to another folder: those with these ids, a range of them, or all that a search finds.",
+      ASKED,
+    ],
+    positionals: [SOME_IDS],
     options: [
+      SEARCH,
       {
         name: "folder",
         value: "FOLDER",
         default: "archive",
         help: FOLDERS,
       },
+      YES,
       ...COMMON,
     ],
     refused: REFUSED,
-    examples: [{ line: "move 4f3a 77c0 --folder archive", what: "two messages" }],
+    examples: [
+      { line: "move 4f3a 77c0 --folder archive", what: "two messages" },
+      { line: "move --search 'from:bob before:2026-01-01'", what: "what bob sent long ago" },
+    ],
     environment: ENVIRONMENT,
     rights: ONLINE,
     run: async (given) => {
       const { move } = await import("../client/commands/organize.ts");
       await move({
         ...mailOptions(given),
-        ids: given.all("ID"),
+        ...selection(given),
         folder: given.text("folder"),
       });
     },
@@ -246,11 +260,12 @@ export const MAIL_COMMANDS: readonly Command[] = [
   defineCommand({
     name: "delete",
     summary: "delete messages",
-    description: ["Moves messages to Trash, or removes them for good."],
-    positionals: [IDS],
+    description: ["Moves messages to Trash, or removes them for good.", ASKED],
+    positionals: [SOME_IDS],
     options: [
+      SEARCH,
       { name: "for-good", help: "remove them from the server; asks first" },
-      { name: "yes", help: "do not ask" },
+      YES,
       ...COMMON,
     ],
     refused: REFUSED,
@@ -264,9 +279,8 @@ export const MAIL_COMMANDS: readonly Command[] = [
       const { remove } = await import("../client/commands/organize.ts");
       await remove({
         ...mailOptions(given),
-        ids: given.all("ID"),
+        ...selection(given),
         forGood: given.flag("for-good"),
-        yes: given.flag("yes"),
       });
     },
   }),
@@ -278,9 +292,11 @@ export const MAIL_COMMANDS: readonly Command[] = [
       "keywords of your own, such as urgent. A word that is no keyword yet needs --new, so that a " +
       "slip of the finger makes none. All of your machines have the same keywords; the server does " +
       "not see the words.",
+      ASKED,
     ],
-    positionals: [IDS],
+    positionals: [SOME_IDS],
     options: [
+      SEARCH,
       {
         name: "set",
         value: "FLAG",
@@ -294,12 +310,14 @@ export const MAIL_COMMANDS: readonly Command[] = [
         help: "read, answered, flagged, forwarded, or a keyword",
       },
       { name: "new", help: "make keywords of the words of --set that are none yet" },
+      YES,
       ...COMMON,
     ],
     refused: REFUSED,
     examples: [
       { line: "mark 4f3a --clear read", what: "as if it had not been read" },
       { line: "mark 4f3a --set urgent --new", what: "with a new keyword" },
+      { line: "mark --search in:inbox --set read", what: "all that is in the inbox" },
     ],
     environment: ENVIRONMENT,
     rights: ONLINE,
@@ -307,11 +325,31 @@ export const MAIL_COMMANDS: readonly Command[] = [
       const { mark } = await import("../client/commands/organize.ts");
       await mark({
         ...mailOptions(given),
-        ids: given.all("ID"),
+        ...selection(given),
         set: given.all("set"),
         clear: given.all("clear"),
         make: given.flag("new"),
       });
+    },
+  }),
+  defineCommand({
+    name: "undo",
+    summary: "take back the last move, mark or delete",
+    description: [
+      "Takes back what move, mark or delete has changed last on this machine, also of many messages, and " +
+      "also if it was stopped in the middle. Messages that were changed again since stay as they are, " +
+      "and what was deleted for good is gone.",
+      "--json: an object with undone and left.",
+    ],
+    positionals: [],
+    options: [...COMMON],
+    refused: REFUSED,
+    examples: [{ line: "undo", what: "after a move of too many" }],
+    environment: ENVIRONMENT,
+    rights: ONLINE,
+    run: async (given) => {
+      const { undo } = await import("../client/commands/organize.ts");
+      await undo(mailOptions(given));
     },
   }),
   defineCommand({

@@ -11,6 +11,7 @@ import {
   REFUSED,
   SERVER,
 } from "./shared.ts";
+import { defined } from "../crypto/defined.ts";
 
 const OWN_NAME = {
   name: "NAME",
@@ -32,8 +33,9 @@ export const MAIL_FOLDER_COMMANDS: readonly Command[] = [
       "Lists all folders, with how many messages are in each, and how many of them are unread. A " +
       "folder that has another one's name, because two machines made them at the same time, is " +
       "listed as NAME (2); one without a name by its number, as #16.",
+      "Searches that you keep follow, each with what it looks for.",
       "--json: an array of objects with folder, number (null for those that everybody has), count, " +
-      "unread and bytes.",
+      "unread and bytes; of a search that is kept, folder and search.",
     ],
     positionals: [],
     options: [...COMMON],
@@ -70,16 +72,32 @@ export const MAIL_FOLDER_COMMANDS: readonly Command[] = [
     description: [
       "Makes a folder of your own, on all of your machines: up to 1,000. The server knows it by a " +
       "number; its name is sealed with your key.",
+      "With --search it is a search that is kept: it holds no messages, and inbox --folder NAME, search and " +
+      "the full screen show what fits it now.",
     ],
     positionals: [OWN_NAME],
-    options: [...COMMON],
+    options: [
+      {
+        name: "search",
+        value: "SEARCH",
+        help: "keep this search; search --help says what it can be",
+      },
+      ...COMMON,
+    ],
     refused: REFUSED,
-    examples: [{ line: "folders make work/reports", what: "reports in work" }],
+    examples: [
+      { line: "folders make work/reports", what: "reports in work" },
+      { line: "folders make important --search is:flagged", what: "a search" },
+    ],
     environment: ENVIRONMENT,
     rights: ONLINE,
     run: async (given) => {
       const { makeFolder } = await import("../client/commands/folders.ts");
-      await makeFolder({ ...mailOptions(given), name: given.text("NAME") });
+      await makeFolder({
+        ...mailOptions(given),
+        ...defined({ search: given.optional("search") }),
+        name: given.text("NAME"),
+      });
     },
   }),
   defineCommand({
@@ -111,7 +129,9 @@ export const MAIL_FOLDER_COMMANDS: readonly Command[] = [
   defineCommand({
     name: "folders remove",
     summary: "remove an empty folder",
-    description: ["Removes a folder of your own, on all of your machines. It must be empty."],
+    description: [
+      "Removes a folder of your own, on all of your machines. It must be empty. Or a search that you keep.",
+    ],
     positionals: [OWN_FOLDER],
     options: [...COMMON],
     refused: REFUSED,

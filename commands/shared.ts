@@ -138,11 +138,30 @@ export const ID = {
   required: true,
   help: "the short id of a message, as inbox shows it, or its first 4 characters or more",
 } as const;
-export const IDS = {
-  ...ID,
+export const SOME_IDS = {
+  name: "ID",
+  required: false,
   rest: true,
-  help: "short ids of messages, as inbox shows them, or their first 4 characters or more",
+  help:
+    "short ids of messages, as inbox shows them, or their first 4 characters or more; ID..ID for " +
+    "all between two in one folder",
 } as const;
+export const SEARCH = {
+  name: "search",
+  value: "SEARCH",
+  help: "what fits SEARCH, as in 'from:bob is:unread' (help search)",
+} as const;
+/** What {@linkcode SOME_IDS}, {@linkcode SEARCH} and {@linkcode YES} say. */
+export function selection(given: Given<typeof SOME_IDS, typeof SEARCH | typeof YES>) {
+  return {
+    ids: given.all("ID"),
+    yes: given.flag("yes"),
+    ...defined({ search: given.optional("search") }),
+  };
+}
+export const ASKED =
+  "With --search the messages are counted and you are asked first; --yes does without that. undo takes it " +
+  "back.";
 export const TICKET =
   "After one login with the password a ticket takes its place for 24 hours, so that the next " +
   "commands need none.";

@@ -15,6 +15,7 @@ import { SERVER_COMMANDS } from "./server.ts";
 import { SETUP_COMMANDS } from "./setup.ts";
 import { SHELL_COMMANDS } from "./shell.ts";
 import { TOPICS } from "./topics.ts";
+import { TRANSFER_COMMANDS } from "./transfer.ts";
 import { WEB_COMMANDS } from "./web.ts";
 
 /** The commands of the client, in the order of the manual. */
@@ -28,6 +29,7 @@ export const CLIENT_COMMANDS = [
   ...DRAFTS_COMMANDS,
   ...FIND_COMMANDS,
   ...BRIDGE_COMMANDS,
+  ...TRANSFER_COMMANDS,
   ...KEYS_COMMANDS,
   ...ACCOUNT_COMMANDS,
 ];

@@ -69,7 +69,7 @@ const schema = v.strictObject({
     kind: v.picklist(STORED_KINDS),
     /** Whom it is said to be from: a claim that nobody has signed. */
     from: headerText,
-    /** SHA-256 of what was imported, base64. */
+    /** SHA-256 of what was imported, base64: with LF as line ends, without those at its end. */
     source: v.optional(fingerprintField),
   })),
 });

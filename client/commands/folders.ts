@@ -27,12 +27,23 @@ export async function listFolders(options: CommonOptions): Promise<void> {
   await withMail(options, async ({ mail, terminal, json, printJson }) => {
     const names = await mail.names();
     const rows = rowsOf(names, await mail.folderStates());
-    if (json) return printJson(rows);
+    const { searches } = names;
+    if (json) {
+      const kept = searches.map(({ shown, search }) => {
+        return { folder: shown, number: null, search, count: null, unread: null, bytes: null };
+      });
+      return printJson([...rows, ...kept]);
+    }
     const head = ["Folder", "Messages", "Unread"];
     const lines = rows.map(({ folder, count, unread }) => {
       return [printable(folder), `${count}`, unread > 0 ? `${unread}` : ""];
     });
-    for (const line of alignColumns([head, ...lines])) printRow(terminal, line.trimEnd());
+    const kept = searches.map(({ shown, search }) => {
+      return [printable(shown), "-", "", printable(search)];
+    });
+    for (const line of alignColumns([head, ...lines, ...kept])) {
+      printRow(terminal, line.trimEnd());
+    }
   });
 }
 
@@ -75,11 +86,14 @@ export async function printOwnNames(
 
 /** The `folders make` command. */
 export async function makeFolder(
-  options: CommonOptions & { readonly name: string },
+  options: CommonOptions & { readonly name: string; readonly search?: string },
 ): Promise<void> {
+  const { name, search } = options;
   await withMail(options, async ({ mail, terminal, json, printJson }) => {
-    const number = await mail.makeFolder(options.name);
-    if (json) printJson({ made: options.name, number });
+    const number = search === undefined
+      ? await mail.makeFolder(name)
+      : await mail.keepSearch(name, search).then(() => null);
+    if (json) printJson({ made: name, number });
     else terminal.print(printable(`Made ${options.name}.`));
   });
 }

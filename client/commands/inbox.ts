@@ -1,11 +1,13 @@
 import { SealpostError } from "../../crypto/error.ts";
-import type { Flag } from "../../protocol/entry.ts";
+import type { Flag, Folder } from "../../protocol/entry.ts";
 import { parseName } from "../../protocol/name.ts";
 import { alignColumns } from "../../cli/columns.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Item } from "../mailbox/open.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import { FLAG_WORDS } from "../mailbox/own_names.ts";
+import { type Condition, needsText, parseSince, type Query } from "../mailbox/query.ts";
+import { itemFits } from "../mailbox/search.ts";
 import { showsUnicode } from "../terminal/display.ts";
 import { listingLine } from "../mailbox/show.ts";
 import type { Mail } from "../mail.ts";
@@ -22,36 +24,30 @@ export interface InboxOptions extends CommonOptions {
   readonly folder: string;
   /** A keyword that they have; an own word, or a flag. */
   readonly keyword?: string;
+  /** A search that they fit. */
+  readonly search?: string;
 }
-
-const DAY = 86_400_000;
-const UNITS: Readonly<Record<string, number>> = { h: 3_600_000, d: DAY, w: 7 * DAY };
 
 /** The `inbox` command: lists the newest messages of a folder. */
 export async function inbox(options: InboxOptions): Promise<void> {
-  const from = options.from === undefined ? null : parseName(options.from);
-  const since = options.since === undefined ? 0 : parseSince(options.since);
-  const wanted = (item: Item, keyword: Flag | null) => {
-    if (keyword !== null && !item.entry.flags.includes(keyword)) return false;
-    if (options.unread && item.entry.flags.includes("seen")) return false;
-    const { summary } = item.opened ?? {};
-    if (from !== null && (summary?.stored || summary?.from.name !== from)) return false;
-    return item.entry.receivedAt >= since;
-  };
+  const bounds = boundsOf(options);
   await withMail(options, async (context) => {
     const { mail, terminal, json, printJson } = context;
     const { renewed } = await mail.refresh();
     if (renewed) {
       terminal.printError("the server made this mailbox anew since you last looked; ask why");
     }
-    const folder = await mail.findFolder(options.folder);
-    const keyword = options.keyword === undefined ? null : await findKeyword(mail, options.keyword);
-    const filtered = options.unread || from !== null || since > 0 || keyword !== null;
-    const items = await mail.list({
-      folder,
-      limit: options.limit,
-      ...(filtered ? { wanted: (item: Item) => wanted(item, keyword) } : {}),
-    });
+    const { folder, query: kept } = await mail.findPlace(options.folder);
+    const query = [
+      ...kept,
+      ...options.search === undefined ? [] : await mail.query(options.search),
+      ...bounds,
+      ...options.unread ? [flagged("seen", false)] : [],
+      ...options.keyword === undefined
+        ? []
+        : [flagged(await findKeyword(mail, options.keyword), true)],
+    ];
+    const items = await select(mail, folder, query, options.limit);
     const names = await namesFor(mail, items);
     if (json) return printJson(items.map((item) => toJson(item, names)));
     if (items.length === 0) return terminal.print("No messages.");
@@ -70,6 +66,25 @@ export async function inbox(options: InboxOptions): Promise<void> {
     const head = ["ID", folder === "sent" ? "To" : "From", "Date", "Subject"];
     for (const line of alignColumns([head, ...rows])) printRow(terminal, line);
   }, "read");
+}
+
+/** The newest messages of a folder that fit. */
+async function select(
+  mail: Mail,
+  folder: Folder | null,
+  query: Query,
+  limit: number,
+): Promise<Item[]> {
+  if (query.length === 0) return await mail.list({ folder, limit });
+  if (!needsText(query)) {
+    return await mail.list({ folder, limit, wanted: (item) => itemFits(item, query) });
+  }
+  await mail.fetchAll();
+  return (await mail.search(query, { folder, limit })).found.map(({ item }) => item);
+}
+
+function flagged(flag: Flag, set: boolean): Query[number] {
+  return { condition: { kind: "flag", flag, set }, not: false };
 }
 
 /** Whom a sent message went to, blind copies aside; `-` for nobody, `?` if it did not open. */
@@ -91,14 +106,12 @@ export async function findKeyword(mail: Mail, text: string): Promise<Flag> {
   );
 }
 
-/** Milliseconds since 1970 of a date (local midnight), a date and time, or an age like `7d`. */
-export function parseSince(text: string, now = Date.now()): number {
-  const age = /^(\d{1,5})([hdw])$/.exec(text);
-  if (age) return now - Number(age[1]) * (UNITS[age[2] ?? ""] ?? DAY);
-  const date = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(`${text}T00:00:00`) : Date.parse(text);
-  if (!Number.isNaN(date)) return date;
-  throw new SealpostError(
-    "usage",
-    `${JSON.stringify(text)} is not a date: write 2026-11-22, or an age like 12h, 7d or 2w`,
-  );
+/** The conditions that `--from` and `--since` stand for. */
+export function boundsOf(
+  { from, since }: { readonly from?: string; readonly since?: string },
+): Query {
+  const all: Condition[] = [];
+  if (from !== undefined) all.push({ kind: "from", name: parseName(from) });
+  if (since !== undefined) all.push({ kind: "after", at: parseSince(since) });
+  return all.map((condition) => ({ condition, not: false }));
 }

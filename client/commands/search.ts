@@ -1,13 +1,12 @@
-import { defined } from "../../crypto/defined.ts";
-import { parseName } from "../../protocol/name.ts";
 import { alignColumns } from "../../cli/columns.ts";
 import { printable } from "../../cli/printable.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import type { Found } from "../mailbox/search.ts";
 import type { OwnNames } from "../mailbox/own_names.ts";
+import { hasField } from "../mailbox/query.ts";
 import { listingLine } from "../mailbox/show.ts";
 import { type CommonOptions, namesFor, printRow, toJson, withMail } from "./common.ts";
-import { parseSince } from "./inbox.ts";
+import { boundsOf } from "./inbox.ts";
 
 /** What `search` was given. */
 export interface SearchCommandOptions extends CommonOptions {
@@ -23,21 +22,18 @@ export interface SearchCommandOptions extends CommonOptions {
 /** The `search` command: the newest messages in which all words are. */
 export async function searchMail(options: SearchCommandOptions): Promise<void> {
   // A word with a space in it was a phrase to the shell.
-  const query = options.words.map((word) => {
-    return /\s/.test(word) && !word.includes('"') ? `"${word}"` : word;
+  const words = options.words.map((word) => {
+    return /\s/.test(word) && !word.includes('"') && !hasField(word) ? `"${word}"` : word;
   }).join(" ");
-  const bounds = {
-    limit: options.limit,
-    ...defined({
-      from: options.from === undefined ? undefined : parseName(options.from),
-      since: options.since === undefined ? undefined : parseSince(options.since),
-    }),
-  };
+  const bounds = boundsOf(options);
   await withMail(options, async ({ mail, terminal, json, printJson }) => {
     await mail.refresh();
-    const folder = options.folder === undefined ? null : await mail.findFolder(options.folder);
-    const where = { folder, ...bounds };
-    while (mail.connection.online && await mail.fetchOlder());
+    const { folder, query: kept } = options.folder === undefined
+      ? { folder: null, query: [] }
+      : await mail.findPlace(options.folder);
+    const query = [...await mail.query(words), ...kept, ...bounds];
+    const where = { folder, limit: options.limit };
+    await mail.fetchAll();
     let result = await mail.search(query, where);
     let large = 0;
     if (options.fetch && result.unindexed.length > 0) {
@@ -47,9 +43,10 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
     const names = await namesFor(mail, result.found.map(({ item }) => item));
     if (json) printJson(result.found.map((one) => asJson(one, names)));
     else for (const line of listing(result.found, names)) printRow(terminal, line);
-    if (!json && result.matches === 0) terminal.print("Nothing was found.");
-    if (result.matches > result.found.length) {
-      terminal.printError(`(the newest ${result.found.length} of ${result.matches} are shown)`);
+    const { matches: { length: matches }, found } = result;
+    if (!json && matches === 0) terminal.print("Nothing was found.");
+    if (matches > found.length) {
+      terminal.printError(`(the newest ${found.length} of ${matches} are shown)`);
     }
     const closed = result.unindexed.length - large;
     if (closed > 0) {

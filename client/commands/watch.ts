@@ -7,11 +7,11 @@ import { type ConnectionState, isLost } from "../connection/reconnecting_connect
 import type { Item } from "../mailbox/open.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import type { Hooks } from "../terminal/programs.ts";
-import { Stop } from "../terminal/stop.ts";
 import { findProfile, requireAddress } from "../state/profile.ts";
 import { openLocalUser, openMail } from "../session.ts";
 import type { OwnNames } from "../mailbox/own_names.ts";
 import { listingLine, senderText } from "../mailbox/show.ts";
+import { Stop } from "../terminal/stop.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { type CommonOptions, namesFor, toJson } from "./common.ts";
 

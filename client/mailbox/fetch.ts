@@ -12,6 +12,8 @@ export interface FetchPlaces {
   readonly channel: Channel;
   /** Where bodies are kept; null if they are not. */
   readonly bodies: Bodies | null;
+  /** Whether one that is fetched is kept there. */
+  readonly keep: boolean;
   /** A folder for temporary files that nobody else can read. */
   readonly tempFolder: string;
 }
@@ -40,7 +42,7 @@ export async function fetchMessage(
       await bodies?.drop(entry);
     }
   }
-  const partial = await bodies?.fetching(entry) ?? null;
+  const partial = places.keep ? await bodies?.fetching(entry) ?? null : null;
   try {
     return await receive(places, opened, partial, onProgress);
   } catch (error) {

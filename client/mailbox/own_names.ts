@@ -18,11 +18,13 @@ import type { SharedEntry, SharedRecord } from "../../protocol/shared_record.ts"
 export const MAX_OWN_NAME = 100;
 
 const named = v.object({ name: v.string() });
+const searched = v.object({ name: v.string(), search: v.string() });
 
-/** The two kinds of things that have names of a person's own, and the numbers they may have. */
+/** The kinds of things that have names of a person's own, and the numbers they may have. */
 const KINDS = {
   folder: { first: FIRST_OWN_FOLDER, last: MAX_FOLDER },
   keyword: { first: FIRST_KEYWORD, last: LAST_KEYWORD },
+  search: { first: 1, last: MAX_FOLDER },
 } as const;
 type Kind = keyof typeof KINDS;
 
@@ -33,6 +35,12 @@ export interface OwnName {
   readonly shown: string;
   /** As it stands in the record: two may be the same there. */
   readonly name: string;
+}
+
+/** A search that is kept under a name, which no folder has. */
+export interface SavedSearch extends OwnName {
+  /** As the person wrote it; it may be one that is understood no more. */
+  readonly search: string;
 }
 
 /** A change of one entry: what it says from now on; undefined: nothing, it is removed. */
@@ -48,10 +56,16 @@ export class OwnNames {
   /** In the order of their names. */
   readonly folders: readonly OwnName[];
   readonly keywords: readonly OwnName[];
+  readonly searches: readonly SavedSearch[];
 
   constructor(record: SharedRecord) {
     this.folders = namesOf(record, "folder", BUILT_IN_FOLDERS);
     this.keywords = namesOf(record, "keyword", FLAG_WORDS);
+    const taken = [...BUILT_IN_FOLDERS, ...this.folders.map(({ shown }) => shown)];
+    this.searches = namesOf(record, "search", taken).flatMap((one) => {
+      const parsed = v.safeParse(searched, record.entries.get(`search/${one.number}`)?.value);
+      return parsed.success ? [{ ...one, search: parsed.output.search }] : [];
+    });
   }
 
   /** What a folder is called; `#16` for one without a name. */
@@ -70,6 +84,12 @@ export class OwnNames {
     return builtIn ?? find(this.folders, text, "folder");
   }
 
+  /** The search that is kept under the name `text`, in any case of letters; null if there is none. */
+  findSearch(text: string): SavedSearch | null {
+    const number = find(this.searches, text, "search");
+    return this.searches.find((one) => one.number === number) ?? null;
+  }
+
   /** The flag or keyword that `text` names, in any case of letters; null if there is none. */
   findFlag(text: string): Flag | null {
     const word = text.toLowerCase();
@@ -77,6 +97,9 @@ export class OwnNames {
     return flag ?? find(this.keywords, text, "keyword");
   }
 }
+
+/** Most searches that are kept. */
+const MAX_SEARCHES = 200;
 
 /** What people call the flags. */
 export const FLAG_WORDS: readonly string[] = NAMED_FLAGS.map((flag) => {
@@ -174,13 +197,30 @@ export function parseOwnName(text: string, kind: Kind): string {
  */
 export function planFolder(record: SharedRecord, name: string, highest: number): EntryChange[] {
   const names = new OwnNames(record);
-  refuseTaken(names.findFolder(name), "folder", name);
+  refuseTakenPlace(names, name);
   if (names.folders.length >= MAX_OWN_FOLDERS) {
     throw new SealpostError("limit", `you have ${MAX_OWN_FOLDERS} folders of your own: remove one`);
   }
-  let number = Math.max(FIRST_OWN_FOLDER - 1, highest);
-  for (const key of record.entries.keys()) number = Math.max(number, numberIn(key, "folder") ?? 0);
+  const number = Math.max(FIRST_OWN_FOLDER - 1, highest, highestOf(record, "folder"));
   return [{ key: `folder/${number + 1}`, value: { name }, isNew: true }];
+}
+
+/** A search that is kept under a name. Throws `usage` if the name is taken, `limit`. */
+export function planSearch(record: SharedRecord, name: string, search: string): EntryChange[] {
+  const names = new OwnNames(record);
+  refuseTakenPlace(names, name);
+  if (names.searches.length >= MAX_SEARCHES) {
+    throw new SealpostError("limit", `you keep ${MAX_SEARCHES} searches: remove one`);
+  }
+  const key = `search/${highestOf(record, "search") + 1}`;
+  return [{ key, value: { name, search }, isNew: true }];
+}
+
+/** The highest number that ever had a name. */
+function highestOf(record: SharedRecord, kind: Kind): number {
+  let highest = 0;
+  for (const key of record.entries.keys()) highest = Math.max(highest, numberIn(key, kind) ?? 0);
+  return highest;
 }
 
 /** A keyword with the lowest bit that never had a name. Throws `usage` if the word is taken, `limit`. */
@@ -206,7 +246,13 @@ export function planRename(record: SharedRecord, from: string, to: string): Entr
   if (typeof number === "string") {
     throw new SealpostError("usage", `${number} is there for everybody, and keeps its name`);
   }
-  if (number === null) throw noSuchFolder(from, names);
+  if (number === null) {
+    const kept = names.findSearch(from);
+    if (kept === null) throw noSuchFolder(from, names);
+    refuseTakenPlace(names, to);
+    const value = { name: to, search: kept.search };
+    return [{ key: `search/${kept.number}`, value, isNew: false }];
+  }
   const former = names.folders.find((one) => one.number === number);
   const inside = former && former.shown === former.name ? `${former.name}/` : null;
   const renamed = [{ number, name: to }];
@@ -219,7 +265,7 @@ export function planRename(record: SharedRecord, from: string, to: string): Entr
   for (const { name } of renamed) {
     const there = names.findFolder(name);
     if (typeof there === "number" && moving.has(there)) continue;
-    refuseTaken(there, "folder", name);
+    if (there !== null || names.findSearch(name)) refuseTakenPlace(names, name);
   }
   return renamed.map(({ number, name }) => ({
     key: `folder/${number}`,
@@ -228,9 +274,14 @@ export function planRename(record: SharedRecord, from: string, to: string): Entr
   }));
 }
 
-/** A folder of one's own loses its name. */
-export function planRemoval(number: number): EntryChange[] {
-  return [{ key: `folder/${number}`, value: undefined, isNew: false }];
+/** A folder of one's own, or a search that is kept, loses its name. */
+export function planRemoval(number: number, kind: "folder" | "search" = "folder"): EntryChange[] {
+  return [{ key: `${kind}/${number}`, value: undefined, isNew: false }];
+}
+
+function refuseTakenPlace(names: OwnNames, name: string): void {
+  refuseTaken(names.findFolder(name), "folder", name);
+  refuseTaken(names.findSearch(name)?.number ?? null, "search", name);
 }
 
 function refuseTaken(there: Folder | Flag | null, kind: Kind, name: string): void {
@@ -239,7 +290,16 @@ function refuseTaken(there: Folder | Flag | null, kind: Kind, name: string): voi
 }
 
 /** The error for a folder that is not there, with those that are. */
-export function noSuchFolder(text: string, { folders }: OwnNames): SealpostError {
+export function noSuchFolder(text: string, names: OwnNames): SealpostError {
+  const { folders } = names;
+  if (names.findSearch(text)) {
+    return new SealpostError(
+      "usage",
+      `${
+        printable(JSON.stringify(text))
+      } is a search that you keep, and no folder: no message is in it`,
+    );
+  }
   const there = [...BUILT_IN_FOLDERS, ...folders.map(({ shown }) => shown)];
   const more = there.length > MAX_NAMED ? ` and others, as "folders list" shows` : "";
   return new SealpostError(

@@ -1,11 +1,19 @@
 import * as v from "valibot";
 import { type Bytes, fromUtf8, utf8 } from "../../crypto/bytes.ts";
-import { SealpostError } from "../../crypto/error.ts";
 import type { Folder } from "../../protocol/entry.ts";
 import { parseJson } from "../../protocol/schema.ts";
 import type { Cache } from "../state/cache.ts";
-import { collapse, fold, locate } from "./fold.ts";
+import { locate } from "./fold.ts";
 import type { Item, MessageOpener, Opened } from "./open.ts";
+import {
+  fits,
+  FoldedMessage,
+  folderOfQuery,
+  placeOf,
+  type Query,
+  SEARCH_FIELDS,
+  type SearchField,
+} from "./query.ts";
 import type { DisplayedMessage } from "./show.ts";
 
 /** How long a search may keep a program from reading keys, milliseconds. */
@@ -13,19 +21,12 @@ const TURN = 15;
 /** Characters of a text that are shown before and after what was found. */
 const CONTEXT = 40;
 
-/** The parts of a message in which words are looked for, in the order in which they are shown. */
-export type SearchField = "subject" | "from" | "to" | "attachment" | "text";
-
 /** Where a search looks. */
 export interface SearchOptions {
   /** Null for all folders. */
   readonly folder: Folder | null;
   /** Most messages that are given back. */
   readonly limit: number;
-  /** Only what this user has sent. */
-  readonly from?: string;
-  /** Only what came at this time or later, milliseconds since 1970. */
-  readonly since?: number;
   /** Receives how many messages were searched, of how many. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -42,11 +43,11 @@ export interface Found {
 /** What a search has found, newest first. */
 export interface SearchResult {
   readonly found: readonly Found[];
-  /** How many messages fit, with those that are over the limit. */
-  readonly matches: number;
-  /** UIDs of messages that fit the options and whose text was never opened here, newest first. */
+  /** The UIDs of all messages that fit, with those that are over the limit, newest first. */
+  readonly matches: readonly number[];
+  /** UIDs of messages that may fit, but whose text was never opened here, newest first. */
   readonly unindexed: readonly number[];
-  /** How many messages that fit the options have a text that is too long to be searched whole. */
+  /** How many messages were left out whose text is too long to be searched whole. */
   readonly cut: number;
 }
 
@@ -62,18 +63,6 @@ const schema = v.object({
   cut: v.exactOptional(v.literal(true)),
 });
 type Indexed = v.InferOutput<typeof schema>;
-
-/**
- * What is looked for, folded: words, each of which must be somewhere in a message, and phrases in
- * double quotes. Throws `usage` if that is nothing.
- */
-export function parseQuery(text: string): string[] {
-  const terms = [...text.matchAll(/"([^"]*)"?|[^\s"]+/g)]
-    .map(([whole, phrase]) => collapse(fold(phrase ?? whole)).trim())
-    .filter((term) => term !== "");
-  if (terms.length > 0) return [...new Set(terms)];
-  throw new SealpostError("usage", "a search needs words to look for");
-}
 
 /** Keeps the text of a message, as it is shown, to be searched. */
 export async function indexText(
@@ -104,30 +93,40 @@ export interface SearchSources {
 export async function search(
   cache: Cache,
   sources: SearchSources,
-  terms: readonly string[],
+  query: Query,
   options: SearchOptions,
 ): Promise<SearchResult> {
-  const { folder, limit, from, since = 0 } = options;
-  const total = cache.count(folder);
+  const { folder, limit } = options;
+  const within = folder ?? folderOfQuery(query);
+  const total = cache.count(within);
   const found: Found[] = [];
+  const matches: number[] = [];
   const unindexed: number[] = [];
-  let [matches, done, cut] = [0, 0, 0];
+  let [done, cut] = [0, 0];
   let turn = performance.now();
-  for await (const { uid, text } of cache.texts(folder)) {
+  for await (const { uid, text, folder, flags } of cache.texts(within)) {
     const indexed = await indexedOf(cache, sources, uid, text);
     options.onProgress?.(++done, total);
     if (performance.now() - turn > TURN) {
       await new Promise((resolve) => setTimeout(resolve, 0));
       turn = performance.now();
     }
-    if (indexed === null || indexed.received < since) continue;
-    if (from !== undefined && indexed.from !== from) continue;
-    if (indexed.text === undefined) unindexed.push(uid);
-    if (indexed.cut) cut++;
-    const place = match(indexed, terms);
-    if (place === null || ++matches > limit) continue;
+    if (indexed === null) continue;
+    const message = new FoldedMessage({ ...indexed, folder, flags }, query);
+    const verdict = fits(query, message);
+    if (verdict === null) unindexed.push(uid);
+    if (verdict !== true) {
+      if (
+        indexed.cut &&
+        fits(query, new FoldedMessage({ ...message.message, text: undefined }, query)) === null
+      ) cut++;
+      continue;
+    }
+    if (matches.push(uid) > limit) continue;
     const cached = await cache.entry(uid);
-    if (cached) found.push({ item: await sources.opener.openItem(cached), ...place });
+    if (cached) {
+      found.push({ item: await sources.opener.openItem(cached), ...where(message, query) });
+    }
   }
   return { found, matches, unindexed, cut };
 }
@@ -166,32 +165,34 @@ async function put(cache: Cache, { entry }: Opened, indexed: Indexed): Promise<v
   await cache.putText(entry.uid, utf8(JSON.stringify(indexed)));
 }
 
-/** Where the first of `terms` is that is only in one place; null unless all of them are somewhere. */
-function match(indexed: Indexed, terms: readonly string[]): Omit<Found, "item"> | null {
-  const phrases = terms.some((term) => term.includes(" "));
-  const prepared = (text: string) => phrases ? collapse(fold(text)) : fold(text);
-  const fields: (readonly [SearchField, string, string])[] = [
-    ["subject", indexed.subject],
-    ["from", indexed.from],
-    ...indexed.to.map((name) => ["to", name] as const),
-    ...indexed.attachments.map((name) => ["attachment", name] as const),
-    ...indexed.text === undefined ? [] : [["text", indexed.text] as const],
-  ].map(([field, text]) => [field as SearchField, text, prepared(text)]);
-  let last: (typeof fields)[number] | undefined;
-  let lastTerm = "";
-  for (const term of terms) {
-    const place = fields.find(([, , folded]) => folded.includes(term));
-    if (place === undefined) return null;
-    // What is deepest in the message says most about why it was found.
-    if (last === undefined || fields.indexOf(place) > fields.indexOf(last)) {
-      last = place;
-      lastTerm = term;
+/** Where the words are that are deepest in the message: they say most about why it was found. */
+function where(message: FoldedMessage, query: Query): Omit<Found, "item"> {
+  let deepest = {
+    depth: -1,
+    field: "subject" as SearchField,
+    text: message.message.subject,
+    words: "",
+  };
+  for (const { condition, not } of query) {
+    if (condition.kind !== "words" || not) continue;
+    const place = placeOf(message, condition.words, condition.field);
+    const depth = place === null ? -1 : SEARCH_FIELDS.indexOf(place.field);
+    if (place !== null && depth > deepest.depth) {
+      deepest = { ...place, depth, words: condition.words };
     }
   }
-  if (last === undefined) return null;
-  const [field, text] = last;
-  const { from, to } = locate(text, lastTerm) ?? { from: 0, to: 0 };
+  const { field, text, words } = deepest;
+  const { from, to } = locate(text, words) ?? { from: 0, to: 0 };
   return { field, ...context(text, from, to) };
+}
+
+/** Whether an entry fits a search that takes no texts. Of one that did not open, place and flags are known. */
+export function itemFits({ entry, opened }: Item, query: Query): boolean {
+  const { folder, flags, receivedAt: received } = entry;
+  const known = opened
+    ? headersOf(opened)
+    : { received, from: "", to: [], subject: "", attachments: [] };
+  return fits(query, new FoldedMessage({ ...known, folder, flags }, query)) === true;
 }
 
 /** What was found, with the whole words around it, on one line. */

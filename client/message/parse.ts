@@ -40,6 +40,11 @@ export interface ParsedHeaders {
   readonly references: readonly string[];
   /** The {@linkcode DRAFT_HEADER}; empty if there is none. */
   readonly draft: string;
+  /** From and Reply-To as they are written, with names; empty if there is none. */
+  readonly sender: string;
+  readonly replyTo: string;
+  /** The media type of the whole message, in lower case. */
+  readonly type: string;
 }
 
 /** An attachment as the message calls it: a name for people, never a path to use. */
@@ -180,6 +185,9 @@ const NO_HEADERS: ParsedHeaders = {
   inReplyTo: null,
   references: [],
   draft: "",
+  sender: "",
+  replyTo: "",
+  type: "text/plain",
 };
 
 class Parser {
@@ -514,5 +522,8 @@ function readHeaders(header: PartHeader, tools: Tools): ParsedHeaders {
     inReplyTo: ids("in-reply-to")[0] ?? null,
     references: ids("references"),
     draft: header.first(DRAFT_HEADER.toLowerCase()),
+    sender: tools.decodeWords(header.first("from")),
+    replyTo: tools.decodeWords(header.first("reply-to")),
+    type: header.type,
   };
 }

@@ -89,6 +89,8 @@ export interface CacheUpdate {
 /** What is kept of a message for searching; null if nothing is. */
 export interface SearchText {
   readonly uid: number;
+  readonly folder: Folder;
+  readonly flags: readonly Flag[];
   readonly text: Bytes | null;
 }
 
@@ -393,8 +395,8 @@ export class Cache {
         }
         // Several at once are opened faster than one after the other; all of them may be too large.
         yield* await Promise.all(
-          sizes.slice(from, at).map(async ({ uid, size }) => {
-            return { uid, text: size === 0 ? null : await this.record("text", uid) };
+          sizes.slice(from, at).map(async ({ size, ...entry }) => {
+            return { ...entry, text: size === 0 ? null : await this.record("text", entry.uid) };
           }),
         );
       }
@@ -404,10 +406,13 @@ export class Cache {
     }
   }
 
-  /** The next UIDs below `before`, and the sizes of the texts that are kept of them: 0 for none. */
-  #textSizes(folder: Folder | null, before: number): { uid: number; size: number }[] {
-    const select = "SELECT entry.uid, length(record.sealed) AS size FROM entry LEFT JOIN record " +
-      "ON kind = 'text' AND record.uid = entry.uid WHERE entry.uid < ?";
+  /** The next entries below `before`, and the sizes of the texts that are kept of them: 0 for none. */
+  #textSizes(
+    folder: Folder | null,
+    before: number,
+  ): (Omit<SearchText, "text"> & { readonly size: number })[] {
+    const select = "SELECT entry.uid, folder, flags, flags_high, length(record.sealed) AS size " +
+      "FROM entry LEFT JOIN record ON kind = 'text' AND record.uid = entry.uid WHERE entry.uid < ?";
     const rows = folder === null
       ? this.#all(`${select} ORDER BY entry.uid DESC LIMIT ?`, before, TEXTS_PAGE)
       : this.#all(
@@ -416,7 +421,12 @@ export class Cache {
         folderNumber(folder),
         TEXTS_PAGE,
       );
-    return rows.map(({ uid, size }) => ({ uid: Number(uid), size: Number(size ?? 0) }));
+    return rows.map((row) => ({
+      uid: Number(row.uid),
+      folder: folderOf(Number(row.folder)),
+      flags: flagsOfRow(row),
+      size: Number(row.size ?? 0),
+    }));
   }
 
   /** Keeps what is to be searched of the message `uid`, unless the cache is full. */

@@ -38,8 +38,8 @@ const ID = /^[0-9a-f]{16}$/;
 /** Characters of an id that people see. */
 const SHORT = 8;
 
-const schema = v.object({
-  version: v.literal(1),
+/** A draft as it is written down. */
+export const draftSchema = v.object({
   id: v.pipe(v.string(), v.regex(ID)),
   to: v.array(v.string()),
   cc: v.array(v.string()),
@@ -56,6 +56,7 @@ const schema = v.object({
   sentAs: v.exactOptional(v.string()),
   savedAt: v.number(),
 });
+const schema = v.object({ version: v.literal(1), ...draftSchema.entries });
 
 /** A draft with nothing in it, under a new id. */
 export function emptyDraft(): Draft {

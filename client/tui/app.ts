@@ -25,7 +25,7 @@ import { fill, type Line, line, type ScreenContent, type Size, span } from "./fr
 import { type Action, actionOf } from "./keys.ts";
 import { editLine, EMPTY_INPUT, inputOf, insert, type LineInput } from "./line_input.ts";
 import { Mailbox } from "./mailbox.ts";
-import type { Host, InputOptions, LastMove, Screen } from "./screen.ts";
+import type { Host, InputOptions, Screen } from "./screen.ts";
 import { HelpScreen } from "./screens/help.ts";
 import { ListScreen } from "./screens/list.ts";
 import { sentence } from "../../cli/format.ts";
@@ -97,7 +97,7 @@ export class App implements Host {
   readonly #bell: boolean;
   /** The last value of {@linkcode Cache.changesElsewhere}. */
   #changesElsewhere: number;
-  lastMove: LastMove | null = null;
+  undoable = false;
   #catchingUp: Promise<void> | null = null;
   #caughtUp = false;
   #left = false;
@@ -518,7 +518,7 @@ export class App implements Host {
 
   #act(screen: Screen, action: Action): void | Promise<void> {
     // Undo is for the action right before it.
-    if (action !== "undelete") this.lastMove = null;
+    if (action !== "undelete") this.undoable = false;
     switch (action) {
       case "help":
         return this.open(new HelpScreen(this, screen.mode));

@@ -72,6 +72,8 @@ export type Action =
   | "send"
   | "suspend"
   | "tag"
+  | "tag-found"
+  | "tag-range"
   | "top"
   | "trust"
   | "undelete"
@@ -120,7 +122,7 @@ const ANSWERING: readonly Binding[] = [
 
 const ORGANIZING: readonly Binding[] = [
   bind("d, delete", "delete", "delete: to Trash; in Trash, Drafts and Outbox for good", "delete"),
-  bind("u", "undelete", "take back the last move or delete; else back to the inbox"),
+  bind("u", "undelete", "take back what was just done, to many too; else back to the inbox"),
   bind("a", "archive", "archive", "archive"),
   bind("M", "move", "move to another folder; a beginning of its name is enough", "move"),
   bind("F", "flag", "flag as important, or not"),
@@ -137,6 +139,8 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
     ...MOVING,
     bind("tab", "next-unread", "to the next new message"),
     bind("t", "tag", "tag or untag: what follows is done to all that are tagged"),
+    bind("T", "tag-found", "tag all that fit a search; Enter alone tags the whole list"),
+    bind("E", "tag-range", "tag all from the last one that is tagged to here"),
     bind("escape", "untag", "forget tags and the search"),
     bind("s", "save", "save attachments"),
     bind("v", "attachments", "show attachments"),

@@ -2,6 +2,7 @@ import { isSealpostError } from "../../crypto/error.ts";
 import { BUILT_IN_FOLDERS, type Flag, type Folder } from "../../protocol/entry.ts";
 import type { Item } from "../mailbox/open.ts";
 import type { Mail } from "../mail.ts";
+import type { Before, Changing } from "../state/last_change.ts";
 
 /** One message of the mailbox, whether it was opened or not. */
 export interface MailboxEntry {
@@ -150,6 +151,24 @@ export class Mailbox {
   ): Promise<void> {
     await this.#mail.flag(uids, set, clear, folder);
     this.#reload();
+  }
+
+  /** As {@linkcode Mailbox.flag}, for any number of messages; {@linkcode Mailbox.undo} takes it back. */
+  async change(uids: readonly number[], changing: Changing): Promise<void> {
+    await this.#mail.change(uids, changing);
+    this.#reload();
+  }
+
+  /** Takes back the last change: how those were before that were taken back, and whether they had moved. */
+  async undo(): Promise<{ readonly undone: readonly Before[]; readonly moved: boolean }> {
+    const done = await this.#mail.undo();
+    this.#reload();
+    if (done === null) return { undone: [], moved: false };
+    const uids = new Set(done.undone);
+    return {
+      undone: done.changed.before.filter(({ uid }) => uids.has(uid)),
+      moved: done.changed.folder !== undefined,
+    };
   }
 
   async remove(uids: readonly number[]): Promise<void> {

@@ -6,12 +6,11 @@ import {
   type Flag,
   type Folder,
 } from "../../protocol/entry.ts";
-import { MAX_UIDS } from "../../protocol/limits.ts";
 import { FLAG_WORDS, type OwnNames } from "../mailbox/own_names.ts";
 import type { Item } from "../mailbox/open.ts";
 import { completeWord } from "./complete.ts";
 import type { Action } from "./keys.ts";
-import type { Host, LastMove } from "./screen.ts";
+import type { Host } from "./screen.ts";
 
 const FOLDER_NAMES: Readonly<Record<BuiltInFolder, string>> = {
   inbox: "Inbox",
@@ -21,8 +20,21 @@ const FOLDER_NAMES: Readonly<Record<BuiltInFolder, string>> = {
   drafts: "Drafts",
 };
 
-/** A folder of the mailbox, or the outbox, which is only on this disk. */
-export type ListFolder = Folder | "outbox";
+/** A folder of the mailbox, the outbox, which is only on this disk, or a search that the person keeps. */
+export type ListFolder = Folder | "outbox" | SearchKey;
+
+/** A search that is kept, by its number. */
+export type SearchKey = `search/${number}`;
+
+/** Whether something in the list of folders is a search. */
+export function isSearch(folder: ListFolder): folder is SearchKey {
+  return typeof folder === "string" && folder.startsWith("search/");
+}
+
+/** The search of a {@linkcode SearchKey}, as it was written; null if it is kept no more. */
+export function keptSearch(folder: SearchKey, names: OwnNames): string | null {
+  return names.searches.find(({ number }) => `search/${number}` === folder)?.search ?? null;
+}
 
 /** Those that everybody has, in the order of their numbers on the keyboard. */
 export const NUMBERED_FOLDERS: readonly (BuiltInFolder | "outbox")[] = [
@@ -37,12 +49,23 @@ export function listFolders({ names, mailbox }: Pick<Host, "names" | "mailbox">)
   const unnamed = mailbox.folders().filter((folder): folder is number => {
     return typeof folder === "number" && !own.includes(folder);
   });
-  return [...NUMBERED_FOLDERS, ...own, ...unnamed];
+  const searches = names.searches.map(({ number }): SearchKey => `search/${number}`);
+  return [...NUMBERED_FOLDERS, ...own, ...unnamed, ...searches];
+}
+
+/** The key that goes to a folder; a space if none does. */
+export function digitOf(folder: ListFolder): string {
+  const at = NUMBERED_FOLDERS.findIndex((one) => one === folder);
+  return at < 0 ? " " : `${at + 1}`;
 }
 
 /** The name of a folder on the screen, safe to print. */
 export function folderName(folder: ListFolder, names: OwnNames): string {
   if (typeof folder === "number") return printable(names.folderName(folder));
+  if (isSearch(folder)) {
+    const kept = names.searches.find(({ number }) => `search/${number}` === folder);
+    return printable(kept?.shown ?? "?");
+  }
   return folder === "outbox" ? "Outbox" : FOLDER_NAMES[folder];
 }
 
@@ -55,19 +78,53 @@ export async function askForFolder(
   host: Host,
   question: string,
 ): Promise<Folder | null | undefined> {
-  const words = [...BUILT_IN_FOLDERS, ...host.names.folders.map(({ shown }) => shown)];
-  const answer = (await host.input(question, {
-    complete: (text) => Promise.resolve(completeWord(text, words)),
-  }))?.trim();
-  if (answer === undefined) return undefined;
-  if (answer === "") return null;
+  const answer = await askForName(host, question, foldersOf(host.names));
+  if (answer === undefined || answer === "") return answer === "" ? null : undefined;
   const { names } = host;
-  const folder = names.findFolder(answer) ?? names.findFolder(theOneThatBegins(answer, words));
-  if (folder !== null) return folder;
-  if (!await agreesToMake(host, "folder", answer)) return undefined;
-  const made = await host.mail.makeFolder(answer);
+  const folder = names.findFolder(answer) ??
+    names.findFolder(theOneThatBegins(answer, foldersOf(names)));
+  return folder ?? await makeIfAgreed(host, answer);
+}
+
+/** As {@linkcode askForFolder}; it may be the outbox, or a search that is kept. */
+export async function askForPlace(
+  host: Host,
+  question: string,
+): Promise<ListFolder | null | undefined> {
+  const { names } = host;
+  const words = [...foldersOf(names), ...names.searches.map(({ shown }) => shown), "outbox"];
+  const answer = await askForName(host, question, words);
+  if (answer === undefined || answer === "") return answer === "" ? null : undefined;
+  for (const name of [answer, theOneThatBegins(answer, words)]) {
+    const folder = names.findFolder(name);
+    if (folder !== null) return folder;
+    const kept = names.findSearch(name);
+    if (kept) return `search/${kept.number}`;
+    if (name.toLowerCase() === "outbox") return "outbox";
+  }
+  return await makeIfAgreed(host, answer);
+}
+
+/** A folder that is made, if the person agrees. */
+async function makeIfAgreed(host: Host, name: string): Promise<Folder | undefined> {
+  if (!await agreesToMake(host, "folder", name)) return undefined;
+  const made = await host.mail.makeFolder(name);
   await host.reloadNames();
   return made;
+}
+
+function foldersOf(names: OwnNames): string[] {
+  return [...BUILT_IN_FOLDERS, ...names.folders.map(({ shown }) => shown)];
+}
+
+/** What the person types, completed by Tab; undefined if they leave the question. */
+async function askForName(
+  host: Host,
+  question: string,
+  words: readonly string[],
+): Promise<string | undefined> {
+  const complete = (text: string) => Promise.resolve(completeWord(text, words));
+  return (await host.input(question, { complete }))?.trim();
 }
 
 /** The only one of `words` that begins with `text`, else `text`. Throws `usage` if several do. */
@@ -113,7 +170,7 @@ export async function organize(
   action: Action,
   items: readonly Item[],
 ): Promise<boolean> {
-  if (action === "undelete" && host.lastMove) return await undo(host, host.lastMove);
+  if (action === "undelete" && host.undoable) return await undo(host);
   if (items.length === 0) return false;
   const all = (flag: Flag) => items.every(({ entry }) => entry.flags.includes(flag));
   switch (action) {
@@ -142,9 +199,8 @@ function count(items: readonly Item[]): string {
   return items.length === 1 ? "The message" : `${items.length} messages`;
 }
 
-function* batches(items: readonly Item[]): Generator<number[]> {
-  const uids = items.map(({ entry }) => entry.uid);
-  for (let i = 0; i < uids.length; i += MAX_UIDS) yield uids.slice(i, i + MAX_UIDS);
+function uidsOf(items: readonly Item[]): number[] {
+  return items.map(({ entry }) => entry.uid);
 }
 
 async function flagAll(
@@ -153,9 +209,8 @@ async function flagAll(
   flag: Flag,
   on: boolean,
 ): Promise<void> {
-  for (const uids of batches(items)) {
-    await host.mailbox.flag(uids, on ? [flag] : [], on ? [] : [flag]);
-  }
+  await host.mailbox.change(uidsOf(items), { set: on ? [flag] : [], clear: on ? [] : [flag] });
+  host.undoable = true;
 }
 
 async function moveAll(
@@ -168,21 +223,23 @@ async function moveAll(
     host.say(`${count(items)} is in ${folderName(folder, host.names)} already.`);
     return false;
   }
-  for (const uids of batches(moved)) await host.mailbox.flag(uids, [], [], folder);
-  host.lastMove = { from: Map.groupBy(moved, ({ entry }) => entry.folder) };
+  await host.mailbox.change(uidsOf(moved), { set: [], clear: [], folder });
+  host.undoable = true;
   host.say(`${count(moved)} moved to ${folderName(folder, host.names)}; u takes that back.`);
   return true;
 }
 
-/** Moves back what the last action has moved. */
-async function undo(host: Host, { from }: LastMove): Promise<true> {
-  host.lastMove = null;
-  for (const [folder, items] of from) {
-    for (const uids of batches(items)) await host.mailbox.flag(uids, [], [], folder);
+/** Takes back what the last action has changed. */
+async function undo(host: Host): Promise<boolean> {
+  host.undoable = false;
+  const { undone, moved } = await host.mailbox.undo();
+  if (undone.length === 0) {
+    host.say("There is nothing to take back: it was changed again since.");
+    return false;
   }
-  const all = [...from.values()].flat();
-  const folders = [...from.keys()].map((folder) => folderName(folder, host.names)).join(" and ");
-  host.say(`${count(all)} ${all.length === 1 ? "is" : "are"} back in ${folders}.`, "good");
+  const folders = [...new Set(undone.map(({ folder }) => folderName(folder, host.names)))];
+  const many = undone.length === 1 ? "The message is" : `${undone.length} messages are`;
+  host.say(`${many} ${moved ? `back in ${folders.join(" and ")}` : "marked as before"}.`, "good");
   return true;
 }
 
@@ -218,7 +275,8 @@ async function deleteAll(host: Host, items: readonly Item[]): Promise<boolean> {
   if (gone.length === 0) return await moveAll(host, items, "trash");
   const what = gone.length === 1 ? "this message" : `these ${gone.length} messages`;
   if (await host.choose(`Delete ${what} for good? (y/n)`, "yn") !== "y") return false;
-  for (const uids of batches(gone)) await host.mailbox.remove(uids);
+  await host.mailbox.remove(uidsOf(gone));
+  host.undoable = false;
   host.say(`${count(gone)} deleted for good.`);
   return true;
 }

@@ -1,5 +1,3 @@
-import type { Folder } from "../../protocol/entry.ts";
-import type { Item } from "../mailbox/open.ts";
 import type { OwnNames } from "../mailbox/own_names.ts";
 import type { Mail } from "../mail.ts";
 import type { Tools } from "../terminal/programs.ts";
@@ -49,11 +47,6 @@ export interface Completed {
   readonly choices: readonly string[];
 }
 
-/** Messages that were moved, and where they were before. */
-export interface LastMove {
-  readonly from: ReadonlyMap<Folder, readonly Item[]>;
-}
-
 /** What screens use of the program around them. */
 export interface Host {
   readonly mail: Mail;
@@ -65,8 +58,8 @@ export interface Host {
   readonly signs: Signs;
   /** The person's editor; null where there is none. */
   readonly tools: Tools | null;
-  /** What the last action has moved; null if it moved nothing. */
-  lastMove: LastMove | null;
+  /** Whether the last action was one that can be taken back. */
+  undoable: boolean;
   /** Learns anew what folders and keywords are called. */
   reloadNames(): Promise<void>;
   /** Draws what changed. */

@@ -347,7 +347,8 @@ export class Desk {
   }
 
   async search(words: string, fetchTexts: boolean): Promise<SearchView> {
-    const look = () => this.mail.search(words, { folder: null, limit: MAX_FOUND });
+    const query = await this.mail.query(words);
+    const look = () => this.mail.search(query, { folder: null, limit: MAX_FOUND });
     let result = await look();
     if (fetchTexts && result.unindexed.length > 0) {
       await this.mail.fetchTexts(result.unindexed);
@@ -361,7 +362,7 @@ export class Desk {
         match: printable(match),
         after: printable(after),
       })),
-      matches: result.matches,
+      matches: result.matches.length,
       unread: result.unindexed.length,
     };
   }

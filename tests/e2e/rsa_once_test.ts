@@ -34,7 +34,7 @@ Deno.test("a message that was opened before, or came in a lane that is known, co
         }
         use(items.length);
       }
-      await mail.search("title", { folder: null, limit: 10 });
+      await mail.search(await mail.query("title"), { folder: null, limit: 10 });
     } finally {
       await mail.close();
     }

@@ -87,8 +87,8 @@ const server: readonly Mutant[] = [
   one(
     "the number of a folder that was removed is used again",
     "client/mailbox/own_names.ts",
-    'number = Math.max(number, numberIn(key, "folder") ?? 0);',
-    'number = Math.max(number, record.entries.get(key)?.value && numberIn(key, "folder") || 0);',
+    "highest = Math.max(highest, numberIn(key, kind) ?? 0);",
+    "highest = Math.max(highest, record.entries.get(key)?.value && numberIn(key, kind) || 0);",
   ),
   one(
     "other bytes under an id that was used are taken for the same",

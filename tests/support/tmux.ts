@@ -58,7 +58,8 @@ export class Screen extends Pane {
     );
     await Deno.writeTextFile(
       join(folder, "run.sh"),
-      `cd ${quote(options.cwd)}\nenv ${given} ${command}\ncode=$?\n` +
+      // Ctrl-C is for the program: what this shell does after it is done all the same.
+      `trap : INT\ncd ${quote(options.cwd)}\nenv ${given} ${command}\ncode=$?\n` +
         `stty -a > ${quote(join(folder, "stty"))}\necho "ended with code $code"\nexec sleep 600\n`,
     );
     await screen.open({

@@ -96,7 +96,7 @@ export class Reader {
     this.#served = concat(lp(encodeEntry(opened.entry)), body);
     this.#size = opened.entry.bodySize;
     const message = await fetchMessage(
-      { channel: this.#link, bodies: null, tempFolder: this.#state.tempFolder() },
+      { channel: this.#link, bodies: null, keep: false, tempFolder: this.#state.tempFolder() },
       opened,
     );
     const parts: Bytes[] = [];

@@ -2,7 +2,14 @@ import { displayWidth, fit, printable } from "../../../cli/printable.ts";
 import { fill, highlighted, type Line, right, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { EMPTY_LIST, moved, scrolled, withKeys } from "../list_model.ts";
-import { folderName, type ListFolder, listFolders, NUMBERED_FOLDERS } from "../messages.ts";
+import {
+  digitOf,
+  folderName,
+  isSearch,
+  keptSearch,
+  type ListFolder,
+  listFolders,
+} from "../messages.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
 
 /** The list whose folder is chosen. */
@@ -49,11 +56,11 @@ export class FoldersScreen implements Screen {
     const width = Math.min(longest, Math.max(NAME, columns - 26));
     const lines = shown.map((folder, i): Line => {
       const { total, unread } = this.#chooser.counts(folder);
-      const digit = typeof folder === "number" ? " " : `${NUMBERED_FOLDERS.indexOf(folder) + 1}`;
+      const kept = isSearch(folder) ? keptSearch(folder, this.#host.names) : null;
       const line = fill([
-        span(` ${digit}  `, "dim"),
+        span(` ${digitOf(folder)}  `, "dim"),
         span(fit(named[i] ?? "", width, { pad: true }), unread > 0 ? "strong" : "plain"),
-        span(right(String(total), 8)),
+        span(kept === null ? right(String(total), 8) : `  ${printable(kept)}`),
         span(unread > 0 ? `  ${unread} new` : "", "accent"),
       ], columns);
       return `${folder}` === cursor ? highlighted(line) : line;
@@ -92,6 +99,10 @@ export class FoldersScreen implements Screen {
   #own(): string | null {
     const folder = this.#current();
     if (typeof folder === "number") return this.#host.names.folderName(folder);
+    if (folder !== undefined && isSearch(folder)) {
+      const { names } = this.#host;
+      return names.searches.find(({ number }) => `search/${number}` === folder)?.shown ?? null;
+    }
     this.#host.say("This folder is there for everybody, and stays as it is.");
     return null;
   }

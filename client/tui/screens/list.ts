@@ -11,13 +11,17 @@ import { cursorIndex, EMPTY_LIST, moveBy, moved, withKeys } from "../list_model.
 import { viewList } from "../list_view.ts";
 import { LoadedMessage } from "../loaded_message.ts";
 import {
-  askForFolder,
+  askForPlace,
+  digitOf,
   folderName,
+  isSearch,
+  keptSearch,
   type ListFolder,
   listFolders,
   NUMBERED_FOLDERS,
   organize,
   organizes,
+  type SearchKey,
 } from "../messages.ts";
 import { type Row, rowOf, type Trust } from "../rows.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
@@ -44,7 +48,7 @@ interface Unsent {
 export class ListScreen implements Screen, MessageCursor, FolderChooser {
   readonly mode = "list";
   readonly #host: Host;
-  #folder: ListFolder = "inbox";
+  #folder: Exclude<ListFolder, SearchKey> = "inbox";
   #list = EMPTY_LIST;
   #rows = 1;
   #tagged = new Set<string>();
@@ -112,7 +116,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
       const { total, unread } = this.counts(folder);
       const count = unread > 0 ? `${unread}/${total}` : total > 0 ? String(total) : "";
       const look = folder === this.#folder ? "cursor" : unread > 0 ? "strong" : "plain";
-      const digit = typeof folder === "number" ? " " : `${NUMBERED_FOLDERS.indexOf(folder) + 1}`;
+      const digit = digitOf(folder);
       const room = SIDE - 5 - count.length;
       const name = fit(folderName(folder, this.#host.names), room, { pad: true });
       return [span(` ${digit} ${name} ${count} `, look)];
@@ -140,10 +144,16 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
       return { total: this.#drafts.length + this.#otherInDrafts().length, unread: 0 };
     }
     if (folder === "outbox") return { total: this.#outbox.length, unread: 0 };
+    if (isSearch(folder)) return { total: 0, unread: 0 };
     return this.#host.mailbox.count(folder);
   }
 
   go(folder: ListFolder): void {
+    if (isSearch(folder)) {
+      const search = keptSearch(folder, this.#host.names);
+      if (search !== null) this.#host.background(() => this.#find(search));
+      return;
+    }
     if (this.#list.cursor !== null) this.#cursors.set(this.#folder, this.#list.cursor);
     this.#folder = folder;
     this.#tagged.clear();
@@ -176,6 +186,10 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
         return this.#nextUnread();
       case "tag":
         return this.#tag();
+      case "tag-found":
+        return this.#tagFound();
+      case "tag-range":
+        return this.#tagRange();
       case "untag":
         return this.#untag();
       case "save":
@@ -318,6 +332,36 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
     this.#list = moveBy(this.#list, 1);
   }
 
+  /** Tags all from the last message that was tagged to the cursor. */
+  #tagRange(): void {
+    const { keys } = this.#list;
+    const at = cursorIndex(this.#list);
+    const tagged = keys.flatMap((key, i) => this.#tagged.has(key) ? [i] : []);
+    const near = tagged.findLast((i) => i < at) ?? tagged.find((i) => i > at);
+    if (near === undefined || at < 0) {
+      return this.#host.say("Tag one message with t; this tags all from there to the cursor.");
+    }
+    for (const key of keys.slice(Math.min(at, near), Math.max(at, near) + 1)) this.#tagged.add(key);
+    this.#host.say(`${this.#tagged.size} messages are tagged; Esc forgets that.`);
+  }
+
+  /** Tags what fits a search, of what is in the list. */
+  async #tagFound(): Promise<void> {
+    const words = (await this.#host.input("Tag what fits (nothing: all):"))?.trim();
+    if (words === undefined) return;
+    const keys = this.#list.keys.filter((key) => uidOf(key) !== null);
+    let fitting = keys;
+    if (words !== "") {
+      const { mail } = this.#host;
+      const { uids } = await mail.findFitting(await mail.query(words));
+      const found = new Set(uids.map((uid) => `m${uid}`));
+      fitting = keys.filter((key) => found.has(key));
+    }
+    for (const key of fitting) this.#tagged.add(key);
+    const many = fitting.length === 1 ? "1 message" : `${fitting.length} messages`;
+    this.#host.say(`${many} tagged; what follows is done to all that are tagged.`);
+  }
+
   #untag(): void {
     if (this.#tagged.size > 0) this.#tagged.clear();
     else if (this.#found) {
@@ -361,15 +405,15 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
       if (action === "delete") return await this.#discardUnsent(key.slice(1));
       return this.#host.say("A message that waits can be thrown away with d, and no more.");
     }
-    const undone = action === "undelete" ? this.#host.lastMove : null;
-    const items = undone ? [] : await this.#selected();
+    const undoes = action === "undelete" && this.#host.undoable;
+    const before = new Set(this.#list.keys);
+    const items = undoes ? [] : await this.#selected();
     if (!await organize(this.#host, action, items)) return;
     this.#tagged.clear();
-    const back = undone && [...undone.from.values()].flat()[0];
-    const restored = back && `m${back.entry.uid}`;
-    if (restored && this.#list.keys.includes(restored)) {
-      this.#list = { ...this.#list, cursor: restored };
-    }
+    const restored = undoes ? this.#keys().find((key) => !before.has(key)) : undefined;
+    if (restored === undefined) return;
+    this.#update();
+    this.#list = { ...this.#list, cursor: restored };
   }
 
   async #discard(id: string): Promise<void> {
@@ -394,7 +438,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
   }
 
   async #changeFolder(): Promise<void> {
-    const folder = await askForFolder(this.#host, "Folder (Tab completes, Enter shows all):");
+    const folder = await askForPlace(this.#host, "Folder (Tab completes, Enter shows all):");
     if (folder === null) this.#host.open(new FoldersScreen(this.#host, this));
     else if (folder !== undefined) this.go(folder);
   }
@@ -406,9 +450,14 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
       this.#found = null;
       return this.#update();
     }
+    await this.#find(words);
+  }
+
+  async #find(words: string): Promise<void> {
     this.#host.say("Searching …");
     const { mail, mailbox } = this.#host;
-    const look = () => mail.search(words, { folder: null, limit: MAX_FOUND });
+    const query = await mail.query(words);
+    const look = () => mail.search(query, { folder: null, limit: MAX_FOUND });
     const older = () => mailbox.fetching ? ["Older messages are still being fetched."] : [];
     const result = await look();
     this.#showFound(words, result);
@@ -445,7 +494,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
   }
 }
 
-function foundText({ found, matches }: SearchResult): string {
+function foundText({ found, matches: { length: matches } }: SearchResult): string {
   if (matches === 0) return "Nothing was found.";
   const most = matches > found.length ? `, of which the newest ${found.length} are shown` : "";
   return `${matches} ${matches === 1 ? "message" : "messages"} found${most}; Esc shows all again.`;

@@ -3,13 +3,12 @@ import { assert, assertEquals } from "@std/assert";
 import * as fc from "fast-check";
 import { collapse, fold, locate } from "../../../client/mailbox/fold.ts";
 import type { Opened } from "../../../client/mailbox/open.ts";
-import { indexText, parseQuery, search } from "../../../client/mailbox/search.ts";
+import { indexText, search } from "../../../client/mailbox/search.ts";
 import { Cache } from "../../../client/state/cache.ts";
 import { State } from "../../../client/state/state.ts";
 import { UNVERIFIED } from "../../../client/trust/verification.ts";
 import { toBase64 } from "../../../crypto/bytes.ts";
 import type { Entry } from "../../../protocol/entry.ts";
-import { assertRefused } from "../../support/testing.ts";
 import { inFolder } from "../../support/command.ts";
 import { entryOf } from "../../support/entries.ts";
 import { identityOf } from "../../support/identities.ts";
@@ -29,15 +28,6 @@ Deno.test("words are compared without case, accents and invisible characters", (
   ) {
     assertEquals(fold(text), folded);
     assertEquals(fold(text.normalize("NFD")), folded);
-  }
-});
-
-Deno.test("a query is words and phrases in quotes", () => {
-  assertEquals(parseQuery('Annual "Big\n  Report" BOB bob'), ["annual", "big report", "bob"]);
-  assertEquals(parseQuery('"not closed'), ["not closed"]);
-  assertEquals(parseQuery('a"b c"d'), ["a", "b c", "d"]);
-  for (const nothing of ["", "  ", '""', '" "', "\u00ad"]) {
-    assertRefused("usage", () => parseQuery(nothing));
   }
 });
 
@@ -180,11 +170,18 @@ Deno.test("a search says which texts it did not look through, or not to their en
         return Promise.resolve(shown("written by bob: needle"));
       },
     };
+    const look = (words: string) => {
+      const query = [{ condition: { kind: "words", words, field: null }, not: false }] as const;
+      return search(cache, sources, query, { folder: null, limit: 9 });
+    };
     for (let i = 0; i < 2; i++) {
-      const result = await search(cache, sources, ["needle"], { folder: null, limit: 9 });
+      const result = await look("needle");
       assertEquals(result.found.map(({ item }) => item.entry.uid), [4, 2, 1]);
-      assertEquals([result.unindexed, result.cut], [[3], 1]);
+      assertEquals([result.matches, result.unindexed, result.cut], [[4, 2, 1], [3], 0]);
     }
+    // What is left out may have it behind the beginning that is kept.
+    const { matches, unindexed, cut } = await look("whole");
+    assertEquals([matches, unindexed, cut], [[1], [3], 1]);
     assertEquals(asked, [4], "one's own text is read once");
     cache.close();
   });

@@ -33,6 +33,9 @@ Deno.test("headers come out as they went in", async () => {
     inReplyTo: "0199aaaa-bbbb-7ccc-8ddd-ffffffffffff",
     references: ["someone.else@example.org", "0199aaaa-bbbb-7ccc-8ddd-ffffffffffff"],
     draft: "",
+    sender: "alice@sealpost.invalid",
+    replyTo: "",
+    type: "text/plain",
   });
 });
 

@@ -81,6 +81,9 @@ Deno.test("a message of another mail program is understood", async () => {
     inReplyTo: "0199aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee",
     references: ["one@x", "two@y", "0199aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee"],
     draft: "",
+    sender: '"Doe, Jane" <jane@example.org>',
+    replyTo: "",
+    type: "multipart/mixed",
   });
   assertEquals(message.text, "Café olé");
   assertEquals(message.html, "<p>Café <b>olé</b></p>");
