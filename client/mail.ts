@@ -68,6 +68,7 @@ import { planRemovedDrafts, removedDrafts } from "./mailbox/removed_drafts.ts";
 import { SharedRecordClient } from "./mailbox/shared_record.ts";
 import type { FolderState } from "../protocol/folder_state.ts";
 import { fetchOlder, type LocalMailbox, sync, type Synced } from "./mailbox/sync.ts";
+import { onceEach, type Thread, threadsOf } from "./mailbox/threads.ts";
 import type { TemporaryMessage } from "./message/temporary_message.ts";
 
 /** What a person wants to send. Names are canonical. */
@@ -371,6 +372,24 @@ export class Mail {
         if (!isSealpostError(error, "no-such-message") || !await this.fetchOlder()) throw error;
       }
     }
+  }
+
+  /** The conversation that `opened` is of, in all folders but Trash, of what was fetched. */
+  async conversation(opened: Opened): Promise<Thread> {
+    const items: Item[] = [];
+    for await (const item of this.itemsOf(null)) {
+      if (item.duplicate || (item.entry.folder === "trash" && opened.entry.folder !== "trash")) {
+        continue;
+      }
+      items.push(item);
+    }
+    const thread = threadsOf(items).find((thread) => {
+      return thread.some(({ item }) => item.entry.uid === opened.entry.uid);
+    });
+    if (thread) return onceEach(thread);
+    const { entry } = opened;
+    const item = { entry, opened, problem: null, keyChangedOf: null, duplicate: false };
+    return [{ item, depth: 0 }];
   }
 
   /** Opens an entry; with the reason if it does not open. */

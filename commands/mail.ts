@@ -76,7 +76,10 @@ export const MAIL_COMMANDS: readonly Command[] = [
       "Lists the newest messages, newest first, each with a short id, and with new, flagged, answered " +
       "and your keywords before the subject.",
       "--json: an array of objects with id, short, folder, flags, received, from, verified, to, cc, " +
-      "subject, date, size (bytes), attachments, attachmentCount, and inReplyTo.",
+      "subject, date, size (bytes), attachments, attachmentCount, and inReplyTo. With --threads: an array " +
+      "of objects with messages, each such an object with depth (0 for what began the conversation).",
+      "--threads lists conversations: messages that answer each other, in all folders but Trash, whatever " +
+      "their subjects are.",
       TICKET,
     ],
     positionals: [],
@@ -88,11 +91,20 @@ export const MAIL_COMMANDS: readonly Command[] = [
       { name: "folder", value: "FOLDER", default: "inbox", help: FOLDERS },
       { name: "keyword", value: "WORD", help: "only those that are marked with WORD" },
       SEARCH,
+      { name: "threads", help: "list conversations" },
+      { name: "unfold", help: "with --threads: with all of their messages" },
+      {
+        name: "sort",
+        value: "BY",
+        default: "arrival",
+        help: "arrival, date, from, subject or size",
+      },
       ...COMMON,
     ],
     refused: REFUSED,
     examples: [
       { line: "inbox --unread", what: "what is new" },
+      { line: "inbox --threads --unfold", what: "each answer below what it answers" },
       { line: "inbox --from bob --since 7d --json", what: "for a program" },
     ],
     environment: ENVIRONMENT,
@@ -108,6 +120,9 @@ export const MAIL_COMMANDS: readonly Command[] = [
           search: given.optional("search"),
         }),
         unread: given.flag("unread"),
+        threads: given.flag("threads"),
+        unfold: given.flag("unfold"),
+        sort: given.text("sort"),
         limit: given.number("limit"),
         folder: given.text("folder"),
       });
@@ -131,6 +146,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
         max: 1000,
         help: "write the contents of attachment N to standard output",
       },
+      { name: "thread", help: "show the whole conversation, oldest first, as one text" },
       { name: "peek", help: "do not mark it as read" },
       { name: "no-pager", help: "print a long text too as it is" },
       ...COMMON,
@@ -139,6 +155,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
     examples: [
       { line: "read 4f3a", what: "the message whose id begins so" },
       { line: "read 4f3a --save ~/Downloads", what: "with its attachments" },
+      { line: "read 4f3a --thread", what: "with what it answers, and what answers it" },
       { line: "read 4f3a --raw > message.eml", what: "for another mail program" },
     ],
     environment: [
@@ -153,6 +170,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
         ...defined({ save: given.optional("save"), part: given.optionalNumber("part") }),
         id: given.text("ID"),
         raw: given.flag("raw"),
+        thread: given.flag("thread"),
         peek: given.flag("peek"),
         tools: await openTools(
           Deno.stdout.isTerminal() && !given.flag("no-pager") && !given.flag("json"),

@@ -5,14 +5,24 @@ import { alignColumns } from "../../cli/columns.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Item } from "../mailbox/open.ts";
 import { shortId } from "../mailbox/message_ids.ts";
-import { FLAG_WORDS } from "../mailbox/own_names.ts";
+import { FLAG_WORDS, type OwnNames } from "../mailbox/own_names.ts";
 import { type Condition, needsText, parseSince, type Query } from "../mailbox/query.ts";
 import { itemFits } from "../mailbox/search.ts";
 import { showsUnicode } from "../terminal/display.ts";
-import { listingLine } from "../mailbox/show.ts";
+import { fold } from "../mailbox/fold.ts";
+import { listingLine, senderText, subjectOf } from "../mailbox/show.ts";
+import { onceEach, type Thread, threadsOf } from "../mailbox/threads.ts";
 import type { Mail } from "../mail.ts";
 import { plainMark, UNVERIFIED } from "../trust/verification.ts";
-import { type CommonOptions, namesFor, printRow, toJson, withMail } from "./common.ts";
+import {
+  type CommonOptions,
+  type Context,
+  MAX_WHO,
+  namesFor,
+  printRow,
+  toJson,
+  withMail,
+} from "./common.ts";
 
 /** What `inbox` was given. */
 export interface InboxOptions extends CommonOptions {
@@ -26,11 +36,21 @@ export interface InboxOptions extends CommonOptions {
   readonly keyword?: string;
   /** A search that they fit. */
   readonly search?: string;
+  /** Whether conversations are listed, and whether with every message of theirs. */
+  readonly threads: boolean;
+  readonly unfold: boolean;
+  /** One of {@linkcode SORTS}. */
+  readonly sort: string;
 }
+
+/** By what lists can be sorted. */
+const SORTS = ["arrival", "date", "from", "subject", "size"] as const;
+type Sort = typeof SORTS[number];
 
 /** The `inbox` command: lists the newest messages of a folder. */
 export async function inbox(options: InboxOptions): Promise<void> {
   const bounds = boundsOf(options);
+  const sort = parseSort(options.sort);
   await withMail(options, async (context) => {
     const { mail, terminal, json, printJson } = context;
     const { renewed } = await mail.refresh();
@@ -47,8 +67,9 @@ export async function inbox(options: InboxOptions): Promise<void> {
         ? []
         : [flagged(await findKeyword(mail, options.keyword), true)],
     ];
-    const items = await select(mail, folder, query, options.limit);
+    const items = await select(mail, folder, query, sort, options.limit);
     const names = await namesFor(mail, items);
+    if (options.threads) return listThreads(context, options, await threadsIn(mail, items), names);
     if (json) return printJson(items.map((item) => toJson(item, names)));
     if (items.length === 0) return terminal.print("No messages.");
     const unicode = showsUnicode();
@@ -68,19 +89,116 @@ export async function inbox(options: InboxOptions): Promise<void> {
   }, "read");
 }
 
-/** The newest messages of a folder that fit. */
+/** The messages of a folder that fit, the first `limit` of them in their order. */
 async function select(
   mail: Mail,
   folder: Folder | null,
   query: Query,
+  sort: Sort,
   limit: number,
 ): Promise<Item[]> {
-  if (query.length === 0) return await mail.list({ folder, limit });
-  if (!needsText(query)) {
-    return await mail.list({ folder, limit, wanted: (item) => itemFits(item, query) });
+  const most = sort === "arrival" ? limit : Infinity;
+  if (most === Infinity) await mail.fetchAll();
+  if (needsText(query)) {
+    await mail.fetchAll();
+    const { found } = await mail.search(query, { folder, limit: most });
+    return sorted(found.map(({ item }) => item), sort).slice(0, limit);
   }
-  await mail.fetchAll();
-  return (await mail.search(query, { folder, limit })).found.map(({ item }) => item);
+  const wanted = (item: Item) => itemFits(item, query);
+  const items = await mail.list({
+    folder,
+    limit: Math.min(most, mail.cache.count(null) + MAX_LISTED),
+    ...query.length === 0 ? {} : { wanted },
+  });
+  return sorted(items, sort).slice(0, limit);
+}
+
+/** More than what a list takes that was not fetched yet. */
+const MAX_LISTED = 100_000;
+
+function parseSort(text: string): Sort {
+  const sort = SORTS.find((one) => one === text.toLowerCase());
+  if (sort !== undefined) return sort;
+  throw new SealpostError(
+    "usage",
+    `${JSON.stringify(text)} is nothing to sort by; there are ${SORTS.join(", ")}`,
+  );
+}
+
+/** By date and size the highest first, by words from A on; what did not open comes last. */
+function sorted(items: readonly Item[], sort: Sort): Item[] {
+  const words = ({ opened }: Item): string => {
+    if (!opened) return "\uffff";
+    const { summary } = opened;
+    const text = sort === "from"
+      ? senderText(summary)
+      : summary.subject.replace(/^(?:re|fwd?): */i, "");
+    return fold(text);
+  };
+  const number = ({ opened }: Item): number => {
+    if (!opened) return -1;
+    return sort === "size" ? opened.summary.size : opened.summary.date;
+  };
+  switch (sort) {
+    case "arrival":
+      return [...items];
+    case "from":
+    case "subject":
+      return [...items].sort((a, b) => words(a) < words(b) ? -1 : words(a) > words(b) ? 1 : 0);
+    default:
+      return [...items].sort((a, b) => number(b) - number(a));
+  }
+}
+
+/** The conversations that the listed messages are of, with their other messages in all folders but Trash. */
+async function threadsIn(mail: Mail, listed: readonly Item[]): Promise<Thread[]> {
+  const uids = new Set(listed.map(({ entry }) => entry.uid));
+  const others: Item[] = [];
+  for await (const item of mail.itemsOf(null)) {
+    if (!uids.has(item.entry.uid) && item.entry.folder !== "trash") others.push(item);
+  }
+  const threads = threadsOf([...listed, ...others]);
+  return threads.filter((thread) => thread.some(({ item }) => uids.has(item.entry.uid)))
+    .map(onceEach);
+}
+
+/** Prints conversations: a line for each, or for each of their messages. */
+function listThreads(
+  { terminal, json, printJson }: Context,
+  { unfold }: InboxOptions,
+  threads: readonly Thread[],
+  names: OwnNames,
+): void {
+  if (json) {
+    return printJson(threads.map((thread) => ({
+      messages: thread.map(({ item, depth }) => ({ ...toJson(item, names), depth })),
+    })));
+  }
+  if (threads.length === 0) return terminal.print("No messages.");
+  const id = ({ entry }: Item) => shortId(entry.header.slice(1, 17));
+  const rows = threads.flatMap((thread) => {
+    if (unfold) {
+      return thread.map(({ item, depth }) => {
+        const { from, date, subject } = listingLine(item, "subject", names);
+        return [id(item), from, date, `${"  ".repeat(Math.min(depth, 8))}${subject}`];
+      });
+    }
+    const newest = thread.reduce((a, b) => a.item.entry.uid > b.item.entry.uid ? a : b).item;
+    const { date } = listingLine(newest, "subject", names);
+    const unread = thread.filter(({ item }) => !item.entry.flags.includes("seen")).length;
+    const who = [...new Set(thread.map(({ item }) => listingLine(item).from))].join(",");
+    const count = thread.length === 1 ? "" : ` (${thread.length})`;
+    const first = thread[0]?.item ?? newest;
+    return [[
+      id(newest),
+      who,
+      date,
+      `${unread > 0 ? `[${unread} new] ` : ""}${subjectOf(first)}${count}`,
+    ]];
+  });
+  for (const line of alignColumns([["ID", "From", "Date", "Subject"], ...rows], [8, MAX_WHO])) {
+    printRow(terminal, line);
+  }
 }
 
 function flagged(flag: Flag, set: boolean): Query[number] {

@@ -1,15 +1,23 @@
 import { defined } from "../../crypto/defined.ts";
 import { formatSize, isoTime } from "../../cli/format.ts";
 import { SealpostError } from "../../crypto/error.ts";
+import { MAX_UIDS } from "../../protocol/limits.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { displayWidth } from "../../cli/printable.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import { parseMessage } from "../message/parse.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { shortId } from "../mailbox/message_ids.ts";
-import { askWhenTaken, headerLines, saveAttachments, senderNote } from "../mailbox/show.ts";
+import type { Item } from "../mailbox/open.ts";
+import {
+  askWhenTaken,
+  headerLines,
+  saveAttachments,
+  senderNote,
+  subjectOf,
+} from "../mailbox/show.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { type CommonOptions, withMail } from "./common.ts";
+import { type CommonOptions, namesFor, toJson, withMail } from "./common.ts";
 
 /** What `read` was given. */
 export interface ReadOptions extends CommonOptions {
@@ -20,6 +28,8 @@ export interface ReadOptions extends CommonOptions {
   readonly save?: string;
   /** Writes one attachment, by its number, to standard output. */
   readonly part?: number;
+  /** Shows the whole conversation. */
+  readonly thread: boolean;
   /** Leaves the message unread. */
   readonly peek: boolean;
   /** The person's pager, if there is one and it is wanted. */
@@ -28,6 +38,7 @@ export interface ReadOptions extends CommonOptions {
 
 /** The `read` command: shows one message. Nothing of it is shown before all of it has verified. */
 export async function read(options: ReadOptions): Promise<void> {
+  if (options.thread) return await readThread(options);
   await withMail(options, async (context) => {
     const { mail, terminal, json, printJson } = context;
     const opened = await mail.openMessage(options.id);
@@ -98,6 +109,55 @@ export async function read(options: ReadOptions): Promise<void> {
     }
     // Last, since a person may stay in a pager for longer than a connection does.
     if (lines.length > 0) await present(terminal, options.tools, lines.join("\n"));
+  }, "read");
+}
+
+/** Shows a conversation as one text, and marks all of it as read. */
+async function readThread(options: ReadOptions): Promise<void> {
+  if (options.raw || options.part !== undefined || options.save !== undefined) {
+    throw new SealpostError("usage", "--thread shows texts: leave out --raw, --part and --save");
+  }
+  await withMail(options, async ({ mail, terminal, json, printJson }) => {
+    const known = [...mail.people.pins.all().map(({ name }) => name), mail.name];
+    const first = await mail.openMessage(options.id);
+    await mail.fetchAll();
+    const thread = await mail.conversation(first);
+    const names = await namesFor(mail, thread.map(({ item }) => item));
+    const shown: { item: Item; depth: number; text: string | null; lines: string[] }[] = [];
+    for (const { item, depth } of thread) {
+      const { opened } = item;
+      if (!opened) {
+        shown.push({ item, depth, text: null, lines: [subjectOf(item)] });
+        continue;
+      }
+      await using message = await mail.fetch(opened);
+      const { text, notes, attachments } = await mail.show(opened, message);
+      const lines = [
+        ...headerLines(opened, await mail.blindCopied(opened), senderNote(opened, known)),
+        "",
+        text.trimEnd(),
+        ...notes.map((note) => `(${note})`),
+        ...attachments.map(({ index, name, size }) => {
+          return `[attachment ${index} of ${shortId(opened.id)}: ${name}, ${formatSize(size)}]`;
+        }),
+      ];
+      shown.push({ item, depth, text, lines });
+    }
+    const unread = thread.map(({ item }) => item.entry)
+      .filter(({ flags }) => !flags.includes("seen")).map(({ uid }) => uid);
+    if (!options.peek && unread.length > 0) {
+      await mail.flag(unread.slice(0, MAX_UIDS), ["seen"]).catch((error) => {
+        if (!isLost(error)) throw error;
+      });
+    }
+    if (json) {
+      return printJson({
+        messages: shown.map(({ item, depth, text }) => ({ ...toJson(item, names), depth, text })),
+      });
+    }
+    const rule = "-".repeat(Math.min(72, terminal.columns()));
+    const text = shown.map(({ lines }) => lines.join("\n")).join(`\n\n${rule}\n\n`);
+    await present(terminal, options.tools, text);
   }, "read");
 }
 
