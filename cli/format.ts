@@ -16,6 +16,11 @@ export function formatSize(bytes: number): string {
   return `${size < 9.95 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`;
 }
 
+/** `1 message`, `2 messages`; `what` in the singular. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
 /**
  * A size in bytes: a whole number, or one with the unit KiB, MiB, GiB or TiB. Throws `usage` for
  * anything else, units of 1000 included, and outside `min` to `max`.

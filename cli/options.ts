@@ -111,9 +111,9 @@ function refuseOption(command: Command, arg: string): never {
   );
 }
 
-/** The end of a message about an unknown word. */
-export function hint(near: string | null): string {
-  return near === null ? "; --help lists what there is" : `; did you mean ${near}?`;
+/** The end of a message about an unknown word: the nearest known one, or that `list` shows all. */
+export function hint(near: string | null, list = "--help"): string {
+  return near === null ? `; ${list} lists what there is` : `; did you mean ${near}?`;
 }
 
 function oneValue(option: Option, given: unknown): string | undefined {

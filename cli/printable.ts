@@ -3,6 +3,9 @@ import { eastAsianWidth } from "get-east-asian-width";
 /** Joiners and variation selectors, which stay where writing needs them. */
 const JOINS = /[\u200C\u200D\uFE00-\uFE0F\u180B-\u180F\u{E0100}-\u{E01EF}]/u;
 
+/** The least code point of {@linkcode JOINS}. */
+const FIRST_JOINER = 0x180B;
+
 /** Format characters that are drawn: the number and verse signs of Arabic, Syriac and Kaithi. */
 const DRAWN = "[\\u0600-\\u0605\\u06DD\\u070F\\u0890\\u0891\\u08E2\\u{110BD}\\u{110CD}]";
 
@@ -74,6 +77,8 @@ function replaceSuspect(
 ): string {
   const whole = lines ? text.replaceAll("\r\n", "\n") : text;
   return whole.replace(lines ? SUSPECT_IN_LINES : SUSPECT, (run: string, start: number) => {
+    // Most runs begin with a control character, and nothing there joins.
+    if (run.charCodeAt(0) < FIRST_JOINER) return replacement(run);
     // What joins characters counts only beside one that is shown itself: at the beginning of a run.
     let before = lastCharacter(whole, start);
     let kept = 0;
@@ -123,14 +128,13 @@ const SPELLED = new Map<number, string>();
 
 /** `characters`, each spelled out. In pieces, since a million small strings at once are slow. */
 function spell(characters: string): string {
+  if (characters.length === 1) return spelled(characters.charCodeAt(0));
   let out = "";
   let piece: string[] = [];
   for (let at = 0; at < characters.length;) {
     const code = characters.codePointAt(at) ?? 0;
     at += code > 0xffff ? 2 : 1;
-    let shown = SPELLED.get(code);
-    if (shown === undefined) SPELLED.set(code, shown = spelled(String.fromCodePoint(code)));
-    piece.push(shown);
+    piece.push(spelled(code));
     if (piece.length < 1024) continue;
     out += piece.join("");
     piece = [];
@@ -138,16 +142,22 @@ function spell(characters: string): string {
   return out + piece.join("");
 }
 
-function spelled(character: string): string {
-  switch (character) {
-    case "\n":
-      return "\\n";
-    case "\r":
-      return "\\r";
-    case "\t":
+function spelled(code: number): string {
+  let shown = SPELLED.get(code);
+  if (shown === undefined) SPELLED.set(code, shown = escapeOf(code));
+  return shown;
+}
+
+function escapeOf(code: number): string {
+  switch (code) {
+    case 0x09:
       return "\\t";
+    case 0x0A:
+      return "\\n";
+    case 0x0D:
+      return "\\r";
   }
-  const hex = (character.codePointAt(0) ?? 0).toString(16);
+  const hex = code.toString(16);
   if (hex.length <= 2) return `\\x${hex.padStart(2, "0")}`;
   return hex.length <= 4 ? `\\u${hex.padStart(4, "0")}` : `\\u{${hex}}`;
 }

@@ -1,4 +1,5 @@
 import { defined } from "../../crypto/defined.ts";
+import { counted } from "../../cli/format.ts";
 import { printableJson } from "../../cli/printable.ts";
 import { findProfile, requireAddress } from "../state/profile.ts";
 import { openMail } from "../session.ts";
@@ -50,8 +51,4 @@ export async function logout(options: LogoutOptions): Promise<void> {
       ? "The ticket of this machine is gone; the next command asks for the password."
       : "There was no ticket on this machine.",
   );
-}
-
-function counted(count: number, what: string): string {
-  return `${count === 0 ? "no" : count} ${what}${count === 1 ? "" : "s"}`;
 }

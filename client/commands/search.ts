@@ -1,4 +1,5 @@
 import { alignColumns } from "../../cli/columns.ts";
+import { counted } from "../../cli/format.ts";
 import { printable } from "../../cli/printable.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import type { Found } from "../mailbox/search.ts";
@@ -51,19 +52,21 @@ export async function searchMail(options: SearchCommandOptions): Promise<void> {
     const closed = result.unindexed.length - large;
     if (closed > 0) {
       terminal.printError(
-        `The texts of ${closed} messages were not searched: ` +
+        `The texts of ${counted(closed, "message")} were not searched: ` +
           (options.noCache ? "--no-cache keeps none" : "they were never opened here") +
           "; --fetch gets them.",
       );
     }
     if (result.cut > 0) {
       terminal.printError(
-        `The texts of ${result.cut} messages are too long to be searched whole: only their beginning ` +
+        `The texts of ${
+          counted(result.cut, "message")
+        } are too long to be searched whole: only their beginning ` +
           'was; "read --raw" prints all of it.',
       );
     }
     if (large > 0) {
-      terminal.printError(`${large} messages are too large to be fetched for a search.`);
+      terminal.printError(`Too large to be fetched for a search: ${counted(large, "message")}.`);
     }
   }, "read");
 }

@@ -1,4 +1,4 @@
-import { formatSize } from "../../cli/format.ts";
+import { counted, formatSize } from "../../cli/format.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { formatAddress } from "../../protocol/address.ts";
 import { type CommonOptions, withMail } from "./common.ts";
@@ -23,7 +23,9 @@ export async function status(options: CommonOptions): Promise<void> {
     terminal.print(`${fields.name} at ${fields.server}, keys in ${fields.folder}`);
     terminal.print(`Your key:  ${fields.key}`);
     terminal.print(
-      `${fields.messages} messages, ${fields.unread} unread, ${formatSize(fields.bytes)} stored`,
+      `${counted(fields.messages, "message")}, ${fields.unread} unread, ${
+        formatSize(fields.bytes)
+      } stored`,
     );
     if (fields.maxMessage !== null) {
       terminal.print(`Largest message: ${formatSize(fields.maxMessage)}`);

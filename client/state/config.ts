@@ -6,6 +6,7 @@ import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { readFileBounded, writeFileAtomic } from "../../files/atomic_file.ts";
 import { isThere } from "../../files/key_files.ts";
 import { hint, nearest } from "../../cli/options.ts";
+import { parseAddress } from "../../protocol/address.ts";
 
 /** The settings of a client, in its folder. */
 export const CONFIG_FILE = "sealpost.toml";
@@ -51,7 +52,8 @@ export type Config = v.InferOutput<typeof schema>;
 
 /**
  * Reads `sealpost.toml` of a client's folder; without one, nothing is set. Throws `config`, with the
- * line, for what is not TOML, a key that does not exist, or a value of another type.
+ * line, for what is not TOML, a key that does not exist, a value of another type, or a server that is
+ * no address.
  */
 export async function readConfig(dir: string): Promise<Config> {
   const path = join(dir, CONFIG_FILE);
@@ -75,14 +77,28 @@ export async function readConfig(dir: string): Promise<Config> {
     throw new SealpostError(
       "config",
       `${path}: there is no setting ${JSON.stringify(key)}${
-        hint(nearest(key, Object.keys(fields)))
+        hint(nearest(key, Object.keys(fields)), '"sealpost help settings"')
       }`,
     );
   }
   const result = v.safeParse(schema, values);
-  if (result.success) return result.output;
+  if (result.success) {
+    const { server } = result.output;
+    if (server !== undefined) explain(path, "server", () => parseAddress(server));
+    return result.output;
+  }
   const key = v.getDotPath(result.issues[0]) ?? "a value";
   throw new SealpostError("config", `${path}: ${key} has a value of the wrong type`);
+}
+
+/** Runs `read`, and says of which setting of `path` it is if that throws `usage`. */
+function explain(path: string, key: string, read: () => unknown): void {
+  try {
+    read();
+  } catch (cause) {
+    if (!isSealpostError(cause, "usage")) throw cause;
+    throw new SealpostError("config", `${path}: ${key}: ${cause.message}`, { cause });
+  }
 }
 
 /**
