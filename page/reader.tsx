@@ -122,7 +122,7 @@ function Message({ shown }: { shown: MessageView }) {
         />
         <IconButton icon="print" label={T.print} cls="not-tiny" onClick={() => print()} />
       </div>
-      <div class="scroll" tabIndex={0} role="region" aria-label={T.message}>
+      <div class="scroll" tabIndex={0} role="region" aria-label={T.content}>
         <header class="message-head">
           <h1 dir="auto">{row.subject || T.noSubject}</h1>
           <div class="sender">
@@ -322,12 +322,11 @@ function Attachment({ uid, attachment }: { uid: number; attachment: AttachmentVi
       <button
         type="button"
         class="file"
-        aria-label={T.saveName(name)}
+        aria-label={`${T.saveName(name)} ${sizeText(size)}`}
         onClick={() => run(() => saveFile(uid, attachment))}
       >
         <Icon name="save" />
-        <span class="file-name" dir="auto">{name}</span>
-        <span class="quiet">{sizeText(size)}</span>
+        <span class="file-name" dir="auto">{name}</span> <span class="quiet">{sizeText(size)}</span>
       </button>
     </li>
   );

@@ -1,4 +1,5 @@
 import DOMPurify from "dompurify";
+import { Refused } from "./api.ts";
 import { T } from "./texts.ts";
 
 /** Addresses that a link may lead to. */
@@ -30,6 +31,7 @@ purify.addHook("afterSanitizeAttributes", (node) => {
     node.removeAttribute("href");
     return;
   }
+  node.setAttribute("href", target.href);
   node.setAttribute("target", "_blank");
   node.setAttribute("rel", "noopener noreferrer nofollow");
   node.setAttribute("title", target.href);
@@ -99,7 +101,20 @@ export function leadsTo(href: string): URL | null {
  * It is shown in a frame of no origin, whose policy forbids the same things once more.
  */
 export function sanitize(html: string): string {
-  const body: Element = purify.sanitize(html, {
+  // What begins with frames has no body unless one is begun for it.
+  const body = purified(html) ?? purified(`<body>${html}`);
+  if (!body) throw new Refused("internal", T.htmlUnread);
+  noteLinks(body);
+  return '<!doctype html><html><head><meta charset="utf-8"><title>.</title><style>' +
+    "html{color-scheme:light;background:#fff;color:#1b1f1d}" +
+    "body{margin:16px;font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}" +
+    "img,table{max-width:100%}a{color:#1f6f5c}" +
+    `</style></head><body dir="auto">${body.innerHTML}</body></html>`;
+}
+
+/** The body of `html` without what does harm; null if it has none. */
+function purified(html: string): Element | null {
+  return purify.sanitize(html, {
     RETURN_DOM: true,
     FORBID_TAGS: [
       "style",
@@ -131,10 +146,4 @@ export function sanitize(html: string): string {
     ALLOW_ARIA_ATTR: false,
     ALLOWED_URI_REGEXP: /^(?:(?:https?|mailto):|data:image\/(?:png|jpeg|gif|webp);)/i,
   });
-  noteLinks(body);
-  return '<!doctype html><html><head><meta charset="utf-8"><title>.</title><style>' +
-    "html{color-scheme:light;background:#fff;color:#1b1f1d}" +
-    "body{margin:16px;font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}" +
-    "img,table{max-width:100%}a{color:#1f6f5c}" +
-    `</style></head><body dir="auto">${body.innerHTML}</body></html>`;
 }
