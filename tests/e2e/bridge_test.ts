@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { script, withBridges } from "../support/bridging.ts";
 import { whyNo } from "../support/command.ts";
-import { FULL, testInFullUnless } from "../support/full.ts";
+import { FULL } from "../support/full.ts";
 import { run } from "../support/program.ts";
 import { testUnless } from "../support/testing.ts";
 
@@ -198,86 +198,5 @@ testUnless(
         bob.variables,
       );
       assertMatch(left, new RegExp(`^${count - 1}\\n${count - 2}\\n[^]*MESSAGES ${count - 1}\\)`));
-    }),
-);
-
-testInFullUnless(
-  await whyNo("msmtp"),
-  "msmtp sends",
-  () =>
-    withBridges(async (group, alice, bob) => {
-      await Deno.writeTextFile(group.path("letter"), LETTER);
-      await script(
-        group,
-        `msmtp --host=127.0.0.1 --port=$SMTP --auth=plain --user=$USER --passwordeval="echo $PASS" --tls=off --from=alice@sealpost.invalid bob@sealpost.invalid < letter`,
-        alice.variables,
-      );
-      const got = await script(group, `${FETCH}/INBOX;UID=1" -u "$USER:$PASS"`, bob.variables);
-      assertStringIncludes(got, "the text");
-    }),
-);
-
-testInFullUnless(
-  await whyNo("swaks"),
-  "swaks sends, and logs in by LOGIN and PLAIN",
-  () =>
-    withBridges(async (group, alice, bob) => {
-      for (const kind of ["PLAIN", "LOGIN"]) {
-        const said = await script(
-          group,
-          `swaks --server 127.0.0.1 --port $SMTP --auth ${kind} --auth-user $USER --auth-password $PASS --from alice@sealpost.invalid --to bob@sealpost.invalid --h-From alice@sealpost.invalid`,
-          alice.variables,
-        );
-        assertStringIncludes(said, "250 2.0.0 sealed and sent");
-      }
-      const said = await script(
-        group,
-        `${FETCH}/INBOX" -u "$USER:$PASS" -X "SEARCH ALL"`,
-        bob.variables,
-      );
-      assertEquals(said.trim(), "* SEARCH 1 2");
-    }),
-);
-
-testInFullUnless(
-  await whyNo("fetchmail"),
-  "fetchmail fetches",
-  () =>
-    withBridges(async (group, alice, bob) => {
-      await Deno.writeTextFile(group.path("letter"), LETTER);
-      await script(
-        group,
-        `${SEND} --mail-from alice@sealpost.invalid --mail-rcpt bob@sealpost.invalid -T letter`,
-        alice.variables,
-      );
-      const said = await script(
-        group,
-        `printf 'poll 127.0.0.1 service %s protocol imap auth password user "%s" password "%s" sslproto "" keep mda "cat >> $HOME/fetched"\\n' $IMAP $USER $PASS > fetchmailrc
-      chmod 600 fetchmailrc; fetchmail -f fetchmailrc --nosyslog --pidfile $HOME/fm.pid; cat fetched`,
-        bob.variables,
-      );
-      assertStringIncludes(said, "the text");
-    }),
-);
-
-testInFullUnless(
-  await whyNo("git") ?? await whyNo("msmtp"),
-  "a patch goes by mail and is applied",
-  () =>
-    withBridges(async (group, alice, bob) => {
-      await script(
-        group,
-        `git init -q one && cd one && git config user.name Alice && git config user.email alice@sealpost.invalid
-      echo a > a && git add a && git commit -qm first && git clone -q . ../two && echo b >> a && git commit -qam "Add b"
-      git format-patch -1 --to=bob@sealpost.invalid -o ../patches
-      cd .. && for patch in patches/*; do msmtp --host=127.0.0.1 --port=$SMTP --auth=plain --user=$USER --passwordeval="echo $PASS" --tls=off --from=alice@sealpost.invalid -t < "$patch"; done`,
-        alice.variables,
-      );
-      const said = await script(
-        group,
-        `${FETCH}/INBOX;UID=1" -u "$USER:$PASS" > patch; cd two && git config user.name Bob && git config user.email b@x && git am -q ../patch && cat a && git log -1 --format=%an`,
-        bob.variables,
-      );
-      assertEquals(said, "a\nb\nAlice\n");
     }),
 );
