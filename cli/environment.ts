@@ -29,3 +29,10 @@ export function expandHome(path: string): string {
   if (home) return home + path.slice(1);
   throw new SealpostError("usage", `${path}: HOME does not say which folder ~ is; write it out`);
 }
+
+/** What this machine is called; null where it has no name, or this process may not ask. Never asks for the right. */
+export function hostName(): string | null {
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "hostname" });
+  if (state !== "granted") return null;
+  return Deno.hostname().split(".")[0] || null;
+}

@@ -8,6 +8,8 @@ export interface Rights {
   readonly net?: true;
   /** Whether it starts programs of the person's choice, by the shells of client/terminal/programs.ts. */
   readonly programs?: true;
+  /** Whether it asks what this machine is called. */
+  readonly host?: true;
   /** The variables of the environment that it reads; `PREFIX_*` are all that begin so. */
   readonly variables?: readonly string[];
 }
@@ -29,11 +31,12 @@ const KINDS: Readonly<Record<Kind, readonly Deno.PermissionDescriptor[]>> = {
     ),
   ],
   run: [{ name: "run" }, { name: "run", command: "/bin/sh" }],
+  sys: [{ name: "sys" }, { name: "sys", kind: "hostname" }],
 };
 
-type Kind = "read" | "write" | "net" | "env" | "run";
+type Kind = "read" | "write" | "net" | "env" | "run" | "sys";
 
-const NAMES = ["read", "write", "net", "env", "run"] as const satisfies readonly Kind[];
+const NAMES = ["read", "write", "net", "env", "run", "sys"] as const satisfies readonly Kind[];
 
 /**
  * Gives up for good what is not in `needed`. `variables` are those that any command reads: where the
@@ -44,8 +47,9 @@ const NAMES = ["read", "write", "net", "env", "run"] as const satisfies readonly
  * Throws `internal` if a right stays.
  */
 export function giveUpOthers(needed: Rights, variables: readonly string[]): void {
-  const { files = false, net = false, programs = false, variables: read = [] } = needed;
-  const keep = { read: files, write: files, net, env: read.length > 0, run: programs };
+  const { files = false, net = false, programs = false, host = false, variables: read = [] } =
+    needed;
+  const keep = { read: files, write: files, net, env: read.length > 0, run: programs, sys: host };
   for (const name of NAMES) if (!keep[name]) giveUp(name);
   if (Deno.permissions.querySync({ name: "env" }).state === "granted") return;
   const byPattern = isVariableGranted(`${PREFIX}OF_NO_MEANING`);

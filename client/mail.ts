@@ -8,7 +8,7 @@ import { BUILT_IN_FOLDERS, type Entry, type Flag, type Folder } from "../protoco
 import type { Address } from "../protocol/address.ts";
 import { decodeHello, encodeHello, type Hello } from "../protocol/hello.ts";
 import { MAX_TEXT, MAX_TITLE, MAX_UIDS } from "../protocol/limits.ts";
-import type { ChangeEvent, DeliverRequest, MailEvent } from "../protocol/request.ts";
+import type { DeliverRequest, NewsEvent } from "../protocol/request.ts";
 import type { Person } from "../protocol/summary.ts";
 import { formatMessageId, newMessageId } from "../protocol/uuid.ts";
 import { type AttachmentSource, type Composed, composeMessage } from "./message/compose.ts";
@@ -65,6 +65,7 @@ import {
   planSearch,
 } from "./mailbox/own_names.ts";
 import { planRemovedDrafts, removedDrafts } from "./mailbox/removed_drafts.ts";
+import { SharedPins } from "./mailbox/shared_pins.ts";
 import { SharedRecordClient } from "./mailbox/shared_record.ts";
 import type { FolderState } from "../protocol/folder_state.ts";
 import { fetchOlder, type LocalMailbox, sync, type Synced } from "./mailbox/sync.ts";
@@ -141,7 +142,9 @@ export class Mail {
   readonly log: KeyLogClient;
   /** What all of the person's machines share. */
   readonly shared: SharedRecordClient;
-  readonly #state: State;
+  readonly #sharedPins: SharedPins;
+  /** What this machine keeps. */
+  readonly state: State;
   readonly #lanes: Lanes;
   readonly #opener: MessageOpener;
   /** Where bodies are kept; null if they are not. */
@@ -191,7 +194,8 @@ export class Mail {
     this.drafts = parts.drafts;
     this.shared = new SharedRecordClient(connection, self, parts.state);
     this.#lastChange = new LastChangeFile(parts.state);
-    this.#state = parts.state;
+    this.state = parts.state;
+    this.#sharedPins = new SharedPins(this.shared, parts.people, parts.state);
     this.#mailbox = {
       cache: parts.cache,
       memory: parts.memory,
@@ -273,8 +277,8 @@ export class Mail {
   }
 
   /** Whether an event tells of something that the cache does not have yet. */
-  isNews({ modseq }: MailEvent | ChangeEvent): boolean {
-    return modseq > this.cache.fetched().modseq;
+  isNews(event: NewsEvent): boolean {
+    return "modseq" in event && event.modseq > this.cache.fetched().modseq;
   }
 
   /**
@@ -297,14 +301,9 @@ export class Mail {
     return this.connection.again(() => fetchOlder(this.connection, this.#mailbox));
   }
 
-  /** The person's state on this machine, for what a front end remembers. */
-  get state(): State {
-    return this.#state;
-  }
-
   /** A folder for temporary files that nobody else can read. */
   tempFolder(): string {
-    return this.#state.tempFolder();
+    return this.state.tempFolder();
   }
 
   /** What waits in the outbox. */
@@ -1001,8 +1000,25 @@ export class Mail {
 
   /** Ends the connection with a goodbye. Never throws. */
   async close(): Promise<void> {
+    // What cannot be shared now is shared the next time.
+    if (this.connection.online) await this.#shareChanges().catch(() => {});
     await this.connection.close();
     this.cache.close();
+  }
+
+  /**
+   * Shares pins and verifications with the person's other machines, whose record has the version
+   * `version`; always, if none is given. Throws what {@linkcode SharedPins.share} throws.
+   */
+  async shareTrust(version?: number): Promise<void> {
+    const news = version === undefined || version !== await this.shared.seen();
+    await (news ? this.#sharedPins.share() : this.#shareChanges());
+  }
+
+  /** Shares what was changed here, if there are other machines. */
+  async #shareChanges(): Promise<void> {
+    if (!await this.shared.hasOthers() || !await this.#sharedPins.changedHere()) return;
+    await this.#sharedPins.share();
   }
 
   /**

@@ -22,10 +22,10 @@ import type { NewsEvent } from "../protocol/request.ts";
 import { connectSocket } from "../protocol/socket.ts";
 import { PROGRAM } from "../cli/program.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../cli/secret_input.ts";
-import { isAway, ReconnectingConnection } from "./connection/reconnecting_connection.ts";
+import { isAway, isLost, ReconnectingConnection } from "./connection/reconnecting_connection.ts";
 import { CONFIG_FILE, readConfig } from "./state/config.ts";
 import { askForBundle } from "./connection/login.ts";
-import { headOf, logOn } from "./connection/log_on.ts";
+import { headOf, type LoggedOn, logOn } from "./connection/log_on.ts";
 import { Mail } from "./mail.ts";
 import { KeyLogClient } from "./trust/key_log.ts";
 import { rotatedText } from "./trust/people.ts";
@@ -167,6 +167,7 @@ async function openSettled(
   const { terminal, address, name, person: { identity, retired, state } } = options;
   const log = await KeyLogClient.load(state, { name, fp: identity.bundle.fp, retired }, [server]);
   log.onNotice = options.announce;
+  let account: LoggedOn["account"] = Promise.resolve(null);
   const dial = async (again: boolean) => {
     const dialed = await logOn({
       address,
@@ -193,6 +194,7 @@ async function openSettled(
           `${formatFingerprint(identity.bundle.fp)}.`,
       );
     }
+    account = dialed.account;
     return dialed;
   };
   const { reconnect = false, retries = 0 } = options;
@@ -213,10 +215,26 @@ async function openSettled(
     mail.server = address;
     mail.people.onRotated = (change) => options.announce(rotatedText(change));
     mail.shared.onNotice = options.announce;
+    await shareTrust(mail, await account, options.announce);
     return mail;
   } catch (error) {
     await connection.close();
     throw error;
+  }
+}
+
+/** Takes over what the person's other machines know, and shows them what this one does. */
+async function shareTrust(
+  mail: Mail,
+  account: Awaited<LoggedOn["account"]>,
+  announce: SessionOptions["announce"],
+): Promise<void> {
+  if (account === null) return;
+  try {
+    await mail.shareTrust(account.shared ?? 0);
+  } catch (error) {
+    if (!isSealpostError(error)) throw error;
+    if (!isLost(error)) announce(`not shared with your other machines: ${error.message}`);
   }
 }
 

@@ -262,8 +262,8 @@ export const KEYS_COMMANDS: readonly Command[] = [
       "The old private key stays here to read old mail, with the passphrase that it has.",
       "It needs your password, not a ticket, and ends your other sessions. If it is broken off at " +
       "any moment, your next command finds out how far it came, and finishes it or takes it back.",
-      "Asks first. Your other machines can log in again only when you have copied the new private " +
-      "key to them.",
+      "Asks first. Your other machines can log in again only when you have linked them " +
+      "again (devices add).",
       "If somebody may have your private key, this is not enough: tell the server's operator to " +
       "release your account from it, and compare your new key with everybody.",
       "With --json, an object with name, fingerprint, former and retired (the old key's file).",

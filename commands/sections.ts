@@ -28,6 +28,7 @@ export const SECTIONS = [
     title: "Keys, and whom to trust",
     words: ["keys", "passwd", "unlock", "lock", "logout"],
   },
+  { title: "Your machines", words: ["devices", "recovery"] },
   {
     title: "A server",
     words: [
@@ -49,8 +50,10 @@ export const SECTIONS = [
 
 /** What the commands are about that share a first word, where none has that word alone. */
 export const ABOUT: Readonly<Record<string, string>> = {
+  devices: "your machines, and adding and removing one",
   folders: "the folders of your mailbox",
   keys: "your key, and those of others",
+  recovery: "a kit for the day when every machine is lost",
   sessions: "who is logged in",
   user: "who may log in",
 };

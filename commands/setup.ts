@@ -46,11 +46,25 @@ export const SETUP_COMMANDS: readonly Command[] = [
         value: "FILE",
         help: "take it from the first line of FILE, which only you may read",
       },
+      {
+        name: "device",
+        help: "get keys and mail from another machine of yours, on which devices add shows words",
+      },
+      {
+        name: "recover",
+        help: "get keys and mail by the 24 words of a recovery kit, with no other machine",
+      },
+      {
+        name: "device-name",
+        value: "NAME",
+        help: "what this machine is called among yours (default: as the system calls it)",
+      },
       JSON_OUTPUT,
     ],
     refused: REFUSED,
     examples: [
       { line: "setup", what: "asks for everything" },
+      { line: "setup --device", what: "a second machine: asks for address and words" },
       {
         line: "setup --invitation invitation.txt --password-stdin < password.txt",
         what: "without a person",
@@ -68,7 +82,7 @@ export const SETUP_COMMANDS: readonly Command[] = [
         help: "the passphrase that new keys get, or that yours have, for use without a person",
       },
     ],
-    rights: ONLINE,
+    rights: { ...ONLINE, host: true },
     run: async (given) => {
       const { setup } = await import("../client/commands/setup.ts");
       await setup({
@@ -78,7 +92,10 @@ export const SETUP_COMMANDS: readonly Command[] = [
           server: given.optional("server"),
           fingerprint: given.optional("fingerprint"),
           passwordFile: given.optional("password-file"),
+          deviceName: given.optional("device-name"),
         }),
+        device: given.flag("device"),
+        recover: given.flag("recover"),
         passwordStdin: given.flag("password-stdin"),
         json: given.flag("json"),
       });

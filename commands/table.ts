@@ -2,6 +2,7 @@ import type { CommandTable } from "../cli/command.ts";
 import { ACCOUNT_COMMANDS } from "./account.ts";
 import { BRIDGE_COMMANDS } from "./bridge.ts";
 import { CONNECT_COMMANDS } from "./connect.ts";
+import { DEVICES_COMMANDS } from "./devices.ts";
 import { DRAFTS_COMMANDS } from "./drafts.ts";
 import { FIND_COMMANDS } from "./find.ts";
 import { FOLDER_COMMANDS } from "./folders.ts";
@@ -31,6 +32,7 @@ export const CLIENT_COMMANDS = [
   ...BRIDGE_COMMANDS,
   ...TRANSFER_COMMANDS,
   ...KEYS_COMMANDS,
+  ...DEVICES_COMMANDS,
   ...ACCOUNT_COMMANDS,
 ];
 

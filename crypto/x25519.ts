@@ -21,6 +21,14 @@ export async function importX25519Private(raw: Bytes): Promise<CryptoKey> {
   return await crypto.subtle.importKey("pkcs8", pkcs8, { name: "X25519" }, false, ["deriveBits"]);
 }
 
+/** The point with u = 9 (RFC 7748, section 4.1). */
+const BASE_POINT = Uint8Array.of(9, ...new Uint8Array(31));
+
+/** The public key of `privateKey`, 32 bytes. */
+export function publicX25519(privateKey: CryptoKey): Promise<Bytes> {
+  return agree(privateKey, BASE_POINT);
+}
+
 /**
  * The 32-byte shared secret of `privateKey` and the peer's raw public key. Throws `format` if
  * `peer` has not 32 bytes, and `authentication` if the result is all zeros (RFC 7748, section

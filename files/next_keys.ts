@@ -41,20 +41,25 @@ export class NextKeys implements Disposable {
     return await isThere(nextPrivate(dir, name));
   }
 
-  /**
-   * Writes new keys beside the present ones. Throws `file-exists` (some wait already), `busy`,
-   * `disk-full`, `file-io`.
-   */
+  /** {@linkcode NextKeys.put} for new keys. */
   static async prepare(
     dir: string,
     name: string,
     identity: NewIdentity,
     passphrase?: Bytes,
   ): Promise<NextKeys> {
+    const pem = await identityToPem(identity, passphrase);
+    return await NextKeys.put(dir, name, pem, bundleToPem(identity.bundle));
+  }
+
+  /**
+   * Writes key files beside the present ones. Throws `file-exists` (some wait already), `busy`,
+   * `disk-full`, `file-io`.
+   */
+  static async put(dir: string, name: string, pem: string, bundle: string): Promise<NextKeys> {
     if (await NextKeys.waiting(dir, name)) {
       throw new SealpostError("file-exists", `${nextPrivate(dir, name)} is already there`);
     }
-    const [pem, bundle] = [await identityToPem(identity, passphrase), bundleToPem(identity.bundle)];
     // The public one first: where the private one is, so is the public one.
     await writeFileAtomic(nextPublic(dir, name), bundle, { mode: 0o644 });
     await writeFileAtomic(nextPrivate(dir, name), pem, { mode: 0o600, overwrite: false });

@@ -22,6 +22,8 @@ export const PROTOCOL_NAME = "sealpost/1 handshake RSAOAEP+MLKEM768 X25519 AES25
 
 /** What a connection's first message asks for: byte 2 of it, after version and suite. */
 export const KIND_HANDSHAKE = 1;
+/** A connection without a login, for somebody who has words. */
+export const KIND_VISIT = 4;
 /** Asks for the server's bundle, for somebody who has not got `server_public.pem`. */
 export const KIND_BUNDLE = 3;
 
@@ -90,8 +92,21 @@ async function decapsulatePadded(
   return isZero(ciphertexts.subarray(size, CT_RSA_PADDED)) ? secret : other;
 }
 
-const CLIENT_STEPS = ["writeA", "readB", "writeC", "readD", "writeE", "split"] as const;
-const SERVER_STEPS = ["readA", "writeB", "readC", "writeD", "readE", "split"] as const;
+/**
+ * A login proves both sides; a visit, for somebody who has nothing but words, the server alone: it ends
+ * with message B.
+ */
+export type HandshakePurpose = "login" | "visit";
+
+const CLIENT_STEPS = {
+  login: ["writeA", "readB", "writeC", "readD", "writeE", "split"],
+  visit: ["writeA", "readB", "split"],
+} as const;
+const SERVER_STEPS = {
+  login: ["readA", "writeB", "readC", "writeD", "readE", "split"],
+  visit: ["readA", "writeB", "split"],
+} as const;
+const KIND_OF = { login: KIND_HANDSHAKE, visit: KIND_VISIT } as const;
 
 function checkSize(message: Bytes, size: number, name: string): void {
   if (message.length !== size) {
@@ -106,22 +121,40 @@ function checkSize(message: Bytes, size: number, name: string): void {
  */
 export class ClientHandshake {
   readonly #server: Bundle;
-  readonly #identity: Identity;
+  readonly #identity: Identity | null;
+  readonly #kind: number;
   readonly #state: SymmetricState;
   readonly #steps: Steps;
   #x: CryptoKey | null = null;
   #ek: { decapsulate(ct: Bytes): Promise<Bytes> } | null = null;
 
-  private constructor(server: Bundle, identity: Identity, state: SymmetricState) {
+  private constructor(
+    server: Bundle,
+    identity: Identity | null,
+    purpose: HandshakePurpose,
+    state: SymmetricState,
+  ) {
     this.#server = server;
     this.#identity = identity;
+    this.#kind = KIND_OF[purpose];
     this.#state = state;
-    this.#steps = new Steps(CLIENT_STEPS, () => state.erase());
+    this.#steps = new Steps(CLIENT_STEPS[purpose], () => state.erase());
   }
 
   static async start(server: Bundle, identity: Identity): Promise<ClientHandshake> {
     const state = await SymmetricState.start(PROTOCOL_NAME, prologue(server));
-    return new ClientHandshake(server, identity, state);
+    return new ClientHandshake(server, identity, "login", state);
+  }
+
+  /** For a visit: `writeA`, `readB`, `split`. */
+  static async startVisit(server: Bundle): Promise<ClientHandshake> {
+    const state = await SymmetricState.start(PROTOCOL_NAME, prologue(server));
+    return new ClientHandshake(server, null, "visit", state);
+  }
+
+  get #own(): Identity {
+    if (this.#identity === null) throw new SealpostError("internal", "a visit has no identity");
+    return this.#identity;
   }
 
   /** Message A, {@linkcode SIZE_A} bytes. Nothing in it is of the client. */
@@ -132,7 +165,7 @@ export class ClientHandshake {
       this.#x = x.privateKey;
       this.#ek = await loadMlKem(ek.seed);
       wipe(ek.seed);
-      const head = concat(prefix(KIND_HANDSHAKE), x.publicKey, ek.publicKey);
+      const head = concat(prefix(this.#kind), x.publicKey, ek.publicKey);
       await this.#state.mixHash(head);
       const { ciphertexts, secret } = await encapsulatePadded(this.#server, "hs-server");
       const sealed = await this.#state.encryptAndHash(ciphertexts);
@@ -181,7 +214,7 @@ export class ClientHandshake {
   /** Message C, {@linkcode SIZE_C} bytes: the client's bundle, then its name and password. */
   writeC(login: Login): Promise<Bytes> {
     return this.#steps.take("writeC", async () => {
-      const bundle = padTo(encodeBundle(this.#identity.bundle), C_PART);
+      const bundle = padTo(encodeBundle(this.#own.bundle), C_PART);
       const encoded = encodeLogin(login);
       const padded = padTo(encoded, C_PART);
       const c = concat(
@@ -199,7 +232,7 @@ export class ClientHandshake {
       checkSize(d, SIZE_D, "D");
       const split = CT_RSA_PADDED + CT_MLKEM_SIZE + TAG;
       const ciphertexts = await this.#state.decryptAndHash(d.slice(0, split));
-      const secret = await decapsulatePadded(this.#identity, "hs-client", ciphertexts);
+      const secret = await decapsulatePadded(this.#own, "hs-client", ciphertexts);
       await this.#state.mixKeyAndHash(secret);
       wipe(secret);
       const empty = await this.#state.decryptAndHash(d.slice(split));
@@ -210,7 +243,7 @@ export class ClientHandshake {
   /** Message E, {@linkcode SIZE_E} bytes: the signature over the transcript. */
   writeE(): Promise<Bytes> {
     return this.#steps.take("writeE", async () => {
-      const signature = await sign(this.#identity.ed25519Key, concat(LOGIN_LABEL, this.#state.h));
+      const signature = await sign(this.#own.ed25519Key, concat(LOGIN_LABEL, this.#state.h));
       return await this.#state.encryptAndHash(signature);
     });
   }
@@ -241,15 +274,19 @@ export class ServerHandshake {
   #ekc: Bytes | null = null;
   #client: Bundle | null = null;
 
-  private constructor(identity: Identity, state: SymmetricState) {
+  private constructor(identity: Identity, purpose: HandshakePurpose, state: SymmetricState) {
     this.#identity = identity;
     this.#state = state;
-    this.#steps = new Steps(SERVER_STEPS, () => state.erase());
+    this.#steps = new Steps(SERVER_STEPS[purpose], () => state.erase());
   }
 
-  static async start(identity: Identity): Promise<ServerHandshake> {
+  /** For a visit: `readA`, `writeB`, `split`. */
+  static async start(
+    identity: Identity,
+    purpose: HandshakePurpose = "login",
+  ): Promise<ServerHandshake> {
     const state = await SymmetricState.start(PROTOCOL_NAME, prologue(identity.bundle));
-    return new ServerHandshake(identity, state);
+    return new ServerHandshake(identity, purpose, state);
   }
 
   /**

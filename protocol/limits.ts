@@ -49,6 +49,18 @@ export const MAX_OWN_FOLDERS = 1000;
 /** Largest record that all machines of a person share, sealed, bytes. */
 export const MAX_SHARED_RECORD = 2 * 1024 * 1024;
 
+/** Most machines of a person that a server remembers. */
+export const MAX_MACHINES = 100;
+
+/** Largest answer to a link, and largest kit: a package of at most 4 MiB and what is around it, bytes. */
+export const MAX_PACKAGE = 4100 * 1024;
+
+/** Most links of a person that wait at a time. */
+export const MAX_LINKS_OPEN = 4;
+
+/** How long a link waits for the other machine, milliseconds (10 minutes). */
+export const LINK_LIFE = 600_000;
+
 /** How long a server remembers what was removed or moved, milliseconds (90 days). */
 export const CHANGE_MEMORY = 90 * 86_400_000;
 

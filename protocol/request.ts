@@ -13,6 +13,8 @@ import {
 import {
   MAX_CHANGES,
   MAX_KEYS,
+  MAX_MACHINES,
+  MAX_PACKAGE,
   MAX_PASSWORD,
   MAX_SHARED_RECORD,
   MAX_STANZAS,
@@ -45,6 +47,11 @@ const flags = v.pipe(
   v.maxLength(LAST_KEYWORD + 1),
 );
 const epoch = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
+/** 8 bytes, hexadecimal: a machine of a person. */
+const machineId = epoch;
+/** 16 bytes, hexadecimal: known to whoever has the words of a link or a kit. */
+export const secretId = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/));
+const packageSize = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(MAX_PACKAGE));
 const messageId = v.pipe(
   v.string(),
   v.regex(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
@@ -161,9 +168,34 @@ const keys = v.strictObject({
  * 10,000: for more, it is asked from the last one on.
  */
 const log = v.strictObject({ op: v.literal("log"), after: count });
+/** The own account. A client says with it which of the person's machines it is. */
+const whoami = v.strictObject({ op: v.literal("whoami"), machine: v.optional(machineId) });
 
-/** The own account. */
-const whoami = v.strictObject({ op: v.literal("whoami") });
+/** The machines of the person, as they were seen at logins. */
+const machines = v.strictObject({ op: v.literal("machines") });
+
+/** Waits for another machine with the same words, whose first message comes as a {@linkcode LinkEvent}. */
+const linkOpen = v.strictObject({ op: v.literal("link-open"), id: secretId });
+
+/** Answers the machine that waits; the link is used by it. Its bytes follow as data. */
+export const linkAnswerSchema = v.strictObject({
+  op: v.literal("link-answer"),
+  id: secretId,
+  size: packageSize,
+});
+
+/** Ends a link; a machine that waits is told no. */
+const linkClose = v.strictObject({ op: v.literal("link-close"), id: secretId });
+
+/** Keeps a kit in the place of the one that is there, in a session that began with the password. */
+export const kitPutSchema = v.strictObject({
+  op: v.literal("kit-put"),
+  id: secretId,
+  size: packageSize,
+});
+
+/** Removes the kit, in a session that began with the password. */
+const kitDrop = v.strictObject({ op: v.literal("kit-drop") });
 
 const password = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_PASSWORD));
 
@@ -229,6 +261,12 @@ export const requestSchema = v.variant("op", [
   keys,
   log,
   whoami,
+  machines,
+  linkOpen,
+  linkAnswerSchema,
+  linkClose,
+  kitPutSchema,
+  kitDrop,
   passwd,
   logout,
   rotations,
@@ -242,7 +280,12 @@ export type DeliverRequest = v.InferOutput<typeof deliverSchema>;
 export type AppendRequest = v.InferOutput<typeof appendSchema>;
 export type SharedPutRequest = v.InferOutput<typeof sharedPutSchema>;
 /** A request whose data follow it. */
-export type RequestWithData = DeliverRequest | AppendRequest | SharedPutRequest;
+export type RequestWithData =
+  | DeliverRequest
+  | AppendRequest
+  | SharedPutRequest
+  | v.InferOutput<typeof linkAnswerSchema>
+  | v.InferOutput<typeof kitPutSchema>;
 export type ChangesRequest = v.InferOutput<typeof changes>;
 export type UploadRequest = v.InferOutput<typeof upload>;
 export type ListRequest = v.InferOutput<typeof list>;
@@ -404,7 +447,32 @@ export const responses = {
     change: v.optional(v.boolean()),
     /** How many rotations led to the bound key; none if not given. */
     seq: v.optional(count),
+    /** The version of the shared record; none if not given. */
+    shared: v.optional(uid),
+    /** The kit that is kept: its id, when it was put and when it was fetched last, milliseconds since 1970. */
+    kit: v.optional(v.object({ id: secretId, at: count, fetched: v.optional(count) })),
   }),
+  machines: v.object({
+    ok: v.literal(true),
+    machines: v.pipe(
+      v.array(v.object({
+        id: machineId,
+        /** When it was here first and last, milliseconds since 1970. */
+        first: count,
+        last: count,
+        /** The host that it came from last. */
+        source: reason,
+        /** Whether it is here now. */
+        online: v.boolean(),
+      })),
+      v.maxLength(MAX_MACHINES),
+    ),
+  }),
+  "link-open": v.object({ ok: v.literal(true) }),
+  "link-answer": v.object({ ok: v.literal(true) }),
+  "link-close": v.object({ ok: v.literal(true) }),
+  "kit-put": v.object({ ok: v.literal(true), at: count }),
+  "kit-drop": v.object({ ok: v.literal(true) }),
   passwd: v.object({ ok: v.literal(true) }),
   logout: v.object({
     ok: v.literal(true),
@@ -457,6 +525,11 @@ export function decodeResponse<O extends Op>(op: O, payload: Bytes): Response<O>
   });
   if (refused) throw refusedError(refused);
   return response;
+}
+
+/** `value` if it is a refusal. Throws `format`. */
+export function checkRefusal(value: unknown): Refusal {
+  return checkJson(refusal, value);
 }
 
 /** What is thrown for a refusal of a request, or of a login. */
@@ -520,6 +593,7 @@ const mailEvent = v.object({
 const changeEvent = v.object({ event: v.literal("change"), modseq: uid });
 const sharedEvent = v.object({ event: v.literal("shared"), version: uid });
 const headEvent = v.object({ event: v.literal("head"), head: headField });
+const linkEvent = v.object({ event: v.literal("link"), id: secretId, post: base64 });
 const anyEvent = v.object({ event: v.string() });
 const ticketEvent = v.object({ event: v.literal("ticket"), ...ticket.entries });
 
@@ -531,10 +605,12 @@ export type TicketEvent = v.InferOutput<typeof ticketEvent>;
 export type ChangeEvent = v.InferOutput<typeof changeEvent>;
 /** Another session has put this version of the shared record. */
 export type SharedEvent = v.InferOutput<typeof sharedEvent>;
-/** What a server says, without being asked, of what other sessions did. A hint: nothing rests on it. */
-export type NewsEvent = MailEvent | ChangeEvent | SharedEvent;
 /** The server's key log, after every login. */
 export type HeadEvent = v.InferOutput<typeof headEvent>;
+/** A machine waits that knows the words of the link `id`, or says so with `post`. */
+export type LinkEvent = v.InferOutput<typeof linkEvent>;
+/** What a server says, without being asked, of what others did. A hint: nothing rests on it. */
+export type NewsEvent = MailEvent | ChangeEvent | SharedEvent | LinkEvent;
 /** What a server says without being asked, and this client acts on. */
 export type Event = NewsEvent | TicketEvent | HeadEvent;
 
@@ -558,6 +634,8 @@ export function decodeEvent(payload: Bytes): Event | null {
         return checkJson(changeEvent, value);
       case "shared":
         return checkJson(sharedEvent, value);
+      case "link":
+        return checkJson(linkEvent, value);
       case "ticket":
         return checkJson(ticketEvent, value);
       case "head":

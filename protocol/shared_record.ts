@@ -18,14 +18,11 @@ import { SealpostError } from "../crypto/error.ts";
 import { hkdf } from "../crypto/hash.ts";
 import type { Identity } from "../crypto/identity.ts";
 import { padme } from "../crypto/padme.ts";
-import { MAX_SHARED_RECORD } from "./limits.ts";
+import { MAX_MACHINES, MAX_SHARED_RECORD } from "./limits.ts";
 import { parseJson } from "./schema.ts";
 
 /** The label of the key that the record is sealed with. */
 export const SHARED_RECORD_LABEL = "sealpost/1 shared record";
-
-/** Most machines that a record names. */
-export const MAX_MACHINES = 100;
 
 /** Longest key of an entry, and longest name of a machine, UTF-16 units. */
 const MAX_KEY = 200;
@@ -246,7 +243,7 @@ function isShallow(value: unknown, depth: number): boolean {
 }
 
 /** JSON with the members of all objects in the order of their names; empty for undefined. */
-function canonicalJson(value: unknown): string {
+export function canonicalJson(value: unknown): string {
   return JSON.stringify(sorted(value)) ?? "";
 }
 

@@ -3,14 +3,14 @@ import { defined } from "../crypto/defined.ts";
 
 import { type Bytes, concat, equal, lp, toBase64, toHex, wipe } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
-import { encodeBundle, formatFingerprint, type Identity } from "../crypto/identity.ts";
+import { encodeBundle, formatFingerprint } from "../crypto/identity.ts";
 import { ExactReader } from "../protocol/byte_stream.ts";
 import { Connection } from "../protocol/connection.ts";
-import type { TimingGrid } from "../protocol/timing_grid.ts";
 import { FrameKind } from "../protocol/frame.ts";
 import {
   KIND_BUNDLE,
   KIND_HANDSHAKE,
+  KIND_VISIT,
   type LoginClaim,
   prefix,
   PREFIX_SIZE,
@@ -19,9 +19,8 @@ import {
   SIZE_C,
   SIZE_E,
 } from "../protocol/handshake.ts";
-import type { Hello } from "../protocol/hello.ts";
 import { KIND_RESUMPTION, ServerResumption, SIZE_R1, ticketOf } from "../protocol/resumption.ts";
-import { BUNDLE_ANSWER, busyLine, REFUSAL_TEXT } from "../protocol/plaintext.ts";
+import { BUNDLE_ANSWER, REFUSAL_TEXT } from "../protocol/plaintext.ts";
 import { padTo } from "../protocol/login.ts";
 import type { SplitKeys } from "../protocol/noise.ts";
 import { formatWait, RefusedError } from "../protocol/refused.ts";
@@ -29,32 +28,22 @@ import { encodeJson, LOGIN_REFUSED, type Verdict, VERDICT_SIZE } from "../protoc
 import type { AuditLog } from "./observe/audit.ts";
 import type { ConnectionSlot } from "./admission/connection_limiter.ts";
 import type { LoginThrottle } from "./admission/login_throttle.ts";
-import type { Log } from "./observe/log.ts";
 import type { LoginOutcome, Observer } from "./observe/observe.ts";
-import type { Offence, Penalties } from "./admission/penalties.ts";
+import type { Offence } from "./admission/penalties.ts";
 import type { Semaphore } from "./admission/semaphore.ts";
-import type { Store } from "./store/store.ts";
 import type { IssuedTicket, TicketIssuer } from "./accounts/tickets.ts";
 import { rejectConnection } from "./admission/reject_connection.ts";
 import type { Users } from "./accounts/users.ts";
+import { agree, receiveVisit, type VisitContext } from "./visit.ts";
 import type { TimedStream } from "./admission/timed_stream.ts";
 
 /** What deciding on a login needs. */
-export interface LoginContext {
-  readonly identity: Identity;
-  readonly timingGrid: TimingGrid;
-  /** What the server says of itself at this moment. */
-  readonly hello: () => Hello;
-  readonly store: Store;
+export interface LoginContext extends VisitContext {
   readonly users: Users;
-  /** Around the RSA private operation of message A. */
-  readonly slots: Semaphore;
   /** Around Argon2id. */
   readonly argon: Semaphore;
   readonly loginThrottle: LoginThrottle;
-  readonly penalties: Penalties;
   readonly tickets: TicketIssuer;
-  readonly log: Log;
   readonly observer: Observer;
   readonly audit: AuditLog;
 }
@@ -126,6 +115,11 @@ export async function login(
   if (equal(first, prefix(KIND_RESUMPTION))) {
     return await resume(stream, reader, first, slot, context);
   }
+  if (equal(first, prefix(KIND_VISIT))) {
+    const outcome = await receiveVisit(stream, reader, slot, context);
+    if (outcome === "early") return endedEarly(stream, slot, context);
+    return outcome === "busy" ? { outcome } : NOTHING_TRIED;
+  }
   if (equal(first, prefix(KIND_HANDSHAKE))) {
     return await prove(stream, reader, first, slot, context);
   }
@@ -145,25 +139,10 @@ async function prove(
 ): Promise<AuthenticatedConnection | EndedConnection> {
   const rest = await reader.exactly(SIZE_A - PREFIX_SIZE);
   if (!rest) return endedEarly(stream, slot, context);
-  const arrived = performance.now();
   const handshake = await ServerHandshake.start(context.identity);
-  let b: Bytes;
-  try {
-    b = await context.slots.run(slot.source.name, async () => {
-      await handshake.readA(concat(first, rest));
-      const message = await handshake.writeB(context.hello());
-      // Inside the slot, and counted from the arrival: neither when B leaves nor when the next one in
-      // the queue begins tells how long the private operation took.
-      await context.timingGrid.wait(arrived);
-      return message;
-    });
-  } catch (error) {
-    if (!(error instanceof RefusedError)) throw error;
-    const { limit = "", retryAfter = 0 } = error;
-    await rejectConnection(stream, busyLine(limit, retryAfter));
+  if (!await agree(handshake, concat(first, rest), stream, slot, context)) {
     return { outcome: "busy" };
   }
-  await stream.write(b);
 
   const c = await reader.exactly(SIZE_C);
   if (!c) return endedEarly(stream, slot, context);

@@ -16,6 +16,7 @@ import { ConnectionLimiter, type ConnectionSlot } from "./admission/connection_l
 import { LoginThrottle } from "./admission/login_throttle.ts";
 import { type ConnectedSession, SessionRegistry } from "./accounts/session_registry.ts";
 import { LogHeads } from "./accounts/log_heads.ts";
+import { Links } from "./accounts/links.ts";
 import { InFlight } from "./admission/in_flight.ts";
 import type { Log } from "./observe/log.ts";
 import { type AuthenticatedConnection, login, type LoginContext } from "./login.ts";
@@ -120,6 +121,7 @@ export async function startServer(
     log.warn("source-penalised", { source, offence, seconds });
   });
   const limiter = new ConnectionLimiter(current, penalties);
+  const links = new Links();
   const loginContext: LoginContext = {
     identity,
     timingGrid: await TimingGrid.measure(identity),
@@ -141,6 +143,7 @@ export async function startServer(
     loginThrottle: new LoginThrottle(current),
     penalties,
     tickets: await TicketIssuer.open(opened, users, identity),
+    links,
     log,
     observer,
     audit,
@@ -150,6 +153,7 @@ export async function startServer(
     users,
     registry,
     heads: new LogHeads(opened, identity),
+    links,
     argon: loginContext.argon,
     loginThrottle: loginContext.loginThrottle,
     log,

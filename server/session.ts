@@ -6,6 +6,7 @@ import { encodeGoodbye, type Goodbye } from "../protocol/goodbye.ts";
 import {
   type ChangeEvent,
   encodeJson,
+  type LinkEvent,
   type MailEvent,
   type SharedEvent,
 } from "../protocol/request.ts";
@@ -30,6 +31,7 @@ export class Session implements RequestSession {
   readonly fp: Bytes;
   readonly exporter: AuthenticatedConnection["exporter"];
   credential: string;
+  machine: string | null = null;
   rotationOffer: RotationOffer | null = null;
   readonly #connection: Connection;
   readonly #stream: TimedStream;
@@ -71,7 +73,7 @@ export class Session implements RequestSession {
 
   /** Serves until either side ends the connection. Throws what ended it, if it was not a goodbye. */
   async run(): Promise<void> {
-    const { registry } = this.#context;
+    const { registry, links } = this.#context;
     registry.add(this);
     try {
       if (await this.#isOver()) return;
@@ -88,11 +90,12 @@ export class Session implements RequestSession {
       throw this.#connection.abort(error);
     } finally {
       registry.remove(this);
+      links.closeAll(this);
       await this.#dispatcher.connectionLost();
     }
   }
 
-  tell(event: MailEvent | ChangeEvent | SharedEvent): void {
+  tell(event: MailEvent | ChangeEvent | SharedEvent | LinkEvent): void {
     // A client that does not read gets no more events: it will see its mail when it lists.
     if (!this.#connection.open || this.#connection.backlog > 64 * 1024) return;
     const payload = encodeJson(event);

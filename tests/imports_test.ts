@@ -36,6 +36,7 @@ const INSIDE: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["server.ts"],
     ["session.ts"],
     ["login.ts"],
+    ["visit.ts"],
     ["requests", "control", "maintenance"],
     ["accounts", "admission", "observe"],
     ["store", "settings"],

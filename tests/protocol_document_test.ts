@@ -177,10 +177,17 @@ async function limits(): Promise<Record<string, readonly string[]>> {
     "memory of removals and moves": [await of("CHANGE_MEMORY", DAY)],
     "folders of one's own": [await of("MAX_OWN_FOLDERS")],
     "in it: machines; key of an entry, characters; levels of a value": [
-      await at("protocol/shared_record.ts", "MAX_MACHINES"),
+      await of("MAX_MACHINES"),
       await at("protocol/shared_record.ts", "MAX_KEY"),
       await at("protocol/shared_record.ts", "MAX_DEPTH"),
     ],
+    "machines of a person that a server remembers": [await of("MAX_MACHINES")],
+    "links of a person that wait; for how long": [
+      await of("MAX_LINKS_OPEN"),
+      await of("LINK_LIFE", MINUTE),
+    ],
+    "name of a machine": [await at("protocol/link.ts", "MAX_DEVICE_NAME")],
+    "answer to a link, and a kit": [await of("MAX_PACKAGE")],
     "name of a folder or keyword of one's own": [
       await at("client/mailbox/own_names.ts", "MAX_OWN_NAME"),
     ],

@@ -4,6 +4,7 @@ import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { exitCodeFor } from "../../cli/exit_codes.ts";
 import { fit, printable, printableJson } from "../../cli/printable.ts";
 import { formatMessageId, parseMessageId } from "../../protocol/uuid.ts";
+import type { NewsEvent } from "../../protocol/request.ts";
 import { type Draft, type Drafts, shortDraftId } from "../state/drafts.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import type { Item } from "../mailbox/open.ts";
@@ -26,6 +27,8 @@ export interface CommonOptions {
   readonly json: boolean;
   /** Whether the command itself says how many waiting messages were sent. */
   readonly tellsSent?: boolean;
+  /** Told what others do meanwhile. */
+  readonly onNews?: (event: NewsEvent) => void;
 }
 
 /** What became of what waited in the outbox: how many went out, and why others did not. */
@@ -81,7 +84,7 @@ async function openAndDo<T>(
     cache: !options.noCache && profile.config.cache !== false,
     announce: (line) => terminal.printError(line),
     retries: 2,
-    ...defined({ offline }),
+    ...defined({ offline, onNews: options.onNews }),
     ...defined({ passwordFile: options.passwordFile }),
   });
   try {

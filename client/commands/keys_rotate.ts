@@ -1,7 +1,7 @@
 import { confirm } from "../terminal/confirm.ts";
 import { notSentLine } from "../mailbox/show.ts";
 import { defined } from "../../crypto/defined.ts";
-import { basename, join } from "@std/path";
+import { join } from "@std/path";
 import { type Bytes, equal, fromUtf8, wipe } from "../../crypto/bytes.ts";
 import { errorText, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import {
@@ -16,6 +16,7 @@ import { loadPrivateKey, privateKeyPath, readKeyFile } from "../../files/key_fil
 import { makeIdentity } from "../../cli/make_identity.ts";
 import { NextKeys } from "../../files/next_keys.ts";
 import { printableJson } from "../../cli/printable.ts";
+import { PROGRAM } from "../../cli/program.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../../cli/secret_input.ts";
 import { KeyLogClient } from "../trust/key_log.ts";
 import { ReconnectingConnection } from "../connection/reconnecting_connection.ts";
@@ -122,8 +123,8 @@ async function confirmRotation(terminal: Terminal, { dir, name }: Profile): Prom
   terminal.print(
     `This makes new keys for ${name}, here and on the server, and ends other sessions.`,
   );
-  terminal.print("Other machines of yours can log in again only when you have copied the new");
-  terminal.print(`${name}_private.pem to them, and read new mail only with it.`);
+  terminal.print("Other machines of yours can log in again only when you have linked them again");
+  terminal.print(`("${PROGRAM} devices add" here, "${PROGRAM} setup --device" there).`);
   terminal.print(`The old key stays in ${dir === "." ? "this folder" : dir}, to read old mail.`);
   if (await confirm(terminal, "Make new keys? (y/N) ")) return;
   throw new SealpostError("cancelled", "nothing was changed");
@@ -264,8 +265,8 @@ function report(
   terminal.print(`The old one,    ${former}, has signed for it.`);
   terminal.print(`The old private key stays in ${retired}, to read old mail.`);
   terminal.print(
-    `On each other machine of yours, put ${name}_private.pem, ${name}_public.pem and ` +
-      `${basename(retired)} from here in the place of its own keys.`,
+    `Link each other machine of yours again: "${PROGRAM} devices add" here, ` +
+      `"${PROGRAM} setup --device" there.`,
   );
   terminal.print("People who know the old key follow with the next mail, and are told.");
   terminal.print(

@@ -8,9 +8,12 @@ import { type Address, formatAddress, parseAddress } from "../../protocol/addres
 import { loadBundle, publicKeyPath, SERVER_NAME } from "../../files/key_files.ts";
 import { parseName } from "../../protocol/name.ts";
 import { sentence } from "../../cli/format.ts";
+import { hostName } from "../../cli/environment.ts";
 import { printableJson } from "../../cli/printable.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { passphraseBytes, readInputLine } from "../../cli/secret_input.ts";
+import { SharedRecordFile } from "../state/shared_record.ts";
+import type { State } from "../state/state.ts";
 import { givenPassword } from "../session.ts";
 import {
   chooseFolder,
@@ -23,6 +26,16 @@ import {
 import { openKeys } from "../setup/keys.ts";
 import { firstLogin, requireOther } from "../setup/login.ts";
 import { findServer } from "../setup/server.ts";
+import {
+  finishLinked,
+  install,
+  linkWith,
+  recoverWith,
+  rememberPackage,
+  requireDeviceName,
+  requireTerminal,
+  type Unpacked,
+} from "../setup/machine.ts";
 import { sendTestMessage } from "../setup/test_message.ts";
 import {
   askName,
@@ -46,6 +59,12 @@ export interface SetupOptions {
   readonly fingerprint?: string;
   readonly passwordFile?: string;
   readonly passwordStdin: boolean;
+  /** Whether another machine of the person shows words. */
+  readonly device: boolean;
+  /** Whether 24 words on paper are all that is left. */
+  readonly recover: boolean;
+  /** What this machine is called; default: as the system calls it. */
+  readonly deviceName?: string;
   readonly json: boolean;
 }
 
@@ -55,6 +74,8 @@ interface Settled {
   readonly name: string;
   readonly address: Address;
   readonly oneTime: string | null;
+  /** What another machine sent. */
+  readonly unpacked?: Unpacked;
 }
 
 /**
@@ -85,14 +106,20 @@ export async function setup(options: SetupOptions): Promise<void> {
 async function run(terminal: Terminal, options: SetupOptions): Promise<void> {
   const say = (line = "") => options.json ? terminal.printError(line) : terminal.print(line);
   const own = await ownPassword(terminal, options);
-  const { dir, name, address, oneTime } = await settle(terminal, options, say);
+  const { dir, name, address, oneTime, unpacked } = options.device || options.recover
+    ? await settleLinked(terminal, options, say)
+    : await settle(terminal, options, say);
   const keys = await openKeys({ terminal, dir, name, say }, oneTime);
   if (own !== null) requireOther(keys, own);
   const { state, identity } = keys.person;
+  await nameMachine(state, options, unpacked);
   const mail = await firstLogin({ terminal, dir, name, say }, address, keys, { oneTime, own });
-  let tested: string | null;
+  let tested: string | null = null;
+  let linked = false;
   try {
-    tested = await sendTestMessage(mail, state);
+    linked = await finishLinked(mail, state);
+    if (!linked) tested = await sendTestMessage(mail, state);
+    await mail.shared.introduce();
   } finally {
     await mail.close();
   }
@@ -103,14 +130,60 @@ async function run(terminal: Terminal, options: SetupOptions): Promise<void> {
     );
   }
   say(
-    tested === null
+    linked
+      ? "This machine has your keys, and all your mail is here."
+      : tested === null
       ? `Everything is set up. For another account: ${PROGRAM} setup --dir FOLDER`
       : "Sent a message to yourself, fetched it, opened it and verified it: everything works.",
   );
   say(`\nYou are ${name} at ${formatAddress(address)}. Keys and settings are in ${shown(dir)}.`);
   say(`Keep a copy of ${name}_private.pem: without it nobody can read your mail, not even you.`);
+  if (options.recover) {
+    say("\nIf a machine was stolen, choose another password and make new keys now:");
+    say(`  ${PROGRAM} passwd, then ${PROGRAM} keys rotate`);
+  }
   say("\nGo on with");
   for (const line of await nextCommands(dir)) say(line);
+}
+
+/** Gets keys and all else from another machine of the person, or from the kit that words open. */
+async function settleLinked(
+  terminal: Terminal,
+  options: SetupOptions,
+  say: (line?: string) => void,
+): Promise<Settled> {
+  const option = options.device ? "--device" : "--recover";
+  const others = [options.invitation, options.fingerprint].some((given) => given !== undefined);
+  if (others || options.device && options.recover) {
+    throw new SealpostError(
+      "usage",
+      `setup ${option} needs the server's address and the words alone: leave out --invitation, ` +
+        "--fingerprint, and the other of --device and --recover",
+    );
+  }
+  requireTerminal(terminal, option);
+  if (options.device) {
+    say(`On a machine that has your mail, run "${PROGRAM} devices add"; it shows 12 words.\n`);
+  }
+  const unpacked = options.device
+    ? await linkWith(terminal, options)
+    : await recoverWith(terminal, options, say);
+  const { name, servers: [address = unpacked.address] } = unpacked.one;
+  say(`\nYou are ${name} at ${formatAddress(address)}.`);
+  const installed = await install(terminal, unpacked, options.dir);
+  return { ...installed, oneTime: null, unpacked };
+}
+
+/** Keeps what this machine is called, and what a package brought. */
+async function nameMachine(
+  state: State,
+  { deviceName }: SetupOptions,
+  unpacked: Unpacked | undefined,
+): Promise<void> {
+  if (unpacked) return await rememberPackage(state, unpacked);
+  const file = new SharedRecordFile(state);
+  if (deviceName !== undefined) await file.rename(requireDeviceName(deviceName));
+  else if (await file.isNew()) await file.rename(hostName() ?? (await file.load()).name);
 }
 
 /** Finds out who, where and on which server, and writes it down. */

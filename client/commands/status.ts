@@ -1,7 +1,8 @@
-import { counted, formatSize } from "../../cli/format.ts";
+import { counted, formatSize, isoTime } from "../../cli/format.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { formatAddress } from "../../protocol/address.ts";
 import { type CommonOptions, withMail } from "./common.ts";
+import { kitLine, kitStateOf } from "./recovery.ts";
 
 /** The `status` command: who one is, where, and how the mailbox stands. */
 export async function status(options: CommonOptions): Promise<void> {
@@ -19,7 +20,11 @@ export async function status(options: CommonOptions): Promise<void> {
       waiting: waiting.length,
       maxMessage: mail.hello?.maxMessage ?? null,
     };
-    if (json) return printJson(fields);
+    const kit = await kitStateOf(mail, account);
+    if (json) {
+      const date = kit.kind === "kept" ? isoTime(kit.date) : null;
+      return printJson({ ...fields, kit: { state: kit.kind, date } });
+    }
     terminal.print(`${fields.name} at ${fields.server}, keys in ${fields.folder}`);
     terminal.print(`Your key:  ${fields.key}`);
     terminal.print(
@@ -30,6 +35,7 @@ export async function status(options: CommonOptions): Promise<void> {
     if (fields.maxMessage !== null) {
       terminal.print(`Largest message: ${formatSize(fields.maxMessage)}`);
     }
+    terminal.print(kitLine(kit));
     if (fields.waiting > 0) terminal.print(`${fields.waiting} waiting in the outbox`);
   });
 }

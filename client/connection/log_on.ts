@@ -1,16 +1,18 @@
+import { defined } from "../../crypto/defined.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { LOGIN_REFUSED } from "../../protocol/request.ts";
 import { type Bytes, fromBase64, fromHex, fromUtf8, wipe } from "../../crypto/bytes.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
 import type { Address } from "../../protocol/address.ts";
 import type { Hello } from "../../protocol/hello.ts";
-import { PROGRAM_VERSION } from "../../cli/program.ts";
-import type { NewsEvent } from "../../protocol/request.ts";
+import { PROGRAM, PROGRAM_VERSION } from "../../cli/program.ts";
+import type { NewsEvent, Response } from "../../protocol/request.ts";
 import { TICKET_LABEL } from "../../protocol/resumption.ts";
 import { connectSocket } from "../../protocol/socket.ts";
 import { within } from "../../protocol/timer.ts";
 import { ClientSession } from "./client_session.ts";
 import { type Connected, logIn, resumeLogin } from "./login.ts";
+import { SharedRecordFile } from "../state/shared_record.ts";
 import type { State } from "../state/state.ts";
 import { TicketStore } from "../state/ticket_store.ts";
 
@@ -51,7 +53,12 @@ export interface LoggedOn {
   readonly exporter: Connected["exporter"];
   /** The head of the server's key log, which it shows after every login. Rejects if the session ends first. */
   readonly head: Promise<Bytes>;
+  /** How the account stands; null if the connection ended before the server said so. */
+  readonly account: Promise<Response<"whoami"> | null>;
 }
+
+/** A session that has not asked anything yet. */
+type Begun = Omit<LoggedOn, "account">;
 
 /**
  * Logs on with a ticket if there is one and the server takes it, else with the password, and keeps
@@ -61,17 +68,20 @@ export interface LoggedOn {
  */
 export async function logOn(options: LogOnOptions): Promise<LoggedOn> {
   const tickets = new TicketStore(options.state, options.server.fp);
-  const resumed = await inTurn(options, tickets, (turn) => resume(options, tickets, turn));
+  const machine = await machineOf(options.state);
+  const resumed = await inTurn(options, tickets, (turn) => resume(options, tickets, turn, machine));
   if (resumed) return resumed;
   // Others go on meanwhile: a person may have to type it.
   const password = await options.password();
   try {
-    const { change, ...loggedOn } = await inTurn(options, tickets, async (turn) => {
-      const late = await resume(options, tickets, turn);
-      return late ? { ...late, change: false } : await logInAnew(options, tickets, password);
+    const loggedOn = await inTurn(options, tickets, async (turn) => {
+      return await resume(options, tickets, turn, machine) ??
+        await logInAnew(options, tickets, password);
     });
-    if (change) await changePassword(loggedOn.session, fromUtf8(password), options.newPassword);
-    return loggedOn;
+    if ("account" in loggedOn) return loggedOn;
+    const { change, ...begun } = loggedOn;
+    if (change) await changePassword(begun.session, fromUtf8(password), options.newPassword);
+    return { ...begun, account: introduce(begun.session, machine) };
   } finally {
     wipe(password);
   }
@@ -110,6 +120,28 @@ async function inTurn<T>(
   return await work(turn);
 }
 
+/**
+ * Asks the first thing, which brings the next ticket after a resumption, and says which of the person's
+ * machines this is; what the server makes of that changes nothing here.
+ */
+async function introduce(
+  session: ClientSession,
+  machine: string | null,
+): Promise<Response<"whoami"> | null> {
+  const request = { op: "whoami" as const, ...defined({ machine: machine ?? undefined }) };
+  return await session.ask(request).catch(() => null);
+}
+
+/** The id of this machine; null if its file cannot be read or made, which whoever needs it says. */
+async function machineOf(state: State): Promise<string | null> {
+  try {
+    return (await new SharedRecordFile(state).load()).machine;
+  } catch (error) {
+    if (!isSealpostError(error)) throw error;
+    return null;
+  }
+}
+
 /** Until a one-time password is changed, the server answers nothing else. */
 async function changePassword(
   session: ClientSession,
@@ -129,6 +161,7 @@ async function resume(
   options: LogOnOptions,
   tickets: TicketStore,
   turn: DisposableStack,
+  machine: string | null,
 ): Promise<LoggedOn | null> {
   if (!options.useTicket || !await tickets.any()) return null;
   const { address, name, identity, server } = options;
@@ -142,7 +175,7 @@ async function resume(
   };
   try {
     const connected = await resumeLogin(address, known, identity);
-    return connected && continued(options, tickets, connected, turn.move());
+    return connected && continued(options, tickets, connected, turn.move(), machine);
   } finally {
     wipe(...psks);
   }
@@ -154,6 +187,7 @@ function continued(
   tickets: TicketStore,
   connected: Connected,
   turn: Disposable,
+  machine: string | null,
 ): LoggedOn {
   const came = Promise.withResolvers<void>();
   const head = Promise.withResolvers<Bytes>();
@@ -171,23 +205,24 @@ function continued(
     head.reject(why);
   });
   head.promise.catch(() => {});
+  const account = introduce(session, machine);
   const settled = (async () => {
     // The ticket comes beside the answer. How long that takes, and the disk, is no reason to give up:
     // whoever logs on meanwhile would find no ticket.
-    await session.ask({ op: "whoami" }).catch(() => {});
+    await account;
     await within(came.promise, TICKET_WAIT, undefined);
     await kept;
   })().finally(() => turn[Symbol.dispose]());
   session.delayClose(settled);
   const { hello, exporter } = connected;
-  return { session, hello, exporter, bound: false, resumed: true, head: head.promise };
+  return { session, hello, exporter, bound: false, resumed: true, head: head.promise, account };
 }
 
 async function logInAnew(
   options: LogOnOptions,
   tickets: TicketStore,
   password: Bytes,
-): Promise<LoggedOn & { readonly change: boolean }> {
+): Promise<Begun & { readonly change: boolean }> {
   const accepted = await logIn(options.address, options.server, options.identity, {
     name: options.name,
     password,
@@ -212,8 +247,8 @@ function sayWhatToDo(error: unknown): never {
   if (!isSealpostError(error, "login-refused") || error.message !== LOGIN_REFUSED) throw error;
   throw new SealpostError(
     "login-refused",
-    `${LOGIN_REFUSED}: if the password is right, copy your keys from the machine that has them, ` +
-      "or ask the server's operator",
+    `${LOGIN_REFUSED}: if the password is right, link this machine to one that has your keys ` +
+      `("${PROGRAM} setup --device"), or ask the server's operator`,
     { cause: error },
   );
 }

@@ -17,7 +17,7 @@ import { ClientResumption, type ResumptionContext, SIZE_R2 } from "../../protoco
 import { connectSocket } from "../../protocol/socket.ts";
 
 /** How long a login may take before the client gives up, milliseconds, if nothing else is said. */
-const LOGIN_TIMEOUT = 20_000;
+export const LOGIN_TIMEOUT = 20_000;
 
 /** Decapsulations that are timed before a login: see {@linkcode TimingGrid}. */
 const GRID_SAMPLES = 6;
@@ -39,23 +39,33 @@ export interface AcceptedLogin extends Connected {
 }
 
 /**
- * Runs `work` on a new connection, bounded in time; it says when the server has proved its key. Throws
- * `timeout` if the server stops answering.
+ * Runs `work` on a new connection, bounded in time; it says by `proved` when the server has proved its
+ * key, and `extend` gives it as many milliseconds from now on. Throws `timeout` if the server stops
+ * answering.
  */
-async function withStream<T>(
+export async function withStream<T>(
   address: Address,
   timeout: number,
-  work: (stream: ByteStream, proved: () => void) => Promise<T>,
+  work: (
+    stream: ByteStream,
+    proved: () => void,
+    extend: (timeout: number) => void,
+  ) => Promise<T>,
 ): Promise<T> {
   const stream = await connectSocket(address);
   let isServer = false;
   let late = false;
-  const deadline = setTimeout(() => {
+  const end = () => {
     late = true;
     stream.close();
-  }, timeout);
+  };
+  let deadline = setTimeout(end, timeout);
+  const extend = (timeout: number) => {
+    clearTimeout(deadline);
+    deadline = setTimeout(end, timeout);
+  };
   try {
-    return await work(stream, () => isServer = true);
+    return await work(stream, () => isServer = true, extend);
   } catch (error) {
     stream.close();
     if (!late) throw error;
@@ -177,7 +187,7 @@ export async function resumeLogin(
  * The server's first message. One that speaks another version, or takes no connection now, answers with
  * a line of text instead, which is shown but, not being authentic, changes nothing.
  */
-async function readAnswer(reader: ExactReader, size: number): Promise<Bytes> {
+export async function readAnswer(reader: ExactReader, size: number): Promise<Bytes> {
   const marker = new TextDecoder().decode(REFUSAL_TEXT.subarray(0, 10));
   const start = await reader.exactly(marker.length);
   if (!start) throw endedEarly();
@@ -200,7 +210,8 @@ async function readAnswer(reader: ExactReader, size: number): Promise<Bytes> {
   );
 }
 
-function endedEarly(): SealpostError {
+/** The error of a connection that ended before the login. */
+export function endedEarly(): SealpostError {
   return new SealpostError(
     "connection-lost",
     "the server ended the connection before the login; it may be busy, try again in a minute",

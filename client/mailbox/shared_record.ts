@@ -1,10 +1,9 @@
 import { type Bytes, concat, equal } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
-import { MAX_SHARED_RECORD } from "../../protocol/limits.ts";
+import { MAX_MACHINES, MAX_SHARED_RECORD } from "../../protocol/limits.ts";
 import type { Response, SharedPutRequest } from "../../protocol/request.ts";
 import {
   compareEntries,
-  MAX_MACHINES,
   mergeRecords,
   nextVersion,
   openRecord,
@@ -93,6 +92,34 @@ export class SharedRecordClient {
   }
 
   /**
+   * {@linkcode SharedRecordClient.refresh}, and names this machine in the record if it is not named there
+   * as it is called now, so that the others know it.
+   */
+  async introduce(): Promise<SharedRecord> {
+    const { machine, name } = await this.#file.load();
+    return await this.#settle(async ({ version, merged, complete }) => {
+      const named = merged.machines.get(machine)?.name === name;
+      return complete && named ? merged : await this.#put(version, merged);
+    });
+  }
+
+  /** The version of the record that was seen last; 0 if there was none. */
+  async seen(): Promise<number> {
+    return (await this.#file.load()).seen;
+  }
+
+  /** Whether the person has other machines, as far as this one knows. */
+  async hasOthers(): Promise<boolean> {
+    const { machine, record } = await this.#file.load();
+    return [...record.machines.keys()].some((id) => id !== machine);
+  }
+
+  /** Which machine this is, and what it is called. */
+  async self(): Promise<Pick<KeptRecord, "machine" | "name">> {
+    return await this.#file.load();
+  }
+
+  /**
    * Changes entries: `plan` says how, from the record as it is; it is asked again while a key that it
    * wants as a new one was taken by another machine meanwhile. When this resolves, the server has the
    * record; if it throws, what was planned may be in it only if the connection was lost. What `plan`
@@ -156,6 +183,8 @@ export class SharedRecordClient {
     for (const mine of kept.record.entries.values()) {
       const there = now.record.entries.get(mine.key);
       if (there === undefined || mine.machine !== kept.machine) continue;
+      // Pins are brought together one by one (SharedPins).
+      if (!/^(folder|keyword)\//.test(mine.key)) continue;
       // One that came later knew of this machine's; one at the same time did not.
       if (there.version === mine.version && there.machine !== mine.machine) {
         this.onNotice(overtakenLine(mine, there));
@@ -224,9 +253,9 @@ export class SharedRecordClient {
   /** Puts a record in the place of version `version`. Throws `version-conflict` if that is not there. */
   async #put(version: number, record: SharedRecord): Promise<SharedRecord> {
     const { name, identity } = this.#self;
-    const { machine } = await this.#file.load();
+    const { machine, name: machineName } = await this.#file.load();
     const put = version + 1;
-    const self = { id: machine, name: this.#file.machineName, put };
+    const self = { id: machine, name: machineName, put };
     const others = [...record.machines.values()].filter(({ id }) => id !== machine)
       .sort((a, b) => b.put - a.put).slice(0, MAX_MACHINES - 1);
     const machines = new Map([self, ...others].map((one) => [one.id, one]));
@@ -256,7 +285,7 @@ function notOurs(cause: SealpostError): SealpostError {
   return new SealpostError(
     "authentication",
     "the names of your folders and keywords on the server are not sealed with your present key: if " +
-      "you changed your key on another machine, copy its keys here; else the server has altered them",
+      "you changed your key on another machine, link this one again (setup --device); else the server has altered them",
     { cause },
   );
 }

@@ -81,8 +81,8 @@ async function makeKeys({ dir, name }: Place, passphrase: Bytes | null): Promise
 }
 
 /** From the environment or the person; null for none, as without a person. */
-async function choosePassphrase(
-  { terminal, dir, name, say }: Place,
+export async function choosePassphrase(
+  { terminal, name, say }: Pick<Place, "terminal" | "name" | "say">,
   oneTime: string | null,
 ): Promise<Bytes | null> {
   const fixed = passphraseFromEnvironment();
@@ -93,7 +93,7 @@ async function choosePassphrase(
   if (oneTime === null) {
     say(
       `There are no keys of ${name} on this machine. If you are ${name} on another machine already, ` +
-        `press Ctrl-C and ${copyKeys(dir, name)}: the server lets no other keys in, and none but ` +
+        `press Ctrl-C and ${linkInstead()}: the server lets no other keys in, and none but ` +
         "those read your mail.",
     );
     say();
@@ -121,9 +121,8 @@ async function choosePassphrase(
 }
 
 /** What somebody does whose keys are on another machine. */
-export function copyKeys(dir: string, name: string): string {
-  return `copy ${name}_private.pem and ${name}_public.pem from there to ${shown(dir)}, then run ` +
-    `"${PROGRAM} setup" again`;
+export function linkInstead(): string {
+  return `run "${PROGRAM} devices add" there, and "${PROGRAM} setup --device" here`;
 }
 
 function halfAPair(dir: string, name: string): SealpostError {

@@ -5,7 +5,7 @@ import type { Address } from "../../protocol/address.ts";
 import { encodePassword } from "../../protocol/login.ts";
 import type { Mail } from "../mail.ts";
 import { askNewPassword, openMail } from "../session.ts";
-import { copyKeys, type OpenKeys, type Place } from "./keys.ts";
+import { linkInstead, type OpenKeys, type Place } from "./keys.ts";
 import { askInvitation, isBegin, newcomerOf } from "./who.ts";
 
 /** What is known of the passwords before the first login. */
@@ -71,11 +71,11 @@ export async function firstLogin(
           `The server does not accept that password for ${name} and these keys. ` +
             (oneTime === null
               ? `Either it is wrong, or ${name} has keys on another machine: then press Ctrl-C and ` +
-                `${copyKeys(dir, name)}.`
+                `${linkInstead()}.`
               : "If you have chosen your own already, it is that one."),
         );
         password = ask;
-      } else throw refused(dir, name, error);
+      } else throw refused(name, error);
     }
   }
   const own: string = chosen;
@@ -139,12 +139,12 @@ export function requireOther(keys: OpenKeys, password: string): void {
   );
 }
 
-function refused(dir: string, name: string, cause: SealpostError): SealpostError {
+function refused(name: string, cause: SealpostError): SealpostError {
   return new SealpostError(
     "login-refused",
     `the server does not let ${name} in: the password is wrong, the invitation was used or is ` +
       `over, or ${name} belongs to other keys. If those are on another machine, ` +
-      `${copyKeys(dir, name)}; else ask the server's operator for a new invitation ` +
+      `${linkInstead()}; else ask the server's operator for a new invitation ` +
       `("user passwd ${name} --invite"; if keys were lost, "user unbind ${name}" before)`,
     { cause },
   );

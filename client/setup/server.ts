@@ -58,7 +58,7 @@ async function firstThatAnswers(servers: readonly Address[]): Promise<FoundServe
 }
 
 /** Shows the server's fingerprint and lets the person decide, as ssh does. Throws `cancelled`. */
-async function compare(terminal: Terminal, { address, bundle }: FoundServer): Promise<void> {
+export async function compare(terminal: Terminal, { address, bundle }: FoundServer): Promise<void> {
   const fingerprint = formatFingerprint(bundle.fp);
   terminal.print(
     `\nThe server at ${formatAddress(address)} says that the fingerprint of its key is`,

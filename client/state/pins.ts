@@ -242,6 +242,39 @@ export class Pins {
     });
   }
 
+  /**
+   * Takes over what another machine of the person knows of `name`, and leaves what the server offers.
+   * Throws `key-changed` if the key is pinned for another name.
+   */
+  adopt(name: string, known: Omit<Pin, "name" | "offered">): Promise<void> {
+    return this.#change((pins) => {
+      const other = find(pins, known.fp);
+      if (other !== null && other.name !== name) throw taken(other, name);
+      const offered = pins.get(name)?.offered ?? null;
+      pins.set(name, {
+        name,
+        ...known,
+        offered: offered && equal(offered.fp, known.fp) ? null : offered,
+      });
+    });
+  }
+
+  /**
+   * Remembers that another machine of the person knows the key `fp` of `name`: nothing is sent under this
+   * one until the person has decided. False if that was known.
+   */
+  doubt(name: string, fp: Bytes): Promise<boolean> {
+    return this.#change((pins) => {
+      const pin = pins.get(name);
+      if (!pin || pin.offered && equal(pin.offered.fp, fp) && pin.unconfirmed !== null) {
+        return false;
+      }
+      const now = Date.now();
+      pins.set(name, { ...pin, verified: null, unconfirmed: now, offered: { fp, since: now } });
+      return true;
+    });
+  }
+
   async #change<T>(change: (pins: Map<string, Pin>) => T): Promise<T> {
     return await this.#state.update(FILE, (current) => {
       const pins = decode(current);

@@ -58,17 +58,7 @@ export class RetiredKeys {
   }
 
   async #files(): Promise<string[]> {
-    const start = `${this.#name}_private.`;
-    const out: string[] = [];
-    try {
-      for await (const { name, isFile } of Deno.readDir(this.#dir)) {
-        const rest = name.startsWith(start) ? name.slice(start.length) : "";
-        if (isFile && /^[0-9a-f]{8,}\.pem$/.test(rest)) out.push(name);
-      }
-    } catch (error) {
-      throw wrapFileError(error, `read ${this.#dir}`);
-    }
-    return out.sort();
+    return (await retiredKeyFiles(this.#dir, this.#name)).map(({ file }) => file);
   }
 
   async #load(file: string): Promise<Identity> {
@@ -88,4 +78,23 @@ export class RetiredKeys {
     this.#loaded.set(file, identity);
     return identity;
   }
+}
+
+/** The files of retired keys of `name` in `dir`, each with its short fingerprint. Throws `file-io`. */
+export async function retiredKeyFiles(
+  dir: string,
+  name: string,
+): Promise<{ readonly short: string; readonly file: string }[]> {
+  const start = `${name}_private.`;
+  const out: { short: string; file: string }[] = [];
+  try {
+    for await (const { name: file, isFile } of Deno.readDir(dir)) {
+      const rest = file.startsWith(start) ? file.slice(start.length) : "";
+      const [, short] = /^([0-9a-f]{8,})\.pem$/.exec(rest) ?? [];
+      if (isFile && short !== undefined) out.push({ short, file });
+    }
+  } catch (error) {
+    throw wrapFileError(error, `read ${dir}`);
+  }
+  return out.sort((a, b) => a.file < b.file ? -1 : 1);
 }

@@ -12,6 +12,7 @@ import {
   toHex,
   utf8,
 } from "../../crypto/bytes.ts";
+import { isDeviceName } from "../../protocol/link.ts";
 import { fingerprintField, parseJson } from "../../protocol/schema.ts";
 import {
   decodeRecord,
@@ -24,12 +25,12 @@ import type { State } from "./state.ts";
 
 const FILE = "shared-record";
 const MACHINE_ID = 8;
-const MAX_NAME = 100;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const schema = v.strictObject({
   version: v.literal(1),
   machine: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)),
+  name: v.pipe(v.string(), v.check(isDeviceName)),
   seen: count,
   put: count,
   sealedBy: v.nullable(fingerprintField),
@@ -39,6 +40,8 @@ const schema = v.strictObject({
 export interface KeptRecord {
   /** The id of this machine, 16 hexadecimal digits, random: one for each client's folder. */
   readonly machine: string;
+  /** What this machine is called. */
+  readonly name: string;
   /** The highest version of the record that was seen on the server, or the last after it went back. */
   readonly seen: number;
   /** The version that this machine put last; 0 if it never did. */
@@ -57,10 +60,24 @@ export class SharedRecordFile {
     this.#state = state;
   }
 
-  /** What a machine calls itself: its folder's name. */
-  get machineName(): string {
+  /** What a machine is called that nobody named: as its folder. */
+  #usualName(): string {
     const folder = basename(resolve(this.#state.path(FILE), "../../.."));
-    return [...folder].slice(0, MAX_NAME / 2).join("") || "machine";
+    const name = [...folder].slice(0, 25).join("").trim();
+    return isDeviceName(name) ? name : "machine";
+  }
+
+  /** Whether this machine has no id yet. */
+  async isNew(): Promise<boolean> {
+    return await this.#state.read(FILE) === null;
+  }
+
+  /** Calls this machine `name`, which {@linkcode isDeviceName} takes. */
+  async rename(name: string): Promise<void> {
+    await this.load();
+    await this.#state.update(FILE, (current) => {
+      return { data: current && encode({ ...decode(current), name }), result: undefined };
+    });
   }
 
   /** What is known; the first time, nothing, and this machine gets its id. Throws as State does. */
@@ -71,6 +88,7 @@ export class SharedRecordFile {
       if (current) return { data: null, result: decode(current) };
       const kept = {
         machine: toHex(random(MACHINE_ID)),
+        name: this.#usualName(),
         seen: 0,
         put: 0,
         sealedBy: null,
@@ -84,12 +102,16 @@ export class SharedRecordFile {
    * Adds what was seen on the server; nothing that another client of this machine has seen is lost by
    * it. `wentBack`: the versions that were seen before do not count any more.
    */
-  async see(now: Omit<KeptRecord, "machine">, wentBack: boolean): Promise<KeptRecord> {
-    const { machine } = await this.load();
+  async see(
+    now: Omit<KeptRecord, "machine" | "name">,
+    wentBack: boolean,
+  ): Promise<KeptRecord> {
+    const { machine, name } = await this.load();
     return await this.#state.update(FILE, (current) => {
       const before = current && decode(current);
-      const result = before === null ? { ...now, machine } : {
+      const result = before === null ? { ...now, machine, name } : {
         machine: before.machine,
+        name: before.name,
         seen: wentBack ? now.seen : Math.max(before.seen, now.seen),
         put: wentBack ? now.put : Math.max(before.put, now.put),
         sealedBy: wentBack || now.seen >= before.seen ? now.sealedBy : before.sealedBy,
@@ -101,16 +123,18 @@ export class SharedRecordFile {
 }
 
 /** `LP(JSON of the rest) ‖ JSON of the record`. */
-function encode({ machine, seen, put, sealedBy, record }: KeptRecord): Bytes {
-  const head = { version: 1, machine, seen, put, sealedBy: sealedBy && toBase64(sealedBy) };
+function encode({ machine, name, seen, put, sealedBy, record }: KeptRecord): Bytes {
+  const head = { version: 1, machine, name, seen, put, sealedBy: sealedBy && toBase64(sealedBy) };
   return concat(lp(utf8(JSON.stringify(head))), encodeRecord(record));
 }
 
 function decode(bytes: Bytes): KeptRecord {
   const length = readU32(bytes, 0);
-  const { machine, seen, put, sealedBy } = parseJson(schema, fromUtf8(bytes.slice(4, 4 + length)));
+  const head = parseJson(schema, fromUtf8(bytes.slice(4, 4 + length)));
+  const { machine, name, seen, put, sealedBy } = head;
   return {
     machine,
+    name,
     seen,
     put,
     sealedBy: sealedBy === null ? null : fromBase64(sealedBy),

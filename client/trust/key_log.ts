@@ -278,6 +278,8 @@ export class KeyLogClient {
     await this.#change((kept) => ({ ...kept, fork: { since: Date.now(), by } }));
     const how = by === null
       ? "it has taken back what it had signed before"
+      : by === this.#reader.name
+      ? "it has shown another of your machines another one than this"
       : `it has shown ${by} another one than you`;
     this.onNotice(
       `THE SERVER HAS TWO HISTORIES OF EVERYBODY'S KEYS: ${how}. Its operator, or whoever has stolen ` +

@@ -187,6 +187,27 @@ export class People {
     throw unexpectedKey(name, fp, now.bundle.fp);
   }
 
+  /**
+   * The bundle of `name` with the fingerprint `fp`, if the server has it: the present one, or one that
+   * was left. Its fingerprint is what makes it the right one. Null if the server has it not.
+   */
+  async bundleOf(name: string, fp: Bytes): Promise<Bundle | null> {
+    const { keys: [key] } = await this.#ask([name]);
+    if (key?.state === "bound") {
+      const bundle = await decodeBundle(fromBase64(key.bundle));
+      if (equal(bundle.fp, fp)) return bundle;
+    }
+    return await this.leftBundle(name, fp);
+  }
+
+  /** The bundle of `name` with the fingerprint `fp`, which was left for another by certificate; or null. */
+  async leftBundle(name: string, fp: Bytes): Promise<Bundle | null> {
+    const [first] = await this.#chain(name, fp);
+    if (!first) return null;
+    const bundle = await decodeBundle(first.bundle);
+    return equal(bundle.fp, fp) ? bundle : null;
+  }
+
   /** How far `fp` is known to be the key of `name`. A key that was replaced is not verified. */
   verification(name: string, fp: Bytes): Verification {
     if (name === this.#self.name) return OWN;

@@ -190,7 +190,12 @@ export class App implements Host {
 
   /** Called when the server says what other sessions did in the mailbox. */
   notice(event: NewsEvent): void {
-    if (event.event === "shared") return this.background(() => this.reloadNames());
+    if (event.event === "shared") {
+      return this.background(async () => {
+        await this.mail.shareTrust();
+        await this.reloadNames();
+      });
+    }
     if (!this.mail.isNews(event)) return;
     this.#gathering ??= setTimeout(() => {
       this.#gathering = undefined;

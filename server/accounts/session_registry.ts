@@ -1,5 +1,5 @@
 import type { Goodbye } from "../../protocol/goodbye.ts";
-import type { ChangeEvent, MailEvent, SharedEvent } from "../../protocol/request.ts";
+import type { ChangeEvent, LinkEvent, MailEvent, SharedEvent } from "../../protocol/request.ts";
 import type { Placed } from "../store/store.ts";
 
 /** A logged-in connection, as the others see it. */
@@ -13,13 +13,15 @@ export interface ConnectedSession {
   readonly client: string;
   /** Whether it began with a ticket. */
   readonly resumed: boolean;
+  /** Which of the person's machines it says it is, 16 hexadecimal digits; null while it says nothing. */
+  readonly machine: string | null;
   /** When it began, and when something was received last, milliseconds since 1970. */
   readonly since: number;
   readonly lastReceived: number;
   /** What the user list has for the password that the session rests on: another one ends it. */
   readonly credential: string;
   /** Tells the client of something, if it reads what it is told. */
-  tell(event: MailEvent | ChangeEvent | SharedEvent): void;
+  tell(event: MailEvent | ChangeEvent | SharedEvent | LinkEvent): void;
   /** To be called every second or so: ends the connection of a client that is gone or stalls. */
   check(): void;
   /** Ends the connection with a goodbye. */

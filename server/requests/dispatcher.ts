@@ -13,6 +13,7 @@ import {
   type Op,
   type Refusal,
   type Request,
+  type RequestWithData,
   type Response,
   WIRE_ERRORS,
   type WireError,
@@ -321,6 +322,16 @@ export class Dispatcher {
   }
 }
 
+const WITH_DATA: ReadonlySet<Op> = new Set(
+  [
+    "deliver",
+    "append",
+    "shared-put",
+    "link-answer",
+    "kit-put",
+  ] satisfies RequestWithData["op"][],
+);
+
 /** The request in `payload`, or why it is none. */
 function readRequest(payload: Bytes): Request | Unreadable {
   try {
@@ -332,7 +343,7 @@ function readRequest(payload: Bytes): Request | Unreadable {
 
 /** Whether data frames follow a request. */
 function hasData(request: Request | Unreadable): boolean {
-  return "op" in request && ["deliver", "append", "shared-put"].includes(request.op);
+  return "op" in request && WITH_DATA.has(request.op);
 }
 
 /** The memory that a request takes until it is served, bytes. */

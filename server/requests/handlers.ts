@@ -9,9 +9,12 @@ import { handleFolderDrop } from "./folder_drop.ts";
 import { handleFolderMake } from "./folder_make.ts";
 import { handleFolders } from "./folders.ts";
 import { handleKeys } from "./keys.ts";
+import { handleKitDrop, handleKitPut } from "./kit.ts";
+import { handleLinkAnswer, handleLinkClose, handleLinkOpen } from "./link.ts";
 import { handleList } from "./list.ts";
 import { handleLog } from "./log.ts";
 import { handleLogout } from "./logout.ts";
+import { handleMachines } from "./machines.ts";
 import { handlePasswd } from "./passwd.ts";
 import { handleRemove } from "./remove.ts";
 import type { Handler, Reply, RequestContext, RequestOf } from "./request_context.ts";
@@ -41,6 +44,12 @@ const HANDLERS: { readonly [O in Op]: Handler<O> } = {
   keys: handleKeys,
   log: handleLog,
   whoami: handleWhoami,
+  machines: handleMachines,
+  "link-open": handleLinkOpen,
+  "link-answer": handleLinkAnswer,
+  "link-close": handleLinkClose,
+  "kit-put": handleKitPut,
+  "kit-drop": handleKitDrop,
   passwd: handlePasswd,
   logout: handleLogout,
   rotations: handleRotations,

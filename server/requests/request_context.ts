@@ -2,6 +2,7 @@ import type { Bytes } from "../../crypto/bytes.ts";
 import type { Bundle } from "../../crypto/identity.ts";
 import type { Op, Request, Response } from "../../protocol/request.ts";
 import type { Certificate } from "../../protocol/rotation.ts";
+import type { Links } from "../accounts/links.ts";
 import type { ConnectedSession, SessionRegistry } from "../accounts/session_registry.ts";
 import type { LogHeads } from "../accounts/log_heads.ts";
 import type { Users } from "../accounts/users.ts";
@@ -20,6 +21,7 @@ export interface RequestServices {
   readonly users: Users;
   readonly registry: SessionRegistry;
   readonly heads: LogHeads;
+  readonly links: Links;
   /** Around Argon2id. */
   readonly argon: Semaphore;
   readonly loginThrottle: LoginThrottle;
@@ -51,6 +53,8 @@ export interface RequestSession extends ConnectedSession {
   readonly exporter: ((label: string, context: Bytes) => Promise<Bytes>) | null;
   /** What the user list has for the password that the session rests on: another one ends it. */
   credential: string;
+  /** Which of the person's machines it says it is, 16 hexadecimal digits; null while it says nothing. */
+  machine: string | null;
   /** The new key that was offered last and not proven yet. */
   rotationOffer: RotationOffer | null;
 }

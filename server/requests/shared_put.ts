@@ -1,5 +1,4 @@
-import { type Bytes, concat } from "../../crypto/bytes.ts";
-import { SealpostError } from "../../crypto/error.ts";
+import { receiveWhole } from "./receive_whole.ts";
 import type { Handler } from "./request_context.ts";
 
 /**
@@ -8,19 +7,8 @@ import type { Handler } from "./request_context.ts";
  */
 export const handleSharedPut: Handler<"shared-put"> = async (request, context, data) => {
   const { store, session, registry } = context;
-  const pieces: Bytes[] = [];
-  let received = 0;
-  for await (const piece of data) {
-    received += piece.length;
-    if (received > request.size) throw wrongSize();
-    pieces.push(piece);
-  }
-  if (received !== request.size) throw wrongSize();
-  const version = await store.putSharedRecord(session.name, request.version, concat(...pieces));
+  const sealed = await receiveWhole(data, request.size);
+  const version = await store.putSharedRecord(session.name, request.version, sealed);
   registry.tellOthers(session, { event: "shared", version });
   return { response: { ok: true, version } };
 };
-
-function wrongSize(): SealpostError {
-  return new SealpostError("format", "the record does not have the size it was announced with");
-}

@@ -1,11 +1,21 @@
-import { toBase64, toHex } from "../../crypto/bytes.ts";
+import { fromHex, toBase64, toHex } from "../../crypto/bytes.ts";
+import { parseAddress } from "../../protocol/address.ts";
+import { MAX_MACHINES } from "../../protocol/limits.ts";
 import { ownAccount } from "./own_account.ts";
-import type { Handler } from "./request_context.ts";
+import { errorText, isSealpostError } from "../../crypto/error.ts";
+import type { Handler, RequestContext } from "./request_context.ts";
 
-/** The own account and how full its mailbox is. */
-export const handleWhoami: Handler<"whoami"> = async (_request, context) => {
-  const { session: { name, fp }, store, users } = context;
+/** The own account and how full its mailbox is. Remembers the machine that asks, if it says which it is. */
+export const handleWhoami: Handler<"whoami"> = async ({ machine }, context) => {
+  const { session, store, users } = context;
+  const { name, fp } = session;
   const account = await ownAccount(context);
+  if (machine !== undefined && session.machine !== machine) {
+    session.machine = machine;
+    await remember(context, machine);
+  }
+  const kit = await store.kitState(name);
+  const shared = await store.sharedVersion(name);
   return {
     response: {
       ok: true,
@@ -17,6 +27,26 @@ export const handleWhoami: Handler<"whoami"> = async (_request, context) => {
       ...await store.usage(name),
       ...users.hasOneTimePassword(name) ? { change: true } : {},
       ...account.seq === 0 ? {} : { seq: account.seq },
+      ...shared === 0 ? {} : { shared },
+      ...kit === null ? {} : {
+        kit: {
+          id: toHex(kit.id),
+          at: kit.at,
+          ...kit.fetchedAt === null ? {} : { fetched: kit.fetchedAt },
+        },
+      },
     },
   };
 };
+
+/** Remembers that a machine is here. Mail can be read although nothing can be written. */
+async function remember({ session, store, log }: RequestContext, machine: string): Promise<void> {
+  const { name, peer } = session;
+  const seen = { id: fromHex(machine), at: Date.now(), source: parseAddress(peer).host };
+  try {
+    await store.seeMachine(name, seen, MAX_MACHINES);
+  } catch (error) {
+    if (!isSealpostError(error, "disk-full", "file-io")) throw error;
+    log.warn("machine-not-remembered", { name, why: errorText(error) });
+  }
+}

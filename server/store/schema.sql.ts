@@ -2,7 +2,7 @@
 export const APPLICATION_ID = 0x53507374;
 
 /** `PRAGMA user_version` of a store with this schema. Lower ones were never released. */
-export const SCHEMA_VERSION = 7;
+export const SCHEMA_VERSION = 8;
 
 /**
  * The schema.
@@ -29,6 +29,10 @@ export const SCHEMA_VERSION = 7;
  *   is added in the transaction of what it tells of. `hash` is that of the log up to it, `generation`
  *   the one it is of. Row 0 is no record but the log's beginning.
  * - `journal`: one row, the generation of the records of the journal that have no rows here.
+ * - `machine`: which machines of a person were here, first and last, and from where; what they are
+ *   called, the sealed record knows.
+ * - `kit`: the sealed package that a person's words on paper open, found by its id alone; `fetched_at` is
+ *   when somebody fetched it last.
  * - `ticket`: resumption tickets; `wrapped` is their key under a key that is not in the database.
  *
  * Large columns are last in their rows: SQLite then reads the others without them.
@@ -127,6 +131,24 @@ export const SCHEMA = `
     generation BLOB NOT NULL CHECK (length(generation) = 8)
   ) STRICT;
   INSERT INTO journal (id, generation) VALUES (1, randomblob(8));
+
+  CREATE TABLE machine (
+    account_id INTEGER NOT NULL REFERENCES account (id),
+    id BLOB NOT NULL CHECK (length(id) = 8),
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    PRIMARY KEY (account_id, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX machine_last ON machine (account_id, last_at);
+
+  CREATE TABLE kit (
+    account_id INTEGER PRIMARY KEY REFERENCES account (id),
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    at INTEGER NOT NULL,
+    fetched_at INTEGER,
+    sealed BLOB NOT NULL
+  ) STRICT;
 
   CREATE TABLE ticket (
     id BLOB PRIMARY KEY CHECK (length(id) = 16),

@@ -42,20 +42,25 @@ import type {
   Delivery,
   Entry,
   Expiring,
+  FetchedKit,
   Flag,
   FlagChange,
   Folder,
   FolderState,
   KeptRotation,
   KeyRotation,
+  KitState,
   ListQuery,
   LogPage,
   MailboxFolders,
   ResumedBody,
   RotateOutcome,
+  SeenMachine,
   Store,
   StoredChange,
+  StoredKit,
   StoredLog,
+  StoredMachine,
   StoredRecord,
   StoredTicket,
   StoreStats,
@@ -273,6 +278,7 @@ class SqliteStore implements Store {
       this.#sql.addRotation.run(fpOld, fpNew, id, seq, at, certificate, bundleOld, bundleNew);
       this.#sql.dropTickets.run(name);
       appendLog(this.#sql, { event: "rotated", name, fp: fpNew, seq }, at);
+      this.#sql.dropMachines.run(name);
       return "rotated";
     });
   }
@@ -551,6 +557,13 @@ class SqliteStore implements Store {
     });
   }
 
+  sharedVersion(account: string): Promise<number> {
+    return this.#read(() => {
+      const row = this.#sql.sharedVersion.get(this.#rows.accountId(account));
+      return row === undefined ? 0 : integer(row, "version");
+    });
+  }
+
   putSharedRecord(account: string, version: number, sealed: Bytes): Promise<number> {
     return this.#write(sealed.length, () => {
       const id = this.#rows.accountId(account);
@@ -648,6 +661,64 @@ class SqliteStore implements Store {
 
   dropExpiredTickets(before: number): Promise<number> {
     return this.#write(0, () => Number(this.#sql.dropExpiredTickets.run(before).changes));
+  }
+
+  seeMachine(
+    account: string,
+    { id, at, source }: SeenMachine,
+    limit: number,
+  ): Promise<void> {
+    return this.#write(0, () => {
+      if (this.#sql.seeMachine.run(id, at, at, source, account).changes !== 1) {
+        throw noSuchUser(account);
+      }
+      this.#sql.dropOldMachines.run(account, limit);
+    });
+  }
+
+  machines(account: string): Promise<readonly StoredMachine[]> {
+    return this.#read(() =>
+      this.#sql.machines.all(account).map((row) => ({
+        id: blob(row, "id"),
+        first: integer(row, "first_at"),
+        last: integer(row, "last_at"),
+        source: text(row, "source"),
+      }))
+    );
+  }
+
+  putKit(account: string, { id, at, sealed }: StoredKit): Promise<void> {
+    return this.#write(sealed.length, () => {
+      const owner = this.#sql.kitOwner.get(id);
+      if (owner !== undefined && text(owner, "name") !== account) {
+        throw new SealpostError("id-conflict", "there is another kit with this id; make a new one");
+      }
+      this.#sql.putKit.run(this.#rows.accountId(account), id, at, sealed);
+    });
+  }
+
+  kitState(account: string): Promise<KitState | null> {
+    return this.#read(() => {
+      const row = this.#sql.kitState.get(account);
+      return row === undefined ? null : {
+        id: blob(row, "id"),
+        at: integer(row, "at"),
+        fetchedAt: nullable(row, "fetched_at", integer),
+      };
+    });
+  }
+
+  fetchKit(id: Bytes, at: number): Promise<FetchedKit | null> {
+    return this.#write(0, () => {
+      const row = this.#sql.fetchKit.get(at, id);
+      if (row === undefined) return null;
+      const owner = this.#sql.nameOf.get(integer(row, "account_id")) ?? {};
+      return { account: text(owner, "name"), sealed: blob(row, "sealed") };
+    });
+  }
+
+  dropKit(account: string): Promise<boolean> {
+    return this.#write(0, () => this.#sql.dropKit.run(account).changes === 1);
   }
 
   stats(): Promise<StoreStats> {

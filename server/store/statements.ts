@@ -149,6 +149,29 @@ export const SQL = {
     WHERE number > ? AND number > 0 ORDER BY number LIMIT ?`,
   loggedServerKey: `SELECT fp FROM key_log
     WHERE number = (SELECT max(number) FROM key_log INDEXED BY key_log_server WHERE event = 5)`,
+  seeMachine: `INSERT INTO machine (account_id, id, first_at, last_at, source)
+    SELECT id, ?, ?, ?, ? FROM account WHERE name = ?
+    ON CONFLICT (account_id, id) DO UPDATE SET last_at = excluded.last_at, source = excluded.source`,
+  dropOldMachines:
+    `DELETE FROM machine WHERE (account_id, id) IN (SELECT account_id, id FROM machine
+    WHERE account_id = (SELECT id FROM account WHERE name = ?)
+    ORDER BY last_at DESC LIMIT -1 OFFSET ?)`,
+  machines: `SELECT m.id, m.first_at, m.last_at, m.source
+    FROM account AS a CROSS JOIN machine AS m ON m.account_id = a.id
+    WHERE a.name = ? ORDER BY m.last_at DESC`,
+  dropMachines: `DELETE FROM machine WHERE account_id =
+    (SELECT id FROM account WHERE name = ?)`,
+
+  kitOwner:
+    "SELECT a.name FROM kit AS k CROSS JOIN account AS a ON a.id = k.account_id WHERE k.id = ?",
+  putKit: `INSERT INTO kit (account_id, id, at, sealed) VALUES (?, ?, ?, ?)
+    ON CONFLICT (account_id) DO UPDATE SET id = excluded.id, at = excluded.at,
+      sealed = excluded.sealed, fetched_at = CASE WHEN id = excluded.id THEN fetched_at END`,
+  kitState: `SELECT k.id, k.at, k.fetched_at
+    FROM account AS a CROSS JOIN kit AS k ON k.account_id = a.id WHERE a.name = ?`,
+  fetchKit: "UPDATE kit SET fetched_at = ? WHERE id = ? RETURNING sealed, account_id",
+  nameOf: "SELECT name FROM account WHERE id = ?",
+  dropKit: "DELETE FROM kit WHERE account_id = (SELECT id FROM account WHERE name = ?)",
 
   journalGeneration: "SELECT generation FROM journal WHERE id = 1",
   setJournalGeneration: "UPDATE journal SET generation = ? WHERE id = 1",

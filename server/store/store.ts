@@ -261,6 +261,52 @@ export interface StoredRecord {
   readonly sealed: Bytes;
 }
 
+/** A machine of a person, as the server saw it. */
+export interface StoredMachine {
+  /** 8 bytes, which it made itself. */
+  readonly id: Bytes;
+  /** When it was here first and last, milliseconds since 1970. */
+  readonly first: number;
+  readonly last: number;
+  /** From which host it came last. */
+  readonly source: string;
+}
+
+/** That a machine was here. */
+export interface SeenMachine {
+  /** 8 bytes. */
+  readonly id: Bytes;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** The host that it came from. */
+  readonly source: string;
+}
+
+/** A kit as its owner put it. */
+export interface StoredKit {
+  /** 16 bytes. */
+  readonly id: Bytes;
+  /** When it was put, milliseconds since 1970. */
+  readonly at: number;
+  readonly sealed: Bytes;
+}
+
+/** A kit, for somebody who knows its id. */
+export interface FetchedKit {
+  readonly account: string;
+  readonly sealed: Bytes;
+}
+
+/** What is known of a person's kit without opening it. */
+export interface KitState {
+  /** 16 bytes. */
+  readonly id: Bytes;
+  /** When it was put, milliseconds since 1970. */
+  readonly at: number;
+  /** When it was fetched last, milliseconds since 1970; null if never. */
+  readonly fetchedAt: number | null;
+}
+
 /**
  * What can expire. `trash`: everything in Trash. `read`: what is in the inbox, `seen` and not
  * `flagged`; the other folders are where people put what they keep.
@@ -341,7 +387,10 @@ export interface Store {
    * away last. Returns the fingerprint of the key, null if there is none. Throws `no-such-user`.
    */
   unbindKey(name: string, options: { readonly mayReturn: boolean }): Promise<Bytes | null>;
-  /** Puts a new key in the place of another, and drops the account's tickets, in one transaction. */
+  /**
+   * Puts a new key in the place of another, drops the account's tickets and forgets its machines, which
+   * know the old key only, in one transaction.
+   */
   rotateKey(rotation: KeyRotation): Promise<RotateOutcome>;
   /** The rotations of an account since the key `from`, oldest first, at most `limit`. */
   rotations(name: string, from: Bytes, limit: number): Promise<readonly KeptRotation[]>;
@@ -428,6 +477,8 @@ export interface Store {
   /** Forgets removals and moves before `before` (milliseconds since 1970). Returns how many. */
   forgetDepartures(before: number): Promise<number>;
   sharedRecord(account: string): Promise<StoredRecord>;
+  /** The version of the record alone; 0 if there is none. */
+  sharedVersion(account: string): Promise<number>;
   /**
    * Puts `sealed` in the place of version `version` (0: of none); returns the new version. Throws
    * `version-conflict` if another is there.
@@ -462,6 +513,22 @@ export interface Store {
   dropTickets(account: string): Promise<number>;
   /** Deletes tickets that ended before `before` (milliseconds since 1970). Returns how many. */
   dropExpiredTickets(before: number): Promise<number>;
+
+  /**
+   * Remembers that a machine of the account was here; of more than `limit`, those that were here longest
+   * ago are forgotten. Throws `no-such-user`.
+   */
+  seeMachine(account: string, machine: SeenMachine, limit: number): Promise<void>;
+  /** The machines of an account, the latest first. */
+  machines(account: string): Promise<readonly StoredMachine[]>;
+
+  /** Puts a kit in the place of the one that is there. Throws `id-conflict` if its id is another account's. */
+  putKit(account: string, kit: StoredKit): Promise<void>;
+  kitState(account: string): Promise<KitState | null>;
+  /** The kit with this id and whose it is, and remembers that it was fetched at `at`; null if there is none. */
+  fetchKit(id: Bytes, at: number): Promise<FetchedKit | null>;
+  /** Removes the kit of an account; false if there was none. */
+  dropKit(account: string): Promise<boolean>;
 
   stats(): Promise<StoreStats>;
 

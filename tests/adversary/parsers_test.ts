@@ -1,14 +1,27 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { type Bytes, concat, equal, fromHex, lp, u64, utf8 } from "../../crypto/bytes.ts";
+import {
+  type Bytes,
+  concat,
+  equal,
+  fromHex,
+  lp,
+  random,
+  toBase64,
+  u32,
+  u64,
+  utf8,
+} from "../../crypto/bytes.ts";
 import { DerReader, TAG } from "../../crypto/der.ts";
 import { importEd25519Public } from "../../crypto/ed25519.ts";
 import { decodeBundle, encodeBundle } from "../../crypto/identity.ts";
 import { mlKemFromPkcs8, mlKemPkcs8 } from "../../crypto/ml_kem.ts";
+import { padme } from "../../crypto/padme.ts";
 import { parsePem } from "../../crypto/pem.ts";
 import { parsePhc } from "../../crypto/phc.ts";
 import { decryptPkcs8 } from "../../crypto/pkcs8.ts";
 import { importRsaPrivate, importRsaPublic } from "../../crypto/rsa.ts";
 import { formatAddress, parseAddress } from "../../protocol/address.ts";
+import { decodePackage, encodePackage } from "../../protocol/device_package.ts";
 import { decodeEntry, encodeEntry } from "../../protocol/entry.ts";
 import { encodeEnvelope, EnvelopeReader, MAX_ENVELOPE } from "../../protocol/envelope.ts";
 import { decodeFrames } from "../../protocol/frame.ts";
@@ -16,6 +29,8 @@ import { decodeGoodbye } from "../../protocol/goodbye.ts";
 import { decodeHeader, encodeHeader } from "../../protocol/header.ts";
 import { decodeHello } from "../../protocol/hello.ts";
 import { parseInvitation } from "../../protocol/invitation.ts";
+import { decodeKit, kitKeys, sealKit } from "../../protocol/kit.ts";
+import { decodePost, isDeviceName, LinkRequest } from "../../protocol/link.ts";
 import { decodeLogin, padTo } from "../../protocol/login.ts";
 import { isName, parseName } from "../../protocol/name.ts";
 import { parseBusyLine } from "../../protocol/plaintext.ts";
@@ -40,6 +55,7 @@ import { OwnNames } from "../../client/mailbox/own_names.ts";
 import { decodeRecord, encodeRecord, mergeRecords } from "../../protocol/shared_record.ts";
 import { decodeSummary, padToBucket, unpadBucket } from "../../protocol/summary.ts";
 import { formatMessageId, parseMessageId } from "../../protocol/uuid.ts";
+import { decodeVisit, encodeVisit } from "../../protocol/visit.ts";
 import {
   type EnvelopesFile,
   type FramesFile,
@@ -410,6 +426,79 @@ fuzz({
     same(encodeRecord(decodeRecord(again)), again);
     same(encodeRecord(mergeRecords(record, decodeRecord(again))), again);
     return new OwnNames(record);
+  },
+});
+
+const link = await LinkRequest.make(random(16), random(32), "laptop");
+const kit = await sealKit(
+  await kitKeys(random(32)),
+  { name: "alice", counter: 1, date: 1_795_305_600_000 },
+  random(40),
+);
+const packed = {
+  version: 1,
+  name: "alice",
+  servers: ["mail.lan:13000"],
+  chain: ["AAAA"],
+  bundle: "AAAA",
+  key: "-----BEGIN PRIVATE KEY-----\n",
+  retired: [{ short: "01234567", pem: "-----BEGIN PRIVATE KEY-----\n" }],
+  record: toBase64(utf8(shared.sealed[0]?.json ?? "")),
+  seen: 3,
+  head: toBase64(random(152)),
+};
+
+/** `u32(length) ‖ JSON ‖ zeros`. */
+function padded(json: Bytes): Bytes {
+  return concat(u32(json.length), json, new Uint8Array(padme(4 + json.length) - 4 - json.length));
+}
+
+fuzz({
+  name: "decodePackage()",
+  seeds: [padded(utf8(JSON.stringify(packed)))],
+  json: { values: [packed], wrap: padded },
+  words: [...JSON_WORDS, '"servers":["a:1"]', '"short":"../../x"', '"seen":-1'],
+  read: (input) => {
+    const one = decodePackage(input);
+    const again = encodePackage(one);
+    same(encodePackage(decodePackage(again)), again);
+    return one;
+  },
+});
+
+fuzz({
+  name: "decodePost()",
+  seeds: [link.post],
+  read: (input) => {
+    const post = decodePost(input);
+    assertEquals(isDeviceName(post.device), true);
+    return post;
+  },
+});
+
+fuzz({
+  name: "decodeKit()",
+  seeds: [kit],
+  read: (input) => {
+    const head = decodeKit(input);
+    assertEquals(isName(head.name), true);
+    return head;
+  },
+});
+
+const visits = [
+  { op: "link-post", id: "0".repeat(32), post: "AAAA" },
+  { op: "kit-get", id: "0".repeat(32) },
+];
+fuzz({
+  name: "decodeVisit()",
+  seeds: visits.map((value) => utf8(JSON.stringify(value))),
+  json: { values: visits, wrap: (json) => json },
+  words: [...JSON_WORDS, '"op":"kit-get"'],
+  read: (input) => {
+    const request = decodeVisit(input);
+    same(encodeVisit(decodeVisit(encodeVisit(request))), encodeVisit(request));
+    return request;
   },
 });
 

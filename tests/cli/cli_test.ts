@@ -320,7 +320,7 @@ Deno.test("every command has a task, and no task has more rights than it needs",
   const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
   const lines = Object.values<string>(tasks);
   for (const line of lines) {
-    assert(!/--allow-(all|ffi|sys)|-A\b|--allow-run(?!=)/.test(line), line);
+    assert(!/--allow-(all|ffi|sys(?!=hostname))|-A\b|--allow-run(?!=)/.test(line), line);
   }
   for (const word of new Set([...COMMANDS.map(({ name }) => name.split(" ", 1)[0]), "help"])) {
     assertMatch(tasks[word ?? ""], new RegExp(`^deno task -q as:\\w+ ${word}$`));
@@ -352,6 +352,7 @@ const WITNESS = `addEventListener("unload", () => {
     write: has({ name: "write", path: "." }),
     net: has({ name: "net", host: "127.0.0.1:0" }),
     run: has({ name: "run", command: "/bin/sh" }),
+    sys: has({ name: "sys", kind: "hostname" }),
     env: VARIABLES.filter((variable) => has({ name: "env", variable })),
   };
   Deno.stderr.writeSync(new TextEncoder().encode("LEFT " + JSON.stringify(left) + "\\n"));
@@ -365,6 +366,7 @@ Deno.test("a command keeps no right that its entry does not ask for, and none to
     ["keygen", "x", "--dir", "none", "--public"],
     ["stats", "--dir", "none"],
     ["connect", "--dir", "none", "x@127.0.0.1:1"],
+    ["setup", "--dir", "none", "--server", "x"],
     ["send", "--dir", "none", "-t", "x"],
     ["inbox", "--dir", "none"],
     ["outbox", "--dir", "none"],
@@ -389,12 +391,13 @@ Deno.test("a command keeps no right that its entry does not ask for, and none to
       const build = await buildFor([name.split(" ")[0] ?? ""], ["--preload", witness]);
       const { stderr } = await run([...name.split(" "), ...args], { cwd, build });
       const left = JSON.parse(/^LEFT (.*)$/m.exec(stderr)?.[1] ?? "null");
-      const { files, net, variables: needed = [] }: Rights = name === "help"
+      const { files, net, host, variables: needed = [] }: Rights = name === "help"
         ? {}
         : commandNamed(name).rights;
       const message = `${name}: ${stderr}`;
       assertEquals([left.read, left.write, left.run], [!!files, !!files, false], message);
       assert(net || !left.net, message);
+      assertEquals(left.sys, !!host, message);
       const mayRead = (variable: string) =>
         needed.some((pattern) =>
           pattern === variable || pattern.endsWith("*") && variable.startsWith(pattern.slice(0, -1))

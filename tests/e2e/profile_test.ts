@@ -1,3 +1,4 @@
+import { PROGRAM } from "../../cli/program.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
@@ -93,7 +94,7 @@ testInFullUnless(missing, "keys rotate says what happens to other machines, and 
     assertEquals((await screen.ended()).code, 0);
     assertStringIncludes(
       (await screen.text()).replaceAll("\n", " "),
-      "On each other machine of yours, put alice_private.pem, alice_public.pem and alice_private.",
+      `Link each other machine of yours again: "${PROGRAM} devices add" here, `,
     );
   }
   assert(await Deno.readTextFile(path) !== key);

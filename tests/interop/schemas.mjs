@@ -130,6 +130,11 @@ const epoch = matching(/^[0-9a-f]{16}$/);
 const printable = matching(/^[ -~]{0,64}$/);
 const forPeople = string((text) => text.length <= 1000);
 const ticketId = matching(/^[0-9a-f]{32}$/);
+/** What a link or a kit is found by. */
+const secretId = ticketId;
+/** One of a person's machines. */
+const machine = epoch;
+const packageSize = integer(1, 4_198_400);
 
 export const hello = openObject({
   server: printable,
@@ -263,7 +268,13 @@ const request = {
   remove: closedObject({ op: oneOf("remove"), uids }),
   keys: closedObject({ op: oneOf("keys"), names: array(name, 12, 1) }),
   log: closedObject({ op: oneOf("log"), after: count }),
-  whoami: closedObject({ op: oneOf("whoami") }),
+  whoami: closedObject({ op: oneOf("whoami"), machine: optional(machine) }),
+  machines: closedObject({ op: oneOf("machines") }),
+  "link-open": closedObject({ op: oneOf("link-open"), id: secretId }),
+  "link-answer": closedObject({ op: oneOf("link-answer"), id: secretId, size: packageSize }),
+  "link-close": closedObject({ op: oneOf("link-close"), id: secretId }),
+  "kit-put": closedObject({ op: oneOf("kit-put"), id: secretId, size: packageSize }),
+  "kit-drop": closedObject({ op: oneOf("kit-drop") }),
   passwd: closedObject({ op: oneOf("passwd"), old: password, new: password }),
 };
 
@@ -326,7 +337,25 @@ export const response = {
     unseen: count,
     bytes: count,
     change: optional(boolean),
+    kit: optional(openObject({ id: secretId, at: count, fetched: optional(count) })),
   }),
+  machines: openObject({
+    machines: array(
+      openObject({
+        id: machine,
+        first: count,
+        last: count,
+        source: forPeople,
+        online: boolean,
+      }),
+      100,
+    ),
+  }),
+  "link-open": openObject({}),
+  "link-answer": openObject({}),
+  "link-close": openObject({}),
+  "kit-put": openObject({ at: count }),
+  "kit-drop": openObject({}),
   passwd: openObject({}),
 };
 
@@ -341,6 +370,7 @@ const mailEvent = openObject({
 const changeEvent = openObject({ event: oneOf("change"), modseq: uid });
 const sharedEvent = openObject({ event: oneOf("shared"), version: uid });
 const headEvent = openObject({ event: oneOf("head"), head: logHead });
+const linkEvent = openObject({ event: oneOf("link"), id: secretId, post: base64 });
 const ticketEvent = openObject({ event: oneOf("ticket"), id: ticketId, expires: count });
 
 /** An event; null if it is of a kind that is not known. @param {Bytes} json */
@@ -349,6 +379,7 @@ export function readEvent(json) {
   if (kind === "mail") return readJson(mailEvent, json, "protocol");
   if (kind === "change") return readJson(changeEvent, json, "protocol");
   if (kind === "shared") return readJson(sharedEvent, json, "protocol");
+  if (kind === "link") return readJson(linkEvent, json, "protocol");
   if (kind === "ticket") return readJson(ticketEvent, json, "protocol");
   if (kind === "head") return readJson(headEvent, json, "protocol");
   return null;
@@ -401,8 +432,6 @@ const isShallow = (value, levels) =>
 
 /** @param {number} max */
 const filled = (max) => string((text) => text.length >= 1 && text.length <= max);
-const machine = matching(/^[0-9a-f]{16}$/);
-
 /** 10.15. */
 export const sharedRecord = closedObject({
   machines: array(closedObject({ id: machine, name: filled(100), put: uid }), 100),

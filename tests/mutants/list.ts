@@ -4,6 +4,7 @@ import { OF_CRYPTO } from "./of_crypto.ts";
 import { OF_HANDSHAKE } from "./of_handshake.ts";
 import { OF_KEEPING } from "./of_keeping.ts";
 import { OF_KEY_LOG } from "./of_key_log.ts";
+import { OF_MACHINES } from "./of_machines.ts";
 import { OF_MESSAGES } from "./of_messages.ts";
 import { OF_PEOPLE } from "./of_people.ts";
 import { OF_READING } from "./of_reading.ts";
@@ -28,6 +29,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...OF_THIS_MACHINE,
   ...OF_BRIDGE,
   ...OF_WEB,
+  ...OF_MACHINES,
 ];
 
 /** Tests of one file; with `filter`, a pattern, only those with such a name. */
@@ -112,6 +114,11 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "protocol/uuid.ts": ["vectors/messages", "protocol/uuid"],
   "protocol/name.ts": ["protocol/name", "vectors/json"],
   "protocol/schema.ts": ["vectors/json"],
+  "protocol/link.ts": ["protocol/link"],
+  "protocol/kit.ts": ["protocol/kit"],
+  "protocol/device_package.ts": ["protocol/device_package"],
+  "server/accounts/links.ts": ["server/accounts/links"],
+  "server/requests/kit.ts": ["server/visit"],
   "cli/printable.ts": ["cli/printable"],
   "cli/rights.ts": [{ file: "cli/cli", filter: "/keeps no right/" }],
   "commands/editor.ts": [{ file: "cli/cli", filter: "/keeps no right/" }],
@@ -137,6 +144,11 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "files/next_keys.ts": ["files/next_keys"],
   "server/requests/rotate_begin.ts": ["server/requests/rotate"],
   "server/login.ts": [
+    "server/requests/rotate",
+    { file: "server/login", filter: "/keeps its place/" },
+  ],
+  "server/visit.ts": [
+    "server/visit",
     "server/requests/rotate",
     { file: "server/login", filter: "/keeps its place/" },
   ],
@@ -171,7 +183,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "server/store/statements.ts": [{
     file: "server/store/sqlite_store",
     filter: "/a key is bound once|a move gives another number/",
-  }],
+  }, { file: "server/visit", filter: "/a kit is kept/" }],
   "server/store/sqlite_store.ts": [
     {
       file: "server/store/sqlite_store",

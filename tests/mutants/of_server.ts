@@ -2,7 +2,7 @@ import { both, type Mutant, one } from "./mutant.ts";
 
 const DISPATCHER = "server/requests/dispatcher.ts";
 const DELIVER = "server/requests/deliver.ts";
-const LOGIN = "server/login.ts";
+const VISIT = "server/visit.ts";
 const SESSION = "server/session.ts";
 const STORE = "server/store/sqlite_store.ts";
 
@@ -82,7 +82,7 @@ export const OF_SERVER: readonly Mutant[] = [
   ),
   both(
     "a handshake's place in the queue is free when its private operation ends",
-    LOGIN,
+    VISIT,
     [
       "      await context.timingGrid.wait(arrived);\n      return message;",
       "      return message;",

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { random, toBase64, toHex, utf8 } from "../../crypto/bytes.ts";
 import { isSealpostError } from "../../crypto/error.ts";
 import { BUILT_IN_FOLDERS, type Flag, type Folder, NAMED_FLAGS } from "../../protocol/entry.ts";
-import { MAX_KEYS, MAX_STANZAS, MAX_UIDS } from "../../protocol/limits.ts";
+import { MAX_KEYS, MAX_PACKAGE, MAX_STANZAS, MAX_UIDS } from "../../protocol/limits.ts";
 import {
   decodeEvent,
   decodeRequest,
@@ -30,6 +30,7 @@ const uid = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const uids = fc.array(uid, { minLength: 1, maxLength: 20 });
 const name = fc.stringMatching(/^[a-z0-9][a-z0-9._-]{0,31}$/);
 const folder = fc.constantFrom<Folder>(...BUILT_IN_FOLDERS, 16, 0xffff_ffff);
+const hex = (size: number) => fc.uint8Array({ minLength: size, maxLength: size }).map(toHex);
 const flags = fc.subarray<Flag>([...NAMED_FLAGS, 4, 31, 32, 62]);
 
 const anyRequest: fc.Arbitrary<Request> = fc.oneof(
@@ -91,7 +92,17 @@ const anyRequest: fc.Arbitrary<Request> = fc.oneof(
     op: fc.constant("keys" as const),
     names: fc.array(name, { minLength: 1, maxLength: MAX_KEYS }),
   }),
-  fc.constant({ op: "whoami" as const }),
+  fc.record(
+    { op: fc.constant("whoami" as const), machine: hex(8) },
+    { requiredKeys: ["op"] },
+  ),
+  fc.constantFrom({ op: "machines" as const }, { op: "kit-drop" as const }),
+  fc.record({ op: fc.constantFrom("link-open" as const, "link-close" as const), id: hex(16) }),
+  fc.record({
+    op: fc.constantFrom("link-answer" as const, "kit-put" as const),
+    id: hex(16),
+    size: fc.integer({ min: 1, max: MAX_PACKAGE }),
+  }),
 );
 
 const deliver = {
@@ -137,8 +148,20 @@ const RESPONSES: { [O in Op]?: Response<O> } = {
     entries: 0,
     unseen: 0,
     bytes: 0,
+    kit: { id: "0123456789abcdef0123456789abcdef", at: 5, fetched: 6 },
   },
+  machines: {
+    ok: true,
+    machines: [{ id: "0123456789abcdef", first: 1, last: 2, source: "::1", online: true }],
+  },
+  "link-open": { ok: true },
+  "link-answer": { ok: true },
+  "link-close": { ok: true },
+  "kit-put": { ok: true, at: 5 },
+  "kit-drop": { ok: true },
 };
+/** Those whose answer says nothing but that it was done. */
+const SILENT: readonly Op[] = ["folder-drop", "link-open", "link-answer", "link-close", "kit-drop"];
 const OPS: readonly Op[] = [
   "deliver",
   "append",
@@ -154,6 +177,12 @@ const OPS: readonly Op[] = [
   "shared-put",
   "keys",
   "whoami",
+  "machines",
+  "link-open",
+  "link-answer",
+  "link-close",
+  "kit-put",
+  "kit-drop",
 ];
 
 Deno.test("a request comes out as it went in", () => {
@@ -358,7 +387,7 @@ Deno.test("a malformed response is the server's breach of the protocol, never a 
   for (const op of OPS) {
     for (const value of [null, {}, { ok: 1 }, { ok: "true" }, { ok: true, uids: 5 }, [true]]) {
       // An answer without members is right where there is nothing to say.
-      if (op === "folder-drop" && value !== null && "uids" in value) continue;
+      if (SILENT.includes(op) && value !== null && "uids" in value) continue;
       assertRefused("protocol", () => decodeResponse(op, json(value)));
     }
     assertRefused("protocol", () => decodeResponse(op, utf8("{")));

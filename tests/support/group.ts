@@ -1,3 +1,4 @@
+import { PROGRAM } from "../../cli/program.ts";
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { loadBundle, loadIdentity } from "../../files/key_files.ts";
@@ -18,7 +19,8 @@ export type Turn = readonly [prompt: string, answer: string];
 export const CHOICE = "choice: ";
 export const LOGIN_REFUSED =
   "invalid username or password, or this account is bound to another key: if the password is " +
-  "right, copy your keys from the machine that has them, or ask the server's operator";
+  `right, link this machine to one that has your keys ("${PROGRAM} setup --device"), or ask the ` +
+  "server's operator";
 
 /** How {@linkcode Group.connect} starts a client. */
 export interface ConnectOptions {

@@ -75,8 +75,65 @@ function validOfMailboxes(): Valid[] {
     valid("response to folder-drop", "folder-drop", { ok: true }),
     valid("response to shared-get", "shared-get", { ok: true, version: 0, size: 0 }),
     valid("response to shared-put", "shared-put", { ok: true, version: 1 }),
+    ...validOfMachines(),
     valid("event", "change", { event: "change", modseq: 1 }),
     valid("event", "shared", { event: "shared", version: 1 }),
+  ];
+}
+
+const SECRET = "00112233445566778899aabbccddeeff";
+
+/** Machines, links and kits. */
+function validOfMachines(): Valid[] {
+  const whoami = { ok: true, name: "alice", fp: FP, epoch: EPOCH, nextUid: 1, modseq: 0 };
+  const kit = { id: SECRET, at: 5 };
+  const counts = { entries: 0, unseen: 0, bytes: 0 };
+  return [
+    valid("request", "whoami of a machine", { op: "whoami", machine: EPOCH }),
+    valid("request", "machines", { op: "machines" }),
+    valid("request", "link-open", { op: "link-open", id: SECRET }),
+    valid("request", "link-answer", { op: "link-answer", id: SECRET, size: 4_198_400 }),
+    valid("request", "link-close", { op: "link-close", id: SECRET }),
+    valid("request", "kit-put", { op: "kit-put", id: SECRET, size: 1 }),
+    valid("request", "kit-drop", { op: "kit-drop" }),
+    valid("response to whoami", "whoami with a kit", { ...whoami, ...counts, kit }),
+    valid("response to whoami", "whoami with a kit that was fetched", {
+      ...whoami,
+      ...counts,
+      kit: { ...kit, fetched: 6 },
+    }),
+    valid("response to machines", "machines", {
+      ok: true,
+      machines: [{ id: EPOCH, first: 1, last: 2, source: "::1", online: false }],
+    }),
+    valid("response to link-open", "link-open", { ok: true }),
+    valid("response to link-answer", "link-answer", { ok: true }),
+    valid("response to link-close", "link-close", { ok: true }),
+    valid("response to kit-put", "kit-put", { ok: true, at: 5 }),
+    valid("response to kit-drop", "kit-drop", { ok: true }),
+    valid("event", "link", { event: "link", id: SECRET, post: "AAAA" }),
+  ];
+}
+
+function malformedOfMachines(): Malformed[] {
+  const request = (name: string, why: string, value: unknown) =>
+    malformed("request", name, why, value);
+  return [
+    request("whoami-machine", "a machine of 7 bytes", { op: "whoami", machine: EPOCH.slice(2) }),
+    request("link-open-capital", "an id in capitals", {
+      op: "link-open",
+      id: SECRET.toUpperCase(),
+    }),
+    request("link-answer-large", "4,198,401 bytes", {
+      op: "link-answer",
+      id: SECRET,
+      size: 4_198_401,
+    }),
+    request("kit-put-empty", "nothing", { op: "kit-put", id: SECRET, size: 0 }),
+    malformed("event", "link-no-post", "nothing of the other machine", {
+      event: "link",
+      id: SECRET,
+    }),
   ];
 }
 
@@ -84,6 +141,7 @@ function malformedOfMailboxes(): Malformed[] {
   const request = (name: string, why: string, value: unknown) =>
     malformed("request", name, why, value);
   return [
+    ...malformedOfMachines(),
     request("append-folder-15", "a folder that nobody has", { ...append, folder: 15 }),
     request("append-folder-2-32", "a folder of 2^32", { ...append, folder: 2 ** 32 }),
     request("append-no-date", "no date", { ...append, date: undefined }),

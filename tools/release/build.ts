@@ -53,6 +53,7 @@ export function permissionFlags(triple: string = Deno.build.target): string[] {
     "--allow-write",
     "--allow-net",
     "--allow-env",
+    "--allow-sys=hostname",
     ...isWindows(triple) ? [] : ["--allow-run=/bin/sh"],
   ];
 }

@@ -3,6 +3,7 @@ import { MAX_KEYS, MAX_STANZAS, MAX_UIDS } from "../../../protocol/limits.ts";
 import { type Request, requestSchema } from "../../../protocol/request.ts";
 
 const FP = `${"A".repeat(43)}=`;
+const SECRET = "0123456789abcdef0123456789abcdef";
 const ID = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 /** Where a value stands: the names of members and the places in arrays that lead to it. */
@@ -18,6 +19,7 @@ interface Place {
 
 const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0;
 const isUid = (value: unknown) => isCount(value) && value !== 0;
+const isPackage = (value: unknown) => isUid(value) && Number(value) <= 4_198_400;
 const isBoolean = (value: unknown) => typeof value === "boolean";
 const isText = (form: RegExp) => (value: unknown) => typeof value === "string" && form.test(value);
 const isName = isText(/^[a-z0-9][a-z0-9._-]{0,31}$/);
@@ -179,7 +181,28 @@ const REQUESTS: Readonly<Record<Request["op"], { example: Request; places: reado
     example: { op: "keys", names: ["x"] },
     places: [op, { at: ["names"], takes: isNothingElse }, { at: ["names", 0], takes: isName }],
   },
-  whoami: { example: { op: "whoami" }, places: [op] },
+  whoami: {
+    example: { op: "whoami", machine: "0123456789abcdef" },
+    places: [op, { at: ["machine"], takes: isNothingElse, optional: true }],
+  },
+  machines: { example: { op: "machines" }, places: [op] },
+  "link-open": {
+    example: { op: "link-open", id: SECRET },
+    places: [op, { at: ["id"], takes: isNothingElse }],
+  },
+  "link-answer": {
+    example: { op: "link-answer", id: SECRET, size: 1 },
+    places: [op, { at: ["id"], takes: isNothingElse }, { at: ["size"], takes: isPackage }],
+  },
+  "link-close": {
+    example: { op: "link-close", id: SECRET },
+    places: [op, { at: ["id"], takes: isNothingElse }],
+  },
+  "kit-put": {
+    example: { op: "kit-put", id: SECRET, size: 1 },
+    places: [op, { at: ["id"], takes: isNothingElse }, { at: ["size"], takes: isPackage }],
+  },
+  "kit-drop": { example: { op: "kit-drop" }, places: [op] },
   passwd: {
     example: { op: "passwd", old: "not the password", new: "another password" },
     places: [op, { at: ["old"], takes: isPassword }, { at: ["new"], takes: isPassword }],

@@ -186,6 +186,56 @@ export function testStoreContract(kind: string, place: () => Promise<StorePlace>
     await assertCode("no-such-user", () => again.unbindKey("nobody", { mayReturn: false }));
   });
 
+  test(
+    "the latest machines of an account are remembered, until its key is changed",
+    async (store, reopen) => {
+      const ids = [1, 2, 3].map((n) => new Uint8Array(8).fill(n));
+      const [one = random(8), two = random(8), three = random(8)] = ids;
+      await store.seeMachine("alice", { id: one, at: 10, source: "a" }, 2);
+      await store.seeMachine("alice", { id: two, at: 20, source: "b" }, 2);
+      await store.seeMachine("alice", { id: one, at: 30, source: "c" }, 2);
+      await store.seeMachine("bob", { id: one, at: 5, source: "d" }, 2);
+      await store.seeMachine("alice", { id: three, at: 40, source: "e" }, 2);
+      const again = await reopen();
+      assertEquals(await again.machines("alice"), [
+        { id: three, first: 40, last: 40, source: "e" },
+        { id: one, first: 10, last: 30, source: "c" },
+      ]);
+      assertEquals((await again.machines("bob")).length, 1);
+      assertEquals(await again.machines("carol"), []);
+      await assertCode(
+        "no-such-user",
+        () => again.seeMachine("nobody", { id: one, at: 1, source: "" }, 2),
+      );
+    },
+  );
+
+  test("an account has one kit, which is found by its id alone", async (store, reopen) => {
+    const [id, other] = [random(16), random(16)];
+    assertEquals(await store.kitState("alice"), null);
+    await store.putKit("alice", { id, at: 10, sealed: random(100) });
+    const sealed = random(50);
+    await store.putKit("alice", { id, at: 20, sealed });
+    await assertCode(
+      "id-conflict",
+      () => store.putKit("bob", { id, at: 30, sealed: random(10) }),
+    );
+    assertEquals(await store.fetchKit(other, 40), null);
+    const again = await reopen();
+    assertEquals(await again.kitState("alice"), { id, at: 20, fetchedAt: null });
+    assertEquals(await again.fetchKit(id, 50), { account: "alice", sealed });
+    await again.putKit("alice", { id, at: 60, sealed });
+    assertEquals(
+      await again.kitState("alice"),
+      { id, at: 60, fetchedAt: 50 },
+      "renewed, not forgotten",
+    );
+    await again.putKit("alice", { id: other, at: 70, sealed });
+    assertEquals(await again.kitState("alice"), { id: other, at: 70, fetchedAt: null });
+    assertEquals([await again.dropKit("alice"), await again.dropKit("alice")], [true, false]);
+    assertEquals(await again.fetchKit(other, 80), null);
+  });
+
   test("a key that was taken away comes back only where that is allowed", async (store, reopen) => {
     const [key, second] = [random(32), random(32)];
     const bind = (to: Store, name: string, fp: Bytes) => to.bindKey(name, fp, random(10), 1);

@@ -1,0 +1,144 @@
+import * as v from "valibot";
+import { type Bytes, fromBase64, toBase64, toHex, wipe } from "../../crypto/bytes.ts";
+import { wordsOf } from "../../crypto/words.ts";
+import { type DevicePackage, encodePackage } from "../../protocol/device_package.ts";
+import { type KitKeys, kitKeys, newKitCode, sealKit } from "../../protocol/kit.ts";
+import type { Response } from "../../protocol/request.ts";
+import type { SharedRecord } from "../../protocol/shared_record.ts";
+import type { ReconnectingConnection } from "../connection/reconnecting_connection.ts";
+import type { SharedRecordClient } from "./shared_record.ts";
+
+const KEY = "kit";
+const DAY = 86_400_000;
+/** A kit that is older than this is renewed by the next login with the password, milliseconds (30 days). */
+export const RENEW_AFTER = 30 * DAY;
+/** A kit that is older than this is warned about, milliseconds (60 days). */
+export const WARN_AFTER = 60 * DAY;
+
+const base64 = v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]+={0,2}$/));
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const schema = v.object({
+  id: base64,
+  x: base64,
+  ek: base64,
+  mac: base64,
+  counter: count,
+  date: count,
+});
+
+/** What the person's machines know of the kit. */
+export interface KnownKit extends KitKeys {
+  readonly counter: number;
+  /** When it was made or renewed last, milliseconds since 1970. */
+  readonly date: number;
+}
+
+/** The kit that the record names; null for none. */
+export function knownKit(record: SharedRecord): KnownKit | null {
+  const parsed = v.safeParse(schema, record.entries.get(KEY)?.value);
+  if (!parsed.success) return null;
+  const { id, x, ek, mac, counter, date } = parsed.output;
+  return {
+    id: fromBase64(id),
+    x: fromBase64(x),
+    ek: fromBase64(ek),
+    mac: fromBase64(mac),
+    counter,
+    date,
+  };
+}
+
+/** How it stands with a person's kit. */
+export type KitState =
+  | { readonly kind: "none" }
+  /** The server does not have the one that the machines know. */
+  | { readonly kind: "vanished" }
+  | {
+    readonly kind: "kept";
+    /** When it was made or renewed last, milliseconds since 1970. */
+    readonly date: number;
+    /** When somebody fetched it last, milliseconds since 1970; null if nobody has. */
+    readonly fetched: number | null;
+  };
+
+/** What the machines know of the kit, and what the server says. */
+export function kitState(record: SharedRecord, account: Response<"whoami">): KitState {
+  const known = knownKit(record);
+  if (known === null) return { kind: "none" };
+  const { kit } = account;
+  if (kit?.id !== toHex(known.id)) return { kind: "vanished" };
+  return { kind: "kept", date: known.date, fetched: kit.fetched ?? null };
+}
+
+type Connection = Pick<ReconnectingConnection, "ask" | "upload">;
+
+/**
+ * Makes a new kit in the place of the one there is, in a session that began with the password. `show`
+ * gets its words to the person first: nobody is to count on a kit whose words were never seen. Throws
+ * what `show` throws, and what the server refuses with.
+ */
+export async function makeKit(
+  shared: SharedRecordClient,
+  connection: Connection,
+  pack: () => Promise<DevicePackage>,
+  show: (words: readonly string[]) => Promise<void>,
+): Promise<void> {
+  const code = newKitCode();
+  try {
+    await show(wordsOf(code));
+    await put(shared, connection, await kitKeys(code), 1, pack);
+  } finally {
+    wipe(code);
+  }
+}
+
+/** Puts the kit anew with what there is to know now; nothing if there is none. */
+export async function renewKit(
+  shared: SharedRecordClient,
+  connection: Connection,
+  pack: () => Promise<DevicePackage>,
+): Promise<void> {
+  const known = knownKit(await shared.known());
+  if (known) await put(shared, connection, known, known.counter + 1, pack);
+}
+
+async function put(
+  shared: SharedRecordClient,
+  connection: Connection,
+  keys: KitKeys,
+  counter: number,
+  pack: () => Promise<DevicePackage>,
+): Promise<void> {
+  const date = Date.now();
+  const { id, x, ek, mac } = keys;
+  const value = {
+    id: toBase64(id),
+    x: toBase64(x),
+    ek: toBase64(ek),
+    mac: toBase64(mac),
+    counter,
+    date,
+  };
+  // The record first: a kit that no machine knows would never be renewed, nor missed.
+  await shared.change(() => [{ key: KEY, value, isNew: false }]);
+  const one = await pack();
+  const plain = encodePackage(one);
+  const sealed = await sealKit(keys, { name: one.name, counter, date }, plain);
+  wipe(plain);
+  const request = { op: "kit-put" as const, id: toHex(id), size: sealed.length };
+  await connection.upload(request, once(sealed));
+}
+
+/** Removes the kit, in a session that began with the password. */
+export async function dropKit(shared: SharedRecordClient, connection: Connection): Promise<void> {
+  await connection.ask({ op: "kit-drop" });
+  await shared.change((record) => {
+    return record.entries.get(KEY)?.value === undefined
+      ? []
+      : [{ key: KEY, value: undefined, isNew: false }];
+  });
+}
+
+async function* once(bytes: Bytes): AsyncGenerator<Bytes, void, undefined> {
+  yield await Promise.resolve(bytes);
+}

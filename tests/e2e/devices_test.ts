@@ -1,0 +1,259 @@
+// Several machines of one person, at terminals.
+
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertStringIncludes,
+} from "@std/assert";
+import { exists } from "@std/fs";
+import { join } from "@std/path";
+import { sealpost } from "../support/command.ts";
+import { makeGroup } from "../support/group_folder.ts";
+import { ok } from "../support/outcomes.ts";
+import { type Build, MAIN, type Outcome, passwordOf, ServerProcess } from "../support/program.ts";
+import { testInFullUnless } from "../support/full.ts";
+import { Screen, whyNoTmux } from "../support/tmux.ts";
+
+const missing = await whyNoTmux();
+
+/** The program with the rights of the executable, as far as a client needs them. */
+const BUILD: Build = {
+  command: Deno.execPath(),
+  args: [
+    "run",
+    "--no-prompt",
+    "--quiet",
+    "--allow-read",
+    "--allow-write",
+    "--allow-net=127.0.0.1",
+    "--allow-sys=hostname",
+    "--allow-env=SEALPOST_*,HOME,XDG_CONFIG_HOME,XDG_RUNTIME_DIR,APPDATA,TERM,TMUX,ZELLIJ,STY,SSH_CONNECTION,SSH_CLIENT,SSH_TTY",
+    MAIN,
+  ],
+};
+
+/** A server, and people with one machine each. */
+class Place implements AsyncDisposable {
+  private constructor(
+    readonly dir: string,
+    readonly server: ServerProcess,
+    readonly remove: () => Promise<void>,
+  ) {}
+
+  static async make(...names: string[]): Promise<Place> {
+    const { dir, remove } = await makeGroup(names);
+    const server = await ServerProcess.start({ cwd: dir });
+    for (const name of names) {
+      const settings = `server = "${server.address}"\nuser = "${name}"\n`;
+      await Deno.writeTextFile(join(dir, name, "sealpost.toml"), settings);
+    }
+    return new Place(dir, server, remove);
+  }
+
+  /** Runs a command in the folder `folder`, whose person is `name`. */
+  run(folder: string, name: string, ...args: string[]): Promise<Outcome> {
+    return sealpost(args, {
+      cwd: join(this.dir, folder),
+      input: "the text\n",
+      env: { SEALPOST_PASSWORD: passwordOf(name) },
+    });
+  }
+
+  /** Starts a command at a terminal, with the password of `name` in its environment, if one is given. */
+  screen(folder: string, name: string | null, ...args: string[]): Promise<Screen> {
+    return Screen.start(args, {
+      cwd: join(this.dir, folder),
+      build: BUILD,
+      columns: 120,
+      rows: 60,
+      env: {
+        HOME: this.dir,
+        SEALPOST_HOME: ".",
+        ...name === null ? {} : { SEALPOST_PASSWORD: passwordOf(name) },
+      },
+    });
+  }
+
+  /** Links a new machine of `name` in the folder `folder`; returns both screens' texts. */
+  async link(name: string, folder: string): Promise<{ first: string; second: string }> {
+    await Deno.mkdir(join(this.dir, folder), { mode: 0o700, recursive: true });
+    await using first = await this.screen(name, name, "devices", "add");
+    const words = wordsIn(await first.see("Waiting for the other machine"));
+    await using second = await this.screen(
+      folder,
+      null,
+      ...["setup", "--device", "--device-name", folder, "--server", this.server.address],
+    );
+    await second.expect(">");
+    await second.enter(words.slice(0, 5).join(" "));
+    await second.expect(">");
+    await second.enter(words.slice(5).map((word) => word.slice(0, 4).toUpperCase()).join(", "));
+    const compared = comparedIn(await first.see("four words? (y/N)"));
+    assertEquals(comparedIn(await second.see("yes if it shows")), compared);
+    await first.enter("y");
+    assertEquals((await first.ended()).code, 0, await first.text());
+    await second.converse([["Enter for this folder):", ""]]);
+    await second.expect("(the invitation's, if you have not chosen your own):");
+    await second.enter(passwordOf(name));
+    assertEquals((await second.ended()).code, 0, await second.text());
+    return { first: await first.text(), second: await second.text() };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.stop();
+    await this.remove();
+  }
+}
+
+/** The numbered words on a screen. */
+function wordsIn(text: string): string[] {
+  const words: string[] = [];
+  for (const [, number, word = ""] of text.matchAll(/ (\d{1,2}) ([a-z]{3,8})(?= |$)/gm)) {
+    words[Number(number) - 1] = word;
+  }
+  return words;
+}
+
+/** The four words that two screens show. */
+function comparedIn(text: string): string {
+  const [, words = ""] = /^ {4}([a-z]+ [a-z]+ [a-z]+ [a-z]+)$/m.exec(text) ?? [];
+  assertNotEquals(words, "");
+  return words;
+}
+
+testInFullUnless(
+  missing,
+  "a second machine gets everything by twelve words, and both are listed",
+  async (t) => {
+    await using place = await Place.make("alice", "bob");
+    ok(await place.run("bob", "bob", "status"));
+    ok(await place.run("alice", "alice", ...["send", "-t", "bob", "-s", "from the first"]));
+
+    await t.step("it is linked", async () => {
+      const { first, second } = await place.link("alice", "laptop");
+      assertStringIncludes(first, "laptop has your keys now");
+      assertStringIncludes(second, "You are alice at");
+      assertStringIncludes(second, "This machine has your keys, and all your mail is here.");
+    });
+
+    await t.step("it reads what the first one sent", async () => {
+      const sent = ok(await place.run("laptop", "alice", "inbox", "--folder", "sent"));
+      assertStringIncludes(sent, "from the first");
+    });
+
+    await t.step("both list both", async () => {
+      const list = async (folder: string) =>
+        JSON.parse(ok(await place.run(folder, "alice", "devices", "list", "--json")));
+      const [own, other] = await list("alice");
+      assertEquals([own.name, own.own, own.online], ["alice", true, true]);
+      assertEquals([other.name, other.own, other.source], ["laptop", false, "127.0.0.1"]);
+      const [laptop, first] = await list("laptop");
+      assertEquals([laptop.id, first.id], [other.id, own.id]);
+      assertMatch(
+        ok(await place.run("laptop", "alice", "devices", "list")),
+        /^\* laptop +this one, from 127\.0\.0\.1\n {2}alice +\d{4}-\d\d-\d\d \d\d:\d\d, from 127\.0\.0\.1\n$/,
+      );
+    });
+
+    await t.step("after new keys it is linked again, in the same folder", async () => {
+      const laptop = join(place.dir, "laptop");
+      const before = await Deno.readTextFile(join(laptop, "alice_private.pem"));
+      ok(await place.run("alice", "alice", "keys", "rotate", "--yes"));
+      const refused = await place.run("laptop", "alice", "inbox");
+      assertStringIncludes(refused.stderr, "setup --device");
+      await place.link("alice", "laptop");
+      const sent = ok(await place.run("laptop", "alice", "inbox", "--folder", "sent"));
+      assertStringIncludes(sent, "from the first");
+      const now = await Deno.readTextFile(join(laptop, "alice_private.pem"));
+      assertEquals(now, await Deno.readTextFile(join(place.dir, "alice", "alice_private.pem")));
+      const kept: string[] = [];
+      for await (const { name } of Deno.readDir(laptop)) {
+        if (/^alice_private\.[0-9a-f]{8}\.pem$/.test(name)) kept.push(join(laptop, name));
+      }
+      assertEquals(await Promise.all(kept.map((path) => Deno.readTextFile(path))), [before]);
+    });
+  },
+);
+
+testInFullUnless(
+  missing,
+  "a machine that is refused gets nothing, and the words are used up",
+  async () => {
+    await using place = await Place.make("alice");
+    await Deno.mkdir(join(place.dir, "laptop"), { mode: 0o700 });
+    await using first = await place.screen("alice", "alice", "devices", "add");
+    const words = wordsIn(await first.see("Waiting for the other machine")).join(" ");
+    const setup = [
+      ...["setup", "--device", "--device-name", "laptop", "--server", place.server.address],
+    ];
+    {
+      await using second = await place.screen("laptop", null, ...setup);
+      await second.converse([[">", words]]);
+      await first.see("four words? (y/N)");
+      await first.enter("n");
+      assertEquals((await first.ended()).code, 130);
+      assertStringIncludes(await first.text(), "nothing was sent, and the words are of no use");
+      await second.ended();
+      assertStringIncludes(await second.text(), "the other machine said no, or has gone");
+    }
+    await using again = await place.screen("laptop", null, ...setup);
+    await again.converse([[">", words]]);
+    await again.ended();
+    assertStringIncludes(await again.text(), "the server knows nothing by these words");
+    assert(!await exists(join(place.dir, "laptop", "alice_private.pem")));
+  },
+);
+
+testInFullUnless(
+  missing,
+  "the words of a kit bring everything back on a new machine",
+  async (t) => {
+    await using place = await Place.make("alice");
+    ok(await place.run("alice", "alice", ...["send", "-t", "alice", "-s", "to keep"]));
+    let words = "";
+
+    await t.step("it is made", async () => {
+      await using screen = await place.screen("alice", "alice", "recovery", "make");
+      words = wordsIn(await screen.see("on paper, all 24? (y/N)")).join(" ");
+      await screen.enter("y");
+      assertEquals((await screen.ended()).code, 0);
+      assertStringIncludes(
+        ok(await place.run("alice", "alice", "status")),
+        "Your recovery kit is of",
+      );
+    });
+
+    await t.step("it opens, and its owner learns that it was fetched", async () => {
+      await Deno.mkdir(join(place.dir, "new"), { mode: 0o700 });
+      await using screen = await place.screen(
+        "new",
+        null,
+        ...["setup", "--recover", "--device-name", "new", "--server", place.server.address],
+      );
+      await screen.converse([
+        [">", words],
+        ["Passphrase (Enter for none):", ""],
+        ["Enter for this folder):", ""],
+        ["(the invitation's, if you have not chosen your own):", passwordOf("alice")],
+      ]);
+      assertEquals((await screen.ended()).code, 0, await screen.text());
+      assertStringIncludes(await screen.text(), "The kit is of alice, and was made on");
+      assertStringIncludes(ok(await place.run("new", "alice", "inbox")), "to keep");
+      assertStringIncludes(ok(await place.run("alice", "alice", "status")), "It was fetched");
+    });
+
+    await t.step("once it is removed, the words open nothing", async () => {
+      ok(await place.run("new", "alice", "recovery", "remove"));
+      await using screen = await place.screen("alice", "alice", "recovery", "check");
+      await screen.converse([[">", words]]);
+      await screen.ended();
+      assertStringIncludes(await screen.text(), "the server knows nothing by these words");
+      assertStringIncludes(
+        ok(await place.run("alice", "alice", "status")),
+        "You have no recovery kit",
+      );
+    });
+  },
+);

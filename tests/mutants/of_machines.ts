@@ -1,0 +1,69 @@
+import { type Mutant, one } from "./mutant.ts";
+
+const LINK = "protocol/link.ts";
+const KIT = "protocol/kit.ts";
+const LINKS = "server/accounts/links.ts";
+
+/** Breakages of links, kits and packages. */
+export const OF_MACHINES: readonly Mutant[] = [
+  one(
+    "a post is taken from whoever sends one",
+    LINK,
+    "if (equal(await macOf(code, fp, before), post.mac)) fits = true;",
+    "if (fp.length > 0) fits = true;",
+  ),
+  one(
+    "a post does not say to which server it was sent",
+    LINK,
+    "return await hmacSha256(key, concat(serverFp, before));",
+    "return await hmacSha256(key, before.slice(0, before.length + 0 * serverFp.length));",
+  ),
+  one(
+    "a kit is taken from whoever knows its public keys",
+    KIT,
+    "if (!equal(id, head.id) || !equal(own, kit.slice(macAt))) throw notOurs();",
+    "if (!equal(id, head.id) || own.length === 0) throw notOurs();",
+  ),
+  one(
+    "a package may hide something in its padding",
+    "protocol/device_package.ts",
+    "padme(4 + length) !== padded.length || !isZero(padded.subarray(4 + length))",
+    "padme(4 + length) !== padded.length || !isZero(padded.subarray(padded.length))",
+  ),
+  one(
+    "a link is found by two machines",
+    LINKS,
+    "if (link === undefined || link.visited) return null;",
+    "if (link === undefined) return null;",
+  ),
+  one(
+    "a link is answered by anybody who has logged in",
+    LINKS,
+    "if (link?.owner !== owner || link.take === null) throw gone();",
+    'if (link === undefined || owner.name === "" || link.take === null) throw gone();',
+  ),
+  one(
+    "a link waits as long as its session lasts",
+    LINKS,
+    "const timer = setTimeout(() => this.#end(id, false), this.#life);",
+    "const timer = setTimeout(() => {}, this.#life);",
+  ),
+  one(
+    "a kit is put and removed with a ticket",
+    "server/requests/kit.ts",
+    "if (session.exporter !== null) return;",
+    'if (session.name !== "") return;',
+  ),
+  one(
+    "guesses at the ids of links and kits cost nothing",
+    "server/visit.ts",
+    '  context.penalties.add(slot.source, "login");\n',
+    "",
+  ),
+  one(
+    "nobody learns that a kit was fetched",
+    "server/store/statements.ts",
+    'fetchKit: "UPDATE kit SET fetched_at = ? WHERE id = ? RETURNING',
+    'fetchKit: "UPDATE kit SET fetched_at = iif(?, fetched_at, NULL) WHERE id = ? RETURNING',
+  ),
+];
