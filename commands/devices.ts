@@ -59,6 +59,35 @@ export const DEVICES_COMMANDS: readonly Command[] = [
     },
   }),
   defineCommand({
+    name: "devices remove",
+    summary: "remove a machine that was lost or stolen",
+    description: [
+      "Makes new keys, as keys rotate does, and has you choose a new password: the lost machine " +
+      "cannot log in, and cannot read what comes from then on. All your sessions end, and your recovery " +
+      "kit; people that machine said were verified are not any more, and what else it changed last is " +
+      "listed. Link your other machines again afterwards (devices add).",
+      "Whoever has the machine still has what is on it, and can read what was sealed to the old keys, " +
+      "unless a passphrase that they do not know keeps them shut.",
+      "Broken off at any moment, it is run again. If whoever has the machine was faster and changed your " +
+      "keys themselves, you cannot log in any more: the server's operator releases your account " +
+      "(user unbind).",
+    ],
+    positionals: [{
+      name: "MACHINE",
+      required: true,
+      help: "its name, or # and the beginning of its id",
+    }],
+    options: REMOTE,
+    refused: REFUSED,
+    examples: [{ line: "devices remove laptop", what: "it was stolen" }],
+    environment: ENVIRONMENT,
+    rights: ONLINE,
+    run: async (given) => {
+      const { removeDevice } = await import("../client/commands/devices_remove.ts");
+      await removeDevice({ ...remoteOptions(given), machine: given.text("MACHINE") });
+    },
+  }),
+  defineCommand({
     name: "recovery make",
     summary: "make a kit for the day when every machine is lost",
     description: [

@@ -1,6 +1,7 @@
 import { formatTime, isoTime } from "../../cli/format.ts";
 import { displayWidth, printable } from "../../cli/printable.ts";
 import type { Mail } from "../mail.ts";
+import { isRemoved } from "../mailbox/removed_machines.ts";
 import { type CommonOptions, withMail } from "./common.ts";
 
 /** A machine of the person: what the server saw of it, and what the shared record calls it. */
@@ -26,7 +27,7 @@ export async function devicesOf(mail: Mail): Promise<Device[]> {
   const { machines } = await mail.connection.ask({ op: "machines" });
   const seen = new Map(machines.map((one) => [one.id, one]));
   const ids = new Set([machine, ...seen.keys(), ...record.machines.keys()]);
-  return [...ids].map((id): Device => {
+  return [...ids].filter((id) => id === machine || !isRemoved(record, id)).map((id): Device => {
     const here = seen.get(id);
     return {
       id,

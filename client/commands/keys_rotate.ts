@@ -55,6 +55,8 @@ export interface RotateOptions {
   readonly newPassphrase: boolean;
   /** Whether not to ask first. */
   readonly yes: boolean;
+  /** Gives the password, if it was asked for before. */
+  readonly password?: () => Promise<Bytes>;
 }
 
 /** The `keys rotate` command. Throws what stops it, and says what is so then. */
@@ -86,7 +88,7 @@ export async function rotateKeys(options: RotateOptions): Promise<void> {
   const person = await openLocalUser(terminal, dir, name);
   const server = await pinnedServer(terminal, dir, address);
   const passphrase = await passphraseFor(options, terminal, dir, name);
-  const password = remembered(() => firstPassword(session));
+  const password = remembered(options.password ?? (() => firstPassword(session)));
   try {
     const loggedOn = await logOn({
       address,

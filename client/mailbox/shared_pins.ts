@@ -38,13 +38,19 @@ function sharedPin({ fp, firstSeen, seq, verified, unconfirmed, former }: Pin): 
   };
 }
 
+/** Whose pin an entry with this key is; null if it is something else. */
+export function pinnedName(key: string): string | null {
+  const name = key.startsWith(PREFIX) ? key.slice(PREFIX.length) : "";
+  return isName(name) ? name : null;
+}
+
 /** The pins in a record; what another version of this program wrote otherwise is left alone. */
 function pinsIn(record: SharedRecord): Map<string, Shared> {
   const out = new Map<string, Shared>();
   for (const { key, value } of record.entries.values()) {
-    const name = key.startsWith(PREFIX) ? key.slice(PREFIX.length) : "";
+    const name = pinnedName(key);
     const parsed = v.safeParse(schema, value);
-    if (isName(name) && parsed.success) out.set(name, parsed.output);
+    if (name !== null && parsed.success) out.set(name, parsed.output);
   }
   return out;
 }

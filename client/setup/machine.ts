@@ -28,6 +28,7 @@ import { printable } from "../../cli/printable.ts";
 import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
 import { decodePackage, type DevicePackage } from "../../protocol/device_package.ts";
 import { isDeviceName, linkId, LinkRequest, postHash } from "../../protocol/link.ts";
+import { returnMachine } from "../mailbox/removed_machines.ts";
 import { visit } from "../connection/visit.ts";
 import { fetchKit } from "./kit.ts";
 import { choosePassphrase } from "./keys.ts";
@@ -298,6 +299,7 @@ export async function finishLinked(mail: Mail, state: State): Promise<boolean> {
   if (head === null) return false;
   await mail.log.gossip(mail.name, toBase64(head));
   await mail.log.settle();
+  await returnMachine(mail.shared);
   await noTestMessage(mail, state);
   await state.remove(HEAD_FILE);
   return true;

@@ -257,3 +257,48 @@ testInFullUnless(
     });
   },
 );
+
+testInFullUnless(missing, "a machine that was stolen is removed from another one", async (t) => {
+  await using place = await Place.make("alice", "bob");
+  const next = "another password for alice";
+  ok(await place.run("bob", "bob", "status"));
+  ok(await place.run("alice", "alice", "status"));
+  await place.link("alice", "laptop");
+  const card = ok(await place.run("bob", "bob", "keys", "export"));
+  await Deno.writeTextFile(join(place.dir, "laptop", "bob.txt"), card);
+  ok(await place.run("laptop", "alice", "keys", "import", "bob.txt"));
+  ok(await place.run("laptop", "alice", "inbox"));
+  const bobAt = async (folder: string) => {
+    const list = JSON.parse(ok(await place.run(folder, "alice", "keys", "list", "--json")));
+    return list.find((one: { name: string }) => one.name === "bob")?.verified === true;
+  };
+
+  await t.step("what it verified is verified on the other", async () => {
+    ok(await place.run("alice", "alice", "inbox"));
+    assert(await bobAt("alice"), "bob is verified on both");
+  });
+
+  await t.step("it is removed, with new keys and a new password", async () => {
+    await using screen = await place.screen("alice", "alice", "devices", "remove", "laptop");
+    await screen.converse([
+      ["shall it be removed? (y/N)", "y"],
+      ["New password:", next],
+      ["The same again:", next],
+    ]);
+    assertEquals((await screen.ended()).code, 0, await screen.text());
+    const text = await screen.text();
+    assertStringIncludes(text, "Not verified any more, since it said so: bob.");
+    assertStringIncludes(text, "laptop is removed.");
+  });
+
+  await t.step("the thief is out, and the owner goes on", async () => {
+    ok(await place.run("bob", "bob", ...["send", "-t", "alice", "-s", "after the theft"]));
+    const thief = await place.run("laptop", "alice", "inbox");
+    assert(thief.code !== 0);
+    assert(!thief.stdout.includes("after the theft"));
+    assertStringIncludes(ok(await place.run("alice", "alice", "inbox")), "after the theft");
+    assert(!await bobAt("alice"), "what the thief may have said counts no more");
+    const list = JSON.parse(ok(await place.run("alice", "alice", "devices", "list", "--json")));
+    assertEquals(list.map(({ name }: { name: string }) => name), ["alice"]);
+  });
+});

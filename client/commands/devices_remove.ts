@@ -1,0 +1,164 @@
+import { defined } from "../../crypto/defined.ts";
+import { type Bytes, fromUtf8, wipe } from "../../crypto/bytes.ts";
+import { SealpostError } from "../../crypto/error.ts";
+import { isPassphrase } from "../../files/key_files.ts";
+import { encodePassword } from "../../protocol/login.ts";
+import { printable } from "../../cli/printable.ts";
+import { PROGRAM } from "../../cli/program.ts";
+import { passphraseBytes } from "../../cli/secret_input.ts";
+import type { Mail } from "../mail.ts";
+import { dropKit, knownKit } from "../mailbox/kits.ts";
+import { pinnedName } from "../mailbox/shared_pins.ts";
+import { forgetMachine, traceOf } from "../mailbox/removed_machines.ts";
+import { askNewPassword, firstPassword, openMail } from "../session.ts";
+import { findProfile, requireAddress } from "../state/profile.ts";
+import { remembered } from "../state/settle_keys.ts";
+import { TicketStore } from "../state/ticket_store.ts";
+import { confirm } from "../terminal/confirm.ts";
+import { openTerminal, type Terminal } from "../terminal/terminal.ts";
+import { type Device, deviceName, devicesOf, lastSeen } from "./devices.ts";
+import type { KeyOptions } from "./keyring.ts";
+import { rotateKeys } from "./keys_rotate.ts";
+
+/** What `devices remove` was given. */
+export interface RemoveOptions extends KeyOptions {
+  /** The machine's name, or the beginning of its id after a `#`. */
+  readonly machine: string;
+}
+
+/**
+ * The `devices remove` command, for a machine that was lost or stolen: new keys, a new password, no kit,
+ * and nothing that it verified counts. Broken off, it is run again. Throws what stops it.
+ */
+export async function removeDevice(options: RemoveOptions): Promise<void> {
+  const terminal = openTerminal();
+  if (!terminal.interactive || options.json) {
+    throw new SealpostError("usage", "devices remove asks for passwords: use it at a terminal");
+  }
+  const profile = await findProfile(options);
+  const { dir, name } = profile;
+  const session = {
+    terminal,
+    address: requireAddress(profile),
+    name,
+    dir,
+    useTicket: false,
+    cache: profile.config.cache !== false,
+    announce: (line: string) => terminal.printError(line),
+    ...defined({ passwordFile: options.passwordFile }),
+  };
+  const password = remembered(() => firstPassword(session));
+  const log = (ask: () => Promise<Bytes>) => openMail({ ...session, password: ask });
+  try {
+    const device = await within(log(password.get), async (mail) => {
+      return theOne(await devicesOf(mail), options.machine);
+    });
+    await ask(terminal, device);
+    const next = await askNewPassword(
+      terminal,
+      async (chosen) =>
+        await isPassphrase(dir, name, passphraseBytes(chosen))
+          ? "That is the passphrase of your private key: whoever learns one must not have both."
+          : null,
+      "Choose a new password.",
+    );
+    await rotateKeys({ ...options, newPassphrase: false, yes: true, password: password.get });
+    await within(log(password.get), async (mail) => {
+      await takeBack(terminal, mail, device);
+      const old = await password.get();
+      await mail.connection.ask({ op: "passwd", old: fromUtf8(old), new: next });
+      wipe(old);
+    });
+    await TicketStore.forget(dir, name);
+    // Leaves a ticket.
+    await within(log(() => Promise.resolve(encodePassword(next))), () => Promise.resolve());
+    tellRest(terminal, device);
+  } finally {
+    await password.forget();
+  }
+}
+
+/** The machine that is meant. Throws `usage` if there is none, several, or it is this one. */
+function theOne(devices: readonly Device[], wanted: string): Device {
+  const found = devices.filter(({ id, name }) => {
+    return name === wanted || /^#[0-9a-f]{8,16}$/.test(wanted) && id.startsWith(wanted.slice(1));
+  });
+  const [device, other] = found;
+  const list = `"${PROGRAM} devices list" shows them`;
+  if (device === undefined) {
+    throw new SealpostError("usage", `you have no machine ${printable(wanted)}; ${list}`);
+  }
+  if (other !== undefined) {
+    const ids = found.map(({ id }) => `#${id.slice(0, 8)}`).join(", ");
+    throw new SealpostError("usage", `several are called so: say which by ${ids}; ${list}`);
+  }
+  if (device.own) {
+    throw new SealpostError(
+      "usage",
+      "that is the machine before you: remove it from another one, or delete its folder",
+    );
+  }
+  return device;
+}
+
+/** Says what is to happen, and asks. Throws `cancelled`. */
+async function ask(terminal: Terminal, device: Device): Promise<void> {
+  terminal.print(`${deviceName(device)}: ${lastSeen(device)}.`);
+  terminal.print(
+    "You get new keys and choose a new password; it cannot log in or read what comes then.",
+  );
+  terminal.print(
+    "What it verified counts no more, your recovery kit ends, and your other machines",
+  );
+  terminal.print("have to be linked again.");
+  if (await confirm(terminal, "Was it lost, and shall it be removed? (y/N) ")) return;
+  throw new SealpostError("cancelled", "nothing was changed");
+}
+
+/** Ends the kit, undoes what the machine verified, and lists what it changed last. */
+async function takeBack(terminal: Terminal, mail: Mail, { id }: Device): Promise<void> {
+  const record = await mail.shared.refresh();
+  const trace = traceOf(record, id);
+  if (knownKit(record) !== null) await dropKit(mail.shared, mail.connection);
+  const undone: string[] = [];
+  for (const name of trace.flatMap((key) => pinnedName(key) ?? [])) {
+    if (!mail.people.pins.get(name)?.verified) continue;
+    await mail.people.pins.revokeVerification(name);
+    undone.push(name);
+  }
+  await mail.shareTrust();
+  await forgetMachine(mail.shared, id);
+  if (undone.length > 0) {
+    terminal.print(`Not verified any more, since it said so: ${undone.join(", ")}.`);
+  }
+  const others = trace.filter((key) =>
+    pinnedName(key) === null && !key.startsWith("drafts-removed/")
+  );
+  if (others.length > 0) {
+    terminal.print("It was the last to change these; look whether they are as you want them:");
+    for (const key of others) terminal.print(`  ${printable(key)}`);
+  }
+}
+
+function tellRest(terminal: Terminal, device: Device): void {
+  terminal.print(
+    `\n${deviceName(device)} is removed. Whoever has it still has what is on it and what`,
+  );
+  terminal.print(
+    "was sealed to the old keys, if it has no passphrase or they know it; tell the people",
+  );
+  terminal.print("whose mail that is. Nothing new is sealed to them.");
+  terminal.print(
+    `Link your other machines again ("${PROGRAM} devices add"), and make new words for the`,
+  );
+  terminal.print(`day when everything is lost ("${PROGRAM} recovery make").`);
+}
+
+async function within<T>(opening: Promise<Mail>, work: (mail: Mail) => Promise<T>): Promise<T> {
+  const mail = await opening;
+  try {
+    return await work(mail);
+  } finally {
+    await mail.close();
+  }
+}
