@@ -1,0 +1,173 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { Bridging, script, withBridges } from "../support/bridging.ts";
+import { whyNo } from "../support/command.ts";
+import { testInFullUnless } from "../support/full.ts";
+import type { Group } from "../support/group.ts";
+import { passwordOf, Program, run } from "../support/program.ts";
+import { waitFor } from "../support/wait.ts";
+
+const FETCH = 'curl -s --show-error "imap://127.0.0.1:$IMAP/INBOX';
+const LOGIN = '-u "$USER:$PASS"';
+
+/** Sends a message by SMTP; what curl says of it. */
+async function send(group: Group, one: Bridging, subject: string): Promise<string> {
+  const text = ["From: alice@sealpost.invalid", `Subject: ${subject}`, "", "the text", ""];
+  await Deno.writeTextFile(group.path("letter"), text.join("\r\n"));
+  const people = "--mail-from alice@sealpost.invalid --mail-rcpt bob@sealpost.invalid";
+  const line = `curl -sv "smtp://127.0.0.1:$SMTP" ${LOGIN} ${people} -T letter 2>&1`;
+  return await script(group, line, one.variables);
+}
+
+/** Waits until a message of this subject is in the inbox. */
+async function arrived(group: Group, one: Bridging, subject: string): Promise<void> {
+  const line = `${FETCH}" ${LOGIN} -X 'SEARCH SUBJECT "${subject}"'`;
+  await waitFor(subject, async () => {
+    return /SEARCH \d/.test(await script(group, line, one.variables)) ? true : null;
+  });
+}
+
+testInFullUnless(
+  await whyNo("curl"),
+  "while the server is away, what was fetched is read, and what is sent waits",
+  () =>
+    withBridges(async (group, alice, bob) => {
+      assertStringIncludes(await send(group, alice, "one"), "250 2.0.0 sealed and sent");
+      await arrived(group, bob, "one");
+      const read = `${FETCH};UID=1" ${LOGIN}`;
+      const before = await script(group, read, bob.variables);
+      const { address } = group.server;
+      await group.server.stop();
+      await bob.program.expectError("offline");
+      assertEquals(await script(group, read, bob.variables), before);
+      const said = await script(group, `${FETCH}" -v ${LOGIN} -X NOOP 2>&1`, bob.variables);
+      assertMatch(said, /\* OK \[ALERT\] Sealpost: there is no connection to the server/);
+      assertMatch(await send(group, alice, "two"), /< 250 2\.0\.0 sealed, and waits in the outbox/);
+      await group.restart(["--listen", address]);
+      await arrived(group, bob, "two");
+    }),
+);
+
+testInFullUnless(
+  await whyNo("curl"),
+  "Ctrl-C ends a bridge, and the mail programs that wait for it are told so",
+  () =>
+    withBridges(async (_, alice) => {
+      const connection = await Deno.connect({ hostname: "127.0.0.1", port: alice.imap });
+      const reader = connection.readable.pipeThrough(new TextDecoderStream()).getReader();
+      const login = `a LOGIN ${alice.name} ${alice.password}\r\nb SELECT INBOX\r\nc IDLE\r\n`;
+      const writer = connection.writable.getWriter();
+      await writer.write(new TextEncoder().encode(login));
+      let said = "";
+      while (!said.includes("+ idling")) {
+        const { value, done } = await reader.read();
+        assert(!done, said);
+        said += value;
+      }
+      alice.program.kill("SIGINT");
+      const { code, stderr } = await alice.program.finish();
+      assertEquals([code, stderr], [130, ""]);
+      while (!(await reader.read().catch(() => ({ done: true }))).done);
+      await writer.close().catch(() => {});
+    }),
+);
+
+testInFullUnless(
+  await whyNo("curl"),
+  "a bridge serves several accounts, and each by its own password alone",
+  () =>
+    withBridges(async (group, alice, bob) => {
+      await send(group, alice, "for bob");
+      await arrived(group, bob, "for bob");
+      for (const { program, name } of [alice, bob]) {
+        program.kill();
+        await program.finish();
+        await settings(group, name);
+      }
+      const both = ["--dir", "alice", "--also", "bob"];
+      await using one = await Served.start(group, both, ["alice", "bob"]);
+      const search = (who: string, password: string) => {
+        const line =
+          `curl -sv "imap://127.0.0.1:$IMAP/INBOX" ${LOGIN} -X "SEARCH ALL" 2>&1 || true`;
+        const variables = { IMAP: `${one.imap}`, USER: who, PASS: password };
+        return script(group, line, variables);
+      };
+      assertMatch(await search("bob", bob.password), /\* SEARCH 1\r/);
+      assertMatch(await search("alice", alice.password), /\* SEARCH\r/);
+      assertMatch(await search("alice", bob.password), /NO \[AUTHENTICATIONFAILED\]/);
+    }),
+);
+
+testInFullUnless(
+  await whyNo("curl"),
+  "a bridge that has the password logs in anew when its tickets end; one that has not, says so",
+  () =>
+    withBridges(async (group, alice, bob) => {
+      for (const { program, name } of [alice, bob]) {
+        program.kill();
+        await program.finish();
+        await settings(group, name);
+      }
+      await using a = await Served.start(group, ["--dir", "alice"], ["alice"]);
+      // A ticket is left from the bridge before.
+      await using b = await Served.start(group, ["--dir", "bob"], []);
+      for (const name of ["alice", "bob"]) {
+        const env = { SEALPOST_PASSWORD: passwordOf(name) };
+        const out = await run(["logout", "--everywhere", "--dir", name], { cwd: group.dir, env });
+        assertEquals(out.code, 0, out.stderr);
+      }
+      await b.program.expectError("offline, and what was fetched is shown");
+      await b.program.expectError("--password-file");
+      const [from, to] = [
+        { ...alice.variables, SMTP: `${a.smtp}` },
+        { ...bob.variables, IMAP: `${b.imap}` },
+      ];
+      await Deno.writeTextFile(group.path("letter"), "Subject: anew\r\n\r\nx\r\n");
+      const people = "--mail-from alice@sealpost.invalid --mail-rcpt bob@sealpost.invalid";
+      const line = `curl -sv "smtp://127.0.0.1:$SMTP" ${LOGIN} ${people} -T letter 2>&1`;
+      await a.program.expectError("logged out everywhere; trying again");
+      await waitFor("a login", async () => {
+        return /sealed and sent/.test(await script(group, line, from)) ? true : null;
+      });
+      const said = await script(group, `${FETCH}" -v ${LOGIN} -X "SEARCH ALL" 2>&1`, to);
+      assertMatch(said, /\[ALERT\] Sealpost: there is no connection[^]*\* SEARCH\r\n/);
+    }),
+);
+
+/** Writes down who and where, as `setup` does. */
+async function settings(group: Group, name: string): Promise<void> {
+  const lines = [`user = "${name}"`, `server = "${group.server.address}"`, ""];
+  await Deno.writeTextFile(group.path(name, "sealpost.toml"), lines.join("\n"));
+}
+
+/** A bridge from the group's folder, without anybody who could be asked. */
+class Served implements AsyncDisposable {
+  private constructor(
+    readonly program: Program,
+    readonly imap: number,
+    readonly smtp: number,
+  ) {}
+
+  /** `known`: the accounts whose passwords stand in files. */
+  static async start(
+    group: Group,
+    args: readonly string[],
+    known: readonly string[],
+  ): Promise<Served> {
+    const files: string[] = [];
+    for (const name of known) {
+      const path = join(name, "password");
+      await Deno.writeTextFile(group.path(path), `${passwordOf(name)}\n`, { mode: 0o600 });
+      files.push("--password-file", path);
+    }
+    const ports = ["--imap", "127.0.0.1:0", "--smtp", "127.0.0.1:0", "--json"];
+    const program = Program.start(["bridge", ...args, ...files, ...ports], { cwd: group.dir });
+    const { imap, smtp } = JSON.parse(await program.expect("\n"));
+    return new Served(program, imap.port, smtp.port);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.program.kill();
+    await this.program.finish();
+  }
+}
