@@ -3,7 +3,7 @@ import type { Buffer } from "node:buffer";
 import { createHash, createHmac, hkdfSync } from "node:crypto";
 
 // node:crypto works on the calling thread at once; crypto.subtle hands the work to another thread, which
-// costs more than hashing a few KiB does. docs/decisions/0024-small-hashes-on-the-thread.md has figures.
+// costs more than hashing a few KiB does. docs/decisions/0034-small-hashes-on-the-thread.md has figures.
 
 /** Up to this many bytes are hashed on the calling thread, more on another. */
 const SMALL = 16 * 1024;

@@ -1,4 +1,4 @@
-import { ml_kem768 } from "@noble/post-quantum/ml-kem";
+import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
 import { type Bytes, concat, equal, fromHex, owned, random } from "./bytes.ts";
 import { SealpostError } from "./error.ts";
 

@@ -10,7 +10,7 @@ import type { Opened } from "../mailbox/open.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import { addressOf, fullMessageId, nameOf } from "../message/mail_names.ts";
 import type { VerificationState } from "../trust/verification.ts";
-import addressparser from "nodemailer/addressparser";
+import addressparser from "nodemailer/lib/addressparser";
 import { fieldValue, headerFields } from "./imap/header.ts";
 import { binary, fromBinary } from "./imap/parser.ts";
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import addressparser from "nodemailer/addressparser";
+import addressparser from "nodemailer/lib/addressparser";
 import libmime from "libmime";
 import { defined } from "../../crypto/defined.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";

@@ -109,8 +109,8 @@ function typeOf(message: Bytes): string {
 async function skeleton(content: MessageContent, markers: readonly string[]): Promise<Bytes> {
   // Loaded when the first message is written, to keep the start of the program short.
   const [{ default: MailComposer }, mime] = await Promise.all([
-    import("nodemailer/mail-composer"),
-    import("nodemailer/mime-funcs"),
+    import("nodemailer/lib/mail-composer"),
+    import("nodemailer/lib/mime-funcs"),
   ]);
   const references = content.references ?? [];
   // A byte order mark says how a file is written, and is no part of what it says.

@@ -103,7 +103,7 @@ export async function parseMessage(
       import("./flowed_text.ts"),
       import("./html_text.ts"),
       import("libmime"),
-      import("nodemailer/addressparser"),
+      import("nodemailer/lib/addressparser"),
     ]);
   const tools: Tools = {
     decodeText,

@@ -1,4 +1,4 @@
-import { ml_kem768 } from "@noble/post-quantum/ml-kem";
+import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
 import type { Bytes } from "../../crypto/bytes.ts";
 import { agree, importX25519Private } from "../../crypto/x25519.ts";
 import { oaepEncrypt } from "./rsa_by_hand.ts";

@@ -1,4 +1,4 @@
-import { ml_kem768 } from "@noble/post-quantum/ml-kem";
+import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
 import { type Bytes, concat, lp, owned, utf8 } from "../../crypto/bytes.ts";
 import { hkdf } from "../../crypto/hash.ts";
 import type { Bundle } from "../../crypto/identity.ts";

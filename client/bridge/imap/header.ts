@@ -1,4 +1,4 @@
-import addressparser from "nodemailer/addressparser";
+import addressparser from "nodemailer/lib/addressparser";
 import { imapString, nilOr } from "./output.ts";
 
 /** A field of a header: its name as it stands there, and its whole text without the last line end. */
