@@ -9,7 +9,7 @@ import {
 } from "../tests/support/server_folder.ts";
 
 /** Limits that would meet whoever measures from one address. */
-const UNLIMITED = [
+export const UNLIMITED = [
   "--max-connections-per-source=off",
   "--max-connections-per-user=off",
   "--max-unauthenticated-per-source=off",

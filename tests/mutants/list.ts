@@ -42,6 +42,7 @@ export interface Tests {
 /** The tests that a mutant in a file has to fall to. */
 export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/bridge/imap/session.ts": ["client/bridge/imap/session"],
+  "client/bridge/imap/selected.ts": ["client/bridge/imap/session"],
   "client/bridge/imap/output.ts": ["client/bridge/imap/session"],
   "client/bridge/imap/commands/select.ts": ["client/bridge/imap/session"],
   "client/bridge/imap/commands/store.ts": ["client/bridge/imap/session"],

@@ -67,6 +67,12 @@ export const OF_BRIDGE: readonly Mutant[] = [
     "++this.#depth;",
   ),
   one(
+    "a keyword is not announced before a message has it",
+    `${IMAP}/selected.ts`,
+    "if (flags === this.#flags) return;",
+    "if (this.#flags !== null) return;",
+  ),
+  one(
     "a range up to the last message forgets it",
     `${IMAP}/sequence_set.ts`,
     "lowerBound(numbers, Math.min(a, b))",
