@@ -1,9 +1,10 @@
-import { formatTime, isoTime } from "../../cli/format.ts";
+import { formatTime, isoTime, sentence } from "../../cli/format.ts";
 import { defined } from "../../crypto/defined.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { writeFileAtomic } from "../../files/atomic_file.ts";
 import { printableJson } from "../../cli/printable.ts";
 import { PROGRAM } from "../../cli/program.ts";
+import type { Address } from "../../protocol/address.ts";
 import type { Mail } from "../mail.ts";
 import { fetchKit } from "../setup/kit.ts";
 import { askWords } from "../setup/machine.ts";
@@ -59,7 +60,6 @@ export async function makeRecovery(options: MakeOptions): Promise<void> {
     );
   }
   await withPassword(options, async ({ terminal, profile, mail }) => {
-    const { dir, name } = profile;
     const before = kitState(
       await mail.shared.refresh(),
       await mail.connection.ask({ op: "whoami" }),
@@ -70,33 +70,66 @@ export async function makeRecovery(options: MakeOptions): Promise<void> {
         throw new SealpostError("cancelled", "nothing was changed");
       }
     }
-    await mail.shareTrust();
-    const ask = (attempt: number) => askPassphrase(terminal, name, attempt);
-    const pack = () =>
-      openPackage(dir, name, requireAddress(profile), mail.state, mail.log.head(), ask);
-    await makeKit(mail.shared, mail.connection, pack, async (words) => {
-      if (options.svg !== undefined) {
-        const path = options.svg;
-        await writeFileAtomic(path, svgOf(name, words), { mode: 0o600, overwrite: false });
-        terminal.print(`The words are in ${path}. Print it, then remove the file.`);
-        return;
-      }
-      terminal.print(
-        "Write these words down, on paper, and keep them where you keep your passport:",
-      );
-      showWords(terminal, words);
-      if (await confirm(terminal, "Are they on paper, all 24? (y/N) ")) return;
-      throw new SealpostError(
-        "cancelled",
-        "no kit was made, and these words are of no use; begin again",
-      );
-    });
-    terminal.print(
-      `When every machine is lost, "${PROGRAM} setup --recover" brings your mail back by the server's ` +
-        "address, these words, and your password or a new one from the server's operator. " +
-        "Whoever has the words and your password has your mail.",
+    await makeAndShow(
+      { terminal, mail, dir: profile.dir, address: requireAddress(profile) },
+      options,
     );
   });
+}
+
+interface Making {
+  readonly terminal: Terminal;
+  /** A session that began with the password. */
+  readonly mail: Mail;
+  readonly dir: string;
+  readonly address: Address;
+}
+
+async function makeAndShow({ terminal, mail, dir, address }: Making, { svg }: { svg?: string }) {
+  const { name } = mail;
+  await mail.shareTrust();
+  const ask = (attempt: number) => askPassphrase(terminal, name, attempt);
+  const pack = () => openPackage(dir, name, address, mail.state, mail.log.head(), ask);
+  await makeKit(mail.shared, mail.connection, pack, async (words) => {
+    if (svg !== undefined) {
+      await writeFileAtomic(svg, svgOf(name, words), { mode: 0o600, overwrite: false });
+      terminal.print(`The words are in ${svg}. Print it, then remove the file.`);
+      return;
+    }
+    terminal.print("Write these words down, on paper, and keep them where you keep your passport:");
+    showWords(terminal, words);
+    if (await confirm(terminal, "Are they on paper, all 24? (y/N) ")) return;
+    throw new SealpostError(
+      "cancelled",
+      "no kit was made, and these words are of no use; begin again",
+    );
+  });
+  terminal.print(
+    `When every machine is lost, "${PROGRAM} setup --recover" brings your mail back by the server's ` +
+      "address, these words, and your password or a new one from the server's operator. " +
+      "Whoever has the words and your password has your mail.",
+  );
+}
+
+/**
+ * Asks a person who has just been set up whether to make a kit, and takes no for an answer. What keeps it
+ * from being made is said, and stops nothing.
+ */
+export async function offerKit(making: Making): Promise<void> {
+  const { terminal, mail } = making;
+  const known = kitState(await mail.shared.known(), await mail.connection.ask({ op: "whoami" }));
+  if (known.kind !== "none") return;
+  terminal.print("\nIf this machine is lost, so is your mail. 24 words on paper bring it back.");
+  if (!await confirm(terminal, "Write them down now? (y/N) ")) {
+    terminal.print(`Later, "${PROGRAM} recovery make" shows them.`);
+    return;
+  }
+  try {
+    await makeAndShow(making, {});
+  } catch (error) {
+    if (!isSealpostError(error)) throw error;
+    terminal.printError(`${sentence(error.message)} "${PROGRAM} recovery make" tries again.`);
+  }
 }
 
 /** The `recovery check` command: whether words that somebody wrote down are the right ones. */

@@ -1,3 +1,4 @@
+import { offerKit } from "./recovery.ts";
 import { CONFIG_FILE, writeConfig } from "../state/config.ts";
 import { askForBundle } from "../connection/login.ts";
 import { passwordProblem } from "../../cli/password_rule.ts";
@@ -114,33 +115,34 @@ async function run(terminal: Terminal, options: SetupOptions): Promise<void> {
   const { state, identity } = keys.person;
   await nameMachine(state, options, unpacked);
   const mail = await firstLogin({ terminal, dir, name, say }, address, keys, { oneTime, own });
-  let tested: string | null = null;
-  let linked = false;
   try {
-    linked = await finishLinked(mail, state);
-    if (!linked) tested = await sendTestMessage(mail, state);
+    const linked = await finishLinked(mail, state);
+    const tested = linked ? null : await sendTestMessage(mail, state);
     await mail.shared.introduce();
+    const key = formatFingerprint(identity.bundle.fp);
+    if (options.json) {
+      return terminal.print(
+        printableJson({ name, server: formatAddress(address), folder: dir, key, tested }),
+      );
+    }
+    say(
+      linked
+        ? "This machine has your keys, and all your mail is here."
+        : tested === null
+        ? `Everything is set up. For another account: ${PROGRAM} setup --dir FOLDER`
+        : "Sent a message to yourself, fetched it, opened it and verified it: everything works.",
+    );
+    say(`\nYou are ${name} at ${formatAddress(address)}. Keys and settings are in ${shown(dir)}.`);
+    say(`Keep a copy of ${name}_private.pem: without it nobody can read your mail, not even you.`);
+    if (options.recover) {
+      say(`\nIf a machine was stolen, "${PROGRAM} devices remove" keeps it out.`);
+    }
+    // Once, when the test message was sent.
+    if (tested !== null && terminal.interactive) {
+      await offerKit({ terminal, mail, dir, address });
+    }
   } finally {
     await mail.close();
-  }
-  const key = formatFingerprint(identity.bundle.fp);
-  if (options.json) {
-    return terminal.print(
-      printableJson({ name, server: formatAddress(address), folder: dir, key, tested }),
-    );
-  }
-  say(
-    linked
-      ? "This machine has your keys, and all your mail is here."
-      : tested === null
-      ? `Everything is set up. For another account: ${PROGRAM} setup --dir FOLDER`
-      : "Sent a message to yourself, fetched it, opened it and verified it: everything works.",
-  );
-  say(`\nYou are ${name} at ${formatAddress(address)}. Keys and settings are in ${shown(dir)}.`);
-  say(`Keep a copy of ${name}_private.pem: without it nobody can read your mail, not even you.`);
-  if (options.recover) {
-    say("\nIf a machine was stolen, choose another password and make new keys now:");
-    say(`  ${PROGRAM} passwd, then ${PROGRAM} keys rotate`);
   }
   say("\nGo on with");
   for (const line of await nextCommands(dir)) say(line);

@@ -145,6 +145,7 @@ testUnless(
         ["The same again:", "Password1"],
         ["New password:", own],
         ["The same again:", own],
+        ["Write them down now? (y/N)", ""],
       ]);
       assertEquals((await screen.ended()).code, 0);
       const text = await screen.text();
@@ -215,6 +216,7 @@ testInFullUnless(missing, "somebody without an invitation compares fingerprints"
   await screen.converse([
     ["(the invitation's, if you have not chosen your own):", "a wrong password"],
     ["(the invitation's, if you have not chosen your own):", "password of carol"],
+    ["Write them down now? (y/N)", "no"],
   ]);
   assertEquals((await screen.ended()).code, 0);
   const text = await screen.text();
@@ -252,6 +254,7 @@ testInFullUnless(
     await screen.converse([
       ["New password:", "a password of my own"],
       ["The same again:", "a password of my own"],
+      ["Write them down now? (y/N)", ""],
     ]);
     assertEquals((await screen.ended()).code, 0);
     assert(!(await screen.written()).includes("typed too early"));
