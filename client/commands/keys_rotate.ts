@@ -22,6 +22,8 @@ import { KeyLogClient } from "../trust/key_log.ts";
 import { ReconnectingConnection } from "../connection/reconnecting_connection.ts";
 import { headOf, type LoggedOn, logOn } from "../connection/log_on.ts";
 import { Mail } from "../mail.ts";
+import { renewKit } from "../mailbox/kits.ts";
+import { openPackage } from "../state/own_package.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
 import { rotateKey } from "../connection/rotate.ts";
 import {
@@ -106,7 +108,8 @@ export async function rotateKeys(options: RotateOptions): Promise<void> {
     report(options, terminal, profile, person.identity, next.identity);
     const open = [person.identity];
     const retired = new RetiredKeys(dir, name, () => Promise.resolve(null), open);
-    await sealNamesAnew({ ...session, password: password.get, person: { ...next, retired } });
+    const own = { ...session, password: password.get, person: { ...next, retired } };
+    await sealAnew(own, () => Promise.resolve(passphrase?.slice() ?? null));
   } finally {
     await password.forget();
     if (passphrase) wipe(passphrase);
@@ -134,16 +137,20 @@ async function confirmRotation(terminal: Terminal, { dir, name }: Profile): Prom
 
 /**
  * Has the record that all machines share sealed with the new key, if there is one: nothing is to be
- * read with the old one that comes later. What keeps it from that is said: the next command that needs
- * the record does it.
+ * read with the old one that comes later; and the new key put into the kit. What keeps it from that is
+ * said: the next command that needs the record does it.
  */
-async function sealNamesAnew(session: SessionOptions & { readonly person: LocalUser }) {
+async function sealAnew(
+  session: SessionOptions & { readonly person: LocalUser },
+  passphrase: () => Promise<Bytes | null>,
+) {
   const { terminal, person } = session;
   if ((await new SharedRecordFile(person.state).load()).seen === 0) return;
   try {
     const mail = await openMail(session);
     try {
       await mail.shared.refresh();
+      await renewOwnKit(session, mail, passphrase);
     } finally {
       await mail.close();
     }
@@ -152,6 +159,27 @@ async function sealNamesAnew(session: SessionOptions & { readonly person: LocalU
     terminal.printError(
       `The names of your folders and keywords are still sealed with the old key: ${error.message}; ` +
         '"folders list" seals them anew.',
+    );
+  }
+}
+
+/** Renews the kit, if there is one. What keeps it from that is said. */
+async function renewOwnKit(
+  { terminal, dir, name, address }: SessionOptions,
+  mail: Mail,
+  passphrase: () => Promise<Bytes | null>,
+): Promise<void> {
+  try {
+    await renewKit(
+      mail.shared,
+      mail.connection,
+      () => openPackage(dir, name, address, mail.state, mail.log.head(), passphrase),
+    );
+  } catch (error) {
+    if (!isSealpostError(error)) throw error;
+    terminal.printError(
+      `Your recovery kit still has your old key: ${error.message}; "${PROGRAM} recovery make" makes ` +
+        "a new one.",
     );
   }
 }

@@ -184,7 +184,7 @@ export class SharedRecordClient {
       const there = now.record.entries.get(mine.key);
       if (there === undefined || mine.machine !== kept.machine) continue;
       // Pins are brought together one by one (SharedPins).
-      if (!/^(folder|keyword)\//.test(mine.key)) continue;
+      if (!/^(folder|keyword|search)\//.test(mine.key)) continue;
       // One that came later knew of this machine's; one at the same time did not.
       if (there.version === mine.version && there.machine !== mine.machine) {
         this.onNotice(overtakenLine(mine, there));

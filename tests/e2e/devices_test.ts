@@ -225,6 +225,14 @@ testInFullUnless(
       );
     });
 
+    await t.step("it follows when the keys change", async () => {
+      ok(await place.run("alice", "alice", "keys", "rotate", "--yes"));
+      assertStringIncludes(
+        ok(await place.run("alice", "alice", "status")),
+        "Your recovery kit is of",
+      );
+    });
+
     await t.step("it opens, and its owner learns that it was fetched", async () => {
       await Deno.mkdir(join(place.dir, "new"), { mode: 0o700 });
       await using screen = await place.screen(

@@ -9,6 +9,7 @@ import { kem, keys } from "./check_keys.mjs";
 import { envelopes, malformed_messages, messages } from "./check_messages.mjs";
 import { rotation } from "./check_rotations.mjs";
 import { shared } from "./check_shared.mjs";
+import { links } from "./check_links.mjs";
 import { key_log } from "./check_key_log.mjs";
 import { frames, json, records } from "./check_wire.mjs";
 import { Answers } from "./known_answers.mjs";
@@ -31,6 +32,7 @@ const checks = {
   rotation,
   shared,
   key_log,
+  links,
 };
 
 /** @type {string[]} */

@@ -18,6 +18,7 @@ const WRONG: Record<string, readonly string[]> = {
   "kem.json": ["encapsulations", "secret"],
   "key_log.json": ["heads", "head"],
   "keys.json": ["identities", "fingerprint"],
+  "links.json": ["links", "answer"],
   "malformed_messages.json": ["malformed", "check"],
   "messages.json": ["messages", "uploadSha256"],
   "records.json": ["malformed", "error"],

@@ -19,6 +19,24 @@ export const OF_MACHINES: readonly Mutant[] = [
     "return await hmacSha256(key, before.slice(0, before.length + 0 * serverFp.length));",
   ),
   one(
+    "a link's package rests on ML-KEM and the words alone",
+    LINK,
+    "const ikm = concat(secret, shared, code);",
+    "const ikm = concat(secret, code);",
+  ),
+  one(
+    "a kit rests on X25519 alone",
+    KIT,
+    "const ikm = concat(secret, shared);",
+    "const ikm = concat(shared);",
+  ),
+  one(
+    "the words that are compared are those of the link's id",
+    LINK,
+    "return sha256(post);",
+    "return sha256(post.slice(0, LINK_ID));",
+  ),
+  one(
     "a kit is taken from whoever knows its public keys",
     KIT,
     "if (!equal(id, head.id) || !equal(own, kit.slice(macAt))) throw notOurs();",

@@ -24,6 +24,7 @@ export const FILES = [
   "rotation.json",
   "shared.json",
   "key_log.json",
+  "links.json",
 ] as const;
 export type FileName = typeof FILES[number];
 
@@ -549,4 +550,49 @@ export function contentOf(content: Content): Bytes {
   if ("hex" in content) return fromHex(content.hex);
   if ("utf8" in content) return utf8(content.utf8);
   return pattern(content.pattern, content.length);
+}
+
+/** A link of a second machine, 10.19; private keys and what was drawn in hexadecimal. */
+export interface LinksFile {
+  readonly links: readonly {
+    readonly name: string;
+    readonly code: Hex;
+    readonly words: string;
+    /** The numbers of the words, from 0. */
+    readonly indexes: readonly number[];
+    /** The identity that the second machine spoke to. */
+    readonly server: string;
+    readonly device: string;
+    readonly x2: Hex;
+    readonly seed2: Hex;
+    readonly id: Hex;
+    readonly post: Hex;
+    readonly compared: readonly number[];
+    readonly x1: Hex;
+    readonly m: Hex;
+    readonly package: Hex;
+    readonly answer: Hex;
+  }[];
+  readonly kits: readonly {
+    readonly name: string;
+    readonly code: Hex;
+    readonly words: string;
+    readonly indexes: readonly number[];
+    readonly user: string;
+    readonly counter: number;
+    readonly date: number;
+    readonly id: Hex;
+    readonly x: Hex;
+    readonly ek: Hex;
+    readonly mac: Hex;
+    readonly xe: Hex;
+    readonly m: Hex;
+    readonly package: Hex;
+    readonly kit: Hex;
+  }[];
+  readonly malformedPosts:
+    readonly (Refused & { readonly code: Hex; readonly server: string; readonly post: Hex })[];
+  /** `link`: the name of the one that it is an answer to. */
+  readonly malformedAnswers: readonly (Refused & { readonly link: string; readonly answer: Hex })[];
+  readonly malformedKits: readonly (Refused & { readonly code: Hex; readonly kit: Hex })[];
 }

@@ -13,6 +13,7 @@ import { makeRecords } from "./make_records.ts";
 import { makeResumptions } from "./make_resumptions.ts";
 import { makeRotations } from "./make_rotations.ts";
 import { makeKeyLog } from "./make_key_log.ts";
+import { makeLinks } from "./make_links.ts";
 import { makeShared } from "./make_shared.ts";
 
 /** The text of every file, from nothing but the seeds in the code, or from keys that are there. */
@@ -34,6 +35,7 @@ export async function makeFiles(keys: KeysFile): Promise<Record<FileName, string
     "rotation.json": format(await makeRotations(identities)),
     "shared.json": format(await makeShared(identities)),
     "key_log.json": format(await makeKeyLog(identities)),
+    "links.json": format(await makeLinks(identities)),
   };
 }
 
