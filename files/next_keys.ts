@@ -108,6 +108,11 @@ export class NextKeys implements Disposable {
     return await identityFromPem(pem, passphrase ?? undefined);
   }
 
+  /** Whether they are the ones with this public key file. */
+  async isOf(bundle: string): Promise<boolean> {
+    return await readKeyFile(nextPublic(this.#dir, this.#name)) === bundle;
+  }
+
   /** Whether the new private key has taken its place already, so that {@linkcode finish} is due. */
   async inPlace(): Promise<boolean> {
     return await this.#text() === await readKeyFile(privateKeyPath(this.#dir, this.#name));

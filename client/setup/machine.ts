@@ -25,6 +25,7 @@ import { NextKeys } from "../../files/next_keys.ts";
 import { formatTime, sentence } from "../../cli/format.ts";
 import { hostName } from "../../cli/environment.ts";
 import { printable } from "../../cli/printable.ts";
+import { PROGRAM } from "../../cli/program.ts";
 import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
 import { decodePackage, type DevicePackage } from "../../protocol/device_package.ts";
 import { isDeviceName, linkId, LinkRequest, postHash } from "../../protocol/link.ts";
@@ -244,13 +245,22 @@ export async function install(
   }
   await createClientFolder(dir, given !== undefined, name, address, bundle);
   for (const { short, pem } of one.retired) {
-    // The one that is here stays as it is, with its own passphrase.
-    if (short === present) continue;
-    await writeFileAtomic(join(dir, `${name}_private.${short}.pem`), pem, { mode: 0o600 });
+    const path = join(dir, `${name}_private.${short}.pem`);
+    // Those that are here stay as they are, with their own passphrases.
+    if (short === present || await isThere(path)) continue;
+    await writeFileAtomic(path, pem, { mode: 0o600 });
   }
   const own = await decodeBundle(one.bundle);
   if (replaces) {
-    using keys = await NextKeys.put(dir, name, key, bundleToPem(own));
+    // Those of an earlier try, which was broken off, are taken up.
+    using keys = await NextKeys.take(dir, name) ??
+      await NextKeys.put(dir, name, key, bundleToPem(own));
+    if (!await keys.isOf(bundleToPem(own))) {
+      throw new SealpostError(
+        "file-exists",
+        `a change of the keys in ${dir} was broken off; finish it with "${PROGRAM} status" first`,
+      );
+    }
     await keys.finish();
     await forgetUnlocked(dir, name);
     return { dir, name, address };

@@ -361,7 +361,7 @@ testInFull(
         const other = await refused(77, [...invited, "--dir", "../other", "--password-stdin"]);
         assertMatch(
           other,
-          /does not let dave in: .* belongs to other keys\. If .* copy .* ask .* "user unbind dave"/,
+          /does not let dave in: .* belongs to other keys\. If .* devices add" there.* ask .* "user unbind dave"/,
         );
         await place.invite("erin");
         const erin = ["setup", "--invitation", "../erin.txt", "--password-stdin"];
