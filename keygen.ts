@@ -1,16 +1,21 @@
 import { type Bytes, equal, wipe } from "./crypto/bytes.ts";
+import { NextKeys } from "./files/next_keys.ts";
+import { CHAIN_NAME, chainTo, readServerChain, writeServerChain } from "./files/server_chain.ts";
+import { certifyServer } from "./protocol/rotation.ts";
 import { isSealpostError, SealpostError } from "./crypto/error.ts";
-import { bundleToPem, formatFingerprint } from "./crypto/identity.ts";
+import { bundleToPem, encodeBundle, formatFingerprint } from "./crypto/identity.ts";
 import { RSA_BITS } from "./crypto/rsa.ts";
 import { writeFileAtomic } from "./files/atomic_file.ts";
 import {
   ensurePrivateDir,
   isThere,
   loadBundle,
+  loadIdentity,
   loadPrivateKey,
   privateKeyPath,
   publicKeyPath,
   requireNoKeys,
+  retiredPath,
   saveIdentityFiles,
   savePublicKey,
   SERVER_NAME,
@@ -44,6 +49,8 @@ export interface KeygenOptions {
   readonly force?: boolean;
   /** Whether a server runs with the keys that are there now. */
   readonly serverRuns?: boolean;
+  /** Whether the server's keys take the place of the present ones by certificate. */
+  readonly rotate?: boolean;
   /** Whether only to write the public key file anew. */
   readonly publicOnly?: boolean;
   /** Whether to print JSON. */
@@ -52,7 +59,14 @@ export interface KeygenOptions {
 
 /** What a command left on the disk, for its report. */
 interface Written {
-  readonly role: "private" | "public" | "retired" | "server_public" | "files" | "user_pass";
+  readonly role:
+    | "private"
+    | "public"
+    | "retired"
+    | "rotations"
+    | "server_public"
+    | "files"
+    | "user_pass";
   readonly path: string;
   readonly note: string;
 }
@@ -66,6 +80,7 @@ export async function keygen(options: KeygenOptions): Promise<void> {
   const name = nameArgument(options.name);
   const dir = options.dir ?? name;
   if (options.publicOnly) return await writePublic(dir, name, options);
+  if (options.rotate) return await rotateServer(dir, name, options);
   const force = options.force ?? false;
   if (!force) await requireNoKeys(dir, name);
   const hints: string[] = [];
@@ -159,6 +174,93 @@ async function writePublic(dir: string, name: string, options: KeygenOptions): P
     written: [{ role: "public", path, note: "" }],
     hints: [],
   });
+}
+
+/**
+ * Makes new keys of the server, to which both the present ones and they certify that they follow. What
+ * was broken off is completed with the keys that were made then: for each key there is one that follows.
+ * The new ones have the passphrase of the present ones.
+ */
+async function rotateServer(dir: string, name: string, options: KeygenOptions): Promise<void> {
+  if (name !== SERVER_NAME) {
+    throw new SealpostError(
+      "usage",
+      `--rotate is for the server's keys; ${name} makes new ones with "${PROGRAM} keys rotate"`,
+    );
+  }
+  if (options.force || options.passphrase) {
+    throw new SealpostError(
+      "usage",
+      "--rotate keeps the passphrase: leave out --force and --passphrase",
+    );
+  }
+  if (options.serverRuns) {
+    throw new SealpostError("busy", "the server is running; stop it first: nothing was made");
+  }
+  await NextKeys.complete(dir, name);
+  let passphrase: Bytes | undefined;
+  const ask = passphrasePrompt(privateKeyPath(dir, name));
+  const present = await loadIdentity(dir, name, async (attempt) => {
+    passphrase = await ask(attempt) ?? undefined;
+    return passphrase ?? null;
+  });
+  const { bundle } = present;
+  const chain = await readServerChain(dir);
+  const certified = chain.find(({ left }) => equal(left.fp, bundle.fp));
+  using waiting = await NextKeys.take(dir, name);
+  const fpNext = await waiting?.fingerprint() ?? null;
+  let fp: Bytes;
+  if (certified) {
+    if (fpNext === null || !equal(fpNext, certified.fpNew)) {
+      throw successorMade(dir, certified.fpNew);
+    }
+    await waiting?.finish();
+    fp = fpNext;
+  } else {
+    // Keys that nothing was certified for yet.
+    await waiting?.discard();
+    const made = await makeIdentity(options.bits ?? bundle.rsaBits);
+    using next = await NextKeys.prepare(dir, name, made, passphrase);
+    const links = await chainTo(chain, bundle);
+    const seq = (links.at(-1)?.seq ?? 0) + 1;
+    const time = Math.max(Date.now(), links.at(-1)?.time ?? 0);
+    const certificate = await certifyServer({ seq, time }, present, made);
+    await writeServerChain(dir, [...links, { certificate, bundle: encodeBundle(bundle) }]);
+    await next.finish();
+    fp = made.bundle.fp;
+  }
+  if (passphrase) wipe(passphrase);
+  report(options, {
+    what: "Made new keys of the server, which follow the ones that it had.",
+    name,
+    fingerprint: formatFingerprint(fp),
+    encrypted: passphrase !== undefined,
+    written: [
+      { role: "private", path: privateKeyPath(dir, name), note: "secret: nobody else may have it" },
+      { role: "public", path: publicKeyPath(dir, name), note: "" },
+      { role: "rotations", path: join(dir, CHAIN_NAME), note: "the certificate: keep it" },
+      {
+        role: "retired",
+        path: retiredPath(dir, name, bundle.fp),
+        note: "the old key: the server needs it for 90 days, for clients that were away",
+      },
+    ],
+    hints: [
+      "Start the server: clients follow by themselves from then on, within 90 days. Make a backup",
+      `(\`${PROGRAM} backup DIR --keys\`). If the old key was stolen, this does not help: see "The`,
+      "server's key\" in the operator's guide.",
+    ],
+  });
+}
+
+function successorMade(dir: string, fp: Bytes): SealpostError {
+  return new SealpostError(
+    "file-exists",
+    `${join(dir, CHAIN_NAME)} says that the key ${
+      formatFingerprint(fp)
+    } follows the present one, and a ` +
+      "key has one successor: put that one back; nothing was made",
+  );
 }
 
 /** The passphrase for new keys, from SEALPOST_PASSPHRASE or typed twice. Throws `passphrase`. */

@@ -1,22 +1,17 @@
-import { sentence } from "../cli/format.ts";
+import { formatTime, sentence } from "../cli/format.ts";
 import { PASSWORD_RULE, passwordProblem } from "../cli/password_rule.ts";
 import { join } from "@std/path";
 import { exists } from "@std/fs";
-import { type Bytes, fromUtf8, wipe } from "../crypto/bytes.ts";
+import { type Bytes, equal, fromUtf8, wipe } from "../crypto/bytes.ts";
 import { defined } from "../crypto/defined.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import { type Bundle, bundleToPem, formatFingerprint, type Identity } from "../crypto/identity.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
 import { readFileBounded, writeFileAtomic } from "../files/atomic_file.ts";
-import {
-  hasPassphrase,
-  loadBundle,
-  loadIdentity,
-  requirePrivate,
-  SERVER_NAME,
-} from "../files/key_files.ts";
+import { hasPassphrase, loadBundle, loadIdentity, requirePrivate } from "../files/key_files.ts";
 import { MAX_PASSWORD } from "../protocol/limits.ts";
 import { encodePassword } from "../protocol/login.ts";
+import { formerServers, replaceServer, serverPinPath } from "../files/server_pin.ts";
 import { NextKeys } from "../files/next_keys.ts";
 import type { NewsEvent } from "../protocol/request.ts";
 import { connectSocket } from "../protocol/socket.ts";
@@ -25,13 +20,14 @@ import { passphraseBytes, passphraseFromEnvironment } from "../cli/secret_input.
 import { isAway, isLost, ReconnectingConnection } from "./connection/reconnecting_connection.ts";
 import { CONFIG_FILE, readConfig } from "./state/config.ts";
 import { askForBundle } from "./connection/login.ts";
-import { headOf, type LoggedOn, logOn } from "./connection/log_on.ts";
+import { falseSuccessor, namesOtherKey, successorOf } from "./connection/follow_server.ts";
+import { headOf, keepTicketFor, type LoggedOn, logOn } from "./connection/log_on.ts";
 import { Mail } from "./mail.ts";
 import { KeyLogClient } from "./trust/key_log.ts";
 import { rotatedText } from "./trust/people.ts";
 import type { LocalUser } from "./state/local_user.ts";
 import { RetiredKeys } from "./state/retired_keys.ts";
-import { completeKeys, remembered, settleKeys } from "./state/settle_keys.ts";
+import { remembered, settleKeys } from "./state/settle_keys.ts";
 import { State } from "./state/state.ts";
 import type { Terminal } from "./terminal/terminal.ts";
 import { openUnlocked, parseLife, unlockKeys } from "./state/unlock.ts";
@@ -89,7 +85,7 @@ export async function openLocalUser(
   name: string,
   passphrase?: (attempt: number) => Promise<Bytes | null>,
 ): Promise<LocalUser> {
-  await completeKeys(dir, name);
+  await NextKeys.complete(dir, name);
   const [identity, ...others] = await openKeys(terminal, dir, name, passphrase);
   const retired = new RetiredKeys(dir, name, (path) => askRetired(terminal, path), others);
   return { identity, retired, state: await State.open(dir, name, identity, retired) };
@@ -165,25 +161,34 @@ async function openSettled(
   server: Bundle,
 ): Promise<Mail> {
   const { terminal, address, name, person: { identity, retired, state } } = options;
-  const log = await KeyLogClient.load(state, { name, fp: identity.bundle.fp, retired }, [server]);
+  const self = { name, fp: identity.bundle.fp, retired };
+  const log = await KeyLogClient.load(state, self, [server, ...await formerServers(options.dir)]);
   log.onNotice = options.announce;
   let account: LoggedOn["account"] = Promise.resolve(null);
   const dial = async (again: boolean) => {
-    const dialed = await logOn({
-      address,
-      server,
-      name,
-      identity,
-      state,
-      useTicket: options.useTicket,
-      password: options.password && !again
-        ? options.password
-        : () => again ? askAgain(options) : firstPassword(options),
-      newPassword: options.newPassword ?? (() => askNewPassword(terminal)),
-      ...(options.onNews ? { onNews: options.onNews } : {}),
-    });
+    const enter = (server: Bundle, useTicket: boolean) =>
+      logOn({
+        address,
+        server,
+        name,
+        identity,
+        state,
+        useTicket,
+        password: options.password && !again
+          ? options.password
+          : () => again ? askAgain(options) : firstPassword(options),
+        newPassword: options.newPassword ?? (() => askNewPassword(terminal)),
+        ...(options.onNews ? { onNews: options.onNews } : {}),
+      });
+    // Another program of this user may have followed the server to its next key.
+    const pinned = again ? await loadBundle(serverPinPath(options.dir)) : server;
+    if (!equal(pinned.fp, log.servers[0]?.fp ?? pinned.fp)) log.serverMoved(pinned);
+    let dialed = await enter(pinned, options.useTicket);
     try {
-      await log.greet(dialed.session, await headOf(dialed));
+      const head = await headOf(dialed);
+      if (namesOtherKey(head, pinned)) {
+        dialed = await followServer(dialed, pinned, { ...options, state, log, enter });
+      } else await log.greet(dialed.session, head);
     } catch (error) {
       await dialed.session.close();
       throw error;
@@ -236,6 +241,52 @@ async function shareTrust(
     if (!isSealpostError(error)) throw error;
     if (!isLost(error)) announce(`not shared with your other machines: ${error.message}`);
   }
+}
+
+/**
+ * Goes on with a server that has left the key `pinned`, once it has shown which one follows: when a login
+ * under that has worked, it is the pinned one. Throws `server-identity` if it cannot show it, and what a
+ * login throws.
+ */
+async function followServer(
+  dialed: LoggedOn,
+  pinned: Bundle,
+  { dir, state, log, announce, enter }: {
+    readonly dir: string;
+    readonly state: State;
+    readonly log: KeyLogClient;
+    readonly announce: (line: string) => void;
+    readonly enter: (server: Bundle, useTicket: boolean) => Promise<LoggedOn>;
+  },
+): Promise<LoggedOn> {
+  const left = log.serverFps.filter((fp) => !equal(fp, pinned.fp));
+  const move = await successorOf(dialed.session, pinned, left);
+  // Nobody has to type a password twice for it.
+  await keepTicketFor(move.to.fp, dialed, state);
+  await dialed.session.close();
+  const next = await enter(move.to, true);
+  try {
+    log.serverMoved(move.to);
+    await log.greet(next.session, await headOf(next));
+    log.requireServerKey(move.seq);
+  } catch (error) {
+    log.serverMoved(pinned);
+    await next.session.close();
+    throw isSealpostError(error, "authentication", "protocol")
+      ? falseSuccessor(move.to, error)
+      : error;
+  }
+  const kept = await replaceServer(dir, pinned, move.to);
+  announce(
+    `The server has a new key since ${formatTime(move.time)}, ${
+      formatFingerprint(move.to.fp)
+    }. It is ` +
+      `signed with the one that you knew, and ${
+        serverPinPath(dir)
+      } is the new one now; the former one is ` +
+      `kept as ${kept}.`,
+  );
+  return next;
 }
 
 /** {@linkcode openMail}, once an interrupted key change is completed or reverted. */
@@ -398,7 +449,7 @@ export async function pinnedServer(
   dir: string,
   address: Address,
 ): Promise<Bundle> {
-  const path = join(dir, `${SERVER_NAME}_public.pem`);
+  const path = serverPinPath(dir);
   if (await exists(path)) return await loadBundle(path);
   if (!terminal.interactive) {
     throw new SealpostError(

@@ -16,6 +16,8 @@ export const FOLDER_COMMANDS: readonly Command[] = [
       "Keys that are there are never overwritten without --force, and then the old private key " +
       "is kept as NAME_private.FINGERPRINT.pem to read old mail with. A server uses new keys from " +
       "its next start on, and clients refuse it until they have its new public key.",
+      "keygen server --rotate, while the server is stopped, certifies with the present keys that the " +
+      "new ones follow: clients go on by themselves.",
       "The folder that it makes is yours from then on (see adopt).",
     ],
     positionals: [{ ...NAME, help: `server, or ${NAME.help}` }],
@@ -36,6 +38,10 @@ export const FOLDER_COMMANDS: readonly Command[] = [
       },
       { name: "force", help: "make new keys although there are some" },
       {
+        name: "rotate",
+        help: "make new keys of the server that follow its present ones by certificate",
+      },
+      {
         name: "public",
         help: "make no keys: write NAME_public.pem again from NAME_private.pem",
       },
@@ -44,10 +50,14 @@ export const FOLDER_COMMANDS: readonly Command[] = [
     examples: [
       { line: "keygen server", what: "the first step on the server" },
       { line: "keygen alice --passphrase", what: "alice's keys, the private one encrypted" },
+      { line: "keygen server --rotate", what: "new keys of a server that has clients" },
       { line: "keygen alice --dir .", what: "in the current folder" },
     ],
     environment: [
-      { name: "SEALPOST_PASSPHRASE", help: "the passphrase for --passphrase and --public" },
+      {
+        name: "SEALPOST_PASSPHRASE",
+        help: "the passphrase for --passphrase, --public and --rotate",
+      },
       DEBUG,
     ],
     rights: { files: true, variables: [...FOLDER_VARIABLES, "SEALPOST_PASSPHRASE"] },
@@ -60,7 +70,8 @@ export const FOLDER_COMMANDS: readonly Command[] = [
         passphrase: given.flag("passphrase"),
         bits: given.number("bits"),
         force: given.flag("force"),
-        serverRuns: given.flag("force") &&
+        rotate: given.flag("rotate"),
+        serverRuns: (given.flag("force") || given.flag("rotate")) &&
           await (await import("./workspace.ts")).serverRuns(name, dir),
         publicOnly: given.flag("public"),
         json: given.flag("json"),

@@ -12,6 +12,7 @@ import {
   STATE_FOLDER,
 } from "../files/own_folders.ts";
 import { requireOwnServer } from "../files/server_folder.ts";
+import { isServerPin } from "../files/server_pin.ts";
 import { CONFIG_FILE } from "../client/state/config.ts";
 import { isName } from "../protocol/name.ts";
 import { printable } from "../cli/printable.ts";
@@ -188,7 +189,7 @@ function isOwnKey(client: string, entry: Deno.DirEntry): boolean {
 
 /** Whether `entry` of a client's folder is made by this program: keys and what it remembers. */
 function belongsTo(client: string, entry: Deno.DirEntry): boolean {
-  return isOwnKey(client, entry) || entry.name === `${SERVER_NAME}_public.pem` ||
+  return isOwnKey(client, entry) || isServerPin(entry.name) ||
     entry.name === STATE_FOLDER || entry.name === CONFIG_FILE;
 }
 

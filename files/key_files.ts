@@ -1,4 +1,4 @@
-import { type Bytes, fromUtf8, wipe } from "../crypto/bytes.ts";
+import { type Bytes, equal, fromUtf8, wipe } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import {
   type Bundle,
@@ -114,12 +114,12 @@ export async function retireKey(dir: string, name: string): Promise<string | nul
   if (!await isThere(privatePath)) return null;
   const text = await readKeyFile(privatePath);
   const fp = await fingerprintOf(text, dir, name);
-  const retiredPath = join(dir, `${name}_private.${shortFingerprint(fp)}.pem`);
-  const there = await isThere(retiredPath) ? await readKeyFile(retiredPath) : null;
-  if (there === text) return retiredPath;
+  const path = retiredPath(dir, name, fp);
+  const there = await isThere(path) ? await readKeyFile(path) : null;
+  if (there === text) return path;
   // A crash while its name was taken leaves an empty file.
-  await writeFileAtomic(retiredPath, text, { mode: 0o600, overwrite: there === "" });
-  return retiredPath;
+  await writeFileAtomic(path, text, { mode: 0o600, overwrite: there === "" });
+  return path;
 }
 
 /** The fingerprint of a private key file: from itself if it is not encrypted, else from the public one. */
@@ -194,18 +194,45 @@ export async function loadPrivateKey(
   return forgetPkcs8(await openPrivateKey(dir, name, askPassphrase));
 }
 
+/**
+ * The private key of `name` with the fingerprint `fp`, which {@linkcode retireKey} kept. Throws what
+ * {@linkcode loadPrivateKey} throws, and `key-mismatch` if the file has another one.
+ */
+export async function loadRetired(
+  dir: string,
+  name: string,
+  fp: Bytes,
+  askPassphrase: (attempt: number) => Promise<Bytes | null>,
+): Promise<Identity> {
+  const path = retiredPath(dir, name, fp);
+  if (!await isThere(path)) throw new SealpostError("file-missing", `${path} is missing`);
+  const identity = forgetPkcs8(await openKeyFile(path, askPassphrase));
+  if (equal(identity.bundle.fp, fp)) return identity;
+  throw new SealpostError("key-mismatch", `${path} has another key than its name says`);
+}
+
+/** Where {@linkcode retireKey} keeps a private key. */
+export function retiredPath(dir: string, name: string, fp: Bytes): string {
+  return join(dir, `${name}_private.${shortFingerprint(fp)}.pem`);
+}
+
 async function openPrivateKey(
   dir: string,
   name: string,
   askPassphrase: (attempt: number) => Promise<Bytes | null>,
 ): Promise<NewIdentity> {
   const path = privateKeyPath(dir, name);
-  if (!await isThere(path)) {
-    throw new SealpostError(
-      "file-missing",
-      `${path} is missing; \`${keygenCommand(dir, name)}\` makes keys`,
-    );
-  }
+  if (await isThere(path)) return await openKeyFile(path, askPassphrase);
+  throw new SealpostError(
+    "file-missing",
+    `${path} is missing; \`${keygenCommand(dir, name)}\` makes keys`,
+  );
+}
+
+async function openKeyFile(
+  path: string,
+  askPassphrase: (attempt: number) => Promise<Bytes | null>,
+): Promise<NewIdentity> {
   await requirePrivate(path);
   const text = await readKeyFile(path);
   if (!isEncryptedPem(text)) return await named(path, newIdentityFromPem(text));

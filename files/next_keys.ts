@@ -12,6 +12,7 @@ import {
 import { syncFolder, wrapFileError, writeFileAtomic } from "./atomic_file.ts";
 import {
   isThere,
+  loadBundle,
   privateKeyPath,
   publicKeyPath,
   readKeyFile,
@@ -77,6 +78,21 @@ export class NextKeys implements Disposable {
       "another client of this user changed keys, or looked at them, in the same moment; nothing was " +
         "changed, try again",
     );
+  }
+
+  /**
+   * Completes a change of keys of which only the last steps are missing, where the new private key is in
+   * its place already: before anything is loaded. Throws `disk-full`, `file-io`.
+   */
+  static async complete(dir: string, name: string): Promise<void> {
+    if (!await NextKeys.waiting(dir, name)) return;
+    using next = await NextKeys.take(dir, name);
+    if (next && await next.inPlace()) await next.finish();
+  }
+
+  /** The fingerprint of the new keys. Throws `key-format`, `file-missing`, `file-io`. */
+  async fingerprint(): Promise<Bytes> {
+    return (await loadBundle(nextPublic(this.#dir, this.#name))).fp;
   }
 
   /** Takes those that are there; null if there are none, or if another process has them. */

@@ -27,10 +27,15 @@ export const KIND_VISIT = 4;
 /** Asks for the server's bundle, for somebody who has not got `server_public.pem`. */
 export const KIND_BUNDLE = 3;
 
+/** A handshake under a key that the server has left: its fingerprint follows the prefix. */
+export const KIND_FORMER = 5;
+
 /** `version (1) ‖ suite (1) ‖ kind (1)`: how every connection begins. */
 export const PREFIX_SIZE = 3;
 
 const X_SIZE = 32;
+/** A fingerprint, bytes. */
+export const FP_SIZE = 32;
 const EK_SIZE = 1184;
 const CT_MLKEM_SIZE = 1088;
 const CT_RSA_PADDED = 512;
@@ -42,6 +47,8 @@ const C_PART = 2048;
 
 /** `prefix ‖ X_c ‖ EK_c ‖ ct_rsa (zero-padded) ‖ ct_mlkem`, bytes. */
 export const SIZE_A = PREFIX_SIZE + X_SIZE + EK_SIZE + CT_RSA_PADDED + CT_MLKEM_SIZE;
+/** Message A of {@linkcode KIND_FORMER}: the fingerprint of the key stands behind the prefix, bytes. */
+export const SIZE_FORMER_A = SIZE_A + FP_SIZE;
 /** `X_s ‖ ct_e ‖ {hello}`, bytes. */
 export const SIZE_B = X_SIZE + CT_MLKEM_SIZE + HELLO_SIZE + TAG;
 /** `{bundle} ‖ {login}`, bytes. */
@@ -93,20 +100,31 @@ async function decapsulatePadded(
 }
 
 /**
- * A login proves both sides; a visit, for somebody who has nothing but words, the server alone: it ends
- * with message B.
+ * A login proves both sides, under the server's present key or a former one; a visit, for somebody who
+ * has nothing but words, the server alone: it ends with message B.
  */
-export type HandshakePurpose = "login" | "visit";
+export type HandshakePurpose = "login" | "former" | "visit";
+
+const LOGIN_CLIENT_STEPS = ["writeA", "readB", "writeC", "readD", "writeE", "split"] as const;
+const LOGIN_SERVER_STEPS = ["readA", "writeB", "readC", "writeD", "readE", "split"] as const;
 
 const CLIENT_STEPS = {
-  login: ["writeA", "readB", "writeC", "readD", "writeE", "split"],
+  login: LOGIN_CLIENT_STEPS,
+  former: LOGIN_CLIENT_STEPS,
   visit: ["writeA", "readB", "split"],
 } as const;
 const SERVER_STEPS = {
-  login: ["readA", "writeB", "readC", "writeD", "readE", "split"],
+  login: LOGIN_SERVER_STEPS,
+  former: LOGIN_SERVER_STEPS,
   visit: ["readA", "writeB", "split"],
 } as const;
-const KIND_OF = { login: KIND_HANDSHAKE, visit: KIND_VISIT } as const;
+const KIND_OF = { login: KIND_HANDSHAKE, former: KIND_FORMER, visit: KIND_VISIT } as const;
+
+/** How message A begins: the prefix, and for a key that the server has left its fingerprint. */
+function opening(server: Bundle, purpose: HandshakePurpose): Bytes {
+  const begin = prefix(KIND_OF[purpose]);
+  return purpose === "former" ? concat(begin, server.fp) : begin;
+}
 
 function checkSize(message: Bytes, size: number, name: string): void {
   if (message.length !== size) {
@@ -122,7 +140,7 @@ function checkSize(message: Bytes, size: number, name: string): void {
 export class ClientHandshake {
   readonly #server: Bundle;
   readonly #identity: Identity | null;
-  readonly #kind: number;
+  readonly #purpose: HandshakePurpose;
   readonly #state: SymmetricState;
   readonly #steps: Steps;
   #x: CryptoKey | null = null;
@@ -136,14 +154,19 @@ export class ClientHandshake {
   ) {
     this.#server = server;
     this.#identity = identity;
-    this.#kind = KIND_OF[purpose];
+    this.#purpose = purpose;
     this.#state = state;
     this.#steps = new Steps(CLIENT_STEPS[purpose], () => state.erase());
   }
 
-  static async start(server: Bundle, identity: Identity): Promise<ClientHandshake> {
+  /** `former`: whether the server may have left the key `server`, and is to show that it had it. */
+  static async start(
+    server: Bundle,
+    identity: Identity,
+    former = false,
+  ): Promise<ClientHandshake> {
     const state = await SymmetricState.start(PROTOCOL_NAME, prologue(server));
-    return new ClientHandshake(server, identity, "login", state);
+    return new ClientHandshake(server, identity, former ? "former" : "login", state);
   }
 
   /** For a visit: `writeA`, `readB`, `split`. */
@@ -157,7 +180,7 @@ export class ClientHandshake {
     return this.#identity;
   }
 
-  /** Message A, {@linkcode SIZE_A} bytes. Nothing in it is of the client. */
+  /** Message A, {@linkcode SIZE_A} or {@linkcode SIZE_FORMER_A} bytes. Nothing in it is of the client. */
   writeA(): Promise<Bytes> {
     return this.#steps.take("writeA", async () => {
       const x = await generateX25519();
@@ -165,7 +188,7 @@ export class ClientHandshake {
       this.#x = x.privateKey;
       this.#ek = await loadMlKem(ek.seed);
       wipe(ek.seed);
-      const head = concat(prefix(this.#kind), x.publicKey, ek.publicKey);
+      const head = concat(opening(this.#server, this.#purpose), x.publicKey, ek.publicKey);
       await this.#state.mixHash(head);
       const { ciphertexts, secret } = await encapsulatePadded(this.#server, "hs-server");
       const sealed = await this.#state.encryptAndHash(ciphertexts);
@@ -203,7 +226,8 @@ export class ClientHandshake {
           `the server is not the one whose key is pinned (${
             formatFingerprint(this.#server.fp)
           }); ` +
-            "if its keys were renewed, get the new server_public.pem from its operator",
+            "nothing was sent. Ask whoever runs your server whether it has a new key: if so, get the " +
+            "new server_public.pem from them; if not, somebody else answers in its place",
           { cause },
         );
       }
@@ -267,6 +291,7 @@ export interface LoginClaim {
  */
 export class ServerHandshake {
   readonly #identity: Identity;
+  readonly #purpose: HandshakePurpose;
   readonly #state: SymmetricState;
   readonly #steps: Steps;
   #xs: Bytes | null = null;
@@ -276,11 +301,12 @@ export class ServerHandshake {
 
   private constructor(identity: Identity, purpose: HandshakePurpose, state: SymmetricState) {
     this.#identity = identity;
+    this.#purpose = purpose;
     this.#state = state;
     this.#steps = new Steps(SERVER_STEPS[purpose], () => state.erase());
   }
 
-  /** For a visit: `readA`, `writeB`, `split`. */
+  /** For a visit: `readA`, `writeB`, `split`. For `former`, `identity` is one that the server has left. */
   static async start(
     identity: Identity,
     purpose: HandshakePurpose = "login",
@@ -296,12 +322,14 @@ export class ServerHandshake {
    */
   readA(a: Bytes): Promise<void> {
     return this.#steps.take("readA", async () => {
-      checkSize(a, SIZE_A, "A");
-      const head = a.slice(0, PREFIX_SIZE + X_SIZE + EK_SIZE);
-      const ek = head.slice(PREFIX_SIZE + X_SIZE);
+      checkSize(a, this.#purpose === "former" ? SIZE_FORMER_A : SIZE_A, "A");
+      const xAt = opening(this.#identity.bundle, this.#purpose).length;
+      const ekAt = xAt + X_SIZE;
+      const head = a.slice(0, ekAt + EK_SIZE);
+      const ek = head.slice(ekAt);
       checkMlKemPublic(ek);
       const x = await generateX25519();
-      this.#dh = await agree(x.privateKey, head.slice(PREFIX_SIZE, PREFIX_SIZE + X_SIZE));
+      this.#dh = await agree(x.privateKey, head.slice(xAt, ekAt));
       this.#xs = x.publicKey;
       await this.#state.mixHash(head);
       const ciphertexts = await this.#state.decryptAndHash(a.slice(head.length));

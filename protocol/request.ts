@@ -233,6 +233,12 @@ const rotations = v.strictObject({
   since: fingerprintField,
 });
 
+/**
+ * The certificates with which the server has left its key `since`, and all that followed, as
+ * {@linkcode rotations}.
+ */
+const serverKeys = v.strictObject({ op: v.literal("server-keys"), since: fingerprintField });
+
 /** Offers a new key with its certificate, in a session that began with a password. */
 const rotateBegin = v.strictObject({
   op: v.literal("rotate-begin"),
@@ -270,6 +276,7 @@ export const requestSchema = v.variant("op", [
   passwd,
   logout,
   rotations,
+  serverKeys,
   rotateBegin,
   rotate,
 ]);
@@ -486,6 +493,15 @@ export const responses = {
       v.array(v.object({ certificate: base64, bundle: base64 })),
       v.maxLength(MAX_LINKS),
     ),
+  }),
+  "server-keys": v.object({
+    ok: v.literal(true),
+    links: v.pipe(
+      v.array(v.object({ certificate: base64, bundle: base64 })),
+      v.maxLength(MAX_LINKS),
+    ),
+    /** The server's present key. */
+    bundle: base64,
   }),
   /** What was encapsulated to the new key, use `rotate`. */
   "rotate-begin": v.object({ ok: v.literal(true), ctRsa: base64, ctMlkem: base64 }),

@@ -16,6 +16,7 @@ import { type Bundle, decodeBundle, type Identity } from "../crypto/identity.ts"
 import { isName } from "./name.ts";
 
 const LABEL = utf8("sealpost/1 rotate");
+const SERVER_LABEL = utf8("sealpost/1 server rotate");
 const FP_SIZE = 32;
 const SIGNATURE_SIZE = 64;
 /** What follows the name: server's fp, seq, both fps, time, both signatures. */
@@ -33,14 +34,17 @@ export const MAX_CHAIN = 256;
 /** How far a certificate's time may be from the server's clock when it is taken, milliseconds. */
 export const ROTATION_SLACK = 10 * 60_000;
 
+/** For how long a server answers logins under a key that it has left, milliseconds (90 days). */
+export const SERVER_GRACE = 90 * 86_400_000;
+
 /** The exporter's label that binds the proof of a new key to its session. */
 export const ROTATION_LABEL = "sealpost/1 rotation";
 
 /** That one key takes the place of another. */
 export interface Rotation {
-  /** Whose keys they are, canonical. */
+  /** Whose keys they are, canonical; empty for those of the server itself. */
   readonly name: string;
-  /** The server at which it is so. */
+  /** The server at which it is so, by its key; of the server's own, that which is left. */
   readonly serverFp: Bytes;
   /** How many times this key's owner has rotated, with this time: from 1. */
   readonly seq: number;
@@ -56,9 +60,9 @@ export interface Certificate extends Rotation {
   readonly signatureNew: Bytes;
 }
 
-/** What both keys sign: `"sealpost/1 rotate" ‖` {@linkcode body}. */
+/** What both keys sign: `"sealpost/1 rotate"`, or `"sealpost/1 server rotate"`, and {@linkcode body}. */
 function signed(rotation: Rotation): Bytes {
-  return concat(LABEL, body(rotation));
+  return concat(rotation.name === "" ? SERVER_LABEL : LABEL, body(rotation));
 }
 
 /** `LP(name) ‖ server's fp ‖ seq (8) ‖ fp_old ‖ fp_new ‖ time (8)`. */
@@ -85,16 +89,37 @@ export async function certify(
   );
 }
 
-/** Takes a certificate apart; verifies nothing. Throws `format`. */
+/** {@linkcode certify} for the server's own keys: an empty name, and the key that is left for the server's. */
+export function certifyServer(
+  { seq, time }: Pick<Rotation, "seq" | "time">,
+  from: Identity,
+  to: Identity,
+): Promise<Bytes> {
+  return certify({ name: "", serverFp: from.bundle.fp, seq, time }, from, to);
+}
+
+/** Takes a person's certificate apart; verifies nothing. Throws `format`. */
 export function decodeCertificate(bytes: Bytes): Certificate {
+  const certificate = decodeAny(bytes);
+  if (isName(certificate.name)) return certificate;
+  throw new SealpostError("format", "a certificate for what is no name");
+}
+
+/** Takes a certificate of the server's own keys apart, 244 bytes; verifies nothing. Throws `format`. */
+export function decodeServerCertificate(bytes: Bytes): Certificate {
+  const certificate = decodeAny(bytes);
+  if (certificate.name === "" && equal(certificate.serverFp, certificate.fpOld)) return certificate;
+  throw new SealpostError("format", "a certificate that is not of a server's own keys");
+}
+
+function decodeAny(bytes: Bytes): Certificate {
   const size = readU32(bytes, 0);
-  if (size < 1 || size > 32 || bytes.length !== 4 + size + FIXED) {
+  if (size > 32 || bytes.length !== 4 + size + FIXED) {
     throw new SealpostError("format", "a certificate of the wrong size");
   }
   let at = 4;
   const take = (length: number) => bytes.slice(at, at += length);
   const name = fromUtf8(take(size));
-  if (!isName(name)) throw new SealpostError("format", "a certificate for what is no name");
   const serverFp = take(FP_SIZE);
   const seq = readU64(take(8), 0);
   const fpOld = take(FP_SIZE);
@@ -152,6 +177,12 @@ export interface ChainOf {
   readonly retired: readonly Bytes[];
 }
 
+/** The keys that a chain leaves, in their order, and where it ends. */
+export interface FollowedChain {
+  readonly left: readonly ReplacedChainKey[];
+  readonly now: ChainKey;
+}
+
 /**
  * Follows a chain from `start` to the key `end`, link by link: each is about this name and this server,
  * begins at the key and the number where the one before ended, leads to a key that was never left, and
@@ -163,7 +194,37 @@ export async function followChain(
   start: ChainKey,
   links: readonly ChainLink[],
   end: Bundle,
-): Promise<{ readonly left: readonly ReplacedChainKey[]; readonly now: ChainKey }> {
+): Promise<FollowedChain> {
+  return await follow(links, start, end, retired, (link) => {
+    const certificate = decodeCertificate(link);
+    if (certificate.name !== name) throw foreign("another name");
+    if (serverFps.some((fp) => equal(fp, certificate.serverFp))) return certificate;
+    throw foreign("another server");
+  });
+}
+
+/**
+ * {@linkcode followChain} for the server's own keys, from `start`, of which the number need not be known
+ * (null): the first link says it.
+ */
+export async function followServerChain(
+  start: { readonly bundle: Bundle; readonly seq: number | null },
+  links: readonly ChainLink[],
+  end: Bundle,
+  retired: readonly Bytes[] = [],
+): Promise<FollowedChain> {
+  const first = links[0];
+  const seq = start.seq ?? (first ? decodeServerCertificate(first.certificate).seq - 1 : 0);
+  return await follow(links, { ...start, seq }, end, retired, decodeServerCertificate);
+}
+
+async function follow(
+  links: readonly ChainLink[],
+  start: ChainKey,
+  end: Bundle,
+  retired: readonly Bytes[],
+  decode: (certificate: Bytes) => Certificate,
+): Promise<FollowedChain> {
   if (links.length > MAX_CHAIN) {
     throw new SealpostError("limit", `a chain of more than ${MAX_CHAIN} certificates`);
   }
@@ -171,11 +232,9 @@ export async function followChain(
   const left: ReplacedChainKey[] = [];
   let now = start;
   for (const [i, link] of links.entries()) {
-    const certificate = decodeCertificate(link.certificate);
+    const certificate = decode(link.certificate);
     const following = links[i + 1];
     const next = following === undefined ? end : await decodeBundle(following.bundle);
-    if (certificate.name !== name) throw foreign("another name");
-    if (!serverFps.some((fp) => equal(fp, certificate.serverFp))) throw foreign("another server");
     if (certificate.seq !== now.seq + 1) {
       throw foreign(`the number ${certificate.seq} in the place of ${now.seq + 1}`);
     }

@@ -8,7 +8,9 @@ import { ExactReader } from "../protocol/byte_stream.ts";
 import { Connection } from "../protocol/connection.ts";
 import { FrameKind } from "../protocol/frame.ts";
 import {
+  FP_SIZE,
   KIND_BUNDLE,
+  KIND_FORMER,
   KIND_HANDSHAKE,
   KIND_VISIT,
   type LoginClaim,
@@ -31,6 +33,7 @@ import type { LoginThrottle } from "./admission/login_throttle.ts";
 import type { LoginOutcome, Observer } from "./observe/observe.ts";
 import type { Offence } from "./admission/penalties.ts";
 import type { Semaphore } from "./admission/semaphore.ts";
+import { formerKey, type FormerLoginKey, type LoginKey } from "./accounts/server_keys.ts";
 import type { IssuedTicket, TicketIssuer } from "./accounts/tickets.ts";
 import { rejectConnection } from "./admission/reject_connection.ts";
 import type { Users } from "./accounts/users.ts";
@@ -39,6 +42,8 @@ import type { TimedStream } from "./admission/timed_stream.ts";
 
 /** What deciding on a login needs. */
 export interface LoginContext extends VisitContext {
+  /** Keys that the server has left, under which it still answers. */
+  readonly former: readonly FormerLoginKey[];
   readonly users: Users;
   /** Around Argon2id. */
   readonly argon: Semaphore;
@@ -108,7 +113,7 @@ export async function login(
   const first = await reader.exactly(PREFIX_SIZE);
   if (!first) return endedEarly(stream, slot, context);
   if (equal(first, prefix(KIND_BUNDLE))) {
-    await stream.write(padTo(lp(encodeBundle(context.identity.bundle)), BUNDLE_ANSWER));
+    await stream.write(padTo(lp(encodeBundle(context.key.identity.bundle)), BUNDLE_ANSWER));
     await stream.closeWrite();
     return NOTHING_TRIED;
   }
@@ -121,7 +126,18 @@ export async function login(
     return outcome === "busy" ? { outcome } : NOTHING_TRIED;
   }
   if (equal(first, prefix(KIND_HANDSHAKE))) {
-    return await prove(stream, reader, first, slot, context);
+    return await prove(stream, reader, first, slot, context, context.key);
+  }
+  if (equal(first, prefix(KIND_FORMER))) {
+    const fp = await reader.exactly(FP_SIZE);
+    if (!fp) return endedEarly(stream, slot, context);
+    const former = formerKey(context.former, fp);
+    // Whoever comes this late has to ask a person anyway.
+    if (former === null) return NOTHING_TRIED;
+    const result = await prove(stream, reader, concat(first, fp), slot, context, former);
+    // It had tried the present key before, without a reason to know better.
+    if ("connection" in result) context.penalties.takeBack(slot.source, "abandoned");
+    return result;
   }
   context.log.info("other-protocol", { peer: stream.peer });
   penalise(context, slot, "garbage");
@@ -129,18 +145,20 @@ export async function login(
   return NOTHING_TRIED;
 }
 
-/** A whole handshake, with keys and password. */
+/** A whole handshake, with keys and password, under a key of the server. */
 async function prove(
   stream: TimedStream,
   reader: ExactReader,
   first: Bytes,
   slot: ConnectionSlot,
   context: LoginContext,
+  key: LoginKey,
 ): Promise<AuthenticatedConnection | EndedConnection> {
   const rest = await reader.exactly(SIZE_A - PREFIX_SIZE);
   if (!rest) return endedEarly(stream, slot, context);
-  const handshake = await ServerHandshake.start(context.identity);
-  if (!await agree(handshake, concat(first, rest), stream, slot, context)) {
+  const purpose = first.length > PREFIX_SIZE ? "former" : "login";
+  const handshake = await ServerHandshake.start(key.identity, purpose);
+  if (!await agree(handshake, concat(first, rest), stream, slot, { ...context, key })) {
     return { outcome: "busy" };
   }
 
@@ -215,10 +233,10 @@ async function resume(
   const id = ticketOf(r1);
   const found = await context.tickets.find(id);
   if (!found) return STALE;
-  const { name, client, credential, fullAt, psk } = found;
+  const { name, client, server, credential, fullAt, psk } = found;
   const handshake = await ServerResumption.start(
-    { name, client, server: context.identity.bundle, ticket: id, psk },
-    context.identity,
+    { name, client, server: server.bundle, ticket: id, psk },
+    server,
   );
   wipe(psk);
   const arrived = performance.now();
@@ -274,8 +292,8 @@ async function resume(
 }
 
 /** Where the library decapsulates, what follows leaves on the grid: its time depends on the ciphertext. */
-async function hideDecapsulation({ timingGrid }: LoginContext, arrived: number): Promise<void> {
-  if (nativeMlKem === null) await timingGrid.wait(arrived);
+async function hideDecapsulation({ key }: LoginContext, arrived: number): Promise<void> {
+  if (nativeMlKem === null) await key.timingGrid.wait(arrived);
 }
 
 interface Decision extends EndedConnection {

@@ -1,12 +1,16 @@
 import { join } from "@std/path";
 import { nativeArgon2 } from "../crypto/argon2.ts";
 import { fromUtf8 } from "../crypto/bytes.ts";
-import { errorText, SealpostError } from "../crypto/error.ts";
+import { errorText, isSealpostError, SealpostError } from "../crypto/error.ts";
+import { type Bundle, formatFingerprint } from "../crypto/identity.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../cli/secret_input.ts";
 import { readFileBounded } from "../files/atomic_file.ts";
-import { loadIdentity } from "../files/key_files.ts";
+import { loadIdentity, loadRetired, SERVER_NAME } from "../files/key_files.ts";
+import { NextKeys } from "../files/next_keys.ts";
+import { CHAIN_NAME, chainTo, readServerChain } from "../files/server_chain.ts";
+import { type FormerKey, isInGrace, type ServerHistory } from "./accounts/server_keys.ts";
 import { readEnvironment } from "./settings/environment.ts";
-import { stderrLog } from "./observe/log.ts";
+import { type Log, stderrLog } from "./observe/log.ts";
 import { startServer } from "./server.ts";
 import { LiveSettings, showSettings } from "./settings/settings.ts";
 import { parseUserFile } from "./accounts/user_file.ts";
@@ -39,8 +43,10 @@ export async function serve(options: ServeOptions): Promise<void> {
     const how = `start the server with ${MEMORY_VARIABLE}=1048576 in its environment`;
     log.warn("memory-kept", { of: "password checks", how });
   }
-  const identity = await loadIdentity(dir, "server", serverPassphrase);
-  const server = await startServer(dir, settings, identity, log);
+  await NextKeys.complete(dir, SERVER_NAME);
+  const identity = await loadIdentity(dir, SERVER_NAME, serverPassphrase);
+  const history = await serverHistory(dir, identity.bundle, log);
+  const server = await startServer(dir, settings, identity, log, history);
   const windows = Deno.build.os === "windows";
   if (!windows) Deno.addSignalListener("SIGHUP", () => void server.reload());
   const signals: Deno.Signal[] = windows ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM"];
@@ -61,6 +67,31 @@ export async function serve(options: ServeOptions): Promise<void> {
   log.info("stopped");
   // Sockets of peers that do not answer must not keep the process.
   Deno.exit(0);
+}
+
+/**
+ * What led to the key `present`. Private keys that were left and cannot be loaded are named in the log:
+ * clients that were away do not follow then. Throws what reading the certificates throws.
+ */
+async function serverHistory(dir: string, present: Bundle, log: Log): Promise<ServerHistory> {
+  const links = await chainTo(await readServerChain(dir), present).catch((error) => {
+    if (!isSealpostError(error, "authentication", "format", "key-format")) throw error;
+    const path = join(dir, CHAIN_NAME);
+    const what = `${path} is damaged (${error.message}); put it back from a backup`;
+    throw new SealpostError("config", what, { cause: error });
+  });
+  const former: FormerKey[] = [];
+  for (const { left, time } of links) {
+    if (!isInGrace(time)) continue;
+    try {
+      const identity = await loadRetired(dir, SERVER_NAME, left.fp, serverPassphrase);
+      former.push({ identity, leftAt: time });
+    } catch (error) {
+      if (!isSealpostError(error)) throw error;
+      log.warn("former-key-missing", { key: formatFingerprint(left.fp), why: error.message });
+    }
+  }
+  return { links, former };
 }
 
 /** Read by the C library at the start of the process, so a program cannot set it for itself. */

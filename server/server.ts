@@ -1,6 +1,6 @@
 import { join } from "@std/path";
 import { errorText, isSealpostError } from "../crypto/error.ts";
-import { formatFingerprint, type Identity } from "../crypto/identity.ts";
+import { encodeBundle, formatFingerprint, type Identity } from "../crypto/identity.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
 import type { ByteStream } from "../protocol/byte_stream.ts";
 import { TimingGrid } from "../protocol/timing_grid.ts";
@@ -30,6 +30,7 @@ import { Session } from "./session.ts";
 import type { LiveSettings, ReloadResult } from "./settings/settings.ts";
 import { openSqliteStore } from "./store/sqlite_store.ts";
 import type { Store } from "./store/store.ts";
+import { keysOf, type LoginKey, NO_HISTORY, type ServerHistory } from "./accounts/server_keys.ts";
 import { TicketIssuer } from "./accounts/tickets.ts";
 import { rejectConnection } from "./admission/reject_connection.ts";
 import { Users } from "./accounts/users.ts";
@@ -78,7 +79,8 @@ export interface Server {
 }
 
 /**
- * Starts the server of the folder `dir` in this process: its keys, `user_pass.json`, mail in `mail/`.
+ * Starts the server of the folder `dir` in this process: its keys, with those that they followed,
+ * `user_pass.json`, mail in `mail/`.
  * Throws `config` (user_pass.json, the store) and `unreachable` (the address).
  */
 export async function startServer(
@@ -86,6 +88,7 @@ export async function startServer(
   settings: LiveSettings,
   identity: Identity,
   log: Log,
+  history: ServerHistory = NO_HISTORY,
 ): Promise<Server> {
   const current = () => settings.current;
   const registry = new SessionRegistry();
@@ -107,7 +110,7 @@ export async function startServer(
   try {
     store = await openSqliteStore(join(dir, "mail"), { onCommit: observer.committed });
     await store.ensureAccounts(users.names());
-    await store.logServerKey(identity.bundle.fp, 0, Date.now());
+    await store.logServerKeys(keysOf(history, identity.bundle.fp), Date.now());
     listener = listenSocket(current().listen);
   } catch (error) {
     users.close();
@@ -123,8 +126,10 @@ export async function startServer(
   const limiter = new ConnectionLimiter(current, penalties);
   const links = new Links();
   const loginContext: LoginContext = {
-    identity,
-    timingGrid: await TimingGrid.measure(identity),
+    key: await loginKey(identity),
+    former: await Promise.all(history.former.map(async ({ identity, leftAt }) => {
+      return { ...await loginKey(identity), leftAt };
+    })),
     hello: () => ({
       server: `sealpost/${PROGRAM_VERSION}`,
       maxMessage: current().maxMessage,
@@ -142,7 +147,12 @@ export async function startServer(
     ),
     loginThrottle: new LoginThrottle(current),
     penalties,
-    tickets: await TicketIssuer.open(opened, users, identity),
+    tickets: await TicketIssuer.open(
+      opened,
+      users,
+      identity,
+      history.former.map(({ identity }) => identity),
+    ),
     links,
     log,
     observer,
@@ -161,6 +171,8 @@ export async function startServer(
     audit,
     settings: current,
     serverFp: identity.bundle.fp,
+    serverBundle: encodeBundle(identity.bundle),
+    serverLinks: history.links,
     inFlight: new InFlight(() => current().maxInFlightTotal),
     messages: new TokenBuckets(() => ({
       perSecond: current().messagesPerMinute / 60,
@@ -266,6 +278,10 @@ export async function startServer(
     },
     stop: () => stopping ??= stop(),
   };
+}
+
+async function loginKey(identity: Identity): Promise<LoginKey> {
+  return { identity, timingGrid: await TimingGrid.measure(identity) };
 }
 
 /** The parts of the server that a connection needs. */

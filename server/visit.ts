@@ -1,6 +1,6 @@
 import { type Bytes, concat, fromHex, lp, wipe } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
-import { encodeBundle, type Identity } from "../crypto/identity.ts";
+import { encodeBundle } from "../crypto/identity.ts";
 import { rechunk } from "../protocol/body.ts";
 import type { ExactReader } from "../protocol/byte_stream.ts";
 import { Connection } from "../protocol/connection.ts";
@@ -12,8 +12,8 @@ import { padTo } from "../protocol/login.ts";
 import { BUNDLE_ANSWER, busyLine } from "../protocol/plaintext.ts";
 import { RefusedError } from "../protocol/refused.ts";
 import { encodeJson, type Refusal } from "../protocol/request.ts";
-import type { TimingGrid } from "../protocol/timing_grid.ts";
 import { decodeVisit, encodeVisit, type VisitRequest } from "../protocol/visit.ts";
+import type { LoginKey } from "./accounts/server_keys.ts";
 import type { LinkAnswer, Links } from "./accounts/links.ts";
 import type { ConnectionSlot } from "./admission/connection_limiter.ts";
 import type { Penalties } from "./admission/penalties.ts";
@@ -25,8 +25,8 @@ import type { Store } from "./store/store.ts";
 
 /** What agreeing on keys with a peer that has shown nothing needs. */
 export interface AgreementContext {
-  readonly identity: Identity;
-  readonly timingGrid: TimingGrid;
+  /** The server's key. */
+  readonly key: LoginKey;
   /** What the server says of itself at this moment. */
   readonly hello: () => Hello;
   /** Around the RSA private operation of message A. */
@@ -62,7 +62,7 @@ export async function agree(
     b = await context.slots.run(source.name, async () => {
       await handshake.readA(a);
       const message = await handshake.writeB(context.hello());
-      await context.timingGrid.wait(arrived);
+      await context.key.timingGrid.wait(arrived);
       return message;
     });
   } catch (error) {
@@ -86,10 +86,10 @@ export async function receiveVisit(
   slot: ConnectionSlot,
   context: VisitContext,
 ): Promise<"ended" | "early" | "busy"> {
-  await stream.write(padTo(lp(encodeBundle(context.identity.bundle)), BUNDLE_ANSWER));
+  await stream.write(padTo(lp(encodeBundle(context.key.identity.bundle)), BUNDLE_ANSWER));
   const rest = await reader.exactly(SIZE_A - PREFIX_SIZE);
   if (!rest) return "early";
-  const handshake = await ServerHandshake.start(context.identity, "visit");
+  const handshake = await ServerHandshake.start(context.key.identity, "visit");
   const a = concat(prefix(KIND_VISIT), rest);
   if (!await agree(handshake, a, stream, slot, context)) return "busy";
   const { responder, initiator } = await handshake.split();

@@ -158,10 +158,13 @@ async function limits(): Promise<Record<string, readonly string[]>> {
       await at("client/state/key_log.ts", "MAX_PENDING"),
     ],
     "UIDs in one `flag` or `remove`": [await of("MAX_UIDS")],
-    "certificate; links in one `rotations`; in a chain": [
+    "certificate; links in one `rotations` or `server-keys`; in a chain": [
       figure(MAX_CERTIFICATE),
       await at("protocol/rotation.ts", "MAX_LINKS"),
       await at("protocol/rotation.ts", "MAX_CHAIN"),
+    ],
+    "logins under a key that the server has left": [
+      await at("protocol/rotation.ts", "SERVER_GRACE", DAY),
     ],
     "time of a certificate; rotations of an account in a day": [
       await at("protocol/rotation.ts", "ROTATION_SLACK", MINUTE),

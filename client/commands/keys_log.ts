@@ -6,7 +6,7 @@ import { fromUtf8, utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { readFileBounded, writeFileAtomic } from "../../files/atomic_file.ts";
-import { loadBundle, SERVER_NAME } from "../../files/key_files.ts";
+import { pinnedServers } from "../../files/server_pin.ts";
 import {
   formatForkProof,
   MAX_PROOF_TEXT,
@@ -20,7 +20,6 @@ import { openTerminal } from "../terminal/terminal.ts";
 import { EVENT_WORDS, KeyLogClient } from "../trust/key_log.ts";
 import { printRow } from "./common.ts";
 import { type KeyOptions, type Keyring, openKeyring } from "./keyring.ts";
-import { join } from "@std/path";
 
 /** What `keys log` was given. */
 export interface KeyLogOptions extends KeyOptions {
@@ -97,8 +96,8 @@ export async function showKeyLog(options: KeyLogOptions): Promise<void> {
 /** The log of the user of `keyring`, as it is known here. */
 export async function openLog({ profile, person }: Keyring): Promise<KeyLogClient> {
   const { identity: { bundle: { fp } }, retired, state } = person;
-  const server = await loadBundle(join(profile.dir, `${SERVER_NAME}_public.pem`));
-  return await KeyLogClient.load(state, { name: profile.name, fp, retired }, [server]);
+  const servers = await pinnedServers(profile.dir);
+  return await KeyLogClient.load(state, { name: profile.name, fp, retired }, servers);
 }
 
 function recordJson({ index, time, event, name, fp, seq }: LogRecord) {

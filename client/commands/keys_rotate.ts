@@ -14,12 +14,14 @@ import {
 } from "../../crypto/identity.ts";
 import { loadPrivateKey, privateKeyPath, readKeyFile } from "../../files/key_files.ts";
 import { makeIdentity } from "../../cli/make_identity.ts";
+import { formerServers } from "../../files/server_pin.ts";
 import { NextKeys } from "../../files/next_keys.ts";
 import { printableJson } from "../../cli/printable.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../../cli/secret_input.ts";
 import { KeyLogClient } from "../trust/key_log.ts";
 import { ReconnectingConnection } from "../connection/reconnecting_connection.ts";
+import { namesOtherKey } from "../connection/follow_server.ts";
 import { headOf, type LoggedOn, logOn } from "../connection/log_on.ts";
 import { Mail } from "../mail.ts";
 import { renewKit } from "../mailbox/kits.ts";
@@ -88,20 +90,28 @@ export async function rotateKeys(options: RotateOptions): Promise<void> {
   }
   if (!options.yes) await confirmRotation(terminal, profile);
   const person = await openLocalUser(terminal, dir, name);
-  const server = await pinnedServer(terminal, dir, address);
+  let server = await pinnedServer(terminal, dir, address);
   const passphrase = await passphraseFor(options, terminal, dir, name);
   const password = remembered(options.password ?? (() => firstPassword(session)));
   try {
-    const loggedOn = await logOn({
-      address,
-      server,
-      name,
-      identity: person.identity,
-      state: person.state,
-      useTicket: false,
-      password: password.get,
-      newPassword: () => askNewPassword(terminal),
-    });
+    const enter = () =>
+      logOn({
+        address,
+        server,
+        name,
+        identity: person.identity,
+        state: person.state,
+        useTicket: false,
+        password: password.get,
+        newPassword: () => askNewPassword(terminal),
+      });
+    let loggedOn = await enter();
+    if (namesOtherKey(await headOf(loggedOn), server)) {
+      await loggedOn.session.close();
+      await (await openMail({ ...session, person, password: password.get })).close();
+      server = await pinnedServer(terminal, dir, address);
+      loggedOn = await enter();
+    }
     const next = await change(loggedOn, person, { ...session, server, passphrase });
     await new TicketStore(next.state, server.fp).clear();
     await forgetUnlocked(dir, name);
@@ -202,7 +212,8 @@ async function change(
   const { session, hello, exporter } = loggedOn;
   const { identity, state, retired } = person;
   const connection = ReconnectingConnection.over(session, hello);
-  const log = await KeyLogClient.load(state, { name, fp: identity.bundle.fp, retired }, [server]);
+  const servers = [server, ...await formerServers(dir)];
+  const log = await KeyLogClient.load(state, { name, fp: identity.bundle.fp, retired }, servers);
   log.onNotice = (line) => terminal.printError(line);
   const mail = await Mail.open(name, identity, connection, state, retired, log, cache);
   try {

@@ -11,7 +11,7 @@ import { TICKET_LABEL } from "../../protocol/resumption.ts";
 import { connectSocket } from "../../protocol/socket.ts";
 import { within } from "../../protocol/timer.ts";
 import { ClientSession } from "./client_session.ts";
-import { type Connected, logIn, resumeLogin } from "./login.ts";
+import { type AcceptedLogin, type Connected, logIn, resumeLogin } from "./login.ts";
 import { SharedRecordFile } from "../state/shared_record.ts";
 import type { State } from "../state/state.ts";
 import { TicketStore } from "../state/ticket_store.ts";
@@ -42,6 +42,14 @@ export interface LogOnOptions {
   readonly newPassword: () => Promise<string>;
 }
 
+/** A ticket as the server gives it. */
+export interface GivenTicket {
+  /** In hexadecimal. */
+  readonly id: string;
+  /** When it ends, milliseconds since 1970. */
+  readonly expires: number;
+}
+
 /** A session that is ready for requests. */
 export interface LoggedOn {
   readonly session: ClientSession;
@@ -51,6 +59,8 @@ export interface LoggedOn {
   /** Whether a ticket was used in the place of the password. */
   readonly resumed: boolean;
   readonly exporter: Connected["exporter"];
+  /** The ticket that continues this session; null if none came. */
+  readonly ticket: Promise<GivenTicket | null>;
   /** The head of the server's key log, which it shows after every login. Rejects if the session ends first. */
   readonly head: Promise<Bytes>;
   /** How the account stands; null if the connection ended before the server said so. */
@@ -189,7 +199,7 @@ function continued(
   turn: Disposable,
   machine: string | null,
 ): LoggedOn {
-  const came = Promise.withResolvers<void>();
+  const came = Promise.withResolvers<GivenTicket | null>();
   const head = Promise.withResolvers<Bytes>();
   // One: each that is kept is a write to the disk.
   let kept: Promise<void> | null = null;
@@ -198,10 +208,10 @@ function continued(
     if (event.event !== "ticket") return options.onNews?.(event);
     // A ticket that cannot be kept costs a password the next time, and nothing now.
     kept ??= keep(tickets, connected, event).catch(() => {});
-    came.resolve();
+    came.resolve(event);
   });
   session.ended.then((why) => {
-    came.resolve();
+    came.resolve(null);
     head.reject(why);
   });
   head.promise.catch(() => {});
@@ -215,7 +225,12 @@ function continued(
   })().finally(() => turn[Symbol.dispose]());
   session.delayClose(settled);
   const { hello, exporter } = connected;
-  return { session, hello, exporter, bound: false, resumed: true, head: head.promise, account };
+  const ticket = within(came.promise, TICKET_WAIT, null);
+  return {
+    ...{ session, hello, exporter, bound: false, resumed: true, ticket },
+    head: head.promise,
+    account,
+  };
 }
 
 async function logInAnew(
@@ -223,11 +238,7 @@ async function logInAnew(
   tickets: TicketStore,
   password: Bytes,
 ): Promise<Begun & { readonly change: boolean }> {
-  const accepted = await logIn(options.address, options.server, options.identity, {
-    name: options.name,
-    password,
-    client: `sealpost/${PROGRAM_VERSION}`,
-  }).catch(sayWhatToDo);
+  const accepted = await logInUnderEither(options, password).catch(sayWhatToDo);
   const { ticket, bound, change = false } = accepted.verdict;
   const head = Promise.withResolvers<Bytes>();
   const session = new ClientSession(accepted.connection, (event) => {
@@ -237,9 +248,41 @@ async function logInAnew(
   session.ended.then(head.reject);
   head.promise.catch(() => {});
   // A change of the password ends all tickets.
-  if (ticket && !change) await keep(tickets, accepted, ticket);
+  const kept = change ? null : ticket ?? null;
+  if (kept) await keep(tickets, accepted, kept);
   const { hello, exporter } = accepted;
-  return { session, hello, exporter, bound, resumed: false, change, head: head.promise };
+  return {
+    ...{ session, hello, exporter, bound, resumed: false, change },
+    ticket: Promise.resolve(kept),
+    head: head.promise,
+  };
+}
+
+/** Logs in to a server that has the pinned key, or proves that it had it. */
+async function logInUnderEither(
+  { address, server, identity, name }: LogOnOptions,
+  password: Bytes,
+): Promise<AcceptedLogin> {
+  const login = { name, password, client: `sealpost/${PROGRAM_VERSION}` };
+  try {
+    return await logIn(address, server, identity, login);
+  } catch (error) {
+    if (!isSealpostError(error, "server-identity")) throw error;
+    return await logIn(address, server, identity, login, { former: true }).catch((second) => {
+      // What says nothing of the key that is pinned tells a person less than the first error.
+      throw isSealpostError(second, "login-refused", "busy") ? second : error;
+    });
+  }
+}
+
+/** Keeps the ticket that continues `loggedOn` for the server `fp`, which is the same under another key. */
+export async function keepTicketFor(
+  fp: Bytes,
+  { exporter, ticket }: Pick<LoggedOn, "exporter" | "ticket">,
+  state: State,
+): Promise<void> {
+  const given = await ticket;
+  if (given) await keep(new TicketStore(state, fp), { exporter }, given);
 }
 
 /** The one answer to a failed login, with what the person can do. */
@@ -255,8 +298,8 @@ function sayWhatToDo(error: unknown): never {
 
 async function keep(
   tickets: TicketStore,
-  connected: Connected,
-  ticket: { readonly id: string; readonly expires: number },
+  connected: Pick<Connected, "exporter">,
+  ticket: GivenTicket,
 ): Promise<void> {
   const id = fromHex(ticket.id);
   const psk = await connected.exporter(TICKET_LABEL, id);

@@ -93,12 +93,17 @@ export async function logIn(
   server: Bundle,
   identity: Identity,
   login: Login,
-  timeout = LOGIN_TIMEOUT,
+  { former = false, timeout = LOGIN_TIMEOUT }: {
+    /** Whether the server may have left the key `server`, and proves that it had it. */
+    readonly former?: boolean;
+    /** Milliseconds. */
+    readonly timeout?: number;
+  } = {},
 ): Promise<AcceptedLogin> {
   const grid = await TimingGrid.measure(identity, GRID_SAMPLES);
   return await withStream(address, timeout, async (stream, proved) => {
     const reader = new ExactReader(stream);
-    const handshake = await ClientHandshake.start(server, identity);
+    const handshake = await ClientHandshake.start(server, identity, former);
     await stream.write(await handshake.writeA());
     const hello = await handshake.readB(await readAnswer(reader, SIZE_B));
     proved();

@@ -14,8 +14,8 @@ import {
   privateKeyPath,
   publicKeyPath,
   readKeyFile,
-  SERVER_NAME,
 } from "../../files/key_files.ts";
+import { pinnedServers } from "../../files/server_pin.ts";
 import type { Address } from "../../protocol/address.ts";
 import type { DevicePackage } from "../../protocol/device_package.ts";
 import { retiredKeyFiles } from "./retired_keys.ts";
@@ -42,7 +42,7 @@ export async function ownPackage(
   return {
     name,
     servers: [address],
-    chain: [encodeBundle(await loadBundle(publicKeyPath(dir, SERVER_NAME)))],
+    chain: (await pinnedServers(dir)).map(encodeBundle),
     bundle: encodeBundle(await loadBundle(publicKeyPath(dir, name))),
     key: await readKeyFile(privateKeyPath(dir, name)),
     retired,

@@ -1,5 +1,5 @@
 import { type Bytes, wipe } from "../../crypto/bytes.ts";
-import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { isSealpostError, type SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint, type Identity } from "../../crypto/identity.ts";
 import { NextKeys } from "../../files/next_keys.ts";
 import type { LocalUser } from "./local_user.ts";
@@ -15,16 +15,6 @@ export interface Settling {
   readonly logIn: (identity: Identity, state: State) => Promise<void>;
   readonly passphrase: (path: string) => Promise<Bytes | null>;
   readonly announce: (line: string) => void;
-}
-
-/**
- * Completes a change of keys of which only the last steps are missing, where the new private key is in
- * its place already: before anything is loaded. Throws `disk-full`, `file-io`.
- */
-export async function completeKeys(dir: string, name: string): Promise<void> {
-  if (!await NextKeys.waiting(dir, name)) return;
-  using next = await NextKeys.take(dir, name);
-  if (next && await next.inPlace()) await next.finish();
 }
 
 /**

@@ -69,8 +69,7 @@ type NamedKey = Response<"keys">["keys"][number];
 export class KeyLogClient {
   readonly #file: KeyLogFile;
   readonly #reader: LogReader;
-  /** The server's keys whose heads count: that which is pinned. */
-  readonly servers: readonly Bundle[];
+  #servers: readonly Bundle[];
   #kept: KeptLog | null;
   /** Whether the disk had no room for what is known: the file is behind then. */
   #unsaved = false;
@@ -90,11 +89,14 @@ export class KeyLogClient {
   ) {
     this.#file = file;
     this.#reader = reader;
-    this.servers = servers;
+    this.#servers = servers;
     this.#kept = kept;
   }
 
-  /** Throws what {@linkcode State.read} throws. */
+  /**
+   * `servers`: the server's key that is pinned, then those that it has left by certificate. Throws what
+   * {@linkcode State.read} throws.
+   */
   static async load(
     state: State,
     reader: LogReader,
@@ -107,6 +109,27 @@ export class KeyLogClient {
   /** What is known; null before the first login. */
   get kept(): KeptLog | null {
     return this.#kept;
+  }
+
+  /** The server's keys whose heads count: that which is pinned first. */
+  get servers(): readonly Bundle[] {
+    return this.#servers;
+  }
+
+  /** The server has the key `next` now, to which those that it had led. */
+  serverMoved(next: Bundle): void {
+    this.#servers = [next, ...this.#servers.filter(({ fp }) => !equal(fp, next.fp))];
+  }
+
+  /**
+   * Throws `authentication` unless the newest key of the server in its log is its present one, as the one
+   * that `seq` rotations by certificate led to.
+   */
+  requireServerKey(seq: number): void {
+    const newest = this.#kept?.log.records.findLast(({ event }) => event === "server-key");
+    const present = this.#servers[0];
+    if (newest && present && newest.seq === seq && equal(newest.fp, present.fp)) return;
+    throw new SealpostError("authentication", "its key log has another key as its newest");
   }
 
   /** The fingerprints of the server's keys that certificates may name. */
@@ -525,7 +548,9 @@ export class KeyLogClient {
   /** A head of the server, verified, of a log that can be followed. Throws `protocol`. */
   async #signedHead(bytes: Bytes): Promise<LogHead> {
     const head = decodeHead(bytes);
-    if (!await this.#isSigned(head)) {
+    // What it signed under a key that it has left is over.
+    const signer = await this.#signer(head);
+    if (signer === null || signer !== this.#servers[0]) {
       throw new SealpostError("protocol", "the server did not sign the head of its key log");
     }
     if (head.n <= MAX_LOG) return head;

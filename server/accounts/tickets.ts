@@ -1,6 +1,6 @@
 import { type AesKey, aesOpen, aesSeal, importAesKey } from "../../crypto/aes_gcm.ts";
 import { type Bytes, concat, equal, lp, random, toHex, utf8, wipe } from "../../crypto/bytes.ts";
-import { isSealpostError } from "../../crypto/error.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { hkdf, sha256 } from "../../crypto/hash.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
 import { TICKET_ID_SIZE, TICKET_LABEL } from "../../protocol/resumption.ts";
@@ -42,6 +42,8 @@ export interface FoundTicket {
   readonly name: string;
   /** The key that is bound to the account. */
   readonly client: Bundle;
+  /** The key of the server that it was given under. */
+  readonly server: Identity;
   /** What the user list has for the password: the same as when the ticket was issued. */
   readonly credential: string;
   readonly fullAt: number;
@@ -56,24 +58,26 @@ export interface FoundTicket {
 export class TicketIssuer {
   readonly #store: Store;
   readonly #users: Users;
-  readonly #wrap: AesKey;
+  /** Of the present key first. */
+  readonly #wraps: readonly Wrap[];
   readonly #bundles = new BundleCache();
   /** The ids of tickets with which somebody resumes at this moment, in hexadecimal. */
   readonly #claimed = new Set<string>();
 
-  private constructor(store: Store, users: Users, wrap: AesKey) {
+  private constructor(store: Store, users: Users, wraps: readonly Wrap[]) {
     this.#store = store;
     this.#users = users;
-    this.#wrap = wrap;
+    this.#wraps = wraps;
   }
 
-  static async open(store: Store, users: Users, identity: Identity): Promise<TicketIssuer> {
-    const raw = await hkdf(identity.mlkemSeed, new Uint8Array(0), "sealpost/1 ticket wrap", 32);
-    try {
-      return new TicketIssuer(store, users, await importAesKey(raw));
-    } finally {
-      wipe(raw);
-    }
+  /** `former`: keys that the server has left; the tickets that it gave under them are still good. */
+  static async open(
+    store: Store,
+    users: Users,
+    identity: Identity,
+    former: readonly Identity[] = [],
+  ): Promise<TicketIssuer> {
+    return new TicketIssuer(store, users, await Promise.all([identity, ...former].map(wrapOf)));
   }
 
   /**
@@ -112,7 +116,7 @@ export class TicketIssuer {
     const id = random(TICKET_ID_SIZE);
     const psk = await holder.exporter(TICKET_LABEL, id);
     const nonce = random(NONCE_SIZE);
-    const box = await aesSeal(this.#wrap, nonce, psk, context(id, holder));
+    const box = await aesSeal(this.#present.key, nonce, psk, context(id, holder));
     wipe(psk);
     return {
       id,
@@ -151,19 +155,42 @@ export class TicketIssuer {
     const box = ticket.wrapped.slice(NONCE_SIZE);
     const holder = { name: ticket.account, fp: ticket.fp };
     const client = await this.#bundles.decode(account.fp, account.bundle);
-    try {
-      const psk = await aesOpen(this.#wrap, nonce, box, context(id, holder));
-      return { name: account.name, client, credential, fullAt: ticket.fullAt, psk };
-    } catch (error) {
-      // Wrapped before the server's keys were changed.
-      if (isSealpostError(error, "authentication")) return null;
-      throw error;
+    for (const { key, server } of this.#wraps) {
+      try {
+        const psk = await aesOpen(key, nonce, box, context(id, holder));
+        return { name: account.name, client, server, credential, fullAt: ticket.fullAt, psk };
+      } catch (error) {
+        // Wrapped before the server's keys were changed.
+        if (!isSealpostError(error, "authentication")) throw error;
+      }
     }
+    return null;
+  }
+
+  get #present(): Wrap {
+    const [present] = this.#wraps;
+    if (present === undefined) throw new SealpostError("internal", "no key for tickets");
+    return present;
   }
 
   /** Ends a ticket. */
   async drop(id: Bytes): Promise<void> {
     await this.#store.takeTicket(id);
+  }
+}
+
+/** What wraps the keys of tickets that were given under one key of the server. */
+interface Wrap {
+  readonly key: AesKey;
+  readonly server: Identity;
+}
+
+async function wrapOf(server: Identity): Promise<Wrap> {
+  const raw = await hkdf(server.mlkemSeed, new Uint8Array(0), "sealpost/1 ticket wrap", 32);
+  try {
+    return { key: await importAesKey(raw), server };
+  } finally {
+    wipe(raw);
   }
 }
 

@@ -85,6 +85,13 @@ export class Penalties {
     }
   }
 
+  /** Takes back what {@linkcode Penalties.add} added last for `offence`, unless `source` is refused for it. */
+  takeBack(source: Source, offence: Offence): void {
+    const entry = this.#table(source).get(source.name);
+    if (entry === undefined || entry.refusedUntil > this.#now()) return;
+    entry.endsAt -= this.#cost(offence, entry);
+  }
+
   /** In how many seconds `source` is taken again; 0 if it is not refused. */
   refusedFor(source: Source): number {
     const left = (this.#table(source).get(source.name)?.refusedUntil ?? 0) - this.#now();

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { fromUtf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { readFileBounded, wrapFileError, writeAll } from "../../files/atomic_file.ts";
+import { CHAIN_NAME } from "../../files/server_chain.ts";
 import { readPieces } from "../../files/pieces.ts";
 import { bodyPath, isBodyName } from "../store/body_files.ts";
 import { BODIES_NAME } from "../store/database.ts";
@@ -33,6 +34,7 @@ export const SETTINGS_NAME = "sealpost.toml";
 /** Whether a file of the server's folder goes with `--keys` only: its keys, retired ones, passwords. */
 export function isKeyFile(name: string): boolean {
   return /^server_private(\.[A-Za-z0-9_-]+)?\.pem$/.test(name) || name === "server_public.pem" ||
+    name === CHAIN_NAME ||
     name === "user_pass.json";
 }
 

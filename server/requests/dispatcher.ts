@@ -43,6 +43,9 @@ interface Unreadable {
   readonly fault: unknown;
 }
 
+/** What is answered to somebody whose password is good for one time only. */
+const BEFORE_A_NEW_PASSWORD: ReadonlySet<Op> = new Set(["passwd", "whoami", "server-keys"]);
+
 /** What one upload can hold in memory at most, bytes: an inline body and an envelope. */
 const MAX_HELD = 1024 * 1024;
 /** A request takes about as many times its size in memory, between its arrival and its answer. */
@@ -199,7 +202,7 @@ export class Dispatcher {
       const { op } = request;
       this.#context.observer.requests.add(op);
       const { users } = this.#context;
-      if (users.hasOneTimePassword(this.#session.name) && op !== "passwd" && op !== "whoami") {
+      if (users.hasOneTimePassword(this.#session.name) && !BEFORE_A_NEW_PASSWORD.has(op)) {
         throw changePasswordFirst();
       }
       if (reserved === 0) throw noMemory();

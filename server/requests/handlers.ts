@@ -21,6 +21,7 @@ import type { Handler, Reply, RequestContext, RequestOf } from "./request_contex
 import { handleRotateBegin } from "./rotate_begin.ts";
 import { handleRotate } from "./rotate.ts";
 import { handleRotations } from "./rotations.ts";
+import { handleServerKeys } from "./server_keys.ts";
 import { handleSharedGet } from "./shared_get.ts";
 import { handleSharedPut } from "./shared_put.ts";
 import { handleUpload } from "./upload.ts";
@@ -53,6 +54,7 @@ const HANDLERS: { readonly [O in Op]: Handler<O> } = {
   passwd: handlePasswd,
   logout: handleLogout,
   rotations: handleRotations,
+  "server-keys": handleServerKeys,
   "rotate-begin": handleRotateBegin,
   rotate: handleRotate,
 };

@@ -1,5 +1,6 @@
 import type { Bytes } from "../../crypto/bytes.ts";
 import type { Bundle } from "../../crypto/identity.ts";
+import type { LeftServerKey } from "../../files/server_chain.ts";
 import type { Op, Request, Response } from "../../protocol/request.ts";
 import type { Certificate } from "../../protocol/rotation.ts";
 import type { Links } from "../accounts/links.ts";
@@ -34,6 +35,10 @@ export interface RequestServices {
   readonly settings: () => Values;
   /** The fingerprint of the server's own key, 32 bytes. */
   readonly serverFp: Bytes;
+  /** The server's own bundle, encoded. */
+  readonly serverBundle: Bytes;
+  /** The certificates of the keys that the server has left for it, oldest first. */
+  readonly serverLinks: readonly LeftServerKey[];
 }
 
 /** A new key that `rotate-begin` offered, and what `rotate` has to prove. */

@@ -56,6 +56,7 @@ import type {
   ResumedBody,
   RotateOutcome,
   SeenMachine,
+  ServerKey,
   Store,
   StoredChange,
   StoredKit,
@@ -324,12 +325,15 @@ class SqliteStore implements Store {
     }));
   }
 
-  logServerKey(fp: Bytes, seq: number, at: number): Promise<boolean> {
+  logServerKeys(keys: readonly ServerKey[], at: number): Promise<number> {
     return this.#write(0, () => {
       const row = this.#sql.loggedServerKey.get();
-      if (row !== undefined && equal(blob(row, "fp"), fp)) return false;
-      appendLog(this.#sql, { event: "server-key", name: "", fp, seq }, at);
-      return true;
+      const last = row && blob(row, "fp");
+      const added = keys.slice(keys.findLastIndex(({ fp }) => last && equal(fp, last)) + 1);
+      for (const { fp, seq } of added) {
+        appendLog(this.#sql, { event: "server-key", name: "", fp, seq }, at);
+      }
+      return added.length;
     });
   }
 

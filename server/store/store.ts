@@ -79,6 +79,13 @@ export interface StoredLog extends LogState {
   readonly time: number;
 }
 
+/** A key of the server. */
+export interface ServerKey {
+  readonly fp: Bytes;
+  /** How many rotations by certificate led to it, 0 if none did. */
+  readonly seq: number;
+}
+
 /** Records of the key log. */
 export interface LogPage {
   /** The generation in which the log began, seconds since 1970. */
@@ -406,10 +413,10 @@ export interface Store {
     names: readonly string[],
   ): Promise<{ readonly accounts: readonly (Account | null)[]; readonly log: StoredLog }>;
   /**
-   * Adds to the key log that the server's key is `fp` now, unless that was the last one: whether it was
-   * added. `seq` is how many rotations by certificate led to it, 0 if none did.
+   * Adds to the key log that the server's keys were `keys`, one after the other, the present one last:
+   * those behind the one that it has last, all if that is not among them. Returns how many were added.
    */
-  logServerKey(fp: Bytes, seq: number, at: number): Promise<boolean>;
+  logServerKeys(keys: readonly ServerKey[], at: number): Promise<number>;
 
   /**
    * Room for a body of exactly `size` bytes. With `upload`, a large one can be continued after it

@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { State } from "../../client/state/state.ts";
 import { fromBase64, lp, toBase64 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
@@ -277,6 +283,22 @@ Deno.test("another log under another key of the server is told of, without a pro
     assertStringIncludes(client.notices.join(), "another key than before");
     assertEquals(await client.mail.log.proof(), null);
     await client[Symbol.asyncDispose]();
+  });
+});
+
+Deno.test("the server's newest key in its log is the one it goes on with, and no former one signs", async () => {
+  await inWorld(async ({ server, logOn }) => {
+    const { fp } = server.identity.bundle;
+    server.record({ event: "server-key", name: "", fp: new Uint8Array(32), seq: 0 });
+    server.record({ event: "server-key", name: "", fp, seq: 1 });
+    const { mail, link } = await logOn();
+    mail.log.requireServerKey(1);
+    assertThrows(() => mail.log.requireServerKey(2), SealpostError, "another key");
+    const former = fromBase64(await server.head());
+    mail.log.serverMoved((await identityOf("another server")).bundle);
+    assertThrows(() => mail.log.requireServerKey(1), SealpostError, "another key");
+    assertEquals(mail.log.serverFps.length, 2);
+    await assertRefusedAsync("protocol", () => mail.log.greet(link, former));
   });
 });
 

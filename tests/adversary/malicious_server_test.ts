@@ -791,14 +791,14 @@ Deno.test("a server that falls silent is given up, before the login and after it
     const login = () => ({ name: "bob", password: utf8("any"), client: "test" });
     const silent = `${server.address} does not answer as a Sealpost server does; check the address`;
     server.lies = { b: null };
-    await refused("timeout", silent, () => logIn(address, bundle, bob, login(), 300));
+    await refused("timeout", silent, () => logIn(address, bundle, bob, login(), { timeout: 300 }));
     const slow = `${server.address} began a login and took too long to end it; try again later`;
     server.lies = { verdict: () => null };
     // A busy machine takes longer to get that far.
     const said: string[] = [];
     for (let limit = 500; !said.includes(slow) && limit < 200_000; limit *= 4) {
       const late = await assertRejects(
-        () => logIn(address, bundle, bob, login(), limit),
+        () => logIn(address, bundle, bob, login(), { timeout: limit }),
         SealpostError,
       );
       assertEquals(late.code, "timeout");

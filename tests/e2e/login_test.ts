@@ -1,7 +1,7 @@
 // What a login shows, and to whom: looked at on the wire, between real clients and a real server.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { SIZE_A, SIZE_B, SIZE_C, SIZE_D, SIZE_E } from "../../protocol/handshake.ts";
+import { SIZE_A, SIZE_B, SIZE_C, SIZE_D, SIZE_E, SIZE_FORMER_A } from "../../protocol/handshake.ts";
 import { VERDICT_SIZE } from "../../protocol/request.ts";
 import { testInFull } from "../support/full.ts";
 import { ended, Group, LOGIN_REFUSED } from "../support/group.ts";
@@ -151,13 +151,15 @@ Deno.test("a client that has another server's public key says so, and has sent n
   const { stderr } = await ended(client, 77);
   assertEquals(
     stderr,
-    `sealpost: the server is not the one whose key is pinned (${pinned}); if its keys were ` +
-      "renewed, get the new server_public.pem from its operator\n",
+    `sealpost: the server is not the one whose key is pinned (${pinned}); nothing was sent. Ask ` +
+      "whoever runs your server whether it has a new key: if so, get the new server_public.pem " +
+      "from them; if not, somebody else answers in its place\n",
   );
   await relay.last.ended();
-  assertEquals(relay.last.runs(), [
-    { direction: "up", bytes: SIZE_A },
-    { direction: "down", bytes: SIZE_B },
+  // And once more, whether it has left that key for another: it never had it.
+  assertEquals(relay.lines.map((line) => line.runs()), [
+    [{ direction: "up", bytes: SIZE_A }, { direction: "down", bytes: SIZE_B }],
+    [{ direction: "up", bytes: SIZE_FORMER_A }],
   ]);
   assertEquals(group.log.includes("login"), false, group.log);
 });
@@ -187,15 +189,16 @@ Deno.test("a client that talks to something else is told so", async () => {
   await using group = await Group.start(["alice"]);
   const answer = async (serve: (socket: Deno.TcpConn) => Promise<void>) => {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
     const serving = (async () => {
       const socket = await listener.accept();
+      // Nobody answers when it asks for a key that was left.
+      listener.close();
       await serve(socket);
       socket.close();
     })();
-    const outcome = await group.connect("alice", { address: `127.0.0.1:${listener.addr.port}` })
-      .finish();
+    const outcome = await group.connect("alice", { address: `127.0.0.1:${port}` }).finish();
     await serving;
-    listener.close();
     return outcome;
   };
   const drain = async (socket: Deno.TcpConn) => {

@@ -31,6 +31,7 @@ import { ServerHandshake, ServerResumption } from "./server_handshake.mjs";
  * @property {string} server
  * @property {string} client
  * @property {{ xc: string, xs: string, ekSeed: string, a: Draws, m: string, d: Draws }} draws
+ * @property {boolean} [former]
  * @property {string} hello
  * @property {{ name: string, password: string, clientVersion: string }} login
  * @property {{ s: string, dh: string, ssE: string, s2: string }} secrets
@@ -83,7 +84,7 @@ const ephemeralOf = ({ xc, ekSeed }) => ({
 });
 
 /** Both sides of a handshake, before A. @param {Full} given @param {Answers} answers */
-function sidesOf({ server, client, draws, login }, answers) {
+function sidesOf({ server, client, draws, login, former }, answers) {
   const own = answers.identity(server);
   const kem = encapsulate(own.bundle, "hs-server", kemDraws(draws.a));
   const [atClient, atServer] = [recorder(), recorder()];
@@ -96,11 +97,13 @@ function sidesOf({ server, client, draws, login }, answers) {
       name: login.name,
       password: utf8(login.password),
       version: login.clientVersion,
+      former: former ?? false,
     }, { ephemeral: ephemeralOf(draws), kem, trace: atClient.trace }),
     server: new ServerHandshake(
       own,
       { xs: fromHex(draws.xs), m: fromHex(draws.m), d: kemDraws(draws.d) },
       atServer.trace,
+      former,
     ),
   };
 }

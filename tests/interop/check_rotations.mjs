@@ -54,9 +54,9 @@ export const rotation = {
       given.time,
     );
     same("what is signed", signed, given.signed);
-    const bytes = certificate(signed, from, to);
+    const bytes = certificate(given.user, signed, from, to);
     same("the certificate", bytes, given.certificate);
-    const { name, seq } = readCertificate(bytes, from.bundle, to.bundle);
+    const { name, seq } = readCertificate(bytes, from.bundle, to.bundle, given.user === "");
     sameJson("name and number", [name, seq], [given.user, given.seq]);
   },
   /**
@@ -81,9 +81,10 @@ export const rotation = {
   },
   /** @param {{ error: string, base: string, edits: Edit[] }} given @param {Answers} answers */
   malformed({ error, base, edits }, answers) {
-    const { certificate, from, to } = made(base, answers);
+    const { user, certificate, from, to } = made(base, answers);
     const [old, young] = [answers.identity(from).bundle, answers.identity(to).bundle];
-    refused(error, () => readCertificate(edited(fromHex(certificate), edits), old, young));
+    const bytes = edited(fromHex(certificate), edits);
+    refused(error, () => readCertificate(bytes, old, young, user === ""));
   },
   /** @param {Chain & { error: string }} given @param {Answers} answers */
   refused(given, answers) {

@@ -2,7 +2,7 @@
 // A client: logs in, sends, lists, fetches, and remembers the keys of others while it runs.
 
 import { concat, equal, fromHex, Reader, utf8 } from "./bytes.mjs";
-import { Failure } from "./error.mjs";
+import { codeOf, Failure } from "./error.mjs";
 import { ClientHandshake, ClientResumption, SIZE } from "./handshake.mjs";
 import { readBundle } from "./identity.mjs";
 import { gridOf } from "./kem.mjs";
@@ -11,6 +11,7 @@ import { compose, parse } from "./mime.mjs";
 import { openBody, openEntry, openNote, readEntry, verifyEntry } from "./open.mjs";
 import { failureOf, readAnswer, verdict } from "./schemas.mjs";
 import { newId, sealMessage } from "./seal.mjs";
+import { followChain } from "./rotation.mjs";
 import { Session } from "./session.mjs";
 import { Wire } from "./wire.mjs";
 
@@ -111,18 +112,18 @@ export class Client {
   }
 
   /**
-   * A whole login (6.1 to 6.8).
+   * A whole login (6.1 to 6.8), or one under a key that the server has left (6.11).
    *
-   * @param {Login & { password: string }} login
+   * @param {Login & { password: string }} login @param {boolean} [former]
    */
-  static async logIn(login) {
+  static async logIn(login, former = false) {
     const password = utf8(login.password.normalize("NFC"));
     if (password.length < 1 || password.length > 256) throw new Failure("format", "a password");
     const grid = gridOf(login.identity);
     const wire = await Wire.open(login.host, login.port);
     const relax = wire.deadline(20_000);
     try {
-      const handshake = new ClientHandshake({ ...login, password, version: VERSION });
+      const handshake = new ClientHandshake({ ...login, password, version: VERSION, former });
       await wire.write(handshake.writeA());
       const hello = handshake.readB(await readReply(wire, SIZE.B));
       await wire.write(handshake.writeC());
@@ -152,6 +153,52 @@ export class Client {
       throw error;
     } finally {
       relax();
+    }
+  }
+
+  /**
+   * A login at a server that has the pinned key, or one that follows it by certificate and is the
+   * newest of its key log (15.1).
+   *
+   * @param {Login & { password: string }} login
+   */
+  static async follow(login) {
+    try {
+      return await Client.logIn(login);
+    } catch (error) {
+      if (codeOf(error) !== "server-identity") throw error;
+    }
+    const former = await Client.logIn(login, true);
+    const { server, seq } = await former.#successor();
+    await former.close();
+    const client = await Client.logIn({ ...login, server });
+    // The answer to a first request comes behind the head.
+    await client.whoami();
+    if (client.head === null) throw new Failure("protocol", "a login without a head");
+    const { records } = await client.followLog(client.head);
+    const newest = records.findLast(({ event }) => event === 5);
+    if (newest === undefined || newest.seq !== seq || !equal(newest.fp, server.fp)) {
+      throw new Failure("server-identity", "the key log has another key of the server");
+    }
+    return client;
+  }
+
+  /** Which key has followed the pinned one, and its number. */
+  async #successor() {
+    const start = this.login.server;
+    /** @type {{ certificate: Bytes, bundle: Bundle }[]} */
+    const links = [];
+    for (let at = start.fp;;) {
+      const answer = await this.session.request("server-keys", { since: at }).answer;
+      const server = readBundle(answer.bundle);
+      for (const { certificate, bundle } of answer.links) {
+        links.push({ certificate, bundle: readBundle(bundle) });
+        at = certificate.subarray(76, 108);
+      }
+      if (answer.links.length > 0 && !equal(at, server.fp) && links.length <= 256) continue;
+      const [first] = links;
+      const before = first === undefined ? 0 : new Reader(first.certificate.subarray(36)).u64() - 1;
+      return { server, seq: followChain("", [], start, before, [], links, server) };
     }
   }
 

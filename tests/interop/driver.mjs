@@ -77,6 +77,13 @@ const calls = {
     client = await Client.logIn({ ...there(login), password });
     return { ...client.hello, tickets: client.tickets.length };
   },
+  /** Also where the server has a new key, which is the pinned one then. @param {{ password: string }} args */
+  async follow({ password }) {
+    client = await Client.follow({ ...there(login), password });
+    const { server } = client.login;
+    login = { ...there(login), server };
+    return { fingerprint: showFingerprint(server.fp) };
+  },
   /** With the newest ticket, or with the last one that was used. @param {{ used?: boolean }} args */
   async resume({ used = false }) {
     if (!used) ticket = there(client).tickets.pop() ?? null;

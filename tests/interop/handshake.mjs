@@ -122,6 +122,10 @@ export function startResumed(name, server, client, trace) {
   return state;
 }
 
+/** How A begins: kind 5 names the key. @param {Bundle} server @param {boolean} [former] */
+export const opening = (server, former = false) =>
+  former ? concat(Uint8Array.of(1, 1, 5), server.fp) : Uint8Array.of(1, 1, 1);
+
 /** What E1 signs. @param {Bytes} h */
 export const loginSigned = (h) => concat(utf8("sealpost/1 login"), h);
 
@@ -178,8 +182,8 @@ export class ClientHandshake {
   #ephemeral;
 
   /**
-   * @param {{ server: Bundle, identity: Identity, name: string, password: Bytes, version: string }}
-   *   login
+   * @param {{ server: Bundle, identity: Identity, name: string, password: Bytes, version: string, former?: boolean }}
+   *   login; `former`: the server may have left this key
    * @param {{ ephemeral?: Ephemeral, kem?: ReturnType<typeof encapsulate>, trace?: Trace }} [fixed]
    */
   constructor(login, fixed = {}) {
@@ -193,7 +197,11 @@ export class ClientHandshake {
   writeA() {
     const { x25519: x, mlkem } = this.#ephemeral;
     const { ctRsa, ctMlkem, secret } = this.kem;
-    const open = concat(Uint8Array.of(1, 1, 1), x.publicKey, mlkem.publicKey);
+    const open = concat(
+      opening(this.login.server, this.login.former),
+      x.publicKey,
+      mlkem.publicKey,
+    );
     this.#state.mixHash(open);
     const kem = this.#state.encryptAndHash(concat(pad(512, ctRsa), ctMlkem));
     this.#state.mixKeyAndHash(secret);

@@ -3,6 +3,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { toBase64, toHex } from "../../crypto/bytes.ts";
+import { formatFingerprint } from "../../crypto/identity.ts";
+import { loadBundle } from "../../files/key_files.ts";
 import { flip, testUnless } from "../support/testing.ts";
 import { stepInFull } from "../support/full.ts";
 import {
@@ -363,6 +365,27 @@ testUnless(missing, "the Node client and ours write to each other", async (t) =>
     assertEquals(await nora.codeOf("resume"), "connection-lost");
     assertEquals(await nora.codeOf("logIn", { password: old }), "login-refused");
     await nora.call("logIn", { password: next });
+    await nora.call("close");
+  });
+
+  await t.step("it follows the server to a new key, over one that it never saw", async () => {
+    const password = "a new password of Nora's";
+    await group.server.stop();
+    for (let i = 0; i < 2; i++) {
+      const rotation = ["keygen", "server", "--rotate", "--bits", "2048"];
+      const { code, stderr } = await run(rotation, { cwd: group.dir });
+      assertEquals(code, 0, stderr);
+    }
+    await group.restart();
+    const now = { ...keys, address: group.server.address, passphrase: PASSPHRASE };
+    await nora.call("load", now);
+    assertEquals(await nora.codeOf("logIn", { password }), "server-identity");
+    const { fp } = await loadBundle(group.path("server", "server_public.pem"));
+    const followed = await nora.call<{ fingerprint: string }>("follow", { password });
+    assertEquals(followed.fingerprint, formatFingerprint(fp));
+    assertEquals((await nora.call<Record<string, unknown>>("whoami")).name, "nora");
+    await nora.call("close");
+    await nora.call("logIn", { password });
     await nora.call("close");
   });
 });

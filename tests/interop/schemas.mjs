@@ -268,6 +268,7 @@ const request = {
   remove: closedObject({ op: oneOf("remove"), uids }),
   keys: closedObject({ op: oneOf("keys"), names: array(name, 12, 1) }),
   log: closedObject({ op: oneOf("log"), after: count }),
+  "server-keys": closedObject({ op: oneOf("server-keys"), since: fp }),
   whoami: closedObject({ op: oneOf("whoami"), machine: optional(machine) }),
   machines: closedObject({ op: oneOf("machines") }),
   "link-open": closedObject({ op: oneOf("link-open"), id: secretId }),
@@ -327,6 +328,10 @@ export const response = {
   remove: openObject({ uids: array(uid, 1000), modseq: count }),
   keys: openObject({ keys: array(keyOf, 12), head: logHead }),
   log: openObject({ first: count, head: logHead }),
+  "server-keys": openObject({
+    links: array(openObject({ certificate: base64, bundle: base64 }), 16),
+    bundle: base64,
+  }),
   whoami: openObject({
     name,
     fp,

@@ -6,7 +6,7 @@ import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
 import { concat, equal, fromUtf8, lp, NONE, pad, Reader } from "./bytes.mjs";
 import { ed25519Verify, x25519, x25519Pair } from "./curves.mjs";
 import { Failure } from "./error.mjs";
-import { decapsulatePadded, loginSigned, startFull, startResumed } from "./handshake.mjs";
+import { decapsulatePadded, loginSigned, opening, startFull, startResumed } from "./handshake.mjs";
 import { checkMlkemPublic, isName, readBundle } from "./identity.mjs";
 import { encapsulate } from "./kem.mjs";
 
@@ -34,6 +34,7 @@ export class ServerHandshake {
   #identity;
   #draws;
   #pair;
+  #opening;
   #dh = NONE;
   #ek = NONE;
   /** @type {Bundle | null} */
@@ -42,9 +43,10 @@ export class ServerHandshake {
   /**
    * @param {Identity} identity
    * @param {{ xs: Bytes, m: Bytes, d: import("./kem.mjs").KemDraws }} draws
-   * @param {Trace} [trace]
+   * @param {Trace} [trace] @param {boolean} [former]
    */
-  constructor(identity, draws, trace) {
+  constructor(identity, draws, trace, former = false) {
+    this.#opening = opening(identity.bundle, former);
     this.#state = startFull(identity.bundle, trace);
     this.#identity = identity;
     this.#draws = draws;
@@ -54,14 +56,15 @@ export class ServerHandshake {
   /** @param {Bytes} message */
   readA(message) {
     const reader = new Reader(message);
-    const open = reader.take(1219);
-    if (!equal(open.subarray(0, 3), Uint8Array.of(1, 1, 1))) {
+    const begins = this.#opening.length;
+    const open = reader.take(begins + 1216);
+    if (!equal(open.subarray(0, begins), this.#opening)) {
       throw new Failure("version", "not the prefix of a handshake");
     }
     const ciphertexts = reader.take(1600);
-    this.#ek = open.subarray(35);
+    this.#ek = open.subarray(begins + 32);
     checkMlkemPublic(this.#ek);
-    this.#dh = x25519(this.#pair, open.subarray(3, 35));
+    this.#dh = x25519(this.#pair, open.subarray(begins, begins + 32));
     this.#state.mixHash(open);
     this.#state.decryptAndHash(ciphertexts);
     this.#state.mixKeyAndHash(decapsulatePadded(this.#identity, "hs-server", ciphertexts));

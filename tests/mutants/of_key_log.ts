@@ -152,4 +152,46 @@ export const OF_KEY_LOG: readonly Mutant[] = [
     "    if (!same) {\n",
     "    if (same === null) {\n",
   ),
+  one(
+    "a person's certificate is taken for one of the server",
+    "protocol/rotation.ts",
+    '  if (certificate.name === "" && equal(certificate.serverFp, certificate.fpOld)) return certificate;\n',
+    "  if (certificate.seq > 0) return certificate;\n",
+  ),
+  one(
+    "a key that the server has left is answered for ever",
+    "server/accounts/server_keys.ts",
+    "return now <= time + SERVER_GRACE;",
+    "return now + SERVER_GRACE >= time;",
+  ),
+  one(
+    "a key of the server that came and went unserved is not logged",
+    STORE,
+    "keys.slice(keys.findLastIndex(({ fp }) => last && equal(fp, last)) + 1)",
+    "keys.slice(-1).filter(({ fp }) => !last || !equal(fp, last))",
+  ),
+  one(
+    "the server may go back to a key that it has left",
+    "client/connection/follow_server.ts",
+    "      to,\n      left,\n",
+    "      to,\n      [],\n",
+  ),
+  one(
+    "the server's newest key need not be in its key log",
+    CLIENT,
+    "if (newest && present && newest.seq === seq && equal(newest.fp, present.fp)) return;",
+    "if (newest && present && newest.seq <= seq) return;",
+  ),
+  one(
+    "heads that a former key of the server has signed begin a session",
+    CLIENT,
+    "if (signer === null || signer !== this.#servers[0]) {",
+    "if (signer === null) {",
+  ),
+  one(
+    "a refusal is taken back with a handshake that was left",
+    "server/admission/penalties.ts",
+    "    if (entry === undefined || entry.refusedUntil > this.#now()) return;\n    entry.endsAt -= this.#cost(offence, entry);\n",
+    "    if (entry === undefined) return;\n    entry.endsAt = entry.refusedUntil = 0;\n",
+  ),
 ];

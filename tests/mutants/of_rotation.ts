@@ -40,8 +40,8 @@ export const OF_ROTATION: readonly Mutant[] = [
   one(
     "a certificate for another server is followed",
     ROTATION,
-    "if (!serverFps.some((fp) => equal(fp, certificate.serverFp))) throw",
-    "if (serverFps.length > 99) throw",
+    "if (serverFps.some((fp) => equal(fp, certificate.serverFp))) return certificate;",
+    "if (serverFps.length < 99) return certificate;",
   ),
   one(
     "a key that was left may come back",

@@ -84,12 +84,12 @@ export const OF_SERVER: readonly Mutant[] = [
     "a handshake's place in the queue is free when its private operation ends",
     VISIT,
     [
-      "      await context.timingGrid.wait(arrived);\n      return message;",
+      "      await context.key.timingGrid.wait(arrived);\n      return message;",
       "      return message;",
     ],
     [
       "  await stream.write(b);",
-      "  await context.timingGrid.wait(arrived);\n  await stream.write(b);",
+      "  await context.key.timingGrid.wait(arrived);\n  await stream.write(b);",
     ],
   ),
   one(

@@ -1,6 +1,8 @@
 import type { Connection } from "../../protocol/connection.ts";
 import { loadIdentity } from "../../files/key_files.ts";
 import { type LogLine, logTo } from "../../server/observe/log.ts";
+import type { Identity } from "../../crypto/identity.ts";
+import type { ServerHistory } from "../../server/accounts/server_keys.ts";
 import { type Server, startServer } from "../../server/server.ts";
 import { LiveSettings } from "../../server/settings/settings.ts";
 import { connectAs, type KeptTicket, type Person, RawSession } from "./raw_session.ts";
@@ -20,22 +22,25 @@ export class Serving implements AsyncDisposable {
     names: readonly string[],
     settings: Readonly<Record<string, string>> = {},
     options: ServerFolderOptions = {},
+    history?: ServerHistory,
   ): Promise<Serving> {
     const folder = await makeServerFolder(names, options);
-    return await Serving.of(folder, settings);
+    return await Serving.of(folder, settings, history);
   }
 
-  /** Starts a server in a folder that is there. */
+  /** Starts a server in a folder that is there; with `other` in the place of the folder's key. */
   static async of(
     folder: ServerFolder,
     settings: Readonly<Record<string, string>> = {},
+    history?: ServerHistory,
+    other?: Identity,
   ): Promise<Serving> {
     const flags = new Map(Object.entries({ listen: "127.0.0.1:0", ...settings }));
     const lines: LogLine[] = [];
     const log = logTo("debug", (line) => lines.push(line));
-    const identity = await loadIdentity(folder.dir, "server", () => Promise.resolve(null));
+    const identity = other ?? await loadIdentity(folder.dir, "server", () => Promise.resolve(null));
     const live = await LiveSettings.load(folder.dir, { flags });
-    return new Serving(folder, await startServer(folder.dir, live, identity, log), lines);
+    return new Serving(folder, await startServer(folder.dir, live, identity, log, history), lines);
   }
 
   get address(): string {

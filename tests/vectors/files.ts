@@ -147,6 +147,8 @@ export interface HandshakeVector {
     readonly m: Hex;
     readonly d: KemDrawsVector;
   };
+  /** Whether it is under a key that the server has left (kind 5); not if it is not given. */
+  readonly former?: true;
   readonly hello: string;
   readonly login: {
     readonly name: string;

@@ -41,6 +41,8 @@ export interface Said {
   readonly name: string;
   readonly password: string;
   readonly clientVersion: string;
+  /** Under a key that the server has left; default: no. */
+  readonly former?: true;
 }
 
 /**
@@ -106,7 +108,10 @@ export async function handshakeByHand(
 
   const xcPublic = await x25519Public(draws.xc);
   const ek = await mlKem.publicFromSeed(draws.ekSeed);
-  const head = concat(new Uint8Array([1, 1, 1]), xcPublic, ek);
+  const prefix = said.former
+    ? concat(new Uint8Array([1, 1, 5]), server.bundle.fp)
+    : new Uint8Array([1, 1, 1]);
+  const head = concat(prefix, xcPublic, ek);
   await t.mixHash("A2", "prefix ‖ X_c ‖ EK_c", head);
   const first = await kemByHand(server.bundle, deviations.useInA ?? "hs-server", draws.a);
   const ciphertextsInA = (deviations.ciphertextsInA ?? same)(

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { defined } from "../../crypto/defined.ts";
 import { type Bytes, fromHex, toHex, utf8 } from "../../crypto/bytes.ts";
 import type { Identity } from "../../crypto/identity.ts";
 import { ClientHandshake, ServerHandshake } from "../../protocol/handshake.ts";
@@ -50,8 +51,8 @@ class Run {
     if (!server || !client) throw new Error("two identities were asked for");
     return new Run(
       vector,
-      await ClientHandshake.start(server.bundle, client),
-      await ServerHandshake.start(server),
+      await ClientHandshake.start(server.bundle, client, vector.former),
+      await ServerHandshake.start(server, vector.former ? "former" : "login"),
     );
   }
 
@@ -127,7 +128,7 @@ Deno.test("the vectors of handshakes: both sides write these messages and end wi
 
 Deno.test("the vectors of handshakes: the description gives every value of the transcript", async () => {
   await forEachCase(file.handshakes, async (vector) => {
-    const { draws, hello, login } = vector;
+    const { draws, hello, login, former } = vector;
     const made = await handshakeByHand(
       await identities.get(vector.server),
       await identities.get(vector.client),
@@ -139,7 +140,7 @@ Deno.test("the vectors of handshakes: the description gives every value of the t
         m: fromHex(draws.m),
         d: kemDrawsOf(draws.d),
       },
-      { hello, ...login },
+      { hello, ...login, ...defined({ former }) },
     );
     assertEquals(made.steps, vector.steps);
     assertEquals(toHex(made.split.exporter), vector.split.exporterInput);

@@ -49,6 +49,7 @@ export async function makeHandshakes(
     await vectorOf(identities, BASE, "gate", "alice", USUAL),
     await vectorOf(identities, "server and carol", "server", "carol", LONGEST),
     await vectorOf(identities, "server and bob", "server", "bob", SHORTEST),
+    await vectorOf(identities, "a key that was left", "gate", "bob", { ...USUAL, former: true }),
   ];
   const variations = await Variations.of(identities);
   return {
@@ -75,12 +76,13 @@ async function vectorOf(
   const draws = handshakeDraws(`sealpost vectors ${name}`);
   const [at, by] = [await identities.get(server), await identities.get(client)];
   const { messages, steps, split, secrets } = await handshakeByHand(at, by, draws, said);
-  const { hello, ...login } = said;
+  const { hello, former, ...login } = said;
   return {
     name,
     server,
     client,
     draws: hexOf(draws),
+    ...(former ? { former } : {}),
     hello,
     login,
     secrets: {

@@ -27,6 +27,12 @@ const FIRST: Facts = {
   to: "bob",
   time: TIME,
 };
+/** Of the server's own keys: no user, and the key that is left for the server's. */
+const OF_SERVER: Facts = { ...FIRST, user: "", server: "server", from: "server", to: "gate" };
+const OF_SERVER_NEXT: Facts = {
+  ...{ ...OF_SERVER, server: "gate", from: "gate", to: "mallory" },
+  ...{ seq: 2, time: TIME + 1 },
+};
 const SECOND: Facts = { ...FIRST, seq: 2, from: "bob", to: "carol", time: TIME + 1 };
 
 export async function makeRotations(identities: Identities): Promise<RotationFile> {
@@ -43,7 +49,8 @@ export async function makeRotations(identities: Identities): Promise<RotationFil
       to.bundle.fp,
       u64(facts.time),
     );
-    const signed = concat(utf8("sealpost/1 rotate"), body);
+    const label = facts.user === "" ? "sealpost/1 server rotate" : "sealpost/1 rotate";
+    const signed = concat(utf8(label), body);
     const [old, young] = [await sign(from.ed25519Key, signed), await sign(to.ed25519Key, signed)];
     return {
       name,
@@ -63,9 +70,14 @@ export async function makeRotations(identities: Identities): Promise<RotationFil
     await certify("another server", { ...FIRST, server: "gate" }),
     await certify("a number left out", { ...FIRST, seq: 2 }),
     await certify("a branch", { ...FIRST, to: "mallory" }),
+    await certify("of the server", OF_SERVER),
+    await certify("of the server, second", OF_SERVER_NEXT),
+    await certify("of the server, back", { ...OF_SERVER_NEXT, to: "server" }),
+    await certify("of the server, a rival", { ...OF_SERVER, to: "mallory" }),
   ];
   const first = certificates[0];
-  if (!first) throw new Error("there is no certificate");
+  const ofServer = certificates.find(({ name }) => name === "of the server");
+  if (!first || !ofServer) throw new Error("there is no certificate");
   return {
     certificates,
     proofs: [await proof(identities, first)],
@@ -74,9 +86,15 @@ export async function makeRotations(identities: Identities): Promise<RotationFil
       chain("two steps", ["first", "second"], "carol"),
       chain("three steps", ["first", "second", "third"], "gate"),
       chain("the last step", ["second"], "carol", { start: "bob", seq: 1 }),
+      server("a server's step", ["of the server"], "gate"),
+      server("a server's two steps", ["of the server", "of the server, second"], "mallory"),
+      server("a server's last step", ["of the server, second"], "mallory", {
+        start: "gate",
+        seq: 1,
+      }),
       chain("a server with two keys", ["another server"], "bob", { servers: ["server", "gate"] }),
     ],
-    malformed: malformed(first),
+    malformed: [...malformed(first), ...malformedServers(ofServer)],
     refused: [
       wrong("chain-empty", "no certificate", [], "bob"),
       wrong("chain-user", "for another user", ["another user"], "bob"),
@@ -91,6 +109,47 @@ export async function makeRotations(identities: Identities): Promise<RotationFil
       wrong("chain-retired", "it leads to a key that was left before", ["first"], "bob", {
         retired: ["bob"],
       }),
+      wrongServer("server-chain-empty", "no certificate", [], "gate"),
+      wrongServer("server-chain-back", "it leads to a key that was left in it", [
+        "of the server",
+        "of the server, back",
+      ], "server"),
+      wrongServer(
+        "server-chain-retired",
+        "it leads to a key that was left before",
+        [
+          "of the server",
+        ],
+        "gate",
+        { retired: ["gate"] },
+      ),
+      wrongServer(
+        "server-chain-rival",
+        "it ends at another key",
+        ["of the server, a rival"],
+        "gate",
+      ),
+      wrongServer(
+        "server-chain-number",
+        "the pinned key has another number",
+        [
+          "of the server",
+        ],
+        "gate",
+        { seq: 1 },
+      ),
+      {
+        ...wrongServer("server-chain-of-a-user", "a user's certificate", ["first"], "bob", {
+          start: "alice",
+        }),
+        error: "format",
+      },
+      {
+        ...wrong("chain-of-a-server", "a server's certificate", ["of the server"], "gate", {
+          start: "server",
+        }),
+        error: "format",
+      },
     ],
   };
 }
@@ -105,6 +164,21 @@ function chain(
 ): Chain {
   const usual = { user: "dave", servers: ["server"], start: "alice", seq: 0, retired: [] };
   return { name, ...usual, certificates, end, ...more };
+}
+
+function server(
+  name: string,
+  certificates: readonly string[],
+  end: string,
+  more: Partial<Chain> = {},
+): Chain {
+  return chain(name, certificates, end, { user: "", servers: [], start: "server", ...more });
+}
+
+function wrongServer(
+  ...[name, why, certificates, end, more]: Parameters<typeof wrong>
+): RotationFile["refused"][number] {
+  return { ...server(name, certificates, end, more), why, error: "authentication" };
 }
 
 function wrong(
@@ -205,6 +279,34 @@ function malformed({ name: base, certificate }: RotationVector): RotationFile["m
       put(at.byNew, malleated(byNew)),
       "authentication",
     ),
+  ];
+}
+
+/** LP("") has 4 bytes; then as in {@linkcode malformed}. */
+function malformedServers({ name: base, certificate }: RotationVector): RotationFile["malformed"] {
+  const bytes = fromHex(certificate);
+  const at = { server: 4, old: 44, byOld: 116 };
+  return [
+    {
+      ...{ name: "server-certificate-other", base, error: "format" as const },
+      why: "the server's key is not the one that is left",
+      edits: [{ at: at.server, xor: "01" }],
+    },
+    {
+      ...{ name: "server-certificate-old", base, error: "authentication" as const },
+      why: "another key is left, in both places",
+      edits: [{ at: at.server, xor: "01" }, { at: at.old, xor: "01" }],
+    },
+    {
+      ...{ name: "server-certificate-by-old", base, error: "authentication" as const },
+      why: "a bit of the old key's signature",
+      edits: [{ at: at.byOld, xor: "01" }],
+    },
+    {
+      ...{ name: "server-certificate-cut", base, error: "format" as const },
+      why: "the last byte is missing",
+      edits: [{ keep: bytes.length - 1 }],
+    },
   ];
 }
 

@@ -1,11 +1,14 @@
 import { assertEquals } from "@std/assert";
-import { fromHex, toHex } from "../../crypto/bytes.ts";
+import { type Bytes, fromHex, toHex } from "../../crypto/bytes.ts";
 import { encodeBundle } from "../../crypto/identity.ts";
 import { decapsulate } from "../../crypto/kem.ts";
 import {
   certify,
+  certifyServer,
   decodeCertificate,
+  decodeServerCertificate,
   followChain,
+  followServerChain,
   ROTATION_LABEL,
   rotationProof,
   verifyCertificate,
@@ -24,14 +27,21 @@ function certificateOf(name: string) {
   return found;
 }
 
+/** A certificate of `user`; an empty name is the server's own. */
+function decodeFor(user: string, bytes: Bytes) {
+  return user === "" ? decodeServerCertificate(bytes) : decodeCertificate(bytes);
+}
+
 Deno.test("the vectors of rotations: a certificate has these bytes, and verifies", async () => {
   await forEachCase(file.certificates, async (vector) => {
     const { user: name, seq, time } = vector;
     const [from, to] = [await identities.get(vector.from), await identities.get(vector.to)];
     const serverFp = (await identities.get(vector.server)).bundle.fp;
-    const made = await certify({ name, serverFp, seq, time }, from, to);
+    const made = name === ""
+      ? await certifyServer({ seq, time }, from, to)
+      : await certify({ name, serverFp, seq, time }, from, to);
     assertEquals(toHex(made), vector.certificate);
-    const read = decodeCertificate(made);
+    const read = decodeFor(name, made);
     assertEquals([read.name, read.seq, read.time], [name, seq, time]);
     await verifyCertificate(read, from.bundle, to.bundle);
   });
@@ -55,15 +65,21 @@ async function follow(chain: ChainVector) {
   const fps = async (names: readonly string[]) => {
     return await Promise.all(names.map(async (name) => (await identities.get(name)).bundle.fp));
   };
-  const links = chain.certificates.map(certificateOf).map(async ({ certificate, from }) => {
+  const given = chain.certificates.map(certificateOf).map(async ({ certificate, from }) => {
     const bundle = encodeBundle((await identities.get(from)).bundle);
     return { certificate: fromHex(certificate), bundle };
   });
+  const links = await Promise.all(given);
+  const end = (await identities.get(chain.end)).bundle;
+  const start = { bundle: (await identities.get(chain.start)).bundle, seq: chain.seq };
+  if (chain.user === "") {
+    return await followServerChain(start, links, end, await fps(chain.retired));
+  }
   return await followChain(
     { name: chain.user, serverFps: await fps(chain.servers), retired: await fps(chain.retired) },
-    { bundle: (await identities.get(chain.start)).bundle, seq: chain.seq },
-    await Promise.all(links),
-    (await identities.get(chain.end)).bundle,
+    start,
+    links,
+    end,
   );
 }
 
@@ -80,8 +96,8 @@ Deno.test("the vectors of rotations: chains that are accepted", async () => {
 
 Deno.test("the vectors of rotations: certificates and chains that are refused", async () => {
   await forEachRefused(file.malformed, async ({ base, edits }) => {
-    const { certificate, from, to } = certificateOf(base);
-    const read = decodeCertificate(edited(fromHex(certificate), edits));
+    const { user, certificate, from, to } = certificateOf(base);
+    const read = decodeFor(user, edited(fromHex(certificate), edits));
     const [old, young] = [await identities.get(from), await identities.get(to)];
     await verifyCertificate(read, old.bundle, young.bundle);
   });

@@ -215,6 +215,10 @@ const REQUESTS: Readonly<Record<Request["op"], { example: Request; places: reado
     example: { op: "rotations", name: "x", since: FP },
     places: [op, { at: ["name"], takes: isName }, { at: ["since"], takes: isNothingElse }],
   },
+  "server-keys": {
+    example: { op: "server-keys", since: FP },
+    places: [op, { at: ["since"], takes: isNothingElse }],
+  },
   "rotate-begin": {
     example: { op: "rotate-begin", bundle: "AAAA", certificate: "AAAA" },
     places: [

@@ -159,3 +159,18 @@ Deno.test("the table is bounded, IPv6 cannot push out IPv4, and those who go on 
   assert(scene.refused() > 0);
   assertEquals(scene.refused(from("2001:db8::1")), 0);
 });
+
+Deno.test("what was added for a handshake that was left can be taken back, but no refusal", () => {
+  const scene = new Scene();
+  const source = from("192.0.2.1");
+  for (let i = 0; i < 30; i++) {
+    scene.offend("abandoned");
+    scene.penalties.takeBack(source, "abandoned");
+  }
+  assertEquals(scene.refused(), 0);
+  while (scene.refused() === 0) scene.offend("abandoned");
+  const until = scene.refused();
+  scene.penalties.takeBack(source, "abandoned");
+  assertEquals(scene.refused(), until);
+  scene.penalties.takeBack(from("192.0.2.2"), "abandoned");
+});

@@ -50,7 +50,7 @@ Deno.test("each change of a key is a record of the log, and what changes nothing
       store.bindKey("alice", alice.fp, encodeBundle(alice), Date.now());
     await withStore(folder, async (store) => {
       await store.ensureAccounts(["alice", "bob"]);
-      assert(await store.logServerKey(random(32), 0, Date.now()));
+      assertEquals(await store.logServerKeys([{ fp: random(32), seq: 0 }], Date.now()), 1);
       assertEquals(await bind(store), "bound");
       assertEquals(await bind(store), "same");
       assertEquals(await store.bindKey("bob", alice.fp, encodeBundle(alice), 1), "taken");
@@ -72,12 +72,17 @@ Deno.test("each change of a key is a record of the log, and what changes nothing
       );
       const [server, bound, rotated, unbound] = records;
       assertEquals([bound?.fp, rotated?.fp, unbound?.fp], [alice.fp, carol.fp, carol.fp]);
-      assert(server && !await store.logServerKey(server.fp, 0, Date.now()));
+      assert(server);
+      assertEquals(await store.logServerKeys([server], Date.now()), 0);
+      // Rotated twice before it was started again.
+      const next = [{ fp: random(32), seq: 1 }, { fp: random(32), seq: 2 }];
+      assertEquals(await store.logServerKeys([server, ...next], Date.now()), 2);
+      assertEquals(await store.logServerKeys([server, ...next], Date.now()), 0);
       // A page begins behind the record that is named.
       const page = await store.logRecords(2, 1);
       assertEquals(page.records.map(({ index }) => index), [3]);
       const { accounts, log } = await store.accountsAndLog(["bob", "nobody"]);
-      assertEquals([accounts.map((one) => one?.name), log.n], [["bob", undefined], 4]);
+      assertEquals([accounts.map((one) => one?.name), log.n], [["bob", undefined], 6]);
     });
   }));
 
@@ -85,8 +90,8 @@ Deno.test("times in the log and of its heads never go back, whatever the clock d
   inFolder(async (folder) => {
     await withStore(folder, async (store) => {
       const ahead = Date.now() + 3_600_000;
-      await store.logServerKey(random(32), 0, ahead);
-      await store.logServerKey(random(32), 0, Date.now());
+      await store.logServerKeys([{ fp: random(32), seq: 0 }], ahead);
+      await store.logServerKeys([{ fp: random(32), seq: 0 }], Date.now());
       const { records } = await logOf(store);
       assertEquals(records.map(({ time }) => time), [ahead, ahead]);
       const server = await identityOf("server");
