@@ -18,6 +18,12 @@ const KEPT = new Set(["alt", "hidden", "href", "style"]);
 const VOID = new Set("area base br col embed hr img input link meta source track wbr".split(" "));
 /** Elements that end where the next of their kind begins. */
 const SIBLINGS = new Set("dd dt li option p td th tr".split(" "));
+/** Elements before which a paragraph ends that nobody closed (HTML, 13.2.6.4.7). */
+const CLOSES_PARAGRAPH = new Set(
+  ("address article aside blockquote center dd details dialog dir div dl dt fieldset figcaption " +
+    "figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr li listing main menu nav ol pre search " +
+    "section summary table ul").split(" "),
+);
 /** Styles that hide an element: so do mails with the line that lists of messages preview. */
 const HIDING = new RegExp(
   "(?:^|;)\\s*(?:display\\s*:\\s*none|visibility\\s*:\\s*hidden|opacity\\s*:\\s*0(?:\\.0*)?|" +
@@ -58,7 +64,7 @@ function convert(html: string, withHidden: boolean): string {
     if (hidden?.tag === tag) {
       if (hidden.depth > 1 || !SIBLINGS.has(tag)) hidden.depth++;
       else hidden = null;
-    }
+    } else if (hidden?.tag === "p" && CLOSES_PARAGRAPH.has(tag)) hidden = null;
     if (hidden !== null) return;
     if (isHidden()) {
       if (!VOID.has(tag)) hidden = { tag, depth: 1 };

@@ -55,6 +55,8 @@ const NOTHING = new Uint8Array(0);
 const LF = 0x0a;
 const CR = 0x0d;
 const DASH = 0x2d;
+/** U+FEFF in UTF-8, as some editors put it before a text. */
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
 /**
  * Splits a message (RFC 5322, RFC 2046) into its parts as it streams. What it finds does not depend on
@@ -62,7 +64,8 @@ const DASH = 0x2d;
  * header and one line that could be a delimiter, and takes time proportional to what it reads.
  *
  * Lenient: a header ends at the first line that is no field, and that line is the first of the body; a
- * delimiter of any multipart that is still open ends all parts within it; lines end with CRLF or LF.
+ * delimiter of any multipart that is still open ends all parts within it; lines end with CRLF or LF, or
+ * with CR in a message that begins without an LF; a byte order mark at the beginning is passed over.
  */
 export class MimeSplitter {
   readonly #limits: SplitLimits;
@@ -87,6 +90,8 @@ export class MimeSplitter {
   /** Pieces that are too small to be worth reading, and their size in bytes. */
   #small: Uint8Array[] = [];
   #smallSize = 0;
+  /** Whether lines end with CR alone; null until the first bytes were seen. */
+  #bareCr: boolean | null = null;
   /** What is read, and from where on. */
   #data: Uint8Array = new Uint8Array(0);
   #at = 0;
@@ -118,7 +123,9 @@ export class MimeSplitter {
   }
 
   *#readAll(final: boolean): Generator<MimeEvent, void, undefined> {
-    const pieces = [this.#held, ...this.#small].filter(({ length }) => length > 0);
+    const fresh = this.#bareCr === null ? [this.#begin(concat(...this.#small))] : this.#small;
+    if (this.#bareCr) fresh.forEach((piece, i) => fresh[i] = withLineFeeds(piece));
+    const pieces = [this.#held, ...fresh].filter(({ length }) => length > 0);
     this.#data = pieces.length === 1 && pieces[0] ? pieces[0] : concat(...pieces);
     this.#at = 0;
     this.#held = NOTHING;
@@ -128,6 +135,14 @@ export class MimeSplitter {
       if (this.#parent === undefined) yield* this.#readBody(final);
       else yield* this.#readHeader(final);
     }
+  }
+
+  /** Looks at the first bytes of the message: how its lines end, and whether there is a mark. */
+  #begin(first: Uint8Array): Uint8Array {
+    // As many bytes however the stream is cut; of a CRLF at their end, the LF may be missing.
+    const look = first.subarray(0, MIN_READ);
+    this.#bareCr = look.subarray(0, -1).includes(CR) && !look.includes(LF);
+    return BYTE_ORDER_MARK.every((byte, i) => first[i] === byte) ? first.subarray(3) : first;
   }
 
   /** Keeps what is left from `at` on for the next time. */
@@ -323,4 +338,9 @@ function withoutLineEnd(bytes: Uint8Array): Uint8Array {
 
 function tooMuch(what: string): SealpostError {
   return new SealpostError("limit", `the message has ${what}; \`read --raw\` shows it as it came`);
+}
+
+/** `bytes` with LF for each CR. */
+function withLineFeeds(bytes: Uint8Array): Uint8Array {
+  return bytes.map((byte) => byte === CR ? LF : byte);
 }

@@ -148,21 +148,26 @@ interface Tools {
   addresses(header: string): string[];
 }
 
+/** Where a text stands. */
+interface TextPlace {
+  /** The innermost multipart/alternative around it. */
+  readonly alternative: MimePart | null;
+  /** The part of `alternative` that it is, or stands in. */
+  readonly branch: MimePart | null;
+}
+
 /** A text part, in its place among the others. */
-interface TextPart {
+interface TextPart extends TextPlace {
   readonly kind: "plain" | "html";
   readonly content: string;
-  /** The multipart/alternative it stands in. */
-  readonly alternative: MimePart | null;
 }
 
 /** What is known of a text before it is decoded. */
-interface TextForm {
+interface TextForm extends TextPlace {
   readonly kind: TextPart["kind"];
   readonly charset: string | null;
   readonly flowed: boolean;
   readonly delSp: boolean;
-  readonly alternative: MimePart | null;
 }
 
 /** The form of text that no part claims. */
@@ -172,6 +177,7 @@ const UNCLAIMED: TextForm = {
   flowed: false,
   delSp: false,
   alternative: null,
+  branch: null,
 };
 
 const NO_HEADERS: ParsedHeaders = {
@@ -218,7 +224,7 @@ class Parser {
       if (part.parent?.header.type === "message/rfc822") this.#heading(part.header);
       if (part.header.type.startsWith("multipart/")) await this.#multipart(part);
       else if (!part.container) {
-        const kind = textKind(part.header);
+        const kind = textKind(part);
         if (kind === null) await this.#attachment(part);
         else await this.#text(kind, part);
       }
@@ -226,15 +232,26 @@ class Parser {
   }
 
   message(): ParsedMessage {
-    const withText = new Set<MimePart>();
     const html: string[] = [];
-    for (const { kind, content, alternative } of this.#texts) {
-      if (kind === "html") html.push(content);
-      else if (alternative !== null && visible(content).trim() !== "") withText.add(alternative);
+    /** What of an alternative is HTML, with what stands beside it, such as a list's footer. */
+    const branches = new Set<MimePart | null>();
+    for (const { kind, content, branch } of this.#texts) {
+      if (kind !== "html") continue;
+      html.push(content);
+      branches.add(branch);
+    }
+    /** Alternatives that are there as plain text too. */
+    const withText = new Set<MimePart>();
+    for (const { kind, content, alternative, branch } of this.#texts) {
+      if (kind === "html" || alternative === null || branches.has(branch)) continue;
+      if (visible(content).trim() !== "") withText.add(alternative);
     }
     let text = "";
-    for (const { kind, content, alternative } of this.#texts) {
-      if (alternative !== null && withText.has(alternative) !== (kind === "plain")) continue;
+    for (const { kind, content, alternative, branch } of this.#texts) {
+      if (alternative !== null) {
+        const chosen = withText.has(alternative) ? kind === "plain" : branches.has(branch);
+        if (!chosen) continue;
+      }
       if (text !== "" && !text.endsWith("\n")) text += "\n";
       text += kind === "plain" ? content : this.tools.htmlToText(content);
     }
@@ -273,12 +290,11 @@ class Parser {
     });
     const before = this.#texts.length === 0 ? "" : "\n";
     const content = `${before}${lines.join("\n")}\n\n`;
-    this.#texts.push({ kind: "plain", content, alternative: null });
+    this.#texts.push({ kind: "plain", content, alternative: null, branch: null });
   }
 
   async #text(kind: TextPart["kind"], part: MimePart): Promise<void> {
     const { charset, flowed, delSp } = part.header;
-    const alternative = alternativeOf(part);
     const body = new PartBody(part, this.input);
     const text = new GrowingBytes(this.#room);
     // Data within a text are attachments, but not more than a message may have parts.
@@ -300,7 +316,7 @@ class Parser {
         }
       }
     }
-    this.#addText(text, { kind, charset, flowed, delSp, alternative });
+    this.#addText(text, { kind, charset, flowed, delSp, ...placeOf(part) });
     this.#addRest(body, charset);
   }
 
@@ -335,14 +351,14 @@ class Parser {
   }
 
   #addText({ bytes, cut }: GrowingBytes, form: TextForm): void {
-    const { kind, charset, alternative, flowed, delSp } = form;
+    const { kind, charset, alternative, branch, flowed, delSp } = form;
     this.#room -= bytes.length;
     this.#truncated ||= cut;
     const decoded = this.tools.decodeText(bytes, { charset, html: kind === "html", cut });
     if (decoded.problem !== null) this.#notes.add(decoded.problem);
     const text = decoded.text.replaceAll("\r\n", "\n");
     const content = flowed ? this.tools.unflow(text, delSp) : text;
-    this.#texts.push({ kind, content, alternative });
+    this.#texts.push({ kind, content, alternative, branch });
   }
 }
 
@@ -491,19 +507,27 @@ function isBlank(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte <= 0x20);
 }
 
+/** Text that nobody reads as it stands, but a program. */
+const FOR_PROGRAMS = /^text\/(?:calendar|vcard|x-vcard|directory|css|javascript|ecmascript|xml)$/;
+
 /** Whether a part is text to show; null if it is an attachment. */
-function textKind({ type, filename, disposition }: PartHeader): TextPart["kind"] | null {
+function textKind(part: MimePart): TextPart["kind"] | null {
+  const { type, filename, disposition } = part.header;
   // Text that has a name was attached, whatever its disposition: nobody should miss the file.
   if (filename !== null || disposition !== "inline") return null;
+  if (type === "text/html") return "html";
   if (type === "text/plain") return "plain";
-  return type === "text/html" ? "html" : null;
+  // Other text is read like plain text (RFC 2046, section 4.1.4), but as one of several forms it may be
+  // anything, and another is there.
+  const shown = type.startsWith("text/") && !FOR_PROGRAMS.test(type);
+  return shown && placeOf(part).alternative === null ? "plain" : null;
 }
 
-function alternativeOf(part: MimePart): MimePart | null {
-  for (let up = part.parent; up !== null; up = up.parent) {
-    if (up.header.type === "multipart/alternative") return up;
+function placeOf(part: MimePart): TextPlace {
+  for (let branch = part, up = part.parent; up !== null; branch = up, up = up.parent) {
+    if (up.header.type === "multipart/alternative") return { alternative: up, branch };
   }
-  return null;
+  return { alternative: null, branch: null };
 }
 
 function readHeaders(header: PartHeader, tools: Tools): ParsedHeaders {

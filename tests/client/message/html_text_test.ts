@@ -88,3 +88,11 @@ Deno.test("any input gives text, in time proportional to its length", () => {
     assert(htmlToText(unit.repeat(300_000)).length <= 2_000_000, unit);
   }
 });
+
+Deno.test("a hidden paragraph that nobody closed ends where the next element begins", () => {
+  for (const tag of ["div", "table", "ul", "h1", "p"]) {
+    const html = `<p>Hi</p><p style="display:none">preview<${tag}>Hello</${tag}>`;
+    assertEquals(htmlToText(html).replace(/[^A-Za-z]+/g, " ").trim(), "Hi Hello", tag);
+  }
+  assertEquals(htmlToText('<div style="display:none">a<p>b</p></div>c').trim(), "c");
+});

@@ -40,6 +40,44 @@ Deno.test("HTML is shown in the place of a plain part that is blank", async () =
   }
 });
 
+Deno.test("plain text beside HTML in its branch, such as a list's footer, does not take its place", async () => {
+  const blank = "Content-Type: text/plain\r\n\r\n ";
+  const plain = "Content-Type: text/plain\r\n\r\nplain";
+  const html = "Content-Type: text/html\r\n\r\n<p>html</p>";
+  const footer = "Content-Type: text/plain\r\n\r\nfooter";
+  const mixed = multipart("mixed", html, footer).replaceAll("=b", "=c").replaceAll("--b", "--c");
+  assertEquals((await read(multipart("alternative", blank, mixed))).text, "html\nfooter");
+  assertEquals((await read(multipart("alternative", plain, mixed))).text, "plain\nfooter");
+  assertEquals((await read(multipart("alternative", plain, html))).text, "plain");
+});
+
+Deno.test("lines that end with CR alone, and a mark before the header, hide nothing", async () => {
+  const message = lines("Subject: Hello", "From: a@b", "", "first", "second");
+  for (const text of [message.replaceAll("\r\n", "\r"), "\ufeff" + message]) {
+    for (const size of [1, 7, 1000]) {
+      const { headers, text: shown, files } = await read(stream(utf8(text), size));
+      assertEquals([headers.subject, shown.replaceAll("\r", "\n"), files], [
+        "Hello",
+        "first\nsecond\n",
+        [],
+      ]);
+    }
+  }
+  // A line end that comes in two reads is no CR alone.
+  const long = `X-Long: ${"x".repeat(4096 - 9)}\r\nSubject: Hello\r\n\r\na\rb\r\n`;
+  assertEquals((await read(long)).headers.subject, "Hello");
+});
+
+Deno.test("other kinds of text are read like plain text, unless they are for programs", async () => {
+  const part = (type: string) => `Content-Type: ${type}\r\n\r\nwords of ${type}`;
+  const shown = await read(multipart("mixed", part("text/enriched"), part("text/rfc822-headers")));
+  assertEquals(shown.text, "words of text/enriched\nwords of text/rfc822-headers");
+  const invitation = await read(multipart("mixed", part("text/plain"), part("text/calendar")));
+  assertEquals([invitation.text, invitation.files.length], ["words of text/plain", 1]);
+  const amp = multipart("alternative", part("text/plain"), part("text/x-amp-html"));
+  assertEquals((await read(amp)).text, "words of text/plain");
+});
+
 Deno.test("a header ends at the first line that is no field, and nothing is lost", async () => {
   for (
     const [number, text] of [
