@@ -17,6 +17,7 @@ import { type Draft, emptyDraft } from "./state/drafts.ts";
 import { KeyChangedError } from "./state/pins.ts";
 import type { Item } from "./mailbox/open.ts";
 import type { Mail } from "./mail.ts";
+import { confirmEmptyMessage } from "./terminal/empty_message.ts";
 import { confirmMissingAttachment } from "./terminal/mentions.ts";
 import { sendDraft } from "./send_draft.ts";
 import {
@@ -187,13 +188,15 @@ export class Menu {
       autosaved?.set({ to: await to(), subject: await title() });
       const text = await this.#contents(autosaved);
       const attachments = attach ? await this.#attachments() : () => Promise.resolve([]);
-      await this.#deliver(autosaved, {
+      const draft = {
         ...emptyDraft(),
         to: await to(),
         subject: await title(),
         text: await text(),
         attachments: await attachments(),
-      });
+      };
+      await confirmEmptyMessage(this.#terminal, draft);
+      await this.#deliver(autosaved, draft);
     });
     this.#terminal.print("The message is sent to the server.");
   }

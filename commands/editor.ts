@@ -1,3 +1,4 @@
+import { dirname } from "@std/path";
 import { giveUpPrograms } from "../cli/rights.ts";
 import type { ProfileOptions } from "../client/state/profile.ts";
 import type { BrowserOpener, Hooks, Tools } from "../client/terminal/programs.ts";
@@ -54,9 +55,24 @@ export async function openHooks(command: string | null): Promise<Hooks | null> {
 
 /** What opens a person's browser, if `wanted`. From then on this process can start no program. */
 export async function openBrowser(wanted: boolean): Promise<BrowserOpener | null> {
-  const browser = wanted
-    ? (await import("../client/terminal/programs.ts")).BrowserOpener.start()
-    : null;
+  let browser: BrowserOpener | null = null;
+  if (wanted) {
+    const { runtimeFolder } = await import("../client/state/unlocked.ts");
+    const { BrowserOpener } = await import("../client/terminal/programs.ts");
+    const folder = runtimeFolder() ?? await temporaryFolder();
+    if (folder !== null) browser = BrowserOpener.start(folder);
+  }
   giveUpPrograms();
   return browser;
+}
+
+/** The system's folder for temporary files, which the runtime does not tell; null if it may not be used. */
+async function temporaryFolder(): Promise<string | null> {
+  try {
+    const probe = await Deno.makeTempFile();
+    await Deno.remove(probe);
+    return dirname(probe);
+  } catch {
+    return null;
+  }
 }

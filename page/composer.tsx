@@ -153,7 +153,7 @@ export function Composer({ draft: first }: { draft: DraftView }) {
       if (wrong !== null) return say(sentence(wrong), true);
       if (other !== null) return await showOffer(other);
       for (const what of asked) {
-        const title = what === "subject" ? T.noSubjectAsk : T.noAttachmentAsk;
+        const title = T.sendAsk[what];
         if (!await confirmed(title, T.sendAnyway, "", false)) return;
       }
       // What was typed while that was asked goes too.

@@ -189,8 +189,11 @@ export const T = {
   tooLarge: (name: string, most: string) =>
     `${name} is too large: this server takes ${most} in a message.`,
   uploading: (name: string) => `Attaching ${name}`,
-  noSubjectAsk: "Send it without a subject?",
-  noAttachmentAsk: "The text speaks of an attachment, but nothing is attached. Send it?",
+  sendAsk: {
+    subject: "Send it without a subject?",
+    empty: "It has no text and no attachment. Send it?",
+    attachment: "The text speaks of an attachment, but nothing is attached. Send it?",
+  },
   sendAnyway: "Send",
   sending: "Sending …",
   sent: "Sent.",

@@ -106,7 +106,7 @@ export async function discardDraft(
       }
     }
     await drafts.remove(draft.id);
-    if (options.json) printJson({ discarded: draft.id });
+    if (options.json) printJson({ discarded: draft.id, short: shortDraftId(draft.id) });
     else terminal.print("The draft is gone.");
   });
 }
@@ -129,7 +129,7 @@ export async function editSavedDraft(
     await using autosaved = new AutosavedDraft(drafts, draft);
     const changed = await editDraft(terminal, drafts, tools, autosaved);
     const short = shortDraftId(draft.id);
-    if (options.json) printJson({ id: draft.id, changed });
+    if (options.json) printJson({ id: draft.id, short, changed });
     else {
       terminal.print(`${changed ? "Saved" : "Nothing changed"}; "drafts send ${short}" sends it.`);
     }

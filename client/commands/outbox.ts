@@ -112,7 +112,7 @@ export async function discardWaiting(
       }
     }
     await row.waiting.discard();
-    if (options.json) printJson({ discarded: row.waiting.request.id });
+    if (options.json) printJson({ discarded: row.waiting.request.id, short: shortOf(row.waiting) });
     else terminal.print("The message is gone; it will not be sent.");
   });
 }

@@ -231,10 +231,16 @@ export class Tools {
   }
 }
 
-/** Reads the path of a file, a line, and has the desktop open it in the person's browser. */
+/**
+ * Reads the name of a page in the folder that is its argument, a line, and has the desktop open it in the
+ * person's browser.
+ */
 const OPENER = `unset SEALPOST_PASSWORD SEALPOST_PASSPHRASE SEALPOST_HERE
-IFS= read -r file || exit
-case $file in /*) ;; *) exit ;; esac
+folder=$1
+IFS= read -r name || exit
+case $name in *[!0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-]*) exit ;; esac
+case $name in sealpost-*.html) ;; *) exit ;; esac
+file=$folder/$name
 for program in xdg-open open; do
   command -v "$program" >/dev/null 2>&1 || continue
   "$program" "$file" </dev/null >/dev/null 2>&1 &
@@ -247,22 +253,25 @@ echo no`;
 export class BrowserOpener {
   readonly #shell: Deno.ChildProcess;
 
-  private constructor(shell: Deno.ChildProcess) {
+  private constructor(shell: Deno.ChildProcess, readonly folder: string) {
     this.#shell = shell;
     shell.unref();
   }
 
-  /** Starts the shell for it; null where there is none. Must come before `giveUpPrograms`. */
-  static start(): BrowserOpener | null {
-    const shell = startShell(OPENER, []);
-    return shell && new BrowserOpener(shell);
+  /**
+   * Starts the shell for a page that will be in `folder`, an absolute path; null where there is none. Must
+   * come before `giveUpPrograms`.
+   */
+  static start(folder: string): BrowserOpener | null {
+    const shell = startShell(OPENER, [folder]);
+    return shell && new BrowserOpener(shell, folder);
   }
 
-  /** Opens the file `path`, once. Whether there is something to open it with. */
-  async open(path: string): Promise<boolean> {
+  /** Opens the page `name`, `sealpost-….html`, once. Whether there is something to open it with. */
+  async open(name: string): Promise<boolean> {
     try {
       const input = this.#shell.stdin.getWriter();
-      await input.write(utf8(`${path}\n`));
+      await input.write(utf8(`${name}\n`));
       await input.close();
       const { value } = await this.#shell.stdout.getReader().read();
       return value !== undefined && new TextDecoder().decode(value).trim() === "yes";

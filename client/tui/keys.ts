@@ -177,7 +177,12 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
     bind("h", "headers", "show all headers, or the usual ones"),
     bind("T", "quotes", "fold quoted text, or show it"),
     ...ORGANIZING,
-    bind("t", "trust", "show both keys of a sender whose key has changed, and accept the new one"),
+    bind(
+      "t",
+      "trust",
+      "show both keys of a sender whose key has changed, and accept the new one",
+      "changed key",
+    ),
     bind("C", "contacts", "show contacts"),
     ...ALWAYS,
     bind("ctrl+c", "quit", "quit"),

@@ -29,6 +29,7 @@ import { sendDraft } from "../send_draft.ts";
 import { SyncedDrafts } from "../sync_drafts.ts";
 import { type Draft, emptyDraft, type SavedDraft } from "../state/drafts.ts";
 import type { Pin } from "../state/pins.ts";
+import { isEmpty } from "../terminal/empty_message.ts";
 import { missingAttachment } from "../terminal/mentions.ts";
 import { PARTED } from "../terminal/write_draft.ts";
 import { qrModules } from "../trust/qr_code.ts";
@@ -506,8 +507,9 @@ export class Desk {
       if (!isSealpostError(error)) throw error;
       return { ...nothing, wrong: sentence(printable(error.message)) };
     }
-    const ask: string[] = [];
+    const ask: CheckView["ask"][number][] = [];
     if (draft.subject === "") ask.push("subject");
+    if (isEmpty(draft)) ask.push("empty");
     if (missingAttachment(draft) !== null) ask.push("attachment");
     return { ...nothing, ask };
   }

@@ -18,7 +18,7 @@ import { App } from "./app.ts";
 import { type Assets, readAssets } from "./assets.ts";
 import { Gate, newToken } from "./gate.ts";
 import { Site } from "./site.ts";
-import { dirname, join } from "@std/path";
+import { basename, dirname, join } from "@std/path";
 
 /** What `web` was given. */
 export interface WebOptions {
@@ -285,16 +285,16 @@ async function openInBrowser(
   if (!browser) return;
   let path: string;
   try {
-    const dir = runtimeFolder() ?? undefined;
-    if (dir !== undefined) await ensurePrivateDir(dir);
-    path = await Deno.makeTempFile({ prefix: "sealpost-", suffix: ".html", ...defined({ dir }) });
+    const dir = browser.folder;
+    if (dir === runtimeFolder()) await ensurePrivateDir(dir);
+    path = await Deno.makeTempFile({ prefix: "sealpost-", suffix: ".html", dir });
   } catch {
     // No place for it: the link is printed in any case.
     return;
   }
   try {
     await Deno.writeTextFile(path, openerPage(link), { mode: 0o600 });
-    const shown = browser.open(path).then((opened) => opened ? over : undefined);
+    const shown = browser.open(basename(path)).then((opened) => opened ? over : undefined);
     await within(Promise.race([shown, over]), life, undefined);
   } catch {
     // The disk is full: the link is printed in any case.

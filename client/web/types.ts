@@ -227,8 +227,8 @@ export interface CheckView {
   readonly wrong: string | null;
   /** Somebody whose key waits for the person's word; null if nobody's does. */
   readonly changed: string | null;
-  /** What to ask before it is sent: that there is no subject, or that nothing is attached. */
-  readonly ask: readonly string[];
+  /** What to ask before it is sent: no subject, no content, or that nothing is attached. */
+  readonly ask: readonly ("subject" | "empty" | "attachment")[];
 }
 
 /** What an invitation or an address says. */

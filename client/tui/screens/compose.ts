@@ -7,6 +7,7 @@ import { attachmentFromFile } from "../../message/attachments.ts";
 import { base64LinesSize } from "../../message/base64_lines.ts";
 import type { DraftContent } from "../../state/draft_text.ts";
 import { type Draft, emptyDraft } from "../../state/drafts.ts";
+import { isEmpty } from "../../terminal/empty_message.ts";
 import { missingAttachment } from "../../terminal/mentions.ts";
 import { checkLimits } from "../../mail.ts";
 import { sendDraft } from "../../send_draft.ts";
@@ -338,6 +339,13 @@ export class ComposeScreen implements Screen {
         this.#composition = { ...this.#composition, focus: "subject" };
         return false;
       }
+    }
+    if (isEmpty(written)) {
+      const answer = await this.#host.choose(
+        "It has no text and no attachment. Send it? (y/n)",
+        "yn",
+      );
+      if (answer !== "y") return false;
     }
     const word = missingAttachment(written);
     if (word === null) return true;
