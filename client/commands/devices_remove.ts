@@ -16,7 +16,7 @@ import { remembered } from "../state/settle_keys.ts";
 import { TicketStore } from "../state/ticket_store.ts";
 import { confirm } from "../terminal/confirm.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
-import { type Device, deviceName, devicesOf, lastSeen } from "./devices.ts";
+import { type Device, deviceName, devicesOf, lastSeen } from "../mailbox/devices.ts";
 import type { KeyOptions } from "./keyring.ts";
 import { rotateKeys } from "./keys_rotate.ts";
 

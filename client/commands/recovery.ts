@@ -8,7 +8,7 @@ import type { Address } from "../../protocol/address.ts";
 import type { Mail } from "../mail.ts";
 import { fetchKit } from "../setup/kit.ts";
 import { askWords } from "../setup/machine.ts";
-import { dropKit, type KitState, kitState, makeKit, WARN_AFTER } from "../mailbox/kits.ts";
+import { dropKit, kitLine, kitState, makeKit } from "../mailbox/kits.ts";
 import { askPassphrase, openMail } from "../session.ts";
 import { openPackage } from "../state/own_package.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
@@ -161,28 +161,6 @@ export async function removeRecovery(options: KeyOptions): Promise<void> {
         `("${PROGRAM} keys rotate").`,
     );
   });
-}
-
-/** In a sentence, how it stands with the kit. */
-export function kitLine(state: KitState): string {
-  switch (state.kind) {
-    case "none":
-      return `You have no recovery kit; "${PROGRAM} recovery make" makes one.`;
-    case "vanished":
-      return "The server does not have your recovery kit any more, or has another: " +
-        `"${PROGRAM} recovery make" makes a new one.`;
-    case "kept": {
-      const old = Date.now() - state.date > WARN_AFTER
-        ? `; that is long ago: "${PROGRAM} recovery make" makes a new one`
-        : "";
-      const fetched = state.fetched === null
-        ? ""
-        : ` It was fetched ${
-          formatTime(state.fetched)
-        }: if that was not you, somebody has your words.`;
-      return `Your recovery kit is of ${formatTime(state.date)}${old}.${fetched}`;
-    }
-  }
 }
 
 /** The state of the kit, as far as the server can be asked. */

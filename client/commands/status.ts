@@ -2,7 +2,8 @@ import { counted, formatSize, isoTime } from "../../cli/format.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { formatAddress } from "../../protocol/address.ts";
 import { type CommonOptions, withMail } from "./common.ts";
-import { kitLine, kitStateOf } from "./recovery.ts";
+import { kitLine } from "../mailbox/kits.ts";
+import { kitStateOf } from "./recovery.ts";
 
 /** The `status` command: who one is, where, and how the mailbox stands. */
 export async function status(options: CommonOptions): Promise<void> {

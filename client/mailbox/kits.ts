@@ -1,3 +1,5 @@
+import { formatTime } from "../../cli/format.ts";
+import { PROGRAM } from "../../cli/program.ts";
 import * as v from "valibot";
 import { type Bytes, fromBase64, toBase64, toHex, wipe } from "../../crypto/bytes.ts";
 import { wordsOf } from "../../crypto/words.ts";
@@ -10,10 +12,8 @@ import type { SharedRecordClient } from "./shared_record.ts";
 
 const KEY = "kit";
 const DAY = 86_400_000;
-/** A kit that is older than this is renewed by the next login with the password, milliseconds (30 days). */
-export const RENEW_AFTER = 30 * DAY;
 /** A kit that is older than this is warned about, milliseconds (60 days). */
-export const WARN_AFTER = 60 * DAY;
+const WARN_AFTER = 60 * DAY;
 
 const base64 = v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]+={0,2}$/));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
@@ -68,6 +68,28 @@ export function kitState(record: SharedRecord, account: Response<"whoami">): Kit
   const { kit } = account;
   if (kit?.id !== toHex(known.id)) return { kind: "vanished" };
   return { kind: "kept", date: known.date, fetched: kit.fetched ?? null };
+}
+
+/** In a sentence, how it stands with the kit. */
+export function kitLine(state: KitState): string {
+  switch (state.kind) {
+    case "none":
+      return `You have no recovery kit; "${PROGRAM} recovery make" makes one.`;
+    case "vanished":
+      return "The server does not have your recovery kit any more, or has another: " +
+        `"${PROGRAM} recovery make" makes a new one.`;
+    case "kept": {
+      const old = Date.now() - state.date > WARN_AFTER
+        ? `; that is long ago: "${PROGRAM} recovery make" makes a new one`
+        : "";
+      const fetched = state.fetched === null
+        ? ""
+        : ` It was fetched ${
+          formatTime(state.fetched)
+        }: if that was not you, somebody has your words.`;
+      return `Your recovery kit is of ${formatTime(state.date)}${old}.${fetched}`;
+    }
+  }
 }
 
 type Connection = Pick<ReconnectingConnection, "ask" | "upload">;

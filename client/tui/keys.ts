@@ -7,6 +7,7 @@ export type Mode =
   | "compose"
   | "folders"
   | "contacts"
+  | "devices"
   | "attachments"
   | "changed-key"
   | "verify"
@@ -24,6 +25,7 @@ export type Action =
   | "compose"
   | "contacts"
   | "delete"
+  | "devices"
   | "differs"
   | "down"
   | "editor"
@@ -218,6 +220,13 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
       "compare a key that the server offers with the known one, and accept it",
       "changed key",
     ),
+    bind("D", "devices", "show your own machines, and your recovery kit", "machines"),
+    ...MOVING,
+    ...ALWAYS,
+    bind("q, escape, left", "back", "back", "back"),
+    bind("ctrl+c", "quit", "quit"),
+  ],
+  devices: [
     ...MOVING,
     ...ALWAYS,
     bind("q, escape, left", "back", "back", "back"),

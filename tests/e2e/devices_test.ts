@@ -157,6 +157,19 @@ testInFullUnless(
       );
     });
 
+    await t.step("and on the full screen", async () => {
+      await using screen = await place.screen("laptop", "alice", "connect");
+      await screen.see(/Inbox/);
+      await screen.press("C");
+      await screen.see("Contacts");
+      await screen.press("D");
+      const text = await screen.see("this one, from 127.0.0.1");
+      assertMatch(text, /\* laptop +this one, from 127\.0\.0\.1/);
+      assertMatch(await screen.see("You have no recovery kit"), / {3}alice +\d{4}-/);
+      await screen.press("C-c");
+      assertEquals((await screen.ended()).code, 0);
+    });
+
     await t.step("after new keys it is linked again, in the same folder", async () => {
       const laptop = join(place.dir, "laptop");
       const before = await Deno.readTextFile(join(laptop, "alice_private.pem"));

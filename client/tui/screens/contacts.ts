@@ -9,6 +9,7 @@ import { EMPTY_LIST, moved, scrolled, withKeys } from "../list_model.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
 import { ChangedKeyScreen } from "./changed_key.ts";
 import { ComposeScreen } from "./compose.ts";
+import { DevicesScreen } from "./devices.ts";
 import { VerifyScreen } from "./verify.ts";
 
 /** Events of a contact's key that are shown, the latest. */
@@ -85,6 +86,8 @@ export class ContactsScreen implements Screen {
       case "trust":
         if (name !== null) this.#host.open(new ChangedKeyScreen(this.#host, name));
         return;
+      case "devices":
+        return this.#host.open(new DevicesScreen(this.#host));
     }
   }
 
