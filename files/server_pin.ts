@@ -34,6 +34,16 @@ export async function formerServers(dir: string): Promise<Bundle[]> {
   return await Promise.all(names.sort().map((name) => loadBundle(join(dir, name))));
 }
 
+/** Keeps a key that the server had before. Throws `disk-full`, `file-io`. */
+export async function keepFormerServer(dir: string, former: Bundle): Promise<void> {
+  const path = formerPath(dir, former);
+  if (!await isThere(path)) await writeFileAtomic(path, bundleToPem(former), { mode: 0o644 });
+}
+
+function formerPath(dir: string, { fp }: Bundle): string {
+  return join(dir, `${SERVER_NAME}_public.${shortFingerprint(fp)}.pem`);
+}
+
 /** The key of the server, then those that it had before. Throws what reading them throws. */
 export async function pinnedServers(dir: string): Promise<Bundle[]> {
   return [await loadBundle(serverPinPath(dir)), ...await formerServers(dir)];
@@ -44,7 +54,7 @@ export async function pinnedServers(dir: string): Promise<Bundle[]> {
  * Throws `server-identity` if the folder has a third key by now, `disk-full`, `file-io`.
  */
 export async function replaceServer(dir: string, from: Bundle, to: Bundle): Promise<string> {
-  const kept = join(dir, `${SERVER_NAME}_public.${shortFingerprint(from.fp)}.pem`);
+  const kept = formerPath(dir, from);
   const pinned = await loadBundle(serverPinPath(dir));
   // Another program of this user was as fast.
   if (equal(pinned.fp, to.fp)) return kept;
@@ -54,7 +64,7 @@ export async function replaceServer(dir: string, from: Bundle, to: Bundle): Prom
       `${serverPinPath(dir)} was changed meanwhile; try again`,
     );
   }
-  if (!await isThere(kept)) await writeFileAtomic(kept, bundleToPem(from), { mode: 0o644 });
+  await keepFormerServer(dir, from);
   await writeFileAtomic(serverPinPath(dir), bundleToPem(to), { mode: 0o644 });
   return kept;
 }

@@ -22,6 +22,7 @@ import {
   readKeyFile,
 } from "../../files/key_files.ts";
 import { NextKeys } from "../../files/next_keys.ts";
+import { keepFormerServer } from "../../files/server_pin.ts";
 import { formatTime, sentence } from "../../cli/format.ts";
 import { hostName } from "../../cli/environment.ts";
 import { printable } from "../../cli/printable.ts";
@@ -163,7 +164,7 @@ export async function linkWith(terminal: Terminal, options: MachineOptions): Pro
   const request = await made.promise;
   try {
     const one = decodePackage(await request.open(data));
-    if (!one.chain.some((known) => equal(known, encodeBundle(bundle)))) {
+    if (!isPresentServer(one, bundle)) {
       throw new SealpostError(
         "server-identity",
         `the server at ${formatAddress(address)} is not the one that your other machine uses`,
@@ -191,7 +192,7 @@ export async function recoverWith(
   try {
     const { one, bundle, date } = await fetchKit(address, code);
     say(`\nThe kit is of ${one.name}, and was made on ${formatTime(date)}.`);
-    if (!one.chain.some((known) => equal(known, encodeBundle(bundle)))) {
+    if (!isPresentServer(one, bundle)) {
       say("Your machines knew another key of the server than the one that answers.");
       await compare(terminal, { address, bundle });
     }
@@ -200,6 +201,12 @@ export async function recoverWith(
   } finally {
     wipe(code);
   }
+}
+
+/** Whether the server that answered has the key that the person's machines knew last. */
+function isPresentServer({ chain }: DevicePackage, bundle: Bundle): boolean {
+  const present = chain.at(-1);
+  return present !== undefined && equal(present, encodeBundle(bundle));
 }
 
 /** A package whose key files have `passphrase`; none if that is null. */
@@ -244,6 +251,12 @@ export async function install(
     );
   }
   await createClientFolder(dir, given !== undefined, name, address, bundle);
+  // What the others took for the server's holds here too, unless it is another server's by now.
+  if (isPresentServer(one, bundle)) {
+    for (const left of one.chain.slice(0, -1)) {
+      await keepFormerServer(dir, await decodeBundle(left));
+    }
+  }
   for (const { short, pem } of one.retired) {
     const path = join(dir, `${name}_private.${short}.pem`);
     // Those that are here stay as they are, with their own passphrases.

@@ -42,7 +42,7 @@ export async function ownPackage(
   return {
     name,
     servers: [address],
-    chain: (await pinnedServers(dir)).map(encodeBundle),
+    chain: (await pinnedServers(dir)).toReversed().map(encodeBundle),
     bundle: encodeBundle(await loadBundle(publicKeyPath(dir, name))),
     key: await readKeyFile(privateKeyPath(dir, name)),
     retired,

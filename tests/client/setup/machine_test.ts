@@ -9,6 +9,7 @@ import {
   shortFingerprint,
 } from "../../../crypto/identity.ts";
 import { loadIdentity, saveIdentityFiles } from "../../../files/key_files.ts";
+import { pinnedServers } from "../../../files/server_pin.ts";
 import { HEAD_SIZE } from "../../../protocol/key_log.ts";
 import { EMPTY_RECORD } from "../../../protocol/shared_record.ts";
 import { inFolder } from "../../support/command.ts";
@@ -18,6 +19,7 @@ import { assertRefusedAsync } from "../../support/testing.ts";
 const OLD = await newIdentityOf("alice");
 const NEW = await newIdentityOf("alice renewed");
 const server = (await identityOf("server")).bundle;
+const formerServer = (await identityOf("a former server")).bundle;
 const address = { host: "mail.lan", port: 13000 };
 const terminal = openTerminal();
 const RETIRED = `alice_private.${shortFingerprint(OLD.bundle.fp)}.pem`;
@@ -33,7 +35,7 @@ async function packageOf(key: NewIdentity, ...retired: NewIdentity[]): Promise<U
     one: {
       name: "alice",
       servers: [address],
-      chain: [encodeBundle(server)],
+      chain: [formerServer, server].map(encodeBundle),
       bundle: encodeBundle(key.bundle),
       key: await identityToPem(key),
       retired: await Promise.all(old),
@@ -94,6 +96,7 @@ Deno.test("a machine that is linked has all keys, also if that ended at any step
     async (dir) => {
       assertEquals(await fpIn(dir), NEW.bundle.fp);
       assertEquals(Deno.readTextFileSync(join(dir, RETIRED)), await identityToPem(OLD));
+      assertEquals((await pinnedServers(dir)).map(({ fp }) => fp), [server.fp, formerServer.fp]);
     },
   );
   assert(steps >= 3, `${steps} steps`);
@@ -114,6 +117,15 @@ Deno.test("a machine with former keys gets the new ones and keeps its own, also 
     },
   );
   assert(steps >= 3, `${steps} steps`);
+});
+
+Deno.test("what a person compared for a server that the package has not is not taken for what followed", async () => {
+  await inFolder(async (parent) => {
+    const dir = join(parent, "alice");
+    const { bundle } = await identityOf("another server");
+    await install(terminal, { ...await packageOf(NEW, OLD), bundle }, dir);
+    assertEquals((await pinnedServers(dir)).map(({ fp }) => fp), [bundle.fp]);
+  });
 });
 
 Deno.test("keys that the new ones did not follow on are never replaced", async () => {
