@@ -2,6 +2,7 @@ import { type Mutant, one } from "./mutant.ts";
 
 const LINK = "protocol/link.ts";
 const KIT = "protocol/kit.ts";
+const MACHINE = "client/setup/machine.ts";
 const LINKS = "server/accounts/links.ts";
 
 /** Breakages of links, kits and packages. */
@@ -41,6 +42,18 @@ export const OF_MACHINES: readonly Mutant[] = [
     KIT,
     "if (!equal(id, head.id) || !equal(own, kit.slice(macAt))) throw notOurs();",
     "if (!equal(id, head.id) || own.length === 0) throw notOurs();",
+  ),
+  one(
+    "keys are replaced by any others that a package brings",
+    MACHINE,
+    "if (replaces && !one.retired.some(({ short }) => short === present)) {",
+    "if (replaces && dir.length === 0) {",
+  ),
+  one(
+    "former keys are overwritten by a package's",
+    MACHINE,
+    "if (short === present || await isThere(path)) continue;",
+    "if (short === present) continue;",
   ),
   one(
     "a package may hide something in its padding",
