@@ -22,7 +22,7 @@ import {
   readKeyFile,
 } from "../../files/key_files.ts";
 import { NextKeys } from "../../files/next_keys.ts";
-import { keepFormerServer } from "../../files/server_pin.ts";
+import { keepFormerServer, replaceServer, serverPinPath } from "../../files/server_pin.ts";
 import { formatTime, sentence } from "../../cli/format.ts";
 import { hostName } from "../../cli/environment.ts";
 import { printable } from "../../cli/printable.ts";
@@ -250,6 +250,7 @@ export async function install(
       `${path} is another key; use another folder with --dir, or move it away`,
     );
   }
+  await followPackage(dir, one, bundle);
   await createClientFolder(dir, given !== undefined, name, address, bundle);
   // What the others took for the server's holds here too, unless it is another server's by now.
   if (isPresentServer(one, bundle)) {
@@ -282,6 +283,15 @@ export async function install(
   // From here on a plain setup goes on, too: it makes the public key from the private one.
   await writeFileAtomic(publicKeyPath(dir, name), bundleToPem(own), { mode: 0o644 });
   return { dir, name, address };
+}
+
+/** In a folder whose machine was away while the server got a new key, puts that into its place. */
+async function followPackage(dir: string, one: DevicePackage, bundle: Bundle): Promise<void> {
+  if (!isPresentServer(one, bundle) || !await isThere(serverPinPath(dir))) return;
+  const pinned = await loadBundle(serverPinPath(dir));
+  if (one.chain.slice(0, -1).some((left) => equal(left, encodeBundle(pinned)))) {
+    await replaceServer(dir, pinned, bundle);
+  }
 }
 
 /** The short fingerprint of the key that is in the folder; null if it has no public file. */

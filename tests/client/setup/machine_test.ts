@@ -138,3 +138,18 @@ Deno.test("keys that the new ones did not follow on are never replaced", async (
     await assertRejects(() => Deno.stat(join(dir, RETIRED)));
   });
 });
+
+Deno.test("a folder that was left while the server got a new key follows when it is linked again", async () => {
+  const former = (await identityOf("mallory")).bundle;
+  const { one, ...rest } = await packageOf(NEW);
+  await inFolder(async (parent) => {
+    const dir = join(parent, "alice");
+    const before = { ...rest, bundle: former, one: { ...one, chain: [encodeBundle(former)] } };
+    await install(terminal, before, dir);
+    await assertRefusedAsync("server-identity", () => install(terminal, { ...rest, one }, dir));
+    const chain = [encodeBundle(former), encodeBundle(server)];
+    await install(terminal, { ...rest, one: { ...one, chain } }, dir);
+    const fps = (await pinnedServers(dir)).map(({ fp }) => fp);
+    assertEquals(fps, [server.fp, former.fp]);
+  });
+});
