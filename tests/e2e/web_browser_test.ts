@@ -252,7 +252,7 @@ testInFullUnless(
     }, { link: served.link });
 
     await step(t, "reading: j and k, Enter, n, q", async () => {
-      const read = await browser.run(async ({ page }) => {
+      await browser.run(async ({ page }) => {
         const alice = page("alice");
         const keys = alice.keyboard;
         await keys.press("j");
@@ -263,9 +263,10 @@ testInFullUnless(
         await alice.getByText("text of First").waitFor();
         await keys.press("q");
         await alice.getByText("Choose a message").waitFor();
-        return await alice.locator(".row:not(.fresh)").count();
+        // A message counts as read a moment after it is shown.
+        await alice.locator(".row:not(.fresh)").nth(1).waitFor();
+        await alice.locator(".row.fresh", { hasText: "Third" }).waitFor();
       }, {});
-      assertEquals(read, 2);
     });
 
     await step(t, "a deletes nothing: archive, and take it back", async () => {
