@@ -72,7 +72,7 @@ Deno.test("the README has every dependency, and the guide every exit code a user
   const readme = await read("README.md");
   const { imports } = JSON.parse(await read("deno.json"));
   for (const target of Object.values<string>(imports)) {
-    const name = /^npm:(@?[^@]+)@/.exec(target)?.[1];
+    const name = /^npm:\/?(@?[^@]+)@/.exec(target)?.[1];
     if (name !== undefined) assertStringIncludes(readme, `\`${name}\``);
   }
   const guide = await read("docs/USING.md");

@@ -1,4 +1,4 @@
-import { ml_kem768 } from "@noble/post-quantum/ml-kem";
+import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
 import { aesSeal, importAesKey } from "../../crypto/aes_gcm.ts";
 import { type Bytes, concat, lp, owned, toHex, u64, utf8 } from "../../crypto/bytes.ts";
 import { hkdf, hmacSha256, sha256 } from "../../crypto/hash.ts";

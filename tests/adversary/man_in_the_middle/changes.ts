@@ -82,7 +82,8 @@ async function flippedLogin(siege: Siege, name: MessageName, at: number): Promis
   const sent = { up: line.count("up"), down: line.count("down") };
   switch (name) {
     case "A":
-      if (at < 3) return assertEquals(result, OTHER_VERSION, where);
+      // Kind 5 asks for a key that the server has left, and this one has left none.
+      if (at < 3) return assertEquals(result, at === 2 ? LOST : OTHER_VERSION, where);
       assertEquals(result, key ? IMPOSTOR : LOST, where);
       await endedFor(siege, line, key ? null : "key-format");
       return assertEquals(sent, { up: MESSAGE.A.to, down: key ? MESSAGE.B.to : 0 }, where);

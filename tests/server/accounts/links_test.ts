@@ -63,7 +63,9 @@ Deno.test("four links of a user wait at a time, each with an id of its own", () 
   for (let i = 0; i < 4; i++) links.open(alice, `${i}`.repeat(32));
   assertRefused("limit", () => links.open(owner(), "5".repeat(32)));
   assertRefused("id-conflict", () => links.open(owner("bob"), ID));
-  links.open(owner("bob"), "6".repeat(32));
+  const bob = owner("bob");
+  links.open(bob, "6".repeat(32));
   links.closeAll(alice);
   assertEquals(links.size, 1);
+  links.closeAll(bob);
 });
