@@ -19,6 +19,8 @@ const TABLES: Readonly<Record<string, readonly [heading: string, before: string]
   H: ["### 12.3", ""],
   stanza: ["### 12.5", ""],
   certificate: ["### 10.10", ""],
+  post: ["### 10.19", ""],
+  kit: ["### 10.20", ""],
 };
 
 const document = await Deno.readTextFile(join(ROOT, "docs", "PROTOCOL.md"));
