@@ -70,10 +70,12 @@ Deno.test("the README and the user's guide point to what is there", async () => 
 
 Deno.test("the README has every dependency, and the guide every exit code a user can meet", async () => {
   const readme = await read("README.md");
-  const { imports } = JSON.parse(await read("deno.json"));
-  for (const target of Object.values<string>(imports)) {
-    const name = /^npm:\/?(@?[^@]+)@/.exec(target)?.[1];
-    if (name !== undefined) assertStringIncludes(readme, `\`${name}\``);
+  for (const path of ["deno.json", "page/deno.json"]) {
+    const { imports } = JSON.parse(await read(path));
+    for (const target of Object.values<string>(imports)) {
+      const name = /^npm:\/?(@?[^@]+)@/.exec(target)?.[1];
+      if (name !== undefined) assertStringIncludes(readme, `\`${name}\``);
+    }
   }
   const guide = await read("docs/USING.md");
   const table = /\| exit code \|[\s\S]*?\n\n/.exec(guide)?.[0] ?? "";

@@ -300,6 +300,11 @@ testUnless(missing, "on the whole screen nothing is lost and nothing is obeyed",
       await alice.press("Enter", "Enter", "Enter");
       await alice.type("from afar");
       await alice.press("Enter", "C-x");
+      await alice.see("It has no text and no attachment. Send it? (y/n)");
+      await alice.type("n");
+      await alice.type("is anybody there?");
+      await alice.see("is anybody there?");
+      await alice.press("C-x");
       await alice.see("waits, sealed, in the Outbox (6)");
       await alice.press("m");
       await alice.see("Subject:");
@@ -307,6 +312,8 @@ testUnless(missing, "on the whole screen nothing is lost and nothing is obeyed",
       await alice.press("Enter", "Enter", "Enter");
       await alice.type("thought better of");
       await alice.press("Enter", "C-x");
+      await alice.see("It has no text and no attachment. Send it? (y/n)");
+      await alice.type("y");
       await alice.see("waits, sealed, in the Outbox (6)");
       await alice.press("6");
       await alice.see("Outbox  2");
