@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { script, withBridges } from "../support/bridging.ts";
 import { whyNo } from "../support/command.ts";
-import { FULL } from "../support/full.ts";
+import { testInFullUnless } from "../support/full.ts";
 import { run } from "../support/program.ts";
 import { testUnless } from "../support/testing.ts";
 
@@ -161,12 +161,12 @@ END
 mbsync -V -c mbsyncrc -a
 `;
 
-testUnless(
+testInFullUnless(
   await whyNo("mbsync"),
   "mbsync brings a mailbox both ways, and the second time there is nothing to do",
   () =>
     withBridges(async (group, _alice, bob) => {
-      const count = FULL ? 1000 : 25;
+      const count = 1000;
       await script(
         group,
         `mkdir -p mail/work/cur mail/work/new mail/work/tmp

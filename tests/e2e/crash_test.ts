@@ -5,7 +5,7 @@ import { isSealpostError } from "../../crypto/error.ts";
 import type { Identity } from "../../crypto/identity.ts";
 import { loadIdentity } from "../../files/key_files.ts";
 import { checkStore } from "../../server/maintenance/fsck.ts";
-import { FULL } from "../support/full.ts";
+import { testInFull } from "../support/full.ts";
 import {
   type Copy,
   fetchBody,
@@ -23,7 +23,7 @@ const NAMES = ["alice", "bob", "carol"];
 /** Connections of each of them. */
 const WIDTH = 2;
 /** How often the server is killed: few times here, 200 times by `deno task test:crash`. */
-const ROUNDS = Number(Deno.env.get("SEALPOST_CRASH_ROUNDS") ?? (FULL ? 8 : 3));
+const ROUNDS = Number(Deno.env.get("SEALPOST_CRASH_ROUNDS") ?? 8);
 /** A mailbox does not grow beyond about this many entries, so that each round can look at all. */
 const MOST_ENTRIES = 60;
 
@@ -268,54 +268,57 @@ async function deliver(link: Session["link"], letter: Letter): Promise<{ again: 
   return await link.upload(letter.request, bytes());
 }
 
-Deno.test(`a server that is killed ${ROUNDS} times keeps all that it acknowledged, once and whole`, async () => {
-  const { dir, remove } = await makeGroup(NAMES);
-  let server: ServerProcess | null = null;
-  try {
-    const people = new Map<string, Identity>();
-    for (const name of NAMES) {
-      people.set(name, await loadIdentity(join(dir, name), name, () => Promise.resolve(null)));
-      for (let i = 1; i < WIDTH; i++) {
-        await Deno.mkdir(join(dir, `${name}-${i}`));
-        for await (const file of Deno.readDir(join(dir, name))) {
-          if (!file.isFile) continue;
-          await Deno.copyFile(join(dir, name, file.name), join(dir, `${name}-${i}`, file.name));
+testInFull(
+  `a server that is killed ${ROUNDS} times keeps all that it acknowledged, once and whole`,
+  async () => {
+    const { dir, remove } = await makeGroup(NAMES);
+    let server: ServerProcess | null = null;
+    try {
+      const people = new Map<string, Identity>();
+      for (const name of NAMES) {
+        people.set(name, await loadIdentity(join(dir, name), name, () => Promise.resolve(null)));
+        for (let i = 1; i < WIDTH; i++) {
+          await Deno.mkdir(join(dir, `${name}-${i}`));
+          for await (const file of Deno.readDir(join(dir, name))) {
+            if (!file.isFile) continue;
+            await Deno.copyFile(join(dir, name, file.name), join(dir, `${name}-${i}`, file.name));
+          }
         }
       }
-    }
-    const crashes = new Crashes(dir, people);
-    // A busy machine gets less done between two kills, so it may need more of them.
-    const enough = () => seen.acknowledged > ROUNDS && seen.files > 0 && seen.removals > 0;
-    while (seen.kills < ROUNDS || (!enough() && seen.kills < 10 * ROUNDS)) {
-      if (seen.kills > 0 && below(5) === 0) {
-        await crashes.killStart();
+      const crashes = new Crashes(dir, people);
+      // A busy machine gets less done between two kills, so it may need more of them.
+      const enough = () => seen.acknowledged > ROUNDS && seen.files > 0 && seen.removals > 0;
+      while (seen.kills < ROUNDS || (!enough() && seen.kills < 10 * ROUNDS)) {
+        if (seen.kills > 0 && below(5) === 0) {
+          await crashes.killStart();
+          await crashes.fsck();
+        }
+        [server] = await Promise.all([crashes.start(), crashes.write()]);
+        const sessions = await crashes.openAll(server.address);
+        await crashes.check(sessions);
+        const touched = new Set<Copy>();
+        const working = Promise.all(sessions.map((session) => crashes.work(session, touched)));
+        await sleep(below(600));
+        await kill(server.program);
+        await working;
+        for (const { mail } of sessions) await mail.close();
         await crashes.fsck();
       }
-      [server] = await Promise.all([crashes.start(), crashes.write()]);
+      server = await crashes.start();
       const sessions = await crashes.openAll(server.address);
       await crashes.check(sessions);
-      const touched = new Set<Copy>();
-      const working = Promise.all(sessions.map((session) => crashes.work(session, touched)));
-      await sleep(below(600));
-      await kill(server.program);
-      await working;
+      await crashes.readAll(sessions);
       for (const { mail } of sessions) await mail.close();
-      await crashes.fsck();
+      assertEquals((await server.stop()).code, 0);
+      server = null;
+      const { findings } = await checkStore(join(dir, "server", "mail"));
+      assertEquals(findings, []);
+      assert(enough(), JSON.stringify(seen));
+      if (Deno.env.has("SEALPOST_CRASH_ROUNDS")) console.log(seen);
+    } finally {
+      server?.program.kill("SIGKILL");
+      await server?.program.finish();
+      await remove();
     }
-    server = await crashes.start();
-    const sessions = await crashes.openAll(server.address);
-    await crashes.check(sessions);
-    await crashes.readAll(sessions);
-    for (const { mail } of sessions) await mail.close();
-    assertEquals((await server.stop()).code, 0);
-    server = null;
-    const { findings } = await checkStore(join(dir, "server", "mail"));
-    assertEquals(findings, []);
-    assert(enough(), JSON.stringify(seen));
-    if (Deno.env.has("SEALPOST_CRASH_ROUNDS")) console.log(seen);
-  } finally {
-    server?.program.kill("SIGKILL");
-    await server?.program.finish();
-    await remove();
-  }
-});
+  },
+);

@@ -1,14 +1,14 @@
 // A person at the menu whose connection goes away, and comes back by itself.
 
 import { assert, assertStringIncludes } from "@std/assert";
-import { testUnless } from "../support/testing.ts";
 import { CHOICE, Group, inboxIn, sending, SENT } from "../support/group.ts";
 import { passwordOf } from "../support/program.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
+import { testInFullUnless } from "../support/full.ts";
 
 const missing = await whyNoTmux();
 
-testUnless(
+testInFullUnless(
   missing,
   "the menu at a terminal outlives a lost connection and a server that is started again",
   async () => {

@@ -40,7 +40,7 @@ async function command(cwd: string, ...args: string[]): Promise<string> {
   return stdout;
 }
 
-Deno.test("a server that is gone is restored, and its clients find the same mail", async () => {
+testInFull("a server that is gone is restored, and its clients find the same mail", async () => {
   const { dir, remove } = await makeGroup(["alice", "bob"]);
   let server = await ServerProcess.start({ cwd: dir });
   const sessions: Session[] = [];

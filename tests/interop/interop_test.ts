@@ -5,8 +5,8 @@ import { join } from "@std/path";
 import { toBase64, toHex } from "../../crypto/bytes.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { loadBundle } from "../../files/key_files.ts";
-import { flip, testUnless } from "../support/testing.ts";
-import { stepInFull } from "../support/full.ts";
+import { flip } from "../support/testing.ts";
+import { stepInFull, testInFullUnless } from "../support/full.ts";
 import {
   CHOICE,
   ended,
@@ -91,7 +91,7 @@ Deno.test("the Node client imports nothing but Node, ML-KEM and itself", async (
   }
 });
 
-testUnless(missing, "the Node client and ours write to each other", async (t) => {
+testInFullUnless(missing, "the Node client and ours write to each other", async (t) => {
   await using node = await install();
   await using group = await Group.start(["alice", "bob"], { others: ["nora", "otto"] });
   await Promise.all([group.bind("alice", "bob"), makeNora(group)]);

@@ -15,6 +15,7 @@ import { EMPTY_RECORD } from "../../../protocol/shared_record.ts";
 import { inFolder } from "../../support/command.ts";
 import { identityOf, newIdentityOf } from "../../support/identities.ts";
 import { assertRefusedAsync } from "../../support/testing.ts";
+import { testInFull } from "../../support/full.ts";
 
 const OLD = await newIdentityOf("alice");
 const NEW = await newIdentityOf("alice renewed");
@@ -102,22 +103,29 @@ Deno.test("a machine that is linked has all keys, also if that ended at any step
   assert(steps >= 3, `${steps} steps`);
 });
 
-Deno.test("a machine with former keys gets the new ones and keeps its own, also if that ended at any step", async () => {
-  const passphrase = new TextEncoder().encode("correct horse");
-  const own = new Map<string, string>();
-  const steps = await atEachStep(
-    async (dir) => {
-      await saveIdentityFiles(dir, "alice", OLD, { passphrase });
-      own.set(dir, Deno.readTextFileSync(join(dir, "alice_private.pem")));
-    },
-    await packageOf(NEW, OLD),
-    async (dir) => {
-      assertEquals(await fpIn(dir), NEW.bundle.fp);
-      assertEquals(Deno.readTextFileSync(join(dir, RETIRED)), own.get(dir), "with its passphrase");
-    },
-  );
-  assert(steps >= 3, `${steps} steps`);
-});
+testInFull(
+  "a machine with former keys gets the new ones and keeps its own, also if that ended at any step",
+  async () => {
+    const passphrase = new TextEncoder().encode("correct horse");
+    const own = new Map<string, string>();
+    const steps = await atEachStep(
+      async (dir) => {
+        await saveIdentityFiles(dir, "alice", OLD, { passphrase });
+        own.set(dir, Deno.readTextFileSync(join(dir, "alice_private.pem")));
+      },
+      await packageOf(NEW, OLD),
+      async (dir) => {
+        assertEquals(await fpIn(dir), NEW.bundle.fp);
+        assertEquals(
+          Deno.readTextFileSync(join(dir, RETIRED)),
+          own.get(dir),
+          "with its passphrase",
+        );
+      },
+    );
+    assert(steps >= 3, `${steps} steps`);
+  },
+);
 
 Deno.test("what a person compared for a server that the package has not is not taken for what followed", async () => {
   await inFolder(async (parent) => {
