@@ -28,6 +28,7 @@ import {
   saveAttachments,
   subjectOf,
 } from "./mailbox/show.ts";
+import { type Completed, completePath, type Completer } from "./terminal/complete.ts";
 import type { Terminal } from "./terminal/terminal.ts";
 import type { Opened } from "./mailbox/open.ts";
 import { verification } from "./trust/verification.ts";
@@ -234,9 +235,10 @@ export class Menu {
   async #answer<T>(
     prompt: string,
     judge: (line: string) => Promise<T>,
+    completer?: Completer,
   ): Promise<() => Promise<T>> {
     for (;;) {
-      const line = await this.#ask(prompt);
+      const line = await this.#ask(prompt, completer);
       if (!this.#terminal.interactive) return () => judge(line);
       try {
         const value = await judge(line);
@@ -250,7 +252,10 @@ export class Menu {
 
   async #contents(autosaved: AutosavedDraft | null): Promise<() => Promise<string>> {
     const load = await this.#yes("Would you like to load contents from a file? (Y/N) ");
-    if (load) return await this.#answer("Enter filename: ", (name) => this.#loadText(name));
+    if (load) {
+      const judge = (name: string) => this.#loadText(name);
+      return await this.#answer("Enter filename: ", judge, (text) => this.#completed(text));
+    }
     const text = await this.#terminal.askText(
       "Enter message contents (end with a line that is a single .):",
       (text) => autosaved?.type(text),
@@ -293,7 +298,19 @@ export class Menu {
         await Promise.all(paths.map(attachmentFromFile));
         return paths;
       },
+      // The last of the names is being typed.
+      async (line) => {
+        const begin = line.slice(0, /[^;]*$/.exec(line)?.index ?? 0);
+        const { text, choices } = await this.#completed(line.slice(begin.length).trimStart());
+        const blanks = /^\s*/.exec(line.slice(begin.length))?.[0] ?? "";
+        return { text: begin + blanks + text, choices };
+      },
     );
+  }
+
+  /** Completes what {@linkcode Menu.#path} takes. */
+  #completed(text: string): Promise<Completed> {
+    return completePath(text, /[/\\]/.test(text) || text === "~" ? "." : this.#files);
   }
 
   /** A plain name is looked for in `files/`; a path is taken as it is. */
@@ -442,8 +459,8 @@ export class Menu {
     );
   }
 
-  async #ask(prompt: string): Promise<string> {
-    const line = await this.#terminal.ask(prompt);
+  async #ask(prompt: string, completer?: Completer): Promise<string> {
+    const line = await this.#terminal.ask(prompt, completer);
     if (line === null) throw new SealpostError("cancelled", "the input ended; nothing was done");
     return line;
   }

@@ -18,6 +18,7 @@ import { expandHome } from "../../cli/environment.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { CONFIG_FILE, readConfig, writeConfig } from "../state/config.ts";
 import { keysIn, usualFolder } from "../state/profile.ts";
+import { completePath } from "../terminal/complete.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { askTrimmed } from "./who.ts";
 
@@ -61,7 +62,7 @@ export async function chooseFolder(
   }
   for (;;) {
     const question = `Folder for your keys and files (Enter for ${shown(usual)}): `;
-    const answer = await askTrimmed(terminal, question);
+    const answer = await askTrimmed(terminal, question, completePath);
     const dir = answer === "" ? usual : expandHome(answer);
     const owner = await ownerOf(dir, name);
     if (owner === null) return dir;

@@ -7,6 +7,7 @@ import { readFileBounded } from "../../files/atomic_file.ts";
 import { INVITATION_BEGIN, INVITATION_END, parseInvitation } from "../../protocol/invitation.ts";
 import { isName, parseName } from "../../protocol/name.ts";
 import { printable } from "../../cli/printable.ts";
+import type { Completer } from "../terminal/complete.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 
 /** What an address does not have, and the text around an invitation has. */
@@ -124,8 +125,12 @@ export async function askName(terminal: Terminal): Promise<string> {
 }
 
 /** A line without blanks around it. Throws `cancelled` at the end of the input. */
-export async function askTrimmed(terminal: Terminal, prompt: string): Promise<string> {
-  const line = await terminal.ask(prompt);
+export async function askTrimmed(
+  terminal: Terminal,
+  prompt: string,
+  completer?: Completer,
+): Promise<string> {
+  const line = await terminal.ask(prompt, completer);
   if (line === null) throw new SealpostError("cancelled", "the input has ended");
   return line.trim();
 }

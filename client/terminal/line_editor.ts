@@ -1,5 +1,6 @@
 import { EscapeSequences, KEYS, type Outcome } from "../../cli/keyboard.ts";
 import { displayWidth, graphemes, printable } from "../../cli/printable.ts";
+import type { Completed } from "./complete.ts";
 
 const TAB_STOP = 8;
 /** Most terminals wait in the last column for the next character; this makes them go on. */
@@ -15,7 +16,7 @@ const START: Place = { row: 0, column: 0 };
 
 /**
  * One line being typed on a terminal in raw mode, at its end: Backspace, Ctrl-U (all), Ctrl-W (a
- * word), Enter, Ctrl-D, Ctrl-C; other keys are ignored. There is no limit such as the 4096 bytes of
+ * word), Enter, Ctrl-D, Ctrl-C, and Tab, which may complete; other keys are ignored. There is no limit such as the 4096 bytes of
  * a terminal that edits lines itself. Keys go in as bytes, what the terminal is to show comes out as
  * text, so this can be tested without one.
  */
@@ -28,9 +29,15 @@ export class LineEditor {
   #echo = "";
   readonly #escapes = new EscapeSequences();
   #outcome: Outcome | null = null;
+  readonly #completes: boolean;
+  #completing = false;
 
-  /** `prompt` was written already. `columns` is the width of the terminal, which may change. */
-  constructor(prompt: string, columns: () => number) {
+  /**
+   * `prompt` was written already. `columns` is the width of the terminal, which may change.
+   * `completes`: whether Tab asks for a completion; it is a character else.
+   */
+  constructor(prompt: string, columns: () => number, completes = false) {
+    this.#completes = completes;
     // Only the last line of a prompt is ever rewritten.
     this.#prompt = prompt.slice(prompt.lastIndexOf("\n") + 1);
     this.#columns = columns;
@@ -49,10 +56,30 @@ export class LineEditor {
     return this.#outcome;
   }
 
-  /** Takes keys until the line ends; returns how many bytes were taken. */
+  /** Whether Tab was pressed, and {@linkcode LineEditor.complete} is to be called. */
+  get completing(): boolean {
+    return this.#completing;
+  }
+
+  /** Puts what the completion gave in the place of the text; shows the choices if it gave no more. */
+  complete({ text, choices }: Completed): void {
+    this.#completing = false;
+    if (text.length > this.#text.length && text.startsWith(this.#text)) {
+      return this.#append(text.slice(this.#text.length));
+    }
+    if (choices.length < 2) return;
+    this.#echo += "\r\n";
+    const { shown, place } = this.#layout(choices.join("  "), START);
+    this.#echo += `${shown}${place.column > 0 ? "\r\n" : ""}`;
+    const line = this.#layout(this.#prompt + this.#text, START);
+    this.#echo += line.shown;
+    this.#place = line.place;
+  }
+
+  /** Takes keys until the line ends or Tab asks for more of it; returns how many bytes were taken. */
   feed(bytes: Uint8Array): number {
     let from = 0;
-    while (from < bytes.length && this.#outcome === null) {
+    while (from < bytes.length && this.#outcome === null && !this.#completing) {
       const byte = bytes[from] ?? 0;
       if (this.#escapes.takes(byte)) {
         from++;
@@ -99,7 +126,9 @@ export class LineEditor {
       case KEYS.kill:
         return this.#kill();
       case KEYS.tab:
-        return this.#append("\t");
+        if (!this.#completes) return this.#append("\t");
+        this.#completing = true;
+        return;
     }
   }
 

@@ -12,6 +12,7 @@ import {
   normalized,
   readSecret,
 } from "../../cli/secret_input.ts";
+import type { Completer } from "./complete.ts";
 import { LineEditor } from "./line_editor.ts";
 
 /** Longest line, and longest text of several lines, bytes. */
@@ -29,9 +30,10 @@ export interface Terminal {
   rows(): number;
   /**
    * Writes `prompt` and reads one line, without its line end (LF or CRLF); null at the end of the
-   * input. Throws `cancelled` for Ctrl-C, `limit` over 8 MiB.
+   * input. At a terminal Tab completes it if there is a `completer`. Throws `cancelled` for Ctrl-C,
+   * `limit` over 8 MiB.
    */
-  ask(prompt: string): Promise<string | null>;
+  ask(prompt: string, completer?: Completer): Promise<string | null>;
   /**
    * Whether {@linkcode Terminal.askSecret} has somebody to ask. Standard input that is no terminal is
    * content and not asked, unless this terminal was opened for piped answers.
@@ -125,7 +127,7 @@ export function handedOver(terminal: Terminal, whole: () => WholeScreen | null):
     canAskSecret: terminal.canAskSecret,
     columns: () => terminal.columns(),
     rows: () => terminal.rows(),
-    ask: (prompt) => terminal.ask(prompt),
+    ask: (prompt, completer) => terminal.ask(prompt, completer),
     askSecret: (prompt) => (whole() ?? terminal).askSecret(prompt),
     askText: (prompt, onText) => terminal.askText(prompt, onText),
     askBlock: (prompt, isWhole) => terminal.askBlock(prompt, isWhole),
@@ -197,9 +199,9 @@ class LineTerminal implements Terminal {
     return fromUtf8(concat(...pieces)).replace(/\r\n/g, "\n");
   }
 
-  async ask(prompt: string): Promise<string | null> {
+  async ask(prompt: string, completer?: Completer): Promise<string | null> {
     this.#io.write("output", utf8(prompt));
-    return await this.#raw(this.interactive, () => this.#line(prompt));
+    return await this.#raw(this.interactive, () => this.#line(prompt, undefined, completer));
   }
 
   async askText(
@@ -289,21 +291,30 @@ class LineTerminal implements Terminal {
     }
   }
 
-  async #line(prompt: string, typing = (_: string) => {}): Promise<string | null> {
-    if (this.interactive) return await this.#typedLine(prompt, typing);
+  async #line(
+    prompt: string,
+    typing = (_: string) => {},
+    completer?: Completer,
+  ): Promise<string | null> {
+    if (this.interactive) return await this.#typedLine(prompt, typing, completer);
     const line = await this.#pipedLine(MAX_LINE);
     // Bytes that are not UTF-8 are replaced: this is text that people will see.
     return line === null ? null : new TextDecoder("utf-8", { ignoreBOM: true }).decode(line);
   }
 
-  async #typedLine(prompt: string, typing: (line: string) => void): Promise<string | null> {
-    let editor = new LineEditor(prompt, () => this.#io.columns());
+  async #typedLine(
+    prompt: string,
+    typing: (line: string) => void,
+    completer?: Completer,
+  ): Promise<string | null> {
+    let editor = new LineEditor(prompt, () => this.#io.columns(), completer !== undefined);
     let long = false;
     while (editor.outcome === null) {
       this.#io.write("output", utf8(editor.takeEcho()));
       const bytes = await this.#read();
       if (bytes === null) return editor.text === "" ? null : editor.text;
       this.#keep(bytes, editor.feed(bytes));
+      if (completer && editor.completing) editor.complete(await completer(editor.text));
       typing(editor.text);
       if (editor.text.length <= MAX_LINE) continue;
       long = true;

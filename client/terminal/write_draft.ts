@@ -1,4 +1,5 @@
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { expandHome } from "../../cli/environment.ts";
 import { printable } from "../../cli/printable.ts";
 import { writeFileAtomic } from "../../files/atomic_file.ts";
 import { parseDraft } from "../state/draft_text.ts";
@@ -10,6 +11,7 @@ import {
   textOf,
   withText,
 } from "../state/drafts.ts";
+import { completePath } from "./complete.ts";
 import type { Tools } from "./programs.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -179,7 +181,7 @@ async function rescue(terminal: Terminal, autosaved: AutosavedDraft): Promise<bo
         terminal.print(printable(textOf(autosaved.draft), { lines: true }));
         break;
       case "f": {
-        const path = (await terminal.ask("File: "))?.trim() ?? "";
+        const path = expandHome((await terminal.ask("File: ", completePath))?.trim() ?? "");
         if (path === "") break;
         try {
           await writeFileAtomic(path, textOf(autosaved.draft), { overwrite: false });

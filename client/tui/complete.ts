@@ -1,18 +1,5 @@
-import { expandHome } from "../../cli/environment.ts";
-import { basename, dirname, join } from "@std/path";
-import type { Completed } from "./screen.ts";
-
-/** The longest beginning that all of `words` have. */
-export function commonStart(words: readonly string[]): string {
-  const [first = "", ...others] = words;
-  let length = first.length;
-  for (const word of others) {
-    let same = 0;
-    while (same < length && word[same] === first[same]) same++;
-    length = same;
-  }
-  return first.slice(0, length);
-}
+import { join } from "@std/path";
+import { commonStart, type Completed } from "../terminal/complete.ts";
 
 /** Completes one of `words`, in any case of letters. */
 export function completeWord(text: string, words: readonly string[]): Completed {
@@ -35,28 +22,6 @@ export function nameAt(
 export function namesIn(text: string): string[] {
   return [...new Set(text.split(/[,;\s]+/).map((name) => name.toLowerCase()))]
     .filter((name) => name !== "");
-}
-
-/** Completes a path, which may begin with `~/`. A folder that cannot be read has no completions. */
-export async function completePath(text: string): Promise<Completed> {
-  if (text === "~") return { text: "~/", choices: ["~/"] };
-  const open = text === "" || text.endsWith("/");
-  const folder = open ? text || "." : dirname(text);
-  const begun = open ? "" : basename(text);
-  const found: string[] = [];
-  try {
-    for await (const { name, isDirectory } of Deno.readDir(expandHome(folder))) {
-      if (!name.startsWith(begun) || (name.startsWith(".") && !begun.startsWith("."))) continue;
-      found.push(isDirectory ? `${name}/` : name);
-    }
-  } catch {
-    return { text, choices: [] };
-  }
-  found.sort();
-  if (found.length === 0) return { text, choices: [] };
-  const more = commonStart(found);
-  const path = open ? text + more : text.slice(0, text.length - begun.length) + more;
-  return { text: path, choices: found };
 }
 
 /** `name` in `folder`, as one would type it from the current folder. */

@@ -1,5 +1,6 @@
 import type { OwnNames } from "../mailbox/own_names.ts";
 import type { Mail } from "../mail.ts";
+import type { Completer } from "../terminal/complete.ts";
 import type { Tools } from "../terminal/programs.ts";
 import type { Key } from "./display.ts";
 import type { Line, Size, Spot } from "./frame.ts";
@@ -38,13 +39,7 @@ export interface InputOptions {
   /** Whether to hide what is typed. */
   readonly hidden?: boolean;
   /** Completes what was typed. */
-  readonly complete?: (text: string) => Promise<Completed>;
-}
-
-/** A text with as much added as is certain, and what it could become. */
-export interface Completed {
-  readonly text: string;
-  readonly choices: readonly string[];
+  readonly complete?: Completer;
 }
 
 /** What screens use of the program around them. */

@@ -117,6 +117,11 @@ Deno.test("the menu works from a pipe, with all its answers at once", async (t) 
           "no destination was given",
           64,
         ],
+        [
+          sending({ to: "client1", title: "x", contents: { typed: "" } }),
+          "the message is empty: it has no text and no attachment; nothing was sent",
+          64,
+        ],
         [[[CHOICE, "8"], ["name: ", "nobody"]], "there is no user nobody on this server", 67],
         [
           sending({ to: "client1", title: "x", contents: { file: "missing.txt" } }),

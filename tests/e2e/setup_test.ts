@@ -118,7 +118,10 @@ testUnless(
       await screen.expect(">");
       await screen.paste(`Hi!\n${invitation.replace(/^/gm, "> ")}\nBye\n`);
       await screen.expect("(Enter for ~/config/sealpost):");
-      await screen.enter("");
+      await screen.type("~/conf");
+      await screen.press("Tab");
+      await screen.expect("(Enter for ~/config/sealpost): ~/config/");
+      await screen.enter("sealpost");
       await screen.expect("Passphrase (Enter for none):");
       await screen.press("C-c");
       assertEquals((await screen.ended()).code, 130);

@@ -94,6 +94,25 @@ testUnless(
   },
 );
 
+testInFullUnless(missing, "no task asks for a right at a terminal: web, demo", async () => {
+  await using group = await Group.start(["alice"]);
+  const env = { SEALPOST_PASSWORD: passwordOf("alice") };
+  await using web = await atTerminal(
+    ["web", "--no-open", "--server", `alice@${group.server.address}`],
+    group.path("alice"),
+    env,
+  );
+  await web.see(/http:\/\/127\.0\.0\.1:\d+\/#/);
+  await assertNotAsked(web, "web");
+  await interruptLeaf(await web.pid());
+  await web.ended();
+  await assertNotAsked(web, "web, until it ended");
+
+  await using demo = await atTerminal(["demo"], ROOT);
+  assertEquals((await demo.ended()).code, 0);
+  await assertNotAsked(demo, "demo");
+});
+
 /** What waits for a person, or is tried for real above. */
 const REAL = ["serve", "connect", "keygen", "setup", "web"];
 

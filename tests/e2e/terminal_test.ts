@@ -120,6 +120,45 @@ testUnless(missing, "a person writes, lists, reads and leaves on a terminal", as
     },
   );
 
+  await t.step("names of files are completed; an empty message is asked about", async () => {
+    await Deno.writeTextFile(group.path("alice", "files", "report one.txt"), "1");
+    await Deno.writeTextFile(group.path("alice", "files", "report two.txt"), "2");
+    await using screen = await connect();
+    await screen.converse([
+      [CHOICE, "5"],
+      ["Enter destinations (separated by ;):", "bob"],
+      ["Enter title:", "two files"],
+      ["(Y/N)", "N"],
+    ]);
+    await screen.expect("(end with a line that is a single .):");
+    await screen.enter(".");
+    await screen.expect("(separated by ;):");
+    await screen.type("re");
+    await screen.press("Tab", "Tab");
+    await screen.see("report one.txt  report two.txt\nEnter files to attach");
+    await screen.type("o");
+    await screen.press("Tab");
+    await screen.see("(separated by ;): report one.txt");
+    await screen.type("; report t");
+    await screen.press("Tab");
+    await screen.see("(separated by ;): report one.txt; report two.txt");
+    await screen.enter("");
+    await screen.converse([
+      [CHOICE, "1"],
+      ["Enter destinations (separated by ;):", "bob"],
+      ["Enter title:", "nothing"],
+      ["(Y/N)", "N"],
+    ]);
+    await screen.expect("(end with a line that is a single .):");
+    await screen.enter(".");
+    await screen.expect("Send it all the same? (y/N)");
+    await screen.enter("n");
+    await screen.converse([[CHOICE, "4"]]);
+    const { stdout } = await group.talk("bob", [[CHOICE, "2"]]);
+    assertEquals(inboxIn(stdout).map(({ title }) => title).includes("[new] nothing"), false);
+    assertEquals(inboxIn(stdout)[0]?.title, "[new] two files [2 attached]");
+  });
+
   await stepInFull(t, "a long transfer shows how far it is", async () => {
     const data = new Uint8Array(8 << 20);
     for (let i = 0; i < data.length; i += 65_536) {

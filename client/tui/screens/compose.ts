@@ -13,7 +13,8 @@ import { checkLimits } from "../../mail.ts";
 import { sendDraft } from "../../send_draft.ts";
 import { verification } from "../../trust/verification.ts";
 import { AutosavedDraft, editInFile, headerProblem, PARTED } from "../../terminal/write_draft.ts";
-import { commonStart, completePath, nameAt, namesIn } from "../complete.ts";
+import { commonStart, completePath } from "../../terminal/complete.ts";
+import { nameAt, namesIn } from "../complete.ts";
 import {
   attached,
   type Composition,

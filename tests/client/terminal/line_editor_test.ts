@@ -135,3 +135,28 @@ Deno.test("a long paste costs time in proportion to its length", () => {
   assertEquals(editor.text.length, 1_024_000);
   assert(editor.takeEcho().length >= 1_024_000);
 });
+
+Deno.test("Tab asks for a completion where there is one, and is a character else", () => {
+  assertEquals(type(["a\tb"]).text, "a\tb");
+  const editor = new LineEditor("> ", () => 20, true);
+  let output = "> " + editor.takeEcho();
+  const after = (text: string, choices: readonly string[]) => {
+    editor.complete({ text, choices });
+    output += editor.takeEcho();
+    return { text: editor.text, rows: screen(output, 20) };
+  };
+  assertEquals(editor.feed(utf8("re\tx")), 3, "what comes after Tab waits");
+  assert(editor.completing);
+  output += editor.takeEcho();
+  assertEquals(after("report ", ["report 1", "report 2"]), { text: "report ", rows: ["> report"] });
+  assert(!editor.completing);
+  editor.feed(utf8("\t"));
+  assertEquals(after("report ", ["report \x1b[1", "report 2"]), {
+    text: "report ",
+    rows: ["> report", "report \\x1b[1  repor", "t 2", "> report"],
+  });
+  editor.feed(utf8("\t"));
+  assertEquals(after("report ", []).text, "report ");
+  assertEquals(editor.feed(utf8("3\r")), 2);
+  assertEquals([editor.text, editor.outcome], ["report 3", "line"]);
+});

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { displayWidth } from "../../../cli/printable.ts";
 import { hintBar, messageLine, topBar } from "../../../client/tui/chrome.ts";
-import { commonStart, completePath, nameAt, namesIn } from "../../../client/tui/complete.ts";
+import { nameAt, namesIn } from "../../../client/tui/complete.ts";
 import {
   attached,
   compositionOf,
@@ -87,24 +87,9 @@ Deno.test("a line of input shows its cursor, and not what is hidden", () => {
   assertEquals(lineText(secret.line).trim(), "Password:");
 });
 
-Deno.test("names are found and completed", async () => {
+Deno.test("names are found in what is typed", () => {
   assertEquals(namesIn("Alice, bob;carol  alice"), ["alice", "bob", "carol"]);
   assertEquals(nameAt("alice, bo", 9), { start: 7, word: "bo" });
-  assertEquals(commonStart(["carol", "carl", "cara"]), "car");
-  const dir = await Deno.makeTempDir();
-  try {
-    await Deno.writeTextFile(`${dir}/report one.txt`, "");
-    await Deno.writeTextFile(`${dir}/report two.txt`, "");
-    await Deno.mkdir(`${dir}/sub`);
-    assertEquals(await completePath(`${dir}/re`), {
-      text: `${dir}/report `,
-      choices: ["report one.txt", "report two.txt"],
-    });
-    assertEquals((await completePath(`${dir}/s`)).text, `${dir}/sub/`);
-    assertEquals((await completePath(`${dir}/none/x`)).choices, []);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
 });
 
 Deno.test("a composition is a draft with a cursor", () => {
