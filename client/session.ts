@@ -65,8 +65,10 @@ export interface SessionOptions {
    * cannot be asked for now. Without this a connection that needs it stays lost.
    */
   readonly askPassword?: () => Promise<Bytes | null>;
-  /** Told, in a sentence, that this login bound the account to the key. */
+  /** Told, in a sentence, what a person should know. */
   readonly announce: (line: string) => void;
+  /** Told that this login bound the account to the key, in the place of `announce`. */
+  readonly onBound?: () => void;
   /** Keys and state, if they are open already. */
   readonly person?: LocalUser;
   /** Gives the password, in the place of a file, the environment or a question; it is wiped. */
@@ -193,7 +195,8 @@ async function openSettled(
       await dialed.session.close();
       throw error;
     }
-    if (dialed.bound) {
+    if (dialed.bound && options.onBound) options.onBound();
+    else if (dialed.bound) {
       options.announce(
         "This was the first connection: your account is now bound to your key " +
           `${formatFingerprint(identity.bundle.fp)}.`,

@@ -22,9 +22,11 @@ export const DEVICES_COMMANDS: readonly Command[] = [
     summary: "list your machines",
     description: [
       "Lists the machines that have your keys: what each is called, and when and from where it was " +
-      "here last; a star marks this one. What they are called only your machines know; the server " +
-      "knows that they are different ones.",
-      "With --json, an array of objects with id, name, first, last, source, online and own.",
+      "here last; a star marks this one. Two that are called the same have the beginnings of their ids " +
+      "after their names. What they are called only your machines know; the server knows that they are " +
+      "different ones.",
+      "With --json, an array of objects with id, name, label (as the list has it), first, last, source, " +
+      "online and own.",
     ],
     positionals: [],
     options: COMMON,
@@ -60,11 +62,14 @@ export const DEVICES_COMMANDS: readonly Command[] = [
   }),
   defineCommand({
     name: "devices remove",
-    summary: "remove a machine that was lost or stolen",
+    summary: "remove a machine that was lost or stolen, or that is retired",
     description: [
-      "Makes new keys, as keys rotate does, and has you choose a new password: the lost machine " +
-      "cannot log in, and cannot read what comes from then on. All your sessions end, and your recovery " +
-      "kit; people that machine said were verified are not any more, and what else it changed last is " +
+      "Asks which of the two. One that is retired leaves the list, and your machines need your password " +
+      "once more; nothing else changes. It still has your keys and mail: erase its folder before it goes " +
+      "out of your hands.",
+      "For one that was lost or stolen it makes new keys, as keys rotate does, and has you choose a new " +
+      "password: the lost machine cannot log in, and cannot read what comes from then on. All your " +
+      "sessions end, and your recovery kit; people that machine said were verified are not any more, and what else it changed last is " +
       "listed. Link your other machines again afterwards (devices add).",
       "Whoever has the machine still has what is on it, and can read what was sealed to the old keys, " +
       "unless a passphrase that they do not know keeps them shut.",
@@ -75,11 +80,11 @@ export const DEVICES_COMMANDS: readonly Command[] = [
     positionals: [{
       name: "MACHINE",
       required: true,
-      help: "its name, or # and the beginning of its id",
+      help: "as devices list calls it, or the beginning of its id, 8 characters at least",
     }],
     options: REMOTE,
     refused: REFUSED,
-    examples: [{ line: "devices remove laptop", what: "it was stolen" }],
+    examples: [{ line: "devices remove laptop", what: "it was stolen, or is not used any more" }],
     environment: ENVIRONMENT,
     rights: ONLINE,
     run: async (given) => {

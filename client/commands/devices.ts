@@ -1,6 +1,6 @@
 import { isoTime } from "../../cli/format.ts";
 import { displayWidth } from "../../cli/printable.ts";
-import { deviceName, devicesOf, lastSeen } from "../mailbox/devices.ts";
+import { devicesOf, lastSeen } from "../mailbox/devices.ts";
 import { type CommonOptions, withMail } from "./common.ts";
 
 /** The `devices list` command: a person's machines, and when and from where each was here last. */
@@ -14,14 +14,11 @@ export async function listDevices(options: CommonOptions): Promise<void> {
         last: last && isoTime(last),
       })));
     }
-    const names = devices.map(deviceName);
-    const width = Math.max(...names.map(displayWidth));
-    for (const [i, device] of devices.entries()) {
-      const name = names[i] ?? "";
-      const mark = device.own ? "*" : " ";
-      terminal.print(
-        `${mark} ${name}${" ".repeat(width - displayWidth(name))}  ${lastSeen(device)}`,
-      );
+    const width = Math.max(...devices.map(({ label }) => displayWidth(label)));
+    for (const device of devices) {
+      const { label, own } = device;
+      const gap = " ".repeat(width - displayWidth(label));
+      terminal.print(`${own ? "*" : " "} ${label}${gap}  ${lastSeen(device)}`);
     }
   });
 }

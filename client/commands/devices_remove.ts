@@ -14,21 +14,21 @@ import { askNewPassword, firstPassword, openMail } from "../session.ts";
 import { findProfile, requireAddress } from "../state/profile.ts";
 import { remembered } from "../state/settle_keys.ts";
 import { TicketStore } from "../state/ticket_store.ts";
-import { confirm } from "../terminal/confirm.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
-import { type Device, deviceName, devicesOf, lastSeen } from "../mailbox/devices.ts";
+import { type Device, devicesOf, lastSeen } from "../mailbox/devices.ts";
 import type { KeyOptions } from "./keyring.ts";
 import { rotateKeys } from "./keys_rotate.ts";
 
 /** What `devices remove` was given. */
 export interface RemoveOptions extends KeyOptions {
-  /** The machine's name, or the beginning of its id after a `#`. */
+  /** As it is called in the list, or the beginning of its id. */
   readonly machine: string;
 }
 
 /**
- * The `devices remove` command, for a machine that was lost or stolen: new keys, a new password, no kit,
- * and nothing that it verified counts. Broken off, it is run again. Throws what stops it.
+ * The `devices remove` command. For a machine that was lost or stolen: new keys, a new password, no kit,
+ * and nothing that it verified counts; for one that is retired, it leaves the list, and all tickets end.
+ * Broken off, it is run again. Throws what stops it.
  */
 export async function removeDevice(options: RemoveOptions): Promise<void> {
   const terminal = openTerminal();
@@ -53,7 +53,16 @@ export async function removeDevice(options: RemoveOptions): Promise<void> {
     const device = await within(log(password.get), async (mail) => {
       return theOne(await devicesOf(mail), options.machine);
     });
-    await ask(terminal, device);
+    if (await ask(terminal, device) === "retired") {
+      await within(log(password.get), async (mail) => {
+        await forgetMachine(mail.shared, device.id, device.last);
+        await mail.connection.ask({ op: "logout", everywhere: true });
+      });
+      await TicketStore.forget(dir, name);
+      // Leaves a ticket.
+      await within(log(password.get), () => Promise.resolve());
+      return tellRetired(terminal, device);
+    }
     const next = await askNewPassword(
       terminal,
       async (chosen) =>
@@ -80,8 +89,9 @@ export async function removeDevice(options: RemoveOptions): Promise<void> {
 
 /** The machine that is meant. Throws `usage` if there is none, several, or it is this one. */
 function theOne(devices: readonly Device[], wanted: string): Device {
-  const found = devices.filter(({ id, name }) => {
-    return name === wanted || /^#[0-9a-f]{8,16}$/.test(wanted) && id.startsWith(wanted.slice(1));
+  const found = devices.filter(({ id, name, label }) => {
+    return name === wanted || label === wanted ||
+      /^[0-9a-f]{8,16}$/.test(wanted) && id.startsWith(wanted);
   });
   const [device, other] = found;
   const list = `"${PROGRAM} devices list" shows them`;
@@ -89,8 +99,11 @@ function theOne(devices: readonly Device[], wanted: string): Device {
     throw new SealpostError("usage", `you have no machine ${printable(wanted)}; ${list}`);
   }
   if (other !== undefined) {
-    const ids = found.map(({ id }) => `#${id.slice(0, 8)}`).join(", ");
-    throw new SealpostError("usage", `several are called so: say which by ${ids}; ${list}`);
+    const labels = found.map(({ label }) => label).join(", ");
+    throw new SealpostError(
+      "usage",
+      `several are called ${printable(wanted)}: say which, one of ${labels}; ${list}`,
+    );
   }
   if (device.own) {
     throw new SealpostError(
@@ -101,22 +114,33 @@ function theOne(devices: readonly Device[], wanted: string): Device {
   return device;
 }
 
-/** Says what is to happen, and asks. Throws `cancelled`. */
-async function ask(terminal: Terminal, device: Device): Promise<void> {
-  terminal.print(`${deviceName(device)}: ${lastSeen(device)}.`);
-  terminal.print(
-    "You get new keys and choose a new password; it cannot log in or read what comes then.",
-  );
-  terminal.print(
-    "What it verified counts no more, your recovery kit ends, and your other machines",
-  );
-  terminal.print("have to be linked again.");
-  if (await confirm(terminal, "Was it lost, and shall it be removed? (y/N) ")) return;
+/** Says what can happen, and asks which. Throws `cancelled` if neither is wanted. */
+async function ask(terminal: Terminal, device: Device): Promise<"lost" | "retired"> {
+  for (
+    const line of [
+      `${device.label}: ${lastSeen(device)}.`,
+      "If it was lost or stolen, or anybody else may have what is on it, type lost: you get new keys",
+      "and choose a new password; it cannot log in or read what comes then. What it verified counts",
+      "no more, your recovery kit ends, and your other machines have to be linked again.",
+      "If you have it and it is only retired, type retired: it leaves the list, and everything else",
+      "stays. Erase its folder before it goes out of your hands: your keys and mail are in it.",
+    ]
+  ) terminal.print(line);
+  const answer = (await terminal.ask("Was it lost, or is it retired? (lost, retired, or Enter) "))
+    ?.trim().toLowerCase();
+  if (answer === "lost" || answer === "retired") return answer;
   throw new SealpostError("cancelled", "nothing was changed");
 }
 
+function tellRetired(terminal: Terminal, device: Device): void {
+  terminal.print(
+    `\n${device.label} is off the list, and cannot log in without your password; nor can your other`,
+  );
+  terminal.print("machines, once. If it does, it stands there again.");
+}
+
 /** Ends the kit, undoes what the machine verified, and lists what it changed last. */
-async function takeBack(terminal: Terminal, mail: Mail, { id }: Device): Promise<void> {
+async function takeBack(terminal: Terminal, mail: Mail, { id, last }: Device): Promise<void> {
   const record = await mail.shared.refresh();
   const trace = traceOf(record, id);
   if (knownKit(record) !== null) await dropKit(mail.shared, mail.connection);
@@ -127,7 +151,7 @@ async function takeBack(terminal: Terminal, mail: Mail, { id }: Device): Promise
     undone.push(name);
   }
   await mail.shareTrust();
-  await forgetMachine(mail.shared, id);
+  await forgetMachine(mail.shared, id, last);
   if (undone.length > 0) {
     terminal.print(`Not verified any more, since it said so: ${undone.join(", ")}.`);
   }
@@ -142,7 +166,7 @@ async function takeBack(terminal: Terminal, mail: Mail, { id }: Device): Promise
 
 function tellRest(terminal: Terminal, device: Device): void {
   terminal.print(
-    `\n${deviceName(device)} is removed. Whoever has it still has what is on it and what`,
+    `\n${device.label} is removed. Whoever has it still has what is on it and what`,
   );
   terminal.print(
     "was sealed to the old keys, if it has no passphrase or they know it; tell the people",

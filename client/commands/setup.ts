@@ -10,7 +10,7 @@ import { loadBundle, publicKeyPath, SERVER_NAME } from "../../files/key_files.ts
 import { parseName } from "../../protocol/name.ts";
 import { sentence } from "../../cli/format.ts";
 import { hostName } from "../../cli/environment.ts";
-import { printableJson } from "../../cli/printable.ts";
+import { printable, printableJson } from "../../cli/printable.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { passphraseBytes, readInputLine } from "../../cli/secret_input.ts";
 import { SharedRecordFile } from "../state/shared_record.ts";
@@ -28,6 +28,7 @@ import { openKeys } from "../setup/keys.ts";
 import { firstLogin, requireOther } from "../setup/login.ts";
 import { findServer } from "../setup/server.ts";
 import {
+  awaitsLogin,
   finishLinked,
   install,
   linkWith,
@@ -110,11 +111,16 @@ async function run(terminal: Terminal, options: SetupOptions): Promise<void> {
   const { dir, name, address, oneTime, unpacked } = options.device || options.recover
     ? await settleLinked(terminal, options, say)
     : await settle(terminal, options, say);
-  const keys = await openKeys({ terminal, dir, name, say }, oneTime);
+  const keys = await openKeys({ terminal, dir, name, say }, oneTime, unpacked !== undefined);
   if (own !== null) requireOther(keys, own);
   const { state, identity } = keys.person;
-  await nameMachine(state, options, unpacked);
-  const mail = await firstLogin({ terminal, dir, name, say }, address, keys, { oneTime, own });
+  await nameMachine(state, options, unpacked, say);
+  const arrived = await awaitsLogin(state);
+  const mail = await firstLogin({ terminal, dir, name, say }, address, keys, {
+    oneTime,
+    own,
+    arrived,
+  });
   try {
     const linked = await finishLinked(mail, state);
     const tested = linked ? null : await sendTestMessage(mail, state);
@@ -133,7 +139,11 @@ async function run(terminal: Terminal, options: SetupOptions): Promise<void> {
         : "Sent a message to yourself, fetched it, opened it and verified it: everything works.",
     );
     say(`\nYou are ${name} at ${formatAddress(address)}. Keys and settings are in ${shown(dir)}.`);
-    say(`Keep a copy of ${name}_private.pem: without it nobody can read your mail, not even you.`);
+    if (!linked) {
+      say(
+        `Keep a copy of ${name}_private.pem: without it nobody can read your mail, not even you.`,
+      );
+    }
     if (options.recover) {
       say(`\nIf a machine was stolen, "${PROGRAM} devices remove" keeps it out.`);
     }
@@ -181,8 +191,18 @@ async function nameMachine(
   state: State,
   { deviceName }: SetupOptions,
   unpacked: Unpacked | undefined,
+  say: (line: string) => void,
 ): Promise<void> {
-  if (unpacked) return await rememberPackage(state, unpacked);
+  if (unpacked) {
+    const name = await rememberPackage(state, unpacked);
+    if (name === unpacked.device) return;
+    say(
+      `Another of your machines is called ${printable(unpacked.device)}: this one is ${
+        printable(name)
+      }.`,
+    );
+    return;
+  }
   const file = new SharedRecordFile(state);
   if (deviceName !== undefined) await file.rename(requireDeviceName(deviceName));
   else if (await file.isNew()) await file.rename(hostName() ?? (await file.load()).name);

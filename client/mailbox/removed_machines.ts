@@ -1,20 +1,34 @@
+import * as v from "valibot";
 import type { SharedRecord } from "../../protocol/shared_record.ts";
 import type { SharedRecordClient } from "./shared_record.ts";
 
-/** `removed/MACHINE` in the record that a person's machines share: that one was lost. */
+/** `removed/MACHINE` in the record that a person's machines share: that one was removed, and when. */
 const PREFIX = "removed/";
+const schema = v.object({ at: v.pipe(v.number(), v.safeInteger()) });
 
-/** Whether the machine `id` was removed, and not linked again since. */
-export function isRemoved(record: SharedRecord, id: string): boolean {
-  return record.entries.get(PREFIX + id)?.value !== undefined;
+/**
+ * Whether the machine `id`, which the server saw at `last` (milliseconds since 1970; null: never), was
+ * removed, and has neither been here nor been linked again since.
+ */
+export function isRemoved(record: SharedRecord, id: string, last: number | null): boolean {
+  const { value } = record.entries.get(PREFIX + id) ?? {};
+  if (value === undefined) return false;
+  const parsed = v.safeParse(schema, value);
+  return !parsed.success || last === null || last <= parsed.output.at;
 }
 
-/** Has all machines know that the machine `id` was removed. */
-export async function forgetMachine(shared: SharedRecordClient, id: string): Promise<void> {
+/**
+ * Has all machines know that the machine `id` was removed, which the server saw at `last`, by its own
+ * clock.
+ */
+export async function forgetMachine(
+  shared: SharedRecordClient,
+  id: string,
+  last: number | null,
+): Promise<void> {
   await shared.change((record) => {
-    return isRemoved(record, id)
-      ? []
-      : [{ key: PREFIX + id, value: { at: Date.now() }, isNew: false }];
+    if (isRemoved(record, id, last)) return [];
+    return [{ key: PREFIX + id, value: { at: Math.max(Date.now(), last ?? 0) }, isNew: false }];
   });
 }
 
@@ -22,7 +36,7 @@ export async function forgetMachine(shared: SharedRecordClient, id: string): Pro
 export async function returnMachine(shared: SharedRecordClient): Promise<void> {
   const { machine } = await shared.self();
   await shared.change((record) => {
-    return isRemoved(record, machine)
+    return isRemoved(record, machine, null)
       ? [{ key: PREFIX + machine, value: undefined, isNew: false }]
       : [];
   });

@@ -37,10 +37,15 @@ export interface OpenKeys {
 
 /**
  * The keys of the folder, which are made if they are not there; what is there is never replaced.
- * `oneTime` is the password that the person knows already: no passphrase. Throws `passphrase`,
- * `key-permissions`, `key-format`, `key-mismatch`, `cancelled`, `disk-full`, `file-io`.
+ * `oneTime` is the password that the person knows already: no passphrase. `arrived`: the keys have just
+ * come from another machine, or from a kit. Throws `passphrase`, `key-permissions`, `key-format`,
+ * `key-mismatch`, `cancelled`, `disk-full`, `file-io`.
  */
-export async function openKeys(place: Place, oneTime: string | null): Promise<OpenKeys> {
+export async function openKeys(
+  place: Place,
+  oneTime: string | null,
+  arrived = false,
+): Promise<OpenKeys> {
   const { terminal, dir, name, say } = place;
   let passphrase: Bytes | null = null;
   const ask = async (attempt: number) => {
@@ -51,11 +56,13 @@ export async function openKeys(place: Place, oneTime: string | null): Promise<Op
   };
   if (!await isThere(privateKeyPath(dir, name))) {
     if (await isThere(publicKeyPath(dir, name))) throw halfAPair(dir, name);
-    passphrase = await choosePassphrase(place, oneTime);
+    passphrase = await choosePassphrase(terminal, oneTime, () => explainKeys(place, oneTime));
     const bundle = await makeKeys(place, passphrase);
     say(`Made your keys. Their fingerprint is\n  ${formatFingerprint(bundle.fp)}`);
   } else {
-    say(`Your keys are in ${shown(dir)} already.`);
+    say(
+      arrived ? `Your keys are in ${shown(dir)} now.` : `Your keys are in ${shown(dir)} already.`,
+    );
     if (!await isThere(publicKeyPath(dir, name))) {
       const { bundle } = await loadPrivateKey(dir, name, ask);
       await savePublicKey(dir, name, bundle);
@@ -80,14 +87,13 @@ async function makeKeys({ dir, name }: Place, passphrase: Bytes | null): Promise
   }
 }
 
-/** From the environment or the person; null for none, as without a person. */
-export async function choosePassphrase(
-  { terminal, name, say }: Pick<Place, "terminal" | "name" | "say">,
-  oneTime: string | null,
-): Promise<Bytes | null> {
-  const fixed = passphraseFromEnvironment();
-  if (fixed !== null) return passphraseBytes(fixed);
-  if (!terminal.interactive) return null;
+/** What a person has to know of a passphrase. */
+export const PASSPHRASE_USE =
+  `you are asked for it when Sealpost starts, or once in some hours with "${PROGRAM} unlock". Press ` +
+  "Enter for none. It must not be your password, which the server sees when you log in.";
+
+/** Tells somebody new what is to happen. */
+function explainKeys({ name, say }: Place, oneTime: string | null): void {
   say();
   // People without an invitation have an account, and maybe keys on another machine.
   if (oneTime === null) {
@@ -100,10 +106,23 @@ export async function choosePassphrase(
   }
   say(
     "Your keys are made on this machine and stay on it. A passphrase keeps them shut for whoever " +
-      "copies your files; you are asked for it when Sealpost starts, or once in some hours with " +
-      `"${PROGRAM} unlock". Press Enter for none. It must not be your password, which the server ` +
-      "sees when you log in.",
+      `copies your files; ${PASSPHRASE_USE}`,
   );
+}
+
+/**
+ * From the environment or the person, who is told by `explain` what it is for, and must not take the
+ * password `oneTime`; null for none, as without a person. Throws `cancelled`.
+ */
+export async function choosePassphrase(
+  terminal: Terminal,
+  oneTime: string | null,
+  explain: () => void,
+): Promise<Bytes | null> {
+  const fixed = passphraseFromEnvironment();
+  if (fixed !== null) return passphraseBytes(fixed);
+  if (!terminal.interactive) return null;
+  explain();
   for (;;) {
     const first = await terminal.askSecret("Passphrase (Enter for none): ");
     if (first === null) throw new SealpostError("cancelled", "the input has ended");

@@ -14,6 +14,8 @@ export interface Passwords {
   readonly oneTime: string | null;
   /** The own one, from a file, a pipe or the environment; null if it has to be asked for. */
   readonly own: string | null;
+  /** Whether the keys came from another machine, or from a kit: then there was a password before. */
+  readonly arrived?: boolean;
 }
 
 /** How many passwords a person may try. */
@@ -42,14 +44,15 @@ export async function firstLogin(
       person: keys.person,
       useTicket,
       cache: true,
-      announce: () =>
+      announce: say,
+      onBound: () =>
         say("Your account is bound to your keys: from now on the password alone opens nothing."),
       password: async () => encodePassword(await password()),
       newPassword: async () => chosen = await newPassword(place, keys, passwords.own, oneTime),
     });
   };
   const ask = async () => {
-    const answer = await askPassword(place);
+    const answer = await askPassword(place, passwords.arrived ?? false);
     if (answer.oneTime) oneTime = answer.password;
     return answer.password;
   };
@@ -69,10 +72,13 @@ export async function firstLogin(
       } else if (terminal.interactive && attempt < TRIES) {
         terminal.printError(
           `The server does not accept that password for ${name} and these keys. ` +
-            (oneTime === null
-              ? `Either it is wrong, or ${name} has keys on another machine: then press Ctrl-C and ` +
-                `${linkInstead()}.`
-              : "If you have chosen your own already, it is that one."),
+            (oneTime !== null
+              ? "If you have chosen your own already, it is that one."
+              : passwords.arrived
+              ? "It is the one that you have on your other machines, or had on those that you lost; if " +
+                "you do not know it, the server's operator makes a new one."
+              : `Either it is wrong, or ${name} has keys on another machine: then press Ctrl-C and ` +
+                `${linkInstead()}.`),
         );
         password = ask;
       } else throw refused(name, error);
@@ -85,6 +91,7 @@ export async function firstLogin(
 
 async function askPassword(
   { terminal }: Place,
+  arrived: boolean,
 ): Promise<{ readonly password: string; readonly oneTime: boolean }> {
   if (!terminal.interactive) {
     throw new SealpostError(
@@ -93,7 +100,9 @@ async function askPassword(
     );
   }
   const secret = await terminal.askSecret(
-    "Your password (the invitation's, if you have not chosen your own): ",
+    arrived
+      ? "Your password, or a new one from the server's operator: "
+      : "Your password (the invitation's, if you have not chosen your own): ",
   );
   if (secret === null) throw new SealpostError("cancelled", "the input has ended");
   const password = fromUtf8(secret);

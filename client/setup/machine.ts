@@ -30,10 +30,11 @@ import { PROGRAM } from "../../cli/program.ts";
 import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
 import { decodePackage, type DevicePackage } from "../../protocol/device_package.ts";
 import { isDeviceName, linkId, LinkRequest, postHash } from "../../protocol/link.ts";
+import { freeName } from "../mailbox/devices.ts";
 import { returnMachine } from "../mailbox/removed_machines.ts";
 import { visit } from "../connection/visit.ts";
 import { fetchKit } from "./kit.ts";
-import { choosePassphrase } from "./keys.ts";
+import { choosePassphrase, PASSPHRASE_USE } from "./keys.ts";
 import { compare } from "./server.ts";
 import { SharedRecordFile } from "../state/shared_record.ts";
 import type { Mail } from "../mail.ts";
@@ -196,7 +197,11 @@ export async function recoverWith(
       say("Your machines knew another key of the server than the one that answers.");
       await compare(terminal, { address, bundle });
     }
-    const passphrase = await choosePassphrase({ terminal, name: one.name, say }, "");
+    const passphrase = await choosePassphrase(terminal, null, () =>
+      say(
+        "\nYour keys come from the kit, where they have no passphrase. One keeps them shut for whoever " +
+          `copies your files; ${PASSPHRASE_USE}`,
+      ));
     return { device, one: await withPassphrase(one, passphrase), address, bundle };
   } finally {
     wipe(code);
@@ -308,18 +313,25 @@ async function isSameKey(dir: string, { name, key, bundle }: DevicePackage): Pro
 }
 
 /**
- * Takes over what the package knows of the shared record and of the key log, and what this machine is
- * called.
+ * Takes over what the package knows of the shared record and of the key log. Returns what this machine is
+ * called now: as it was to be, if no other of the person's is.
  */
 export async function rememberPackage(
   state: State,
   { device, one: { record, seen, head } }: Unpacked,
-): Promise<void> {
+): Promise<string> {
   await state.write(HEAD_FILE, head);
   const file = new SharedRecordFile(state);
-  await file.rename(device);
+  const name = freeName(record, (await file.load()).machine, device);
+  await file.rename(name);
   // Sealed with the present key from now on: nothing is taken that a thief of a former one has put.
   await file.see({ seen, put: 0, sealedBy: seen === 0 ? null : state.fp, record }, false);
+  return name;
+}
+
+/** Whether a package was taken over here, and no login has followed yet. */
+export async function awaitsLogin(state: State): Promise<boolean> {
+  return await state.read(HEAD_FILE) !== null;
 }
 
 /**

@@ -77,14 +77,18 @@ class Place implements AsyncDisposable {
   }
 
   /** Links a new machine of `name` in the folder `folder`; returns both screens' texts. */
-  async link(name: string, folder: string): Promise<{ first: string; second: string }> {
+  async link(
+    name: string,
+    folder: string,
+    device = folder,
+  ): Promise<{ first: string; second: string }> {
     await Deno.mkdir(join(this.dir, folder), { mode: 0o700, recursive: true });
     await using first = await this.screen(name, name, "devices", "add");
     const words = wordsIn(await first.see("Waiting for the other machine"));
     await using second = await this.screen(
       folder,
       null,
-      ...["setup", "--device", "--device-name", folder, "--server", this.server.address],
+      ...["setup", "--device", "--device-name", device, "--server", this.server.address],
     );
     await second.expect(">");
     await second.enter(words.slice(0, 5).join(" "));
@@ -95,7 +99,7 @@ class Place implements AsyncDisposable {
     await first.enter("y");
     assertEquals((await first.ended()).code, 0, await first.text());
     await second.converse([["Enter for this folder):", ""]]);
-    await second.expect("(the invitation's, if you have not chosen your own):");
+    await second.expect("Your password, or a new one from the server's operator:");
     await second.enter(passwordOf(name));
     assertEquals((await second.ended()).code, 0, await second.text());
     return { first: await first.text(), second: await second.text() };
@@ -135,6 +139,7 @@ testInFullUnless(
       const { first, second } = await place.link("alice", "laptop");
       assertStringIncludes(first, "laptop has your keys now");
       assertStringIncludes(second, "You are alice at");
+      assertStringIncludes(second, "Your keys are in this folder now.");
       assertStringIncludes(second, "This machine has your keys, and all your mail is here.");
     });
 
@@ -257,10 +262,12 @@ testInFullUnless(
         [">", words],
         ["Passphrase (Enter for none):", ""],
         ["Enter for this folder):", ""],
-        ["(the invitation's, if you have not chosen your own):", passwordOf("alice")],
+        ["Your password, or a new one from the server's operator:", passwordOf("alice")],
       ]);
       assertEquals((await screen.ended()).code, 0, await screen.text());
       assertStringIncludes(await screen.text(), "The kit is of alice, and was made on");
+      assertStringIncludes(await screen.text(), "Your keys come from the kit");
+      assert(!(await screen.text()).includes("made on this machine"));
       assertStringIncludes(ok(await place.run("new", "alice", "inbox")), "to keep");
       assertStringIncludes(ok(await place.run("alice", "alice", "status")), "It was fetched");
     });
@@ -275,6 +282,53 @@ testInFullUnless(
         ok(await place.run("alice", "alice", "status")),
         "You have no recovery kit",
       );
+    });
+  },
+);
+
+testInFullUnless(
+  missing,
+  "machines with one name are told apart, and one that is retired leaves the list",
+  async (t) => {
+    await using place = await Place.make("alice");
+    ok(await place.run("alice", "alice", "status"));
+    const list = async (): Promise<{ id: string; label: string; own: boolean }[]> =>
+      JSON.parse(ok(await place.run("alice", "alice", "devices", "list", "--json")));
+    const labels = async () => (await list()).map(({ label }) => label);
+
+    await t.step("a machine that is linked takes no name that another has", async () => {
+      const { second } = await place.link("alice", "laptop", "alice");
+      assertStringIncludes(
+        second,
+        "Another of your machines is called alice: this one is alice-2.",
+      );
+      assertEquals(await labels(), ["alice", "alice-2"]);
+    });
+
+    await t.step("if two have one all the same, their ids tell them apart", async () => {
+      ok(await place.run("laptop", "alice", "setup", "--device-name", "alice"));
+      const both = await list();
+      assertEquals(both.map(({ label }) => label), both.map(({ id }) => `alice-${id.slice(0, 8)}`));
+      await using screen = await place.screen("alice", "alice", "devices", "remove", "alice");
+      assertEquals((await screen.ended()).code, 64);
+      const text = (await screen.text()).replaceAll("\n", "");
+      for (const { label } of both) assertStringIncludes(text, label);
+    });
+
+    const key = join(place.dir, "alice", "alice_private.pem");
+    const before = await Deno.readTextFile(key);
+    await t.step("one that is retired leaves the list, and all else stays", async () => {
+      const other = (await list()).find(({ own }) => !own)?.label ?? "";
+      await using screen = await place.screen("alice", "alice", "devices", "remove", other);
+      await screen.converse([["(lost, retired, or Enter)", "retired"]]);
+      assertEquals((await screen.ended()).code, 0, await screen.text());
+      assertEquals(await labels(), ["alice"]);
+      assertEquals(await Deno.readTextFile(key), before);
+    });
+
+    await t.step("it stands there again if it comes back", async () => {
+      ok(await place.run("laptop", "alice", "inbox"));
+      assertEquals((await labels()).length, 2);
     });
   },
 );
@@ -302,7 +356,7 @@ testInFullUnless(missing, "a machine that was stolen is removed from another one
   await t.step("it is removed, with new keys and a new password", async () => {
     await using screen = await place.screen("alice", "alice", "devices", "remove", "laptop");
     await screen.converse([
-      ["shall it be removed? (y/N)", "y"],
+      ["(lost, retired, or Enter)", "lost"],
       ["New password:", next],
       ["The same again:", next],
     ]);

@@ -1,5 +1,5 @@
 import { PROGRAM } from "../../../cli/program.ts";
-import { type Device, deviceName, devicesOf, lastSeen } from "../../mailbox/devices.ts";
+import { type Device, devicesOf, lastSeen } from "../../mailbox/devices.ts";
 import { kitLine, kitState } from "../../mailbox/kits.ts";
 import { fill, highlighted, type Line, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
@@ -39,7 +39,7 @@ export class DevicesScreen implements Screen {
     }
     const notes = [
       `To add one: "${PROGRAM} devices add" here, "${PROGRAM} setup --device" there.`,
-      `If one was lost or stolen: "${PROGRAM} devices remove NAME".`,
+      `If one was lost, stolen or retired: "${PROGRAM} devices remove NAME".`,
       this.#kit,
     ].flatMap((text) => wrapText(text, Math.max(20, columns - 2)));
     const below = rows >= notes.length + 6 ? notes.length + 1 : 0;
@@ -51,7 +51,7 @@ export class DevicesScreen implements Screen {
       if (device === undefined) return [];
       const line = fill([
         span(device.own ? " * " : "   ", "good"),
-        span(deviceName(device).padEnd(24), device.own ? "strong" : "plain"),
+        span(device.label.padEnd(24), device.own ? "strong" : "plain"),
         span(` ${lastSeen(device)}`, "dim"),
       ], columns);
       return [id === cursor ? highlighted(line) : line];
