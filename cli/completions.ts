@@ -6,8 +6,8 @@ export const SHELLS = ["bash", "zsh", "fish"] as const;
 /** One of {@linkcode SHELLS}. */
 export type Shell = typeof SHELLS[number];
 
-/** The options of `folders names` that print the person's own folders, or keywords. */
-type Own = "" | "--keywords";
+/** The commands that print the person's own folders, or keywords, or whom they can write to. */
+type Own = "folders names" | "folders names --keywords" | "members names";
 
 /** What a shell can offer for a value; `own`: `words`, and what the person has made. */
 type Offer =
@@ -19,8 +19,8 @@ type Offer =
 
 /**
  * A script that has `shell` complete the commands of `program`: their names, options, and values
- * that are files, folders or one of a few words. For folders and keywords of the person's own it calls
- * `folders names`, which asks no server and no person.
+ * that are files, folders or one of a few words. For folders and keywords of the person's own, and for
+ * whom they can write to, it calls `folders names` and `members names`, which ask no server and no person.
  */
 export function completionScript(
   shell: Shell,
@@ -66,13 +66,14 @@ function groups(commands: readonly Command[]): string[] {
 function offerFor(placeholder: string): Offer {
   if (placeholder === "FILE") return "files";
   if (placeholder === "DIR") return "folders";
-  if (placeholder === "FOLDER") return { own: "", words: BUILT_IN_FOLDERS };
-  if (placeholder === "OWN-FOLDER") return { own: "", words: [] };
-  if (placeholder === "WORD") return { own: "--keywords", words: [] };
+  if (placeholder === "FOLDER") return { own: "folders names", words: BUILT_IN_FOLDERS };
+  if (placeholder === "OWN-FOLDER") return { own: "folders names", words: [] };
+  if (placeholder === "WORD") return { own: "folders names --keywords", words: [] };
   if (placeholder === "FLAG") {
     const words = NAMED_FLAGS.map((flag) => flag === "seen" ? "read" : flag);
-    return { own: "--keywords", words };
+    return { own: "folders names --keywords", words };
   }
+  if (placeholder === "PERSON") return { own: "members names", words: [] };
   return /^[a-z]+(\|[a-z]+)+$/.test(placeholder) ? placeholder.split("|") : "nothing";
 }
 
@@ -143,18 +144,25 @@ _${program}_folders() {
 
 # These words, and what the person has made, as far as no other folder of settings is named.
 _${program}_own() {
-  local name start=\${current//\\\\/}
+  local name prefix= start=\${current//\\\\/}
   start=\${start#[\\'\\"]}
   _${program}_words "$1"
   [[ " \${COMP_WORDS[*]} " == *" --dir "* ]] && return
+  # Names of people stand side by side, with commas between.
+  if [[ $2 == members && $current == *,* ]]; then
+    prefix=\${current%,*},
+    start=\${current##*,}
+  fi
   while IFS= read -r name; do
     [[ $name == "$start"* ]] || continue
-    if [[ $current != [\\'\\"]* ]]; then
+    if [[ $2 == members ]]; then
+      COMPREPLY+=("$prefix$name")
+    elif [[ $current != [\\'\\"]* ]]; then
       COMPREPLY+=("$(printf %q "$name")")
     elif [[ $name != *[\\'\\"\\\\\\$\\\`!]* ]]; then
       COMPREPLY+=("$name")
     fi
-  done < <(command ${program} folders names "\${@:2}" 2>/dev/null)
+  done < <(command ${program} "\${@:2}" 2>/dev/null)
 }
 
 _${program}() {
@@ -241,8 +249,10 @@ function zsh(program: string, commands: readonly Command[]): string {
 _${program}_own() {
   local -a names=("\${@:2}")
   if ((! \${words[(I)--dir*]})); then
-    names+=(\${(f)"$(command ${program} folders names $1 2>/dev/null)"})
+    names+=(\${(f)"$(command ${program} \${=1} 2>/dev/null)"})
   fi
+  # Names of people stand side by side, with commas between.
+  [[ $1 == members* ]] && compset -P '*,'
   compadd -a names
 }
 
@@ -369,7 +379,15 @@ end
 # What the person has made, as far as no other folder of settings is named.
 function __${program}_own
     string match -q -- '* --dir*' (commandline -opc | string join ' '); and return
-    command ${program} folders names $argv 2>/dev/null
+    if test "$argv[1]" = members
+        # Names of people stand side by side, with commas between.
+        set -l before (string replace -r '[^,]*$' '' -- (commandline -ct))
+        for name in (command ${program} $argv 2>/dev/null)
+            echo "$before$name"
+        end
+        return
+    end
+    command ${program} $argv 2>/dev/null
 end
 
 complete -c ${program} -e

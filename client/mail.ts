@@ -29,6 +29,8 @@ import { MailboxMemory } from "./state/mailbox_memory.ts";
 import { FailedStanzas } from "./state/failed_stanzas.ts";
 import { type Changing, inverseFor, type LastChange, LastChangeFile } from "./state/last_change.ts";
 import { OpenedMessages } from "./state/opened_messages.ts";
+import { type FullName, Members } from "./state/members.ts";
+import { fetchMembers, freshenMembers } from "./mailbox/members.ts";
 import { Lanes } from "./state/lanes.ts";
 import { Outbox, type Waiting } from "./state/outbox.ts";
 import { type Correspondent, People, type Self } from "./trust/people.ts";
@@ -140,6 +142,8 @@ export class Mail {
   readonly drafts: Drafts;
   /** The server's key log. */
   readonly log: KeyLogClient;
+  /** Who is in the group. */
+  readonly members: Members;
   /** What all of the person's machines share. */
   readonly shared: SharedRecordClient;
   readonly #sharedPins: SharedPins;
@@ -163,6 +167,8 @@ export class Mail {
    * verified; null where nobody can be asked: it waits then.
    */
   onNewKey: AskAboutKey | null = null;
+  /** Told that the operator calls the person so from now on, which what they send will say. */
+  onFullName: (fullName: string) => void = () => {};
   /** Told when the cache answers in the place of the server. */
   onStale: (stale: Stale) => void = () => {};
 
@@ -181,9 +187,11 @@ export class Mail {
       memory: MailboxMemory;
       outbox: Outbox;
       log: KeyLogClient;
+      members: Members;
     },
   ) {
     this.log = parts.log;
+    this.members = parts.members;
     this.#self = self;
     this.#remembered = hello;
     this.people = parts.people;
@@ -220,6 +228,7 @@ export class Mail {
     const bodies = keepCache ? await Bodies.open(state) : null;
     const lanes = new Lanes(cache);
     await lanes.forget(async (fp) => !equal(fp, identity.bundle.fp) && !await retired.has(fp));
+    const members = await Members.load(state);
     const opener = new MessageOpener(
       self,
       people,
@@ -227,6 +236,7 @@ export class Mail {
       new FailedStanzas(state),
       lanes,
       log,
+      members,
     );
     const memory = await MailboxMemory.load(state);
     const outbox = await Outbox.open(state);
@@ -243,6 +253,7 @@ export class Mail {
       memory,
       outbox,
       log,
+      members,
     });
     await mail.#dropSentDrafts();
     return mail;
@@ -254,6 +265,26 @@ export class Mail {
 
   get identity(): Identity {
     return this.#self.identity;
+  }
+
+  /**
+   * Asks the server who is in the group; with `ifOld` only if that was long ago. Throws what asking throws.
+   */
+  async refreshMembers(ifOld = false): Promise<void> {
+    const before = this.#ownFullName();
+    if (ifOld) await freshenMembers(this.connection, this.members);
+    else await fetchMembers(this.connection, this.members);
+    const now = this.#ownFullName();
+    if (now !== undefined && now !== before) this.onFullName(now);
+  }
+
+  /** What `name` is called, and whether they have signed it. */
+  fullNameOf(name: string): FullName | null {
+    return this.members.fullName(name, this.people.fingerprint(name));
+  }
+
+  #ownFullName(): string | undefined {
+    return this.members.all().find(({ name }) => name === this.name)?.fullName;
   }
 
   /** What the server said of itself last, maybe long ago; null if it was never reached. */
@@ -514,11 +545,13 @@ export class Mail {
           `this server takes ${formatSize(maxMessage)}`,
       );
     }
+    await this.refreshMembers(true);
     const sealed = await sealMessage(
       {
         ...ready,
         id,
         from: this.name,
+        ...defined({ fullName: this.#ownFullName() }),
         to: pick(to),
         cc: pick(cc),
         bcc: pick(bcc),
@@ -1174,6 +1207,12 @@ async function rememberedHello(
   const now = encodeHello(hello);
   if (!bytes || !equal(bytes, now)) await state.write(SERVER, now);
   return hello;
+}
+
+/** Whom a message can be written to, as far as it is known here, in the order of the names. */
+export function recipientWords({ name, people, members }: Mail): string[] {
+  const known = people.pins.all().map((pin) => pin.name);
+  return [...new Set([name, ...known, ...members.all().map((member) => member.name)])].sort();
 }
 
 export function checkLimits(outgoing: Pick<Outgoing, "subject" | "text">): void {

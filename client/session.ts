@@ -15,6 +15,7 @@ import { formerServers, replaceServer, serverPinPath } from "../files/server_pin
 import { NextKeys } from "../files/next_keys.ts";
 import type { NewsEvent } from "../protocol/request.ts";
 import { connectSocket } from "../protocol/socket.ts";
+import { printable } from "../cli/printable.ts";
 import { PROGRAM } from "../cli/program.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../cli/secret_input.ts";
 import { isAway, isLost, ReconnectingConnection } from "./connection/reconnecting_connection.ts";
@@ -223,6 +224,9 @@ async function openSettled(
     mail.server = address;
     mail.people.onRotated = (change) => options.announce(rotatedText(change));
     mail.shared.onNotice = options.announce;
+    mail.onFullName = (name) => {
+      options.announce(`The operator calls you ${printable(name)}; what you send says so, signed.`);
+    };
     await shareTrust(mail, await account, options.announce);
     return mail;
   } catch (error) {

@@ -37,7 +37,7 @@ export const FIND_COMMANDS: readonly Command[] = [
       { name: "WORDS", required: true, rest: true, help: "what to look for; a phrase in quotes" },
     ],
     options: [
-      { name: "from", value: "NAME", help: "only what NAME has sent" },
+      { name: "from", value: "PERSON", help: "only what PERSON has sent" },
       SINCE,
       LIMIT,
       { name: "folder", value: "FOLDER", help: `only ${FOLDERS}` },

@@ -85,7 +85,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
     positionals: [],
     options: [
       { name: "unread", short: "u", help: "only those that were not read" },
-      { name: "from", value: "NAME", help: "only those from NAME" },
+      { name: "from", value: "PERSON", help: "only those from PERSON" },
       SINCE,
       LIMIT,
       { name: "folder", value: "FOLDER", default: "inbox", help: FOLDERS },

@@ -1,4 +1,5 @@
 import { type Command, defineCommand, type Given } from "../cli/command.ts";
+import { defined } from "../crypto/defined.ts";
 import { DEBUG, FOLDER_VARIABLES, HERE, JSON_RESULT, NAME, SERVER_DIR, YES } from "./shared.ts";
 
 /** What each command about a user says of where it works. */
@@ -75,10 +76,18 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
       WITH_OR_WITHOUT,
     ],
     positionals: [NAME],
-    options: PASSWORD_OPTIONS,
+    options: [
+      {
+        name: "full-name",
+        value: "TEXT",
+        help: "what the others see beside the name, in any script",
+      },
+      ...PASSWORD_OPTIONS,
+    ],
     refused: PASSWORD_REFUSED,
     examples: [
       { line: "user add alice --invite", what: "an invitation to send to alice" },
+      { line: "user add bob --full-name 'Bob' --invite", what: "with their full name" },
       { line: "user add alice", what: "asks for the password" },
       { line: "user add robot --generate --json", what: "for a script" },
     ],
@@ -86,7 +95,10 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
     rights: OPERATOR,
     run: async (given) => {
       const { setPassword } = await import("../server/control/operate.ts");
-      await setPassword("user-add", passwordOptions(given));
+      await setPassword("user-add", {
+        ...passwordOptions(given),
+        ...defined({ fullName: given.optional("full-name") }),
+      });
     },
   }),
   defineCommand({
@@ -109,6 +121,24 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
     run: async (given) => {
       const { setPassword } = await import("../server/control/operate.ts");
       await setPassword("user-passwd", passwordOptions(given));
+    },
+  }),
+  defineCommand({
+    name: "user full-name",
+    summary: "say what a user is called",
+    description: [
+      "Sets the full name that the others see beside the name of a user; with an empty text there is " +
+      "none. The user's program says so at its next connection, and signs it with what they send.",
+      WITH_OR_WITHOUT,
+    ],
+    positionals: [NAME, { name: "TEXT", required: true, help: "the full name, in any script" }],
+    options: [SERVER_DIR, JSON_RESULT],
+    examples: [{ line: "user full-name bob 'Bob'", what: "from now on" }],
+    environment: [HERE, DEBUG],
+    rights: OPERATOR,
+    run: async (given) => {
+      const { setFullName } = await import("../server/control/operate.ts");
+      await setFullName({ ...userOptions(given), fullName: given.text("TEXT") });
     },
   }),
   defineCommand({

@@ -23,6 +23,7 @@ export const SECTIONS = [
       "import",
     ],
   },
+  { title: "Your group", words: ["members"] },
   { title: "Other mail programs", words: ["bridge", "sendmail"] },
   {
     title: "Keys, and whom to trust",

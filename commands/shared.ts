@@ -112,7 +112,7 @@ export function mailOptions(given: Given<never, typeof COMMON[number]>) {
 export const TO = {
   name: "to",
   short: "t",
-  value: "NAME",
+  value: "PERSON",
   repeatable: true,
   help: "who gets it; several: again, or separated by commas",
 } as const;

@@ -14,8 +14,8 @@ export const SHELL_COMMANDS: readonly Command[] = [
     summary: "print what a shell needs to complete commands and options",
     description: [
       "Prints a script for bash, zsh or fish that completes commands, options, folders, flags " +
-      "and file names. For folders and keywords of your own the shell asks folders names, which " +
-      "asks no server, and for no passphrase.",
+      "and file names. For folders and keywords of your own, and for people, the shell asks folders " +
+      "names and members names, which ask no server, and for no passphrase.",
     ],
     positionals: [{
       name: "bash|zsh|fish",

@@ -6,6 +6,7 @@ import { DEVICES_COMMANDS } from "./devices.ts";
 import { DRAFTS_COMMANDS } from "./drafts.ts";
 import { FIND_COMMANDS } from "./find.ts";
 import { FOLDER_COMMANDS } from "./folders.ts";
+import { GROUP_COMMANDS } from "./group.ts";
 import { KEYS_COMMANDS } from "./keys.ts";
 import { MAIL_COMMANDS } from "./mail.ts";
 import { MAIL_FOLDER_COMMANDS } from "./mail_folders.ts";
@@ -31,6 +32,7 @@ export const CLIENT_COMMANDS = [
   ...FIND_COMMANDS,
   ...BRIDGE_COMMANDS,
   ...TRANSFER_COMMANDS,
+  ...GROUP_COMMANDS,
   ...KEYS_COMMANDS,
   ...DEVICES_COMMANDS,
   ...ACCOUNT_COMMANDS,

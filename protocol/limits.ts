@@ -52,6 +52,9 @@ export const MAX_SHARED_RECORD = 2 * 1024 * 1024;
 /** Most machines of a person that a server remembers. */
 export const MAX_MACHINES = 100;
 
+/** Most members of the group in one answer to `members`. */
+export const MAX_MEMBERS = 100;
+
 /** Largest answer to a link, and largest kit: a package of at most 4 MiB and what is around it, bytes. */
 export const MAX_PACKAGE = 4100 * 1024;
 

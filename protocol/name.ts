@@ -10,6 +10,28 @@ export function isName(text: string): boolean {
   return NAME.test(text);
 }
 
+/** Longest full name, characters. */
+export const MAX_FULL_NAME = 100;
+
+/**
+ * Whether `text` can be the full name of a person, in any script: 1 to 100 characters that can be seen, with
+ * single blanks between, none around; and the two invisible ones that some scripts need within a word.
+ */
+export function isFullName(text: string): boolean {
+  return [...text].length <= MAX_FULL_NAME &&
+    /^[^\p{C}\p{Z}]+(?:[ \u200c\u200d][^\p{C}\p{Z}]+)*$/u.test(text);
+}
+
+/** A full name as a person wrote it, its blanks made single. Throws `format` for what is none. */
+export function parseFullName(text: string): string {
+  const name = text.normalize("NFC").trim().replace(/\s+/gu, " ");
+  if (isFullName(name)) return name;
+  throw new SealpostError(
+    "format",
+    `a full name is 1 to ${MAX_FULL_NAME} characters that can be seen`,
+  );
+}
+
 /**
  * The canonical (lower-case) form of a user's name. Nothing else ever reaches a file name or a
  * query. Throws `format` for anything that is not a name.

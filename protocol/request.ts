@@ -14,6 +14,7 @@ import {
   MAX_CHANGES,
   MAX_KEYS,
   MAX_MACHINES,
+  MAX_MEMBERS,
   MAX_PACKAGE,
   MAX_PASSWORD,
   MAX_SHARED_RECORD,
@@ -22,7 +23,15 @@ import {
 } from "./limits.ts";
 import { RefusedError } from "./refused.ts";
 import { MAX_LINKS } from "./rotation.ts";
-import { checkJson, fingerprintField, headField, jsonOf, nameField, parseJson } from "./schema.ts";
+import {
+  checkJson,
+  fingerprintField,
+  fullNameField,
+  headField,
+  jsonOf,
+  nameField,
+  parseJson,
+} from "./schema.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const uid = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
@@ -174,6 +183,9 @@ const whoami = v.strictObject({ op: v.literal("whoami"), machine: v.optional(mac
 /** The machines of the person, as they were seen at logins. */
 const machines = v.strictObject({ op: v.literal("machines") });
 
+/** The members of the group after the one with this name, in the order of their names. */
+const members = v.strictObject({ op: v.literal("members"), after: v.optional(nameField) });
+
 /** Waits for another machine with the same words, whose first message comes as a {@linkcode LinkEvent}. */
 const linkOpen = v.strictObject({ op: v.literal("link-open"), id: secretId });
 
@@ -268,6 +280,7 @@ export const requestSchema = v.variant("op", [
   log,
   whoami,
   machines,
+  members,
   linkOpen,
   linkAnswerSchema,
   linkClose,
@@ -474,6 +487,23 @@ export const responses = {
       })),
       v.maxLength(MAX_MACHINES),
     ),
+  }),
+  members: v.object({
+    ok: v.literal(true),
+    members: v.pipe(
+      v.array(v.object({
+        name: nameField,
+        /** As the operator wrote it. */
+        fullName: v.optional(fullNameField),
+        /** Since when they have an account, milliseconds since 1970. */
+        since: count,
+        /** Whether a key is bound, so that they can be written to. */
+        bound: v.boolean(),
+      })),
+      v.maxLength(MAX_MEMBERS),
+    ),
+    /** Whether there are others after the last one. */
+    more: v.boolean(),
   }),
   "link-open": v.object({ ok: v.literal(true) }),
   "link-answer": v.object({ ok: v.literal(true) }),

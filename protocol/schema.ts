@@ -1,9 +1,12 @@
 import * as v from "valibot";
 import { SealpostError } from "../crypto/error.ts";
-import { isName } from "./name.ts";
+import { isFullName, isName } from "./name.ts";
 
 /** A user's name in its canonical form. */
 export const nameField = v.pipe(v.string(), v.check(isName));
+
+/** The full name of a person; see {@linkcode isFullName}. */
+export const fullNameField = v.pipe(v.string(), v.check(isFullName));
 
 /** A fingerprint: 32 bytes in canonical base64 with padding. */
 export const fingerprintField = v.pipe(

@@ -8,7 +8,7 @@ import type { Bundle, Identity } from "../crypto/identity.ts";
 import { partKey } from "./file_key.ts";
 import { MAX_STANZAS, MAX_TITLE } from "./limits.ts";
 import { padTo } from "./login.ts";
-import { fingerprintField, headField, nameField, parseJson } from "./schema.ts";
+import { fingerprintField, fullNameField, headField, nameField, parseJson } from "./schema.ts";
 
 /** The padded sizes of a summary or note, bytes. */
 export const BUCKETS = [1024, 4096, 16_384, 32_768] as const;
@@ -62,6 +62,8 @@ const schema = v.strictObject({
   references: v.optional(v.pipe(v.array(headerText), v.maxLength(MAX_REFERENCES))),
   /** Its Reply-To. */
   replyTo: v.optional(headerText),
+  /** The sender's full name: their own word. */
+  fullName: v.optional(fullNameField),
   /** Its Content-Type. */
   type: v.optional(v.pipe(v.string(), v.check((s) => [...s].length <= 200))),
   /** Says that the reader stored it in their own mailbox: then nobody sent it to them. */

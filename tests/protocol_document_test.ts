@@ -185,6 +185,8 @@ async function limits(): Promise<Record<string, readonly string[]>> {
       await at("protocol/shared_record.ts", "MAX_DEPTH"),
     ],
     "machines of a person that a server remembers": [await of("MAX_MACHINES")],
+    "members in one answer to `members`": [await of("MAX_MEMBERS")],
+    "full name of a person, characters": [await at("protocol/name.ts", "MAX_FULL_NAME")],
     "links of a person that wait; for how long": [
       await of("MAX_LINKS_OPEN"),
       await of("LINK_LIFE", MINUTE),

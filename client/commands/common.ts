@@ -239,6 +239,7 @@ export function toJson(item: Item, names: OwnNames) {
     // Nobody has signed a claim: it has a place of its own.
     from: summary.stored ? null : summary.from.name,
     ...defined({ stored: summary.stored }),
+    ...defined({ fullName: summary.stored ? undefined : summary.fullName }),
     verified: opened.verification.verified,
     to: summary.to.map(({ name }) => name),
     cc: summary.cc.map(({ name }) => name),

@@ -72,16 +72,21 @@ function rowsOf(names: OwnNames, states: readonly FolderState[]): FolderRow[] {
 export async function printOwnNames(
   options: KeyOptions & { readonly keywords: boolean },
 ): Promise<void> {
-  const { dir, name } = await findProfile({ ...options, json: true });
-  const known = await openUnlocked(dir, name);
-  const identity = known?.[0] ?? await loadIdentity(dir, name, () => Promise.resolve(null));
-  const retired = new RetiredKeys(dir, name, () => Promise.resolve(null), known?.slice(1));
-  const state = await State.open(dir, name, identity, retired);
+  const state = await openStateQuietly(options);
   const { folders, keywords } = new OwnNames((await new SharedRecordFile(state).load()).record);
   const names = (options.keywords ? keywords : folders).map(({ shown }) => shown);
   const terminal = openTerminal();
   if (options.json) return terminal.print(printableJson(names));
   for (const one of names) terminal.print(printable(one));
+}
+
+/** The state of this machine, for what asks nobody: a key with a passphrase must be unlocked. */
+export async function openStateQuietly(options: KeyOptions): Promise<State> {
+  const { dir, name } = await findProfile({ ...options, json: true });
+  const known = await openUnlocked(dir, name);
+  const identity = known?.[0] ?? await loadIdentity(dir, name, () => Promise.resolve(null));
+  const retired = new RetiredKeys(dir, name, () => Promise.resolve(null), known?.slice(1));
+  return await State.open(dir, name, identity, retired);
 }
 
 /** The `folders make` command. */

@@ -73,6 +73,7 @@ export async function read(options: ReadOptions): Promise<void> {
             short: shortId(opened.id),
             from: summary.stored ? null : summary.from.name,
             ...defined({ stored: summary.stored }),
+            fullName: summary.stored ? null : summary.fullName ?? null,
             verified: opened.verification.verified,
             verification: opened.verification.state,
             to: summary.to.map(({ name }) => name),

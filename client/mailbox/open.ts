@@ -9,6 +9,7 @@ import type { Person } from "../../protocol/summary.ts";
 import { checkBodySize, unseal, type Unsealed } from "../message/unseal.ts";
 import type { CachedEntry } from "../state/cache.ts";
 import type { Lanes } from "../state/lanes.ts";
+import type { Members } from "../state/members.ts";
 import type { FailedStanzas } from "../state/failed_stanzas.ts";
 import type { OpenedMessages } from "../state/opened_messages.ts";
 import { KeyChangedError } from "../state/pins.ts";
@@ -49,6 +50,7 @@ export class MessageOpener {
   readonly #failed: FailedStanzas;
   readonly #lanes: Lanes;
   readonly #log: Gossip;
+  readonly #members: Pick<Members, "noteSigned">;
   /** What was opened in this run, by its hash. */
   readonly #opened = new Map<string, Unsealed>();
 
@@ -59,7 +61,9 @@ export class MessageOpener {
     failed: FailedStanzas,
     lanes: Lanes,
     log: Gossip,
+    members: Pick<Members, "noteSigned">,
   ) {
+    this.#members = members;
     this.#log = log;
     this.#self = self;
     this.#people = people;
@@ -135,8 +139,11 @@ export class MessageOpener {
     });
     checkBodySize(unsealed.summary, entry.bodySize);
     await pin();
-    const { from, head } = unsealed.summary;
+    const { summary: { from, head, fullName, date }, sender } = unsealed;
     await this.#log.gossip(from.name, head);
+    if (fullName !== undefined) {
+      await this.#members.noteSigned(from.name, fullName, sender.fp, date);
+    }
     await this.#records.put(entry.uid, hash, unsealed);
     return unsealed;
   }

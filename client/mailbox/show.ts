@@ -37,6 +37,13 @@ export function senderText({ from, stored }: Summary): string {
   return stored ? printable(stored.from) || "?" : from.name;
 }
 
+/** {@linkcode senderText}, with the full name that the sender signed beside it. */
+export function senderWithFullName(summary: Summary): string {
+  const { fullName, stored } = summary;
+  const shown = senderText(summary);
+  return stored || fullName === undefined ? shown : `${shown}, ${printable(fullName)}`;
+}
+
 /** How a listing marks a message that its reader has stored; empty for one that was sent. */
 export function storedMark({ stored }: Summary): string {
   return stored ? STORED_MARKS[stored.kind] : "";
@@ -88,7 +95,7 @@ export function headerLines(
   const { summary } = opened;
   const names = (people: readonly Person[]) => people.map(({ name }) => name).join("; ");
   const lines = [
-    `From: ${senderText(summary)}${ofSender && ` (${ofSender})`}`,
+    `From: ${senderWithFullName(summary)}${ofSender && ` (${ofSender})`}`,
     `To: ${names(summary.to)}`,
   ];
   if (summary.cc.length > 0) lines.push(`Cc: ${names(summary.cc)}`);

@@ -98,7 +98,7 @@ export async function reseal<T>(
           size: summary.size,
           stream: () => renamed(message.stream(), waiting.request.id, formatMessageId(id)),
         },
-        ...defined({ inReplyTo: summary.inReplyTo }),
+        ...defined({ inReplyTo: summary.inReplyTo, fullName: summary.fullName }),
         headers: defined({
           messageId: fullMessageId(formatMessageId(id)),
           references: summary.references,

@@ -23,6 +23,8 @@ export interface OutgoingMessage {
   /** UUIDv7, 16 bytes. */
   readonly id: Bytes;
   readonly from: string;
+  /** The sender's full name, to be signed. */
+  readonly fullName?: string;
   readonly to: readonly Correspondent[];
   readonly cc: readonly Correspondent[];
   readonly bcc: readonly Correspondent[];
@@ -225,6 +227,10 @@ function summarize(message: OutgoingMessage, sender: Identity): Summary {
     size: message.composed.size,
     attachmentCount: message.attachmentCount ?? message.attachments.length,
     attachments: message.attachments.map(({ name, size }) => ({ name, size })),
-    ...defined({ inReplyTo: message.inReplyTo, ...message.headers }),
+    ...defined({
+      inReplyTo: message.inReplyTo,
+      fullName: message.fullName,
+      ...message.headers,
+    }),
   };
 }

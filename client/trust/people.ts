@@ -95,7 +95,7 @@ export class People {
    * `no-such-user` or `no-key` with the name.
    */
   async find(names: readonly string[]): Promise<Correspondent[]> {
-    const unknown = [...new Set(names)].filter((name) => this.#known(name) === null);
+    const unknown = [...new Set(names)].filter((name) => this.fingerprint(name) === null);
     const offered = await this.#standings(unknown);
     const fresh = new Set<string>();
     for (const [name, { bundle, seq }] of offered) {
@@ -346,8 +346,8 @@ export class People {
     }
   }
 
-  /** The pin of `name`; for oneself, the own key. Null if there is none. */
-  #known(name: string): Uint8Array | null {
+  /** The fingerprint that is pinned for `name`; for oneself, that of the own key. Null if there is none. */
+  fingerprint(name: string): Bytes | null {
     return name === this.#self.name
       ? this.#self.identity.bundle.fp
       : this.#pins.get(name)?.fp ?? null;

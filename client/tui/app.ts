@@ -416,6 +416,7 @@ export class App implements Host {
       try {
         if (!this.mail.connection.online) return;
         this.background(() => this.reloadNames());
+        this.background(() => this.mail.refreshMembers());
         const fresh = await this.mailbox.sync();
         // What came before the program started is just in the list.
         if (this.#caughtUp) await this.#announce(fresh);

@@ -1,9 +1,11 @@
 import { PASSWORD_RULE, passwordProblem } from "../../cli/password_rule.ts";
 import { fromUtf8, wipe } from "../../crypto/bytes.ts";
+import { defined } from "../../crypto/defined.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { hashPassword } from "../../crypto/phc.ts";
 import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
+import { parseFullName } from "../../protocol/name.ts";
 import { formatInvitation, MAX_SERVERS } from "../../protocol/invitation.ts";
 import { loadBundle, publicKeyPath, SERVER_NAME } from "../../files/key_files.ts";
 import { findServerFolder } from "../../files/server_folder.ts";
@@ -57,6 +59,8 @@ export interface PasswordOptions extends UserOptions {
   readonly days: number;
   /** Where people reach the server, `HOST[:PORT]`, separated by commas; for an invitation. */
   readonly address: string | undefined;
+  /** The new user's full name. */
+  readonly fullName?: string;
 }
 
 /** `user add` and `user passwd`. */
@@ -67,6 +71,7 @@ export async function setPassword(
   const name = nameArgument(options.name);
   requireOneWay(options);
   const dir = await folderOf(options);
+  const fullName = options.fullName === undefined ? undefined : parseFullName(options.fullName);
   const servers = options.invite ? await serversFor(dir, options.address) : [];
   const expires = options.invite
     ? Math.floor((Date.now() + options.days * DAY) / 1000) * 1000
@@ -76,7 +81,13 @@ export async function setPassword(
   const phc = await hashPassword(bytes);
   wipe(bytes);
   const credential = formatUserState({ phc, disabled: false, expires });
-  const { user, ...rest } = await perform(dir, op, { op, by: caller(), name, credential });
+  const { user, ...rest } = await perform(
+    dir,
+    op,
+    op === "user-add"
+      ? { op, by: caller(), name, credential, ...defined({ fullName }) }
+      : { op, by: caller(), name, credential },
+  );
   const invitation = expires === null ? null : {
     expires,
     text: formatInvitation({
@@ -118,6 +129,19 @@ export async function setPassword(
   } else if (shown) {
     console.log(password);
   }
+}
+
+/** `user full-name`: sets it, or with an empty text takes it away. */
+export async function setFullName(
+  options: UserOptions & { readonly fullName: string },
+): Promise<void> {
+  const name = nameArgument(options.name);
+  const fullName = options.fullName.trim() === "" ? null : parseFullName(options.fullName);
+  const dir = await folderOf(options);
+  const request = { op: "user-full-name", by: caller(), name, fullName } as const;
+  const result = await perform(dir, "user-full-name", request);
+  if (options.json) return printJson(result);
+  console.log(fullName === null ? `${name} has no full name.` : `${name} is ${fullName}.`);
 }
 
 /** `user disable` and `user enable`. */

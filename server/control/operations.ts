@@ -80,7 +80,9 @@ export class Operations {
     return this.#audited(request, via, (): Promise<ControlResult<ControlOp>> => {
       switch (request.op) {
         case "user-add":
-          return this.#add(request.name, request.credential);
+          return this.#add(request.name, request.credential, request.fullName);
+        case "user-full-name":
+          return this.#fullName(request.name, request.fullName);
         case "user-passwd":
           return this.#passwd(request.name, request.credential);
         case "user-disable":
@@ -111,6 +113,8 @@ export class Operations {
       ? { purge: request.purge }
       : "sameKey" in request
       ? { sameKey: request.sameKey }
+      : request.op === "user-full-name"
+      ? { fullName: request.fullName }
       : "credential" in request
       ? { oneTime: parseUserState(request.credential).expires !== null }
       : {};
@@ -132,7 +136,7 @@ export class Operations {
     }
   }
 
-  async #add(name: string, credential: string) {
+  async #add(name: string, credential: string, fullName: string | undefined) {
     const { users, store } = this.#context;
     await users.change((existing) => {
       if (existing.has(name)) {
@@ -144,8 +148,18 @@ export class Operations {
       return new Map([[name, credential]]);
     });
     await store.ensureAccounts([name]);
+    if (fullName !== undefined) await store.setFullName(name, fullName);
     const user = await this.#user(name);
     return { user, existed: user.key !== null || user.entries > 0 };
+  }
+
+  async #fullName(name: string, fullName: string | null) {
+    const { users, store } = this.#context;
+    await users.refresh();
+    if (!users.has(name)) throw noSuchUser(name);
+    await store.ensureAccounts([name]);
+    await store.setFullName(name, fullName);
+    return { user: await this.#user(name) };
   }
 
   async #passwd(name: string, credential: string) {
@@ -256,6 +270,7 @@ export class Operations {
     const usage = account === null ? { entries: 0, unseen: 0, bytes: 0 } : await store.usage(name);
     return {
       name,
+      fullName: account?.fullName ?? null,
       state: accountState(state, Date.now()),
       expires: state.expires,
       key: account?.fp ? formatFingerprint(account.fp) : null,

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { type Bytes, concat, fromUtf8, utf8 } from "../../crypto/bytes.ts";
 import { type ErrorCode, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import type { ByteStream } from "../../protocol/byte_stream.ts";
-import { nameField, parseJson } from "../../protocol/schema.ts";
+import { fullNameField, nameField, parseJson } from "../../protocol/schema.ts";
 import { parseUserState } from "../accounts/user_state.ts";
 
 // Operators' commands on a running server, over a socket in its folder: a connection carries one
@@ -40,7 +40,19 @@ const named = <O extends string>(op: O) =>
 const bare = <O extends string>(op: O) => v.strictObject({ op: v.literal(op), by });
 
 const request = v.variant("op", [
-  v.strictObject({ op: v.literal("user-add"), by, name: nameField, credential }),
+  v.strictObject({
+    op: v.literal("user-add"),
+    by,
+    name: nameField,
+    credential,
+    fullName: v.optional(fullNameField),
+  }),
+  v.strictObject({
+    op: v.literal("user-full-name"),
+    by,
+    name: nameField,
+    fullName: v.nullable(fullNameField),
+  }),
   v.strictObject({ op: v.literal("user-passwd"), by, name: nameField, credential }),
   named("user-disable"),
   named("user-enable"),
@@ -63,6 +75,7 @@ const time = v.nullable(v.number());
 
 const user = v.object({
   name: v.string(),
+  fullName: v.nullable(v.string()),
   /** `invited` and `expired`: with a one-time password that is good still, or not any more. */
   state: v.picklist(["active", "invited", "expired", "disabled"]),
   /** When a one-time password ends, milliseconds since 1970. */
@@ -150,6 +163,7 @@ const results = {
   /** `existed`: mail or a key of an earlier user of that name is still there. */
   "user-add": v.object({ user, existed: v.boolean() }),
   "user-passwd": v.object({ user, ended: count }),
+  "user-full-name": v.object({ user }),
   "user-disable": v.object({ user, ended: count }),
   "user-enable": v.object({ user, ended: count }),
   /** `key`: the one that was taken away, or that may be bound again. */

@@ -18,9 +18,10 @@ function timeOrDash(ms: number | null): string {
 /** A table of users. */
 export function formatUsers(users: readonly UserInfo[]): string {
   return table(
-    ["NAME", "STATE", "KEY", "BOUND", "MESSAGES", "UNSEEN", "SIZE", "SESSIONS"],
+    ["NAME", "FULL NAME", "STATE", "KEY", "BOUND", "MESSAGES", "UNSEEN", "SIZE", "SESSIONS"],
     users.map((user) => [
       user.name,
+      user.fullName ?? "-",
       user.state === "invited" ? `invited until ${timeOrDash(user.expires)}` : user.state,
       user.key === null ? "-" : user.key.slice(0, 17),
       timeOrDash(user.boundAt),

@@ -12,6 +12,7 @@ export type AuditAction =
   | "user-passwd"
   | "user-disable"
   | "user-enable"
+  | "user-full-name"
   | "user-remove"
   | "user-unbind"
   | "sessions-end"

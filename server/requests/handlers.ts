@@ -15,6 +15,7 @@ import { handleList } from "./list.ts";
 import { handleLog } from "./log.ts";
 import { handleLogout } from "./logout.ts";
 import { handleMachines } from "./machines.ts";
+import { handleMembers } from "./members.ts";
 import { handlePasswd } from "./passwd.ts";
 import { handleRemove } from "./remove.ts";
 import type { Handler, Reply, RequestContext, RequestOf } from "./request_context.ts";
@@ -46,6 +47,7 @@ const HANDLERS: { readonly [O in Op]: Handler<O> } = {
   log: handleLog,
   whoami: handleWhoami,
   machines: handleMachines,
+  members: handleMembers,
   "link-open": handleLinkOpen,
   "link-answer": handleLinkAnswer,
   "link-close": handleLinkClose,

@@ -2,12 +2,12 @@
 export const APPLICATION_ID = 0x53507374;
 
 /** `PRAGMA user_version` of a store with this schema. Lower ones were never released. */
-export const SCHEMA_VERSION = 8;
+export const SCHEMA_VERSION = 9;
 
 /**
  * The schema.
  *
- * - `account`: a user's mailbox. `bytes` is kept with every change of `entry`, in the same
+ * - `account`: a user's mailbox, made at `since`; `full_name` as the operator wrote it. `bytes` is kept with every change of `entry`, in the same
  *   transaction; `modseq` is the last modification sequence that was given, `forgotten` the highest of
  *   those whose `departure` is gone, `last_validity` the highest that a folder ever had.
  * - `folder`: those that every mailbox has, and those of a person's own; `next` is the number of the
@@ -47,6 +47,8 @@ export const SCHEMA = `
     last_validity INTEGER NOT NULL DEFAULT 0,
     bytes INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0),
     epoch BLOB NOT NULL CHECK (length(epoch) = 8),
+    since INTEGER NOT NULL,
+    full_name TEXT,
     bound_at INTEGER,
     fp BLOB UNIQUE CHECK (length(fp) = 32),
     bundle BLOB,

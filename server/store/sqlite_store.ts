@@ -198,7 +198,7 @@ class SqliteStore implements Store {
   ensureAccounts(names: readonly string[]): Promise<void> {
     return this.#write(0, () => {
       for (const name of names) {
-        if (this.#sql.addAccount.run(name, random(8)).changes === 0) continue;
+        if (this.#sql.addAccount.run(name, random(8), Date.now()).changes === 0) continue;
         const id = this.#rows.accountId(name);
         for (const folder of BUILT_IN_FOLDERS) {
           this.#rows.addFolder(id, folderNumber(folder), Date.now());
@@ -209,6 +209,18 @@ class SqliteStore implements Store {
 
   account(name: string): Promise<Account | null> {
     return this.#read(() => accountOf(this.#sql.account.get(name)));
+  }
+
+  accounts(names: readonly string[]): Promise<readonly Account[]> {
+    return this.#read(() => {
+      return names.flatMap((name) => accountOf(this.#sql.account.get(name)) ?? []);
+    });
+  }
+
+  setFullName(name: string, fullName: string | null): Promise<void> {
+    return this.#write(0, () => {
+      if (this.#sql.setFullName.run(fullName, name).changes === 0) throw noSuchUser(name);
+    });
   }
 
   boundKey(name: string): Promise<Bytes | null | undefined> {
@@ -855,6 +867,8 @@ function accountOf(row: SqlRow | undefined): Account | null {
   if (row === undefined) return null;
   return {
     name: text(row, "name"),
+    fullName: nullable(row, "full_name", text),
+    since: integer(row, "since"),
     fp: nullable(row, "fp", blob),
     bundle: nullable(row, "bundle", blob),
     boundAt: nullable(row, "bound_at", integer),

@@ -2,7 +2,8 @@ import type { Bytes } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 
-const ACCOUNT = `SELECT name, fp, bundle, bound_at, epoch, next_uid, modseq,
+const ACCOUNT = `SELECT name, full_name, since, fp, bundle, bound_at, epoch, next_uid,
+  modseq,
   coalesce((SELECT seq FROM rotation WHERE fp_new = account.fp AND account_id = account.id), 0)
   AS seq FROM account`;
 
@@ -16,10 +17,12 @@ const RANGE = "AND e.uid > ? AND e.uid < ?";
 
 /** Every statement of the store on its rows. None of them reads more rows than it answers with. */
 export const SQL = {
-  addAccount: "INSERT INTO account (name, epoch) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+  addAccount:
+    "INSERT INTO account (name, epoch, since) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
   account: `${ACCOUNT} WHERE name = ?`,
   accountByFp: `${ACCOUNT} WHERE fp = ?`,
   accountId: "SELECT id FROM account WHERE name = ?",
+  setFullName: "UPDATE account SET full_name = ? WHERE name = ?",
   boundKey: "SELECT fp FROM account WHERE name = ?",
   storedBytes: "SELECT bytes FROM account WHERE name = ?",
   bindKey: `UPDATE OR IGNORE account SET fp = ?, bundle = ?, bound_at = ?

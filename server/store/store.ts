@@ -15,6 +15,10 @@ export function noSuchUser(name: string): SealpostError {
 /** One user's account. Passwords are elsewhere (user_pass.json). */
 export interface Account {
   readonly name: string;
+  /** As the operator wrote it; null if they did not. */
+  readonly fullName: string | null;
+  /** When the account was made, milliseconds since 1970. */
+  readonly since: number;
   /** Fingerprint of the bound key, 32 bytes; null before the first connection. */
   readonly fp: Bytes | null;
   /** The bound bundle, encoded by `encodeBundle`; null before the first connection. */
@@ -372,6 +376,10 @@ export interface Store {
   /** Makes accounts for those of `names` that have none. */
   ensureAccounts(names: readonly string[]): Promise<void>;
   account(name: string): Promise<Account | null>;
+  /** The accounts of those of `names` that have one, in this order. */
+  accounts(names: readonly string[]): Promise<readonly Account[]>;
+  /** Gives a person another full name, or none. */
+  setFullName(name: string, fullName: string | null): Promise<void>;
   /** The fingerprint of the key that is bound to an account; null if none is, undefined if it is unknown. */
   boundKey(name: string): Promise<Bytes | null | undefined>;
   /** The account to which the key with this fingerprint is bound. */

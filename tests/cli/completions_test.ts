@@ -17,6 +17,7 @@ const NAMES = `#!/bin/sh
 case "$*" in
 "folders names") printf '%s\\n' work 'work/annual reports' 'a$(touch owned)b' ;;
 "folders names --keywords") printf '%s\\n' urgent fun ;;
+"members names") printf '%s\\n' bob carol ;;
 *) exit 64 ;;
 esac
 `;
@@ -68,7 +69,9 @@ complete -p sealpost`;
 Deno.test("bash completes every command, option, folder, flag and file", async () => {
   await withScript("bash", async (script, folder) => {
     const cases: [typed: string[], offered: string[]][] = [
-      [["user", ""], ["add", "disable", "enable", "list", "passwd", "remove", "unbind"]],
+      [["user", ""], [
+        ...["add", "disable", "enable", "full-name", "list", "passwd", "remove", "unbind"],
+      ]],
       [["sett"], []],
       [["set"], ["setup"]],
       [["move", "--folder", ""], [
@@ -88,7 +91,9 @@ Deno.test("bash completes every command, option, folder, flag and file", async (
       [["inbox", "--dir", "=", ""], ["a folder", "archives"]],
       [["backup", "ar"], ["archives"]],
       [["completions", ""], ["bash", "fish", "zsh"]],
-      [["send", "-t", ""], []],
+      [["send", "-t", ""], ["bob", "carol"]],
+      [["send", "-t", "bob,ca"], ["bob,carol"]],
+      [["inbox", "--from", "c"], ["carol"]],
       [["help", "key"], ["keygen", ...firstWordsWith("keys")]],
       [["--"], ["--help", "--version"]],
     ];
@@ -145,6 +150,7 @@ done`;
 testUnless(await whyNo("zsh"), "zsh completes commands, options, folders and files", async () => {
   await withScript("zsh", async (script, folder) => {
     const cases = [
+      ["send -t bob,c", "send,-t,bob,carol"],
       ["move --folder work/an", "move,--folder,work/annual reports"],
       ["move --folder a\\$", "move,--folder,a$(touch owned)b"],
       ["mark 4f3a --set ur", "mark,4f3a,--set,urgent"],
@@ -176,7 +182,9 @@ testUnless(await whyNo("fish"), "fish completes commands, options, folders and f
   await withScript("fish", async (script, folder) => {
     const cases: [string, string[]][] = [
       ["setu", ["setup"]],
-      ["user ", ["add", "disable", "enable", "list", "passwd", "remove", "unbind"]],
+      ["user ", [
+        ...["add", "disable", "enable", "full-name", "list", "passwd", "remove", "unbind"],
+      ]],
       ["move --folder ", [
         ...["archive", "drafts", "inbox", "sent", "trash"],
         ...["work", "work/annual reports", "a$(touch owned)b"],
@@ -188,7 +196,8 @@ testUnless(await whyNo("fish"), "fish completes commands, options, folders and f
       ["inbox --dir a", ["a folder/", "archives/"]],
       ["backup ar", ["archives/"]],
       ["completions ", ["bash", "fish", "zsh"]],
-      ["send -t ", []],
+      ["send -t ", ["bob", "carol"]],
+      ["send -t bob,c", ["bob,carol"]],
       ...COMMANDS.filter(({ name }) => !COMMANDS.some((other) => other.name.startsWith(`${name} `)))
         .map((command): [string, string[]] => [
           `${command.name} --`,

@@ -132,6 +132,11 @@ const forPeople = string((text) => text.length <= 1000);
 const ticketId = matching(/^[0-9a-f]{32}$/);
 /** What a link or a kit is found by. */
 const secretId = ticketId;
+/** What a person is called: 3.1. */
+const fullName = string((text) => {
+  const parts = text.split(/[ \u200c\u200d]/);
+  return [...text].length <= 100 && parts.every((part) => /^[^\p{C}\p{Z}]+$/u.test(part));
+});
 /** One of a person's machines. */
 const machine = epoch;
 const packageSize = integer(1, 4_198_400);
@@ -271,6 +276,7 @@ const request = {
   "server-keys": closedObject({ op: oneOf("server-keys"), since: fp }),
   whoami: closedObject({ op: oneOf("whoami"), machine: optional(machine) }),
   machines: closedObject({ op: oneOf("machines") }),
+  members: closedObject({ op: oneOf("members"), after: optional(name) }),
   "link-open": closedObject({ op: oneOf("link-open"), id: secretId }),
   "link-answer": closedObject({ op: oneOf("link-answer"), id: secretId, size: packageSize }),
   "link-close": closedObject({ op: oneOf("link-close"), id: secretId }),
@@ -356,6 +362,13 @@ export const response = {
       100,
     ),
   }),
+  members: openObject({
+    members: array(
+      openObject({ name, fullName: optional(fullName), since: count, bound: boolean }),
+      100,
+    ),
+    more: boolean,
+  }),
   "link-open": openObject({}),
   "link-answer": openObject({}),
   "link-close": openObject({}),
@@ -408,6 +421,7 @@ export const summary = closedObject({
   messageId: optional(headerText),
   references: optional(array(headerText, 100)),
   replyTo: optional(headerText),
+  fullName: optional(fullName),
   type: optional(string((text) => [...text].length <= 200)),
   stored: optional(closedObject({
     kind: oneOf("draft", "import", "saved"),

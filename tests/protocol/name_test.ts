@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { isName, parseName } from "../../protocol/name.ts";
+import { isFullName, isName, parseFullName, parseName } from "../../protocol/name.ts";
 import { accepts, assertRefused } from "../support/testing.ts";
 
 Deno.test("names are 1 to 32 of a-z 0-9 . _ - and start with a letter or digit", () => {
@@ -51,4 +51,35 @@ Deno.test("a name is taken in lower case and without the blanks around it", () =
     assert(/^[a-z0-9._-]{1,32}$/.test(name) && isName(name));
     assertEquals(parseName(name), name);
   }));
+});
+
+Deno.test("full names are words of any script, with single blanks, that can be seen", () => {
+  const good = [
+    "Bob",
+    "Bob Müller",
+    "김 철수",
+    "محمد",
+    "می\u200cخواهم",
+    "O'Neill-Smith Jr.",
+    "x".repeat(100),
+  ];
+  for (const name of good) assertEquals([isFullName(name), parseFullName(name)], [true, name]);
+  assertEquals(parseFullName(" Bob \t Mu\u0308ller\n"), "Bob Müller");
+  const bad = [
+    "",
+    " ",
+    " Bob",
+    "Bob ",
+    "a  b",
+    "a\nb",
+    "a\u00a0b",
+    "a\u202eb",
+    "a\u200b",
+    "\u200cx",
+    "x".repeat(101),
+  ];
+  for (const name of bad) assert(!isFullName(name), JSON.stringify(name));
+  for (const name of ["", " \n", "a\u202eb", "a\u0000", "x".repeat(101)]) {
+    assertRefused("format", () => parseFullName(name));
+  }
 });

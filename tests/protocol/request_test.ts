@@ -97,6 +97,7 @@ const anyRequest: fc.Arbitrary<Request> = fc.oneof(
     { requiredKeys: ["op"] },
   ),
   fc.constantFrom({ op: "machines" as const }, { op: "kit-drop" as const }),
+  fc.record({ op: fc.constant("members" as const), after: name }, { requiredKeys: ["op"] }),
   fc.record({ op: fc.constantFrom("link-open" as const, "link-close" as const), id: hex(16) }),
   fc.record({
     op: fc.constantFrom("link-answer" as const, "kit-put" as const),
@@ -154,6 +155,11 @@ const RESPONSES: { [O in Op]?: Response<O> } = {
     ok: true,
     machines: [{ id: "0123456789abcdef", first: 1, last: 2, source: "::1", online: true }],
   },
+  members: {
+    ok: true,
+    members: [{ name: "bob", fullName: "Bob Müller", since: 1, bound: true }],
+    more: false,
+  },
   "link-open": { ok: true },
   "link-answer": { ok: true },
   "link-close": { ok: true },
@@ -178,6 +184,7 @@ const OPS: readonly Op[] = [
   "keys",
   "whoami",
   "machines",
+  "members",
   "link-open",
   "link-answer",
   "link-close",

@@ -44,6 +44,7 @@ const anySummary: fc.Arbitrary<Summary> = fc.record({
   inReplyTo: fc.constant(null).map(() => formatMessageId(newMessageId())),
   messageId: header,
   replyTo: header,
+  fullName: fc.constantFrom("Bob Müller", "김 철수"),
   type: fc.string({ maxLength: 200 }),
   stored: fc.record({
     kind: fc.constantFrom(...STORED_KINDS),
@@ -190,6 +191,9 @@ Deno.test("a summary out of bounds is refused although it is signed", () => {
     { ...example, inReplyTo: null },
     { ...example, messageId: "x".repeat(999) },
     { ...example, replyTo: "x".repeat(999) },
+    { ...example, fullName: "" },
+    { ...example, fullName: "a\u202eb" },
+    { ...example, fullName: "x".repeat(101) },
     { ...example, type: "x".repeat(201) },
     { ...example, references: "x" },
     { ...example, references: Array.from({ length: MAX_REFERENCES + 1 }, () => "x") },

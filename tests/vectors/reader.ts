@@ -6,6 +6,7 @@ import { RetiredKeys } from "../../client/state/retired_keys.ts";
 import { State } from "../../client/state/state.ts";
 import { fetchMessage } from "../../client/mailbox/fetch.ts";
 import { MessageOpener, type Opened } from "../../client/mailbox/open.ts";
+import { Members } from "../../client/state/members.ts";
 import { Lanes } from "../../client/state/lanes.ts";
 import { FailedStanzas } from "../../client/state/failed_stanzas.ts";
 import { OpenedMessages } from "../../client/state/opened_messages.ts";
@@ -122,6 +123,7 @@ export class Reader {
           failed,
           new Lanes(cache),
           NO_LOG,
+          await Members.load(this.#state),
         ),
       );
     } finally {

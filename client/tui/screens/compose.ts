@@ -9,7 +9,7 @@ import type { DraftContent } from "../../state/draft_text.ts";
 import { type Draft, emptyDraft } from "../../state/drafts.ts";
 import { isEmpty } from "../../terminal/empty_message.ts";
 import { missingAttachment } from "../../terminal/mentions.ts";
-import { checkLimits } from "../../mail.ts";
+import { checkLimits, recipientWords } from "../../mail.ts";
 import { sendDraft } from "../../send_draft.ts";
 import { verification } from "../../trust/verification.ts";
 import { AutosavedDraft, editInFile, headerProblem, PARTED } from "../../terminal/write_draft.ts";
@@ -185,8 +185,7 @@ export class ComposeScreen implements Screen {
   }
 
   #complete(field: "to" | "cc" | "bcc", start: number, word: string): boolean {
-    const { pins } = this.#host.mail.people;
-    const all = [this.#host.mail.name, ...pins.all().map(({ name }) => name)];
+    const all = recipientWords(this.#host.mail);
     const fits = all.filter((name) => name.startsWith(word));
     if (fits.length === 0 || (fits.length === 1 && fits[0] === word)) return false;
     const more = fits.length === 1 ? `${fits[0]}, ` : commonStart(fits);
@@ -195,7 +194,12 @@ export class ComposeScreen implements Screen {
     const before = text.slice(0, start) + more;
     this.#set(withField(this.#composition, field, { text: before + rest, at: before.length }));
     if (fits.length > 1) {
-      this.#host.say(fits.map((name) => `${name}${this.#mark(name)}`).join("  "));
+      this.#host.say(
+        fits.map((name) => {
+          const fullName = this.#host.mail.fullNameOf(name)?.text;
+          return `${name}${this.#mark(name)}${fullName ? ` (${printable(fullName)})` : ""}`;
+        }).join("  "),
+      );
     }
     return true;
   }

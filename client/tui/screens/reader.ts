@@ -5,7 +5,7 @@ import type { Flag } from "../../../protocol/entry.ts";
 import type { Person } from "../../../protocol/summary.ts";
 import { formatMessageId } from "../../../protocol/uuid.ts";
 import type { Item, Opened } from "../../mailbox/open.ts";
-import { dateLine, senderNote, senderText, subjectOf } from "../../mailbox/show.ts";
+import { dateLine, senderNote, senderWithFullName, subjectOf } from "../../mailbox/show.ts";
 import { forwardedText, forwardOf, quotation, replyTo } from "../../message/reply.ts";
 import { findIn, type Match } from "../find.ts";
 import { fill, type Line, marked, type Size, span } from "../frame.ts";
@@ -327,7 +327,7 @@ export class ReaderScreen implements Screen {
     const headers: Header[] = [
       {
         name: "From",
-        value: `${senderText(summary)}${mark}${note === "" ? "" : ` (${note})`}`,
+        value: `${senderWithFullName(summary)}${mark}${note === "" ? "" : ` (${note})`}`,
         look: trust.verified ? "good" : trust.mark === "!" ? "bad" : "strong",
       },
       { name: "To", value: names(summary.to) || "-" },
