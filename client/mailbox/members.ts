@@ -1,4 +1,5 @@
 import { isSealpostError } from "../../crypto/error.ts";
+import { RefusedError } from "../../protocol/refused.ts";
 import { isLost, type ReconnectingConnection } from "../connection/reconnecting_connection.ts";
 import type { Member, Members } from "../state/members.ts";
 
@@ -27,7 +28,10 @@ export async function fetchMembers(
   await members.setListed(found, Date.now());
 }
 
-/** As {@linkcode fetchMembers}, if that was long ago and there is a connection; one that is lost is no error. */
+/**
+ * As {@linkcode fetchMembers}, if that was long ago and there is a connection. One that is lost, and a server
+ * that refuses, are no error: what is sent must not wait for it.
+ */
 export async function freshenMembers(
   connection: Pick<ReconnectingConnection, "ask" | "online">,
   members: Members,
@@ -36,6 +40,7 @@ export async function freshenMembers(
   try {
     await fetchMembers(connection, members);
   } catch (error) {
-    if (!isSealpostError(error) || !isLost(error)) throw error;
+    const lost = isSealpostError(error) && isLost(error);
+    if (!lost && !(error instanceof RefusedError)) throw error;
   }
 }

@@ -321,6 +321,8 @@ export class DishonestServer implements AsyncDisposable {
         return await talk.respond({ ok: true });
       case "logout":
         return await talk.respond({ ok: true, sessions: 0, tickets: 0 });
+      case "members":
+        return await talk.respond({ ok: true, members: [], more: false });
       case "upload":
         return await talk.respond({ ok: true, offset: 0 });
       case "rotations":
