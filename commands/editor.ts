@@ -1,7 +1,7 @@
 import { dirname } from "@std/path";
 import { giveUpPrograms } from "../cli/rights.ts";
 import type { ProfileOptions } from "../client/state/profile.ts";
-import type { BrowserOpener, Hooks, Tools } from "../client/terminal/programs.ts";
+import type { Background, BrowserOpener, Hooks, Tools } from "../client/terminal/programs.ts";
 
 /**
  * A person's pager, and the editor for drafts in `folder` (null: none), if `wanted` and where there are
@@ -53,8 +53,14 @@ export async function openHooks(command: string | null): Promise<Hooks | null> {
   return hooks;
 }
 
-/** What opens a person's browser, if `wanted`. From then on this process can start no program. */
-export async function openBrowser(wanted: boolean): Promise<BrowserOpener | null> {
+/**
+ * What opens a person's browser, if `wanted`, and what starts this program with `background` once more,
+ * unless that is null. From then on this process can start no program.
+ */
+export async function openBrowser(
+  wanted: boolean,
+  background: readonly string[] | null,
+): Promise<{ readonly browser: BrowserOpener | null; readonly background: Background | null }> {
   let browser: BrowserOpener | null = null;
   if (wanted) {
     const { runtimeFolder } = await import("../client/state/unlocked.ts");
@@ -62,8 +68,11 @@ export async function openBrowser(wanted: boolean): Promise<BrowserOpener | null
     const folder = runtimeFolder() ?? await temporaryFolder();
     if (folder !== null) browser = BrowserOpener.start(folder);
   }
+  const started = background === null
+    ? null
+    : (await import("../client/terminal/programs.ts")).Background.start(background);
   giveUpPrograms();
-  return browser;
+  return { browser, background: started };
 }
 
 /** The system's folder for temporary files, which the runtime does not tell; null if it may not be used. */

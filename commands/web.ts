@@ -27,7 +27,7 @@ export const WEB_COMMANDS: readonly Command[] = [
       "while it runs. Somebody without keys is led through what setup does.",
       "When nobody touches the page for a while, or by lock, it is shut: where the keys have a " +
       "passphrase, that opens it again, else a new link does. It ends with its terminal, with " +
-      "Ctrl-C, or by web stop.",
+      "Ctrl-C, or by web stop; with --background by web stop alone.",
       "With --json, an object with link.",
     ],
     positionals: [],
@@ -44,6 +44,10 @@ export const WEB_COMMANDS: readonly Command[] = [
         default: "15m",
         help: "shut it when nobody was there for so long: 5m, 8h; at most 7d",
       },
+      {
+        name: "background",
+        help: "go on without this terminal, until web stop (the executable only)",
+      },
       { name: "install", help: "make a launcher for the desktop's menu, and serve nothing" },
       ...COMMON,
     ],
@@ -57,21 +61,38 @@ export const WEB_COMMANDS: readonly Command[] = [
     rights: WITH_PROGRAMS,
     run: async (given) => {
       const install = given.flag("install");
-      const browser = await openBrowser(
+      const behind = given.flag("background");
+      const typed = given.typed(["dir", "server", "password-file", "listen", "lock"]);
+      const again = [
+        "web",
+        "--no-open",
+        ...given.flag("no-cache") ? ["--no-cache"] : [],
+        ...[...typed].map(([name, value]) => `--${name}=${value}`),
+      ];
+      const { browser, background } = await openBrowser(
         !install && !given.flag("no-open") && Deno.build.os !== "windows",
+        behind && !install ? again : null,
       );
       const { installWeb, web } = await import("../client/web/run.ts");
       if (install) {
-        if (given.typed(["listen", "lock", "dir", "server"]).size > 0) {
+        if (behind || typed.size > 0) {
           throw new SealpostError("usage", "--install goes with no other option");
         }
         return await installWeb();
+      }
+      if (behind && !background) {
+        throw new SealpostError(
+          "usage",
+          "--background starts the executable once more, by a shell: run this with that, or leave " +
+            "--background out",
+        );
       }
       await web({
         ...mailOptions(given),
         ...defined({ listen: given.optional("listen") }),
         lock: given.text("lock"),
         browser,
+        background,
       });
     },
   }),

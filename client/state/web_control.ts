@@ -22,6 +22,11 @@ const schema = v.object({ address: v.string(), secret: v.string() });
 /** A link of a page: its address, and a token of 128 bits (base64url). */
 const LINK = /^http:\/\/[\d.:[\]a-f]+\/#[\w-]{22}$/;
 
+/** Whether `text` is the link of a page. */
+export function isLink(text: string): boolean {
+  return LINK.test(text);
+}
+
 /** Where the page of a user is served on this machine, and what lets other commands of theirs ask it. */
 export type WebControl = v.InferOutput<typeof schema>;
 
@@ -82,7 +87,7 @@ export async function orderWeb(dir: string, name: string, order: WebOrder): Prom
   const headers = { authorization: `Bearer ${control.secret}` };
   try {
     const answer = await askHttp(parseAddress(control.address), `/control/${order}`, headers);
-    if (order !== "link" || LINK.test(answer)) return answer;
+    if (order !== "link" || isLink(answer)) return answer;
   } catch (error) {
     if (!isSealpostError(error, "unreachable")) throw error;
     throw notObeying(error);

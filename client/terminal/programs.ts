@@ -281,6 +281,51 @@ export class BrowserOpener {
   }
 }
 
+/**
+ * When told to, starts the program that its arguments are, in a session of its own where that can be had,
+ * so that it outlives the terminal. What it says is passed on, and at its end its exit code.
+ */
+const BACKGROUND = `IFS= read -r go || exit
+apart=$(command -v setsid)
+{ $apart "$@" </dev/null 2>&1; echo "ended $?"; } &`;
+
+/** What starts this program once more, to go on when this one has ended. */
+export class Background {
+  readonly #shell: Deno.ChildProcess;
+
+  private constructor(shell: Deno.ChildProcess) {
+    this.#shell = shell;
+    shell.unref();
+  }
+
+  /**
+   * Starts the shell for `args`, with which the executable is to be started; null where there is none, and
+   * for the program from its source, whose rights nobody here can hand on. Must come before
+   * `giveUpPrograms`.
+   */
+  static start(args: readonly string[]): Background | null {
+    const shell = Deno.build.standalone ? startShell(BACKGROUND, [Deno.execPath(), ...args]) : null;
+    return shell && new Background(shell);
+  }
+
+  /**
+   * Starts the program, and gives the lines that it prints, for as long as they are read. The last one of a
+   * program that ended is `ended CODE`.
+   */
+  async *lines(): AsyncGenerator<string, void, undefined> {
+    const input = this.#shell.stdin.getWriter();
+    await input.write(utf8("go\n"));
+    await input.close();
+    let heard = "";
+    for await (const text of this.#shell.stdout.pipeThrough(new TextDecoderStream())) {
+      heard += text;
+      const lines = heard.split("\n");
+      heard = lines.pop() ?? "";
+      yield* lines;
+    }
+  }
+}
+
 /** A message that came, for the programs that are told of it. */
 export interface Arrival {
   readonly id: string;

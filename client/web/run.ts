@@ -4,15 +4,14 @@ import { PROGRAM } from "../../cli/program.ts";
 import { defined } from "../../crypto/defined.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { writeFileAtomic } from "../../files/atomic_file.ts";
-import { ensurePrivateDir } from "../../files/key_files.ts";
 import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
 import { type HttpListener, serveHttp } from "../../protocol/socket.ts";
 import { within } from "../../protocol/timer.ts";
 import { findProfile, type Profile } from "../state/profile.ts";
 import { parseLife } from "../state/unlock.ts";
 import { runtimeFolder } from "../state/unlocked.ts";
-import { keepWebControl, orderWeb } from "../state/web_control.ts";
-import type { BrowserOpener } from "../terminal/programs.ts";
+import { isLink, keepWebControl, orderWeb } from "../state/web_control.ts";
+import type { Background, BrowserOpener } from "../terminal/programs.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import { App } from "./app.ts";
 import { type Assets, readAssets } from "./assets.ts";
@@ -33,6 +32,8 @@ export interface WebOptions {
   readonly lock: string;
   /** Opens a browser; null: nothing is opened. */
   readonly browser: BrowserOpener | null;
+  /** Starts the program that serves, where this one is to end; null: this one serves. */
+  readonly background: Background | null;
 }
 
 /** How often it is looked whether anybody is there, milliseconds. */
@@ -53,34 +54,36 @@ export async function web(options: WebOptions): Promise<void> {
   const terminal = openTerminal();
   const address = loopback(options.listen);
   const lockAfter = parseLife(options.lock);
-  const other = await linkOfOther(options);
+  const served = await linkOfOther(options);
+  if (served !== null && options.listen !== undefined) {
+    throw new SealpostError(
+      "usage",
+      `your page is served already; "${PROGRAM} web stop" ends it, or leave out --listen`,
+    );
+  }
+  const other = served ?? await linkOfBackground(options, terminal);
+  if (other === null && options.background) return;
   if (other !== null) {
-    if (options.listen !== undefined) {
-      throw new SealpostError(
-        "usage",
-        `your page is served already; "${PROGRAM} web stop" ends it, or leave out --listen`,
-      );
-    }
     tellLink(terminal, options, other);
     const over = Promise.withResolvers<void>();
     using _signals = new Signals(over.resolve);
     await openInBrowser(options.browser, other, over.promise, OPENER_LIFE_BESIDE);
     return;
   }
-  const served = await Served.start(options, address, await readAssets());
-  using signals = new Signals(() => served.stop(0));
+  const page = await Served.start(options, address, await readAssets());
+  using signals = new Signals(() => page.stop(0));
   let opening: Promise<void> | null = null;
   try {
-    const link = served.newLink();
+    const link = page.newLink();
     tellLink(terminal, options, link);
     if (terminal.interactive) {
       terminal.printError("Enter: a new link.  Ctrl-C: end.");
-      giveLinksOnEnter(terminal, options, served);
+      giveLinksOnEnter(terminal, options, page);
     }
-    opening = openInBrowser(options.browser, link, served.entered, OPENER_LIFE);
-    await served.run(lockAfter);
+    opening = openInBrowser(options.browser, link, page.entered, OPENER_LIFE);
+    await page.run(lockAfter);
   } finally {
-    await served.close();
+    await page.close();
     await opening;
   }
   signals[Symbol.dispose]();
@@ -162,6 +165,24 @@ async function linkOfOther({ dir, server }: WebOptions): Promise<string | null> 
     throw error;
   }
   return await orderWeb(profile.dir, profile.name, "link");
+}
+
+/**
+ * The link of a page that a program of its own serves from now on; null if that ended, with its exit code
+ * for this one, or if none is to be started.
+ */
+async function linkOfBackground(
+  { background }: WebOptions,
+  terminal: Terminal,
+): Promise<string | null> {
+  if (!background) return null;
+  for await (const line of background.lines()) {
+    if (isLink(line)) return line;
+    const [, code] = /^ended (\d+)$/.exec(line) ?? [];
+    if (code === undefined) terminal.printError(line);
+    else Deno.exitCode = Number(code);
+  }
+  return null;
 }
 
 function tellLink(terminal: Terminal, { json }: WebOptions, link: string): void {
@@ -286,7 +307,8 @@ async function openInBrowser(
   let path: string;
   try {
     const dir = browser.folder;
-    if (dir === runtimeFolder()) await ensurePrivateDir(dir);
+    // What is in there does not outlive a restart, so nothing is synced.
+    if (dir === runtimeFolder()) await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
     path = await Deno.makeTempFile({ prefix: "sealpost-", suffix: ".html", dir });
   } catch {
     // No place for it: the link is printed in any case.

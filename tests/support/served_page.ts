@@ -21,14 +21,16 @@ export class ServedPage implements AsyncDisposable {
     readonly link: string,
   ) {}
 
-  /** Starts `web` in the folder `cwd`. */
+  /** Starts `web` in the folder `cwd`; with a browser only if `opening`. */
   static async start(
     cwd: string,
     args: readonly string[] = [],
     env: Record<string, string> = {},
     build = WITH_PAGE,
+    opening = false,
   ): Promise<ServedPage> {
-    const program = Program.start(["web", "--no-open", ...args], { cwd, env, build });
+    const all = ["web", ...opening ? [] : ["--no-open"], ...args];
+    const program = Program.start(all, { cwd, env, build });
     const link = (await program.expect("\n")).trim();
     return new ServedPage(program, link);
   }
