@@ -24,6 +24,7 @@ import { askForBundle } from "./connection/login.ts";
 import { falseSuccessor, namesOtherKey, successorOf } from "./connection/follow_server.ts";
 import { headOf, keepTicketFor, type LoggedOn, logOn } from "./connection/log_on.ts";
 import { Mail } from "./mail.ts";
+import { quotaWarning } from "./mailbox/quota.ts";
 import { KeyLogClient } from "./trust/key_log.ts";
 import { rotatedText } from "./trust/people.ts";
 import type { LocalUser } from "./state/local_user.ts";
@@ -227,7 +228,10 @@ async function openSettled(
     mail.onFullName = (name) => {
       options.announce(`The operator calls you ${printable(name)}; what you send says so, signed.`);
     };
-    await shareTrust(mail, await account, options.announce);
+    const usage = await account;
+    const full = usage && await quotaWarning(state, usage);
+    if (full) options.announce(full);
+    await shareTrust(mail, usage, options.announce);
     return mail;
   } catch (error) {
     await connection.close();

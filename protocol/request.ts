@@ -463,6 +463,8 @@ export const responses = {
     unseen: count,
     /** Stored bytes of the mailbox. */
     bytes: count,
+    /** What it may hold, bytes; not given where that is not bounded. */
+    quota: v.optional(count),
     /** Whether the password is a one-time one, to be changed by `passwd` before all else. */
     change: v.optional(v.boolean()),
     /** How many rotations led to the bound key; none if not given. */

@@ -2,6 +2,7 @@ import { counted, formatSize, isoTime } from "../../cli/format.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { formatAddress } from "../../protocol/address.ts";
 import { type CommonOptions, withMail } from "./common.ts";
+import { usageText } from "../mailbox/quota.ts";
 import { kitLine } from "../mailbox/kits.ts";
 import { kitStateOf } from "./recovery.ts";
 
@@ -18,6 +19,7 @@ export async function status(options: CommonOptions): Promise<void> {
       messages: account.entries,
       unread: account.unseen,
       bytes: account.bytes,
+      quota: account.quota ?? null,
       waiting: waiting.length,
       maxMessage: mail.hello?.maxMessage ?? null,
     };
@@ -29,9 +31,7 @@ export async function status(options: CommonOptions): Promise<void> {
     terminal.print(`${fields.name} at ${fields.server}, keys in ${fields.folder}`);
     terminal.print(`Your key:  ${fields.key}`);
     terminal.print(
-      `${counted(fields.messages, "message")}, ${fields.unread} unread, ${
-        formatSize(fields.bytes)
-      } stored`,
+      `${counted(fields.messages, "message")}, ${fields.unread} unread, ${usageText(account)}`,
     );
     if (fields.maxMessage !== null) {
       terminal.print(`Largest message: ${formatSize(fields.maxMessage)}`);

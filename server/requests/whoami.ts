@@ -8,6 +8,7 @@ import type { Handler, RequestContext } from "./request_context.ts";
 /** The own account and how full its mailbox is. Remembers the machine that asks, if it says which it is. */
 export const handleWhoami: Handler<"whoami"> = async ({ machine }, context) => {
   const { session, store, users } = context;
+  const { quota } = context.settings();
   const { name, fp } = session;
   const account = await ownAccount(context);
   if (machine !== undefined && session.machine !== machine) {
@@ -25,6 +26,7 @@ export const handleWhoami: Handler<"whoami"> = async ({ machine }, context) => {
       nextUid: account.nextUid,
       modseq: account.modseq,
       ...await store.usage(name),
+      ...quota === Infinity ? {} : { quota },
       ...users.hasOneTimePassword(name) ? { change: true } : {},
       ...account.seq === 0 ? {} : { seq: account.seq },
       ...shared === 0 ? {} : { shared },

@@ -347,6 +347,7 @@ export const response = {
     entries: count,
     unseen: count,
     bytes: count,
+    quota: optional(count),
     change: optional(boolean),
     kit: optional(openObject({ id: secretId, at: count, fetched: optional(count) })),
   }),

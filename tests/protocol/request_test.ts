@@ -149,6 +149,7 @@ const RESPONSES: { [O in Op]?: Response<O> } = {
     entries: 0,
     unseen: 0,
     bytes: 0,
+    quota: 5,
     kit: { id: "0123456789abcdef0123456789abcdef", at: 5, fetched: 6 },
   },
   machines: {

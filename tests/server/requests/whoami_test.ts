@@ -17,6 +17,7 @@ Deno.test("whoami tells one's own name, key and mailbox", async () => {
     entries: 0,
     unseen: 0,
     bytes: 0,
+    quota: 10 * 2 ** 30,
   });
   const { request, bytes } = await preseal(alice.person, [alice.person]);
   await alice.deliver({ request, bytes });
