@@ -24,6 +24,7 @@ import { askForBundle } from "./connection/login.ts";
 import { falseSuccessor, namesOtherKey, successorOf } from "./connection/follow_server.ts";
 import { headOf, keepTicketFor, type LoggedOn, logOn } from "./connection/log_on.ts";
 import { Mail } from "./mail.ts";
+import { kitNews } from "./mailbox/kits.ts";
 import { quotaWarning } from "./mailbox/quota.ts";
 import { KeyLogClient } from "./trust/key_log.ts";
 import { rotatedText } from "./trust/people.ts";
@@ -231,7 +232,7 @@ async function openSettled(
     const usage = await account;
     const full = usage && await quotaWarning(state, usage);
     if (full) options.announce(full);
-    await shareTrust(mail, usage, options.announce);
+    await shareTrust(mail, usage, state, options.announce);
     return mail;
   } catch (error) {
     await connection.close();
@@ -239,15 +240,22 @@ async function openSettled(
   }
 }
 
-/** Takes over what the person's other machines know, and shows them what this one does. */
+/**
+ * Takes over what the person's other machines know, shows them what this one does, and says what became
+ * of the kit.
+ */
 async function shareTrust(
   mail: Mail,
   account: Awaited<LoggedOn["account"]>,
+  state: State,
   announce: SessionOptions["announce"],
 ): Promise<void> {
   if (account === null) return;
   try {
     await mail.shareTrust(account.shared ?? 0);
+    const ask = () => mail.connection.ask({ op: "whoami" });
+    const news = await kitNews(await mail.shared.known(), account, state, ask);
+    if (news !== null) announce(news);
   } catch (error) {
     if (!isSealpostError(error)) throw error;
     if (!isLost(error)) announce(`not shared with your other machines: ${error.message}`);

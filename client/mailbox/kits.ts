@@ -1,13 +1,22 @@
 import { formatTime } from "../../cli/format.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import * as v from "valibot";
-import { type Bytes, fromBase64, toBase64, toHex, wipe } from "../../crypto/bytes.ts";
+import {
+  type Bytes,
+  fromBase64,
+  fromUtf8,
+  toBase64,
+  toHex,
+  utf8,
+  wipe,
+} from "../../crypto/bytes.ts";
 import { wordsOf } from "../../crypto/words.ts";
 import { type DevicePackage, encodePackage } from "../../protocol/device_package.ts";
 import { type KitKeys, kitKeys, newKitCode, sealKit } from "../../protocol/kit.ts";
 import type { Response } from "../../protocol/request.ts";
 import type { SharedRecord } from "../../protocol/shared_record.ts";
 import type { ReconnectingConnection } from "../connection/reconnecting_connection.ts";
+import type { State } from "../state/state.ts";
 import type { SharedRecordClient } from "./shared_record.ts";
 
 const KEY = "kit";
@@ -48,6 +57,9 @@ export function knownKit(record: SharedRecord): KnownKit | null {
   };
 }
 
+/** What the server says of the kit that it keeps. */
+export type KeptKit = Pick<Response<"whoami">, "kit">;
+
 /** How it stands with a person's kit. */
 export type KitState =
   | { readonly kind: "none" }
@@ -62,7 +74,7 @@ export type KitState =
   };
 
 /** What the machines know of the kit, and what the server says. */
-export function kitState(record: SharedRecord, account: Response<"whoami">): KitState {
+export function kitState(record: SharedRecord, account: KeptKit): KitState {
   const known = knownKit(record);
   if (known === null) return { kind: "none" };
   const { kit } = account;
@@ -88,6 +100,54 @@ export function kitLine(state: KitState): string {
           formatTime(state.fetched)
         }: if that was not you, somebody has your words.`;
       return `Your recovery kit is of ${formatTime(state.date)}${old}.${fetched}`;
+    }
+  }
+}
+
+/** What a person was told of their kit on this machine, as JSON. */
+const TOLD_FILE = "kit-told";
+/** For so long after a kit was made the server may not have it yet, milliseconds. */
+const ON_ITS_WAY = 600_000;
+
+const toldSchema = v.object({ fetched: v.number(), vanished: v.nullable(v.string()) });
+
+/**
+ * What a person should learn at a login of their kit, in a sentence, once on each machine: that the server
+ * does not have it any more, or that somebody fetched it; else null. `account` is what the server said at
+ * the login, `ask` asks it again. Throws what `ask` throws, and what {@linkcode State} does.
+ */
+export async function kitNews(
+  record: SharedRecord,
+  account: KeptKit,
+  state: State,
+  ask: () => Promise<KeptKit>,
+): Promise<string | null> {
+  const bytes = await state.read(TOLD_FILE);
+  const parsed = v.safeParse(toldSchema, bytes && JSON.parse(fromUtf8(bytes)));
+  const told = parsed.success ? parsed.output : null;
+  const remember = async (now: v.InferOutput<typeof toldSchema>) => {
+    if (now.fetched === told?.fetched && now.vanished === told.vanished) return;
+    await state.write(TOLD_FILE, utf8(JSON.stringify(now)));
+  };
+  const fetched = told?.fetched ?? 0;
+  const kit = kitState(record, account);
+  switch (kit.kind) {
+    case "none":
+      await remember({ fetched, vanished: null });
+      return null;
+    case "vanished": {
+      const { id, date } = knownKit(record) ?? {};
+      const vanished = id ? toHex(id) : "";
+      if (told?.vanished === vanished || Date.now() - (date ?? 0) < ON_ITS_WAY) return null;
+      // The record may be newer than what the server said.
+      if (kitState(record, await ask()).kind !== "vanished") return null;
+      await remember({ fetched, vanished });
+      return kitLine(kit);
+    }
+    case "kept": {
+      await remember({ fetched: Math.max(fetched, kit.fetched ?? 0), vanished: null });
+      // The first login of a machine may be that of whoever has just fetched it.
+      return told !== null && (kit.fetched ?? 0) > fetched ? kitLine(kit) : null;
     }
   }
 }

@@ -269,6 +269,9 @@ testInFullUnless(
       assertStringIncludes(await screen.text(), "Your keys come from the kit");
       assert(!(await screen.text()).includes("made on this machine"));
       assertStringIncludes(ok(await place.run("new", "alice", "inbox")), "to keep");
+      const inbox = () => place.run("alice", "alice", "inbox");
+      assertStringIncludes((await inbox()).stderr, "It was fetched");
+      assertEquals((await inbox()).stderr, "", "said once");
       assertStringIncludes(ok(await place.run("alice", "alice", "status")), "It was fetched");
     });
 

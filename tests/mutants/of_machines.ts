@@ -2,6 +2,7 @@ import { type Mutant, one } from "./mutant.ts";
 
 const LINK = "protocol/link.ts";
 const KIT = "protocol/kit.ts";
+const KITS = "client/mailbox/kits.ts";
 const MACHINE = "client/setup/machine.ts";
 const LINKS = "server/accounts/links.ts";
 
@@ -42,6 +43,18 @@ export const OF_MACHINES: readonly Mutant[] = [
     KIT,
     "if (!equal(id, head.id) || !equal(own, kit.slice(macAt))) throw notOurs();",
     "if (!equal(id, head.id) || own.length === 0) throw notOurs();",
+  ),
+  one(
+    "a login says nothing of a kit that was fetched",
+    KITS,
+    "(kit.fetched ?? 0) > fetched ? kitLine(kit) : null;",
+    "(kit.fetched ?? 0) < fetched ? kitLine(kit) : null;",
+  ),
+  one(
+    "a login says nothing of a kit that has vanished",
+    KITS,
+    "if (told?.vanished === vanished || Date.now()",
+    "if (told !== null || Date.now()",
   ),
   one(
     "keys are replaced by any others that a package brings",
