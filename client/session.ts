@@ -24,11 +24,12 @@ import { askForBundle } from "./connection/login.ts";
 import { falseSuccessor, namesOtherKey, successorOf } from "./connection/follow_server.ts";
 import { headOf, keepTicketFor, type LoggedOn, logOn } from "./connection/log_on.ts";
 import { Mail } from "./mail.ts";
-import { kitNews } from "./mailbox/kits.ts";
+import { isRenewalDue, type KeptKit, kitNews, kitState, renewKit } from "./mailbox/kits.ts";
 import { quotaWarning } from "./mailbox/quota.ts";
 import { KeyLogClient } from "./trust/key_log.ts";
 import { rotatedText } from "./trust/people.ts";
 import type { LocalUser } from "./state/local_user.ts";
+import { openPackage } from "./state/own_package.ts";
 import { RetiredKeys } from "./state/retired_keys.ts";
 import { remembered, settleKeys } from "./state/settle_keys.ts";
 import { State } from "./state/state.ts";
@@ -170,6 +171,7 @@ async function openSettled(
   const log = await KeyLogClient.load(state, self, [server, ...await formerServers(options.dir)]);
   log.onNotice = options.announce;
   let account: LoggedOn["account"] = Promise.resolve(null);
+  let byPassword = false;
   const dial = async (again: boolean) => {
     const enter = (server: Bundle, useTicket: boolean) =>
       logOn({
@@ -206,6 +208,7 @@ async function openSettled(
       );
     }
     account = dialed.account;
+    byPassword = !dialed.resumed;
     return dialed;
   };
   const { reconnect = false, retries = 0 } = options;
@@ -233,6 +236,7 @@ async function openSettled(
     const full = usage && await quotaWarning(state, usage);
     if (full) options.announce(full);
     await shareTrust(mail, usage, state, options.announce);
+    if (usage && byPassword) await renewOldKit(mail, usage, options);
     return mail;
   } catch (error) {
     await connection.close();
@@ -259,6 +263,30 @@ async function shareTrust(
   } catch (error) {
     if (!isSealpostError(error)) throw error;
     if (!isLost(error)) announce(`not shared with your other machines: ${error.message}`);
+  }
+}
+
+/**
+ * Renews the recovery kit once a month, in a session that began with the password; where the keys have a
+ * passphrase, only if SEALPOST_PASSPHRASE has it. What keeps it from that is said.
+ */
+async function renewOldKit(
+  mail: Mail,
+  account: KeptKit,
+  { announce, dir, name, address, terminal }: SessionOptions,
+): Promise<void> {
+  try {
+    if (!isRenewalDue(kitState(await mail.shared.known(), account), Date.now())) return;
+    if (passphraseFromEnvironment() === null && await hasPassphrase(dir, name)) return;
+    const ask = (attempt: number) => askPassphrase(terminal, name, attempt);
+    await renewKit(
+      mail.shared,
+      mail.connection,
+      () => openPackage(dir, name, address, mail.state, mail.log.head(), ask),
+    );
+  } catch (error) {
+    if (!isSealpostError(error)) throw error;
+    if (!isLost(error)) announce(`your recovery kit was not renewed: ${error.message}`);
   }
 }
 

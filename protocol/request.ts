@@ -299,13 +299,14 @@ export type Request = v.InferOutput<typeof requestSchema>;
 export type DeliverRequest = v.InferOutput<typeof deliverSchema>;
 export type AppendRequest = v.InferOutput<typeof appendSchema>;
 export type SharedPutRequest = v.InferOutput<typeof sharedPutSchema>;
+export type KitPutRequest = v.InferOutput<typeof kitPutSchema>;
 /** A request whose data follow it. */
 export type RequestWithData =
   | DeliverRequest
   | AppendRequest
   | SharedPutRequest
   | v.InferOutput<typeof linkAnswerSchema>
-  | v.InferOutput<typeof kitPutSchema>;
+  | KitPutRequest;
 export type ChangesRequest = v.InferOutput<typeof changes>;
 export type UploadRequest = v.InferOutput<typeof upload>;
 export type ListRequest = v.InferOutput<typeof list>;

@@ -13,9 +13,8 @@ import {
 import { wordsOf } from "../../crypto/words.ts";
 import { type DevicePackage, encodePackage } from "../../protocol/device_package.ts";
 import { type KitKeys, kitKeys, newKitCode, sealKit } from "../../protocol/kit.ts";
-import type { Response } from "../../protocol/request.ts";
+import type { KitPutRequest, Response } from "../../protocol/request.ts";
 import type { SharedRecord } from "../../protocol/shared_record.ts";
-import type { ReconnectingConnection } from "../connection/reconnecting_connection.ts";
 import type { State } from "../state/state.ts";
 import type { SharedRecordClient } from "./shared_record.ts";
 
@@ -23,6 +22,8 @@ const KEY = "kit";
 const DAY = 86_400_000;
 /** A kit that is older than this is warned about, milliseconds (60 days). */
 const WARN_AFTER = 60 * DAY;
+/** A kit that is older than this is renewed, milliseconds (30 days). */
+const RENEW_AFTER = 30 * DAY;
 
 const base64 = v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]+={0,2}$/));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
@@ -152,7 +153,16 @@ export async function kitNews(
   }
 }
 
-type Connection = Pick<ReconnectingConnection, "ask" | "upload">;
+/** Whether a kit is to be renewed at `now`, milliseconds since 1970. */
+export function isRenewalDue(kit: KitState, now: number): boolean {
+  return kit.kind === "kept" && now - kit.date > RENEW_AFTER;
+}
+
+/** What of a connection is needed here. */
+export interface KitConnection {
+  ask(request: { readonly op: "kit-drop" }): Promise<Response<"kit-drop">>;
+  upload(request: KitPutRequest, sealed: AsyncIterable<Bytes>): Promise<Response<"kit-put">>;
+}
 
 /**
  * Makes a new kit in the place of the one there is, in a session that began with the password. `show`
@@ -160,39 +170,42 @@ type Connection = Pick<ReconnectingConnection, "ask" | "upload">;
  * what `show` throws, and what the server refuses with.
  */
 export async function makeKit(
-  shared: SharedRecordClient,
-  connection: Connection,
+  shared: Pick<SharedRecordClient, "known" | "change">,
+  connection: KitConnection,
   pack: () => Promise<DevicePackage>,
   show: (words: readonly string[]) => Promise<void>,
 ): Promise<void> {
   const code = newKitCode();
   try {
     await show(wordsOf(code));
-    await put(shared, connection, await kitKeys(code), 1, pack);
+    const next = { ...await kitKeys(code), counter: 1, date: Date.now() };
+    // The record first: a kit that no machine knows would never be renewed, nor missed.
+    await remember(shared, next);
+    await put(connection, next, pack);
   } finally {
     wipe(code);
   }
 }
 
-/** Puts the kit anew with what there is to know now; nothing if there is none. */
+/**
+ * Puts the kit anew with what there is to know now, in a session that began with the password; nothing if
+ * there is none. Throws what the server refuses with, and what `pack` throws.
+ */
 export async function renewKit(
-  shared: SharedRecordClient,
-  connection: Connection,
+  shared: Pick<SharedRecordClient, "known" | "change">,
+  connection: KitConnection,
   pack: () => Promise<DevicePackage>,
 ): Promise<void> {
   const known = knownKit(await shared.known());
-  if (known) await put(shared, connection, known, known.counter + 1, pack);
+  if (known === null) return;
+  const next = { ...known, counter: known.counter + 1, date: Date.now() };
+  // The record last: no machine takes a kit for renewed that is not.
+  await put(connection, next, pack);
+  await remember(shared, next);
 }
 
-async function put(
-  shared: SharedRecordClient,
-  connection: Connection,
-  keys: KitKeys,
-  counter: number,
-  pack: () => Promise<DevicePackage>,
-): Promise<void> {
-  const date = Date.now();
-  const { id, x, ek, mac } = keys;
+async function remember(shared: Pick<SharedRecordClient, "change">, kit: KnownKit): Promise<void> {
+  const { id, x, ek, mac, counter, date } = kit;
   const value = {
     id: toBase64(id),
     x: toBase64(x),
@@ -201,18 +214,28 @@ async function put(
     counter,
     date,
   };
-  // The record first: a kit that no machine knows would never be renewed, nor missed.
   await shared.change(() => [{ key: KEY, value, isNew: false }]);
+}
+
+async function put(
+  connection: KitConnection,
+  kit: KnownKit,
+  pack: () => Promise<DevicePackage>,
+): Promise<void> {
+  const { counter, date } = kit;
   const one = await pack();
   const plain = encodePackage(one);
-  const sealed = await sealKit(keys, { name: one.name, counter, date }, plain);
+  const sealed = await sealKit(kit, { name: one.name, counter, date }, plain);
   wipe(plain);
-  const request = { op: "kit-put" as const, id: toHex(id), size: sealed.length };
+  const request = { op: "kit-put" as const, id: toHex(kit.id), size: sealed.length };
   await connection.upload(request, once(sealed));
 }
 
 /** Removes the kit, in a session that began with the password. */
-export async function dropKit(shared: SharedRecordClient, connection: Connection): Promise<void> {
+export async function dropKit(
+  shared: SharedRecordClient,
+  connection: KitConnection,
+): Promise<void> {
   await connection.ask({ op: "kit-drop" });
   await shared.change((record) => {
     return record.entries.get(KEY)?.value === undefined

@@ -110,4 +110,12 @@ export const OF_MACHINES: readonly Mutant[] = [
     'fetchKit: "UPDATE kit SET fetched_at = ? WHERE id = ? RETURNING',
     'fetchKit: "UPDATE kit SET fetched_at = iif(?, fetched_at, NULL) WHERE id = ? RETURNING',
   ),
+  one(
+    "a kit counts as renewed before the server has it",
+    "client/mailbox/kits.ts",
+    `  await put(connection, next, pack);
+  await remember(shared, next);`,
+    `  await remember(shared, next);
+  await put(connection, next, pack);`,
+  ),
 ];

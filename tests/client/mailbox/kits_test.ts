@@ -1,6 +1,22 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import { type KeptKit, kitNews } from "../../../client/mailbox/kits.ts";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  isRenewalDue,
+  type KeptKit,
+  type KitConnection,
+  kitNews,
+  type KitState,
+  knownKit,
+  makeKit,
+  renewKit,
+} from "../../../client/mailbox/kits.ts";
+import type { EntryChange } from "../../../client/mailbox/own_names.ts";
 import { State } from "../../../client/state/state.ts";
+import { type Bytes, concat } from "../../../crypto/bytes.ts";
+import { SealpostError } from "../../../crypto/error.ts";
+import { entropyOf } from "../../../crypto/words.ts";
+import { decodePackage, type DevicePackage } from "../../../protocol/device_package.ts";
+import { HEAD_SIZE } from "../../../protocol/key_log.ts";
+import { openKit } from "../../../protocol/kit.ts";
 import { EMPTY_RECORD, type SharedRecord } from "../../../protocol/shared_record.ts";
 import { inFolder } from "../../support/command.ts";
 import { identityOf } from "../../support/identities.ts";
@@ -66,4 +82,102 @@ Deno.test("that a kit has vanished is told once, and not while it is on its way"
     assertEquals(await kitNews(recordOf(HOUR), kept(), state, never), null, "it is back");
     assertStringIncludes(await news(HOUR, NONE) ?? "", "does not have your recovery kit any more");
   });
+});
+
+const DAY = 24 * HOUR;
+const MACHINE = "0123456789abcdef";
+
+/** A server that keeps a kit, and the record that the person's machines share. */
+class Model {
+  record: SharedRecord = EMPTY_RECORD;
+  kit: Bytes | null = null;
+  refuses = false;
+
+  readonly connection: KitConnection = {
+    ask: () => {
+      this.kit = null;
+      return Promise.resolve({ ok: true });
+    },
+    upload: async (request, data) => {
+      const sealed = concat(...await Array.fromAsync(data));
+      if (this.refuses) throw new SealpostError("disk-full", "no room");
+      assertEquals(sealed.length, request.size);
+      this.kit = sealed;
+      return { ok: true, at: Date.now() };
+    },
+  };
+
+  readonly shared = {
+    known: () => Promise.resolve(this.record),
+    change: (plan: (record: SharedRecord) => readonly EntryChange[]) => {
+      const changes = plan(this.record);
+      const entries = new Map(this.record.entries);
+      for (const { key, value } of changes) {
+        const version = (entries.get(key)?.version ?? 0) + 1;
+        entries.set(key, { key, value, version, machine: MACHINE });
+      }
+      this.record = { ...this.record, entries };
+      return Promise.resolve({ record: this.record, changes, lost: [] });
+    },
+  };
+
+  get known() {
+    return knownKit(this.record) ?? raise();
+  }
+}
+
+function raise(): never {
+  throw new Error("there is no kit");
+}
+
+const pack = (seen: number) => (): Promise<DevicePackage> =>
+  Promise.resolve({
+    name: "alice",
+    servers: [{ host: "mail.lan", port: 13000 }],
+    chain: [new Uint8Array(1684)],
+    bundle: new Uint8Array(1684),
+    key: "-----BEGIN PRIVATE KEY-----\n",
+    retired: [],
+    record: EMPTY_RECORD,
+    seen,
+    head: new Uint8Array(HEAD_SIZE),
+  });
+
+Deno.test("a kit is renewed under its words, and no machine takes it for renewed that is not", async () => {
+  const model = new Model();
+  let words = "";
+  const show = (shown: readonly string[]) => {
+    words = shown.join(" ");
+    return Promise.resolve();
+  };
+  await makeKit(model.shared, model.connection, pack(1), show);
+  const first = model.known;
+  const opened = async () => {
+    const { counter, date, package: bytes } = await openKit(
+      entropyOf(words, 24),
+      model.kit ?? raise(),
+    );
+    return { counter, date, seen: decodePackage(bytes).seen };
+  };
+  assertEquals(await opened(), { counter: 1, date: first.date, seen: 1 });
+
+  model.refuses = true;
+  await assertRejects(() => renewKit(model.shared, model.connection, pack(2)), SealpostError);
+  assertEquals(model.known, first);
+  model.refuses = false;
+  await renewKit(model.shared, model.connection, pack(3));
+  const { counter, date } = model.known;
+  assertEquals(counter, 2);
+  assertEquals(await opened(), { counter, date, seen: 3 });
+  assertEquals(model.known.id, first.id);
+});
+
+Deno.test("a kit is due for renewal after a month, and nothing is where there is none", async () => {
+  const kept: KitState = { kind: "kept", date: 1000 * DAY, fetched: null };
+  assertEquals(isRenewalDue(kept, 1030 * DAY), false);
+  assertEquals(isRenewalDue(kept, 1030 * DAY + 1), true);
+  assertEquals(isRenewalDue({ kind: "vanished" }, 2000 * DAY), false);
+  const model = new Model();
+  await renewKit(model.shared, model.connection, pack(1));
+  assertEquals([model.kit, model.record], [null, EMPTY_RECORD]);
 });
