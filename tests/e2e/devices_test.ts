@@ -1,131 +1,15 @@
 // Several machines of one person, at terminals.
 
-import {
-  assert,
-  assertEquals,
-  assertMatch,
-  assertNotEquals,
-  assertStringIncludes,
-} from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
-import { sealpost } from "../support/command.ts";
-import { makeGroup } from "../support/group_folder.ts";
-import { ok } from "../support/outcomes.ts";
-import { type Build, MAIN, type Outcome, passwordOf, ServerProcess } from "../support/program.ts";
 import { testInFullUnless } from "../support/full.ts";
-import { Screen, whyNoTmux } from "../support/tmux.ts";
+import { Place, wordsIn } from "../support/machines.ts";
+import { ok } from "../support/outcomes.ts";
+import { passwordOf } from "../support/program.ts";
+import { whyNoTmux } from "../support/tmux.ts";
 
 const missing = await whyNoTmux();
-
-/** The program with the rights of the executable, as far as a client needs them. */
-const BUILD: Build = {
-  command: Deno.execPath(),
-  args: [
-    "run",
-    "--no-prompt",
-    "--quiet",
-    "--allow-read",
-    "--allow-write",
-    "--allow-net=127.0.0.1",
-    "--allow-sys=hostname",
-    "--allow-env=SEALPOST_*,HOME,XDG_CONFIG_HOME,XDG_RUNTIME_DIR,APPDATA,TERM,TMUX,ZELLIJ,STY,SSH_CONNECTION,SSH_CLIENT,SSH_TTY",
-    MAIN,
-  ],
-};
-
-/** A server, and people with one machine each. */
-class Place implements AsyncDisposable {
-  private constructor(
-    readonly dir: string,
-    readonly server: ServerProcess,
-    readonly remove: () => Promise<void>,
-  ) {}
-
-  static async make(...names: string[]): Promise<Place> {
-    const { dir, remove } = await makeGroup(names);
-    const server = await ServerProcess.start({ cwd: dir });
-    for (const name of names) {
-      const settings = `server = "${server.address}"\nuser = "${name}"\n`;
-      await Deno.writeTextFile(join(dir, name, "sealpost.toml"), settings);
-    }
-    return new Place(dir, server, remove);
-  }
-
-  /** Runs a command in the folder `folder`, whose person is `name`. */
-  run(folder: string, name: string, ...args: string[]): Promise<Outcome> {
-    return sealpost(args, {
-      cwd: join(this.dir, folder),
-      input: "the text\n",
-      env: { SEALPOST_PASSWORD: passwordOf(name) },
-    });
-  }
-
-  /** Starts a command at a terminal, with the password of `name` in its environment, if one is given. */
-  screen(folder: string, name: string | null, ...args: string[]): Promise<Screen> {
-    return Screen.start(args, {
-      cwd: join(this.dir, folder),
-      build: BUILD,
-      columns: 120,
-      rows: 60,
-      env: {
-        HOME: this.dir,
-        SEALPOST_HOME: ".",
-        ...name === null ? {} : { SEALPOST_PASSWORD: passwordOf(name) },
-      },
-    });
-  }
-
-  /** Links a new machine of `name` in the folder `folder`; returns both screens' texts. */
-  async link(
-    name: string,
-    folder: string,
-    device = folder,
-  ): Promise<{ first: string; second: string }> {
-    await Deno.mkdir(join(this.dir, folder), { mode: 0o700, recursive: true });
-    await using first = await this.screen(name, name, "devices", "add");
-    const words = wordsIn(await first.see("Waiting for the other machine"));
-    await using second = await this.screen(
-      folder,
-      null,
-      ...["setup", "--device", "--device-name", device, "--server", this.server.address],
-    );
-    await second.expect(">");
-    await second.enter(words.slice(0, 5).join(" "));
-    await second.expect(">");
-    await second.enter(words.slice(5).map((word) => word.slice(0, 4).toUpperCase()).join(", "));
-    const compared = comparedIn(await first.see("four words? (y/N)"));
-    assertEquals(comparedIn(await second.see("yes if it shows")), compared);
-    await first.enter("y");
-    assertEquals((await first.ended()).code, 0, await first.text());
-    await second.converse([["Enter for this folder):", ""]]);
-    await second.expect("Your password, or a new one from the server's operator:");
-    await second.enter(passwordOf(name));
-    assertEquals((await second.ended()).code, 0, await second.text());
-    return { first: await first.text(), second: await second.text() };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.server.stop();
-    await this.remove();
-  }
-}
-
-/** The numbered words on a screen. */
-function wordsIn(text: string): string[] {
-  const words: string[] = [];
-  for (const [, number, word = ""] of text.matchAll(/ (\d{1,2}) ([a-z]{3,8})(?= |$)/gm)) {
-    words[Number(number) - 1] = word;
-  }
-  return words;
-}
-
-/** The four words that two screens show. */
-function comparedIn(text: string): string {
-  const [, words = ""] = /^ {4}([a-z]+ [a-z]+ [a-z]+ [a-z]+)$/m.exec(text) ?? [];
-  assertNotEquals(words, "");
-  return words;
-}
 
 testInFullUnless(
   missing,

@@ -1,5 +1,6 @@
 import { assert, assertMatch } from "@std/assert";
 import { join } from "@std/path";
+import { shell } from "./command.ts";
 import { Pane, quote } from "./pane.ts";
 import { FROM_SOURCE, HERE, type StartOptions } from "./program.ts";
 
@@ -97,6 +98,11 @@ export class Screen extends Pane {
   /** The process that tmux started, from which the program descends. */
   async pid(): Promise<number> {
     return Number(await this.tmux("display-message", "-p", "#{pane_pid}"));
+  }
+
+  /** Ends the program at once, as `kill -9` does. */
+  async kill(): Promise<void> {
+    await shell(`kill -KILL $(ps -o pid= --ppid ${await this.pid()})`);
   }
 
   /**
