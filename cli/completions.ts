@@ -73,7 +73,9 @@ function offerFor(placeholder: string): Offer {
     const words = NAMED_FLAGS.map((flag) => flag === "seen" ? "read" : flag);
     return { own: "folders names --keywords", words };
   }
-  if (placeholder === "PERSON") return { own: "members names", words: [] };
+  if (placeholder === "PERSON" || placeholder === "GROUP") {
+    return { own: "members names", words: [] };
+  }
   return /^[a-z]+(\|[a-z]+)+$/.test(placeholder) ? placeholder.split("|") : "nothing";
 }
 

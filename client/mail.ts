@@ -30,6 +30,16 @@ import { FailedStanzas } from "./state/failed_stanzas.ts";
 import { type Changing, inverseFor, type LastChange, LastChangeFile } from "./state/last_change.ts";
 import { OpenedMessages } from "./state/opened_messages.ts";
 import { type FullName, Members } from "./state/members.ts";
+import {
+  EVERYONE,
+  followed,
+  type Group,
+  groupsOf,
+  isListFile,
+  readSharedList,
+  type SharedList,
+} from "./mailbox/groups.ts";
+import { expandRecipients, type Recipients } from "./mailbox/recipients.ts";
 import { fetchMembers, freshenMembers } from "./mailbox/members.ts";
 import { Lanes } from "./state/lanes.ts";
 import { Outbox, type Waiting } from "./state/outbox.ts";
@@ -56,6 +66,7 @@ import { keepSentBody } from "./mailbox/keep_sent.ts";
 import { unsealBody } from "./message/unseal.ts";
 import { fetchFolderStates } from "./mailbox/folder_states.ts";
 import {
+  type EntryChange,
   noSuchFolder,
   overtakenLine,
   OwnNames,
@@ -69,6 +80,7 @@ import {
 import { planRemovedDrafts, removedDrafts } from "./mailbox/removed_drafts.ts";
 import { SharedPins } from "./mailbox/shared_pins.ts";
 import { SharedRecordClient } from "./mailbox/shared_record.ts";
+import type { SharedRecord } from "../protocol/shared_record.ts";
 import type { FolderState } from "../protocol/folder_state.ts";
 import { fetchOlder, type LocalMailbox, sync, type Synced } from "./mailbox/sync.ts";
 import { onceEach, type Thread, threadsOf } from "./mailbox/threads.ts";
@@ -158,6 +170,7 @@ export class Mail {
   readonly #lastChange: LastChangeFile;
   readonly #self: Self;
   readonly #remembered: Hello | null;
+  #groups: readonly Group[] = [];
   /** How often something in the mailbox was changed from here. */
   #ownChanges = 0;
   /** The server that this client talks to; null if that is not said. */
@@ -169,6 +182,8 @@ export class Mail {
   onNewKey: AskAboutKey | null = null;
   /** Told that the operator calls the person so from now on, which what they send will say. */
   onFullName: (fullName: string) => void = () => {};
+  /** Told, in a sentence, whom the owner of a list that is followed has added and removed. */
+  onGroupChanged: (line: string) => void = () => {};
   /** Told when the cache answers in the place of the server. */
   onStale: (stale: Stale) => void = () => {};
 
@@ -255,6 +270,7 @@ export class Mail {
       log,
       members,
     });
+    mail.#groups = groupsOf(await mail.shared.known());
     await mail.#dropSentDrafts();
     return mail;
   }
@@ -454,6 +470,92 @@ export class Mail {
    */
   recipientName(text: string): string {
     return recipientName(text, this.server);
+  }
+
+  /**
+   * The users that a person means by names of users and groups, each once. Lists of others' groups among them
+   * are brought up to date first, as {@linkcode Mail.followGroups} says, and the members of `everyone`. Throws `no-such-user`, `usage`.
+   */
+  async recipientNames(written: readonly string[]): Promise<Recipients> {
+    await this.groups();
+    if (this.namesFollowed(written)) await this.followGroups();
+    const everyone = written.some((text) => text.trim().toLowerCase() === EVERYONE);
+    if (everyone && this.connection.online) await this.refreshMembers();
+    return expandRecipients(written, {
+      me: this.name,
+      groups: this.knownGroups,
+      members: this.members.all(),
+      user: (text) => this.recipientName(text),
+    });
+  }
+
+  /** Whether a group of somebody else, whose list is followed, is among what a person wrote. */
+  namesFollowed(written: readonly string[]): boolean {
+    const words = new Set(written.map((text) => text.trim().toLowerCase()));
+    return this.knownGroups.some(({ name, from }) => from !== undefined && words.has(name));
+  }
+
+  /** The person's groups, the same on all of their machines, as this one knows them since it connected. */
+  async groups(): Promise<readonly Group[]> {
+    return this.#groups = groupsOf(await this.shared.known());
+  }
+
+  /** The groups as {@linkcode Mail.groups} gave them last. */
+  get knownGroups(): readonly Group[] {
+    return this.#groups;
+  }
+
+  /** Changes groups in the shared record. Throws what `plan` and {@linkcode SharedRecordClient.change} throw. */
+  async changeGroups(plan: (record: SharedRecord) => readonly EntryChange[]): Promise<void> {
+    await this.shared.change(plan);
+    await this.groups();
+  }
+
+  /** The list that a message shares; null if it shares none. Throws `format` for one that is damaged. */
+  async sharedList(opened: Opened): Promise<SharedList | null> {
+    const { attachments, stored } = opened.summary;
+    if (stored || !attachments.some(({ name }) => isListFile(name))) return null;
+    await using message = await this.fetch(opened);
+    return await readSharedList(message);
+  }
+
+  /**
+   * Takes over later versions of the lists that are followed, from messages of their owners that were fetched,
+   * and tells {@linkcode Mail.onGroupChanged}. Nothing without a connection.
+   */
+  async followGroups(): Promise<void> {
+    const oldest = Math.min(...(await this.groups()).map(({ from }) => from?.uid ?? Infinity));
+    if (!this.connection.online || oldest === Infinity) return;
+    const lines = new Set<string>();
+    const uids = this.cache.ids().map(({ uid }) => uid).filter((uid) => uid > oldest);
+    for (const uid of uids.sort((a, b) => a - b)) {
+      const cached = await this.cache.entry(uid);
+      const opened = cached && (await this.openItem(cached)).opened;
+      const sender = opened?.summary.from.name;
+      const follows = this.#groups.some(({ from }) => from?.owner === sender);
+      const later = opened && follows ? await this.#undamagedList(opened) : null;
+      if (!later || sender === undefined) continue;
+      await this.changeGroups((record) => {
+        return groupsOf(record).flatMap((group) => {
+          const news = followed(group, later, sender, uid);
+          if (news?.line) lines.add(news.line);
+          return news ? [news.change] : [];
+        });
+      });
+    }
+    for (const line of lines) this.onGroupChanged(line);
+  }
+
+  /** {@linkcode Mail.sharedList}; null too for a message whose list, or that itself, is damaged. */
+  async #undamagedList(opened: Opened): Promise<SharedList | null> {
+    try {
+      return await this.sharedList(opened);
+    } catch (error) {
+      if (isSealpostError(error, "authentication", "format", "limit", "no-such-message")) {
+        return null;
+      }
+      throw error;
+    }
   }
 
   /**
@@ -1210,9 +1312,12 @@ async function rememberedHello(
 }
 
 /** Whom a message can be written to, as far as it is known here, in the order of the names. */
-export function recipientWords({ name, people, members }: Mail): string[] {
+export function recipientWords({ name, people, members, knownGroups }: Mail): string[] {
   const known = people.pins.all().map((pin) => pin.name);
-  return [...new Set([name, ...known, ...members.all().map((member) => member.name)])].sort();
+  const groups = [EVERYONE, ...knownGroups.map((group) => group.name)];
+  return [
+    ...new Set([name, ...known, ...members.all().map((member) => member.name), ...groups]),
+  ].sort();
 }
 
 export function checkLimits(outgoing: Pick<Outgoing, "subject" | "text">): void {

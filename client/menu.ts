@@ -177,8 +177,7 @@ export class Menu {
   async #send(attach: boolean): Promise<void> {
     await this.#withAutosave(emptyDraft(), async (autosaved) => {
       const to = await this.#answer("Enter destinations (separated by ;): ", async (line) => {
-        const written = destinations(line).map((name) => this.#mail.recipientName(name));
-        const names = [...new Set(written)];
+        const { names } = await this.#mail.recipientNames(destinations(line));
         await this.#mail.recipients(names);
         return names;
       });

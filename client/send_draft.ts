@@ -35,10 +35,12 @@ export async function sendDraft(
       `the headers of this draft cannot be read; "drafts edit ${shortDraftId(id)}" opens it`,
     );
   }
-  const named = (names: readonly string[]) => {
-    return [...new Set(names.map((name) => mail.recipientName(name)))];
+  const named = async (written: readonly string[]) => {
+    const { names, notes } = await mail.recipientNames(written);
+    for (const note of notes) options.note(note);
+    return names;
   };
-  const [to, cc, bcc] = [named(draft.to), named(draft.cc), named(draft.bcc)];
+  const [to, cc, bcc] = [await named(draft.to), await named(draft.cc), await named(draft.bcc)];
   if (to.length + cc.length + bcc.length === 0) {
     throw new SealpostError("usage", "there is nobody to send this to; write a name after To:");
   }

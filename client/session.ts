@@ -229,6 +229,7 @@ async function openSettled(
     mail.server = address;
     mail.people.onRotated = (change) => options.announce(rotatedText(change));
     mail.shared.onNotice = options.announce;
+    mail.onGroupChanged = options.announce;
     mail.onFullName = (name) => {
       options.announce(`The operator calls you ${printable(name)}; what you send says so, signed.`);
     };

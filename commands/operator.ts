@@ -127,18 +127,18 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
     name: "user full-name",
     summary: "say what a user is called",
     description: [
-      "Sets the full name that the others see beside the name of a user; with an empty text there is " +
+      "Sets the full name that the others see beside the name of a user; without TEXT there is " +
       "none. The user's program says so at its next connection, and signs it with what they send.",
       WITH_OR_WITHOUT,
     ],
-    positionals: [NAME, { name: "TEXT", required: true, help: "the full name, in any script" }],
+    positionals: [NAME, { name: "TEXT", required: false, help: "the full name, in any script" }],
     options: [SERVER_DIR, JSON_RESULT],
     examples: [{ line: "user full-name bob 'Bob'", what: "from now on" }],
     environment: [HERE, DEBUG],
     rights: OPERATOR,
     run: async (given) => {
       const { setFullName } = await import("../server/control/operate.ts");
-      await setFullName({ ...userOptions(given), fullName: given.text("TEXT") });
+      await setFullName({ ...userOptions(given), fullName: given.optional("TEXT") ?? "" });
     },
   }),
   defineCommand({

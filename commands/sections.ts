@@ -23,7 +23,7 @@ export const SECTIONS = [
       "import",
     ],
   },
-  { title: "Your group", words: ["members"] },
+  { title: "Your group", words: ["members", "groups"] },
   { title: "Other mail programs", words: ["bridge", "sendmail"] },
   {
     title: "Keys, and whom to trust",
@@ -53,6 +53,7 @@ export const SECTIONS = [
 export const ABOUT: Readonly<Record<string, string>> = {
   devices: "your machines, and adding and removing one",
   folders: "the folders of your mailbox",
+  groups: "people to whom one can write by one name",
   keys: "your key, and those of others",
   recovery: "a kit for the day when every machine is lost",
   sessions: "who is logged in",

@@ -4,8 +4,10 @@ import { printable, printableJson } from "../../cli/printable.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import { isSealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
+import { EVERYONE, groupsOf } from "../mailbox/groups.ts";
 import type { Mail } from "../mail.ts";
 import { Members } from "../state/members.ts";
+import { SharedRecordFile } from "../state/shared_record.ts";
 import { openTerminal } from "../terminal/terminal.ts";
 import { UNVERIFIED, type Verification } from "../trust/verification.ts";
 import { type CommonOptions, printRow, withMail } from "./common.ts";
@@ -69,7 +71,9 @@ function keyWords(bound: boolean, pinned: boolean, trust: Verification): string 
 /** The `members names` command: asks neither a server nor a person. */
 export async function printMemberNames(options: KeyOptions): Promise<void> {
   const state = await openStateQuietly(options);
-  const names = (await Members.load(state)).all().map(({ name }) => name);
+  const members = (await Members.load(state)).all().map(({ name }) => name);
+  const groups = groupsOf((await new SharedRecordFile(state).load()).record);
+  const names = [...members, ...groups.map(({ name }) => name), EVERYONE];
   const terminal = openTerminal();
   if (options.json) return terminal.print(printableJson(names));
   for (const name of names) terminal.print(name);

@@ -96,7 +96,9 @@ export async function writeAndSend(
   const whole = (text: string) => below === undefined ? text : `${text}\n${below}`;
   // Before the text is taken: what cannot be sealed for them would be lost.
   const recipients = [...draft.to, ...draft.cc, ...draft.bcc];
-  await mail.recipients(recipients.map((name) => mail.recipientName(name)));
+  // A later list of a group may have come.
+  if (mail.namesFollowed(recipients)) await mail.refresh();
+  await mail.recipients((await mail.recipientNames(recipients)).names);
   if (!terminal.interactive || (file ?? "-") !== "-") {
     const written = { ...draft, text: whole(await readText(terminal, file)) };
     await confirmEmptyMessage(terminal, written);
@@ -133,7 +135,7 @@ export async function writeAndSend(
 /** Why a recipient of `draft` cannot be written to; null if all can, as far as is known. */
 async function recipientProblem(mail: Mail, { to, cc, bcc }: Draft): Promise<string | null> {
   try {
-    await mail.recipients([...to, ...cc, ...bcc].map((name) => mail.recipientName(name)));
+    await mail.recipients((await mail.recipientNames([...to, ...cc, ...bcc])).names);
     return null;
   } catch (error) {
     if (isSealpostError(error, "no-such-user", "no-key")) return error.message;

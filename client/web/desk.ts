@@ -493,7 +493,7 @@ export class Desk {
     const names = [...draft.to, ...draft.cc, ...draft.bcc];
     if (names.length === 0) return { ...nothing, wrong: "Whom is it for? Write a name after To." };
     try {
-      const users = [...new Set(names.map((name) => this.mail.recipientName(name)))];
+      const { names: users } = await this.mail.recipientNames(names);
       const others = users.filter((name) => name !== this.mail.name);
       if (this.mail.connection.online) await this.mail.people.offered(others);
       const changed = others.find((name) => {

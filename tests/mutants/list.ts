@@ -163,6 +163,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "files/sqlite.ts": ["files/sqlite"],
   "client/state/lanes.ts": ["client/state/lanes"],
   "client/state/outbox.ts": ["client/state/outbox"],
+  "client/mailbox/groups.ts": ["client/mailbox/groups"],
   "client/state/members.ts": ["client/state/members"],
   "client/state/pins.ts": ["client/state/pins", "adversary/rotation"],
   "client/state/mailbox_memory.ts": ["client/state/mailbox_memory"],

@@ -7,6 +7,12 @@ const UNLOCKED = "client/state/unlocked.ts";
 /** Breakages of how people make sure of keys, and of what is kept of one's own. */
 export const OF_PEOPLE: readonly Mutant[] = [
   one(
+    "a group follows whoever sends a later list",
+    "client/mailbox/groups.ts",
+    "  if (!from || sender !== from.owner || later",
+    "  if (!from || later",
+  ),
+  one(
     "a full name counts as signed whatever key signed it",
     "client/state/members.ts",
     "if (own && fp !== null && equal(own.fp, fp)) return",

@@ -11,7 +11,7 @@ export const OF_THIS_MACHINE: readonly Mutant[] = [
   one(
     "a text is read before it is known whether it can be sealed",
     "client/commands/send.ts",
-    "  await mail.recipients(recipients.map((name) => mail.recipientName(name)));\n",
+    "  await mail.recipients((await mail.recipientNames(recipients)).names);\n",
     "",
   ),
   one(

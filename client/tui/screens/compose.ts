@@ -155,12 +155,12 @@ export class ComposeScreen implements Screen {
   async #whyNobody(written: string): Promise<string | null> {
     const { mail } = this.#host;
     try {
-      const name = mail.recipientName(written);
-      const known = name === mail.name || mail.people.pins.get(name) !== null;
-      if (!known && mail.connection.online) await mail.people.offered([name]);
+      const { names } = await mail.recipientNames([written]);
+      const unknown = names.filter((name) => name !== mail.name && !mail.people.pins.get(name));
+      if (unknown.length > 0 && mail.connection.online) await mail.people.offered(unknown);
       return null;
     } catch (error) {
-      if (isSealpostError(error, "no-such-user", "no-key")) return error.message;
+      if (isSealpostError(error, "no-such-user", "no-key", "usage")) return error.message;
       // The server cannot be asked now; it is asked when the message is sent.
       if (isSealpostError(error)) return null;
       throw error;
@@ -213,7 +213,9 @@ export class ComposeScreen implements Screen {
     if (this.#checked.get(written)) return "nobody";
     const { mail } = this.#host;
     const name = written.split("@")[0] ?? "";
-    if (name === mail.name) return "unknown";
+    if (name === mail.name || mail.knownGroups.some((group) => group.name === name)) {
+      return "unknown";
+    }
     const pin = mail.people.pins.get(name);
     if (!pin) return "new";
     const { verified, state } = verification(pin);
@@ -377,7 +379,7 @@ export class ComposeScreen implements Screen {
       this.#host.say(wrong, "error");
       return false;
     }
-    const users = [...new Set(names.map((name) => mail.recipientName(name)))];
+    const { names: users } = await mail.recipientNames(names);
     const others = users.filter((name) => name !== mail.name);
     // Learns of changed keys here, where the person can decide on them.
     if (mail.connection.online) await mail.people.offered(others);
