@@ -1,10 +1,14 @@
 // Whether times of answers tell a stranger what the answers do not: which names exist, whether a wrong
-// login had the right password, and what was wrong with an RSA ciphertext. Classes come in an order by
+// login had the right password, what was wrong with an RSA ciphertext, and whether an id is nearly that
+// of a link or a kit. Classes come in an order by
 // chance, one connection at a time, so that whatever else the machine does meets all alike. Takes some
-// 10 minutes: deno task bench:timing [HOW MANY OF EACH]. What was found: docs/ASSURANCE.md.
+// 10 minutes: deno task bench:timing [HOW MANY OF EACH [logins|ciphertexts|visits ...]]. What was found:
+// docs/ASSURANCE.md.
 
 import { DEFAULT_ARGON2 } from "../crypto/argon2.ts";
-import { type Bytes, random } from "../crypto/bytes.ts";
+import { visit } from "../client/connection/visit.ts";
+import { type Bytes, random, toBase64, toHex } from "../crypto/bytes.ts";
+import { isSealpostError } from "../crypto/error.ts";
 import { type Bundle, generateIdentity, type Identity } from "../crypto/identity.ts";
 import { decapsulate, encapsulate } from "../crypto/kem.ts";
 import { rsaEncrypt } from "../crypto/rsa.ts";
@@ -12,14 +16,18 @@ import { parseAddress } from "../protocol/address.ts";
 import { type ByteStream, ExactReader } from "../protocol/byte_stream.ts";
 import { RECORD_HEADER } from "../protocol/record.ts";
 import { ClientHandshake, SIZE_A, SIZE_B, SIZE_D } from "../protocol/handshake.ts";
+import { kitKeys, newKitCode, sealKit } from "../protocol/kit.ts";
 import { encodePassword } from "../protocol/login.ts";
 import { VERDICT_SIZE } from "../protocol/request.ts";
 import { connectSocket } from "../protocol/socket.ts";
+import type { VisitRequest } from "../protocol/visit.ts";
 import { passwordOf } from "../tests/support/program.ts";
+import type { RawSession } from "../tests/support/raw_session.ts";
 import { percentile, Served } from "./serving.ts";
 import { mean, SEEN, variance, welch } from "./welch.ts";
 
-const COUNT = Number(Deno.args[0] ?? 2000);
+const [HOW_MANY = "2000", ...PARTS] = Deno.args;
+const COUNT = Number(HOW_MANY);
 const RSA_BITS = 3072;
 const KNOWN = "alice";
 const UNKNOWN = "aljce";
@@ -184,6 +192,59 @@ function operationOn(identity: Identity, make: Ciphertexts) {
   };
 }
 
+/** The time from the request of a visit to its refusal. */
+function refusalOf(served: Served, request: () => VisitRequest) {
+  return async () => {
+    let from = 0;
+    try {
+      await visit(parseAddress(served.server.address), () => {
+        from = performance.now();
+        return Promise.resolve(request());
+      });
+    } catch (error) {
+      if (isSealpostError(error, "no-such-message")) return performance.now() - from;
+      throw error;
+    }
+    throw new Error("a visit was granted that should not have been");
+  };
+}
+
+/** `id` with other bits in its last byte. */
+function beside(id: Bytes): Bytes {
+  const other = id.slice();
+  other[15] = (other[15] ?? 0) ^ (1 + Math.floor(Math.random() * 255));
+  return other;
+}
+
+/** Requests for ids that nothing has, some of them nearly those of a kit and of a link. */
+async function nearMisses(
+  link: RawSession["link"],
+): Promise<Record<string, Record<string, () => VisitRequest>>> {
+  const code = newKitCode();
+  const keys = await kitKeys(code);
+  const kit = await sealKit(keys, { name: KNOWN, counter: 1, date: Date.now() }, random(5000));
+  await link.upload({ op: "kit-put", id: toHex(keys.id), size: kit.length }, once(kit));
+  const open = random(16);
+  await link.ask({ op: "link-open", id: toHex(open) });
+  const kitAt = (id: Bytes): VisitRequest => ({ op: "kit-get", id: toHex(id) });
+  const post = toBase64(random(1300));
+  const linkAt = (id: Bytes): VisitRequest => ({ op: "link-post", id: toHex(id), post });
+  return {
+    kits: {
+      "any id": () => kitAt(random(16)),
+      "an id with 15 bytes of a kit's": () => kitAt(beside(keys.id)),
+    },
+    links: {
+      "any id": () => linkAt(random(16)),
+      "an id with 15 bytes of a link's": () => linkAt(beside(open)),
+    },
+  };
+}
+
+async function* once(bytes: Bytes): AsyncGenerator<Bytes, void, undefined> {
+  yield await Promise.resolve(bytes);
+}
+
 async function bench(): Promise<void> {
   await using served = await Served.start(
     [KNOWN],
@@ -191,34 +252,56 @@ async function bench(): Promise<void> {
     ["--max-guesses=1000000", "--penalties=off"],
   );
   const { session } = await served.logIn(KNOWN);
-  await session.close();
   const stranger = await generateIdentity({ rsaBits: 2048 });
   const { bundle } = served;
   console.log(
     `Deno ${Deno.version.deno}, RSA of ${RSA_BITS} bits, ${COUNT} of each in an order by chance.\n` +
       `A difference is one from |t| = ${SEEN} on; "resolves" is the least that would have been.`,
   );
-  const verdict = (name: string, password: string) =>
-    verdictOn(served, bundle, stranger, name, password);
-  report(
-    "From message E to a refusal",
-    await sample({
-      "a name that is there, a wrong password": verdict(KNOWN, "no password of hers"),
-      "a name that is not there": verdict(UNKNOWN, "no password of hers"),
-      "a name that is there, its password, another key": verdict(KNOWN, passwordOf(KNOWN)),
-    }, COUNT),
-  );
-  const each = <T>(use: (make: Ciphertexts) => T) =>
-    Object.fromEntries(Object.entries(CIPHERTEXTS).map(([name, make]) => [name, use(make)]));
-  report(
-    "From message A to message B",
-    await sample(each((make) => answerTo(served, bundle, stranger, make)), COUNT),
-  );
-  const own = await generateIdentity({ rsaBits: RSA_BITS });
-  report(
-    "The private operation by itself, in this process, on no grid",
-    await sample(each((make) => operationOn(own, make)), COUNT),
-  );
+  const parts: Readonly<Record<string, () => Promise<void>>> = {
+    logins: async () => {
+      const verdict = (name: string, password: string) =>
+        verdictOn(served, bundle, stranger, name, password);
+      report(
+        "From message E to a refusal",
+        await sample({
+          "a name that is there, a wrong password": verdict(KNOWN, "no password of hers"),
+          "a name that is not there": verdict(UNKNOWN, "no password of hers"),
+          "a name that is there, its password, another key": verdict(KNOWN, passwordOf(KNOWN)),
+        }, COUNT),
+      );
+    },
+    ciphertexts: async () => {
+      const each = <T>(use: (make: Ciphertexts) => T) =>
+        Object.fromEntries(Object.entries(CIPHERTEXTS).map(([name, make]) => [name, use(make)]));
+      report(
+        "From message A to message B",
+        await sample(each((make) => answerTo(served, bundle, stranger, make)), COUNT),
+      );
+      const own = await generateIdentity({ rsaBits: RSA_BITS });
+      report(
+        "The private operation by itself, in this process, on no grid",
+        await sample(each((make) => operationOn(own, make)), COUNT),
+      );
+    },
+    visits: async () => {
+      for (const [what, requests] of Object.entries(await nearMisses(session.link))) {
+        const classes = Object.entries(requests).map(([name, request]) => {
+          return [name, refusalOf(served, request)] as const;
+        });
+        report(
+          `From the request of a visit to its refusal: ${what}`,
+          await sample(Object.fromEntries(classes), COUNT),
+        );
+      }
+    },
+  };
+  for (const name of PARTS.length > 0 ? PARTS : Object.keys(parts)) {
+    const part = parts[name];
+    if (!part) throw new Error(`there is no part ${name}`);
+    await part();
+  }
+  await session.close();
 }
 
 await bench();
