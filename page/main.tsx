@@ -7,13 +7,15 @@ import { onKey } from "./keys.ts";
 import { List } from "./list.tsx";
 import { Dialogs, Icon, IconButton, type IconName, Modal, Toasts } from "./parts.tsx";
 import { closeKeyWindows, Contacts, KeyWindows } from "./people.tsx";
-import { Reader } from "./reader.tsx";
+import { closeMachineWindows, linkOver, machineCame, MachineWindows } from "./machines.tsx";
+import { Reader, Selection } from "./reader.tsx";
 import { Settings } from "./settings.tsx";
 import { notifying } from "./settings.tsx";
 import { Before } from "./setup.tsx";
 import {
   closeComposer,
   closeMessage,
+  compared,
   composing,
   cursor,
   entered,
@@ -49,6 +51,7 @@ function App() {
     <>
       {open ? <Mail /> : <Before />}
       <KeyWindows />
+      <MachineWindows />
       {helpOpen.value && <Help />}
       <Dialogs />
       <Toasts />
@@ -59,10 +62,13 @@ function App() {
 function Mail() {
   const { kind } = place.value;
   const lists = kind === "folder" || kind === "search" || kind === "drafts" || kind === "outbox";
-  const busy = reading.value !== null || composing.value !== null || selected.value.size > 0;
+  const busy = reading.value !== null || composing.value !== null;
+  const writing = composing.value !== null || selected.value.size > 0;
   return (
     <div
-      class={`mail ${busy ? "busy" : ""} ${lists ? "" : "single"} ${menuOpen.value ? "menu" : ""}`}
+      class={`mail ${busy ? "busy" : ""} ${writing ? "writing" : ""} ${lists ? "" : "single"} ${
+        menuOpen.value ? "menu" : ""
+      }`}
     >
       <a class="skip" href="#list">{T.skip}</a>
       <Header />
@@ -84,6 +90,7 @@ function Mail() {
           <>
             <ListHead />
             <List />
+            {selected.value.size > 0 && <Selection />}
           </>
         )}
       </main>
@@ -251,7 +258,11 @@ function ListHead() {
       <h1 dir="auto">{folderName(id)}</h1>
       {known && (
         <p class="quiet">
-          {known.unread > 0 ? T.unread(known.unread) : T.messages(known.total)}
+          {known.unread > 0
+            ? T.unread(known.unread)
+            : known.total > 0
+            ? T.messages(known.total)
+            : ""}
           {state.value?.fetching ? ` · ${T.fetching}` : ""}
         </p>
       )}
@@ -313,6 +324,12 @@ function Side() {
             <span class="nav-name">{T.help}</span>
           </button>
         </li>
+        <li class="only-tiny">
+          <button type="button" class="nav" onClick={() => run(lock)}>
+            <Icon name="lock" />
+            <span class="nav-name">{T.lockNow}</span>
+          </button>
+        </li>
       </ul>
     </nav>
   );
@@ -360,6 +377,13 @@ function told(event: PageEvent): void {
     case "step":
       step.value = event.text;
       return;
+    case "compare":
+      compared.value = { device: event.device, words: event.words };
+      return;
+    case "came":
+      return machineCame(event.device, event.words);
+    case "link-over":
+      return linkOver(event.text);
     case "arrived": {
       const { from, subject, count } = event;
       const text = count === 1 ? T.newMail(from, subject) : T.newMails(count);
@@ -412,6 +436,7 @@ async function begin(): Promise<void> {
 function shut(): void {
   forget();
   closeKeyWindows();
+  closeMachineWindows();
 }
 
 let here = 0;

@@ -1,7 +1,8 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { TrustView } from "../client/web/types.ts";
-import { type Dialog, dialogs, dismiss, progress, toasts } from "./store.ts";
+import { Refused } from "./api.ts";
+import { type Dialog, dialogs, dismiss, progress, sentence, toasts } from "./store.ts";
 import { T } from "./texts.ts";
 
 /** The shapes of the icons, for a field of 24 by 24, drawn as lines. */
@@ -220,11 +221,12 @@ function Question({ dialog }: { dialog: Dialog }) {
 }
 
 /** A window over the page: what is behind it is out of reach, Escape leaves it. */
-export function Modal({ title, onClose, children, wide = false }: {
+export function Modal({ title, onClose, children, wide = false, cls = "" }: {
   title: string;
   onClose: () => void;
   children: ComponentChildren;
   wide?: boolean;
+  cls?: string;
 }) {
   const element = useRef<HTMLDialogElement>(null);
   useEffect(() => {
@@ -235,7 +237,7 @@ export function Modal({ title, onClose, children, wide = false }: {
   return (
     <dialog
       ref={element}
-      class={wide ? "wide" : ""}
+      class={`${wide ? "wide" : ""} ${cls}`}
       aria-label={title}
       onCancel={(event) => {
         event.preventDefault();
@@ -248,5 +250,71 @@ export function Modal({ title, onClose, children, wide = false }: {
       </div>
       {children}
     </dialog>
+  );
+}
+
+/** A form's work: while it goes on the button is out of use, and what goes wrong stands above it. */
+export function useWork(): {
+  readonly working: boolean;
+  readonly wrong: string;
+  readonly work: (what: () => Promise<void>) => void;
+} {
+  const [working, setWorking] = useState(false);
+  const [wrong, setWrong] = useState("");
+  const work = (what: () => Promise<void>) => {
+    setWorking(true);
+    setWrong("");
+    what().catch((error) => setWrong(error instanceof Refused ? sentence(error.message) : T.wrong))
+      .finally(() => setWorking(false));
+  };
+  return { working, wrong, work };
+}
+
+/** What went wrong, above a form; nothing for an empty text. */
+export function Wrong({ text }: { text: string }) {
+  return text === "" ? null : (
+    <p class="notice bad" role="alert">
+      <Icon name="warn" />
+      <span>{text}</span>
+    </p>
+  );
+}
+
+/** A field for a password or a passphrase. */
+export function Secret({ label, value, onInput, note, fresh = true }: {
+  label: string;
+  value: string;
+  onInput: (value: string) => void;
+  note?: string;
+  fresh?: boolean;
+}) {
+  return (
+    <label class="field">
+      <span>{label}</span>
+      <input
+        type="password"
+        autocomplete={fresh ? "new-password" : "current-password"}
+        value={value}
+        onInput={(event) => onInput(event.currentTarget.value)}
+      />
+      {note && <span class="quiet">{note}</span>}
+    </label>
+  );
+}
+
+/** A QR code: dark on white whatever the colours of the page, as cameras want it. */
+export function Code({ rows, label }: { rows: readonly string[]; label: string }) {
+  const size = rows.length;
+  let path = "";
+  rows.forEach((row, y) => {
+    [...row].forEach((dark, x) => {
+      if (dark === "1") path += `M${x} ${y}h1v1h-1z`;
+    });
+  });
+  return (
+    <svg class="code" viewBox={`0 0 ${size} ${size}`} role="img" aria-label={label}>
+      <rect width={size} height={size} class="code-light" />
+      <path d={path} class="code-dark" />
+    </svg>
   );
 }

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import type { ContactView, OfferView, SafetyView } from "../client/web/types.ts";
 import { ask } from "./api.ts";
 import { dayOf } from "./format.ts";
-import { Avatar, Empty, Icon, Modal, Trust } from "./parts.tsx";
+import { Avatar, Code, Empty, Icon, Modal, Trust } from "./parts.tsx";
 import { contacts, question, refreshContacts, run, say, write } from "./store.ts";
 import { T } from "./texts.ts";
 
@@ -150,7 +150,7 @@ function Safety({ shown }: { shown: SafetyView }) {
   return (
     <Modal title={T.safetyTitle(name)} onClose={() => safety.value = null} wide>
       <div class="safety">
-        <Code rows={code} />
+        <Code rows={code} label={T.code} />
         <div>
           <p class="number" aria-label={groups.join(" ")}>
             {groups.map((group, i) => <span key={i}>{group}</span>)}
@@ -181,23 +181,6 @@ function Safety({ shown }: { shown: SafetyView }) {
         <button type="submit" class="plain" disabled={text.trim() === ""}>{T.compareCode}</button>
       </form>
     </Modal>
-  );
-}
-
-/** A QR code: dark on white whatever the colours of the page, as cameras want it. */
-function Code({ rows }: { rows: readonly string[] }) {
-  const size = rows.length;
-  let path = "";
-  rows.forEach((row, y) => {
-    [...row].forEach((dark, x) => {
-      if (dark === "1") path += `M${x} ${y}h1v1h-1z`;
-    });
-  });
-  return (
-    <svg class="code" viewBox={`0 0 ${size} ${size}`} role="img" aria-label={T.code}>
-      <rect width={size} height={size} class="code-light" />
-      <path d={path} class="code-dark" />
-    </svg>
   );
 }
 

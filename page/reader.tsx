@@ -1,16 +1,19 @@
 import { useEffect, useState } from "preact/hooks";
-import type { AttachmentView, MessageView, PersonView } from "../client/web/types.ts";
+import type { AttachmentView, MessageView, PersonView, ThreadView } from "../client/web/types.ts";
 import { ask, filePath, htmlPath } from "./api.ts";
-import { longDate, sizeText } from "./format.ts";
+import { longDate, shortDate, sizeText } from "./format.ts";
 import { Avatar, Empty, Icon, IconButton, Trust } from "./parts.tsx";
 import { leadsTo, sanitize, saysWhere } from "./sanitize.ts";
 import {
   answer,
   closeMessage,
   flag,
+  folder,
   folderName,
   message,
   moveTo,
+  openMessage,
+  place,
   question,
   reading,
   remove,
@@ -18,6 +21,7 @@ import {
   selected,
   state,
   targets,
+  total,
 } from "./store.ts";
 import { T } from "./texts.ts";
 import { showOffer } from "./people.tsx";
@@ -25,20 +29,22 @@ import { showOffer } from "./people.tsx";
 /** The message that is read; beside the list where there is room. */
 export function Reader() {
   const shown = message.value;
-  if (selected.value.size > 0) return <Selection />;
-  if (reading.value === null) return <Empty icon="unread" title={T.noneChosen} />;
+  // Where there is nothing to choose, nothing is said of that.
+  const choice = place.value.kind === "search" || folder.value !== null && total.value > 0;
+  if (reading.value === null) {
+    return choice ? <Empty icon="unread" title={T.noneChosen} /> : null;
+  }
   if (shown === null) return <Empty icon="unread" title={T.loading} />;
   return <Message key={shown.row.uid} shown={shown} />;
 }
 
-/** What can be done with all messages that are selected. */
-function Selection() {
+/** What can be done with all messages that are selected, below the list of them. */
+export function Selection() {
   const count = selected.value.size;
   return (
-    <div class="empty">
-      <Icon name="select" />
-      <p class="empty-title">{T.selected(count)}</p>
-      <div class="actions center">
+    <div class="selection" role="toolbar" aria-label={T.selected(count)}>
+      <p role="status">{T.selected(count)}</p>
+      <div class="actions">
         <button type="button" class="plain" onClick={() => run(() => moveTo(targets(), "archive"))}>
           {T.archive}
         </button>
@@ -214,6 +220,7 @@ function Message({ shown }: { shown: MessageView }) {
         )}
         {shown.notes.map((one) => <p key={one} class="quiet">({one})</p>)}
         {shown.attachments.length > 0 && <Attachments uid={uid} attachments={shown.attachments} />}
+        {shown.linked && <Conversation uid={uid} />}
       </div>
     </article>
   );
@@ -294,6 +301,48 @@ function withLinks(line: string, at: number) {
     end = index + shown.length;
   }
   return [...out, line.slice(end)];
+}
+
+/** Mailboxes with more messages than this are gone through for a conversation only if that is asked for. */
+const QUICK = 1000;
+
+/** The other messages of the conversation that one is of. */
+function Conversation({ uid }: { uid: number }) {
+  const [thread, setThread] = useState<readonly ThreadView[] | null>(null);
+  const quick = (state.value?.folders ?? []).reduce((sum, one) => sum + one.total, 0) <= QUICK;
+  const look = async () => setThread(await ask<readonly ThreadView[]>("conversation", { uid }));
+  useEffect(() => {
+    if (quick) run(look);
+  }, [uid]);
+  if (thread === null) {
+    return quick ? null : (
+      <section class="attachments">
+        <button type="button" class="plain" onClick={() => run(look)}>{T.showConversation}</button>
+      </section>
+    );
+  }
+  if (thread.length < 2) return null;
+  return (
+    <section class="attachments" aria-label={T.conversation}>
+      <h2>{T.conversationOf(thread.length)}</h2>
+      <ol class="conversation">
+        {thread.map(({ row, depth }) => (
+          <li key={row.uid} class={`depth-${Math.min(depth, 4)}`}>
+            <button
+              type="button"
+              class="row-button"
+              aria-current={row.uid === uid ? "true" : undefined}
+              onClick={() => openMessage(row.uid)}
+            >
+              <strong dir="auto">{row.who}</strong> <Trust trust={row.trust} />
+              <span class="quiet" dir="auto">{row.subject || T.noSubject}</span>
+              <time class="quiet">{shortDate(row.date)}</time>
+            </button>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
 }
 
 function Attachments({ uid, attachments }: {

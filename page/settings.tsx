@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { ask } from "./api.ts";
+import { Machines } from "./machines.tsx";
 import { confirmed, folderName, helpOpen, question, run, say, state } from "./store.ts";
 import { T } from "./texts.ts";
 
@@ -38,6 +39,7 @@ export function Settings() {
         </dl>
         <p class="quiet">{T.backup(state.value?.name ?? "")}</p>
       </div>
+      <Machines />
       <OwnFolders />
       <div class="setting">
         <h2>{T.notifications}</h2>

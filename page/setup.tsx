@@ -1,9 +1,10 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import type { BeginView } from "../client/web/types.ts";
+import type { BeginView, LinkedView } from "../client/web/types.ts";
 import { ask, Refused } from "./api.ts";
-import { Icon } from "./parts.tsx";
-import { entered, sentence, state, step } from "./store.ts";
+import { beginKit } from "./machines.tsx";
+import { Icon, Secret, useWork, Wrong } from "./parts.tsx";
+import { compared, confirmed, entered, run, state, step } from "./store.ts";
 import { T } from "./texts.ts";
 
 /** A card in the middle of an empty page. */
@@ -78,53 +79,6 @@ function Opening() {
   );
 }
 
-/** A form's work: while it goes on the button is out of use, and what goes wrong stands above it. */
-function useWork(): {
-  readonly working: boolean;
-  readonly wrong: string;
-  readonly work: (what: () => Promise<void>) => void;
-} {
-  const [working, setWorking] = useState(false);
-  const [wrong, setWrong] = useState("");
-  const work = (what: () => Promise<void>) => {
-    setWorking(true);
-    setWrong("");
-    what().catch((error) => setWrong(error instanceof Refused ? sentence(error.message) : T.wrong))
-      .finally(() => setWorking(false));
-  };
-  return { working, wrong, work };
-}
-
-function Wrong({ text }: { text: string }) {
-  return text === "" ? null : (
-    <p class="notice bad" role="alert">
-      <Icon name="warn" />
-      <span>{text}</span>
-    </p>
-  );
-}
-
-function Secret({ label, value, onInput, note, fresh = true }: {
-  label: string;
-  value: string;
-  onInput: (value: string) => void;
-  note?: string;
-  fresh?: boolean;
-}) {
-  return (
-    <label class="field">
-      <span>{label}</span>
-      <input
-        type="password"
-        autocomplete={fresh ? "new-password" : "current-password"}
-        value={value}
-        onInput={(event) => onInput(event.currentTarget.value)}
-      />
-      {note && <span class="quiet">{note}</span>}
-    </label>
-  );
-}
-
 function Locked() {
   const [passphrase, setPassphrase] = useState("");
   const { working, wrong, work } = useWork();
@@ -155,12 +109,17 @@ function Locked() {
 /** The first steps of somebody who has an invitation and nothing else. */
 function Setup() {
   const [begun, setBegun] = useState<BeginView | null>(null);
+  const [linking, setLinking] = useState(false);
+  if (linking) return <Linking onBack={() => setLinking(false)} />;
   return begun === null
-    ? <Invitation onBegun={setBegun} />
+    ? <Invitation onBegun={setBegun} onLink={() => setLinking(true)} />
     : <Choices begun={begun} onBack={() => setBegun(null)} />;
 }
 
-function Invitation({ onBegun }: { onBegun: (begun: BeginView) => void }) {
+function Invitation({ onBegun, onLink }: {
+  onBegun: (begun: BeginView) => void;
+  onLink: () => void;
+}) {
   const [text, setText] = useState("");
   const { working, wrong, work } = useWork();
   return (
@@ -186,9 +145,12 @@ function Invitation({ onBegun }: { onBegun: (begun: BeginView) => void }) {
             onInput={(event) => setText(event.currentTarget.value)}
           />
         </label>
-        <button type="submit" class="primary" disabled={working || text.trim() === ""}>
-          {T.next}
-        </button>
+        <div class="actions">
+          <button type="submit" class="primary" disabled={working || text.trim() === ""}>
+            {T.next}
+          </button>
+          <button type="button" class="plain" onClick={onLink}>{T.haveMachine}</button>
+        </div>
       </form>
     </Card>
   );
@@ -213,8 +175,10 @@ function Choices({ begun, onBack }: { begun: BeginView; onBack: () => void }) {
       passphrase,
       fingerprint: compare && same ? fingerprint : "",
     });
+    // Whoever has an account already may have a kit.
+    if (choosesPassword) run(offerKit);
   };
-  if (working) return <Working />;
+  if (working) return <Working order={["folder", "keys", "login", "test"]} />;
   return (
     <Card title={T.welcome}>
       <p>{name === "" ? T.joiningUnknown(server) : T.joining(name, server)}</p>
@@ -298,8 +262,131 @@ function Choices({ begun, onBack }: { begun: BeginView; onBack: () => void }) {
   );
 }
 
-function Working() {
-  const order = ["folder", "keys", "login", "test"];
+async function offerKit(): Promise<void> {
+  if (await confirmed(T.offerKit, T.writeWords, T.offerKitText, false)) beginKit();
+}
+
+/** The first steps of a machine of somebody who has another one, or the words of a kit. */
+function Linking({ onBack }: { onBack: () => void }) {
+  const [server, setServer] = useState("");
+  const [device, setDevice] = useState("");
+  const [words, setWords] = useState("");
+  const [found, setFound] = useState<LinkedView | null>(null);
+  const { working, wrong, work } = useWork();
+  const fetchAll = async () => {
+    compared.value = null;
+    setFound(await ask<LinkedView>("link", { server, device, words }));
+  };
+  if (working) return <Comparing />;
+  if (found !== null) return <Linked found={found} onBack={() => setFound(null)} />;
+  return (
+    <Card title={T.welcomeBack}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          work(fetchAll);
+        }}
+      >
+        <p>
+          {T.haveMachineText} <code>sealpost devices add</code>. {T.haveKitText}
+        </p>
+        <Wrong text={wrong} />
+        <label class="field">
+          <span>{T.serverAddress}</span>
+          <input
+            spellcheck={false}
+            value={server}
+            onInput={(event) => setServer(event.currentTarget.value)}
+          />
+        </label>
+        <label class="field">
+          <span>{T.deviceName}</span>
+          <input value={device} onInput={(event) => setDevice(event.currentTarget.value)} />
+        </label>
+        <label class="field">
+          <span>{T.words}</span>
+          <textarea
+            rows={4}
+            spellcheck={false}
+            autocomplete="off"
+            value={words}
+            onInput={(event) => setWords(event.currentTarget.value)}
+          />
+          <span class="quiet">{T.wordsRule}</span>
+        </label>
+        <div class="actions">
+          <button
+            type="submit"
+            class="primary"
+            disabled={[server, device, words].some((text) => text.trim() === "")}
+          >
+            {T.next}
+          </button>
+          <button type="button" class="plain" onClick={onBack}>{T.back}</button>
+        </div>
+      </form>
+    </Card>
+  );
+}
+
+/** While the other machine's person compares. */
+function Comparing() {
+  return (
+    <Card title={T.welcomeBack}>
+      {compared.value === null ? <p role="status">{T.loading}</p> : (
+        <>
+          <p dir="auto">{T.otherAsks(compared.value.device)}</p>
+          <p class="four-words" role="status">{compared.value.words.join(" ")}</p>
+          <p>{T.answerThere}</p>
+        </>
+      )}
+    </Card>
+  );
+}
+
+function Linked({ found, onBack }: { found: LinkedView; onBack: () => void }) {
+  const [password, setPassword] = useState("");
+  const [passphrase, setPassphrase] = useState("");
+  const [again, setAgain] = useState("");
+  const { working, wrong, work } = useWork();
+  const { name, server, kit } = found;
+  const finish = async () => {
+    if (kit && passphrase !== again) throw new Refused("usage", T.notTheSame);
+    await ask("set-up-linked", { password, passphrase });
+  };
+  if (working) return <Working order={["folder", "login"]} />;
+  return (
+    <Card title={T.welcomeBack}>
+      <p>{T.joining(name, server)}</p>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          work(finish);
+        }}
+      >
+        <Wrong text={wrong} />
+        <Secret label={T.havePassword} value={password} onInput={setPassword} fresh={false} />
+        {(kit || found.passphrase) && (
+          <Secret
+            label={kit ? T.choosePassphrase : T.ownPassphrase}
+            value={passphrase}
+            onInput={setPassphrase}
+            fresh={kit}
+          />
+        )}
+        {kit && passphrase !== "" && (
+          <Secret label={T.passwordAgain} value={again} onInput={setAgain} />
+        )}
+        <div class="actions">
+          <button type="submit" class="primary" disabled={password === ""}>{T.openMail}</button>
+          <button type="button" class="plain" onClick={onBack}>{T.back}</button>
+        </div>
+      </form>
+    </Card>
+  );
+}
+
+function Working({ order }: { order: readonly string[] }) {
   const at = Math.max(0, order.indexOf(step.value));
   return (
     <Card title={T.welcome}>

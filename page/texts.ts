@@ -57,6 +57,19 @@ export const T = {
   choosePassphrase: "Passphrase for your keys (optional)",
   passphraseRule:
     "It shuts your keys for whoever copies your files. Not your password: the server sees that one.",
+  haveMachine: "I have another machine, or a recovery kit",
+  welcomeBack: "Welcome back",
+  haveMachineText:
+    "A machine that has your mail shows twelve words: there, open Settings and choose “Add a machine”, or run",
+  haveKitText: "If you have none any more, the 24 words of your recovery kit do it.",
+  serverAddress: "The server, as in mail.example",
+  deviceName: "A name for this machine, as in laptop",
+  words: "The words",
+  wordsRule: "In their order, with spaces between; four letters of each are enough.",
+  otherAsks: (device: string) => `Your other machine asks about ${device} now, and shows`,
+  answerThere: "Say there whether it shows these four words, or others.",
+  ownPassphrase: "Passphrase of your keys, if they have one",
+  openMail: "Open my mail",
   makeKeys: "Make my keys",
   steps: {
     folder: "Preparing your folder",
@@ -260,6 +273,47 @@ export const T = {
       : `The texts of ${n.toLocaleString()} messages were never fetched, so not searched.`,
   fetchThem: "Fetch and search",
 
+  conversation: "Conversation",
+  conversationOf: (n: number) => `A conversation of ${counted(n, "message")}`,
+  showConversation: "Show the conversation",
+
+  machines: "Your machines",
+  machinesOffline: "They are shown when there is a connection.",
+  addMachine: "Add a machine",
+  lostMachine: "If one was lost or stolen, at a terminal:",
+  linkText:
+    "On the other machine, start Sealpost, choose “I have another machine” and type these words:",
+  linkWaiting: "They are good for ten minutes and one machine. Show them to nobody else.",
+  machineCame: (device: string) =>
+    `A machine that calls itself ${device} has come. If nobody is between you, its screen shows`,
+  machineGets: "It gets your keys, and with them all your mail.",
+  sameWords: "It shows these words",
+  otherWords: "It shows others",
+  linked: (device: string) => `${device} has your keys now; it asks for your password next.`,
+  linkRefused: "Nothing was sent, and the words are of no use any more.",
+  kit: "Recovery kit",
+  kitText:
+    "If every machine is lost, 24 words on paper bring your mail back, with your password. You have no such kit yet.",
+  kitVanished:
+    "The server does not have your recovery kit any more, or has another. Make a new one.",
+  kitOf: (date: string) => `Your recovery kit is of ${date}.`,
+  kitFetched: (date: string) =>
+    `It was fetched on ${date}: if that was not you, somebody has your words.`,
+  makeKit: "Make a kit",
+  newKit: "Make a new one in its place",
+  kitPassword: "Nobody else is to make a kit of yours.",
+  kitWrite:
+    "Write these words down, on paper, in their order, and keep them where you keep your passport.",
+  kitUse:
+    "Whoever has these words and your password has your mail. The words of a kit from before are of no use any more.",
+  showWords: "Show the words",
+  onPaper: "All 24 are on paper",
+  kitMade: "Your recovery kit is made.",
+  codeOfWords: "Code with the words",
+  offerKit: "Write down 24 words?",
+  offerKitText: "If this machine is lost, so is your mail. 24 words on paper bring it back.",
+  writeWords: "Write them down now",
+
   account: "Account",
   server: "Server",
   ownKey: "Your key",
@@ -277,7 +331,7 @@ export const T = {
   notifyIsOn: "Notifications are on.",
   notifyDenied: "Your browser does not allow notifications for this page.",
   moreAtTerminal: "At a terminal",
-  moreAtTerminalText: "Passwords, new keys and other machines are in the same program:",
+  moreAtTerminalText: "Another password and new keys are in the same program:",
   keyboard: "Keyboard",
   help: "Keys",
   helpTitle: "What the keys do",

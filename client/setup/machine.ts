@@ -150,16 +150,29 @@ export async function askWords(terminal: Terminal, count: WordCount): Promise<By
 export async function linkWith(terminal: Terminal, options: MachineOptions): Promise<Unpacked> {
   const address = await chooseServer(terminal, options.server);
   const device = await chooseDeviceName(terminal, options.deviceName);
-  const code = await askWords(terminal, 12);
+  return await linkBy(address, device, await askWords(terminal, 12), (words) => {
+    terminal.print(`\nYour other machine asks about ${printable(device)} now, and shows`);
+    terminal.print(`\n    ${words.join(" ")}\n`);
+    terminal.print("Answer there: yes if it shows these four words, no if it shows others.");
+  });
+}
+
+/**
+ * {@linkcode linkWith} for a machine that is called `device` and has the words of `code`. `show` gets the
+ * four words to the person, who compares them while this waits. Throws the same.
+ */
+export async function linkBy(
+  address: Address,
+  device: string,
+  code: Bytes,
+  show: (words: readonly string[]) => void,
+): Promise<Unpacked> {
   const id = toHex(await linkId(code));
   const made = Promise.withResolvers<LinkRequest>();
   const { bundle, data } = await visit(address, async ({ fp }) => {
     const request = await LinkRequest.make(code, fp, device);
     made.resolve(request);
-    const words = comparedWords(await postHash(request.post));
-    terminal.print(`\nYour other machine asks about ${printable(device)} now, and shows`);
-    terminal.print(`\n    ${words.join(" ")}\n`);
-    terminal.print("Answer there: yes if it shows these four words, no if it shows others.");
+    show(comparedWords(await postHash(request.post)));
     return { op: "link-post", id, post: toBase64(request.post) };
   });
   const request = await made.promise;
@@ -209,13 +222,13 @@ export async function recoverWith(
 }
 
 /** Whether the server that answered has the key that the person's machines knew last. */
-function isPresentServer({ chain }: DevicePackage, bundle: Bundle): boolean {
+export function isPresentServer({ chain }: DevicePackage, bundle: Bundle): boolean {
   const present = chain.at(-1);
   return present !== undefined && equal(present, encodeBundle(bundle));
 }
 
 /** A package whose key files have `passphrase`; none if that is null. */
-async function withPassphrase(
+export async function withPassphrase(
   one: DevicePackage,
   passphrase: Bytes | null,
 ): Promise<DevicePackage> {

@@ -4,10 +4,12 @@ import { printable } from "../../cli/printable.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../../cli/secret_input.ts";
 import { type Bytes, wipe } from "../../crypto/bytes.ts";
 import { errorText, isSealpostError, SealpostError } from "../../crypto/error.ts";
-import { type Bundle, formatFingerprint } from "../../crypto/identity.ts";
+import { type Bundle, formatFingerprint, isEncryptedPem } from "../../crypto/identity.ts";
+import { entropyOf } from "../../crypto/words.ts";
 import { defined } from "../../crypto/defined.ts";
 import { hasPassphrase, isPassphrase } from "../../files/key_files.ts";
-import { type Address, formatAddress } from "../../protocol/address.ts";
+import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
+import { isDeviceName } from "../../protocol/link.ts";
 import { INVITATION_BEGIN } from "../../protocol/invitation.ts";
 import { parseName } from "../../protocol/name.ts";
 import { askForBundle } from "../connection/login.ts";
@@ -15,7 +17,17 @@ import type { Mail } from "../mail.ts";
 import { openLocalUser, openMail } from "../session.ts";
 import { chooseFolder, createClientFolder } from "../setup/folder.ts";
 import { openKeys } from "../setup/keys.ts";
+import { fetchKit } from "../setup/kit.ts";
 import { firstLogin, requireOther } from "../setup/login.ts";
+import {
+  finishLinked,
+  install,
+  isPresentServer,
+  linkBy,
+  rememberPackage,
+  type Unpacked,
+  withPassphrase,
+} from "../setup/machine.ts";
 import { findServer } from "../setup/server.ts";
 import { sendTestMessage } from "../setup/test_message.ts";
 import { type Newcomer, newcomerAt, newcomerOf } from "../setup/who.ts";
@@ -32,8 +44,9 @@ import { openUnlocked } from "../state/unlock.ts";
 import { drawProgressOn } from "../terminal/progress.ts";
 import { Desk } from "./desk.ts";
 import { Events } from "./events.ts";
+import { Machines } from "./machines.ts";
 import { givingTerminal, type PageTalk, PageTerminal } from "./questions.ts";
-import type { BeginView, PageEvent, Stage, StateView } from "./types.ts";
+import type { BeginView, LinkedView, PageEvent, Stage, StateView } from "./types.ts";
 
 /** How long changes are collected before pages are told, milliseconds. */
 const GATHER = 40;
@@ -72,6 +85,8 @@ export class App {
   #problem: string | null = null;
   #profile: Profile | null = null;
   #desk: Desk | null = null;
+  #machines: Machines | null = null;
+  #linked: { readonly unpacked: Unpacked; readonly kit: boolean } | null = null;
   #found: { newcomer: Newcomer; address: Address; bundle: Bundle } | null = null;
   #version = 0;
   #telling: ReturnType<typeof setTimeout> | undefined;
@@ -97,6 +112,12 @@ export class App {
   /** The open mail. Throws `cancelled` if it is not open. */
   get desk(): Desk {
     if (this.#desk) return this.#desk;
+    throw new SealpostError("cancelled", "your mail is not open");
+  }
+
+  /** The machines of the person whose mail is open. Throws `cancelled` if it is not open. */
+  get machines(): Machines {
+    if (this.#machines) return this.#machines;
     throw new SealpostError("cancelled", "your mail is not open");
   }
 
@@ -218,16 +239,9 @@ export class App {
     const name = newcomer.name ?? parseName(answers.name);
     const problem = newcomer.password === null ? null : passwordProblem(answers.password);
     if (problem !== null) throw new SealpostError("usage", problem);
-    if (answers.passphrase !== "" && answers.passphrase === answers.password) {
-      throw new SealpostError(
-        "usage",
-        "the passphrase must not be your password, which the server sees when you log in",
-      );
-    }
+    requireDifferent(answers.password, answers.passphrase);
     const step = (text: string) => this.events.tell({ kind: "step", text });
-    const giving = givingTerminal(this.#talk, answers.passphrase);
-    // Where a form was filled in, nobody answers questions: a wrong password, say, is an error.
-    const silent = { ...giving, interactive: false };
+    const { giving, silent } = this.#terminals(answers.passphrase);
     const dir = await chooseFolder(silent, name, this.#options.dir);
     step("folder");
     await createClientFolder(dir, this.#options.dir !== undefined, name, address, bundle);
@@ -245,9 +259,75 @@ export class App {
       await mail.close();
     }
     this.#found = null;
+    await this.#begun(dir, keys.person);
+  }
+
+  /**
+   * Fetches what another machine of the person sends, which shows 12 words, or the kit that 24 words open.
+   * Throws `usage` for words that are none, and what fetching throws.
+   */
+  async link(server: string, device: string, words: string): Promise<LinkedView> {
+    this.#requireSetup();
+    const address = parseAddress(server.slice(server.lastIndexOf("@") + 1).trim());
+    if (!isDeviceName(device.trim())) {
+      throw new SealpostError("usage", "a name for this machine has 1 to 100 bytes");
+    }
+    const kit = words.trim().split(/[^\p{L}]+/u).length > 12;
+    const code = entropyOf(words, kit ? 24 : 12);
+    const unpacked = kit
+      ? await fromKit(address, device.trim(), code)
+      : await linkBy(address, device.trim(), code, (four) => {
+        this.events.tell({ kind: "compare", device: device.trim(), words: four });
+      });
+    this.#linked = { unpacked, kit };
+    const { name, servers: [first = address], key } = unpacked.one;
+    return { name, server: formatAddress(first), kit, passphrase: isEncryptedPem(key) };
+  }
+
+  /**
+   * Puts the keys that {@linkcode App.link} has brought here, and logs in; then the mail is open. The
+   * passphrase is the one that the keys have, or the one that those of a kit are to have.
+   */
+  async setUpLinked(answers: Pick<SetupAnswers, "password" | "passphrase">): Promise<void> {
+    this.#requireSetup();
+    if (!this.#linked) throw new SealpostError("usage", "there are no words yet");
+    const { unpacked, kit } = this.#linked;
+    const { password, passphrase } = answers;
+    requireDifferent(password, passphrase);
+    const step = (text: string) => this.events.tell({ kind: "step", text });
+    step("folder");
+    const secret = kit && passphrase !== "" ? passphraseBytes(passphrase) : null;
+    const whole = { ...unpacked, one: await withPassphrase(unpacked.one, secret) };
+    const { giving, silent } = this.#terminals(passphrase);
+    const { dir, name, address } = await install(silent, whole, this.#options.dir);
+    const place = { terminal: giving, dir, name, say: () => {} };
+    const keys = await openKeys(place, null);
+    requireOther(keys, password);
+    await rememberPackage(keys.person.state, whole);
+    step("login");
+    const passwords = { oneTime: null, own: password, arrived: true };
+    const mail = await firstLogin({ ...place, terminal: silent }, address, keys, passwords);
+    try {
+      await finishLinked(mail, keys.person.state);
+      await mail.shared.introduce();
+    } finally {
+      await mail.close();
+    }
+    this.#linked = null;
+    await this.#begun(dir, keys.person);
+  }
+
+  /** Where a form was filled in, nobody answers questions: a wrong password, say, is an error. */
+  #terminals(passphrase: string) {
+    const giving = givingTerminal(this.#talk, passphrase);
+    return { giving, silent: { ...giving, interactive: false } };
+  }
+
+  /** Opens the mail of somebody who was set up just now. */
+  async #begun(dir: string, person: LocalUser): Promise<void> {
     this.#profile = await findProfile({ dir, json: true });
     await this.#options.onProfile(this.#profile);
-    await this.#open(keys.person);
+    await this.#open(person);
   }
 
   /** Tells pages that something has changed. */
@@ -271,7 +351,10 @@ export class App {
     this.terminal.giveUp();
     await this.#working?.catch(() => {});
     const desk = this.#desk;
+    const machines = this.#machines;
     this.#desk = null;
+    this.#machines = null;
+    await machines?.close();
     await desk?.close();
   }
 
@@ -310,13 +393,18 @@ export class App {
         reconnect: true,
         retries: 2,
         offline: "read",
-        onNews: (event) => this.#desk?.notice(event),
+        onNews: (event) => {
+          this.#desk?.notice(event);
+          this.#machines?.notice(event);
+        },
         announce: (line) => this.#talk.say(line, false),
         askPassword: () => this.terminal.askSecret("Your password"),
         ...defined({ passwordFile: this.#options.passwordFile }),
         ...person && { person },
       });
-      this.#desk = await Desk.open(mail, (event) => this.events.tell(event), () => this.changed());
+      const tell = (event: PageEvent) => this.events.tell(event);
+      this.#desk = await Desk.open(mail, tell, () => this.changed());
+      this.#machines = new Machines(mail, profile, this.#talk, tell);
       this.#become("open");
     } catch (error) {
       await mail?.close().catch(() => {});
@@ -332,6 +420,30 @@ export class App {
     const copy = passphrase.slice();
     terminal.askSecret = () => Promise.resolve(copy.slice());
     return terminal;
+  }
+}
+
+/** Throws `usage` for a passphrase that the server would see as the password. */
+function requireDifferent(password: string, passphrase: string): void {
+  if (passphrase === "" || passphrase !== password) return;
+  throw new SealpostError(
+    "usage",
+    "the passphrase must not be your password, which the server sees when you log in",
+  );
+}
+
+/** What the kit of `code` has; only of a server that the kit names. */
+async function fromKit(address: Address, device: string, code: Bytes): Promise<Unpacked> {
+  try {
+    const { one, bundle } = await fetchKit(address, code);
+    if (isPresentServer(one, bundle)) return { device, one, address, bundle };
+    throw new SealpostError(
+      "server-identity",
+      "the server has another key than your machines knew; compare it at a terminal, by sealpost " +
+        "setup --recover",
+    );
+  } finally {
+    wipe(code);
   }
 }
 

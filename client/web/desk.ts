@@ -53,6 +53,7 @@ import type {
   SafetyView,
   SearchView,
   SentView,
+  ThreadView,
 } from "./types.ts";
 import {
   contactView,
@@ -286,6 +287,7 @@ export class Desk {
       return {
         ...whole,
         text: shown.text,
+        linked: row.answered || (summary.references ?? summary.inReplyTo) !== undefined,
         html: html !== null,
         notes: shown.notes,
         attachments: shown.attachments.map((one) => ({ ...one, picture: pictures.has(one.index) })),
@@ -294,8 +296,25 @@ export class Desk {
     } catch (error) {
       if (!isSealpostError(error)) throw error;
       const why = sentence(printable(error.message));
-      return { ...whole, text: "", html: false, notes: [], attachments: [], problem: why };
+      return {
+        ...whole,
+        text: "",
+        linked: false,
+        html: false,
+        notes: [],
+        attachments: [],
+        problem: why,
+      };
     }
+  }
+
+  /** The conversation that a message is of, in all folders but Trash, of what was fetched. */
+  async conversation(uid: number): Promise<ThreadView[]> {
+    const thread = await this.mail.conversation(await this.#opened(uid));
+    return thread.map(({ item, depth }) => ({
+      row: rowView(this.mail, item, this.#names),
+      depth,
+    }));
   }
 
   /** The HTML of a message. Throws `no-such-message` if it has none. */
@@ -914,6 +933,7 @@ function closedMessage(
     bcc: [],
     date: entry.receivedAt,
     text: "",
+    linked: false,
     html: false,
     notes: [],
     attachments: [],

@@ -47,6 +47,14 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     v.object({ name: short, password: short, passphrase: short, fingerprint: short }),
     (app, answers) => app.setUp(answers),
   ),
+  link: operation(
+    v.object({ server: short, device: short, words: short }),
+    (app, { server, device, words }) => app.link(server, device, words),
+  ),
+  "set-up-linked": operation(
+    v.object({ password: short, passphrase: short }),
+    (app, answers) => app.setUpLinked(answers),
+  ),
   unlock: operation(v.object({ passphrase: short }), (app, { passphrase }) => {
     return app.unlock(passphrase);
   }),
@@ -67,6 +75,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     ({ desk }, { folder, from, limit }) => desk.uids(folder, from, limit),
   ),
   message: operation(v.object({ uid }), ({ desk }, { uid }) => desk.message(uid)),
+  conversation: operation(v.object({ uid }), ({ desk }, { uid }) => desk.conversation(uid)),
   html: operation(v.object({ uid }), ({ desk }, { uid }) => desk.html(uid)),
   flag: operation(
     v.object({ uids, set: flags, clear: flags, folder: v.nullable(folder) }),
@@ -133,5 +142,19 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     v.object({ name: short, fingerprint: short }),
     ({ desk }, { name, fingerprint }) => desk.accept(name, fingerprint),
   ),
+
+  // Machines and the kit.
+  machines: operation(nothing, ({ machines }) => machines.list()),
+  "offer-link": operation(nothing, ({ machines }) => machines.offer()),
+  "answer-link": operation(v.object({ same: v.boolean() }), ({ machines }, { same }) => {
+    return machines.answer(same);
+  }),
+  "begin-kit": operation(
+    v.object({ password: short, passphrase: short }),
+    ({ machines }, { password, passphrase }) => machines.beginKit(password, passphrase),
+  ),
+  "end-kit": operation(v.object({ kept: v.boolean() }), ({ machines }, { kept }) => {
+    return machines.endKit(kept);
+  }),
   own: operation(nothing, ({ desk }) => ({ fingerprint: desk.fingerprint })),
 };

@@ -105,6 +105,8 @@ export interface MessageView {
   readonly bcc: readonly string[];
   readonly date: number | null;
   readonly text: string;
+  /** Whether it answers another message, or was answered. */
+  readonly linked: boolean;
   /** Whether there is HTML that {@linkcode HtmlView} gives. */
   readonly html: boolean;
   /** What could not be read as it should be, a line each. */
@@ -242,6 +244,49 @@ export interface BeginView {
   readonly choosesPassword: boolean;
 }
 
+/** What a newcomer's words have brought: whose machine this becomes. */
+export interface LinkedView {
+  readonly name: string;
+  readonly server: string;
+  /** Whether the words were those of a kit. */
+  readonly kit: boolean;
+  /** Whether the keys have a passphrase, which opens them. */
+  readonly passphrase: boolean;
+}
+
+/** A person's machines, and how it stands with their kit. */
+export interface MachinesView {
+  readonly machines: readonly {
+    readonly name: string;
+    /** Whether it is this one. */
+    readonly own: boolean;
+    /** When and from where it was here last, in words. */
+    readonly words: string;
+  }[];
+  readonly kit: {
+    /** `vanished`: the server does not have the one that the machines know. */
+    readonly kind: "none" | "vanished" | "kept";
+    /** When it was made or renewed last, milliseconds since 1970. */
+    readonly date: number | null;
+    /** When somebody fetched it last, milliseconds since 1970; null if nobody has. */
+    readonly fetched: number | null;
+  };
+}
+
+/** Words for another machine, or for paper. */
+export interface WordsView {
+  readonly words: readonly string[];
+  /** Rows of a code that has them, `1` for dark. */
+  readonly code: readonly string[];
+}
+
+/** A message of a conversation. */
+export interface ThreadView {
+  readonly row: RowView;
+  /** How many messages it answers, one through the other. */
+  readonly depth: number;
+}
+
 /** What a page is told by itself, one at a time. */
 export type PageEvent =
   | { readonly kind: "state"; readonly state: StateView }
@@ -263,7 +308,13 @@ export type PageEvent =
   }
   | { readonly kind: "said"; readonly text: string; readonly bad: boolean }
   | { readonly kind: "ask"; readonly id: number; readonly prompt: string }
-  | { readonly kind: "step"; readonly text: string };
+  | { readonly kind: "step"; readonly text: string }
+  /** A machine has come with the words that were offered, and shows four of its own. */
+  | { readonly kind: "came"; readonly device: string; readonly words: readonly string[] }
+  /** The words that were offered are of no use any more. */
+  | { readonly kind: "link-over"; readonly text: string }
+  /** The other machine asks its person whether it shows these four. */
+  | { readonly kind: "compare"; readonly device: string; readonly words: readonly string[] };
 
 /** What went wrong, in the answer to a request. */
 export interface ErrorView {

@@ -108,8 +108,34 @@ testInFullUnless(
             await shown.getByLabel("The same again").fill(`the password of ${name}`);
             await shown.getByRole("button", { name: "Make my keys" }).click();
             await shown.getByText("Welcome to Sealpost").waitFor();
+            await shown.getByText("Write down 24 words?").waitFor();
           }, { name });
+          await look(name, `the offer of a kit to ${name}`);
         }
+      });
+
+      await step(t, "one of them writes down the words of a kit, the other does not", async () => {
+        const words = await browser.run(async ({ page }) => {
+          await page("bob").getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+          const alice = page("alice");
+          await alice.getByRole("button", { name: "Write them down now" }).click();
+          await alice.getByLabel("Your password").fill("not the password");
+          await alice.getByRole("button", { name: "Show the words" }).click();
+          await alice.locator("dialog .notice.bad").waitFor();
+          await alice.getByLabel("Your password").fill("the password of alice");
+          await alice.getByRole("button", { name: "Show the words" }).click();
+          await alice.locator(".words li").nth(23).waitFor();
+          return await alice.locator(".words li").allTextContents();
+        }, {});
+        await look("alice", "the words of a kit");
+        assertEquals(words.length, 24);
+        await browser.run(async ({ page }) => {
+          await page("alice").getByRole("button", { name: "All 24 are on paper" }).click();
+          await page("alice").getByText("Your recovery kit is made.").waitFor();
+        }, {});
+        const home = join(dir, "alice");
+        const { stdout } = await run(["status", "--json", "--dir", "."], { cwd: home });
+        assertMatch(stdout, /"kit"/);
       });
 
       await step(t, "twenty megabytes go through, although the connection is lost", async () => {

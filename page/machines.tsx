@@ -1,0 +1,234 @@
+import { signal } from "@preact/signals";
+import { useEffect, useState } from "preact/hooks";
+import type { MachinesView, WordsView } from "../client/web/types.ts";
+import { ask } from "./api.ts";
+import { dayOf } from "./format.ts";
+import { Code, Icon, Modal, Secret, useWork, Wrong } from "./parts.tsx";
+import { run, say, state } from "./store.ts";
+import { T } from "./texts.ts";
+
+/** The words that another machine is to be given, and what came of them; null for none. */
+const link = signal<
+  {
+    readonly shown: WordsView;
+    readonly came: { readonly device: string; readonly words: readonly string[] } | null;
+  } | null
+>(null);
+/** The kit that is being made: before its words are shown, null in their place. */
+const kit = signal<{ readonly shown: WordsView | null } | null>(null);
+/** Counts what was changed here, so that lists are asked for anew. */
+const changes = signal(0);
+
+/** A machine has come with the words, and shows four of its own. */
+export function machineCame(device: string, words: readonly string[]): void {
+  if (link.value) link.value = { ...link.value, came: { device, words } };
+}
+
+/** The words are of no use any more. */
+export function linkOver(text: string): void {
+  link.value = null;
+  say(text, true);
+}
+
+/** Begins a kit: asks for the password, then shows its words. */
+export function beginKit(): void {
+  kit.value = { shown: null };
+}
+
+/** Closes the windows about machines and the kit. */
+export function closeMachineWindows(): void {
+  link.value = null;
+  kit.value = null;
+}
+
+/** Windows about machines and the kit. */
+export function MachineWindows() {
+  return (
+    <>
+      {link.value && <Link />}
+      {kit.value && <Kit />}
+    </>
+  );
+}
+
+/** A person's machines and their kit, as a part of the settings. */
+export function Machines() {
+  const [view, setView] = useState<MachinesView | null>(null);
+  const online = state.value?.connection.kind === "online";
+  const changed = changes.value;
+  useEffect(() => {
+    if (online) run(async () => setView(await ask<MachinesView>("machines")));
+  }, [online, changed]);
+  const add = async () => {
+    link.value = { shown: await ask<WordsView>("offer-link"), came: null };
+  };
+  return (
+    <>
+      <div class="setting">
+        <h2>{T.machines}</h2>
+        {view === null
+          ? <p class="quiet">{online ? T.loading : T.machinesOffline}</p>
+          : (
+            <ul class="own-folders">
+              {view.machines.map(({ name, own, words }) => (
+                <li key={name}>
+                  <span dir="auto">{name}</span>
+                  {own && <Icon name="check" />}
+                  <span class="quiet">{words}</span>
+                </li>
+              ))}
+            </ul>
+          )}
+        <p>
+          <button type="button" class="plain" disabled={!online} onClick={() => run(add)}>
+            {T.addMachine}
+          </button>
+        </p>
+        <p class="quiet">
+          {T.lostMachine} <code>sealpost devices remove</code>.
+        </p>
+      </div>
+      <div class="setting">
+        <h2>{T.kit}</h2>
+        <p>{view === null ? T.kitText : kitText(view.kit)}</p>
+        <p>
+          <button type="button" class="plain" disabled={!online} onClick={beginKit}>
+            {view !== null && view.kit.kind === "kept" ? T.newKit : T.makeKit}
+          </button>
+        </p>
+      </div>
+    </>
+  );
+}
+
+function kitText({ kind, date, fetched }: MachinesView["kit"]): string {
+  if (kind === "none" || date === null) return kind === "vanished" ? T.kitVanished : T.kitText;
+  const known = T.kitOf(dayOf(date));
+  return fetched === null ? known : `${known} ${T.kitFetched(dayOf(fetched))}`;
+}
+
+function Words({ shown, code }: { shown: WordsView; code: boolean }) {
+  return (
+    <div class="words-and-code">
+      <ol class="words">
+        {shown.words.map((word, i) => <li key={i}>{word}</li>)}
+      </ol>
+      {code && <Code rows={shown.code} label={T.codeOfWords} />}
+    </div>
+  );
+}
+
+function Link() {
+  const shown = link.value?.shown;
+  const came = link.value?.came ?? null;
+  if (!shown) return null;
+  const answer = async (same: boolean) => {
+    link.value = null;
+    await ask("answer-link", { same });
+    changes.value++;
+    if (!same) say(T.linkRefused, true);
+    else if (came) say(T.linked(came.device));
+  };
+  return (
+    <Modal title={T.addMachine} onClose={() => run(() => answer(false))} wide>
+      {came === null
+        ? (
+          <>
+            <p>{T.linkText}</p>
+            <Words shown={shown} code={false} />
+            <p class="quiet" role="status">{T.linkWaiting}</p>
+            <div class="actions">
+              <button type="button" class="plain" onClick={() => run(() => answer(false))}>
+                {T.cancel}
+              </button>
+            </div>
+          </>
+        )
+        : (
+          <>
+            <p dir="auto">{T.machineCame(came.device)}</p>
+            <p class="four-words">{came.words.join(" ")}</p>
+            <p>{T.machineGets}</p>
+            <div class="actions">
+              <button type="button" class="primary" onClick={() => run(() => answer(true))}>
+                {T.sameWords}
+              </button>
+              <button type="button" class="danger" onClick={() => run(() => answer(false))}>
+                {T.otherWords}
+              </button>
+            </div>
+          </>
+        )}
+    </Modal>
+  );
+}
+
+function Kit() {
+  const shown = kit.value?.shown ?? null;
+  const [password, setPassword] = useState("");
+  const [passphrase, setPassphrase] = useState("");
+  const { working, wrong, work } = useWork();
+  const begin = async () => {
+    const words = await ask<WordsView>("begin-kit", { password, passphrase });
+    // The window may be closed by now.
+    if (kit.value) kit.value = { shown: words };
+    else await ask("end-kit", { kept: false });
+  };
+  const leave = () => {
+    kit.value = null;
+    if (shown) run(() => ask("end-kit", { kept: false }));
+  };
+  const keep = async () => {
+    await ask("end-kit", { kept: true });
+    kit.value = null;
+    changes.value++;
+    say(T.kitMade);
+  };
+  return (
+    <Modal title={T.kit} onClose={leave} wide cls="kit">
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          work(shown === null ? begin : keep);
+        }}
+      >
+        <Wrong text={wrong} />
+        {shown === null
+          ? (
+            <>
+              <p>{T.kitText}</p>
+              <Secret
+                label={T.havePassword}
+                value={password}
+                onInput={setPassword}
+                fresh={false}
+                note={T.kitPassword}
+              />
+              <Secret
+                label={T.ownPassphrase}
+                value={passphrase}
+                onInput={setPassphrase}
+                fresh={false}
+              />
+            </>
+          )
+          : (
+            <>
+              <p>{T.kitWrite}</p>
+              <Words shown={shown} code />
+              <p class="quiet">{T.kitUse}</p>
+            </>
+          )}
+        <div class="actions">
+          <button type="submit" class="primary" disabled={working || password === ""}>
+            {shown === null ? T.showWords : T.onPaper}
+          </button>
+          {shown !== null && (
+            <button type="button" class="plain" onClick={() => print()}>{T.print}</button>
+          )}
+          <button type="button" class="plain" onClick={leave}>{T.cancel}</button>
+        </div>
+      </form>
+    </Modal>
+  );
+}
