@@ -40,7 +40,7 @@ const PASSWORD_REFUSED = {
 const OPERATOR = {
   files: true,
   net: true,
-  variables: [...FOLDER_VARIABLES, "SUDO_USER", "USER"],
+  variables: [...FOLDER_VARIABLES, "SUDO_USER", "USER", "PGAPPNAME"],
 } as const;
 
 type ServerOption = typeof SERVER_DIR | typeof JSON_RESULT;

@@ -40,6 +40,7 @@ export const SECTIONS = [
       "stats",
       "queue",
       "reload",
+      "store",
       "fsck",
       "backup",
       "restore",
@@ -57,5 +58,6 @@ export const ABOUT: Readonly<Record<string, string>> = {
   keys: "your key, and those of others",
   recovery: "a kit for the day when every machine is lost",
   sessions: "who is logged in",
+  store: "the database that several servers share",
   user: "who may log in",
 };

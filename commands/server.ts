@@ -10,6 +10,27 @@ async function serverFolder(dir: string | undefined): Promise<string> {
   return dir ?? await (await import("../files/server_folder.ts")).findServerFolder();
 }
 
+/** The settings that say where mail is kept. */
+const STORE_OPTIONS = SETTING_OPTIONS.filter(({ name }) => name.startsWith("store"));
+
+const STORE_COMMAND = {
+  positionals: [],
+  options: [SERVER_DIR, ...STORE_OPTIONS, JSON_RESULT],
+  environment: [HERE, DEBUG],
+  rights: {
+    files: true,
+    net: true,
+    variables: [...FOLDER_VARIABLES, `${ENVIRONMENT_PREFIX}*`, "PGAPPNAME"],
+  },
+} as const;
+
+/** The variables of all commands, which are no settings. */
+function variablesOf(commands: readonly Command[]): string[] {
+  return commands.flatMap(({ environment = [] }) =>
+    environment.map(({ name }) => name.replace(/=.*/, ""))
+  );
+}
+
 /** The commands that run a server and keep its store. */
 export const SERVER_COMMANDS: readonly Command[] = [
   defineCommand({
@@ -54,7 +75,12 @@ export const SERVER_COMMANDS: readonly Command[] = [
     rights: {
       files: true,
       net: true,
-      variables: [...FOLDER_VARIABLES, `${ENVIRONMENT_PREFIX}*`, "MALLOC_MMAP_THRESHOLD_"],
+      variables: [
+        ...FOLDER_VARIABLES,
+        `${ENVIRONMENT_PREFIX}*`,
+        "MALLOC_MMAP_THRESHOLD_",
+        "PGAPPNAME",
+      ],
     },
     run: async (given, { commands }) => {
       const { serve } = await import("../server/serve.ts");
@@ -62,9 +88,51 @@ export const SERVER_COMMANDS: readonly Command[] = [
         dir: await serverFolder(given.optional("dir")),
         flags: given.typed(SETTING_OPTIONS.map(({ name }) => name)),
         checkConfig: given.flag("check-config"),
-        variables: commands.flatMap(({ environment = [] }) =>
-          environment.map(({ name }) => name.replace(/=.*/, ""))
-        ),
+        variables: variablesOf(commands),
+      });
+    },
+  }),
+  defineCommand({
+    ...STORE_COMMAND,
+    name: "store init",
+    summary: "make the store that several servers share, in a database",
+    description: [
+      "Makes the tables in an empty database of PostgreSQL, and takes the users of user_pass.json " +
+      "over into it; from then on they are kept there. Does nothing if there is a store already.",
+      "How several servers are set up is in docs/OPERATING.md.",
+    ],
+    examples: [
+      { line: "store init", what: "in the database that sealpost.toml names" },
+      {
+        line: "store init --store postgres://sealpost@localhost/mail",
+        what: "in a database of this machine that wants no password",
+      },
+    ],
+    run: async (given, { commands }) => {
+      const { initStore } = await import("../server/maintenance/store_command.ts");
+      await initStore({
+        dir: await serverFolder(given.optional("dir")),
+        flags: given.typed(STORE_OPTIONS.map(({ name }) => name)),
+        variables: variablesOf(commands),
+        json: given.flag("json"),
+      });
+    },
+  }),
+  defineCommand({
+    ...STORE_COMMAND,
+    name: "store status",
+    summary: "how the store that several servers share stands",
+    description: [
+      "Says which PostgreSQL the store is in, whether standbys follow it, and what it holds.",
+    ],
+    examples: [{ line: "store status", what: "of the database that sealpost.toml names" }],
+    run: async (given, { commands }) => {
+      const { showStore } = await import("../server/maintenance/store_command.ts");
+      await showStore({
+        dir: await serverFolder(given.optional("dir")),
+        flags: given.typed(STORE_OPTIONS.map(({ name }) => name)),
+        variables: variablesOf(commands),
+        json: given.flag("json"),
       });
     },
   }),

@@ -109,6 +109,9 @@ function returnsMemory(): boolean {
 
 /** `serve --check-config`. Throws `config` if user_pass.json is missing or damaged. */
 async function showConfig(dir: string, settings: LiveSettings): Promise<void> {
+  const shown = showSettings(settings.settings);
+  const { store } = settings.current;
+  if (store !== null) return console.log(`${shown}\n# users: in ${store}`);
   const path = join(dir, "user_pass.json");
   let text: string;
   try {
@@ -117,7 +120,7 @@ async function showConfig(dir: string, settings: LiveSettings): Promise<void> {
     throw new SealpostError("config", `${path}: ${errorText(cause)}`, { cause });
   }
   const users = parseUserFile(text, path);
-  console.log(`${showSettings(settings.settings)}\n# ${path}: ${users.length} users`);
+  console.log(`${shown}\n# ${path}: ${users.length} users`);
 }
 
 function serverPassphrase() {

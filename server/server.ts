@@ -1,5 +1,4 @@
-import { join } from "@std/path";
-import { errorText, isSealpostError } from "../crypto/error.ts";
+import { errorText, isSealpostError, SealpostError } from "../crypto/error.ts";
 import { encodeBundle, formatFingerprint, type Identity } from "../crypto/identity.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
 import type { ByteStream } from "../protocol/byte_stream.ts";
@@ -28,12 +27,14 @@ import { Semaphore } from "./admission/semaphore.ts";
 import type { DispatcherContext } from "./requests/dispatcher.ts";
 import { Session } from "./session.ts";
 import type { LiveSettings, ReloadResult } from "./settings/settings.ts";
-import { openSqliteStore } from "./store/sqlite_store.ts";
+import { lockStore } from "./store/database.ts";
 import type { Store } from "./store/store.ts";
 import { keysOf, type LoginKey, NO_HISTORY, type ServerHistory } from "./accounts/server_keys.ts";
 import { TicketIssuer } from "./accounts/tickets.ts";
 import { rejectConnection } from "./admission/reject_connection.ts";
-import { Users } from "./accounts/users.ts";
+import { openStore, openUsers } from "./accounts/open_store.ts";
+import { Follower } from "./accounts/follower.ts";
+import type { Users } from "./accounts/users.ts";
 import { TimedStream } from "./admission/timed_stream.ts";
 
 const HOUR = 3_600_000;
@@ -80,7 +81,7 @@ export interface Server {
 
 /**
  * Starts the server of the folder `dir` in this process: its keys, with those that they followed,
- * `user_pass.json`, mail in `mail/`.
+ * `user_pass.json`, mail in `mail/`; or with the setting `store` users and mail in a database.
  * Throws `config` (user_pass.json, the store) and `unreachable` (the address).
  */
 export async function startServer(
@@ -95,29 +96,45 @@ export async function startServer(
   const observer = new Observer();
   const audit = new AuditLog(dir, log);
   const logStoreError = (error: unknown) => log.error("store-error", { error: `${error}` });
-  let store: Store | null = null;
-  const users: Users = await Users.open(join(dir, "user_pass.json"), {
-    onProblem: (message) => log.warn("user_pass.json", { problem: message }),
+  const { store: opened, shared } = await openStore(dir, current(), observer.committed);
+  const lock = shared && await lockFolder(dir).catch(async (error) => {
+    await opened.close();
+    throw error;
+  });
+  const users: Users = await openUsers(dir, shared, {
+    onProblem: (problem) => {
+      if (shared === null) log.warn("user_pass.json", { problem });
+      else log.warn("users", { problem });
+    },
     onChange: (added) => {
-      store?.ensureAccounts(added).catch(logStoreError);
+      opened.ensureAccounts(added).catch(logStoreError);
       registry.endAll(
         (session) => users.isInForce(session.name, session.credential),
         "your account was changed; log in again",
       ).catch(() => {});
     },
+  }).catch(async (error) => {
+    await opened.close();
+    lock?.close();
+    throw error;
   });
   let listener: Listener;
   try {
-    store = await openSqliteStore(join(dir, "mail"), { onCommit: observer.committed });
-    await store.ensureAccounts(users.names());
-    await store.logServerKeys(keysOf(history, identity.bundle.fp), Date.now());
+    await opened.ensureAccounts(users.names());
+    await opened.logServerKeys(keysOf(history, identity.bundle.fp), Date.now());
     listener = listenSocket(current().listen);
   } catch (error) {
     users.close();
-    await store?.close();
+    await opened.close();
+    lock?.close();
     throw error;
   }
-  const opened = store;
+  const follower = shared && new Follower({
+    store: shared,
+    registry,
+    onUsers: () => void users.refresh(),
+    onError: logStoreError,
+  });
 
   const penalties = new Penalties(current, ({ source, offence, seconds }) => {
     observer.penalties.add(offence);
@@ -239,9 +256,11 @@ export async function startServer(
     clearInterval(checking);
     await within(Promise.all(connections), GOODBYES, undefined);
     users.close();
+    await follower?.close();
     await monitor?.close();
     await tidied;
     await opened.close();
+    lock?.close();
   };
   const { metrics, metricsPublic: open } = current();
   if (metrics !== null) {
@@ -278,6 +297,16 @@ export async function startServer(
     },
     stop: () => stopping ??= stop(),
   };
+}
+
+/** Keeps other servers out of a folder whose mail is elsewhere. Throws `busy`. */
+async function lockFolder(dir: string): Promise<Deno.FsFile> {
+  const lock = await lockStore(dir);
+  if (lock !== null) return lock;
+  throw new SealpostError(
+    "busy",
+    `another server runs in ${dir}; each of several servers has a folder of its own`,
+  );
 }
 
 async function loginKey(identity: Identity): Promise<LoginKey> {

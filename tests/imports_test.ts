@@ -44,7 +44,11 @@ const INSIDE: Readonly<Record<string, readonly (readonly string[])[]>> = {
 };
 
 /** The files that may open or accept connections. */
-const SOCKET_FILES: readonly string[] = ["client/bridge/smtp.ts", "protocol/socket.ts"];
+const SOCKET_FILES: readonly string[] = [
+  "client/bridge/smtp.ts",
+  "protocol/socket.ts",
+  "server/store/postgres/pool.ts",
+];
 
 /** What opens or accepts a connection: calls of the runtime, modules of Node, functions of the web. */
 const SOCKET = new RegExp(
@@ -52,7 +56,7 @@ const SOCKET = new RegExp(
     /\bDeno\.(connect|listen|startTls|resolveDns|serve|createHttpClient)/,
     /\b(from |import |import\()"(node:)?(net|tls|dgram|http|https|http2|dns)(\/promises)?"/,
     /(?<![\w.#])(?<!^ *(async )?)fetch\(/m,
-    /\bfrom "smtp-server"/,
+    /\bfrom "(smtp-server|postgres)"/,
     /\bnew (WebSocket|WebSocketStream|EventSource|WebTransport|Worker)\(/,
   ].map(({ source }) => source).join("|"),
   "m",

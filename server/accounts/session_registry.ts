@@ -35,6 +35,8 @@ export class SessionRegistry {
   readonly #byName = new Map<string, Set<ConnectedSession>>();
   /** When users last logged out everywhere, of `performance.now()`. */
   readonly #loggedOut = new Map<string, number>();
+  /** Told of each session that is added. */
+  onAdd: (session: ConnectedSession) => void = () => {};
   #lastId = 0;
 
   /** For a new session. */
@@ -46,6 +48,7 @@ export class SessionRegistry {
     const sessions = this.#byName.get(session.name) ?? new Set();
     sessions.add(session);
     this.#byName.set(session.name, sessions);
+    this.onAdd(session);
   }
 
   remove(session: ConnectedSession): void {
@@ -63,6 +66,16 @@ export class SessionRegistry {
   /** How many users have a session. */
   get online(): number {
     return this.#byName.size;
+  }
+
+  /** Who has a session. */
+  names(): readonly string[] {
+    return [...this.#byName.keys()];
+  }
+
+  /** The sessions of a user. */
+  of(name: string): readonly ConnectedSession[] {
+    return [...this.#byName.get(name) ?? []];
   }
 
   /** All sessions, those of a user together. */

@@ -1,37 +1,12 @@
-import { type Bytes, equal, fromUtf8, random, wipe } from "../../crypto/bytes.ts";
-import { errorText, isSealpostError, SealpostError } from "../../crypto/error.ts";
+import { type Bytes, random } from "../../crypto/bytes.ts";
 import { hashPassword, verifyPassword } from "../../crypto/phc.ts";
-import { readFileBounded, wrapFileError, writeFileAtomic } from "../../files/atomic_file.ts";
-import {
-  changeUsers,
-  parseUserFile,
-  passwordBytes,
-  replaceValues,
-  type UserEntry,
-} from "./user_file.ts";
-import { isUserState, parseUserState, type UserState } from "./user_state.ts";
-import { clearInterval, setInterval } from "node:timers";
-
-/** Largest user_pass.json that is read, bytes: some 30,000 users. */
-const MAX_FILE = 4 * 1024 * 1024;
-
-/** How often the file is looked at when nobody logs in, milliseconds. */
-const POLL = 2000;
-
-/**
- * A file whose time stamp is younger than this when it is read is read again the next time: a second
- * change may have come within what the stamp resolves. Milliseconds.
- */
-const SETTLED = 2000;
-
-/** How often a replacement is begun anew because somebody else wrote the file meanwhile. */
-const MAX_ATTEMPTS = 10;
+import { parseUserState, type UserState } from "./user_state.ts";
 
 /** Callbacks of {@linkcode Users}. */
 export interface UsersOptions {
   /**
-   * Told of what is wrong with the file while the last good state stays in force, once for each
-   * distinct message, and of permissions that let others read it. One line, never a password.
+   * Told of what is wrong with where the users come from while the last good state stays in force, once
+   * for each distinct message. One line, never a password.
    */
   readonly onProblem: (message: string) => void;
   /**
@@ -39,64 +14,38 @@ export interface UsersOptions {
    * that are new.
    */
   readonly onChange?: (added: readonly string[]) => void;
-  /** Told after each plain password that was hashed, which takes some 50 ms each. */
-  readonly onHashed?: (done: number, total: number) => void;
 }
 
-/**
- * The users and their passwords, from `user_pass.json`. A plain password found in it is replaced in
- * the file by an Argon2id PHC string; all else in the file stays as it is. Changes take effect
- * without a restart: the file is looked at before every {@linkcode Users.verify}, and every 2 s.
- */
-export class Users {
-  readonly #path: string;
-  readonly #options: UsersOptions;
+/** The users and their passwords, as they are in force. Where they come from, subclasses know. */
+export abstract class Users {
+  readonly #onChange: UsersOptions["onChange"];
   /** Verified for names that do not exist, so that they cost the same. */
   readonly #decoy: string;
   #users: ReadonlyMap<string, string> = new Map();
-  /** The values of the file that were taken apart since it changed: every request asks for one. */
+  /** The values that were taken apart since they changed: every request asks for one. */
   readonly #states = new Map<string, UserState>();
-  /** Of the file as it was read last; null if it has to be read again. */
-  #stamp: string | null = null;
-  /** Hashes of the plain passwords that could not be replaced yet, by name and password. */
-  #hashed = new Map<string, string>();
-  #problem: string | null = null;
-  #exposure: string | null = null;
-  #loading: Promise<void> | null = null;
-  #next: Promise<void> | null = null;
-  /** The replacement of the file that goes on, or the last one. Never rejects. */
-  #replacing: Promise<unknown> = Promise.resolve();
-  #timer: NodeJS.Timeout | undefined;
-  #closed = false;
 
-  private constructor(path: string, options: UsersOptions, decoy: string) {
-    this.#path = path;
-    this.#options = options;
+  protected constructor({ onChange }: UsersOptions, decoy: string) {
+    this.#onChange = onChange;
     this.#decoy = decoy;
   }
 
-  /**
-   * Reads `path`, and hashes and replaces the plain passwords in it, one after the other. Throws
-   * `config` (missing, or damaged: with line and column), `disk-full` or `file-io`.
-   */
-  static async open(path: string, options: UsersOptions): Promise<Users> {
-    const users = new Users(path, options, await hashPassword(random(16)));
-    await users.#load(true);
-    users.#timer = setInterval(() => void users.refresh(), POLL).unref();
-    return users;
+  /** What a subclass gives to the constructor: takes one Argon2id. */
+  protected static decoy(): Promise<string> {
+    return hashPassword(random(16));
   }
 
-  /** The canonical names, in the order of the file. */
+  /** The canonical names. */
   names(): readonly string[] {
     return [...this.#users.keys()];
   }
 
-  /** Whether `name`, canonical, was in the file when it was last read. */
+  /** Whether `name`, canonical, was a user when that was last read. */
   has(name: string): boolean {
     return this.#users.has(name);
   }
 
-  /** The value of `name` in the file, which stands for the password; null if there is no such user. */
+  /** What is kept for `name`, which stands for the password; null if there is no such user. */
   credential(name: string): string | null {
     return this.#users.get(name) ?? null;
   }
@@ -107,7 +56,7 @@ export class Users {
     return value === undefined ? null : this.#parsed(value);
   }
 
-  /** `value`, which is in the file, taken apart. Throws `format` for what is no {@linkcode UserState}. */
+  /** `value`, which is in force, taken apart. Throws `format` for what is no {@linkcode UserState}. */
   #parsed(value: string): UserState {
     let state = this.#states.get(value);
     if (state === undefined) {
@@ -132,8 +81,8 @@ export class Users {
 
   /**
    * The {@linkcode Users.credential} of `name` that `password` (UTF-8, NFC) was verified against, as it
-   * was in the file when this was called; null if the password is another, or opens nothing: that of
-   * a disabled user does not, nor does a one-time password that has ended. The file may have another
+   * was when this was called; null if the password is another, or opens nothing: that of
+   * a disabled user does not, nor does a one-time password that has ended. There may be another
    * credential by the time this resolves. Verifying takes one Argon2id in every case, also for a name
    * that does not exist.
    */
@@ -149,236 +98,32 @@ export class Users {
   }
 
   /**
-   * Changes the file. `decide` is given what it has, by name, and returns what is to be set, or with
+   * Changes the users. `decide` is given what there is, by name, and returns what is to be set, or with
    * null removed; what it throws is passed on, and nothing is changed. It may be called several times,
-   * if somebody writes the file meanwhile. What was changed is in force when this resolves. Throws
+   * if somebody else changes them meanwhile. What was changed is in force when this resolves. Throws
    * `config`, `disk-full`, `file-io`, `busy`.
    */
-  async change(
+  abstract change(
     decide: (users: ReadonlyMap<string, string>) => ReadonlyMap<string, string | null>,
-  ): Promise<void> {
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      // Plain passwords are hashed first: what is decided on is what is in force.
-      await this.refresh();
-      const data = await readFileBounded(this.#path, MAX_FILE).catch((error) => {
-        throw this.#asConfig(error);
-      });
-      const text = this.#decode(data);
-      const entries = parseUserFile(text, this.#path);
-      const changes = decide(new Map(entries.map(({ name, value }) => [name, value])));
-      if (changes.size === 0) return;
-      if (await this.#replace(data, changeUsers(text, this.#path, changes), "changed")) {
-        this.#stamp = null;
-        return await this.refresh();
-      }
-    }
-    throw this.#unsettled();
-  }
+  ): Promise<void>;
 
-  /** Resolves when the file as it was at the time of the call, or later, is in force. Never rejects. */
-  refresh(): Promise<void> {
-    if (this.#closed) return Promise.resolve();
-    if (this.#next !== null) return this.#next;
-    if (this.#loading === null) return this.#start();
-    // What is being loaded may have been read before the change that the caller knows of.
-    this.#next = this.#loading.then(() => {
-      this.#next = null;
-      return this.#start();
-    });
-    return this.#next;
-  }
+  /** Resolves when the users as they were at the time of the call, or later, are in force. Never rejects. */
+  abstract refresh(): Promise<void>;
 
-  /** What is wrong with the file, while the last good state is in force; null if nothing is. */
-  get problem(): string | null {
-    return this.#problem;
-  }
+  /** What is wrong with where they come from, while the last good state is in force; null if nothing is. */
+  abstract get problem(): string | null;
 
-  /** Stops looking at the file. */
-  close(): void {
-    this.#closed = true;
-    clearInterval(this.#timer);
-  }
+  /** Stops looking for changes. */
+  abstract close(): void;
 
-  #start(): Promise<void> {
-    this.#loading = this.#load(false)
-      .catch((error) => this.#report(error))
-      .finally(() => this.#loading = null);
-    return this.#loading;
-  }
-
-  #report(error: unknown): void {
-    this.#stamp = null;
-    const message = isSealpostError(error)
-      ? error.message
-      : `${this.#path} could not be read: ${errorText(error)}`;
-    if (message !== this.#problem && !this.#closed) this.#options.onProblem(message);
-    this.#problem = message;
-  }
-
-  async #load(first: boolean): Promise<void> {
-    const exposed: string[] = [];
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      // The stamp is taken before the text is read: what is written after it shows as a change.
-      const info = await this.#stat();
-      const stamp = stampOf(info);
-      if (!first && attempt === 0 && stamp === this.#stamp) return;
-      const data = await readFileBounded(this.#path, MAX_FILE).catch((error) => {
-        throw this.#asConfig(error);
-      });
-      const text = this.#decode(data);
-      const entries = parseUserFile(text, this.#path);
-      const plain = entries.filter(({ value }) => !isUserState(value));
-      if (isExposed(info)) exposed.push(plain.length > 0 ? EXPOSED_PASSWORDS : EXPOSED_HASHES);
-      if (plain.length === 0) {
-        this.#hashed.clear();
-        const settled = Date.now() - (info.mtime?.getTime() ?? Infinity) > SETTLED;
-        this.#stamp = settled ? stamp : null;
-        this.#accept(entries, new Map(), first);
-        this.#problem = null;
-        this.#warn(exposed[0]);
-        return;
-      }
-      const hashes = await this.#hash(plain);
-      try {
-        const hashed = replaceValues(text, entries, hashes);
-        if (await this.#replace(data, hashed, "hashed")) continue;
-      } catch (error) {
-        if (first) throw error;
-        // The new users can log in all the same; the next look at the file tries again.
-        this.#accept(entries, hashes, first);
-        throw error;
-      }
-    }
-    throw this.#unsettled();
-  }
-
-  #unsettled(): SealpostError {
-    return new SealpostError(
-      "busy",
-      `${this.#path} changes all the time; nothing could be written to it`,
-    );
-  }
-
-  async #stat(): Promise<Deno.FileInfo> {
-    try {
-      return await Deno.stat(this.#path);
-    } catch (error) {
-      throw this.#asConfig(error);
-    }
-  }
-
-  #asConfig(error: unknown): SealpostError {
-    const wrapped = wrapFileError(error, `read ${this.#path}`);
-    switch (wrapped.code) {
-      case "file-missing":
-        return new SealpostError(
-          "config",
-          `there is no ${this.#path}: make one with { "name": "password" }, ` +
-            "or run: sealpost keygen server",
-          { cause: wrapped },
-        );
-      case "limit":
-        return new SealpostError("config", wrapped.message, { cause: wrapped });
-      default:
-        return wrapped;
-    }
-  }
-
-  #decode(data: Bytes): string {
-    try {
-      return fromUtf8(data);
-    } catch (cause) {
-      // Where the first wrong byte is: the text before it decodes, with it it does not.
-      const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(data);
-      const line = text.slice(0, text.indexOf("\uFFFD")).split("\n").length;
-      throw new SealpostError("config", `${this.#path}:${line}: text that is not UTF-8`, { cause });
-    }
-  }
-
-  /** The hashes of `plain` by name. */
-  async #hash(plain: readonly UserEntry[]): Promise<Map<string, string>> {
-    const hashes = new Map<string, string>();
-    for (const { name, value } of plain) {
-      const key = JSON.stringify([name, value]);
-      let phc = this.#hashed.get(key);
-      if (phc === undefined) {
-        const password = passwordBytes(value);
-        phc = await hashPassword(password);
-        wipe(password);
-        this.#hashed.set(key, phc);
-        this.#options.onHashed?.(hashes.size + 1, plain.length);
-      }
-      hashes.set(name, phc);
-    }
-    return hashes;
-  }
-
-  /**
-   * Replaces the file, which held `data` when it was read, by `text`. Returns false, and does nothing,
-   * if somebody has written it since; between that look and the rename are microseconds.
-   */
-  #replace(data: Bytes, text: string, what: "changed" | "hashed"): Promise<boolean> {
-    const done = this.#replacing.then(() => this.#replaceNow(data, text, what));
-    this.#replacing = done.catch(() => {});
-    return done;
-  }
-
-  async #replaceNow(data: Bytes, text: string, what: "changed" | "hashed"): Promise<boolean> {
-    const edited = new SealpostError("cancelled", "the file was edited meanwhile");
-    try {
-      const { isSymlink } = await Deno.lstat(this.#path);
-      const path = isSymlink ? await Deno.realPath(this.#path) : this.#path;
-      await writeFileAtomic(path, text, {
-        mode: 0o600,
-        beforeRename: async () => {
-          if (!equal(await readFileBounded(path, MAX_FILE), data)) throw edited;
-        },
-      });
-      return true;
-    } catch (error) {
-      if (error === edited) return false;
-      const { code, message } = wrapFileError(error, `write ${this.#path}`);
-      throw new SealpostError(
-        code,
-        what === "hashed"
-          ? `the plain passwords in ${this.#path} could not be replaced by hashes: ${message}`
-          : message,
-        { cause: error },
-      );
-    }
-  }
-
-  #accept(
-    entries: readonly UserEntry[],
-    hashes: ReadonlyMap<string, string>,
-    first: boolean,
-  ): void {
-    const users = new Map(entries.map(({ name, value }) => [name, hashes.get(name) ?? value]));
+  /** Takes over `users`; tells of it if they are others, unless `quietly`. */
+  protected accept(users: ReadonlyMap<string, string>, quietly: boolean): void {
     const before = this.#users;
     this.#users = users;
     this.#states.clear();
     const isSame = users.size === before.size &&
       [...users].every(([name, value]) => before.get(name) === value);
-    if (first || this.#closed || isSame) return;
-    this.#options.onChange?.([...users.keys()].filter((name) => !before.has(name)));
+    if (quietly || isSame) return;
+    this.#onChange?.([...users.keys()].filter((name) => !before.has(name)));
   }
-
-  #warn(exposure: string | undefined): void {
-    if (exposure !== undefined && exposure !== this.#exposure && !this.#closed) {
-      this.#options.onProblem(`${this.#path}: ${exposure}`);
-    }
-    this.#exposure = exposure ?? null;
-  }
-}
-
-const EXPOSED_HASHES = "others on this computer can read this file; make it private (chmod 600)";
-const EXPOSED_PASSWORDS =
-  "others on this computer could read the passwords in this file until now; it is private from here on";
-
-function isExposed(info: Deno.FileInfo): boolean {
-  return Deno.build.os !== "windows" && info.mode !== null && (info.mode & 0o077) !== 0;
-}
-
-function stampOf(info: Deno.FileInfo): string {
-  return [info.dev, info.ino, info.size, info.mode, info.mtime?.getTime()].join(" ");
 }

@@ -30,10 +30,8 @@ import {
 import { stderrLog } from "../observe/log.ts";
 import { formatSessions, formatStats, formatUsers, quantity } from "./report.ts";
 import { loadSettings } from "../settings/settings.ts";
-import { openSqliteStore } from "../store/sqlite_store.ts";
 import { formatUserState } from "../accounts/user_state.ts";
-import { Users } from "../accounts/users.ts";
-import { join } from "@std/path";
+import { openStore, openUsers } from "../accounts/open_store.ts";
 
 const DAY = 86_400_000;
 
@@ -291,10 +289,11 @@ async function offline<O extends ControlOp>(
   request: ControlRequest,
 ): Promise<ControlResult<O>> {
   const bundle = await loadBundle(publicKeyPath(dir, SERVER_NAME));
-  const { publicAddress } = (await loadSettings(dir)).values;
+  const { values } = await loadSettings(dir);
+  const { publicAddress } = values;
   const log = stderrLog({ level: "warn" });
-  const store = await openSqliteStore(join(dir, "mail")).catch((error) => {
-    if (!isSealpostError(error, "busy")) throw error;
+  const { store, shared } = await openStore(dir, values).catch((error) => {
+    if (!isSealpostError(error, "busy") || values.store !== null) throw error;
     throw new SealpostError(
       "busy",
       `a server runs in ${dir}, but its control socket does not answer; try again in a moment, ` +
@@ -303,7 +302,7 @@ async function offline<O extends ControlOp>(
     );
   });
   try {
-    const users = await Users.open(join(dir, "user_pass.json"), {
+    const users = await openUsers(dir, shared, {
       onProblem: (message) => log.warn("user_pass.json", { problem: message }),
     });
     try {

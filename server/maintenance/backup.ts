@@ -1,3 +1,4 @@
+import { requireFolderStore } from "./folder_store.ts";
 import { timesAsIso } from "../../cli/format.ts";
 import { syncFolder, wrapFileError, writeFileAtomic } from "../../files/atomic_file.ts";
 import type { Bytes } from "../../crypto/bytes.ts";
@@ -415,6 +416,7 @@ async function removeFolder(folder: string): Promise<void> {
 
 /** The `backup` command. Throws `format` if the store is damaged, after the backup is complete. */
 export async function backup(options: BackupOptions & { readonly json: boolean }): Promise<void> {
+  await requireFolderStore(options.dir);
   const report = await makeBackup(options);
   const { manifest, snapshot, added, removed, damage } = report;
   if (options.json) console.log(JSON.stringify(report, timesAsIso("at"), 2));

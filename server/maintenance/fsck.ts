@@ -1,3 +1,4 @@
+import { requireFolderStore } from "./folder_store.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { syncFolder, wrapFileError } from "../../files/atomic_file.ts";
 import { isThere } from "../../files/key_files.ts";
@@ -228,6 +229,7 @@ export interface FsckOptions {
 
 /** The `fsck` command: prints what {@linkcode checkStore} found. Throws `format` if that is damage. */
 export async function fsck(options: FsckOptions): Promise<void> {
+  await requireFolderStore(options.dir);
   const report = await checkStore(join(options.dir, "mail"), { repair: options.repair });
   if (options.json) console.log(JSON.stringify(report, null, 2));
   else for (const line of describeReport(report)) console.log(printable(line));

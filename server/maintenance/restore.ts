@@ -1,3 +1,4 @@
+import { requireFolderStore } from "./folder_store.ts";
 import { timesAsIso } from "../../cli/format.ts";
 import { random, toHex } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
@@ -330,6 +331,7 @@ async function replaceStore(store: string, staging: string, used: boolean): Prom
 
 /** The `restore` command. Throws `format` if what was restored with `force` is damaged. */
 export async function restore(options: RestoreOptions & { readonly json: boolean }): Promise<void> {
+  await requireFolderStore(options.dir);
   const report = await restoreBackup(options);
   const { manifest, aside, files, kept, renewed, check, snapshot } = report;
   if (options.json) console.log(JSON.stringify(report, timesAsIso("at"), 2));

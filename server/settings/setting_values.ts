@@ -8,7 +8,7 @@ type Camel<S extends string> = S extends `${infer Head}-${infer Tail}`
   ? `${Head}${Capitalize<Camel<Tail>>}`
   : S;
 
-/** `off` is Infinity for a number, null for an address, and an empty list. */
+/** `off` is Infinity for a number, null for an address, a store or a file, and an empty list. */
 type ValueOf<S> = S extends { readonly kind: "size" | "count" | "duration" } ? number
   : S extends { readonly kind: "address" }
     ? S extends { readonly off: string } ? Address | null : Address
@@ -16,6 +16,7 @@ type ValueOf<S> = S extends { readonly kind: "size" | "count" | "duration" } ? n
   : S extends { readonly kind: "netblocks" } ? readonly Netblock[]
   : S extends { readonly kind: "prefixes" } ? Prefixes
   : S extends { readonly kind: "switch" } ? boolean
+  : S extends { readonly kind: "store" | "file" } ? string | null
   : S extends { readonly kind: "choice"; readonly choices: readonly (infer C)[] } ? C
   : never;
 
@@ -43,6 +44,9 @@ export function propertyOf(name: string): string {
   return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
+/** An address of a store, without a password. */
+const STORE = /^postgres(ql)?:\/\/[^:@/?\s]+@[^@/?\s]+\/[^/?\s]+(\?\S*)?$/;
+
 const UNITS = { w: 604_800_000, d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000 } as const;
 
 /** The value of a setting as it is written. Throws `config`, saying how to write it. */
@@ -51,7 +55,7 @@ export function parseValue(setting: Setting, text: string): Value {
   const word = text.trim();
   const number = kind === "size" || kind === "count" || kind === "duration";
   if (setting.off !== undefined && (word === "off" || number && /^0+$/.test(word))) {
-    return number ? Infinity : kind === "address" ? null : [];
+    return number ? Infinity : ["address", "store", "file"].includes(kind) ? null : [];
   }
   const alternative = setting.off === undefined ? "" : ", or off";
   switch (kind) {
@@ -91,6 +95,17 @@ export function parseValue(setting: Setting, text: string): Value {
     case "choice":
       if (setting.choices?.includes(word)) return word;
       throw wrong(word, `one of ${setting.choices?.join(", ")}${alternative}`);
+    case "store":
+      if (STORE.test(word)) return word;
+      // It may have a password, which is not repeated.
+      throw new SealpostError(
+        "config",
+        "write postgres://USER@HOST[:PORT]/DATABASE, the password in a file " +
+          `(store-password-file)${alternative}`,
+      );
+    case "file":
+      if (word !== "") return word;
+      throw wrong(word, `the name of a file${alternative}`);
   }
 }
 

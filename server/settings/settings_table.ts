@@ -5,7 +5,8 @@ import type { Option } from "../../cli/command.ts";
  * How a setting is written. `size`: bytes, with units of 1024. `count`: a whole number. `duration`:
  * `90s`, `5m`, `12h`, `30d`, or several together; a number alone is seconds. `address`:
  * `HOST:PORT`. `addresses`: several, separated by commas. `netblocks`: addresses and `ADDRESS/BITS`, separated by commas. `prefixes`:
- * `IPV4:IPV6`, two numbers of bits. `switch`: `on` or `off`. `choice`: one of `choices`.
+ * `IPV4:IPV6`, two numbers of bits. `switch`: `on` or `off`. `choice`: one of `choices`. `store`: an
+ * address `postgres://USER@HOST/DATABASE`. `file`: a path.
  */
 export type SettingKind =
   | "size"
@@ -16,7 +17,9 @@ export type SettingKind =
   | "netblocks"
   | "prefixes"
   | "switch"
-  | "choice";
+  | "choice"
+  | "store"
+  | "file";
 
 /** One setting of the server: the same name on the command line, in the environment, in the file. */
 export interface Setting {
@@ -43,6 +46,7 @@ export interface Setting {
 /** The headings, in their order. */
 export const GROUPS = [
   "Network",
+  "Store",
   "Connections",
   "Logins",
   "Penalties",
@@ -96,6 +100,30 @@ export const SETTINGS = [
       "progress has this long to finish. Then clients are told to reconnect, and the server " +
       "ends. An upload that is cut off is sent again by its client, and arrives once. Keep it " +
       "below what the service manager waits before it kills (systemd: `TimeoutStopSec`).",
+  },
+  {
+    name: "store",
+    kind: "store",
+    default: "off",
+    off: "in mail/ of the server's folder",
+    group: "Store",
+    live: false,
+    help: "where mail and users are kept when several servers share them, as in " +
+      "postgres://USER@HOST/DATABASE",
+    about: 'See "Several servers". More hosts of one cluster with commas between: ' +
+      "`postgres://sealpost@db1,db2/sealpost`. A password in it is refused; beyond this machine " +
+      "connections are encrypted, and hosts are names that their certificates have " +
+      "(`?sslrootcert=FILE`: by an authority of your own).",
+  },
+  {
+    name: "store-password-file",
+    kind: "file",
+    default: "off",
+    off: "no password",
+    group: "Store",
+    live: false,
+    help: "a file with the password of the store, one line",
+    about: "Nobody but the server's user should be able to read it.",
   },
   {
     name: "max-connections",
@@ -664,5 +692,9 @@ function placeholder({ kind, choices }: Setting): string {
       return "on|off";
     case "choice":
       return choices?.join("|") ?? "WORD";
+    case "store":
+      return "URL";
+    case "file":
+      return "FILE";
   }
 }

@@ -79,7 +79,8 @@ export abstract class CountingSink implements BodySink {
   }
 }
 
-function givenUp(): SealpostError {
+/** The error of an upload that somebody else has taken over. */
+export function givenUp(): SealpostError {
   return new SealpostError("cancelled", "this upload was given up, or goes on elsewhere");
 }
 

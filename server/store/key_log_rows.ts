@@ -6,6 +6,7 @@ import {
   type LogState,
   nextLogHash,
 } from "../../protocol/key_log.ts";
+import type { Bytes } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { blob, integer, SQL, type SqlRow, text } from "./statements.ts";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
@@ -27,25 +28,38 @@ export function beginLog(db: DatabaseSync, now: number): void {
     .run(0, now, 0, generation, generation, "", none, firstLogHash(generation));
 }
 
+/** A record as it is kept: behind the log up to it, with the hash of the log that it ends. */
+export interface NextRecord extends LogRecord {
+  /** Of the log that it belongs to. */
+  readonly generation: number;
+  readonly hash: Bytes;
+}
+
 /**
- * Adds a record behind the last one, in the transaction that is open. Its time is `at`, milliseconds
- * since 1970, or that of the last one if the clock has gone back.
+ * The record behind the last one. Its time is `at`, milliseconds since 1970, or that of the last one if
+ * the clock has gone back.
  */
-export function appendLog(sql: LogStatements, logged: LoggedEvent, at: number): void {
-  const last = sql.lastLogRecord.get();
-  const { n, hash, generation, time } = logStateOf(last);
+export function nextRecord(
+  { n, hash, generation, time }: LogState & { readonly time: number },
+  logged: LoggedEvent,
+  at: number,
+): NextRecord {
   const record = { ...logged, index: n + 1, time: Math.max(at, time) };
-  const { index, event, name, fp, seq } = record;
-  sql.addLogRecord.run(
-    index,
-    record.time,
-    KEY_EVENTS[event],
-    event === "generation" ? seq : generation,
-    seq,
-    name,
-    fp,
-    nextLogHash(hash, record),
+  return {
+    ...record,
+    generation: logged.event === "generation" ? logged.seq : generation,
+    hash: nextLogHash(hash, record),
+  };
+}
+
+/** Adds a record behind the last one, in the transaction that is open. */
+export function appendLog(sql: LogStatements, logged: LoggedEvent, at: number): void {
+  const { index, time, event, generation, seq, name, fp, hash } = nextRecord(
+    logStateOf(sql.lastLogRecord.get()),
+    logged,
+    at,
   );
+  sql.addLogRecord.run(index, time, KEY_EVENTS[event], generation, seq, name, fp, hash);
 }
 
 /**

@@ -1,15 +1,13 @@
 import { type Bytes, equal, random } from "../../crypto/bytes.ts";
 import { defined } from "../../crypto/defined.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
-import { CHANGE_KINDS, type EntryPlace } from "../../protocol/change.ts";
+import { CHANGE_KINDS } from "../../protocol/change.ts";
 import {
   BUILT_IN_FOLDERS,
   FIRST_OWN_FOLDER,
   type FlagBits,
   flagBits,
-  flagsOf,
   folderNumber,
-  folderOf,
 } from "../../protocol/entry.ts";
 import { RefusedError } from "../../protocol/refused.ts";
 import { BodyFiles } from "./body_files.ts";
@@ -22,15 +20,9 @@ import { MailboxRows, unseenOf } from "./mailbox_rows.ts";
 import { type Database, mayHaveCommitted, openDatabase, wrapSqliteError } from "./database.ts";
 import { type Disk, SYSTEM_DISK } from "./disk.ts";
 import { appendLog, logRecordOf, logStateOf } from "./key_log_rows.ts";
-import {
-  blob,
-  integer,
-  nullable,
-  prepareStatements,
-  type SqlRow,
-  type Statements,
-  text,
-} from "./statements.ts";
+import { INLINE_MAX, MAX_LIST } from "./sizes.ts";
+import { accountOf, changeOf, departureOf, entryOf, folderStateOf, ticketOf } from "./rows.ts";
+import { blob, integer, nullable, prepareStatements, type Statements, text } from "./statements.ts";
 import type {
   Account,
   BindOutcome,
@@ -43,10 +35,8 @@ import type {
   Entry,
   Expiring,
   FetchedKit,
-  Flag,
   FlagChange,
   Folder,
-  FolderState,
   KeptRotation,
   KeyRotation,
   KitState,
@@ -58,7 +48,6 @@ import type {
   SeenMachine,
   ServerKey,
   Store,
-  StoredChange,
   StoredKit,
   StoredLog,
   StoredMachine,
@@ -70,12 +59,6 @@ import type {
 } from "./store.ts";
 import { noSuchUser } from "./store.ts";
 import { join } from "@std/path";
-
-/** Bodies up to this size are in the database, larger ones in files beside it, bytes. */
-export const INLINE_MAX = 256 * 1024;
-
-/** Most entries that one `list` gives. */
-const MAX_LIST = 1000;
 
 /** Ids forgotten in one transaction, so that other writes get between. */
 const FORGET_AT_ONCE = 1000;
@@ -861,92 +844,4 @@ class SqliteStore implements Store {
     if (removed.length > 0) this.#sql.setModseq.run(modseq, -freed, id);
     return { uids: removed, modified: [], modseq, any: removed.length > 0 };
   }
-}
-
-function accountOf(row: SqlRow | undefined): Account | null {
-  if (row === undefined) return null;
-  return {
-    name: text(row, "name"),
-    fullName: nullable(row, "full_name", text),
-    since: integer(row, "since"),
-    fp: nullable(row, "fp", blob),
-    bundle: nullable(row, "bundle", blob),
-    boundAt: nullable(row, "bound_at", integer),
-    epoch: blob(row, "epoch"),
-    nextUid: integer(row, "next_uid"),
-    modseq: integer(row, "modseq"),
-    seq: integer(row, "seq"),
-  };
-}
-
-function ticketOf(row: SqlRow | undefined): StoredTicket | null {
-  if (row === undefined) return null;
-  return {
-    id: blob(row, "id"),
-    account: text(row, "name"),
-    fp: blob(row, "fp"),
-    credential: blob(row, "credential"),
-    wrapped: blob(row, "wrapped"),
-    fullAt: integer(row, "full_at"),
-    expires: integer(row, "expires"),
-  };
-}
-
-function flagsOfRow(row: SqlRow): Flag[] {
-  return flagsOf({ low: integer(row, "flags"), high: integer(row, "flags_high") });
-}
-
-function placeOf(row: SqlRow): EntryPlace {
-  return {
-    uid: integer(row, "uid"),
-    folder: folderOf(integer(row, "folder")),
-    number: integer(row, "number"),
-  };
-}
-
-/** The change that a row of an entry is, for who knows of the UIDs below `knownUid`. */
-function changeOf(row: SqlRow, knownUid: number): StoredChange {
-  const modseq = integer(row, "modseq");
-  const place = placeOf(row);
-  return place.uid >= knownUid
-    ? { kind: "new", modseq, ...place }
-    : { kind: "changed", modseq, ...place, flags: flagsOfRow(row) };
-}
-
-function departureOf(row: SqlRow): StoredChange {
-  const modseq = integer(row, "modseq");
-  switch (integer(row, "kind")) {
-    case CHANGE_KINDS.gone:
-      return { kind: "gone", modseq, ...placeOf(row) };
-    case CHANGE_KINDS.left:
-      return { kind: "left", modseq, ...placeOf(row) };
-    default:
-      return { kind: "skipped", modseq, from: integer(row, "uid"), to: integer(row, "number") };
-  }
-}
-
-function folderStateOf(row: SqlRow): FolderState {
-  return {
-    folder: folderOf(integer(row, "folder")),
-    validity: integer(row, "validity"),
-    next: integer(row, "next"),
-    count: integer(row, "count"),
-    unseen: integer(row, "unseen"),
-    bytes: integer(row, "bytes"),
-    modseq: integer(row, "modseq"),
-  };
-}
-
-function entryOf(row: SqlRow): Entry {
-  return {
-    ...placeOf(row),
-    modseq: integer(row, "modseq"),
-    flags: flagsOfRow(row),
-    receivedAt: integer(row, "received_at"),
-    header: blob(row, "header"),
-    stanza: blob(row, "stanza"),
-    summary: blob(row, "summary"),
-    note: nullable(row, "note", blob),
-    bodySize: integer(row, "body_size"),
-  };
 }

@@ -549,3 +549,48 @@ export interface Store {
 
   close(): Promise<void>;
 }
+
+/** How a mailbox stands, for those who follow it from another server. */
+export interface MailboxState {
+  readonly nextUid: number;
+  readonly modseq: number;
+  /** Of the shared record. */
+  readonly sharedVersion: number;
+  /** How often its sessions were ended: all, by a new key, a new password, or logging out everywhere. */
+  readonly ends: number;
+}
+
+/** What one write of this server has changed in a mailbox. */
+export interface OwnChange {
+  readonly account: string;
+  /** The modification sequences around it. */
+  readonly before: number;
+  readonly after: number;
+  /** The UID that the next entry gets after it. */
+  readonly nextUid: number;
+}
+
+/** A store that several servers use at a time, which keeps the users as well. */
+export interface SharedStore extends Store {
+  /** How the mailboxes of those of `accounts` stand that have one. */
+  mailboxStates(accounts: readonly string[]): Promise<ReadonlyMap<string, MailboxState>>;
+  /** How often this server has ended the sessions of an account; null while it does. */
+  ownEnds(account: string): number | null;
+  /**
+   * From now on, tells other servers which mailboxes this one has changed, and calls `own` after each of
+   * its commits, `others` with the accounts whose mailboxes others have changed; null: it may be any, or
+   * the users.
+   */
+  follow(
+    own: (changes: readonly OwnChange[]) => void,
+    others: (accounts: readonly string[] | null) => void,
+  ): void;
+  /** The users, each with what stands for the password; null if that is still revision `known`. */
+  logins(
+    known?: number,
+  ): Promise<{ readonly revision: number; readonly users: ReadonlyMap<string, string> } | null>;
+  /** Changes the users, and tells other servers; `decide` as for `Users.change`. */
+  changeLogins(
+    decide: (users: ReadonlyMap<string, string>) => ReadonlyMap<string, string | null>,
+  ): Promise<void>;
+}

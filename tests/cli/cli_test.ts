@@ -362,6 +362,7 @@ Deno.test("a command keeps no right that its entry does not ask for, and none to
   /** A command with each set of rights, and arguments with which it soon ends. */
   const cases: readonly (readonly [name: string, ...args: string[]])[] = [
     ["serve", "--dir", "none"],
+    ["store status", "--dir", "none"],
     ["fsck", "--dir", "none"],
     ["keygen", "x", "--dir", "none", "--public"],
     ["stats", "--dir", "none"],

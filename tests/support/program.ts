@@ -44,7 +44,7 @@ export function fromModule(module = MAIN): Build {
       "--allow-net=127.0.0.1,[::1],localhost",
       "--allow-env=SEALPOST_PASSWORD,SEALPOST_HOME,HOME,XDG_CONFIG_HOME,APPDATA," +
       "SEALPOST_PASSPHRASE,SEALPOST_DEBUG,NO_COLOR,TERM,TMUX,ZELLIJ,STY,SSH_CONNECTION,SSH_CLIENT," +
-      "SSH_TTY,LC_ALL,LC_CTYPE,LANG,SEALPOST_HERE",
+      "SSH_TTY,LC_ALL,LC_CTYPE,LANG,SEALPOST_HERE,PGAPPNAME",
       module,
     ],
   };

@@ -10,7 +10,7 @@ import {
   TicketIssuer,
 } from "../../../server/accounts/tickets.ts";
 import { formatUserState } from "../../../server/accounts/user_state.ts";
-import { Users } from "../../../server/accounts/users.ts";
+import { FileUsers } from "../../../server/accounts/file_users.ts";
 import { openSqliteStore } from "../../../server/store/sqlite_store.ts";
 import { identityOf } from "../../support/identities.ts";
 
@@ -20,7 +20,7 @@ const CHEAP = { memory: 8, passes: 1, parallelism: 1 };
 async function scene(
   work: (scene: {
     readonly issuer: TicketIssuer;
-    readonly users: Users;
+    readonly users: FileUsers;
     readonly credential: string;
     /** Issues a ticket of alice; her password was last proven at `fullAt`. */
     readonly issue: (
@@ -38,7 +38,7 @@ async function scene(
   const credential = await hashPassword(utf8("known"), CHEAP);
   const path = join(dir, "user_pass.json");
   await Deno.writeTextFile(path, JSON.stringify({ alice: credential }), { mode: 0o600 });
-  const users = await Users.open(path, { onProblem: () => {} });
+  const users = await FileUsers.open(path, { onProblem: () => {} });
   const store = await openSqliteStore(join(dir, "mail"));
   try {
     const { bundle } = await identityOf("alice");

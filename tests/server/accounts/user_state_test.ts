@@ -3,7 +3,7 @@ import { isSealpostError } from "../../../crypto/error.ts";
 import { utf8 } from "../../../crypto/bytes.ts";
 import { hashPassword } from "../../../crypto/phc.ts";
 import { changeUsers, parseUserFile } from "../../../server/accounts/user_file.ts";
-import { Users } from "../../../server/accounts/users.ts";
+import { FileUsers } from "../../../server/accounts/file_users.ts";
 import {
   formatUserState,
   isUserState,
@@ -94,7 +94,7 @@ Deno.test("disabled users and one-time passwords that have ended open nothing", 
     };
     await Deno.writeTextFile(path, JSON.stringify(file, null, 2), { mode: 0o600 });
     const problems: string[] = [];
-    const users = await Users.open(path, { onProblem: (problem) => problems.push(problem) });
+    const users = await FileUsers.open(path, { onProblem: (problem) => problems.push(problem) });
     try {
       const opens = [];
       for (const name of users.names()) {
@@ -120,7 +120,7 @@ Deno.test("changes at the same time all take place", () =>
   inFolder(async (dir) => {
     const path = join(dir, "user_pass.json");
     await Deno.writeTextFile(path, "{}", { mode: 0o600 });
-    const users = await Users.open(path, { onProblem: () => {} });
+    const users = await FileUsers.open(path, { onProblem: () => {} });
     try {
       const names = Array.from({ length: 8 }, (_, i) => `user${i}`);
       await Promise.all(names.map((name) =>

@@ -6,6 +6,7 @@ import { BUILT_IN_FOLDERS, folderNumber, NAMED_FLAGS } from "../../../protocol/e
 import { MAX_OWN_FOLDERS } from "../../../protocol/limits.ts";
 import { RefusedError } from "../../../protocol/refused.ts";
 import { newMessageId } from "../../../protocol/uuid.ts";
+import { testUnless } from "../../support/testing.ts";
 import type {
   Copy,
   Delivery,
@@ -112,13 +113,20 @@ export async function assertCode(
 
 const uids = (entries: readonly { readonly uid: number }[]) => entries.map(({ uid }) => uid);
 
-/** Defines the tests that every implementation of Store passes. `place` gives a new, empty one. */
-export function testStoreContract(kind: string, place: () => Promise<StorePlace>): void {
+/**
+ * Defines the tests that every implementation of Store passes. `place` gives a new, empty one. `why`: why
+ * they cannot run here; null if they can.
+ */
+export function testStoreContract(
+  kind: string,
+  place: () => Promise<StorePlace>,
+  why: string | null = null,
+): void {
   const test = (
     name: string,
     run: (store: Store, reopen: () => Promise<Store>) => Promise<void>,
   ) =>
-    Deno.test(`${kind}: ${name}`, async () => {
+    testUnless(why, `${kind}: ${name}`, async () => {
       const where = await place();
       let store = await where.open();
       try {

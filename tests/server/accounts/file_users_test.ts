@@ -6,7 +6,7 @@ import { SealpostError } from "../../../crypto/error.ts";
 import { hashPassword, isPhc, verifyPassword } from "../../../crypto/phc.ts";
 import { writeFileAtomic } from "../../../files/atomic_file.ts";
 import { parseUserFile } from "../../../server/accounts/user_file.ts";
-import { Users, type UsersOptions } from "../../../server/accounts/users.ts";
+import { FileUsers, type FileUsersOptions } from "../../../server/accounts/file_users.ts";
 
 const posix = Deno.build.os !== "windows";
 
@@ -19,13 +19,13 @@ interface Case {
   readonly changes: string[][];
   write(text: string | Bytes): Promise<void>;
   read(): Promise<string>;
-  open(options?: Partial<UsersOptions>): Promise<Users>;
+  open(options?: Partial<FileUsersOptions>): Promise<FileUsers>;
 }
 
 /** Runs `run` with a folder for a user_pass.json; what it opens is closed. */
 async function withFile(run: (file: Case) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "sealpost-users-" });
-  const opened: Users[] = [];
+  const opened: FileUsers[] = [];
   const path = join(folder, "user_pass.json");
   const problems: string[] = [];
   const changes: string[][] = [];
@@ -38,7 +38,7 @@ async function withFile(run: (file: Case) => Promise<void>): Promise<void> {
         Deno.writeFile(path, typeof text === "string" ? utf8(text) : text, { mode: 0o600 }),
       read: () => Deno.readTextFile(path),
       open: async (options) => {
-        const users = await Users.open(path, {
+        const users = await FileUsers.open(path, {
           onProblem: (message) => problems.push(message),
           onChange: (added) => changes.push([...added]),
           ...options,
@@ -289,7 +289,7 @@ Deno.test({
       const unwritable = join(dirname(path), "u".repeat(250));
       const hashed: number[] = [];
       const open = () =>
-        Users.open(unwritable, {
+        FileUsers.open(unwritable, {
           onProblem: (message) => problems.push(message),
           onHashed: (done) => hashed.push(done),
         });

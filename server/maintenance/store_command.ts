@@ -1,0 +1,108 @@
+import { formatSize, timesAsIso } from "../../cli/format.ts";
+import { PROGRAM } from "../../cli/program.ts";
+import { SealpostError } from "../../crypto/error.ts";
+import { isThere } from "../../files/key_files.ts";
+import { formatAddress } from "../../protocol/address.ts";
+import { databaseOf, openStore } from "../accounts/open_store.ts";
+import { FileUsers } from "../accounts/file_users.ts";
+import { loadSettings } from "../settings/settings.ts";
+import { readEnvironment } from "../settings/environment.ts";
+import { openPostgresStore } from "../store/postgres/postgres_store.ts";
+import { makeSchema } from "../store/postgres/open.ts";
+import { Pool } from "../store/postgres/pool.ts";
+import { join } from "@std/path";
+
+/** What the commands about a shared store were given. */
+export interface StoreCommandOptions {
+  /** The server's folder. */
+  readonly dir: string;
+  /** The settings of the command line, as they were typed, by name. */
+  readonly flags: ReadonlyMap<string, string>;
+  /** Environment variables that the program has besides the settings. */
+  readonly variables: readonly string[];
+  readonly json: boolean;
+}
+
+/** The settings of a server whose mail is in a database. Throws `usage` if it is not. */
+async function storeSettings({ dir, flags, variables }: StoreCommandOptions) {
+  const { given: environment } = readEnvironment(variables);
+  const { values } = await loadSettings(dir, { flags, environment });
+  if (values.store !== null) return values;
+  throw new SealpostError(
+    "usage",
+    "say which database: --store postgres://USER@HOST/DATABASE, or store in sealpost.toml",
+  );
+}
+
+/**
+ * `store init`: makes the store in a database that has none, with the users of `user_pass.json`. Does
+ * nothing if there is one.
+ */
+export async function initStore(options: StoreCommandOptions): Promise<void> {
+  const { dir, json } = options;
+  const settings = await storeSettings(options);
+  const database = await databaseOf(dir, settings);
+  const pool = new Pool({ ...database, patience: 0 });
+  let made: boolean;
+  try {
+    made = await makeSchema(pool);
+  } finally {
+    pool.close();
+  }
+  const users = made ? await importUsers(options) : 0;
+  if (json) return console.log(JSON.stringify({ made, users }));
+  console.log(
+    made
+      ? `Made the store in ${settings.store}, with ${users} users of user_pass.json. From now on ` +
+        `\`${PROGRAM} user\` changes them there.`
+      : `There is a store in ${settings.store} already; nothing was changed.`,
+  );
+}
+
+/** Takes the users of user_pass.json, if there is one, over into a new store; returns how many. */
+async function importUsers(options: StoreCommandOptions): Promise<number> {
+  const path = join(options.dir, "user_pass.json");
+  if (!await isThere(path)) return 0;
+  const users = await FileUsers.open(path, {
+    onProblem: (problem) => console.error(`${PROGRAM}: ${problem}`),
+  });
+  users.close();
+  const { shared } = await openStore(options.dir, await storeSettings(options));
+  if (shared === null) throw new SealpostError("internal", "a store that is not shared");
+  try {
+    const names = users.names();
+    await shared.changeLogins(() => new Map(names.map((name) => [name, users.credential(name)])));
+    await shared.ensureAccounts(names);
+    return names.length;
+  } finally {
+    await shared.close();
+  }
+}
+
+/** `store status`: how the database stands, and what it holds. */
+export async function showStore(options: StoreCommandOptions): Promise<void> {
+  const settings = await storeSettings(options);
+  const database = { ...await databaseOf(options.dir, settings), patience: 0 };
+  const store = await openPostgresStore(database);
+  try {
+    const { waiting: _, ...stats } = await store.stats();
+    const { version, schema, standbys } = await store.serverState();
+    const users = (await store.logins())?.users.size ?? 0;
+    const { hosts } = database.address;
+    const state = { version, schema, users, ...stats, standbys };
+    if (options.json) return console.log(JSON.stringify(state, timesAsIso(), 2));
+    const rows = [
+      ["hosts", hosts.map(formatAddress).join(", ")],
+      ["PostgreSQL", version],
+      ["schema", `${schema}`],
+      ["users", `${users}`],
+      ["accounts", `${stats.accounts}, ${stats.bound} with a key`],
+      ["entries", `${stats.entries}, ${formatSize(stats.bytes)} of quota`],
+      ["database", formatSize(stats.database)],
+      ["standbys", standbys.length === 0 ? "none" : standbys.join(", ")],
+    ];
+    for (const [name = "", value = ""] of rows) console.log(`${name.padEnd(12)}${value}`);
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,383 @@
+import postgres from "postgres";
+import { errorText, SealpostError } from "../../../crypto/error.ts";
+import { formatAddress } from "../../../protocol/address.ts";
+import { sleep, within } from "../../../protocol/timer.ts";
+import type { SqlRow } from "../statements.ts";
+import { DEFAULT_PORT, type PostgresAddress } from "./address.ts";
+
+/** Connections at once. */
+const CONNECTIONS = 10;
+
+/** A statement that takes longer is given up with its connection, milliseconds. */
+const STUCK = 20_000;
+
+/** So is a connection that is not made by then, milliseconds. */
+const CONNECTING = 6000;
+
+/** How long work is tried anew while the database cannot be reached, milliseconds. */
+const PATIENCE = 60_000;
+
+/** Longest pause between two tries, milliseconds. */
+const MAX_PAUSE = 1000;
+
+/** Tries of a transaction that others keep getting in the way of. */
+const MAX_CONFLICTS = 20;
+
+/** The schema that has the tables. */
+export const SCHEMA_NAME = "sealpost";
+
+/** What a statement can be given: an array as the text that PostgreSQL has for it (`arrays.ts`). */
+export type Parameter = number | string | boolean | Uint8Array | null;
+
+/** What statements are run by. */
+export interface Querying {
+  /** The rows that a statement gives. */
+  query(text: string, parameters?: readonly Parameter[]): Promise<SqlRow[]>;
+  /** Runs a statement; returns how many rows it wrote. */
+  run(text: string, parameters?: readonly Parameter[]): Promise<number>;
+}
+
+/** How a {@linkcode Pool} connects. */
+export interface PoolOptions {
+  readonly address: PostgresAddress;
+  readonly password: string;
+  /** The text of the file with root certificates, null if the system's are used. */
+  readonly certificates: string | null;
+  /** Default: {@linkcode PATIENCE}. */
+  readonly patience?: number;
+}
+
+type Driver = ReturnType<typeof driver>;
+
+/** `first`: the number of the host that is tried first. */
+function driver(
+  { address, password, certificates }: PoolOptions,
+  first: number,
+  onclose: () => void,
+) {
+  const hosts = address.hosts.map(formatAddress);
+  const at = first % hosts.length;
+  // All that is left out, the driver looks for in the environment.
+  const options = {
+    host: [...hosts.slice(at), ...hosts.slice(0, at)].join(","),
+    port: DEFAULT_PORT,
+    user: address.user,
+    pass: password,
+    database: address.database,
+    max: 1,
+    ssl: address.tls ? (certificates === null ? {} : { ca: certificates }) : false,
+    sslnegotiation: null,
+    idle_timeout: 0,
+    connect_timeout: 5,
+    max_lifetime: 0,
+    max_pipeline: 100,
+    backoff: () => 0.2,
+    keep_alive: 10,
+    prepare: true,
+    debug: false,
+    fetch_types: false,
+    publications: "none",
+    target_session_attrs: "read-write" as const,
+    no_subscribe: true,
+    onnotice: () => {},
+    onclose,
+    connection: { application_name: "sealpost", search_path: SCHEMA_NAME },
+    types: {
+      int8: { to: 20, from: [20], parse: Number, serialize: String },
+      bytea: {
+        to: 17,
+        from: [17],
+        parse: (text: string) => Uint8Array.fromHex(text.slice(2)),
+        serialize: (bytes: Uint8Array) => `\\x${bytes.toHex()}`,
+      },
+    },
+  };
+  return postgres(options);
+}
+
+/**
+ * One connection. The driver has one for each of these, so that it is known at once when that is lost:
+ * what is written to one that is gone ends the process.
+ */
+class Connection implements Querying {
+  readonly #sql: Driver;
+  #alive = true;
+  #made = false;
+
+  constructor(options: PoolOptions, first: number) {
+    this.#sql = driver(options, first, () => this.#alive = false);
+  }
+
+  /** Makes the connection. */
+  async open(): Promise<void> {
+    await this.#send("SELECT 1", [], CONNECTING);
+    this.#made = true;
+  }
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  get made(): boolean {
+    return this.#made;
+  }
+
+  async query(text: string, parameters: readonly Parameter[] = []): Promise<SqlRow[]> {
+    return await this.#send<SqlRow[]>(text, parameters);
+  }
+
+  async run(text: string, parameters: readonly Parameter[] = []): Promise<number> {
+    return (await this.#send(text, parameters)).count;
+  }
+
+  async #send<T extends readonly SqlRow[]>(
+    text: string,
+    parameters: readonly Parameter[],
+    patience = STUCK,
+  ) {
+    if (!this.#alive) throw lost();
+    const answer = await within(
+      this.#sql.unsafe<(T[number] & SqlRow)[]>(text, [...parameters], { prepare: true }),
+      patience,
+      null,
+    );
+    if (answer !== null) return answer;
+    this.close();
+    throw lost();
+  }
+
+  /** Several statements without parameters. */
+  async script(text: string): Promise<void> {
+    if (!this.#alive) throw lost();
+    await this.#sql.unsafe(text);
+  }
+
+  close(): void {
+    this.#alive = false;
+    this.#sql.end({ timeout: 0 }).catch(() => {});
+  }
+
+  /** Hears `channel` until the connection ends. */
+  async listen(channel: string, hear: (payload: string) => void): Promise<void> {
+    await within(this.#sql.listen(channel, hear), STUCK, null);
+  }
+}
+
+function lost(): Error {
+  return Object.assign(new Error("the connection is lost"), { code: "CONNECTION_CLOSED" });
+}
+
+/** The work of a transaction; `again`: an earlier try may have been committed. */
+export type Work<T> = (tx: Querying, again: boolean) => Promise<T>;
+
+/**
+ * Connections to the member of a cluster that takes writes. Work is done anew on another connection when
+ * one is lost, or leads to a server that takes no writes (any more), and when transactions got in each
+ * other's way: so its caller sees a pause at most.
+ */
+export class Pool {
+  readonly #options: PoolOptions;
+  readonly #patience: number;
+  #idle: Connection[] = [];
+  readonly #busy = new Set<Connection>();
+  readonly #waiting: ((connection: Connection) => void)[] = [];
+  /** Which host new connections try first. */
+  #first = 0;
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#patience = options.patience ?? PATIENCE;
+  }
+
+  /** The rows of a statement that changes nothing. */
+  query(text: string, parameters: readonly Parameter[] = []): Promise<SqlRow[]> {
+    return this.#persist((connection) => connection.query(text, parameters));
+  }
+
+  /** Runs a statement that may be run twice; returns how many rows it wrote. */
+  run(text: string, parameters: readonly Parameter[] = []): Promise<number> {
+    return this.#persist((connection) => connection.run(text, parameters));
+  }
+
+  /** Runs `work` inside a transaction; resolves once that is committed. */
+  transaction<T>(work: Work<T>): Promise<T> {
+    let again = false;
+    return this.#persist(async (connection) => {
+      let committing = false;
+      try {
+        await connection.run("BEGIN");
+        const value = await work(connection, again);
+        committing = true;
+        await connection.run("COMMIT");
+        return value;
+      } catch (error) {
+        if (committing && isLost(error)) again = true;
+        if (connection.alive && !isLost(error)) await connection.run("ROLLBACK");
+        throw error;
+      }
+    });
+  }
+
+  /** Runs several statements without parameters in one transaction. */
+  script(text: string): Promise<void> {
+    return this.#persist((connection) => connection.script(text));
+  }
+
+  /**
+   * Hears what is told on `channel`, for good; `onGap` is called each time something may have been missed.
+   * Never rejects.
+   */
+  async listen(
+    channel: string,
+    hear: (payload: string) => void,
+    onGap: () => void,
+  ): Promise<void> {
+    while (!this.#closed) {
+      const connection = new Connection(this.#options, this.#first);
+      this.#busy.add(connection);
+      try {
+        await connection.open();
+        await connection.listen(channel, hear);
+        onGap();
+        while (connection.alive && !this.#closed) {
+          await sleep(500);
+          await connection.query("SELECT 1");
+        }
+      } catch {
+        // The next connection is tried.
+      }
+      this.#busy.delete(connection);
+      connection.close();
+      if (!this.#closed) await sleep(500);
+    }
+  }
+
+  /** Ends all connections. What still uses one fails with `busy`. */
+  close(): void {
+    this.#closed = true;
+    for (const connection of [...this.#idle, ...this.#busy]) connection.close();
+    this.#idle = [];
+  }
+
+  async #persist<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const until = performance.now() + this.#patience;
+    for (let tries = 0;; tries++) {
+      const connection = await this.#take();
+      let failure: unknown;
+      let fails = true;
+      try {
+        if (!connection.made) await connection.open();
+        const value = await work(connection);
+        fails = false;
+        return value;
+      } catch (error) {
+        failure = error;
+      } finally {
+        if (fails && isLost(failure)) {
+          connection.close();
+          if (!connection.made) this.#first++;
+        }
+        this.#give(connection);
+      }
+      if (this.#closed) throw closed();
+      const isConflict = CONFLICTS.has(codeOf(failure));
+      if (!isConflict && !isLost(failure)) throw this.#wrap(failure);
+      if (isConflict ? tries >= MAX_CONFLICTS : performance.now() > until) {
+        throw this.#wrap(failure);
+      }
+      await sleep(Math.min(MAX_PAUSE, 5 * 2 ** Math.min(tries, 10)) * Math.random());
+    }
+  }
+
+  async #take(): Promise<Connection> {
+    if (this.#closed) throw closed();
+    const idle = this.#idle.pop();
+    if (idle !== undefined) {
+      this.#busy.add(idle);
+      return idle;
+    }
+    if (this.#busy.size >= CONNECTIONS) {
+      return await new Promise((resolve) => this.#waiting.push(resolve));
+    }
+    const connection = new Connection(this.#options, this.#first);
+    this.#busy.add(connection);
+    return connection;
+  }
+
+  #give(given: Connection): void {
+    this.#busy.delete(given);
+    const next = this.#waiting.shift();
+    if (next === undefined) {
+      if (given.alive && !this.#closed) this.#idle.push(given);
+      return;
+    }
+    const connection = given.alive ? given : new Connection(this.#options, this.#first);
+    this.#busy.add(connection);
+    next(connection);
+  }
+
+  #wrap(error: unknown): SealpostError {
+    if (error instanceof SealpostError) return error;
+    const cause = { cause: error };
+    const { hosts, database } = this.#options.address;
+    const where = `the database ${database} at ${hosts.map(formatAddress).join(", ")}`;
+    const code = codeOf(error);
+    if (isLost(error) || CONFLICTS.has(code)) {
+      return new SealpostError("busy", `${where} cannot be reached, or takes no writes`, cause);
+    }
+    if (code === "53100") {
+      return new SealpostError("disk-full", `${where}: no space left on the disk`, cause);
+    }
+    if (code.startsWith("28") || code === "3D000" || code === "42501") {
+      return new SealpostError("config", `${where} refuses: ${errorText(error)}`, cause);
+    }
+    if (code.startsWith("58") || code.startsWith("XX")) {
+      return new SealpostError("file-io", `${where}: ${errorText(error)}`, cause);
+    }
+    if (code === "EPERM" || code === "EACCES") {
+      return new SealpostError("config", `this process may not connect to ${where}`, cause);
+    }
+    if (isTlsError(error)) {
+      return new SealpostError(
+        "config",
+        `${where} is not who it should be: ${errorText(error)}`,
+        cause,
+      );
+    }
+    return new SealpostError("internal", `an unexpected error of ${where}`, cause);
+  }
+}
+
+function closed(): SealpostError {
+  return new SealpostError("busy", "the store is closed");
+}
+
+// Error codes of https://www.postgresql.org/docs/15/errcodes-appendix.html.
+
+/** A transaction that others got in the way of, and can be run again. */
+const CONFLICTS: ReadonlySet<string> = new Set(["40001", "40P01", "55P03"]);
+
+/** Another connection is needed: also for a server that takes no writes (25006), starts or stops. */
+const LOST =
+  /^(08...|57P0[1-3]|25006|25P03|53300|CONNECT\w+|E(CONNREFUSED|CONNRESET|PIPE|NOTFOUND|HOSTUNREACH|NETUNREACH|TIMEDOUT|AI_AGAIN))$/;
+
+function isLost(error: unknown): boolean {
+  return LOST.test(codeOf(error));
+}
+
+function isTlsError(error: unknown): boolean {
+  return /certificate|ssl|tls|altname/i.test(`${codeOf(error)} ${errorText(error)}`);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+/** Whether `error` says that a row may not be as it is. */
+export function isConstraint(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (codeOf(at).startsWith("23")) return true;
+  }
+  return false;
+}

@@ -1,0 +1,222 @@
+// Several servers, as processes, on one PostgreSQL.
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { exitCodeFor } from "../../cli/exit_codes.ts";
+import { type ErrorCode, isSealpostError } from "../../crypto/error.ts";
+import { loadBundle, loadIdentity } from "../../files/key_files.ts";
+import type { Event } from "../../protocol/request.ts";
+import { withControl } from "../support/control.ts";
+import { makeGroup } from "../support/group_folder.ts";
+import { type Cluster, NO_POSTGRES, sharedCluster } from "../support/postgres.ts";
+import { type Outcome, passwordOf, run, ServerProcess } from "../support/program.ts";
+import { type Person, preseal, RawSession } from "../support/raw_session.ts";
+import { testUnless } from "../support/testing.ts";
+import { waitFor } from "../support/wait.ts";
+
+/** The folders of several servers with one key, and a database for them. */
+class Several implements AsyncDisposable {
+  private constructor(
+    readonly cluster: Cluster,
+    readonly database: string,
+    readonly dir: string,
+    readonly remove: () => Promise<void>,
+  ) {}
+
+  /** Makes folders for `servers` servers; `names` can log in. */
+  static async make(names: readonly string[], servers: number): Promise<Several> {
+    const cluster = await sharedCluster();
+    const database = await cluster.makeDatabase();
+    const { dir, remove } = await makeGroup(names);
+    const several = new Several(cluster, database, dir, remove);
+    const made = [dir];
+    for (let i = 1; i < servers; i++) made.push(join(dir, `node${i + 1}`));
+    for (const each of made) {
+      if (each !== dir) await copyKeys(join(dir, "server"), join(each, "server"));
+      const server = join(each, "server");
+      await Deno.writeTextFile(
+        join(server, "sealpost.toml"),
+        `store = "${cluster.address(database)}"\nstore-password-file = "store.password"\n`,
+      );
+      await Deno.writeTextFile(join(server, "store.password"), `${cluster.password}\n`);
+    }
+    return several;
+  }
+
+  /** The folder in which the folder `server` of the server with this number, from 1, is. */
+  folder(server: number): string {
+    return server === 1 ? this.dir : join(this.dir, `node${server}`);
+  }
+
+  run(server: number, ...args: readonly string[]): Promise<Outcome> {
+    const cwd = this.folder(server);
+    return run(args, { cwd, build: withControl(cwd), env: { USER: "root" } });
+  }
+
+  start(server: number): Promise<ServerProcess> {
+    const cwd = this.folder(server);
+    return ServerProcess.start({ cwd, build: withControl(cwd) });
+  }
+
+  async person(name: string): Promise<Person> {
+    const identity = await loadIdentity(join(this.dir, name), name, () => Promise.resolve(null));
+    return { name, identity, password: passwordOf(name) };
+  }
+
+  async logIn(at: ServerProcess, person: Person) {
+    const bundle = await loadBundle(join(this.dir, "server", "server_public.pem"));
+    return await RawSession.logIn(at.address, bundle, person);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cluster.removeDatabase(this.database);
+    await this.remove();
+  }
+}
+
+/** What all servers have in common: the keys. */
+async function copyKeys(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true, mode: 0o700 });
+  for (const name of ["server_private.pem", "server_public.pem"]) {
+    await Deno.copyFile(join(from, name), join(to, name));
+  }
+}
+
+function assertDone({ code, stderr }: Outcome): void {
+  assertEquals(code, 0, stderr);
+}
+
+/** Waits for an event of this kind that `session` has not been asked for before. */
+async function told<K extends Event["event"]>(
+  session: RawSession,
+  event: K,
+  seen = 0,
+): Promise<Event & { event: K }> {
+  return await waitFor(`the event ${event}`, () => {
+    const found = session.events.filter((each): each is Event & { event: K } =>
+      each.event === event
+    );
+    return found[seen] ?? null;
+  });
+}
+
+/** Waits until a session is over. */
+async function over(session: RawSession): Promise<void> {
+  await waitFor("the end of a session", async () => {
+    try {
+      await session.link.ask({ op: "whoami" });
+      return null;
+    } catch {
+      return true;
+    }
+  });
+}
+
+async function codeOf(work: () => Promise<unknown>): Promise<ErrorCode | null> {
+  try {
+    await work();
+    return null;
+  } catch (error) {
+    return isSealpostError(error) ? error.code : "internal";
+  }
+}
+
+testUnless(
+  NO_POSTGRES,
+  "a store is made in a database once, with the users of user_pass.json",
+  async () => {
+    await using several = await Several.make(["alice", "bob"], 1);
+    const early = await several.run(1, "serve", "--listen", "127.0.0.1:0");
+    assertEquals(early.code, exitCodeFor("config"));
+    assertMatch(early.stderr, /^sealpost: [^\n]*make it with: sealpost store init\n$/);
+    const made = await several.run(1, "store", "init");
+    assertDone(made);
+    assertStringIncludes(made.stdout, "2 users of user_pass.json");
+    const again = await several.run(1, "store", "init");
+    assertDone(again);
+    assertStringIncludes(again.stdout, "nothing was changed");
+    const status = await several.run(1, "store", "status", "--json");
+    assertDone(status);
+    const { users, accounts, entries, standbys } = JSON.parse(status.stdout);
+    assertEquals([users, accounts, entries, standbys], [2, 2, 0, []]);
+
+    // Users are changed there, without a server too; the file is not looked at any more.
+    assertDone(await several.run(1, "user", "add", "carol", "--generate"));
+    const list = JSON.parse((await several.run(1, "user", "list", "--json")).stdout);
+    assertEquals(list.users.map(({ name }: { name: string }) => name), ["alice", "bob", "carol"]);
+
+    // What only knows mail in the folder says so.
+    for (const command of [["fsck"], ["backup", "backups"], ["restore", "backups"]]) {
+      const { code, stderr } = await several.run(1, ...command);
+      assertEquals(code, exitCodeFor("config"), stderr);
+      assertMatch(stderr, /^sealpost: the mail of this server is in postgres:[^\n]*\n$/);
+    }
+    const url = `postgres://sealpost:${several.cluster.password}@127.0.0.1/x`;
+    const leak = await several.run(1, "serve", "--store", url);
+    assertEquals(leak.code, exitCodeFor("usage"));
+    assert(!leak.stderr.includes(several.cluster.password));
+  },
+);
+
+testUnless(NO_POSTGRES, "what happens at one server reaches the sessions at another", async () => {
+  await using several = await Several.make(["alice", "bob"], 2);
+  assertDone(await several.run(1, "store", "init"));
+  const [one, two] = [await several.start(1), await several.start(2)];
+  try {
+    const [alice, bob] = [await several.person("alice"), await several.person("bob")];
+    const { session: atOne, ticket } = await several.logIn(one, alice);
+    const { session: atTwo } = await several.logIn(two, alice);
+    const { session: bobs } = await several.logIn(two, bob);
+
+    // Mail, and what was done with it.
+    await bobs.deliver(await preseal(bob, [alice]));
+    const mail = await told(atOne, "mail");
+    assertEquals([mail.uid, mail.folder, mail.modseq], [1, "inbox", 1]);
+    await atOne.link.ask({ op: "flag", uids: [1], set: ["seen"], clear: [] });
+    assertEquals((await told(atTwo, "change")).modseq, 2);
+
+    // Users: one who is added at one server logs in at the other.
+    assertDone(await several.run(1, "user", "disable", "bob"));
+    await over(bobs);
+    assertEquals(await codeOf(() => several.logIn(two, bob)), "login-refused");
+    assertDone(await several.run(2, "user", "enable", "bob"));
+    const { session: back } = await several.logIn(one, bob);
+
+    // Everything of alice ends, wherever it is, and her tickets, but for the session that says so.
+    await atTwo.link.ask({ op: "logout", everywhere: true });
+    await over(atOne);
+    assert(ticket);
+    const bundle = await loadBundle(join(several.dir, "server", "server_public.pem"));
+    assertEquals(await RawSession.resume(one.address, bundle, alice, ticket), null);
+    await atTwo.link.ask({ op: "whoami" });
+
+    // A server that dies takes nothing with it; a ticket it gave is good at the other.
+    const { session: last, ticket: next } = await several.logIn(one, alice);
+    await back.deliver(await preseal(bob, [alice]));
+    one.program.kill("SIGKILL");
+    await one.program.finish();
+    await over(last);
+    assert(next);
+    const resumed = await RawSession.resume(two.address, bundle, alice, next);
+    assert(resumed);
+    assertEquals((await resumed.link.ask({ op: "whoami" })).entries, 2);
+    await resumed.close();
+    await atTwo.close();
+  } finally {
+    await one.stop();
+    await two.stop();
+  }
+});
+
+testUnless(NO_POSTGRES, "each of several servers has a folder of its own", async () => {
+  await using several = await Several.make([], 1);
+  assertDone(await several.run(1, "store", "init"));
+  const one = await several.start(1);
+  try {
+    const { code, stderr } = await several.run(1, "serve", "--listen", "127.0.0.1:0");
+    assertEquals(code, exitCodeFor("busy"));
+    assertMatch(stderr, /^sealpost: another server runs in [^\n]*\n$/);
+  } finally {
+    await one.stop();
+  }
+});
