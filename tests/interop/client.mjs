@@ -1,16 +1,26 @@
 // @ts-check
 // A client: logs in, sends, lists, fetches, and remembers the keys of others while it runs.
 
-import { concat, equal, fromHex, Reader, utf8 } from "./bytes.mjs";
+import { concat, equal, fromHex, NONE, Reader, toBase64, toHex, utf8 } from "./bytes.mjs";
 import { codeOf, Failure } from "./error.mjs";
-import { ClientHandshake, ClientResumption, SIZE } from "./handshake.mjs";
+import { ClientHandshake, ClientResumption, Opening, SIZE } from "./handshake.mjs";
 import { readBundle } from "./identity.mjs";
 import { gridOf } from "./kem.mjs";
 import { judge, KeyLog, readHead, readRecords, verifyHead } from "./key_log.mjs";
+import {
+  comparedNumbers,
+  kitKeys,
+  linkId,
+  openAnswer,
+  openKit,
+  readPackage,
+  writePost,
+} from "./links.mjs";
 import { compose, parse } from "./mime.mjs";
 import { openBody, openEntry, openNote, readEntry, verifyEntry } from "./open.mjs";
 import { failureOf, readAnswer, verdict } from "./schemas.mjs";
 import { newId, sealMessage } from "./seal.mjs";
+import { random } from "./primitives.mjs";
 import { followChain } from "./rotation.mjs";
 import { Session } from "./session.mjs";
 import { Wire } from "./wire.mjs";
@@ -74,6 +84,71 @@ async function readReply(wire, size) {
 function nextTick(start, grid) {
   const passed = performance.now() - start;
   return new Promise((resolve) => setTimeout(resolve, Math.ceil(passed / grid) * grid - passed));
+}
+
+/**
+ * 5.3: a visit, with the one request that `ask` makes for the server's bundle.
+ *
+ * @param {string} host @param {number} port
+ * @param {(server: Bundle) => { op: "link-post" | "kit-get", members: object }} ask
+ */
+async function visit(host, port, ask) {
+  const wire = await Wire.open(host, port);
+  try {
+    const start = Uint8Array.of(1, 1, 4);
+    await wire.write(start);
+    const reader = new Reader(await wire.read(2048));
+    const server = readBundle(reader.lp());
+    reader.padding();
+    const opening = new Opening(server, start);
+    await wire.write(opening.writeA().subarray(start.length));
+    opening.readB(await readReply(wire, SIZE.B));
+    const session = new Session(wire, opening.finish(), () => {});
+    session.start();
+    const { op, members } = ask(server);
+    const { data, answer } = session.request(op, members);
+    const { size } = await answer;
+    const bytes = concat(...data);
+    if (bytes.length !== size) throw new Failure("protocol", "another size than was announced");
+    await session.close();
+    return { server, bytes };
+  } catch (error) {
+    wire.destroy();
+    throw error;
+  }
+}
+
+/** Whether the server that was spoken to is the one of the package. @param {Bundle} server @param {ReturnType<typeof readPackage>} one */
+function requirePresent(server, one) {
+  if (equal(one.chain.at(-1) ?? NONE, server.bytes)) return one;
+  throw new Failure("server-identity", "the package is for another server");
+}
+
+/**
+ * 10.19, the second machine's side: what the first one sends. `show` gets the numbers of the four words.
+ *
+ * @param {string} host @param {number} port @param {Bytes} code @param {string} device
+ * @param {(numbers: number[]) => void} show
+ */
+export async function link(host, port, code, device, show) {
+  const keys = { x: random(32), seed: random(64) };
+  /** @type {Bytes} */
+  let post = NONE;
+  const { server, bytes } = await visit(host, port, ({ fp }) => {
+    post = writePost(code, fp, device, keys);
+    show(comparedNumbers(post));
+    return { op: "link-post", members: { id: toHex(linkId(code)), post: toBase64(post) } };
+  });
+  return { server, one: requirePresent(server, readPackage(openAnswer(code, post, keys, bytes))) };
+}
+
+/** 10.20: what the kit of this code holds. @param {string} host @param {number} port @param {Bytes} code */
+export async function recover(host, port, code) {
+  const { server, bytes } = await visit(host, port, () => {
+    return { op: "kit-get", members: { id: toHex(kitKeys(code).id) } };
+  });
+  const { package: padded } = openKit(code, bytes);
+  return { server, one: requirePresent(server, readPackage(padded)) };
 }
 
 export class Client {

@@ -6,11 +6,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { concat, equal, fromHex, toBase64, toHex } from "./bytes.mjs";
-import { askForBundle, Client } from "./client.mjs";
+import { askForBundle, Client, link, recover } from "./client.mjs";
 import { codeOf, Failure } from "./error.mjs";
 import { readBundle, showFingerprint } from "./identity.mjs";
 import { combine } from "./kem.mjs";
-import { loadIdentity, loadServer } from "./key_files.mjs";
+import { identityFromPem, loadIdentity, loadServer } from "./key_files.mjs";
 import { splitStanza } from "./open.mjs";
 import { open } from "./primitives.mjs";
 import { boxKey, ZERO_NONCE } from "./sealed_layout.mjs";
@@ -27,6 +27,8 @@ let client = null;
 let ticket = null;
 /** @type {Awaited<ReturnType<Client["send"]>> | null} */
 let sent = null;
+/** @type {Promise<void> | null} */
+let linking = null;
 
 /** @template T @param {T | null} value @returns {T} */
 function there(value) {
@@ -51,6 +53,24 @@ const outside = ({ uid, folder, flags, storedAt, bodySize }) => ({
   bodySize,
 });
 
+/** @param {string} address */
+function placeOf(address) {
+  const [, host = "", port = ""] = /^(.*):(\d+)$/.exec(address) ?? [];
+  return { host, port: Number(port) };
+}
+
+/**
+ * Is from now on a machine of whose package it is.
+ *
+ * @param {string} address @param {import("./identity.mjs").Bundle} server
+ * @param {ReturnType<typeof import("./links.mjs").readPackage>} one
+ */
+function takeOver(address, server, { name, key, bundle }) {
+  const identity = identityFromPem(key, null);
+  if (!equal(identity.bundle.bytes, bundle)) throw new Failure("key-mismatch", "not one pair");
+  login = { ...placeOf(address), server, identity, name };
+}
+
 const calls = {
   /**
    * Takes the keys in `dir`.
@@ -58,10 +78,37 @@ const calls = {
    * @param {{ dir: string, name: string, address: string, passphrase?: string }} args
    */
   load({ dir, name, address, passphrase }) {
-    const [, host = "", port = ""] = /^(.*):(\d+)$/.exec(address) ?? [];
     const identity = loadIdentity(dir, name, passphrase ?? null);
-    login = { host, port: Number(port), server: loadServer(dir), identity, name };
+    login = { ...placeOf(address), server: loadServer(dir), identity, name };
     return { fingerprint: showFingerprint(identity.bundle.fp) };
+  },
+  /**
+   * Begins to link; the numbers of the four words.
+   *
+   * @param {{ address: string, code: string, device: string }} args
+   */
+  async beginLink({ address, code, device }) {
+    const { host, port } = placeOf(address);
+    return await new Promise((resolve, reject) => {
+      linking = link(host, port, fromHex(code), device, resolve).then(({ server, one }) => {
+        takeOver(address, server, one);
+      });
+      linking.catch(reject);
+    });
+  },
+  /** Waits until the other machine has answered. */
+  async endLink() {
+    await there(linking);
+    const { name, identity } = there(login);
+    return { name, fingerprint: showFingerprint(identity.bundle.fp) };
+  },
+  /** Takes what a kit holds. @param {{ address: string, code: string }} args */
+  async recover({ address, code }) {
+    const { host, port } = placeOf(address);
+    const { server, one } = await recover(host, port, fromHex(code));
+    takeOver(address, server, one);
+    const { name, identity } = there(login);
+    return { name, fingerprint: showFingerprint(identity.bundle.fp) };
   },
   /** Takes the `server_public.pem` of another folder. @param {{ dir: string }} args */
   pin({ dir }) {

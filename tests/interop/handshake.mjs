@@ -176,35 +176,29 @@ function provesServer(open) {
   }
 }
 
-/** The client's side of A to E. After a failure it must not be used again. */
-export class ClientHandshake {
-  #state;
+/** The client's side of A and B. After a failure it must not be used again. */
+export class Opening {
   #ephemeral;
 
   /**
-   * @param {{ server: Bundle, identity: Identity, name: string, password: Bytes, version: string, former?: boolean }}
-   *   login; `former`: the server may have left this key
+   * @param {Bundle} server @param {Bytes} start how A begins
    * @param {{ ephemeral?: Ephemeral, kem?: ReturnType<typeof encapsulate>, trace?: Trace }} [fixed]
    */
-  constructor(login, fixed = {}) {
-    this.login = login;
-    this.#state = startFull(login.server, fixed.trace);
+  constructor(server, start, fixed = {}) {
+    this.start = start;
+    this.state = startFull(server, fixed.trace);
     this.#ephemeral = fixed.ephemeral ?? newEphemeral();
-    this.kem = fixed.kem ?? encapsulate(login.server, "hs-server");
+    this.kem = fixed.kem ?? encapsulate(server, "hs-server");
   }
 
   /** @returns {Bytes} */
   writeA() {
     const { x25519: x, mlkem } = this.#ephemeral;
     const { ctRsa, ctMlkem, secret } = this.kem;
-    const open = concat(
-      opening(this.login.server, this.login.former),
-      x.publicKey,
-      mlkem.publicKey,
-    );
-    this.#state.mixHash(open);
-    const kem = this.#state.encryptAndHash(concat(pad(512, ctRsa), ctMlkem));
-    this.#state.mixKeyAndHash(secret);
+    const open = concat(this.start, x.publicKey, mlkem.publicKey);
+    this.state.mixHash(open);
+    const kem = this.state.encryptAndHash(concat(pad(512, ctRsa), ctMlkem));
+    this.state.mixKeyAndHash(secret);
     return concat(open, kem);
   }
 
@@ -212,38 +206,51 @@ export class ClientHandshake {
   readB(message) {
     const reader = new Reader(message);
     const [theirs, ct] = [reader.take(32), reader.take(1088)];
-    this.#state.mixHash(theirs);
-    this.#state.mixKey(x25519(this.#ephemeral.x25519, theirs));
-    this.#state.mixHash(ct);
-    this.#state.mixKey(ml_kem768.decapsulate(ct, this.#ephemeral.mlkem.secretKey));
-    return helloIn(provesServer(() => this.#state.decryptAndHash(reader.take(272))));
+    this.state.mixHash(theirs);
+    this.state.mixKey(x25519(this.#ephemeral.x25519, theirs));
+    this.state.mixHash(ct);
+    this.state.mixKey(ml_kem768.decapsulate(ct, this.#ephemeral.mlkem.secretKey));
+    return helloIn(provesServer(() => this.state.decryptAndHash(reader.take(272))));
+  }
+
+  finish() {
+    return this.state.split();
+  }
+}
+
+/** The client's side of A to E. */
+export class ClientHandshake extends Opening {
+  /**
+   * @param {{ server: Bundle, identity: Identity, name: string, password: Bytes, version: string, former?: boolean }}
+   *   login; `former`: the server may have left this key
+   * @param {ConstructorParameters<typeof Opening>[2]} [fixed]
+   */
+  constructor(login, fixed = {}) {
+    super(login.server, opening(login.server, login.former), fixed);
+    this.login = login;
   }
 
   /** @returns {Bytes} */
   writeC() {
     const { identity, name, password, version } = this.login;
-    const bundle = this.#state.encryptAndHash(pad(2048, identity.bundle.bytes));
+    const bundle = this.state.encryptAndHash(pad(2048, identity.bundle.bytes));
     const login = concat(lp(utf8(name)), lp(password), lp(utf8(version)));
-    return concat(bundle, this.#state.encryptAndHash(pad(2048, login)));
+    return concat(bundle, this.state.encryptAndHash(pad(2048, login)));
   }
 
   /** The private operation is in here. @param {Bytes} message */
   readD(message) {
     const { identity } = this.login;
     const reader = new Reader(message);
-    const ciphertexts = this.#state.decryptAndHash(reader.take(1616));
-    this.#state.mixKeyAndHash(decapsulatePadded(identity, "hs-client", ciphertexts));
-    this.#state.decryptAndHash(reader.take(16));
+    const ciphertexts = this.state.decryptAndHash(reader.take(1616));
+    this.state.mixKeyAndHash(decapsulatePadded(identity, "hs-client", ciphertexts));
+    this.state.decryptAndHash(reader.take(16));
   }
 
   /** @returns {Bytes} */
   writeE() {
-    const signed = loginSigned(this.#state.h);
-    return this.#state.encryptAndHash(ed25519Sign(this.login.identity.ed25519, signed));
-  }
-
-  finish() {
-    return this.#state.split();
+    const signed = loginSigned(this.state.h);
+    return this.state.encryptAndHash(ed25519Sign(this.login.identity.ed25519, signed));
   }
 }
 

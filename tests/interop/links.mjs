@@ -2,10 +2,12 @@
 // Sections 10.19, 10.20 and 16.7: links, kits, and codes as words, as numbers of the list.
 
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
-import { concat, equal, fromUtf8, lp, NONE, Reader, u64, utf8 } from "./bytes.mjs";
+import { concat, equal, fromUtf8, isZero, lp, NONE, Reader, u64, utf8 } from "./bytes.mjs";
 import { x25519, x25519Pair } from "./curves.mjs";
 import { Failure } from "./error.mjs";
 import { hkdf, hmac, open, random, seal, sha256 } from "./primitives.mjs";
+import { devicePackage, readJson } from "./schemas.mjs";
+import { padme } from "./sealed_layout.mjs";
 
 /** @typedef {import("./bytes.mjs").Bytes} Bytes */
 /** @typedef {{ readonly x: Bytes, readonly seed: Bytes }} LinkKeys the second machine's, used once */
@@ -94,6 +96,16 @@ export function openAnswer(code, post, keys, answer) {
   const secret = ml_kem768.decapsulate(ct, ml_kem768.keygen(keys.seed).secretKey);
   const key = packageKey(secret, x25519(x25519Pair(keys.x), x), code, post, concat(x, ct));
   return open(key, NONCE, reader.take(reader.left));
+}
+
+/** 16.8. Throws `format`. @param {Bytes} padded */
+export function readPackage(padded) {
+  const reader = new Reader(padded);
+  const json = reader.take(reader.u32());
+  if (padme(4 + json.length) !== padded.length || !isZero(reader.take(reader.left))) {
+    throw new Failure("format", "a package of another form");
+  }
+  return readJson(devicePackage, json, "format");
 }
 
 /** @param {Bytes} code */

@@ -375,8 +375,25 @@ export const response = {
   "link-close": openObject({}),
   "kit-put": openObject({ at: count }),
   "kit-drop": openObject({}),
+  // Those of a visit (5.3).
+  "link-post": openObject({ size: packageSize }),
+  "kit-get": openObject({ size: packageSize }),
   passwd: openObject({}),
 };
+
+/** What is in a package for another machine (16.8). */
+export const devicePackage = closedObject({
+  version: oneOf(1),
+  name,
+  servers: array(matching(/^.+:[0-9]{1,5}$/), 8, 1),
+  chain: array(base64, 1000, 1),
+  bundle: base64,
+  key: string((text) => text.length <= 65_536),
+  retired: array(closedObject({ short: matching(/^[0-9a-f]{8}$/), pem: string() }), 1000),
+  record: base64,
+  seen: count,
+  head: logHead,
+});
 
 const event = openObject({ event: string() });
 const mailEvent = openObject({

@@ -1,0 +1,74 @@
+// The client for Node.js, written from docs/PROTOCOL.md alone, as a machine of somebody who has ours.
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { wordlist } from "@scure/bip39/english";
+import { toHex } from "../../crypto/bytes.ts";
+import { formatFingerprint } from "../../crypto/identity.ts";
+import { entropyOf } from "../../crypto/words.ts";
+import { loadBundle } from "../../files/key_files.ts";
+import { testInFullUnless } from "../support/full.ts";
+import { comparedIn, Place, wordsIn } from "../support/machines.ts";
+import { ok } from "../support/outcomes.ts";
+import { passwordOf } from "../support/program.ts";
+import { whyNoTmux } from "../support/tmux.ts";
+import { install, missing as missingNode, NodeClient } from "./node.ts";
+
+const missing = missingNode ?? await whyNoTmux();
+
+interface Listing {
+  readonly entries: readonly { readonly subject: string }[];
+}
+
+testInFullUnless(missing, "the Node client is linked, and opens a kit", async (t) => {
+  await using node = await install();
+  await using place = await Place.make("alice");
+  ok(await place.run("alice", "alice", ...["send", "-t", "alice", "-s", "to keep"]));
+  const { fp } = await loadBundle(join(place.dir, "alice", "alice_public.pem"));
+  const alice = { name: "alice", fingerprint: formatFingerprint(fp) };
+  const { address } = place.server;
+
+  await t.step("by twelve words, of which it knows the code, and four to compare", async () => {
+    await using first = await place.screen("alice", "alice", "devices", "add");
+    const words = wordsIn(await first.see("Waiting for the other machine")).join(" ");
+    const code = toHex(entropyOf(words, 12));
+    await using second = NodeClient.start(node.dir);
+    const numbers = await second.call<number[]>("beginLink", { address, code, device: "node" });
+    const compared = comparedIn(await first.see("four words? (y/N)"));
+    assertEquals(numbers.map((number) => wordlist[number]).join(" "), compared);
+    await first.enter("y");
+    assertEquals((await first.ended()).code, 0, await first.text());
+    assertStringIncludes(await first.text(), "node has your keys now");
+    assertEquals(await second.call("endLink"), alice);
+    await second.call("logIn", { password: passwordOf("alice") });
+    const { entries } = await second.call<Listing>("list", { folder: "inbox" });
+    assertEquals(entries.map(({ subject }) => subject), ["to keep"]);
+    await second.call("close");
+    await second.call("beginLink", { address, code, device: "node" });
+    assertEquals(await second.codeOf("endLink"), "no-such-message");
+  });
+
+  await t.step("it is told when the first machine says no", async () => {
+    await using first = await place.screen("alice", "alice", "devices", "add");
+    const words = wordsIn(await first.see("Waiting for the other machine")).join(" ");
+    const code = toHex(entropyOf(words, 12));
+    await using second = NodeClient.start(node.dir);
+    await second.call("beginLink", { address, code, device: "node" });
+    await first.see("four words? (y/N)");
+    await first.enter("n");
+    assertEquals(await second.codeOf("endLink"), "cancelled");
+  });
+
+  await t.step("by the twenty-four words of a kit", async () => {
+    await using screen = await place.screen("alice", "alice", "recovery", "make");
+    const words = wordsIn(await screen.see("on paper, all 24? (y/N)")).join(" ");
+    await screen.enter("y");
+    assertEquals((await screen.ended()).code, 0);
+    await using other = NodeClient.start(node.dir);
+    const code = toHex(entropyOf(words, 24));
+    assertEquals(await other.call("recover", { address, code }), alice);
+    await other.call("logIn", { password: passwordOf("alice") });
+    assertEquals((await other.call<Listing>("list", { folder: "inbox" })).entries.length, 1);
+    await other.call("close");
+  });
+});
