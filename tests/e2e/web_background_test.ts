@@ -34,6 +34,28 @@ testInFullUnless(
     const control = join(cwd, ".sealpost", "alice", "web");
     let page = new WebClient("");
 
+    await step(t, "a launcher in the desktop's menu starts this very program", async () => {
+      const home = join(cwd, "home");
+      await Deno.mkdir(home);
+      const install = (...args: string[]) =>
+        run(["web", "--install", ...args], { cwd, env: { HOME: home }, build });
+      const { code, stdout, stderr } = await install();
+      assertEquals(code, 0, stderr);
+      const launcher = join(home, ".local", "share", "applications", "sealpost.desktop");
+      assertStringIncludes(stdout, launcher);
+      const text = await Deno.readTextFile(launcher);
+      assertMatch(text, /^\[Desktop Entry\]\nType=Application\n/);
+      assertStringIncludes(text, `\nExec="${path}" web\n`);
+      const [, icon = ""] = /^Icon=(\S+)$/m.exec(text) ?? [];
+      const icons = join(home, ".local", "share", "icons", "hicolor", "scalable", "apps");
+      assert(await exists(join(icons, `${icon}.svg`)));
+      // Again it is the same; with what it cannot keep it is refused.
+      assertEquals((await install()).code, 0);
+      for (const args of [["--background"], ["--listen", "127.0.0.1:1"], ["--lock", "5m"]]) {
+        assertEquals((await install(...args)).code, 64, args.join(" "));
+      }
+    });
+
     await step(t, "what keeps it from starting is said, and is the exit code", async () => {
       await Deno.writeTextFile(join(cwd, "sealpost.toml"), "server = 1\n");
       const { code, stdout, stderr } = await run(["web", "--background", "--no-open"], {
