@@ -174,7 +174,8 @@ function MessageRow({ row, at, count }: { row: RowView; at: number; count: numbe
               <Icon name="check" />
             </span>
           )
-          : <Avatar name={who} />}
+          // Of what one has sent, whom it is to.
+          : <Avatar name={who.replace(/^To /, "")} />}
       </span>
       <span class="row-text">
         <span class="row-first">

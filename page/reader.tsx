@@ -256,13 +256,21 @@ function Text({ text }: { text: string }) {
           ? (
             <details key={i} class="quote" open={i < 2}>
               <summary>{T.quoted}</summary>
-              <Lines lines={lines.map((line) => line.replace(/^> ?/, ""))} />
+              <Lines lines={lines.map(unquoted)} />
             </details>
           )
-          : <Lines key={i} lines={lines} />
+          : (
+            <div key={i} class={quoted ? "quote" : ""}>
+              <Lines lines={quoted ? lines.map(unquoted) : lines} />
+            </div>
+          )
       )}
     </div>
   );
+}
+
+function unquoted(line: string): string {
+  return line.replace(/^> ?/, "");
 }
 
 function Lines({ lines }: { lines: readonly string[] }) {

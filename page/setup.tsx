@@ -4,7 +4,7 @@ import type { BeginView, LinkedView } from "../client/web/types.ts";
 import { ask, Refused } from "./api.ts";
 import { beginKit } from "./machines.tsx";
 import { Icon, Secret, useWork, Wrong } from "./parts.tsx";
-import { compared, confirmed, entered, run, state, step } from "./store.ts";
+import { compared, entered, question, run, state, step } from "./store.ts";
 import { T } from "./texts.ts";
 
 /** A card in the middle of an empty page. */
@@ -263,7 +263,8 @@ function Choices({ begun, onBack }: { begun: BeginView; onBack: () => void }) {
 }
 
 async function offerKit(): Promise<void> {
-  if (await confirmed(T.offerKit, T.writeWords, T.offerKitText, false)) beginKit();
+  const actions = [{ word: T.writeWords, value: "yes" }, { word: T.later, value: "" }];
+  if (await question({ title: T.offerKit, text: T.offerKitText, actions }) === "yes") beginKit();
 }
 
 /** The first steps of a machine of somebody who has another one, or the words of a kit. */

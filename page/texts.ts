@@ -313,6 +313,7 @@ export const T = {
   offerKit: "Write down 24 words?",
   offerKitText: "If this machine is lost, so is your mail. 24 words on paper bring it back.",
   writeWords: "Write them down now",
+  later: "Later",
 
   account: "Account",
   server: "Server",

@@ -116,7 +116,7 @@ testInFullUnless(
 
       await step(t, "one of them writes down the words of a kit, the other does not", async () => {
         const words = await browser.run(async ({ page }) => {
-          await page("bob").getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+          await page("bob").getByRole("button", { name: "Later" }).click();
           const alice = page("alice");
           await alice.getByRole("button", { name: "Write them down now" }).click();
           await alice.getByLabel("Your password").fill("not the password");
