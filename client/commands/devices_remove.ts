@@ -7,9 +7,7 @@ import { printable } from "../../cli/printable.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { passphraseBytes } from "../../cli/secret_input.ts";
 import type { Mail } from "../mail.ts";
-import { dropKit, knownKit } from "../mailbox/kits.ts";
-import { pinnedName } from "../mailbox/shared_pins.ts";
-import { forgetMachine, traceOf } from "../mailbox/removed_machines.ts";
+import { forgetMachine, takeBack, type TakenBack } from "../mailbox/removed_machines.ts";
 import { askNewPassword, firstPassword, openMail } from "../session.ts";
 import { findProfile, requireAddress } from "../state/profile.ts";
 import { remembered } from "../state/settle_keys.ts";
@@ -73,7 +71,7 @@ export async function removeDevice(options: RemoveOptions): Promise<void> {
     );
     await rotateKeys({ ...options, newPassphrase: false, yes: true, password: password.get });
     await within(log(password.get), async (mail) => {
-      await takeBack(terminal, mail, device);
+      tellTakenBack(terminal, await takeBack(mail, device));
       const old = await password.get();
       await mail.connection.ask({ op: "passwd", old: fromUtf8(old), new: next });
       wipe(old);
@@ -139,29 +137,13 @@ function tellRetired(terminal: Terminal, device: Device): void {
   terminal.print("machines, once. If it does, it stands there again.");
 }
 
-/** Ends the kit, undoes what the machine verified, and lists what it changed last. */
-async function takeBack(terminal: Terminal, mail: Mail, { id, last }: Device): Promise<void> {
-  const record = await mail.shared.refresh();
-  const trace = traceOf(record, id);
-  if (knownKit(record) !== null) await dropKit(mail.shared, mail.connection);
-  const undone: string[] = [];
-  for (const name of trace.flatMap((key) => pinnedName(key) ?? [])) {
-    if (!mail.people.pins.get(name)?.verified) continue;
-    await mail.people.pins.revokeVerification(name);
-    undone.push(name);
+function tellTakenBack(terminal: Terminal, { unverified, changed }: TakenBack): void {
+  if (unverified.length > 0) {
+    terminal.print(`Not verified any more, since it said so: ${unverified.join(", ")}.`);
   }
-  await mail.shareTrust();
-  await forgetMachine(mail.shared, id, last);
-  if (undone.length > 0) {
-    terminal.print(`Not verified any more, since it said so: ${undone.join(", ")}.`);
-  }
-  const others = trace.filter((key) =>
-    pinnedName(key) === null && !key.startsWith("drafts-removed/")
-  );
-  if (others.length > 0) {
-    terminal.print("It was the last to change these; look whether they are as you want them:");
-    for (const key of others) terminal.print(`  ${printable(key)}`);
-  }
+  if (changed.length === 0) return;
+  terminal.print("It was the last to change these; look whether they are as you want them:");
+  for (const key of changed) terminal.print(`  ${printable(key)}`);
 }
 
 function tellRest(terminal: Terminal, device: Device): void {

@@ -231,10 +231,15 @@ async function put(
   await connection.upload(request, once(sealed));
 }
 
+/** What of a connection is needed to remove a kit. */
+export interface KitDropping {
+  ask(request: { readonly op: "kit-drop" }): Promise<unknown>;
+}
+
 /** Removes the kit, in a session that began with the password. */
 export async function dropKit(
-  shared: SharedRecordClient,
-  connection: KitConnection,
+  shared: Pick<SharedRecordClient, "change">,
+  connection: KitDropping,
 ): Promise<void> {
   await connection.ask({ op: "kit-drop" });
   await shared.change((record) => {

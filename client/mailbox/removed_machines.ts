@@ -1,5 +1,8 @@
 import * as v from "valibot";
 import type { SharedRecord } from "../../protocol/shared_record.ts";
+import type { Pins } from "../state/pins.ts";
+import { dropKit, type KitDropping, knownKit } from "./kits.ts";
+import { pinnedName } from "./shared_pins.ts";
 import type { SharedRecordClient } from "./shared_record.ts";
 
 /** `removed/MACHINE` in the record that a person's machines share: that one was removed, and when. */
@@ -22,7 +25,7 @@ export function isRemoved(record: SharedRecord, id: string, last: number | null)
  * clock.
  */
 export async function forgetMachine(
-  shared: SharedRecordClient,
+  shared: Pick<SharedRecordClient, "change">,
   id: string,
   last: number | null,
 ): Promise<void> {
@@ -42,8 +45,50 @@ export async function returnMachine(shared: SharedRecordClient): Promise<void> {
   });
 }
 
+/** What was taken back of what a machine had said. */
+export interface TakenBack {
+  /** Whose keys count as verified no more. */
+  readonly unverified: readonly string[];
+  /** The keys of other entries that it was the last to change. */
+  readonly changed: readonly string[];
+}
+
+/** What of one's mail is needed here. */
+interface Sharing {
+  readonly shared: Pick<SharedRecordClient, "refresh" | "change">;
+  readonly connection: KitDropping;
+  readonly people: { readonly pins: Pick<Pins, "get" | "revokeVerification"> };
+  shareTrust(): Promise<void>;
+}
+
+/**
+ * For a machine that was lost, which the server saw at `last`: ends the kit, undoes what the machine was
+ * the last to say of verified keys, and has all machines know that it was removed. The session must have
+ * begun with the password. Throws what the server refuses with.
+ */
+export async function takeBack(
+  mail: Sharing,
+  { id, last }: { readonly id: string; readonly last: number | null },
+): Promise<TakenBack> {
+  const record = await mail.shared.refresh();
+  const trace = traceOf(record, id);
+  if (knownKit(record) !== null) await dropKit(mail.shared, mail.connection);
+  const unverified: string[] = [];
+  for (const name of trace.flatMap((key) => pinnedName(key) ?? [])) {
+    if (!mail.people.pins.get(name)?.verified) continue;
+    await mail.people.pins.revokeVerification(name);
+    unverified.push(name);
+  }
+  await mail.shareTrust();
+  await forgetMachine(mail.shared, id, last);
+  const changed = trace.filter((key) => {
+    return pinnedName(key) === null && !key.startsWith("drafts-removed/");
+  });
+  return { unverified, changed };
+}
+
 /** What the machine `id` changed last in the record, by the keys of the entries. */
-export function traceOf(record: SharedRecord, id: string): string[] {
+function traceOf(record: SharedRecord, id: string): string[] {
   return [...record.entries.values()].filter(({ machine, value }) => {
     return machine === id && value !== undefined;
   }).map(({ key }) => key).sort();

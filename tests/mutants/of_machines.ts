@@ -3,6 +3,7 @@ import { type Mutant, one } from "./mutant.ts";
 const LINK = "protocol/link.ts";
 const KIT = "protocol/kit.ts";
 const KITS = "client/mailbox/kits.ts";
+const REMOVED = "client/mailbox/removed_machines.ts";
 const MACHINE = "client/setup/machine.ts";
 const LINKS = "server/accounts/links.ts";
 
@@ -55,6 +56,24 @@ export const OF_MACHINES: readonly Mutant[] = [
     KITS,
     "if (told?.vanished === vanished || Date.now()",
     "if (told !== null || Date.now()",
+  ),
+  one(
+    "what a lost machine verified stays verified",
+    REMOVED,
+    "await mail.people.pins.revokeVerification(name);",
+    "",
+  ),
+  one(
+    "the kit outlives the machine that was lost",
+    REMOVED,
+    "if (knownKit(record) !== null) await dropKit",
+    "if (knownKit(record) === null) await dropKit",
+  ),
+  one(
+    "a machine that was removed stays off the list though it is back",
+    REMOVED,
+    "last === null || last <= parsed.output.at;",
+    "last !== 0 || last <= parsed.output.at;",
   ),
   one(
     "keys are replaced by any others that a package brings",
