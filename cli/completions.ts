@@ -236,9 +236,12 @@ function zsh(program: string, commands: readonly Command[]): string {
       const rest = value === undefined ? "" : `:${escape(value)}:${action(offerFor(value))}`;
       return names.map((name) => `${others}${name}[${escape(brief(help))}]${rest}`);
     });
-    const positionals = command.positionals.map(({ name, rest }) =>
-      `${rest ? "*" : ""}:${escape(name)}:${action(offerFor(name))}`
-    );
+    const positionals = command.positionals.map(({ name, rest }) => {
+      const offer = offerFor(name);
+      // Beside a message, which is there as long as arguments are, no option would be completed.
+      const shown = rest && offer === "nothing" ? "()" : action(offer);
+      return `${rest ? "*" : ""}:${escape(name)}:${shown}`;
+    });
     return [...options, "(-h --help)" + "--help[show what it does]", ...positionals];
   };
   const described = (words: readonly (readonly [string, string])[]) =>

@@ -29,6 +29,16 @@ const PASSWORD_OPTIONS = [
     help: "where people reach the server, for an invitation; several with commas between " +
       "(default: public-address of the server, or where it listens)",
   },
+  {
+    name: "download-url",
+    value: "URL",
+    help: "where a new user gets the program; an invitation says so",
+  },
+  {
+    name: "download-sha256",
+    value: "HEX",
+    help: "the SHA-256 of what is there, as SHA256SUMS of a release has it; with --download-url",
+  },
   JSON_RESULT,
 ] as const;
 
@@ -54,13 +64,29 @@ function userOptions(given: Given<typeof NAME, ServerOption>) {
 }
 
 function passwordOptions(given: Given<typeof NAME, typeof PASSWORD_OPTIONS[number]>) {
+  return { ...userOptions(given), ...newPasswordOptions(given) };
+}
+
+const NAMES = {
+  ...NAME,
+  rest: true,
+  help: "the name of a user; several with --invite-dir",
+} as const;
+
+/** What `user add` takes: several names. */
+function addOptions(given: Given<typeof NAMES, typeof PASSWORD_OPTIONS[number]>) {
+  return { ...serverOptions(given), ...newPasswordOptions(given), names: given.all("NAME") };
+}
+
+function newPasswordOptions(given: Given<never, typeof PASSWORD_OPTIONS[number]>) {
   return {
-    ...userOptions(given),
     passwordStdin: given.flag("password-stdin"),
     generate: given.flag("generate"),
     invite: given.flag("invite"),
     days: given.number("days"),
     address: given.optional("address"),
+    downloadUrl: given.optional("download-url"),
+    downloadSha256: given.optional("download-sha256"),
   };
 }
 
@@ -73,14 +99,21 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
       "Adds a user to user_pass.json. The password is asked for, or made: with --invite one that " +
       "is good for a few days and has to be changed at the first login, inside a block of text " +
       "to send to the new user.",
+      "Several names need --invite-dir DIR, a new folder, which gets a file for each, to be sent as it is: " +
+      "the invitation, and what to do with it. Nobody is added if one of them is there already.",
       WITH_OR_WITHOUT,
     ],
-    positionals: [NAME],
+    positionals: [NAMES],
     options: [
       {
         name: "full-name",
         value: "TEXT",
         help: "what the others see beside the name, in any script",
+      },
+      {
+        name: "invite-dir",
+        value: "DIR",
+        help: "make an invitation for each name, in a file of its own in the new folder DIR",
       },
       ...PASSWORD_OPTIONS,
     ],
@@ -88,17 +121,23 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
     examples: [
       { line: "user add alice --invite", what: "an invitation to send to alice" },
       { line: "user add bob --full-name 'Bob' --invite", what: "with their full name" },
+      {
+        line: "user add bob carol dave --invite-dir invitations",
+        what: "invitations/bob.txt and so on",
+      },
       { line: "user add alice", what: "asks for the password" },
       { line: "user add robot --generate --json", what: "for a script" },
     ],
     environment: [HERE, DEBUG],
     rights: OPERATOR,
     run: async (given) => {
-      const { setPassword } = await import("../server/control/operate.ts");
-      await setPassword("user-add", {
-        ...passwordOptions(given),
+      const { addUser, inviteUsers } = await import("../server/control/operate.ts");
+      const into = given.optional("invite-dir");
+      const options = {
+        ...addOptions(given),
         ...defined({ fullName: given.optional("full-name") }),
-      });
+      };
+      await (into === undefined ? addUser(options) : inviteUsers({ ...options, into }));
     },
   }),
   defineCommand({
@@ -207,7 +246,8 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
     name: "user list",
     summary: "show the users",
     description: [
-      "Shows each user with state, key, mail and sessions. The password is not among it: the " +
+      "Shows each user with full name, state, key, when a machine of theirs was here last and how many " +
+      "there are, mail with what it may come to, and sessions. The password is not among it: the " +
       "server does not have it.",
       WITH_OR_WITHOUT,
     ],
@@ -248,6 +288,45 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
     run: async (given) => {
       const { unbindUser } = await import("../server/control/operate.ts");
       await unbindUser({ ...userOptions(given), sameKey: given.flag("same-key") });
+    },
+  }),
+  defineCommand({
+    name: "audit",
+    summary: "show what operators did, and whose keys were bound",
+    description: [
+      "Reads audit.log in the server's folder, oldest first; a line that is none is counted and passed over. " +
+      "What is in it: docs/OPERATING.md. With --json, an array of the records as they are.",
+    ],
+    positionals: [],
+    options: [
+      SERVER_DIR,
+      { name: "user", value: "NAME", help: "only what is about NAME" },
+      { name: "since", value: "WHEN", help: "only later ones: 2026-11-22, or an age, 7d" },
+      {
+        name: "limit",
+        value: "N",
+        kind: "integer",
+        min: 1,
+        max: 1_000_000,
+        default: "50",
+        help: "the newest N of these",
+      },
+      JSON_RESULT,
+    ],
+    examples: [
+      { line: "audit --since 7d", what: "of the last week" },
+      { line: "audit --user alice --json", what: "for a script" },
+    ],
+    environment: [HERE, DEBUG],
+    rights: { files: true, variables: FOLDER_VARIABLES },
+    run: async (given) => {
+      const { showAudit } = await import("../server/control/audit.ts");
+      await showAudit({
+        ...serverOptions(given),
+        user: given.optional("user"),
+        since: given.optional("since"),
+        limit: given.number("limit"),
+      });
     },
   }),
   defineCommand({

@@ -39,6 +39,7 @@ export const SECTIONS = [
       "sessions",
       "stats",
       "queue",
+      "audit",
       "reload",
       "store",
       "fsck",

@@ -230,6 +230,7 @@ export async function startServer(
       addresses: addressesOf(listener.address, current().publicAddress),
       fingerprint: formatFingerprint(identity.bundle.fp),
     },
+    quota: () => current().quota,
     running: {
       address: formatAddress(listener.address),
       registry,

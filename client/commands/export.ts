@@ -1,5 +1,5 @@
 import { join } from "@std/path";
-import { formatTime } from "../../cli/format.ts";
+import { formatTime, parseSince } from "../../cli/format.ts";
 import { printable } from "../../cli/printable.ts";
 import { utf8 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
@@ -12,7 +12,6 @@ import { Export, EXPORT_FORMATS, type ExportFormat, writerOf } from "../mailbox/
 import { shortId } from "../mailbox/message_ids.ts";
 import type { Item } from "../mailbox/open.ts";
 import type { OwnNames } from "../mailbox/own_names.ts";
-import { parseSince } from "../mailbox/query.ts";
 import { pipelined } from "../mailbox/pipelined.ts";
 import type { Mail } from "../mail.ts";
 import { confirm } from "../terminal/confirm.ts";

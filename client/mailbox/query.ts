@@ -1,3 +1,4 @@
+import { parseSince } from "../../cli/format.ts";
 import { nearest } from "../../cli/options.ts";
 import { printable } from "../../cli/printable.ts";
 import { SealpostError } from "../../crypto/error.ts";
@@ -184,21 +185,6 @@ function parseFolder(text: string, names: OwnNames): Folder {
   const folder = names.findFolder(text);
   if (folder === null) throw noSuchFolder(text, names);
   return folder;
-}
-
-const DAY = 86_400_000;
-const UNITS: Readonly<Record<string, number>> = { h: 3_600_000, d: DAY, w: 7 * DAY };
-
-/** Milliseconds since 1970 of a date (local midnight), a date and time, or an age like `7d`. */
-export function parseSince(text: string, now = Date.now()): number {
-  const age = /^(\d{1,5})([hdw])$/.exec(text);
-  if (age) return now - Number(age[1]) * (UNITS[age[2] ?? ""] ?? DAY);
-  const date = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(`${text}T00:00:00`) : Date.parse(text);
-  if (!Number.isNaN(date)) return date;
-  throw new SealpostError(
-    "usage",
-    `${JSON.stringify(text)} is not a date: write 2026-11-22, or an age like 12h, 7d or 2w`,
-  );
 }
 
 /** Whether no answer may be possible without the text of a message. */

@@ -1,3 +1,4 @@
+import { join } from "@std/path";
 import { PASSWORD_RULE, passwordProblem } from "../../cli/password_rule.ts";
 import { fromUtf8, wipe } from "../../crypto/bytes.ts";
 import { defined } from "../../crypto/defined.ts";
@@ -8,6 +9,8 @@ import { type Address, formatAddress, parseAddress } from "../../protocol/addres
 import { parseFullName } from "../../protocol/name.ts";
 import { formatInvitation, MAX_SERVERS } from "../../protocol/invitation.ts";
 import { loadBundle, publicKeyPath, SERVER_NAME } from "../../files/key_files.ts";
+import { writeFileAtomic } from "../../files/atomic_file.ts";
+import { makeFolderWhole } from "../../files/new_folder.ts";
 import { findServerFolder } from "../../files/server_folder.ts";
 import { encodePassword } from "../../protocol/login.ts";
 import { variable } from "../../cli/environment.ts";
@@ -26,6 +29,7 @@ import {
   type ControlResult,
   decodeControlAnswer,
   encodeControlAnswer,
+  type UserInfo,
 } from "./protocol.ts";
 import { stderrLog } from "../observe/log.ts";
 import { formatSessions, formatStats, formatUsers, quantity } from "./report.ts";
@@ -57,8 +61,172 @@ export interface PasswordOptions extends UserOptions {
   readonly days: number;
   /** Where people reach the server, `HOST[:PORT]`, separated by commas; for an invitation. */
   readonly address: string | undefined;
+  readonly downloadUrl: string | undefined;
+  readonly downloadSha256: string | undefined;
   /** The new user's full name. */
   readonly fullName?: string;
+}
+
+/** Where people get the program, and the SHA-256 of what is there, 64 hexadecimal digits. */
+interface Download {
+  readonly url: string;
+  readonly sha256: string;
+}
+
+/** `user add` for one. Throws `usage` for several. */
+export async function addUser(
+  { names, ...options }: Omit<PasswordOptions, "name"> & { readonly names: readonly string[] },
+): Promise<void> {
+  const [name = "", ...others] = names;
+  if (others.length > 0) {
+    throw new SealpostError(
+      "usage",
+      "several at once need --invite-dir DIR, for their invitations",
+    );
+  }
+  await setPassword("user-add", { ...options, name });
+}
+
+/** `user add` with a folder for invitations. */
+export interface InviteOptions extends OperateOptions {
+  readonly names: readonly string[];
+  /** A folder that is not there, or empty: it gets a file NAME.txt for each. */
+  readonly into: string;
+  readonly days: number;
+  readonly address: string | undefined;
+  readonly downloadUrl: string | undefined;
+  readonly downloadSha256: string | undefined;
+  readonly passwordStdin: boolean;
+  readonly generate: boolean;
+  readonly fullName?: string;
+}
+
+/**
+ * `user add` for several, each with an invitation in a file of their own. Nobody is added if one of them is
+ * there already; the file of somebody who could not be added is removed.
+ */
+export async function inviteUsers(options: InviteOptions): Promise<void> {
+  const names = [...new Set(options.names.map(nameArgument))];
+  if (options.passwordStdin || options.generate || options.fullName !== undefined) {
+    throw new SealpostError(
+      "usage",
+      "--invite-dir makes the passwords itself, and has no full names: set these with user full-name",
+    );
+  }
+  const download = downloadOf(options);
+  const dir = await folderOf(options);
+  const servers = await serversFor(dir, options.address);
+  const { users } = await perform(dir, "user-list", { op: "user-list", by: caller() });
+  const there = names.filter((name) => users.some((user) => user.name === name));
+  if (there.length > 0) {
+    throw new SealpostError("file-exists", `there already: ${there.join(", ")}; nobody was added`);
+  }
+  const expires = expiryAfter(options.days);
+  const { fp } = await loadBundle(publicKeyPath(dir, SERVER_NAME));
+  const credentials = new Map<string, string>();
+  await makeFolderWhole(options.into, async (folder) => {
+    for (const name of names) {
+      const password = randomPassword();
+      credentials.set(name, await credentialOf(password, expires));
+      const text = formatInvitation({ name, servers, fp, password, expires });
+      await writeFileAtomic(
+        join(folder, `${name}.txt`),
+        invitationLetter(name, text, expires, download),
+        {
+          mode: 0o600,
+        },
+      );
+    }
+  });
+  const added: UserInfo[] = [];
+  try {
+    for (const [name, credential] of credentials) {
+      const request = { op: "user-add", by: caller(), name, credential } as const;
+      added.push((await perform(dir, "user-add", request)).user);
+      if (!options.json) console.error(`Added ${name}: ${join(options.into, `${name}.txt`)}`);
+    }
+  } finally {
+    for (const name of names.slice(added.length)) {
+      await Deno.remove(join(options.into, `${name}.txt`)).catch(() => {});
+    }
+  }
+  if (options.json) return printJson({ users: added, folder: options.into });
+  console.error(
+    `Good until ${
+      formatTime(expires)
+    }. Send each its file, so that nobody else reads it: whoever uses an ` +
+      "invitation first is who it is for.",
+  );
+}
+
+/** An invitation with what its reader has to do. */
+function invitationLetter(
+  name: string,
+  invitation: string,
+  expires: number,
+  download: Download | null,
+): string {
+  return [
+    `You are invited to a group that writes sealed mail with Sealpost, as ${name}.`,
+    "",
+    ...downloadLines(download),
+    `Then run "${PROGRAM} setup" and paste this whole text. It works once, until ${
+      formatTime(expires)
+    };`,
+    "whoever uses it first is you: show it to nobody.",
+    "",
+    invitation,
+  ].join("\n");
+}
+
+function downloadLines(download: Download | null): string[] {
+  if (download === null) return ["Get the program from whoever sent you this."];
+  return [
+    `Get the program: ${download.url}`,
+    `The SHA-256 of that file is ${download.sha256}`,
+    "(sha256sum FILE; on macOS shasum -a 256 FILE; on Windows certutil -hashfile FILE SHA256).",
+  ];
+}
+
+/** Throws `usage` for an address without a checksum, a checksum without an address, and what is neither. */
+function downloadOf(
+  { downloadUrl, downloadSha256 }: Pick<InviteOptions, "downloadUrl" | "downloadSha256">,
+): Download | null {
+  if (downloadUrl === undefined && downloadSha256 === undefined) return null;
+  if (downloadUrl === undefined || downloadSha256 === undefined) {
+    throw new SealpostError(
+      "usage",
+      "--download-url and --download-sha256 go together: who fetches the program can then check it",
+    );
+  }
+  if (!/^https?:\/\/[!-~]+$/.test(downloadUrl) || !URL.canParse(downloadUrl)) {
+    throw new SealpostError(
+      "usage",
+      "--download-url is an address that begins with https:// or http://",
+    );
+  }
+  if (!/^[0-9a-f]{64}$/i.test(downloadSha256)) {
+    throw new SealpostError(
+      "usage",
+      "--download-sha256 is 64 hexadecimal digits, as sha256sum prints them",
+    );
+  }
+  return { url: downloadUrl, sha256: downloadSha256.toLowerCase() };
+}
+
+/** When an invitation of today ends, milliseconds since 1970, to the second. */
+function expiryAfter(days: number): number {
+  return Math.floor((Date.now() + days * DAY) / 1000) * 1000;
+}
+
+/** What stands for `password` in user_pass.json. */
+async function credentialOf(password: string, expires: number | null): Promise<string> {
+  const bytes = encodePassword(password);
+  try {
+    return formatUserState({ phc: await hashPassword(bytes), disabled: false, expires });
+  } finally {
+    wipe(bytes);
+  }
 }
 
 /** `user add` and `user passwd`. */
@@ -71,14 +239,13 @@ export async function setPassword(
   const dir = await folderOf(options);
   const fullName = options.fullName === undefined ? undefined : parseFullName(options.fullName);
   const servers = options.invite ? await serversFor(dir, options.address) : [];
-  const expires = options.invite
-    ? Math.floor((Date.now() + options.days * DAY) / 1000) * 1000
-    : null;
+  const download = downloadOf(options);
+  if (download && !options.invite) {
+    throw new SealpostError("usage", "--download-url is for an invitation; add --invite");
+  }
+  const expires = options.invite ? expiryAfter(options.days) : null;
   const { password, shown } = await newPassword(name, options);
-  const bytes = encodePassword(password);
-  const phc = await hashPassword(bytes);
-  wipe(bytes);
-  const credential = formatUserState({ phc, disabled: false, expires });
+  const credential = await credentialOf(password, expires);
   const { user, ...rest } = await perform(
     dir,
     op,
@@ -117,6 +284,7 @@ export async function setPassword(
     );
   }
   if (invitation !== null) {
+    for (const line of download ? downloadLines(download) : []) console.log(line);
     console.log(invitation.text.trimEnd());
     console.error(
       `Good until ${
@@ -176,9 +344,14 @@ export async function unbindUser(
       : "The next login with the right password binds the key that it brings, but never that one " +
         `again, unless: ${PROGRAM} user unbind ${name} --same-key`,
   );
-  console.log(
-    `If somebody else may know the password: ${PROGRAM} user passwd ${name} --invite`,
-  );
+  const steps = [
+    `If somebody else may know the password, or ${name} has no key file any more: ` +
+    `${PROGRAM} user passwd ${name} --invite, and send them what it prints.`,
+    `${name} runs ${PROGRAM} setup, which makes new keys and binds them.`,
+    `${PROGRAM} user list shows the new key: have ${name} read theirs to you.`,
+    `Tell the others, not by mail: who writes to ${name} is stopped until the two have compared keys.`,
+  ];
+  for (const [i, step] of steps.entries()) console.log(`${i + 1}. ${step}`);
 }
 
 /** `user remove`. */
@@ -290,7 +463,7 @@ async function offline<O extends ControlOp>(
 ): Promise<ControlResult<O>> {
   const bundle = await loadBundle(publicKeyPath(dir, SERVER_NAME));
   const { values } = await loadSettings(dir);
-  const { publicAddress } = values;
+  const { publicAddress, quota } = values;
   const log = stderrLog({ level: "warn" });
   const { store, shared } = await openStore(dir, values).catch((error) => {
     if (!isSealpostError(error, "busy") || values.store !== null) throw error;
@@ -314,6 +487,7 @@ async function offline<O extends ControlOp>(
           addresses: publicAddress.map(formatAddress),
           fingerprint: formatFingerprint(bundle.fp),
         },
+        quota: () => quota,
         running: null,
       });
       return decodeControlAnswer(
@@ -401,6 +575,6 @@ function alsoEnded(ended: number): string {
 }
 
 function printJson(value: unknown): void {
-  const times = timesAsIso("expires", "boundAt", "since", "lastReceived", "startedAt");
+  const times = timesAsIso("expires", "boundAt", "lastSeen", "since", "lastReceived", "startedAt");
   console.log(JSON.stringify(value, times, 2));
 }

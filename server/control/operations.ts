@@ -46,6 +46,8 @@ export interface OperationsContext {
   readonly store: Store;
   readonly audit: AuditLog;
   readonly server: ServerInfo;
+  /** Stored bytes that each user may have; Infinity for no limit. */
+  readonly quota: () => number;
   /** Null if no server runs: what is done then has no sessions to end. */
   readonly running: RunningServer | null;
 }
@@ -267,6 +269,8 @@ export class Operations {
     const state = users.state(name);
     if (state === null) throw noSuchUser(name);
     const account = await store.account(name);
+    const machines = account === null ? [] : await store.machines(name);
+    const quota = this.#context.quota();
     const usage = account === null ? { entries: 0, unseen: 0, bytes: 0 } : await store.usage(name);
     return {
       name,
@@ -275,7 +279,10 @@ export class Operations {
       expires: state.expires,
       key: account?.fp ? formatFingerprint(account.fp) : null,
       boundAt: account?.boundAt ?? null,
+      lastSeen: machines[0]?.last ?? null,
+      machines: machines.length,
       ...usage,
+      quota: quota === Infinity ? null : quota,
       sessions: this.#count(name),
     };
   }

@@ -83,9 +83,14 @@ const user = v.object({
   /** The fingerprint of the bound key, and since when it is bound. */
   key: v.nullable(v.string()),
   boundAt: time,
+  /** When a machine of theirs was here last, and how many there are since the key was bound. */
+  lastSeen: time,
+  machines: count,
   entries: count,
   unseen: count,
   bytes: count,
+  /** What `bytes` may come to; null for no limit. */
+  quota: v.nullable(count),
   sessions: count,
 });
 /** A user, as an operator sees them. */

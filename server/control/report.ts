@@ -18,16 +18,32 @@ function timeOrDash(ms: number | null): string {
 /** A table of users. */
 export function formatUsers(users: readonly UserInfo[]): string {
   return table(
-    ["NAME", "FULL NAME", "STATE", "KEY", "BOUND", "MESSAGES", "UNSEEN", "SIZE", "SESSIONS"],
+    [
+      "NAME",
+      "FULL NAME",
+      "STATE",
+      "KEY",
+      "BOUND",
+      "LAST SEEN",
+      "MACHINES",
+      "MESSAGES",
+      "UNSEEN",
+      "SIZE",
+      "SESSIONS",
+    ],
     users.map((user) => [
       user.name,
       user.fullName ?? "-",
       user.state === "invited" ? `invited until ${timeOrDash(user.expires)}` : user.state,
       user.key === null ? "-" : user.key.slice(0, 17),
       timeOrDash(user.boundAt),
+      timeOrDash(user.lastSeen),
+      String(user.machines),
       String(user.entries),
       String(user.unseen),
-      formatSize(user.bytes),
+      user.quota === null
+        ? formatSize(user.bytes)
+        : `${formatSize(user.bytes)} of ${formatSize(user.quota)}`,
       String(user.sessions),
     ]),
   );

@@ -163,6 +163,7 @@ testUnless(await whyNo("zsh"), "zsh completes commands, options, folders and fil
       ["send -a a\\ fi", "send,-a,a file.txt"],
       ["inbox --dir arc", "inbox,--dir,archives"],
       ["user add alice --gen", "user,add,alice,--generate"],
+      ["mark 4f3a --js", "mark,4f3a,--json"],
       ["completions f", "completions,fish"],
     ];
     const typed = cases.map(([words = ""]) => `sealpost ${words}`);

@@ -36,7 +36,7 @@ Deno.test("members have full names: the operator's word until their owner has si
       [listed.name, listed.fullName, listed.fullNameSigned, listed.canBeWrittenTo],
       ["bob", "Bob Müller", false, true],
     );
-    assertEquals(await people.ok("alice", ["members", "names"]), "alice\nbob\ncarol\n");
+    assertEquals(await people.ok("alice", ["members", "names"]), "alice\nbob\ncarol\neveryone\n");
   });
 
   await t.step("signed by what their owner sends, who is told once", async () => {

@@ -254,6 +254,7 @@ testInFull("an operator looks after a running server", async (t) => {
       const said = await place.run(["user", "unbind", "bob", "--same-key"]);
       assertEquals([said.code, said.stderr], [0, ""]);
       assertStringIncludes(said.stdout, `bob is released from the key ${second}.`);
+      assertMatch(said.stdout, /^3\. .*user list shows the new key: have bob read theirs/m);
       await assertCode("login-refused", () => connectAs("bob", own, server()));
       await using bob = await connectAs("bob", own, server(), "bob2");
       assertEquals(bob.verdict.bound, true);
