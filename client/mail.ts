@@ -173,6 +173,8 @@ export class Mail {
   #groups: readonly Group[] = [];
   /** How often something in the mailbox was changed from here. */
   #ownChanges = 0;
+  /** What stands below what the person writes; empty for nothing. */
+  signature = "";
   /** The server that this client talks to; null if that is not said. */
   server: Address | null = null;
   /**

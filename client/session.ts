@@ -227,6 +227,7 @@ async function openSettled(
       return open(false);
     });
     mail.server = address;
+    mail.signature = (await readConfig(options.dir)).signature ?? "";
     mail.people.onRotated = (change) => options.announce(rotatedText(change));
     mail.shared.onNotice = options.announce;
     mail.onGroupChanged = options.announce;

@@ -5,6 +5,7 @@ import { readFileBounded } from "../../files/atomic_file.ts";
 import { MAX_TEXT } from "../../protocol/limits.ts";
 import type { Mail } from "../mail.ts";
 import { attachmentFromFile } from "../message/attachments.ts";
+import { withSignature } from "../message/reply.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
 import { sendDraft } from "../send_draft.ts";
 import { type Draft, emptyDraft } from "../state/drafts.ts";
@@ -93,20 +94,22 @@ export async function writeAndSend(
     note: (line: string) => terminal.printError(line),
     ...forwarded && { forwarded },
   };
-  const whole = (text: string) => below === undefined ? text : `${text}\n${below}`;
+  const above = (text: string) => below === undefined ? text : `${text}\n${below}`;
+  // What comes out of a file or a pipe is sent as it is.
+  const whole = (text: string) => above(withSignature(text, mail.signature));
   // Before the text is taken: what cannot be sealed for them would be lost.
   const recipients = [...draft.to, ...draft.cc, ...draft.bcc];
   // A later list of a group may have come.
   if (mail.namesFollowed(recipients)) await mail.refresh();
   await mail.recipients((await mail.recipientNames(recipients)).names);
   if (!terminal.interactive || (file ?? "-") !== "-") {
-    const written = { ...draft, text: whole(await readText(terminal, file)) };
+    const written = { ...draft, text: above(await readText(terminal, file)) };
     await confirmEmptyMessage(terminal, written);
     await confirmMissingAttachment(terminal, written);
     return tellSent(context, written, await sendDraft(mail, written, sending));
   }
   const tools = await source.tools?.hasEditor() ? source.tools : null;
-  const start = tools ? { ...draft, text: source.quoted ?? whole("") } : draft;
+  const start = tools ? { ...draft, text: firstText(source.quoted, whole, mail.signature) } : draft;
   const [written, sent] = await withAutosave(terminal, mail.drafts, start, async (autosaved) => {
     if (tools) {
       await editAndConfirm(terminal, mail.drafts, tools, autosaved, (draft) => {
@@ -130,6 +133,15 @@ export async function writeAndSend(
     return [draft, sent] as const;
   });
   tellSent(context, written, sent);
+}
+
+/** What an editor is given to begin with. */
+function firstText(
+  quoted: string | undefined,
+  whole: (text: string) => string,
+  signature: string,
+): string {
+  return quoted === undefined ? whole("") : withSignature(quoted, signature);
 }
 
 /** Why a recipient of `draft` cannot be written to; null if all can, as far as is known. */

@@ -39,6 +39,15 @@ export function threadOf({ id, summary }: Unsealed): string[] {
   return [...boundedReferences([...new Set(ids)].map(fullMessageId))];
 }
 
+/** The line that a signature begins with (RFC 3676, 4.3). */
+const SIGNATURE = "-- ";
+
+/** `text` with `signature` below it; without one, as it is. */
+export function withSignature(text: string, signature: string): string {
+  if (signature.trim() === "") return text;
+  return `${text.replace(/\n*$/, "\n")}\n${SIGNATURE}\n${signature.trimEnd()}\n`;
+}
+
 /** `text`, the text of `opened`, as a reply quotes it. */
 export function quotation({ summary: { from, stored, date } }: Unsealed, text: string): string {
   const quoted = text.trimEnd().split("\n").map((line) => {

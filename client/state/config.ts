@@ -20,6 +20,7 @@ const fields = {
   unlock: v.optional(v.string()),
   bell: v.optional(v.boolean()),
   downloads: v.optional(v.string()),
+  signature: v.optional(v.string()),
 };
 const schema = v.object(fields);
 
@@ -44,6 +45,10 @@ export const SETTINGS_HELP: Readonly<
   downloads: {
     example: '"~/Downloads"',
     help: "where attachments are saved (default: files/ in your folder)",
+  },
+  signature: {
+    example: '"Alice\\nRoom 12"',
+    help: "what stands below what you write yourself (default: nothing)",
   },
 };
 

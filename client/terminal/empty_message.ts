@@ -3,9 +3,10 @@ import { SealpostError } from "../../crypto/error.ts";
 import type { DraftContent } from "../state/draft_text.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Whether a draft has neither text nor an attachment. */
+/** Whether a draft has neither an attachment nor a text, other than a signature below it. */
 export function isEmpty({ text, attachments, forwards }: DraftContent): boolean {
-  return text.trim() === "" && attachments.length + (forwards?.attachments.length ?? 0) === 0;
+  const own = /^\s*-- \n/.test(text) ? "" : text.trim();
+  return own === "" && attachments.length + (forwards?.attachments.length ?? 0) === 0;
 }
 
 /**

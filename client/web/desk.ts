@@ -23,7 +23,7 @@ import {
   subjectOf,
 } from "../mailbox/show.ts";
 import { parseMessage } from "../message/parse.ts";
-import { forwardedText, forwardOf, quotation, replyTo } from "../message/reply.ts";
+import { forwardedText, forwardOf, quotation, replyTo, withSignature } from "../message/reply.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
 import { sendDraft } from "../send_draft.ts";
 import { SyncedDrafts } from "../sync_drafts.ts";
@@ -421,7 +421,7 @@ export class Desk {
 
   /** A new draft; it is saved when something is written. */
   newDraft(to: readonly string[]): Promise<DraftView> {
-    return this.#give({ ...emptyDraft(), to });
+    return this.#give({ ...emptyDraft(), to, text: withSignature("", this.mail.signature) });
   }
 
   #give(draft: Draft | SavedDraft): Promise<DraftView> {
@@ -436,11 +436,11 @@ export class Desk {
     const draft = how === "forward"
       ? {
         ...forwardOf(opened, shown.attachments),
-        text: `\n\n${forwardedText(opened, shown.text)}`,
+        text: `${withSignature("\n", this.mail.signature)}\n${forwardedText(opened, shown.text)}`,
       }
       : {
         ...replyTo(opened, this.mail.name, how === "reply-all"),
-        text: `\n\n${quotation(opened, shown.text)}`,
+        text: withSignature(`\n\n${quotation(opened, shown.text)}`, this.mail.signature),
       };
     return await this.#give(draft);
   }

@@ -5,6 +5,7 @@ import { isSealpostError, SealpostError } from "../../../crypto/error.ts";
 import { printable } from "../../../cli/printable.ts";
 import { attachmentFromFile } from "../../message/attachments.ts";
 import { base64LinesSize } from "../../message/base64_lines.ts";
+import { withSignature } from "../../message/reply.ts";
 import type { DraftContent } from "../../state/draft_text.ts";
 import { type Draft, emptyDraft } from "../../state/drafts.ts";
 import { isEmpty } from "../../terminal/empty_message.ts";
@@ -48,7 +49,8 @@ export class ComposeScreen implements Screen {
   /** Resolves when the sizes of the attached files are known. */
   #looked: Promise<void> | null = null;
 
-  constructor(host: Host, draft: Draft = emptyDraft()) {
+  /** `draft`: what is written already; else the person's signature. */
+  constructor(host: Host, draft: Draft = newDraft(host)) {
     this.#host = host;
     this.#autosaved = new AutosavedDraft(host.mail.drafts, draft);
     this.#autosaved.onParted = () => host.say(PARTED);
@@ -400,6 +402,11 @@ export class ComposeScreen implements Screen {
     await mail.recipients(users);
     return true;
   }
+}
+
+/** A message to nobody yet, with the person's signature. */
+export function newDraft({ mail }: Host): Draft {
+  return { ...emptyDraft(), text: withSignature("", mail.signature) };
 }
 
 /** Sends a draft in the background; if that fails, it stays among the drafts. */

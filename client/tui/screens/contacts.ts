@@ -1,6 +1,5 @@
 import { formatTime } from "../../../cli/format.ts";
 import { formatFingerprint } from "../../../crypto/identity.ts";
-import { emptyDraft } from "../../state/drafts.ts";
 import { EVENT_WORDS } from "../../trust/key_log.ts";
 import { verification } from "../../trust/verification.ts";
 import { fill, highlighted, type Line, type Size, span } from "../frame.ts";
@@ -8,7 +7,7 @@ import type { Action } from "../keys.ts";
 import { EMPTY_LIST, moved, scrolled, withKeys } from "../list_model.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
 import { ChangedKeyScreen } from "./changed_key.ts";
-import { ComposeScreen } from "./compose.ts";
+import { ComposeScreen, newDraft } from "./compose.ts";
 import { DevicesScreen } from "./devices.ts";
 import { VerifyScreen } from "./verify.ts";
 
@@ -79,7 +78,9 @@ export class ContactsScreen implements Screen {
         return this.#host.quit();
       case "compose":
         if (name === null) return;
-        return this.#host.open(new ComposeScreen(this.#host, { ...emptyDraft(), to: [name] }));
+        return this.#host.open(
+          new ComposeScreen(this.#host, { ...newDraft(this.#host), to: [name] }),
+        );
       case "verify":
         if (name !== null) this.#verify(name);
         return;

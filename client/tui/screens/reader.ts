@@ -6,7 +6,13 @@ import type { Person } from "../../../protocol/summary.ts";
 import { formatMessageId } from "../../../protocol/uuid.ts";
 import type { Item, Opened } from "../../mailbox/open.ts";
 import { dateLine, senderNote, senderWithFullName, subjectOf } from "../../mailbox/show.ts";
-import { forwardedText, forwardOf, quotation, replyTo } from "../../message/reply.ts";
+import {
+  forwardedText,
+  forwardOf,
+  quotation,
+  replyTo,
+  withSignature,
+} from "../../message/reply.ts";
 import { findIn, type Match } from "../find.ts";
 import { fill, type Line, marked, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
@@ -46,11 +52,11 @@ export async function answer(
   const draft = action === "forward"
     ? {
       ...forwardOf(opened, shown.attachments),
-      text: `\n\n${forwardedText(opened, shown.text)}`,
+      text: `${withSignature("\n", host.mail.signature)}\n${forwardedText(opened, shown.text)}`,
     }
     : {
       ...replyTo(opened, host.mail.name, action === "reply-all"),
-      text: `\n\n${quotation(opened, shown.text)}`,
+      text: withSignature(`\n\n${quotation(opened, shown.text)}`, host.mail.signature),
     };
   host.open(new ComposeScreen(host, draft));
 }
