@@ -3,18 +3,13 @@
 // is not installed, or where nobody may start it (it wants to be started by root).
 
 import { join } from "@std/path";
-import { type Bytes, concat, toBase64, toHex, utf8 } from "../crypto/bytes.ts";
-import type { Bundle } from "../crypto/identity.ts";
-import { sealMessage } from "../client/message/seal.ts";
-import { loadBundle, loadIdentity } from "../files/key_files.ts";
-import { type Lane, startLane } from "../protocol/lane.ts";
-import { newMessageId } from "../protocol/uuid.ts";
+import { type Bytes, utf8 } from "../crypto/bytes.ts";
+import { loadBundle } from "../files/key_files.ts";
 import { Bridging } from "../tests/support/bridging.ts";
 import { Group } from "../tests/support/group.ts";
-import { SOME_HEAD } from "../tests/support/log_head.ts";
-import { passwordOf } from "../tests/support/program.ts";
-import { type Person, type Presealed, RawSession } from "../tests/support/raw_session.ts";
+import { RawSession } from "../tests/support/raw_session.ts";
 import { waitFor } from "../tests/support/wait.ts";
+import { deliverAll, message, personOf, Sealer } from "./filling.ts";
 import { percentile, time, UNLIMITED } from "./serving.ts";
 
 const COUNT = Number(Deno.args[0] ?? 10_000);
@@ -24,71 +19,6 @@ const MIB = 1024 * 1024;
 /** What Thunderbird asks of every message of a folder that it sees for the first time. */
 const HEADERS = "(UID RFC822.SIZE FLAGS BODY.PEEK[HEADER.FIELDS (From To Cc Bcc Subject Date " +
   "Message-ID Priority X-Priority References Newsgroups In-Reply-To Content-Type Reply-To)])";
-
-/** The message number `i` as it is before it is sealed: the last ones are large. */
-function message(
-  i: number,
-): { readonly id: Bytes; readonly subject: string; readonly text: Bytes } {
-  const id = newMessageId();
-  const subject = `message ${i}`;
-  const header = [
-    "From: alice@sealpost.invalid",
-    "To: bob@sealpost.invalid",
-    `Subject: ${subject}`,
-    "Date: Sun, 22 Nov 2026 13:05:07 +0100",
-    `Message-ID: <${toHex(id)}@sealpost.invalid>`,
-    "MIME-Version: 1.0",
-    "Content-Type: text/plain",
-  ];
-  const line = `${"x".repeat(62)}\r\n`;
-  const body = line.repeat(i > COUNT ? 10 * MIB / line.length : 11);
-  return { id, subject, text: utf8(`${header.join("\r\n")}\r\n\r\n${body}`) };
-}
-
-/** Seals messages of one sender, all in one lane for each reader, as a client does. */
-class Sealer {
-  readonly #lanes = new Map<string, Promise<Lane>>();
-
-  constructor(readonly from: Person, readonly to: Person) {}
-
-  async seal({ id, subject, text }: ReturnType<typeof message>): Promise<Presealed> {
-    const { from, to } = this;
-    const sealed = await sealMessage(
-      {
-        id,
-        from: from.name,
-        to: [{ name: to.name, bundle: to.identity.bundle, fresh: false }],
-        cc: [],
-        bcc: [],
-        subject,
-        date: Date.UTC(2026, 10, 22, 12, 5, 7),
-        head: SOME_HEAD,
-        attachments: [],
-        headers: { messageId: `${toHex(id)}@sealpost.invalid`, type: "text/plain" },
-        composed: {
-          size: text.length,
-          stream: async function* () {
-            for (let at = 0; at < text.length; at += 65_536) {
-              yield await Promise.resolve(text.slice(at, at + 65_536));
-            }
-          },
-        },
-      },
-      from.identity,
-      { to: (reader) => this.#lane(reader) },
-    );
-    const pieces: Bytes[] = [];
-    for await (const piece of sealed.bytes) pieces.push(piece.slice());
-    return { request: sealed.request, bytes: concat(...pieces) };
-  }
-
-  #lane(reader: Bundle): Promise<Lane> {
-    const key = toBase64(reader.fp);
-    const lane = this.#lanes.get(key) ?? startLane(reader, this.from.identity.bundle.fp);
-    this.#lanes.set(key, lane);
-    return lane;
-  }
-}
 
 /** A connection to a server of IMAP. */
 class Imap {
@@ -208,27 +138,6 @@ async function measure({ port, password, deliver, pid }: Tried): Promise<Figures
   return figures;
 }
 
-async function personOf(group: Group, name: string): Promise<Person> {
-  const identity = await loadIdentity(group.path(name), name, () => Promise.resolve(null));
-  return { name, identity, password: passwordOf(name) };
-}
-
-/** Delivers with 16 on their way at a time. */
-async function deliverAll(
-  session: RawSession,
-  sealer: Sealer,
-  texts: ReturnType<typeof message>[],
-) {
-  const going = new Set<Promise<unknown>>();
-  for (const text of texts) {
-    const one = sealer.seal(text).then((sealed) => session.deliver(sealed))
-      .finally(() => going.delete(one));
-    going.add(one);
-    if (going.size >= 16) await Promise.race(going);
-  }
-  await Promise.all(going);
-}
-
 /** Starts Dovecot on these messages; null where that is not possible. */
 async function dovecot(group: Group, texts: readonly Bytes[]) {
   const there = await new Deno.Command("sh", {
@@ -306,7 +215,9 @@ async function bench(): Promise<void> {
   const server = await loadBundle(group.path("alice", "server_public.pem"));
   const { session } = await RawSession.logIn(group.server.address, server, alice);
   const sealer = new Sealer(alice, bob);
-  const texts = Array.from({ length: COUNT + LARGE }, (_, i) => message(i + 1));
+  const texts = Array.from({ length: COUNT + LARGE }, (_, i) => {
+    return i < COUNT ? message(i + 1) : message(i + 1, 10 * MIB);
+  });
   // One after the other where their order counts.
   await deliverAll(session, sealer, texts.slice(0, COUNT));
   for (const text of texts.slice(COUNT)) await deliverAll(session, sealer, [text]);

@@ -723,6 +723,29 @@ async function reading(): Promise<void> {
   });
 }
 
+/** The page with 10,000 messages, or as many as SEALPOST_BENCH_MESSAGES says; only if it is named. */
+async function page(): Promise<void> {
+  const count = Number(Deno.env.get("SEALPOST_BENCH_MESSAGES")) || 10_000;
+  const { measurePage, pageSize } = await import("./page.ts");
+  const size = await pageSize();
+  row("the page, all its files by gzip", `${(size / 1000).toFixed(1)} KB`, { bytes: size });
+  const { memory, ...times } = await measurePage(count);
+  const what = {
+    shown: `the page with ${count} messages, after the token`,
+    fetched: "a message opened that the server has",
+    opened: "a message opened that is here",
+    ended: "from one end of the list to the other",
+  };
+  for (const name of ["shown", "fetched", "opened", "ended"] as const) {
+    const all = times[name];
+    row(what[name], `p50 ${median(all).toFixed(0)}, max ${Math.max(...all).toFixed(0)} ms`, {
+      medianMs: median(all),
+      maxMs: Math.max(...all),
+    });
+  }
+  row("memory of its program after that", `${(memory / MIB).toFixed(0)} MiB`, { bytes: memory });
+}
+
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   handshakes,
   deliveries,
@@ -736,12 +759,14 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   reading,
 };
 const asJson = Deno.args.includes("--json");
+const LONG: typeof PARTS = { page };
 const named = Deno.args.filter((arg) => arg !== "--json");
 const wanted = named.length > 0 ? named : Object.keys(PARTS);
 for (const name of wanted) {
-  const part = PARTS[name];
+  const part = PARTS[name] ?? LONG[name];
   if (!part) {
-    console.error(`there is no part ${name}; there are ${Object.keys(PARTS).join(", ")}`);
+    const all = [...Object.keys(PARTS), ...Object.keys(LONG)];
+    console.error(`there is no part ${name}; there are ${all.join(", ")}`);
     Deno.exit(64);
   }
   await part();

@@ -11,7 +11,8 @@ const FOLDER = join(ROOT, ".deno", "tmp", "bundles");
 /** How long a bundle of another source is kept, for tests that are still running, milliseconds. */
 const KEPT = 3_600_000;
 
-async function bundled(): Promise<string> {
+/** The path of the bundle, which is made if it is not there. */
+export async function bundled(): Promise<string> {
   const folder = join(FOLDER, (await sourceHash()).slice(0, 16));
   await Deno.mkdir(FOLDER, { recursive: true });
   using lock = await Deno.open(join(FOLDER, "lock"), { create: true, write: true });
