@@ -207,6 +207,59 @@ testInFullUnless(
       assertEquals(text.trim().split("\f").length, 1, "one page");
     });
 
+    await step(t, "on the smallest windows nothing reaches over their edge", async () => {
+      const wide = await browser.run(async ({ page }) => {
+        const alice = page("alice");
+        await alice.setViewportSize({ width: 320, height: 568 });
+        const wide: string[] = [];
+        const look = async (screen: string) => {
+          const width = await alice.evaluate<number>(`Math.max(
+            document.documentElement.scrollWidth,
+            ...[...document.querySelectorAll("main, .right, .card, dialog, .side, .toolbar, .scroll")]
+              .filter((one) => one.checkVisibility())
+              .map((one) => Math.max(one.scrollWidth, one.getBoundingClientRect().right)),
+          )`);
+          if (width > 320) wide.push(`${screen}: ${width}`);
+        };
+        await look("settings");
+        await alice.getByRole("button", { name: "Make a kit" }).click();
+        await look("the kit");
+        await alice.keyboard.press("Escape");
+        for (
+          const [key, screen, there] of [
+            ["C", "contacts", ".contact"],
+            ["2", "sent", ".row"],
+            ["5", "drafts", ".empty"],
+            ["?", "the keys", "dialog .keys"],
+          ] as const
+        ) {
+          await alice.keyboard.press(key);
+          await alice.locator(there).first().waitFor();
+          await look(screen);
+        }
+        await alice.keyboard.press("Escape");
+        await alice.getByRole("button", { name: "Folders" }).click();
+        await look("folders");
+        await alice.keyboard.press("2");
+        await alice.locator(".row", { hasText: "With files" }).click();
+        await alice.locator(".attachment img").waitFor();
+        await look("a message");
+        await alice.keyboard.press("r");
+        await alice.locator(".composer").waitFor();
+        await look("writing");
+        await alice.getByRole("button", { name: "Close" }).first().click();
+        await alice.locator(".composer").waitFor({ state: "detached" });
+        await alice.keyboard.press("q");
+        await alice.keyboard.press("g");
+        await alice.keyboard.press("t");
+        await alice.locator(".selection").waitFor();
+        await look("selected");
+        await alice.setViewportSize({ width: 1300, height: 800 });
+        return wide;
+      }, {});
+      assertEquals(wide, []);
+    });
+
     await step(t, "the desktop is told of new mail while nobody looks", async () => {
       await people.ok("bob", ["send", "-t", "alice", "-s", "Lunch?"], { input: "at one" });
       const told = await browser.run(async ({ page }) => {
