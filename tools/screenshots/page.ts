@@ -115,7 +115,7 @@ export async function takePage(names: readonly string[]): Promise<void> {
       locale: "en-GB",
       timezoneId: "UTC",
     });
-    alice.setDefaultTimeout(60_000);
+    alice.setDefaultTimeout(180_000);
     await alice.goto(link);
     await alice.getByLabel("Invitation, or name@server").waitFor();
   }, { link: served.link });
