@@ -7,10 +7,10 @@ import { Code, Icon, Modal, Secret, useWork, Wrong } from "./parts.tsx";
 import { run, say, state } from "./store.ts";
 import { T } from "./texts.ts";
 
-/** The words that another machine is to be given, and what came of them; null for none. */
+/** The words that another machine is to be given, and what came of them; null for none, or not yet. */
 const link = signal<
   {
-    readonly shown: WordsView;
+    readonly shown: WordsView | null;
     readonly came: { readonly device: string; readonly words: readonly string[] } | null;
   } | null
 >(null);
@@ -59,8 +59,8 @@ export function Machines() {
   useEffect(() => {
     if (online) run(async () => setView(await ask<MachinesView>("machines")));
   }, [online, changed]);
-  const add = async () => {
-    link.value = { shown: await ask<WordsView>("offer-link"), came: null };
+  const add = () => {
+    link.value = { shown: null, came: null };
   };
   return (
     <>
@@ -80,7 +80,7 @@ export function Machines() {
             </ul>
           )}
         <p>
-          <button type="button" class="plain" disabled={!online} onClick={() => run(add)}>
+          <button type="button" class="plain" disabled={!online} onClick={add}>
             {T.addMachine}
           </button>
         </p>
@@ -118,10 +118,39 @@ function Words({ shown, code }: { shown: WordsView; code: boolean }) {
   );
 }
 
+/** Asks for the password, and shows words that are given for it. */
+function Prove({ text, onGiven, onLeave }: {
+  text: string;
+  onGiven: (secrets: { password: string; passphrase: string }) => Promise<void>;
+  onLeave: () => void;
+}) {
+  const [password, setPassword] = useState("");
+  const [passphrase, setPassphrase] = useState("");
+  const { working, wrong, work } = useWork();
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        work(() => onGiven({ password, passphrase }));
+      }}
+    >
+      <p>{text}</p>
+      <Wrong text={wrong} />
+      <Secret label={T.havePassword} value={password} onInput={setPassword} fresh={false} />
+      <Secret label={T.ownPassphrase} value={passphrase} onInput={setPassphrase} fresh={false} />
+      <div class="actions">
+        <button type="submit" class="primary" disabled={working || password === ""}>
+          {T.showWords}
+        </button>
+        <button type="button" class="plain" onClick={onLeave}>{T.cancel}</button>
+      </div>
+    </form>
+  );
+}
+
 function Link() {
-  const shown = link.value?.shown;
+  const shown = link.value?.shown ?? null;
   const came = link.value?.came ?? null;
-  if (!shown) return null;
   const answer = async (same: boolean) => {
     link.value = null;
     await ask("answer-link", { same });
@@ -129,18 +158,28 @@ function Link() {
     if (!same) say(T.linkRefused, true);
     else if (came) say(T.linked(came.device));
   };
+  const leave = () => {
+    if (shown === null) link.value = null;
+    else run(() => answer(false));
+  };
+  const begin = async (secrets: { password: string; passphrase: string }) => {
+    const words = await ask<WordsView>("offer-link", secrets);
+    // The window may be closed by now.
+    if (link.value) link.value = { shown: words, came: null };
+    else await ask("answer-link", { same: false });
+  };
   return (
-    <Modal title={T.addMachine} onClose={() => run(() => answer(false))} wide>
-      {came === null
+    <Modal title={T.addMachine} onClose={leave} wide>
+      {shown === null
+        ? <Prove text={T.linkBefore} onGiven={begin} onLeave={leave} />
+        : came === null
         ? (
           <>
             <p>{T.linkText}</p>
             <Words shown={shown} code={false} />
             <p class="quiet" role="status">{T.linkWaiting}</p>
             <div class="actions">
-              <button type="button" class="plain" onClick={() => run(() => answer(false))}>
-                {T.cancel}
-              </button>
+              <button type="button" class="plain" onClick={leave}>{T.cancel}</button>
             </div>
           </>
         )
@@ -165,11 +204,8 @@ function Link() {
 
 function Kit() {
   const shown = kit.value?.shown ?? null;
-  const [password, setPassword] = useState("");
-  const [passphrase, setPassphrase] = useState("");
-  const { working, wrong, work } = useWork();
-  const begin = async () => {
-    const words = await ask<WordsView>("begin-kit", { password, passphrase });
+  const begin = async (secrets: { password: string; passphrase: string }) => {
+    const words = await ask<WordsView>("begin-kit", secrets);
     // The window may be closed by now.
     if (kit.value) kit.value = { shown: words };
     else await ask("end-kit", { kept: false });
@@ -178,6 +214,7 @@ function Kit() {
     kit.value = null;
     if (shown) run(() => ask("end-kit", { kept: false }));
   };
+  const { working, wrong, work } = useWork();
   const keep = async () => {
     await ask("end-kit", { kept: true });
     kit.value = null;
@@ -186,49 +223,21 @@ function Kit() {
   };
   return (
     <Modal title={T.kit} onClose={leave} wide cls="kit">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          work(shown === null ? begin : keep);
-        }}
-      >
-        <Wrong text={wrong} />
-        {shown === null
-          ? (
-            <>
-              <p>{T.kitText}</p>
-              <Secret
-                label={T.havePassword}
-                value={password}
-                onInput={setPassword}
-                fresh={false}
-                note={T.kitPassword}
-              />
-              <Secret
-                label={T.ownPassphrase}
-                value={passphrase}
-                onInput={setPassphrase}
-                fresh={false}
-              />
-            </>
-          )
-          : (
-            <>
-              <p>{T.kitWrite}</p>
-              <Words shown={shown} code />
-              <p class="quiet">{T.kitUse}</p>
-            </>
-          )}
-        <div class="actions">
-          <button type="submit" class="primary" disabled={working || password === ""}>
-            {shown === null ? T.showWords : T.onPaper}
-          </button>
-          {shown !== null && (
+      {shown === null ? <Prove text={T.kitBefore} onGiven={begin} onLeave={leave} /> : (
+        <>
+          <p>{T.kitWrite}</p>
+          <Words shown={shown} code />
+          <p class="quiet">{T.kitUse}</p>
+          <Wrong text={wrong} />
+          <div class="actions">
+            <button type="button" class="primary" disabled={working} onClick={() => work(keep)}>
+              {T.onPaper}
+            </button>
             <button type="button" class="plain" onClick={() => print()}>{T.print}</button>
-          )}
-          <button type="button" class="plain" onClick={leave}>{T.cancel}</button>
-        </div>
-      </form>
+            <button type="button" class="plain" onClick={leave}>{T.cancel}</button>
+          </div>
+        </>
+      )}
     </Modal>
   );
 }

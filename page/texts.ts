@@ -281,6 +281,7 @@ export const T = {
   machinesOffline: "They are shown when there is a connection.",
   addMachine: "Add a machine",
   lostMachine: "If one was lost or stolen, at a terminal:",
+  linkBefore: "Another machine gets your keys, and with them all your mail.",
   linkText:
     "On the other machine, start Sealpost, choose “I have another machine” and type these words:",
   linkWaiting: "They are good for ten minutes and one machine. Show them to nobody else.",
@@ -301,7 +302,8 @@ export const T = {
     `It was fetched on ${date}: if that was not you, somebody has your words.`,
   makeKit: "Make a kit",
   newKit: "Make a new one in its place",
-  kitPassword: "Nobody else is to make a kit of yours.",
+  kitBefore:
+    "If every machine is lost, 24 words on paper bring your mail back, with your password. Nobody else is to make such a kit of yours.",
   kitWrite:
     "Write these words down, on paper, in their order, and keep them where you keep your passport.",
   kitUse:

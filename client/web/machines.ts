@@ -66,10 +66,12 @@ export class Machines {
 
   /**
    * The words with which another machine becomes one of the person's; what comes of them is told. Words
-   * from before are of no use any more. Throws what the server refuses with.
+   * from before are of no use any more. It takes the password, so that who has the page has the keys no
+   * sooner. Throws `login-refused`, `passphrase`, and what the server refuses with.
    */
-  async offer(): Promise<WordsView> {
+  async offer(password: string, passphrase: string): Promise<WordsView> {
     await this.#offer?.refuse();
+    await this.#withPassword(password, passphrase, () => Promise.resolve());
     const mail = this.#mail;
     const server = await loadBundle(publicKeyPath(this.#profile.dir, SERVER_NAME));
     await mail.shared.introduce();
@@ -114,10 +116,24 @@ export class Machines {
     await this.endKit(false).catch(() => {});
     const shown = Promise.withResolvers<readonly string[]>();
     const kept = Promise.withResolvers<boolean>();
-    const made = this.#makeKit(password, passphrase, async (words) => {
+    const show = async (words: readonly string[]) => {
       shown.resolve(words);
       if (await kept.promise) return;
       throw new SealpostError("cancelled", "no kit was made");
+    };
+    const made = this.#withPassword(password, passphrase, async (mail) => {
+      const { dir, name } = this.#profile;
+      const address = requireAddress(this.#profile);
+      await mail.shared.refresh();
+      await mail.shareTrust();
+      const secret = passphraseBytes(passphrase);
+      const ask = (attempt: number) => Promise.resolve(attempt === 1 ? secret.slice() : null);
+      const pack = () => openPackage(dir, name, address, mail.state, mail.log.head(), ask);
+      try {
+        await makeKit(mail.shared, mail.connection, pack, show);
+      } finally {
+        wipe(secret);
+      }
     });
     made.catch(shown.reject);
     this.#kit = { made, kept: kept.resolve };
@@ -143,37 +159,27 @@ export class Machines {
     await this.endKit(false);
   }
 
-  /** In a session of its own, which begins with the password: nobody else makes a kit. */
-  async #makeKit(
+  /** Runs `work` in a session of its own, which begins with the password. */
+  async #withPassword(
     password: string,
     passphrase: string,
-    show: (words: readonly string[]) => Promise<void>,
+    work: (mail: Mail) => Promise<void>,
   ): Promise<void> {
     const { dir, name } = this.#profile;
-    const address = requireAddress(this.#profile);
-    const secret = passphraseBytes(passphrase);
+    const mail = await openMail({
+      terminal: { ...givingTerminal(this.#talk, passphrase), interactive: false },
+      address: requireAddress(this.#profile),
+      name,
+      dir,
+      useTicket: false,
+      cache: false,
+      announce: () => {},
+      password: () => Promise.resolve(encodePassword(password)),
+    });
     try {
-      const mail = await openMail({
-        terminal: { ...givingTerminal(this.#talk, passphrase), interactive: false },
-        address,
-        name,
-        dir,
-        useTicket: false,
-        cache: false,
-        announce: () => {},
-        password: () => Promise.resolve(encodePassword(password)),
-      });
-      try {
-        await mail.shared.refresh();
-        await mail.shareTrust();
-        const ask = (attempt: number) => Promise.resolve(attempt === 1 ? secret.slice() : null);
-        const pack = () => openPackage(dir, name, address, mail.state, mail.log.head(), ask);
-        await makeKit(mail.shared, mail.connection, pack, show);
-      } finally {
-        await mail.close();
-      }
+      await work(mail);
     } finally {
-      wipe(secret);
+      await mail.close();
     }
   }
 }

@@ -145,7 +145,10 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
 
   // Machines and the kit.
   machines: operation(nothing, ({ machines }) => machines.list()),
-  "offer-link": operation(nothing, ({ machines }) => machines.offer()),
+  "offer-link": operation(
+    v.object({ password: short, passphrase: short }),
+    ({ machines }, { password, passphrase }) => machines.offer(password, passphrase),
+  ),
   "answer-link": operation(v.object({ same: v.boolean() }), ({ machines }, { same }) => {
     return machines.answer(same);
   }),

@@ -59,7 +59,10 @@ Deno.test("words bring nothing to who has others, and the page that shows them d
   });
 
   await step(t, "who says no to the four words gives nothing away", async () => {
-    const { words } = await first.ask<WordsView>("offer-link");
+    const secrets = { password: passwordOf("alice"), passphrase: "" };
+    const wrong = { ...secrets, password: "not the password" };
+    assertEquals(await first.refused("offer-link", wrong), "login-refused");
+    const { words } = await first.ask<WordsView>("offer-link", secrets);
     const linking = page.refused("link", { server, device: "laptop", words: words.join(" ") });
     await waitFor("the other machine", async () => {
       const response = await first.post("answer-link", { same: false });
@@ -115,10 +118,12 @@ testInFullUnless(
     }
 
     await step(t, "both screens show the same four words", async () => {
-      const [here, there] = await browser.run(async ({ page }, { server }) => {
+      const [here, there] = await browser.run(async ({ page }, { server, password }) => {
         const first = page("first");
         await first.getByRole("button", { name: "Settings" }).click();
         await first.getByRole("button", { name: "Add a machine" }).click();
+        await first.getByLabel("Your password").fill(password);
+        await first.getByRole("button", { name: "Show the words" }).click();
         await first.locator(".words li").nth(11).waitFor();
         const words = await first.locator(".words li").allTextContents();
         const second = page("second");
@@ -129,7 +134,7 @@ testInFullUnless(
         await second.getByRole("button", { name: "Continue" }).click();
         const shown = [first, second].map((one) => one.locator(".four-words").textContent());
         return await Promise.all(shown);
-      }, { server });
+      }, { server, password: passwordOf("alice") });
       assertEquals(here?.split(" ").length, 4);
       assertEquals(here, there);
     });

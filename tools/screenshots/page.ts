@@ -298,8 +298,12 @@ export async function takePage(names: readonly string[]): Promise<void> {
   }, {});
   await take("settings");
   await browser.run(async ({ page }) => {
-    await page("alice").getByRole("button", { name: "Add a machine" }).click();
-    await page("alice").locator(".words li").nth(11).waitFor();
+    const alice = page("alice");
+    await alice.getByRole("button", { name: "Add a machine" }).click();
+    await alice.getByLabel("Your password").fill("the password of alice");
+    await alice.getByLabel("Passphrase of your keys").fill("the passphrase of alice");
+    await alice.getByRole("button", { name: "Show the words" }).click();
+    await alice.locator(".words li").nth(11).waitFor();
   }, {});
   await take("add-a-machine");
   await browser.run(async ({ page }) => {
