@@ -3,7 +3,7 @@ import { expandHome } from "../cli/environment.ts";
 import { defined } from "../crypto/defined.ts";
 import { join } from "@std/path";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
-import { type Address, formatAddress, parseAddress } from "../protocol/address.ts";
+import { type Address, formatAddress, formatServer, parseServer } from "../protocol/address.ts";
 import { parseName } from "../protocol/name.ts";
 import { PROGRAM } from "../cli/program.ts";
 import { readConfig, writeConfig } from "./state/config.ts";
@@ -114,7 +114,7 @@ async function whoAndWhere(
     }
   }
   const { user, host } = splitTarget(target);
-  const address = parseAddress(host ?? await answer(terminal, "Enter the server IP or name: "));
+  const address = parseServer(host ?? await answer(terminal, "Enter the server IP or name: "));
   const name = parseName(user ?? await answer(terminal, "Enter your username: "));
   return { address, name, dir: await clientFolder(name, dir) };
 }
@@ -131,7 +131,7 @@ async function remember(
 ): Promise<void> {
   // What stands there in a server's folder is the server's.
   if (await isThere(privateKeyPath(dir, SERVER_NAME))) return;
-  const { server = formatAddress(address), user = name } = await readConfig(dir);
+  const { server = formatServer(address), user = name } = await readConfig(dir);
   try {
     await writeConfig(dir, { server, user });
   } catch (error) {

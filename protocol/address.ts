@@ -7,6 +7,8 @@ export interface Address {
   readonly host: string;
   /** 0 to 65535; 0 lets the system choose, for a listener. */
   readonly port: number;
+  /** Where else the same is reached: several servers that have the same mail. */
+  readonly others?: readonly Address[];
 }
 
 /** Longest text that is looked at: a name has at most 253 characters (RFC 1035). */
@@ -34,6 +36,18 @@ export function parseAddress(text: string): Address {
     );
   }
   return { host, port };
+}
+
+/** Reads one address or several, with commas between, of what is reached at any of them. Throws `usage`. */
+export function parseServer(text: string): Address {
+  const [first = "", ...others] = text.split(",");
+  const address = parseAddress(first);
+  return others.length === 0 ? address : { ...address, others: others.map(parseAddress) };
+}
+
+/** The inverse of {@linkcode parseServer}, always with ports. */
+export function formatServer(address: Address): string {
+  return [address, ...address.others ?? []].map(formatAddress).join(", ");
 }
 
 /** The inverse of {@linkcode parseAddress}, always with the port. */

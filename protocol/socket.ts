@@ -1,6 +1,6 @@
 import type { Bytes } from "../crypto/bytes.ts";
-import { SealpostError } from "../crypto/error.ts";
-import { type Address, formatAddress } from "./address.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
+import { type Address, formatAddress, formatServer } from "./address.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { sleep, within } from "./timer.ts";
 
@@ -58,11 +58,36 @@ function lost(cause: unknown): SealpostError {
   return new SealpostError("connection-lost", "the connection was lost", { cause });
 }
 
+/** How long one of several addresses is tried, milliseconds. */
+const ONE_OF_SEVERAL = 4000;
+
 /**
- * Connects to a server. Throws `unreachable` (nobody answers there, or there is no such name) or
- * `timeout` after `timeout` milliseconds.
+ * Connects to a server: where it has several addresses to one of them, beginning anywhere, so that
+ * clients spread. Throws `unreachable` (nobody answers there, or there is no such name) or `timeout`
+ * after `timeout` milliseconds.
  */
 export async function connectSocket(address: Address, timeout = 10_000): Promise<ByteStream> {
+  const { others = [] } = address;
+  if (others.length === 0) return await connectTo(address, timeout);
+  const all = [address, ...others];
+  const from = Math.floor(Math.random() * all.length);
+  const each = Math.min(timeout, ONE_OF_SEVERAL);
+  for (const one of [...all.slice(from), ...all.slice(0, from)]) {
+    try {
+      return await connectTo(one, each);
+    } catch (error) {
+      if (!isSealpostError(error, "unreachable", "timeout")) throw error;
+    }
+  }
+  throw new SealpostError(
+    "unreachable",
+    `cannot reach any of ${
+      formatServer(address)
+    }; check the addresses, and that a server is running`,
+  );
+}
+
+async function connectTo(address: Address, timeout: number): Promise<ByteStream> {
   const where = formatAddress(address);
   const signal = AbortSignal.timeout(timeout);
   try {

@@ -5,7 +5,7 @@ import { passwordProblem } from "../../cli/password_rule.ts";
 import { type Bytes, equal, fromUtf8, wipe } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
-import { type Address, formatAddress, parseAddress } from "../../protocol/address.ts";
+import { type Address, formatAddress, formatServer, parseServer } from "../../protocol/address.ts";
 import { loadBundle, publicKeyPath, SERVER_NAME } from "../../files/key_files.ts";
 import { parseName } from "../../protocol/name.ts";
 import { sentence } from "../../cli/format.ts";
@@ -224,7 +224,7 @@ async function settle(
     return {
       dir,
       name: parseName(name),
-      address: parseAddress(server),
+      address: parseServer(server),
       oneTime: newcomer?.password ?? null,
     };
   }
@@ -307,7 +307,7 @@ async function movedServer(
   say: (line?: string) => void,
 ): Promise<string> {
   const [address] = newcomer?.password === null ? newcomer.servers : [];
-  if (address === undefined || formatAddress(address) === formatAddress(parseAddress(server))) {
+  if (address === undefined || formatAddress(address) === formatServer(parseServer(server))) {
     return server;
   }
   const path = publicKeyPath(dir, SERVER_NAME);

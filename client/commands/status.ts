@@ -1,6 +1,6 @@
 import { counted, formatSize, isoTime } from "../../cli/format.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
-import { formatAddress } from "../../protocol/address.ts";
+import { formatServer } from "../../protocol/address.ts";
 import { type CommonOptions, withMail } from "./common.ts";
 import { usageText } from "../mailbox/quota.ts";
 import { kitLine } from "../mailbox/kits.ts";
@@ -13,7 +13,7 @@ export async function status(options: CommonOptions): Promise<void> {
     const waiting = await mail.waiting();
     const fields = {
       name: mail.name,
-      server: profile.address ? formatAddress(profile.address) : null,
+      server: profile.address ? formatServer(profile.address) : null,
       folder: profile.dir,
       key: formatFingerprint(mail.identity.bundle.fp),
       messages: account.entries,

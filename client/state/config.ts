@@ -6,7 +6,7 @@ import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { readFileBounded, writeFileAtomic } from "../../files/atomic_file.ts";
 import { isThere } from "../../files/key_files.ts";
 import { hint, nearest } from "../../cli/options.ts";
-import { parseAddress } from "../../protocol/address.ts";
+import { parseServer } from "../../protocol/address.ts";
 
 /** The settings of a client, in its folder. */
 export const CONFIG_FILE = "sealpost.toml";
@@ -14,7 +14,10 @@ export const CONFIG_FILE = "sealpost.toml";
 const MAX_CONFIG = 65_536;
 
 const fields = {
-  server: v.optional(v.string()),
+  server: v.optional(v.pipe(
+    v.union([v.string(), v.array(v.string())]),
+    v.transform((server) => typeof server === "string" ? server : server.join(", ")),
+  )),
   user: v.optional(v.string()),
   cache: v.optional(v.boolean()),
   unlock: v.optional(v.string()),
@@ -28,7 +31,11 @@ const schema = v.object(fields);
 export const SETTINGS_HELP: Readonly<
   Record<keyof typeof fields, { example: string; help: string }>
 > = {
-  server: { example: '"mail.lan:13000"', help: "the server; without a port, 13000" },
+  server: {
+    example: '"mail.lan:13000"',
+
+    help: 'the server; without a port, 13000. Several that have the same mail: ["a.lan", "b.lan"]',
+  },
   user: { example: '"alice"', help: "your name there, where the folder has several keys" },
   cache: {
     example: "false",
@@ -89,7 +96,7 @@ export async function readConfig(dir: string): Promise<Config> {
   const result = v.safeParse(schema, values);
   if (result.success) {
     const { server } = result.output;
-    if (server !== undefined) explain(path, "server", () => parseAddress(server));
+    if (server !== undefined) explain(path, "server", () => parseServer(server));
     return result.output;
   }
   const key = v.getDotPath(result.issues[0]) ?? "a value";

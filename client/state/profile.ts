@@ -1,7 +1,7 @@
 import { join } from "@std/path";
 import { exists } from "@std/fs";
 import { SealpostError } from "../../crypto/error.ts";
-import { type Address, parseAddress } from "../../protocol/address.ts";
+import { type Address, parseServer } from "../../protocol/address.ts";
 import { wrapFileError } from "../../files/atomic_file.ts";
 import { isThere, privateKeyPath, SERVER_NAME } from "../../files/key_files.ts";
 import {
@@ -20,7 +20,7 @@ import { type Config, CONFIG_FILE, readConfig } from "./config.ts";
 export interface ProfileOptions {
   /** The client's folder. */
   readonly dir?: string;
-  /** `[user@]host[:port]`. */
+  /** `[user@]host[:port]`; several hosts with commas between. */
   readonly server?: string;
   /** Whether the output is for a program, so that nobody is told which folder is used. */
   readonly json?: boolean;
@@ -59,7 +59,7 @@ export async function findProfile(options: ProfileOptions): Promise<Profile> {
     );
   }
   const where = host ?? config.server;
-  const address = where === undefined ? null : parseAddress(where);
+  const address = where === undefined ? null : parseServer(where);
   return { dir, name, config, address };
 }
 

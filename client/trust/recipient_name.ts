@@ -22,7 +22,8 @@ export function recipientName(text: string, server: Address | null): string {
   }
   if (at < 0) return name;
   const host = written.slice(at + 1).toLowerCase();
-  const here = server ? [server.host.toLowerCase(), formatAddress(server).toLowerCase()] : [];
+  const here = (server ? [server, ...server.others ?? []] : [])
+    .flatMap((one) => [one.host.toLowerCase(), formatAddress(one).toLowerCase()]);
   if (here.includes(host)) return name;
   throw new SealpostError(
     "no-such-user",

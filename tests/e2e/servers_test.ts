@@ -4,83 +4,15 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { join } from "@std/path";
 import { exitCodeFor } from "../../cli/exit_codes.ts";
 import { type ErrorCode, isSealpostError } from "../../crypto/error.ts";
-import { loadBundle, loadIdentity } from "../../files/key_files.ts";
+import { loadBundle } from "../../files/key_files.ts";
 import type { Event } from "../../protocol/request.ts";
-import { withControl } from "../support/control.ts";
-import { makeGroup } from "../support/group_folder.ts";
-import { type Cluster, NO_POSTGRES, sharedCluster } from "../support/postgres.ts";
-import { type Outcome, passwordOf, run, ServerProcess } from "../support/program.ts";
-import { type Person, preseal, RawSession } from "../support/raw_session.ts";
+import { NO_POSTGRES, sharedCluster } from "../support/postgres.ts";
+import { type Outcome, passwordOf, run } from "../support/program.ts";
+import { preseal, RawSession } from "../support/raw_session.ts";
+import { Several } from "../support/several.ts";
+import { testInFullUnless } from "../support/full.ts";
 import { testUnless } from "../support/testing.ts";
 import { waitFor } from "../support/wait.ts";
-
-/** The folders of several servers with one key, and a database for them. */
-class Several implements AsyncDisposable {
-  private constructor(
-    readonly cluster: Cluster,
-    readonly database: string,
-    readonly dir: string,
-    readonly remove: () => Promise<void>,
-  ) {}
-
-  /** Makes folders for `servers` servers; `names` can log in. */
-  static async make(names: readonly string[], servers: number): Promise<Several> {
-    const cluster = await sharedCluster();
-    const database = await cluster.makeDatabase();
-    const { dir, remove } = await makeGroup(names);
-    const several = new Several(cluster, database, dir, remove);
-    const made = [dir];
-    for (let i = 1; i < servers; i++) made.push(join(dir, `node${i + 1}`));
-    for (const each of made) {
-      if (each !== dir) await copyKeys(join(dir, "server"), join(each, "server"));
-      const server = join(each, "server");
-      await Deno.writeTextFile(
-        join(server, "sealpost.toml"),
-        `store = "${cluster.address(database)}"\nstore-password-file = "store.password"\n`,
-      );
-      await Deno.writeTextFile(join(server, "store.password"), `${cluster.password}\n`);
-    }
-    return several;
-  }
-
-  /** The folder in which the folder `server` of the server with this number, from 1, is. */
-  folder(server: number): string {
-    return server === 1 ? this.dir : join(this.dir, `node${server}`);
-  }
-
-  run(server: number, ...args: readonly string[]): Promise<Outcome> {
-    const cwd = this.folder(server);
-    return run(args, { cwd, build: withControl(cwd), env: { USER: "root" } });
-  }
-
-  start(server: number): Promise<ServerProcess> {
-    const cwd = this.folder(server);
-    return ServerProcess.start({ cwd, build: withControl(cwd) });
-  }
-
-  async person(name: string): Promise<Person> {
-    const identity = await loadIdentity(join(this.dir, name), name, () => Promise.resolve(null));
-    return { name, identity, password: passwordOf(name) };
-  }
-
-  async logIn(at: ServerProcess, person: Person) {
-    const bundle = await loadBundle(join(this.dir, "server", "server_public.pem"));
-    return await RawSession.logIn(at.address, bundle, person);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.cluster.removeDatabase(this.database);
-    await this.remove();
-  }
-}
-
-/** What all servers have in common: the keys. */
-async function copyKeys(from: string, to: string): Promise<void> {
-  await Deno.mkdir(to, { recursive: true, mode: 0o700 });
-  for (const name of ["server_private.pem", "server_public.pem"]) {
-    await Deno.copyFile(join(from, name), join(to, name));
-  }
-}
 
 function assertDone({ code, stderr }: Outcome): void {
   assertEquals(code, 0, stderr);
@@ -125,7 +57,7 @@ testUnless(
   NO_POSTGRES,
   "a store is made in a database once, with the users of user_pass.json",
   async () => {
-    await using several = await Several.make(["alice", "bob"], 1);
+    await using several = await Several.make(["alice", "bob"], 1, await sharedCluster());
     const early = await several.run(1, "serve", "--listen", "127.0.0.1:0");
     assertEquals(early.code, exitCodeFor("config"));
     assertMatch(early.stderr, /^sealpost: [^\n]*make it with: sealpost store init\n$/);
@@ -159,7 +91,7 @@ testUnless(
 );
 
 testUnless(NO_POSTGRES, "what happens at one server reaches the sessions at another", async () => {
-  await using several = await Several.make(["alice", "bob"], 2);
+  await using several = await Several.make(["alice", "bob"], 2, await sharedCluster());
   assertDone(await several.run(1, "store", "init"));
   const [one, two] = [await several.start(1), await several.start(2)];
   try {
@@ -209,7 +141,7 @@ testUnless(NO_POSTGRES, "what happens at one server reaches the sessions at anot
 });
 
 testUnless(NO_POSTGRES, "each of several servers has a folder of its own", async () => {
-  await using several = await Several.make([], 1);
+  await using several = await Several.make([], 1, await sharedCluster());
   assertDone(await several.run(1, "store", "init"));
   const one = await several.start(1);
   try {
@@ -220,3 +152,55 @@ testUnless(NO_POSTGRES, "each of several servers has a folder of its own", async
     await one.stop();
   }
 });
+
+testInFullUnless(
+  NO_POSTGRES,
+  "a client that knows several addresses goes on at another server, whichever dies",
+  async () => {
+    await using several = await Several.make(["alice", "bob"], 2, await sharedCluster());
+    assertDone(await several.run(1, "store", "init"));
+    const servers = [await several.start(1), await several.start(2)];
+    try {
+      const addresses = servers.map(({ address }) => address);
+      const config = `server = ${JSON.stringify(addresses)}\ncache = false\n`;
+      const as = (name: string, ...args: readonly string[]) =>
+        run(args, {
+          cwd: join(several.dir, name),
+          env: { SEALPOST_PASSWORD: passwordOf(name) },
+          input: "text",
+        });
+      for (const name of ["alice", "bob"]) {
+        await Deno.writeTextFile(join(several.dir, name, "sealpost.toml"), config, { mode: 0o600 });
+        assertDone(await as(name, "inbox"));
+      }
+      const status = await as("alice", "status", "--json");
+      assertDone(status);
+      assertEquals(JSON.parse(status.stdout).server, addresses.join(", "));
+      for (const dying of [0, 1]) {
+        servers[dying]?.program.kill("SIGKILL");
+        await servers[dying]?.program.finish();
+        // As often as it takes for each to have begun with the address of the dead one.
+        for (let i = 0; i < 5; i++) {
+          assertDone(
+            await as("bob", "send", "-t", "alice", "-s", `mail ${dying}${i}`),
+          );
+        }
+        servers[dying] = await several.start(dying + 1);
+        const port = servers[dying]?.address ?? "";
+        addresses[dying] = port;
+        const now = `server = ${JSON.stringify(addresses)}\ncache = false\n`;
+        for (const name of ["alice", "bob"]) {
+          await Deno.writeTextFile(join(several.dir, name, "sealpost.toml"), now, { mode: 0o600 });
+        }
+      }
+      const list = await as("alice", "inbox", "--json");
+      assertDone(list);
+      assertEquals(JSON.parse(list.stdout).length, 10);
+      await Promise.all(servers.map((server) => server.stop()));
+      const away = await as("alice", "inbox", "--json");
+      assertMatch(away.stderr, /cannot reach any of 127\.0\.0\.1:\d+, 127\.0\.0\.1:\d+;/);
+    } finally {
+      await Promise.all(servers.map((server) => server.stop()));
+    }
+  },
+);

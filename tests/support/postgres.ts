@@ -27,6 +27,15 @@ $as "$bin/pg_ctl" -D "$dir/data" -w -o "-p $1 -c listen_addresses=127.0.0.1 -c u
 echo "$dir"
 `;
 
+/** Kills the server in the folder $1 as if the power had failed, and starts it again. */
+const CRASH = `
+bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+as=
+if [ "$(id -u)" = 0 ]; then as="setpriv --reuid=postgres --regid=postgres --clear-groups"; fi
+cd /tmp
+$as "$bin/pg_ctl" -D "$1/data" -w -m immediate -l "$1/log" restart >/dev/null 2>&1 </dev/null
+`;
+
 const STOP = `
 bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 as=
@@ -130,6 +139,12 @@ export class Cluster {
   /** Removes a database, whoever uses it. */
   async removeDatabase(name: string): Promise<void> {
     await this.administer(`DROP DATABASE ${name} WITH (FORCE)`);
+  }
+
+  /** Kills it in the middle of what it does, and starts it again. */
+  async crash(): Promise<void> {
+    const { success } = await sh(CRASH, [this.folder]);
+    if (!success) throw new Error("PostgreSQL does not start again");
   }
 
   stop(): void {

@@ -6,6 +6,7 @@ import { BUILT_IN_FOLDERS, folderNumber, NAMED_FLAGS } from "../../../protocol/e
 import { MAX_OWN_FOLDERS } from "../../../protocol/limits.ts";
 import { RefusedError } from "../../../protocol/refused.ts";
 import { newMessageId } from "../../../protocol/uuid.ts";
+import { FULL } from "../../support/full.ts";
 import { testUnless } from "../../support/testing.ts";
 import type {
   Copy,
@@ -115,17 +116,20 @@ const uids = (entries: readonly { readonly uid: number }[]) => entries.map(({ ui
 
 /**
  * Defines the tests that every implementation of Store passes. `place` gives a new, empty one. `why`: why
- * they cannot run here; null if they can.
+ * they cannot run here; null if they can. Not in full, one of `sample` is run.
  */
 export function testStoreContract(
   kind: string,
   place: () => Promise<StorePlace>,
   why: string | null = null,
+  sample = 1,
 ): void {
+  let declared = 0;
   const test = (
     name: string,
     run: (store: Store, reopen: () => Promise<Store>) => Promise<void>,
-  ) =>
+  ) => {
+    if (!FULL && declared++ % sample !== 0) return;
     testUnless(why, `${kind}: ${name}`, async () => {
       const where = await place();
       let store = await where.open();
@@ -140,6 +144,7 @@ export function testStoreContract(
         await where.remove();
       }
     });
+  };
 
   test("accounts are made once and found by name", async (store) => {
     const alice = await store.account("alice");

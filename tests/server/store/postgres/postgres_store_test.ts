@@ -4,11 +4,16 @@ import { testStoreContract } from "../store_contract.ts";
 
 let made: Promise<string> | undefined;
 
-testStoreContract("PostgreSQL store", async () => {
-  const cluster = await sharedCluster();
-  const database = await (made ??= cluster.makeStore());
-  return {
-    open: () => openPostgresStore(cluster.options(database)),
-    remove: () => cluster.emptyStore(database),
-  };
-}, NO_POSTGRES);
+testStoreContract(
+  "PostgreSQL store",
+  async () => {
+    const cluster = await sharedCluster();
+    const database = await (made ??= cluster.makeStore());
+    return {
+      open: () => openPostgresStore(cluster.options(database)),
+      remove: () => cluster.emptyStore(database),
+    };
+  },
+  NO_POSTGRES,
+  4,
+);
