@@ -186,6 +186,10 @@ const REQUESTS: Readonly<Record<Request["op"], { example: Request; places: reado
     places: [op, { at: ["machine"], takes: isNothingElse, optional: true }],
   },
   machines: { example: { op: "machines" }, places: [op] },
+  members: {
+    example: { op: "members", after: "alice" },
+    places: [op, { at: ["after"], takes: isName, optional: true }],
+  },
   "link-open": {
     example: { op: "link-open", id: SECRET },
     places: [op, { at: ["id"], takes: isNothingElse }],
