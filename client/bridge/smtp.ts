@@ -5,7 +5,7 @@ import { type ErrorCode, isSealpostError, SealpostError } from "../../crypto/err
 import { type Address, formatAddress } from "../../protocol/address.ts";
 import { TemporaryMessage } from "../message/temporary_message.ts";
 import type { BridgeAccount } from "./account.ts";
-import { requireOwn, submit, userOf } from "./submission.ts";
+import { requireOwn, submit, usersOf } from "./submission.ts";
 
 /** Lets a mail program in; null for a wrong name or password. Throws `busy` if too many wait. */
 export type LogIn = (name: string, password: string) => Promise<BridgeAccount | null>;
@@ -86,7 +86,7 @@ export async function listenSmtp(
     onRcptTo: ({ address }, session, done) => {
       attempt(done, async () => {
         const { mail } = account(session);
-        await mail.recipients([userOf(mail, address)]);
+        await mail.recipients(await usersOf(mail, [address]));
       });
     },
     onData: (stream, session, done) => {
@@ -145,8 +145,8 @@ async function takeMessage(
     throw new SealpostError("too-large", "the message is larger than the server takes");
   }
   await message.verified(size);
-  const recipients = session.envelope.rcptTo.map(({ address }) => userOf(mail, address));
-  const sent = await submit(mail, message, [...new Set(recipients)]);
+  const recipients = session.envelope.rcptTo.map(({ address }) => address);
+  const sent = await submit(mail, message, await usersOf(mail, recipients));
   account.sentAs(sent);
   return sent.waits === null
     ? `2.0.0 sealed and sent: ${sent.id}`

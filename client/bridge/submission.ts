@@ -7,6 +7,7 @@ import { MAX_TITLE } from "../../protocol/limits.ts";
 import { isName } from "../../protocol/name.ts";
 import { MAX_REFERENCES } from "../../protocol/summary.ts";
 import { formatMessageId, newMessageId } from "../../protocol/uuid.ts";
+import { EVERYONE } from "../mailbox/groups.ts";
 import type { Mail, ReadyMessage, Sent } from "../mail.ts";
 import { DRAFT_HEADER } from "../message/compose.ts";
 import { addressOf, fullMessageId, messageIds, nameOf } from "../message/mail_names.ts";
@@ -39,6 +40,15 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** The name of the user that a mail program means by an address. Throws `no-such-user`. */
 export function userOf(mail: Mail, address: string): string {
   return mail.recipientName(nameOf(address.trim()));
+}
+
+/**
+ * The users that a mail program means by addresses, each once; the members of a group take its place.
+ * Throws as {@linkcode Mail.recipientNames} does.
+ */
+export async function usersOf(mail: Mail, addresses: readonly string[]): Promise<string[]> {
+  const { names } = await mail.recipientNames(addresses.map((one) => userOf(mail, one)));
+  return [...names];
 }
 
 /** Throws `usage` unless `address` is that of whoever sends. */
@@ -77,24 +87,21 @@ export async function submit(
       for (const address of addressesIn([field])) requireOwn(mail, address);
     }
   }
-  const users = (name: string) => {
-    return addressesIn(fields.filter((field) => field.name === name)).flatMap((address) => {
-      try {
-        return [userOf(mail, address)];
-      } catch (error) {
-        // Somebody elsewhere: mail goes to users of this server alone.
-        if (isSealpostError(error, "no-such-user") && recipients !== null) return [];
-        throw error;
-      }
-    });
+  const users = async (name: string) => {
+    const written = addressesIn(fields.filter((field) => field.name === name));
+    return await usersOf(
+      mail,
+      written.filter((address) => recipients === null || isUser(mail, address)),
+    );
   };
-  const named = { to: users("to"), cc: users("cc"), bcc: users("bcc") };
+  const named = { to: await users("to"), cc: await users("cc"), bcc: await users("bcc") };
   const all = new Set(recipients ?? [...named.to, ...named.cc, ...named.bcc]);
   if (all.size === 0) throw new SealpostError("usage", "the message is to nobody");
   const to = only(named.to, all);
   const cc = only(named.cc.filter((name) => !to.includes(name)), all);
   const id = newMessageId();
-  const start = outgoingHeader(header.text, fields, mail.name, formatMessageId(id));
+  const shown = await Promise.all(fields.map((field) => withMembers(mail, field)));
+  const start = outgoingHeader(header.text, shown, mail.name, formatMessageId(id));
   const ready: ReadyMessage = {
     ...await summarized(start.fields, message),
     to,
@@ -110,6 +117,53 @@ export async function submit(
   };
   const sent = await mail.sendReady(ready, {}, id);
   return { ...sent, messageId: ready.headers.messageId ?? "" };
+}
+
+/** Whether `address` is one of this server's; mail goes to nobody else. */
+function isUser(mail: Mail, address: string): boolean {
+  try {
+    userOf(mail, address);
+    return true;
+  } catch (error) {
+    if (isSealpostError(error, "no-such-user")) return false;
+    throw error;
+  }
+}
+
+/**
+ * A field of a header, in which a group is spelled out: others do not know it, and answer to all. One
+ * without a group is as it was.
+ */
+async function withMembers(mail: Mail, field: HeaderField): Promise<HeaderField> {
+  if (field.name !== "to" && field.name !== "cc") return field;
+  const colon = field.text.indexOf(":");
+  const people = addressparser(field.text.slice(colon + 1).replace(/\r?\n/g, ""), {
+    flatten: true,
+  });
+  let grouped = false;
+  const shown: string[] = [];
+  for (const { name = "", address = "" } of people) {
+    const [only = ""] = parseAddresses(address || name);
+    if (only !== "" && isUser(mail, only) && isGroup(mail, userOf(mail, only))) {
+      grouped = true;
+      shown.push(...(await usersOf(mail, [only])).map(addressOf));
+      continue;
+    }
+    shown.push(name === "" || address === "" ? address || name : `${phrase(name)} <${address}>`);
+  }
+  if (!grouped) return field;
+  const text = `${field.text.slice(0, colon)}: ${[...new Set(shown)].join(",\r\n ")}`;
+  return { ...field, text };
+}
+
+/** Whether a name stands for several people. */
+function isGroup(mail: Mail, name: string): boolean {
+  return name === EVERYONE || mail.knownGroups.some((group) => group.name === name);
+}
+
+/** A display name as a header has it (RFC 5322, section 3.2.5). */
+function phrase(name: string): string {
+  return /^[\w !#$%&'*+\/=?^`{|}~-]+$/.test(name) ? name : `"${name.replace(/["\\]/g, "\\$&")}"`;
 }
 
 function only(names: readonly string[], of: ReadonlySet<string>): string[] {

@@ -2,7 +2,7 @@ import { printable } from "../../cli/printable.ts";
 import { type Bytes, concat, owned, utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { DEFAULT_MAX_MESSAGE } from "../../protocol/limits.ts";
-import { addressesIn, parseAddresses, requireOwn, submit, userOf } from "../bridge/submission.ts";
+import { addressesIn, parseAddresses, requireOwn, submit, usersOf } from "../bridge/submission.ts";
 import { headerFields } from "../bridge/imap/header.ts";
 import { readHeader } from "../bridge/raw_header.ts";
 import { LineReader } from "../message/line_reader.ts";
@@ -41,14 +41,14 @@ export async function sendmail(options: SendmailOptions): Promise<void> {
     await message.verified(size);
     const addresses = parseAddresses(options.recipients.join(", "));
     const named = options.fromMessage ? await namedIn(message) : [];
-    const recipients = [...addresses, ...named].map((one) => userOf(mail, one));
+    const recipients = await usersOf(mail, [...addresses, ...named]);
     if (recipients.length === 0) {
       throw new SealpostError(
         "usage",
         "sendmail needs recipients: as arguments, or with -t in To, Cc and Bcc",
       );
     }
-    const { waits } = await submit(mail, message, [...new Set(recipients)]);
+    const { waits } = await submit(mail, message, recipients);
     if (waits) terminal.printError(printable(waits.message));
   }, "write");
 }

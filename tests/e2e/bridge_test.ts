@@ -132,6 +132,36 @@ testUnless(
     }),
 );
 
+testUnless(
+  await whyNo("curl"),
+  "a message to a group goes to its members, whom its header names",
+  () =>
+    withBridges(async (group, alice, bob) => {
+      const server = ["--server", `alice@${group.server.address}`];
+      const start = { cwd: group.path("alice"), env: { SEALPOST_PASSWORD: "password of alice" } };
+      const made = await run(["groups", "make", "team", "bob", "alice", ...server], start);
+      assertEquals([made.code, made.stderr], [0, ""]);
+      const to = 'To: "The team, all" <team@sealpost.invalid>, Somebody <somebody@example.org>';
+      const text = LETTER.replace(/^To: .*$/m, to);
+      await Deno.writeTextFile(group.path("letter"), text);
+      const send =
+        `${SEND} --mail-from alice@sealpost.invalid --mail-rcpt team@sealpost.invalid -T letter`;
+      await script(group, send, alice.variables);
+      const piped = { ...start, input: text.replaceAll("\r\n", "\n").replace(/, Somebody.*/, "") };
+      const sent = await run(["sendmail", ...server, "-t", "-oi"], piped);
+      assertEquals([sent.code, sent.stderr], [0, ""]);
+      const found = await script(
+        group,
+        `for i in 1 2; do ${FETCH}/INBOX;UID=$i" -u "$USER:$PASS"; done`,
+        bob.variables,
+      );
+      assertEquals(found.match(/^To: .*(\r\n .*)*/gm), [
+        "To: bob@sealpost.invalid,\r\n Somebody <somebody@example.org>",
+        "To: bob@sealpost.invalid",
+      ]);
+    }),
+);
+
 const MBSYNC = `
 cat > mbsyncrc <<END
 IMAPAccount b
