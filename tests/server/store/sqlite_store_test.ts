@@ -479,10 +479,15 @@ async function shell(script: string, ...args: string[]): Promise<boolean> {
   return (await new Deno.Command("sh", { args: ["-c", script, ...args] }).output()).success;
 }
 
-/** The command line of store_child.ts, with no rights but to the store. */
+/** The command line of store_child.ts, with no rights but to the store and to what says which tests are run. */
 function command(what: string, folder: string): string[] {
   const script = fromFileUrl(new URL("./store_child.ts", import.meta.url));
-  const rights = [`--allow-read=${folder}`, `--allow-write=${folder}`, "--no-prompt"];
+  const rights = [
+    `--allow-read=${folder}`,
+    `--allow-write=${folder}`,
+    "--allow-env=SEALPOST_TESTS",
+    "--no-prompt",
+  ];
   return [Deno.execPath(), "run", "--quiet", "--cached-only", ...rights, script, what, folder];
 }
 
