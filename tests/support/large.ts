@@ -56,7 +56,7 @@ export async function largeTrip(size: number): Promise<LargeTrip> {
 }
 
 /** The largest resident set that a process has had, bytes. */
-async function peakOf(pid: number): Promise<number> {
+export async function peakOf(pid: number): Promise<number> {
   // Not read directly: that would take the right to read everything.
   const status = await shell('exec grep VmHWM "/proc/$0/status"', String(pid));
   const [, kibibytes] = /VmHWM:\s+(\d+) kB/.exec(status) ?? [];
