@@ -45,7 +45,7 @@ export const DEVICES_COMMANDS: readonly Command[] = [
     description: [
       "Shows 12 words, and a code of them for a camera, which are typed at the other machine, where " +
       "setup --device asks for them. They are good for ten minutes and one machine. Then both " +
-      "machines show four words: this one sends nothing before you say that they are the same.",
+      "machines show six words: this one sends nothing before you say that they are the same.",
       "The other machine gets your keys, with the passphrase that they have, and with your password " +
       "all your mail, contacts, drafts, folders and settings.",
     ],

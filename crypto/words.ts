@@ -6,8 +6,13 @@ import { SealpostError } from "./error.ts";
 /** How many words stand for a code that is typed: 16 or 32 bytes (BIP-39). */
 export type WordCount = 12 | 24;
 
-/** How many words two people compare: 44 bits. */
-export const COMPARED_WORDS = 4;
+/**
+ * How many words two people compare: 66 bits, which nobody who makes up posts of their own meets within
+ * the life of a link.
+ */
+const COMPARED_WORDS = 6;
+/** The bytes that these are in. */
+const COMPARED_BYTES = 9;
 /** Bits that a word of the list stands for. */
 const WORD_BITS = 11;
 
@@ -46,12 +51,12 @@ export function entropyOf(text: string, count: WordCount): Bytes {
   }
 }
 
-/** The first four words that stand for a hash, 11 bits each, for two screens to be compared. */
+/** The first six words that stand for a hash, 11 bits each, for two screens to be compared. */
 export function comparedWords(hash: Bytes): string[] {
   let bits = 0n;
-  for (const byte of hash.subarray(0, 6)) bits = bits << 8n | BigInt(byte);
+  for (const byte of hash.subarray(0, COMPARED_BYTES)) bits = bits << 8n | BigInt(byte);
   return Array.from({ length: COMPARED_WORDS }, (_, i) => {
-    const index = Number(bits >> BigInt(48 - WORD_BITS * (i + 1)) & 0x7ffn);
+    const index = Number(bits >> BigInt(8 * COMPARED_BYTES - WORD_BITS * (i + 1)) & 0x7ffn);
     return wordlist[index] ?? "";
   });
 }

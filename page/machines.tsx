@@ -19,7 +19,7 @@ const kit = signal<{ readonly shown: WordsView | null } | null>(null);
 /** Counts what was changed here, so that lists are asked for anew. */
 const changes = signal(0);
 
-/** A machine has come with the words, and shows four of its own. */
+/** A machine has come with the words, and shows six of its own. */
 export function machineCame(device: string, words: readonly string[]): void {
   if (link.value) link.value = { ...link.value, came: { device, words } };
 }
@@ -186,7 +186,7 @@ function Link() {
         : (
           <>
             <p dir="auto">{T.machineCame(came.device)}</p>
-            <p class="four-words">{came.words.join(" ")}</p>
+            <p class="six-words">{came.words.join(" ")}</p>
             <p>{T.machineGets}</p>
             <div class="actions">
               <button type="button" class="primary" onClick={() => run(() => answer(true))}>

@@ -337,7 +337,7 @@ function Comparing() {
       {compared.value === null ? <p role="status">{T.loading}</p> : (
         <>
           <p dir="auto">{T.otherAsks(compared.value.device)}</p>
-          <p class="four-words" role="status">{compared.value.words.join(" ")}</p>
+          <p class="six-words" role="status">{compared.value.words.join(" ")}</p>
           <p>{T.answerThere}</p>
         </>
       )}

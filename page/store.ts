@@ -58,7 +58,7 @@ export const progress = signal<
   { readonly label: string; readonly share: number; readonly left: number | null } | null
 >(null);
 export const step = signal("");
-/** What this machine, which is being linked, is called, and the four words that another one is to show. */
+/** What this machine, which is being linked, is called, and the six words that another one is to show. */
 export const compared = signal<
   { readonly device: string; readonly words: readonly string[] } | null
 >(null);

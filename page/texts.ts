@@ -67,7 +67,7 @@ export const T = {
   words: "The words",
   wordsRule: "In their order, with spaces between; four letters of each are enough.",
   otherAsks: (device: string) => `Your other machine asks about ${device} now, and shows`,
-  answerThere: "Say there whether it shows these four words, or others.",
+  answerThere: "Say there whether it shows these six words, or others.",
   ownPassphrase: "Passphrase of your keys, if they have one",
   openMail: "Open my mail",
   makeKeys: "Make my keys",

@@ -113,7 +113,7 @@ export async function readPost(
   return post;
 }
 
-/** SHA-256 of a post, of which both screens show four words. */
+/** SHA-256 of a post, of which both screens show six words. */
 export function postHash(post: Bytes): Promise<Bytes> {
   return sha256(post);
 }

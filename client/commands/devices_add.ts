@@ -37,7 +37,7 @@ export async function addDevice(options: CommonOptions): Promise<void> {
     terminal.print(`\nA machine that calls itself ${printable(device)} has come. Its screen shows`);
     terminal.print(`\n    ${compared.join(" ")}\n`);
     terminal.print("if nobody is between. It gets your keys, and with them all your mail.");
-    if (!await confirm(terminal, "Does it show these four words? (y/N) ")) {
+    if (!await confirm(terminal, "Does it show these six words? (y/N) ")) {
       await offer.refuse();
       throw new SealpostError(
         "cancelled",

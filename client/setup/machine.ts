@@ -153,13 +153,13 @@ export async function linkWith(terminal: Terminal, options: MachineOptions): Pro
   return await linkBy(address, device, await askWords(terminal, 12), (words) => {
     terminal.print(`\nYour other machine asks about ${printable(device)} now, and shows`);
     terminal.print(`\n    ${words.join(" ")}\n`);
-    terminal.print("Answer there: yes if it shows these four words, no if it shows others.");
+    terminal.print("Answer there: yes if it shows these six words, no if it shows others.");
   });
 }
 
 /**
  * {@linkcode linkWith} for a machine that is called `device` and has the words of `code`. `show` gets the
- * four words to the person, who compares them while this waits. Throws the same.
+ * six words to the person, who compares them while this waits. Throws the same.
  */
 export async function linkBy(
   address: Address,

@@ -11,7 +11,7 @@ import type { ReconnectingConnection } from "../connection/reconnecting_connecti
 export interface LinkCandidate {
   /** What it calls itself. */
   readonly device: string;
-  /** Four words that stand on its screen too, if nobody is between. */
+  /** Six words that stand on its screen too, if nobody is between. */
   readonly words: readonly string[];
 }
 

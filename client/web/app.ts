@@ -276,8 +276,8 @@ export class App {
     const code = entropyOf(words, kit ? 24 : 12);
     const unpacked = kit
       ? await fromKit(address, device.trim(), code)
-      : await linkBy(address, device.trim(), code, (four) => {
-        this.events.tell({ kind: "compare", device: device.trim(), words: four });
+      : await linkBy(address, device.trim(), code, (compared) => {
+        this.events.tell({ kind: "compare", device: device.trim(), words: compared });
       });
     this.#linked = { unpacked, kit };
     const { name, servers: [first = address], key } = unpacked.one;

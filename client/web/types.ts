@@ -309,11 +309,11 @@ export type PageEvent =
   | { readonly kind: "said"; readonly text: string; readonly bad: boolean }
   | { readonly kind: "ask"; readonly id: number; readonly prompt: string }
   | { readonly kind: "step"; readonly text: string }
-  /** A machine has come with the words that were offered, and shows four of its own. */
+  /** A machine has come with the words that were offered, and shows six of its own. */
   | { readonly kind: "came"; readonly device: string; readonly words: readonly string[] }
   /** The words that were offered are of no use any more. */
   | { readonly kind: "link-over"; readonly text: string }
-  /** The other machine asks its person whether it shows these four. */
+  /** The other machine asks its person whether it shows these six. */
   | { readonly kind: "compare"; readonly device: string; readonly words: readonly string[] };
 
 /** What went wrong, in the answer to a request. */

@@ -38,15 +38,17 @@ Deno.test("what is no code is refused, without a word of what was typed", () => 
   assertThrows(() => wordsOf(random(20)), RangeError);
 });
 
-Deno.test("the compared words are the first 44 bits of a hash, 11 a word", () => {
-  assertEquals(comparedWords(new Uint8Array(32)), ["abandon", "abandon", "abandon", "abandon"]);
+Deno.test("the compared words are the first 66 bits of a hash, 11 a word", () => {
+  assertEquals(comparedWords(new Uint8Array(32)), Array(6).fill("abandon"));
   const hash = new Uint8Array(32).fill(255);
-  assertEquals(comparedWords(hash), ["zoo", "zoo", "zoo", "zoo"]);
-  // 00000000001 00000000010 00000000011 00000000100, and four bits that count for nothing.
-  assertEquals(comparedWords(fromHex(`00200801804f${"0".repeat(52)}`)), [
+  assertEquals(comparedWords(hash), Array(6).fill("zoo"));
+  // The numbers 1 to 6, of 11 bits each, and six bits that count for nothing.
+  assertEquals(comparedWords(fromHex(`0020080180400a01bf${"0".repeat(46)}`)), [
     "ability",
     "able",
     "about",
     "above",
+    "absent",
+    "absorb",
   ]);
 });

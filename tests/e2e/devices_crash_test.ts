@@ -11,7 +11,7 @@ import { type Screen, whyNoTmux } from "../support/tmux.ts";
 
 const missing = await whyNoTmux();
 
-/** Both screens of a link, the second of which shows the four words. */
+/** Both screens of a link, the second of which shows the six words. */
 async function begin(place: Place): Promise<{ first: Screen; second: Screen }> {
   await Deno.mkdir(join(place.dir, "laptop"), { mode: 0o700, recursive: true });
   const first = await place.screen("alice", "alice", "devices", "add");
@@ -23,7 +23,7 @@ async function begin(place: Place): Promise<{ first: Screen; second: Screen }> {
   );
   await second.converse([[">", words]]);
   await second.see("yes if it shows");
-  await first.see("four words? (y/N)");
+  await first.see("six words? (y/N)");
   return { first, second };
 }
 
@@ -32,7 +32,7 @@ testInFullUnless(missing, "a link that is killed at any step is made by other wo
   ok(await place.run("alice", "alice", ...["send", "-t", "alice", "-s", "to keep"]));
   const key = join(place.dir, "laptop", "alice_private.pem");
 
-  await t.step("the new machine, while it shows the four words", async () => {
+  await t.step("the new machine, while it shows the six words", async () => {
     const { first, second } = await begin(place);
     await using _first = first;
     await using _second = second;

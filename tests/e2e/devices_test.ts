@@ -93,7 +93,7 @@ testInFullUnless(
     {
       await using second = await place.screen("laptop", null, ...setup);
       await second.converse([[">", words]]);
-      await first.see("four words? (y/N)");
+      await first.see("six words? (y/N)");
       await first.enter("n");
       assertEquals((await first.ended()).code, 130);
       assertStringIncludes(await first.text(), "nothing was sent, and the words are of no use");

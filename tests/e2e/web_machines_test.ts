@@ -58,7 +58,7 @@ Deno.test("words bring nothing to who has others, and the page that shows them d
     assert(!await exists(people.group.path("second", "alice_private.pem")));
   });
 
-  await step(t, "who says no to the four words gives nothing away", async () => {
+  await step(t, "who says no to the six words gives nothing away", async () => {
     const secrets = { password: passwordOf("alice"), passphrase: "" };
     const wrong = { ...secrets, password: "not the password" };
     assertEquals(await first.refused("offer-link", wrong), "login-refused");
@@ -117,7 +117,7 @@ testInFullUnless(
       }, { name, link });
     }
 
-    await step(t, "both screens show the same four words", async () => {
+    await step(t, "both screens show the same six words", async () => {
       const [here, there] = await browser.run(async ({ page }, { server, password }) => {
         const first = page("first");
         await first.getByRole("button", { name: "Settings" }).click();
@@ -132,7 +132,7 @@ testInFullUnless(
         await second.getByLabel("A name for this machine").fill("laptop");
         await second.getByLabel("The words").fill(words.join(" "));
         await second.getByRole("button", { name: "Continue" }).click();
-        const shown = [first, second].map((one) => one.locator(".four-words").textContent());
+        const shown = [first, second].map((one) => one.locator(".six-words").textContent());
         return await Promise.all(shown);
       }, { server, password: passwordOf("alice") });
       assertEquals(here?.split(" ").length, 4);

@@ -125,7 +125,7 @@ function requirePresent(server, one) {
 }
 
 /**
- * 10.19, the second machine's side: what the first one sends. `show` gets the numbers of the four words.
+ * 10.19, the second machine's side: what the first one sends. `show` gets the numbers of the six words.
  *
  * @param {string} host @param {number} port @param {Bytes} code @param {string} device
  * @param {(numbers: number[]) => void} show

@@ -83,7 +83,7 @@ const calls = {
     return { fingerprint: showFingerprint(identity.bundle.fp) };
   },
   /**
-   * Begins to link; the numbers of the four words.
+   * Begins to link; the numbers of the six words.
    *
    * @param {{ address: string, code: string, device: string }} args
    */

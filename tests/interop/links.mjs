@@ -26,8 +26,8 @@ export function wordNumbers(bytes, count) {
 /** @param {Bytes} code 16 or 32 bytes */
 export const codeNumbers = (code) => wordNumbers(concat(code, sha256(code)), code.length * 3 / 4);
 
-/** The four words that both machines show. @param {Bytes} post */
-export const comparedNumbers = (post) => wordNumbers(sha256(post), 4);
+/** The six words that both machines show. @param {Bytes} post */
+export const comparedNumbers = (post) => wordNumbers(sha256(post), 6);
 
 /** @param {Bytes} code */
 export const linkId = (code) => part(code, "link id", 16);

@@ -34,7 +34,7 @@ testInFullUnless(missing, "the Node client is linked, and opens a kit", async (t
     const code = toHex(entropyOf(words, 12));
     await using second = NodeClient.start(node.dir);
     const numbers = await second.call<number[]>("beginLink", { address, code, device: "node" });
-    const compared = comparedIn(await first.see("four words? (y/N)"));
+    const compared = comparedIn(await first.see("six words? (y/N)"));
     assertEquals(numbers.map((number) => wordlist[number]).join(" "), compared);
     await first.enter("y");
     assertEquals((await first.ended()).code, 0, await first.text());
@@ -54,7 +54,7 @@ testInFullUnless(missing, "the Node client is linked, and opens a kit", async (t
     const code = toHex(entropyOf(words, 12));
     await using second = NodeClient.start(node.dir);
     await second.call("beginLink", { address, code, device: "node" });
-    await first.see("four words? (y/N)");
+    await first.see("six words? (y/N)");
     await first.enter("n");
     assertEquals(await second.codeOf("endLink"), "cancelled");
   });

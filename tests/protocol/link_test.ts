@@ -48,7 +48,7 @@ Deno.test("who has the words later, and every packet, opens nothing", async () =
   // The same words, and everything that was sent: but the keys of the machine are gone.
   const thief = await LinkRequest.make(code.slice(), FP, "laptop");
   await assertRefusedAsync("authentication", () => thief.open(answer));
-  assertNotEquals(await postHash(thief.post), await postHash(post), "the four words differ");
+  assertNotEquals(await postHash(thief.post), await postHash(post), "the six words differ");
 });
 
 Deno.test("an answer by somebody without the words, or altered anywhere, is not taken", async () => {

@@ -81,7 +81,7 @@ export class Place implements AsyncDisposable {
     await second.enter(words.slice(0, 5).join(" "));
     await second.expect(">");
     await second.enter(words.slice(5).map((word) => word.slice(0, 4).toUpperCase()).join(", "));
-    const compared = comparedIn(await first.see("four words? (y/N)"));
+    const compared = comparedIn(await first.see("six words? (y/N)"));
     assertEquals(comparedIn(await second.see("yes if it shows")), compared);
     await first.enter("y");
     assertEquals((await first.ended()).code, 0, await first.text());
@@ -107,9 +107,9 @@ export function wordsIn(text: string): string[] {
   return words;
 }
 
-/** The four words that two screens show. */
+/** The six words that two screens show. */
 export function comparedIn(text: string): string {
-  const [, words = ""] = /^ {4}([a-z]+ [a-z]+ [a-z]+ [a-z]+)$/m.exec(text) ?? [];
+  const [, words = ""] = /^ {4}([a-z]+(?: [a-z]+){5})$/m.exec(text) ?? [];
   assertNotEquals(words, "");
   return words;
 }

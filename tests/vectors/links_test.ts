@@ -31,7 +31,7 @@ Deno.test("the vectors of links: words, post, compared words and answer are thes
     assertEquals((await readPost(code, [await fpOf(one.server)], request.post)).device, one.device);
     const compared = comparedWords(await postHash(request.post));
     // The words that these bits stand for, by the words of a code with the same bits at its beginning.
-    assertEquals(compared, wordsOf(packed(one.compared)).slice(0, 4));
+    assertEquals(compared, wordsOf(packed(one.compared)).slice(0, 6));
     const answer = await withDraws(
       [fromHex(one.x1), fromHex(one.m)],
       () => answerPost(code, request.post, fromHex(one.package)),

@@ -62,7 +62,7 @@ async function link(identities: Identities, name: string, device: string, plaint
       seed2: toHex(seed2),
       id: toHex(id),
       post: toHex(post),
-      compared: indexes(await sha256(post), 4),
+      compared: indexes(await sha256(post), 6),
       x1: toHex(x1),
       m: toHex(m),
       package: toHex(plaintext),
