@@ -107,7 +107,7 @@ testUnless(
     }),
 );
 
-testUnless(
+testInFullUnless(
   await whyNo("curl"),
   "sendmail sends what is piped in, with the options it has everywhere",
   () =>
@@ -132,7 +132,7 @@ testUnless(
     }),
 );
 
-testUnless(
+testInFullUnless(
   await whyNo("curl"),
   "a message to a group goes to its members, whom its header names",
   () =>

@@ -11,6 +11,7 @@ import { Commanding } from "../support/commanding.ts";
 import { passwordOf, Program } from "../support/program.ts";
 import { filesBelow, type Finding, searchBytes, type Secret } from "../support/search.ts";
 import { waitFor } from "../support/wait.ts";
+import { testInFull } from "../support/full.ts";
 
 const TITLE = "a title that stands nowhere else";
 const NAME = "a-name-of-an-attachment.txt";
@@ -107,7 +108,7 @@ class Kept {
   }
 }
 
-Deno.test("what is deleted for good leaves no trace, here or on another machine", async () => {
+testInFull("what is deleted for good leaves no trace, here or on another machine", async () => {
   await using people = await Commanding.start(["alice", "bob"]);
   const { group } = people;
   await Deno.writeTextFile(group.path("alice", NAME), "x".repeat(200_000));

@@ -17,7 +17,7 @@ import { openSession } from "../support/session.ts";
 
 const NOW = /^offline, as of \d{4}-\d\d-\d\d \d\d:\d\d \(.*nobody listens there.*\)\n$/;
 
-Deno.test("without a server mail can be read and written; it goes out exactly once", async (t) => {
+testInFull("without a server mail can be read and written; it goes out exactly once", async (t) => {
   await using group = await Group.start(["alice", "bob"]);
   await group.bind("alice", "bob");
   const { address } = group.server;

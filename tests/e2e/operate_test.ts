@@ -73,7 +73,7 @@ class Place implements AsyncDisposable {
   }
 }
 
-Deno.test("users are managed while no server runs", async () => {
+testInFull("users are managed while no server runs", async () => {
   await using place = await Place.make();
   const password = await place.add("alice");
   assertMatch(password, /^[0-9a-z]{5}(-[0-9a-z]{5}){3}$/);

@@ -5,7 +5,6 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { ok } from "../support/outcomes.ts";
-import { testUnless } from "../support/testing.ts";
 import { shell, symlink } from "../support/command.ts";
 import { sampleOf, testInFull, testInFullUnless } from "../support/full.ts";
 import { makeGroup } from "../support/group_folder.ts";
@@ -126,7 +125,7 @@ function refused({ code, stdout, stderr }: Outcome, text: string): void {
   assertStringIncludes(stderr, text);
 }
 
-testUnless(noLinks, "a folder that somebody else has prepared gets nothing", async (t) => {
+testInFullUnless(noLinks, "a folder that somebody else has prepared gets nothing", async (t) => {
   await using place = await Place.make();
   const repository = await place.prepare("repository");
   const inside = (args: readonly string[], env: Record<string, string> = {}, input = "x") =>
@@ -180,47 +179,50 @@ testUnless(noLinks, "a folder that somebody else has prepared gets nothing", asy
   });
 });
 
-Deno.test("the key of a server that somebody else has prepared is not copied, and it is not served", async (t) => {
-  await using place = await Place.make();
-  const repository = place.path("repository");
-  await Deno.mkdir(join(repository, "server"), { recursive: true, mode: 0o700 });
-  for await (const { name, isFile } of Deno.readDir(join(place.otherDir, "server"))) {
-    if (!isFile) continue;
-    await Deno.copyFile(join(place.otherDir, "server", name), join(repository, "server", name));
-  }
-  const inside = (...args: string[]) => place.in(repository, args, { input: "n" });
-
-  await t.step("keygen makes keys without it", async () => {
-    const said = ok(await inside("keygen", "carol", "--bits", "2048"));
-    assertStringIncludes(said, "The key in ./server was not copied: nobody has said that");
-    assertStringIncludes(said, "adopt server");
-    assert(!await exists(join(repository, "carol", "server_public.pem")));
-  });
-
-  await t.step("client, pubkey and the operator's commands refuse it", async () => {
-    const commands = [
-      ...[["client", "dave"], ["pubkey", "carol"], ["serve"], ["user", "list"]],
-      ...[["fsck"], ["backup", "b"], ["stats"], ["user", "add", "x", "--generate"]],
-    ];
-    for (const args of sampleOf(commands, 3)) {
-      refused(await inside(...args), "adopt server");
+testInFull(
+  "the key of a server that somebody else has prepared is not copied, and it is not served",
+  async (t) => {
+    await using place = await Place.make();
+    const repository = place.path("repository");
+    await Deno.mkdir(join(repository, "server"), { recursive: true, mode: 0o700 });
+    for await (const { name, isFile } of Deno.readDir(join(place.otherDir, "server"))) {
+      if (!isFile) continue;
+      await Deno.copyFile(join(place.otherDir, "server", name), join(repository, "server", name));
     }
-    assert(!await exists(join(repository, "dave")));
-  });
+    const inside = (...args: string[]) => place.in(repository, args, { input: "n" });
 
-  await t.step(
-    "keygen in a folder that was there does not make that folder one's own",
-    async () => {
-      const erin = join(repository, "erin");
-      await Deno.mkdir(erin, { mode: 0o700 });
-      await writeSettings(erin, place.other);
-      const said = ok(await inside("keygen", "erin", "--bits", "2048"));
-      assertStringIncludes(said, "erin was there before");
-      assertStringIncludes(ok(await place.in(erin, ["status"])), place.server.address);
-      assertEquals(place.reached, 0);
-    },
-  );
-});
+    await t.step("keygen makes keys without it", async () => {
+      const said = ok(await inside("keygen", "carol", "--bits", "2048"));
+      assertStringIncludes(said, "The key in ./server was not copied: nobody has said that");
+      assertStringIncludes(said, "adopt server");
+      assert(!await exists(join(repository, "carol", "server_public.pem")));
+    });
+
+    await t.step("client, pubkey and the operator's commands refuse it", async () => {
+      const commands = [
+        ...[["client", "dave"], ["pubkey", "carol"], ["serve"], ["user", "list"]],
+        ...[["fsck"], ["backup", "b"], ["stats"], ["user", "add", "x", "--generate"]],
+      ];
+      for (const args of sampleOf(commands, 3)) {
+        refused(await inside(...args), "adopt server");
+      }
+      assert(!await exists(join(repository, "dave")));
+    });
+
+    await t.step(
+      "keygen in a folder that was there does not make that folder one's own",
+      async () => {
+        const erin = join(repository, "erin");
+        await Deno.mkdir(erin, { mode: 0o700 });
+        await writeSettings(erin, place.other);
+        const said = ok(await inside("keygen", "erin", "--bits", "2048"));
+        assertStringIncludes(said, "erin was there before");
+        assertStringIncludes(ok(await place.in(erin, ["status"])), place.server.address);
+        assertEquals(place.reached, 0);
+      },
+    );
+  },
+);
 
 testInFull(
   "folders that commands make are used in, and others once they are adopted",

@@ -2,7 +2,6 @@ import { PROGRAM } from "../../cli/program.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
-import { testUnless } from "../support/testing.ts";
 import { Commanding } from "../support/commanding.ts";
 import { sealpost } from "../support/command.ts";
 import { testInFull, testInFullUnless } from "../support/full.ts";
@@ -114,7 +113,7 @@ Deno.test("new keys of a server: what clients need, and that a running one goes 
   assert(!stopped.stdout.includes("is running"), stopped.stdout);
 });
 
-testUnless(missing, "~/ is the home folder in settings, questions and headers", async () => {
+testInFullUnless(missing, "~/ is the home folder in settings, questions and headers", async () => {
   await using people = await Commanding.start(["alice"]);
   const home = await Deno.makeTempDir({ prefix: "home-" });
   try {

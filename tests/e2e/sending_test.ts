@@ -37,7 +37,7 @@ testInFullUnless(missing, "at a terminal an empty message is asked about", async
   }
 });
 
-testUnless(
+testInFullUnless(
   missing,
   "a terminal says to whom a message went, a pipe gets its short id",
   async () => {
@@ -71,15 +71,20 @@ testUnless(old, "an argument that is not UTF-8 gives one line", async () => {
   assertMatch(stderr, /^sealpost: [^\n]*caf\ufffd\.txt[^\n]*\n$/);
 });
 
-Deno.test("a recipient on this server may be written with its address; another is named", async () => {
-  await using people = await Commanding.start(["alice", "bob"]);
-  const { address } = people.group.server;
-  await people.ok("alice", ["send", "-t", `Bob@${address}`, "-s", "x"], { input: "x" });
-  assertEquals((await people.json("bob", ["inbox"])).length, 1);
-  const other = await people.as("alice", ["send", "-t", "bob@mail.lan", "-s", "x"], { input: "x" });
-  assertEquals([other.code, other.stdout], [67, ""]);
-  assertMatch(other.stderr, /^sealpost: "bob@mail\.lan" is on another server [^\n]*\n$/);
-});
+testInFull(
+  "a recipient on this server may be written with its address; another is named",
+  async () => {
+    await using people = await Commanding.start(["alice", "bob"]);
+    const { address } = people.group.server;
+    await people.ok("alice", ["send", "-t", `Bob@${address}`, "-s", "x"], { input: "x" });
+    assertEquals((await people.json("bob", ["inbox"])).length, 1);
+    const other = await people.as("alice", ["send", "-t", "bob@mail.lan", "-s", "x"], {
+      input: "x",
+    });
+    assertEquals([other.code, other.stdout], [67, ""]);
+    assertMatch(other.stderr, /^sealpost: "bob@mail\.lan" is on another server [^\n]*\n$/);
+  },
+);
 
 testInFull("what was not sent of what waits is said in one line, however much it is", async () => {
   await using people = await Commanding.start(["alice", "bob"]);

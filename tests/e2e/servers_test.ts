@@ -53,7 +53,7 @@ async function codeOf(work: () => Promise<unknown>): Promise<ErrorCode | null> {
   }
 }
 
-testUnless(
+testInFullUnless(
   NO_POSTGRES,
   "a store is made in a database once, with the users of user_pass.json",
   async () => {
@@ -140,7 +140,7 @@ testUnless(NO_POSTGRES, "what happens at one server reaches the sessions at anot
   }
 });
 
-testUnless(NO_POSTGRES, "each of several servers has a folder of its own", async () => {
+testInFullUnless(NO_POSTGRES, "each of several servers has a folder of its own", async () => {
   await using several = await Several.make([], 1, await sharedCluster());
   assertDone(await several.run(1, "store", "init"));
   const one = await several.start(1);

@@ -1,15 +1,15 @@
 // Mail on the full screen: what comes, what changes elsewhere, what is found and taken back.
 
 import { assert, assertStringIncludes } from "@std/assert";
-import { testUnless } from "../support/testing.ts";
 import { Commanding } from "../support/commanding.ts";
 import { step } from "../support/step.ts";
 import { passwordOf } from "../support/program.ts";
 import { whyNoTmux } from "../support/tmux.ts";
+import { testInFullUnless } from "../support/full.ts";
 
 const missing = await whyNoTmux();
 
-testUnless(missing, "the full screen says what comes, and finds what is there", async (t) => {
+testInFullUnless(missing, "the full screen says what comes, and finds what is there", async (t) => {
   await using people = await Commanding.start(["alice", "bob"]);
   const toml = people.group.path("alice", "sealpost.toml");
   await Deno.writeTextFile(toml, `${await Deno.readTextFile(toml)}bell = true\n`);

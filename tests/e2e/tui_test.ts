@@ -9,6 +9,7 @@ import { passwordOf, run } from "../support/program.ts";
 import { assertRestored, Screen, type ScreenOptions, whyNoTmux } from "../support/tmux.ts";
 import { step } from "../support/step.ts";
 import { waitFor } from "../support/wait.ts";
+import { testInFullUnless } from "../support/full.ts";
 
 const missing = await whyNoTmux();
 
@@ -71,50 +72,57 @@ testUnless(missing, "two people write to each other on the whole screen", async 
   });
 });
 
-testUnless(missing, "what is done on another machine appears on the screen by itself", async () => {
-  await using group = await Group.start(["alice", "bob"]);
-  await group.bind("alice", "bob");
-  // Another machine of bob's: the same keys.
-  await shell('cp -r "$0" "$1"', group.path("bob"), group.path("bob2"));
-  const command = async (folder: string, name: string, ...args: string[]) => {
-    const { code, stderr } = await run([...args, "--dir", ".", "--server", `${name}@${address}`], {
-      cwd: group.path(folder),
-      env: { SEALPOST_PASSWORD: passwordOf(name) },
-    });
-    assertEquals([code, stderr], [0, ""], args.join(" "));
-  };
-  const { address } = group.server;
-  await Deno.writeTextFile(group.path("alice", "text"), "words\n");
-  const ids: string[] = [];
-  for (const subject of ["first", "second", "third"]) {
-    const { stdout } = await run(
-      [
-        "send",
-        "-t",
-        "bob",
-        "-s",
-        subject,
-        "--file",
-        "text",
-        "--dir",
-        ".",
-        "--server",
-        `alice@${address}`,
-      ],
-      { cwd: group.path("alice"), env: { SEALPOST_PASSWORD: passwordOf("alice") } },
-    );
-    ids.push(stdout.trim());
-  }
-  const [first = "", second = "", third = ""] = ids;
-  await using bob = await connect(group, "bob", { columns: 80, rows: 24 });
-  await bob.see(/N +alice +third/);
-  await command("bob2", "bob", "mark", third, "--set", "read");
-  await bob.see(/^(?!.*N +alice +third).*alice +third/m);
-  await command("bob2", "bob", "delete", second, "--for-good", "--yes");
-  await bob.see(/^(?![^]*second)[^]*third/);
-  await command("bob2", "bob", "move", first, "--folder", "archive");
-  await bob.see(/^(?![^]*first)[^]*third/);
-});
+testInFullUnless(
+  missing,
+  "what is done on another machine appears on the screen by itself",
+  async () => {
+    await using group = await Group.start(["alice", "bob"]);
+    await group.bind("alice", "bob");
+    // Another machine of bob's: the same keys.
+    await shell('cp -r "$0" "$1"', group.path("bob"), group.path("bob2"));
+    const command = async (folder: string, name: string, ...args: string[]) => {
+      const { code, stderr } = await run(
+        [...args, "--dir", ".", "--server", `${name}@${address}`],
+        {
+          cwd: group.path(folder),
+          env: { SEALPOST_PASSWORD: passwordOf(name) },
+        },
+      );
+      assertEquals([code, stderr], [0, ""], args.join(" "));
+    };
+    const { address } = group.server;
+    await Deno.writeTextFile(group.path("alice", "text"), "words\n");
+    const ids: string[] = [];
+    for (const subject of ["first", "second", "third"]) {
+      const { stdout } = await run(
+        [
+          "send",
+          "-t",
+          "bob",
+          "-s",
+          subject,
+          "--file",
+          "text",
+          "--dir",
+          ".",
+          "--server",
+          `alice@${address}`,
+        ],
+        { cwd: group.path("alice"), env: { SEALPOST_PASSWORD: passwordOf("alice") } },
+      );
+      ids.push(stdout.trim());
+    }
+    const [first = "", second = "", third = ""] = ids;
+    await using bob = await connect(group, "bob", { columns: 80, rows: 24 });
+    await bob.see(/N +alice +third/);
+    await command("bob2", "bob", "mark", third, "--set", "read");
+    await bob.see(/^(?!.*N +alice +third).*alice +third/m);
+    await command("bob2", "bob", "delete", second, "--for-good", "--yes");
+    await bob.see(/^(?![^]*second)[^]*third/);
+    await command("bob2", "bob", "move", first, "--folder", "archive");
+    await bob.see(/^(?![^]*first)[^]*third/);
+  },
+);
 
 testUnless(missing, "on the whole screen nothing is lost and nothing is obeyed", async (t) => {
   await using group = await Group.start(["alice", "bob"]);

@@ -1,9 +1,8 @@
 // Writing on the full screen: what is forwarded, long texts, names that are nobody's, editors.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { testUnless } from "../support/testing.ts";
 import { Commanding } from "../support/commanding.ts";
-import { stepInFull } from "../support/full.ts";
+import { stepInFull, testInFullUnless } from "../support/full.ts";
 import { step } from "../support/step.ts";
 import { type Screen, whyNoTmux } from "../support/tmux.ts";
 
@@ -19,7 +18,7 @@ async function write(screen: Screen, to: string, subject: string): Promise<void>
   await screen.press("Enter");
 }
 
-testUnless(missing, "what is written on the full screen is what was meant", async (t) => {
+testInFullUnless(missing, "what is written on the full screen is what was meant", async (t) => {
   await using people = await Commanding.start(["alice", "bob", "carol"]);
   for (const name of ["one.txt", "two.txt"]) {
     await Deno.writeTextFile(people.group.path("carol", name), `content of ${name}`);

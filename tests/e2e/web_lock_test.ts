@@ -38,7 +38,7 @@ function asOther(line: string, ...args: readonly string[]): Promise<string> {
   );
 }
 
-Deno.test("what is locked needs the passphrase again, whoever has the page", async (t) => {
+testInFull("what is locked needs the passphrase again, whoever has the page", async (t) => {
   await using group = await Group.start(["alice"]);
   const made = ["keygen", "alice", "--force", "--passphrase", "--bits", "2048"];
   await run(made, { cwd: group.dir, env: { SEALPOST_PASSPHRASE: PASSPHRASE } });

@@ -46,7 +46,7 @@ testInFull("the demo shows two people writing to each other, and ends well", asy
   });
 });
 
-Deno.test("the seed's folders are made, used, cleaned and made again", async () => {
+testInFull("the seed's folders are made, used, cleaned and made again", async () => {
   await inFolder(async (cwd) => {
     /** Runs a command as its task does. */
     const task = async (name: string, args: readonly string[] = [], input?: string) => {

@@ -12,6 +12,7 @@ import type { Entry } from "../../../protocol/entry.ts";
 import { inFolder } from "../../support/command.ts";
 import { entryOf } from "../../support/entries.ts";
 import { identityOf } from "../../support/identities.ts";
+import { FULL } from "../../support/full.ts";
 
 Deno.test("words are compared without case, accents and invisible characters", () => {
   for (
@@ -103,7 +104,7 @@ Deno.test("the place of a word is that of a simple model, across all borders of 
         assertEquals(locate(text, term), slowLocate(text, term));
       }
     }),
-    { numRuns: 300 },
+    { numRuns: FULL ? 300 : 50 },
   );
 });
 
