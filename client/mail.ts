@@ -4,6 +4,7 @@ import { printable } from "../cli/printable.ts";
 import { type Bytes, equal, fromBase64 } from "../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import type { Identity } from "../crypto/identity.ts";
+import { EVERYONE } from "../protocol/name.ts";
 import { BUILT_IN_FOLDERS, type Entry, type Flag, type Folder } from "../protocol/entry.ts";
 import type { Address } from "../protocol/address.ts";
 import { decodeHello, encodeHello, type Hello } from "../protocol/hello.ts";
@@ -31,7 +32,6 @@ import { type Changing, inverseFor, type LastChange, LastChangeFile } from "./st
 import { OpenedMessages } from "./state/opened_messages.ts";
 import { type FullName, Members } from "./state/members.ts";
 import {
-  EVERYONE,
   followed,
   type Group,
   groupsOf,

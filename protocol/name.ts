@@ -10,16 +10,20 @@ export function isName(text: string): boolean {
   return NAME.test(text);
 }
 
+/** What all members are called together: no user has this name. */
+export const EVERYONE = "everyone";
+
 /** Longest full name, characters. */
 export const MAX_FULL_NAME = 100;
 
 /**
  * Whether `text` can be the full name of a person, in any script: 1 to 100 characters that can be seen, with
- * single blanks between, none around; and the two invisible ones that some scripts need within a word.
+ * single blanks between, none around; and the two invisible ones that some scripts need within a word. None
+ * has a character with which addresses and remarks are written.
  */
 export function isFullName(text: string): boolean {
   return [...text].length <= MAX_FULL_NAME &&
-    /^[^\p{C}\p{Z}]+(?:[ \u200c\u200d][^\p{C}\p{Z}]+)*$/u.test(text);
+    /^[^\p{C}\p{Z}()<>[\]@:;,"\\]+(?:[ \u200c\u200d][^\p{C}\p{Z}()<>[\]@:;,"\\]+)*$/u.test(text);
 }
 
 /** A full name as a person wrote it, its blanks made single. Throws `format` for what is none. */
@@ -28,7 +32,7 @@ export function parseFullName(text: string): string {
   if (isFullName(name)) return name;
   throw new SealpostError(
     "format",
-    `a full name is 1 to ${MAX_FULL_NAME} characters that can be seen`,
+    `a full name is 1 to ${MAX_FULL_NAME} characters that can be seen, and none of ( ) < > [ ] @ : ; , " \\`,
   );
 }
 

@@ -7,7 +7,7 @@ import { MAX_TITLE } from "../../protocol/limits.ts";
 import { isName } from "../../protocol/name.ts";
 import { MAX_REFERENCES } from "../../protocol/summary.ts";
 import { formatMessageId, newMessageId } from "../../protocol/uuid.ts";
-import { EVERYONE } from "../mailbox/groups.ts";
+import { EVERYONE } from "../../protocol/name.ts";
 import type { Mail, ReadyMessage, Sent } from "../mail.ts";
 import { DRAFT_HEADER } from "../message/compose.ts";
 import { addressOf, fullMessageId, messageIds, nameOf } from "../message/mail_names.ts";
@@ -43,11 +43,16 @@ export function userOf(mail: Mail, address: string): string {
 }
 
 /**
- * The users that a mail program means by addresses, each once; the members of a group take its place.
- * Throws as {@linkcode Mail.recipientNames} does.
+ * The users that a mail program means by addresses, each once; the members of a group take its place, and
+ * `note` is told whom `everyone` is. Throws as {@linkcode Mail.recipientNames} does.
  */
-export async function usersOf(mail: Mail, addresses: readonly string[]): Promise<string[]> {
-  const { names } = await mail.recipientNames(addresses.map((one) => userOf(mail, one)));
+export async function usersOf(
+  mail: Mail,
+  addresses: readonly string[],
+  note: (line: string) => void = () => {},
+): Promise<string[]> {
+  const { names, notes } = await mail.recipientNames(addresses.map((one) => userOf(mail, one)));
+  notes.forEach(note);
   return [...names];
 }
 

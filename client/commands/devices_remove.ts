@@ -53,12 +53,11 @@ export async function removeDevice(options: RemoveOptions): Promise<void> {
     });
     if (await ask(terminal, device) === "retired") {
       await within(log(password.get), async (mail) => {
-        await forgetMachine(mail.shared, device.id, device.last);
         await mail.connection.ask({ op: "logout", everywhere: true });
       });
       await TicketStore.forget(dir, name);
-      // Leaves a ticket.
-      await within(log(password.get), () => Promise.resolve());
+      // Off the list at the end: until then this can be done again.
+      await within(log(password.get), (mail) => forgetMachine(mail.shared, device.id, device.last));
       return tellRetired(terminal, device);
     }
     const next = await askNewPassword(
@@ -71,14 +70,17 @@ export async function removeDevice(options: RemoveOptions): Promise<void> {
     );
     await rotateKeys({ ...options, newPassphrase: false, yes: true, password: password.get });
     await within(log(password.get), async (mail) => {
-      tellTakenBack(terminal, await takeBack(mail, device));
+      tellTakenBack(terminal, await takeBack(mail, device.id));
       const old = await password.get();
       await mail.connection.ask({ op: "passwd", old: fromUtf8(old), new: next });
       wipe(old);
     });
     await TicketStore.forget(dir, name);
-    // Leaves a ticket.
-    await within(log(() => Promise.resolve(encodePassword(next))), () => Promise.resolve());
+    // Off the list at the end: until then this can be done again.
+    await within(
+      log(() => Promise.resolve(encodePassword(next))),
+      (mail) => forgetMachine(mail.shared, device.id, device.last),
+    );
     tellRest(terminal, device);
   } finally {
     await password.forget();

@@ -1,11 +1,10 @@
 import { alignColumns } from "../../cli/columns.ts";
 import { type Bytes, utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
-import { parseName } from "../../protocol/name.ts";
+import { EVERYONE, parseName } from "../../protocol/name.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import {
   encodeList,
-  EVERYONE,
   type Group,
   groupIn,
   laterThan,

@@ -41,7 +41,9 @@ export async function sendmail(options: SendmailOptions): Promise<void> {
     await message.verified(size);
     const addresses = parseAddresses(options.recipients.join(", "));
     const named = options.fromMessage ? await namedIn(message) : [];
-    const recipients = await usersOf(mail, [...addresses, ...named]);
+    // Where nobody reads it, a line would be taken for an error.
+    const note = (line: string) => Deno.stderr.isTerminal() && terminal.printError(printable(line));
+    const recipients = await usersOf(mail, [...addresses, ...named], note);
     if (recipients.length === 0) {
       throw new SealpostError(
         "usage",

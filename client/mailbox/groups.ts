@@ -4,15 +4,12 @@ import { PROGRAM } from "../../cli/program.ts";
 import { type Bytes, concat, fromUtf8 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { MAX_STANZAS } from "../../protocol/limits.ts";
-import { isName } from "../../protocol/name.ts";
+import { EVERYONE, isName } from "../../protocol/name.ts";
 import { checkJson, jsonOf, nameField } from "../../protocol/schema.ts";
 import type { SharedRecord } from "../../protocol/shared_record.ts";
 import { parseMessage } from "../message/parse.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
 import type { EntryChange } from "./own_names.ts";
-
-/** Whom the operator has let in: a group that is there for everybody. */
-export const EVERYONE = "everyone";
 
 /** Most members of a group, and most groups. */
 const MAX_PEOPLE = MAX_STANZAS - 1;
@@ -85,7 +82,7 @@ export function planGroup(record: SharedRecord, { name, ...value }: Group): Entr
     throw new SealpostError("limit", `you have ${MAX_GROUPS} groups: discard one`);
   }
   requireFew(value.members);
-  return [{ key: `group/${name}`, value, isNew: false }];
+  return [{ key: `group/${name}`, value, isNew: true }];
 }
 
 /**
@@ -111,7 +108,7 @@ export function planMembers(
   return [{
     key: `group/${name}`,
     value: { members: next, version: laterThan(version) },
-    isNew: false,
+    isNew: true,
   }];
 }
 
@@ -123,7 +120,7 @@ export function laterThan(version: number): number {
 /** No group `name` any more. Throws `usage` if there is none. */
 export function planDiscard(record: SharedRecord, name: string): EntryChange[] {
   groupIn(record, name);
-  return [{ key: `group/${name}`, value: undefined, isNew: false }];
+  return [{ key: `group/${name}`, value: undefined, isNew: true }];
 }
 
 function requireFew(members: readonly string[]): void {
@@ -156,7 +153,7 @@ export function followed(
     change: {
       key: `group/${name}`,
       value: { members, version, from: { ...from, uid } },
-      isNew: false,
+      isNew: true,
     },
     line: parts.length === 0
       ? null

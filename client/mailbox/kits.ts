@@ -3,6 +3,7 @@ import { PROGRAM } from "../../cli/program.ts";
 import * as v from "valibot";
 import {
   type Bytes,
+  equal,
   fromBase64,
   fromUtf8,
   toBase64,
@@ -192,19 +193,28 @@ export async function makeKit(
  * there is none. Throws what the server refuses with, and what `pack` throws.
  */
 export async function renewKit(
-  shared: Pick<SharedRecordClient, "known" | "change">,
+  shared: Pick<SharedRecordClient, "refresh" | "change">,
   connection: KitConnection,
   pack: () => Promise<DevicePackage>,
 ): Promise<void> {
-  const known = knownKit(await shared.known());
+  // Another machine may have made another, or removed it, since this one looked last.
+  const known = knownKit(await shared.refresh());
   if (known === null) return;
   const next = { ...known, counter: known.counter + 1, date: Date.now() };
   // The record last: no machine takes a kit for renewed that is not.
   await put(connection, next, pack);
-  await remember(shared, next);
+  await remember(shared, next, (record) => {
+    const there = knownKit(record);
+    return there !== null && equal(there.id, next.id);
+  });
 }
 
-async function remember(shared: Pick<SharedRecordClient, "change">, kit: KnownKit): Promise<void> {
+/** Has all machines know the kit, as long as `holds` is true of the record. */
+async function remember(
+  shared: Pick<SharedRecordClient, "change">,
+  kit: KnownKit,
+  holds: (record: SharedRecord) => boolean = () => true,
+): Promise<void> {
   const { id, x, ek, mac, counter, date } = kit;
   const value = {
     id: toBase64(id),
@@ -214,7 +224,7 @@ async function remember(shared: Pick<SharedRecordClient, "change">, kit: KnownKi
     counter,
     date,
   };
-  await shared.change(() => [{ key: KEY, value, isNew: false }]);
+  await shared.change((record) => holds(record) ? [{ key: KEY, value, isNew: true }] : []);
 }
 
 async function put(

@@ -1,5 +1,6 @@
 import { SealpostError } from "../../crypto/error.ts";
-import { EVERYONE, type Group } from "./groups.ts";
+import { EVERYONE } from "../../protocol/name.ts";
+import type { Group } from "./groups.ts";
 
 /** Who gets a message: users, each once, and in sentences what of it is not as it was written. */
 export interface Recipients {
@@ -34,7 +35,14 @@ export function expandRecipients(written: readonly string[], known: NamesKnown):
       );
     }
     if (group) return withoutMe(group.members, known.me);
-    if (name !== EVERYONE || isMember) return [known.user(text)];
+    if (name !== EVERYONE) return [known.user(text)];
+    if (isMember) {
+      throw new SealpostError(
+        "usage",
+        `the server names a user called ${EVERYONE}, which means all members: name those you mean, ` +
+          "and ask the operator about it",
+      );
+    }
     const all = withoutMe(
       known.members.filter(({ bound }) => bound).map((one) => one.name),
       known.me,

@@ -62,14 +62,12 @@ interface Sharing {
 }
 
 /**
- * For a machine that was lost, which the server saw at `last`: ends the kit, undoes what the machine was
- * the last to say of verified keys, and has all machines know that it was removed. The session must have
- * begun with the password. Throws what the server refuses with.
+ * For the machine `id`, which was lost: ends the kit, and undoes what the machine was the last to say of
+ * verified keys. It stays on the list until {@linkcode forgetMachine} is called, so that what is broken off
+ * before can be done again. The session must have begun with the password. Throws what the server refuses
+ * with.
  */
-export async function takeBack(
-  mail: Sharing,
-  { id, last }: { readonly id: string; readonly last: number | null },
-): Promise<TakenBack> {
+export async function takeBack(mail: Sharing, id: string): Promise<TakenBack> {
   const record = await mail.shared.refresh();
   const trace = traceOf(record, id);
   if (knownKit(record) !== null) await dropKit(mail.shared, mail.connection);
@@ -80,7 +78,6 @@ export async function takeBack(
     unverified.push(name);
   }
   await mail.shareTrust();
-  await forgetMachine(mail.shared, id, last);
   const changed = trace.filter((key) => {
     return pinnedName(key) === null && !key.startsWith("drafts-removed/");
   });

@@ -4,10 +4,15 @@ import type { PageEvent } from "./types.ts";
 /** How often a page is told nothing, so that one that is gone is noticed, milliseconds. */
 const BEAT = 15_000;
 
+/** Most lines that wait for a page. */
+const MAX_UNHEARD = 50;
+
 /** What pages are told by themselves: server-sent events, each one JSON value. */
 export class Events {
   readonly #open = new Set<ReadableStreamDefaultController<Uint8Array>>();
   readonly #beat: ReturnType<typeof setInterval>;
+  /** What was said while no page listened. */
+  #unheard: PageEvent[] = [];
 
   constructor() {
     this.#beat = setInterval(() => this.#write(": \n\n"), BEAT);
@@ -21,7 +26,8 @@ export class Events {
       start: (controller) => {
         mine = controller;
         this.#open.add(controller);
-        for (const event of first) controller.enqueue(utf8(lineOf(event)));
+        for (const event of [...first, ...this.#unheard]) controller.enqueue(utf8(lineOf(event)));
+        this.#unheard = [];
       },
       cancel: () => {
         if (mine) this.#open.delete(mine);
@@ -29,8 +35,12 @@ export class Events {
     });
   }
 
-  /** Tells every page that listens. */
+  /** Tells every page that listens; what is said to nobody is said to the next one that does. */
   tell(event: PageEvent): void {
+    if (this.#open.size === 0 && event.kind === "said") {
+      this.#unheard = [...this.#unheard, event].slice(-MAX_UNHEARD);
+      return;
+    }
     this.#write(lineOf(event));
   }
 

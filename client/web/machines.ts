@@ -173,7 +173,7 @@ export class Machines {
       dir,
       useTicket: false,
       cache: false,
-      announce: () => {},
+      announce: (line) => this.#talk.say(line, false),
       password: () => Promise.resolve(encodePassword(password)),
     });
     try {

@@ -61,6 +61,11 @@ export async function web(options: WebOptions): Promise<void> {
       `your page is served already; "${PROGRAM} web stop" ends it, or leave out --listen`,
     );
   }
+  // In the background nobody but "web stop" can end it, which has to know whose page it is.
+  if (options.background && served === null) {
+    const { dir, server } = options;
+    await findProfile({ ...defined({ dir, server }), json: true });
+  }
   const other = served ?? await linkOfBackground(options, terminal);
   if (other === null && options.background) return;
   if (other !== null) {

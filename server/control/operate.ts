@@ -145,10 +145,13 @@ export async function inviteUsers(options: InviteOptions): Promise<void> {
       added.push((await perform(dir, "user-add", request)).user);
       if (!options.json) console.error(`Added ${name}: ${join(options.into, `${name}.txt`)}`);
     }
-  } finally {
-    for (const name of names.slice(added.length)) {
+  } catch (error) {
+    // A server that did not answer may have added the one whose turn it was: their letter stays.
+    const unsure = isSealpostError(error, "busy") ? 1 : 0;
+    for (const name of names.slice(added.length + unsure)) {
       await Deno.remove(join(options.into, `${name}.txt`)).catch(() => {});
     }
+    throw error;
   }
   if (options.json) return printJson({ users: added, folder: options.into });
   console.error(

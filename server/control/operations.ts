@@ -1,6 +1,7 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { PROGRAM, PROGRAM_VERSION } from "../../cli/program.ts";
+import { EVERYONE } from "../../protocol/name.ts";
 import { within } from "../../protocol/timer.ts";
 import type { AuditAction, AuditLog, AuditOrigin } from "../observe/audit.ts";
 import type { ConnectedSession, SessionRegistry } from "../accounts/session_registry.ts";
@@ -140,6 +141,9 @@ export class Operations {
 
   async #add(name: string, credential: string, fullName: string | undefined) {
     const { users, store } = this.#context;
+    if (name === EVERYONE) {
+      throw new SealpostError("usage", `${EVERYONE} means all members: give the user another name`);
+    }
     await users.change((existing) => {
       if (existing.has(name)) {
         throw new SealpostError(
@@ -228,6 +232,7 @@ export class Operations {
       purged += (await store.remove(name, entries.map(({ uid }) => uid))).uids.length;
     }
     await store.unbindKey(name, { mayReturn: true });
+    await store.setFullName(name, null);
     return { name, ended: ending, purged };
   }
 

@@ -474,6 +474,7 @@ export class Client {
         replyTo: undefined,
         type: "multipart/mixed",
         stored: undefined,
+        fullName: undefined,
       },
       recipients: copy && !all.includes(name) ? [...bundles, identity.bundle] : bundles,
       bcc: copy ? people(bcc) : null,

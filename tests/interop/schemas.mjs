@@ -135,7 +135,7 @@ const secretId = ticketId;
 /** What a person is called: 3.1. */
 const fullName = string((text) => {
   const parts = text.split(/[ \u200c\u200d]/);
-  return [...text].length <= 100 && parts.every((part) => /^[^\p{C}\p{Z}]+$/u.test(part));
+  return [...text].length <= 100 && parts.every((part) => /^[^\p{C}\p{Z}()<>[\]@:;,"\\]+$/u.test(part));
 });
 /** One of a person's machines. */
 const machine = epoch;
@@ -383,7 +383,7 @@ export const response = {
 
 /** What is in a package for another machine (16.8). */
 export const devicePackage = closedObject({
-  version: oneOf(1),
+  version: integer(1, 1),
   name,
   servers: array(matching(/^.+:[0-9]{1,5}$/), 8, 1),
   chain: array(base64, 1000, 1),

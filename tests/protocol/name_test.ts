@@ -77,6 +77,10 @@ Deno.test("full names are words of any script, with single blanks, that can be s
     "a\u200b",
     "\u200cx",
     "x".repeat(101),
+    "Bob (verified in person)",
+    "Bob <bob@mail.lan>",
+    'Bob "the" Builder',
+    "Bob, verified",
   ];
   for (const name of bad) assert(!isFullName(name), JSON.stringify(name));
   for (const name of ["", " \n", "a\u202eb", "a\u0000", "x".repeat(101)]) {

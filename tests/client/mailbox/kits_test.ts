@@ -109,6 +109,7 @@ class Model {
 
   readonly shared = {
     known: () => Promise.resolve(this.record),
+    refresh: () => Promise.resolve(this.record),
     change: (plan: (record: SharedRecord) => readonly EntryChange[]) => {
       const changes = plan(this.record);
       const entries = new Map(this.record.entries);
