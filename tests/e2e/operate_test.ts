@@ -341,13 +341,16 @@ testInFull("an operator looks after a running server", async (t) => {
     );
 
     await t.step("a user is removed with mail and key", async () => {
+      await place.json("user", "full-name", "bob", "Bob Müller");
       const asked = await place.run(["user", "remove", "bob", "--purge"], "n");
       assertEquals(asked.code, 130);
       const { purged } = await place.json("user", "remove", "bob", "--purge", "--yes");
       assertEquals(purged, 0);
       await assertCode("login-refused", () => connectAs("bob", own, server(), "bob2"));
-      const { existed } = await place.json("user", "add", "bob", "--generate");
-      assertEquals(existed, false);
+      const { existed, user } = await place.json("user", "add", "bob", "--generate");
+      assertEquals([existed, user.fullName], [false, null], "nobody inherits a full name");
+      const { code, stderr } = await place.run(["user", "add", "everyone", "--generate"]);
+      assertEquals([code, stderr.includes("everyone means all members")], [64, true]);
     });
   } finally {
     await process.stop();

@@ -108,7 +108,6 @@ class Model {
   };
 
   readonly shared = {
-    known: () => Promise.resolve(this.record),
     refresh: () => Promise.resolve(this.record),
     change: (plan: (record: SharedRecord) => readonly EntryChange[]) => {
       const changes = plan(this.record);
