@@ -385,8 +385,10 @@ testInFull("an operator looks after a running server", async (t) => {
       "reload config control",
       "reload done control",
       ...posix ? ["reload done signal"] : [],
+      "user-full-name bob done control",
       "user-remove bob done control",
       "user-add bob done control",
+      "user-add everyone usage control",
     ]);
     for (const record of records.filter(({ via }) => via === "control")) {
       assert(Number(record.pid) > 0);
