@@ -135,7 +135,7 @@ testInFullUnless(
         const shown = [first, second].map((one) => one.locator(".six-words").textContent());
         return await Promise.all(shown);
       }, { server, password: passwordOf("alice") });
-      assertEquals(here?.split(" ").length, 4);
+      assertEquals(here?.split(" ").length, 6);
       assertEquals(here, there);
     });
 
