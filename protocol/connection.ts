@@ -201,6 +201,11 @@ export class Connection {
     await this.send({ kind: FrameKind.ping, id: 0, payload });
   }
 
+  /** Whether this side is saying goodbye, or has. */
+  get closing(): boolean {
+    return this.#closing !== null;
+  }
+
   /** Says goodbye, waits until it is written, and ends the connection. Never throws. */
   async close(reason: Bytes = EMPTY): Promise<void> {
     await (this.#closing ??= this.#goodbye(reason));

@@ -87,6 +87,8 @@ export class Session implements RequestSession {
         await this.#dispatcher.take(frame);
       }
     } catch (error) {
+      // Beside a goodbye nothing else is sent; cutting it off would leave the client without its reason.
+      if (this.#connection.closing) return await this.#connection.close();
       throw this.#connection.abort(error);
     } finally {
       registry.remove(this);
