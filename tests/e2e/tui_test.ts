@@ -286,7 +286,9 @@ testUnless(missing, "on the whole screen nothing is lost and nothing is obeyed",
       const { code, stty } = await bob.ended();
       assertEquals(code, 143);
       assertRestored(stty);
-      assertEquals(await draftsOf(group.path("bob", ".sealpost", "bob")), 1);
+      const folder = group.path("bob", ".sealpost", "bob");
+      const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+      assertEquals(await draftsOf(folder), 1, names.join(" "));
       // Colours were wanted there, and here not.
       assertStringIncludes(await bob.written(), "\x1b[1;34m");
       for (const colour of await coloursIn(alice)) assert(false, colour);
