@@ -34,7 +34,7 @@ import { TicketIssuer } from "./accounts/tickets.ts";
 import { rejectConnection } from "./admission/reject_connection.ts";
 import { openStore, openUsers } from "./accounts/open_store.ts";
 import { Follower } from "./accounts/follower.ts";
-import type { Users } from "./accounts/users.ts";
+import type { Users, UsersOptions } from "./accounts/users.ts";
 import { TimedStream } from "./admission/timed_stream.ts";
 
 const HOUR = 3_600_000;
@@ -96,28 +96,42 @@ export async function startServer(
   const observer = new Observer();
   const audit = new AuditLog(dir, log);
   const logStoreError = (error: unknown) => log.error("store-error", { error: `${error}` });
-  const { store: opened, shared } = await openStore(dir, current(), observer.committed);
-  const lock = shared && await lockFolder(dir).catch(async (error) => {
-    await opened.close();
-    throw error;
-  });
-  const users: Users = await openUsers(dir, shared, {
+  const inFolder = current().store === null;
+  let store: Store | null = null;
+  const usersOptions: UsersOptions = {
     onProblem: (problem) => {
-      if (shared === null) log.warn("user_pass.json", { problem });
+      if (inFolder) log.warn("user_pass.json", { problem });
       else log.warn("users", { problem });
     },
     onChange: (added) => {
-      opened.ensureAccounts(added).catch(logStoreError);
+      // Nobody is here yet, and the accounts of all are made below.
+      if (store === null) return;
+      store.ensureAccounts(added).catch(logStoreError);
       registry.endAll(
         (session) => users.isInForce(session.name, session.credential),
         "your account was changed; log in again",
       ).catch(() => {});
     },
-  }).catch(async (error) => {
+  };
+  // First, so that nothing is made where user_pass.json cannot be used.
+  const fileUsers = inFolder ? await openUsers(dir, null, usersOptions) : null;
+  const { store: opened, shared } = await openStore(dir, current(), observer.committed).catch(
+    (error) => {
+      fileUsers?.close();
+      throw error;
+    },
+  );
+  const lock = shared && await lockFolder(dir).catch(async (error) => {
     await opened.close();
-    lock?.close();
     throw error;
   });
+  const users: Users = fileUsers ??
+    await openUsers(dir, shared, usersOptions).catch(async (error) => {
+      await opened.close();
+      lock?.close();
+      throw error;
+    });
+  store = opened;
   let listener: Listener;
   try {
     await opened.ensureAccounts(users.names());

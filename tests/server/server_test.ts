@@ -1,9 +1,10 @@
 import { assertEquals } from "@std/assert";
+import { exists } from "@std/fs";
 import { openSqliteStore } from "../../server/store/sqlite_store.ts";
 import { makeServerFolder } from "../support/server_folder.ts";
 import { Serving } from "../support/serving.ts";
 import { waitFor } from "../support/wait.ts";
-import { copyFor, delivered } from "./store/store_contract.ts";
+import { assertCode, copyFor, delivered } from "./store/store_contract.ts";
 import { join } from "@std/path";
 
 Deno.test("what lies in Trash expires while the server runs, if that is wanted", async () => {
@@ -33,4 +34,14 @@ Deno.test("what lies in Trash expires while the server runs, if that is wanted",
   assertEquals(await count({ "expire-trash": "30d" }), 3);
   assertEquals(await count({ "expire-read": "30d" }), 2);
   await folder[Symbol.asyncDispose]();
+});
+
+Deno.test("where user_pass.json is missing or damaged a server does not start, and makes no store", async () => {
+  await using folder = await makeServerFolder(["alice"]);
+  const path = join(folder.dir, "user_pass.json");
+  await Deno.writeTextFile(path, "{");
+  await assertCode("config", () => Serving.of(folder));
+  await Deno.remove(path);
+  await assertCode("config", () => Serving.of(folder));
+  assertEquals(await exists(join(folder.dir, "mail")), false);
 });
