@@ -1,6 +1,15 @@
 import { type Command, defineCommand, type Given } from "../cli/command.ts";
 import { defined } from "../crypto/defined.ts";
-import { DEBUG, FOLDER_VARIABLES, HERE, JSON_RESULT, NAME, SERVER_DIR, YES } from "./shared.ts";
+import {
+  DEBUG,
+  FOLDER_VARIABLES,
+  HERE,
+  JSON_RESULT,
+  NAME,
+  SERVER_DIR,
+  STORE_VARIABLES,
+  YES,
+} from "./shared.ts";
 
 /** What each command about a user says of where it works. */
 const WITH_OR_WITHOUT = "Works while the server runs, and while it does not. " +
@@ -50,7 +59,7 @@ const PASSWORD_REFUSED = {
 const OPERATOR = {
   files: true,
   net: true,
-  variables: [...FOLDER_VARIABLES, "SUDO_USER", "USER", "PGAPPNAME"],
+  variables: [...FOLDER_VARIABLES, ...STORE_VARIABLES, "SUDO_USER", "USER", "PGAPPNAME"],
 } as const;
 
 type ServerOption = typeof SERVER_DIR | typeof JSON_RESULT;

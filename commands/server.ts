@@ -1,9 +1,17 @@
 import { type Command, defineCommand } from "../cli/command.ts";
 import { defined } from "../crypto/defined.ts";
 import { ENVIRONMENT_PREFIX, SETTING_OPTIONS } from "../server/settings/settings_table.ts";
-import { DEBUG, FOLDER_VARIABLES, HERE, JSON_RESULT, PASSPHRASE, SERVER_DIR } from "./shared.ts";
+import {
+  DEBUG,
+  FOLDER_VARIABLES,
+  HERE,
+  JSON_RESULT,
+  PASSPHRASE,
+  SERVER_DIR,
+  STORE_VARIABLES,
+} from "./shared.ts";
 
-const LOCAL = { files: true, variables: FOLDER_VARIABLES } as const;
+const LOCAL = { files: true, variables: [...FOLDER_VARIABLES, ...STORE_VARIABLES] } as const;
 
 /** The server's folder: `dir`, or the one that is found from the current one. */
 async function serverFolder(dir: string | undefined): Promise<string> {

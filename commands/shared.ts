@@ -7,6 +7,9 @@ import { defined } from "../crypto/defined.ts";
 /** The variables by which a command that is told no folder knows whose it finds (files/own_folders.ts). */
 export const FOLDER_VARIABLES = ["SEALPOST_HERE", "HOME", "XDG_CONFIG_HOME", "APPDATA"] as const;
 
+/** The variables by which a command beside the server knows where its mail is. */
+export const STORE_VARIABLES = ["SEALPOST_STORE", "SEALPOST_STORE_PASSWORD_FILE"] as const;
+
 /** The variables that a command of the client reads which asks no server. */
 const OFFLINE_VARIABLES = [
   ...FOLDER_VARIABLES,

@@ -33,6 +33,7 @@ import {
 } from "./protocol.ts";
 import { stderrLog } from "../observe/log.ts";
 import { formatSessions, formatStats, formatUsers, quantity } from "./report.ts";
+import { settingsAround } from "../settings/environment.ts";
 import { loadSettings } from "../settings/settings.ts";
 import { formatUserState } from "../accounts/user_state.ts";
 import { openStore, openUsers } from "../accounts/open_store.ts";
@@ -465,7 +466,7 @@ async function offline<O extends ControlOp>(
   request: ControlRequest,
 ): Promise<ControlResult<O>> {
   const bundle = await loadBundle(publicKeyPath(dir, SERVER_NAME));
-  const { values } = await loadSettings(dir);
+  const { values } = await loadSettings(dir, { environment: settingsAround() });
   const { publicAddress, quota } = values;
   const log = stderrLog({ level: "warn" });
   const { store, shared } = await openStore(dir, values).catch((error) => {

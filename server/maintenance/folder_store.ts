@@ -1,4 +1,5 @@
 import { SealpostError } from "../../crypto/error.ts";
+import { settingsAround } from "../settings/environment.ts";
 import { loadSettings } from "../settings/settings.ts";
 
 /**
@@ -6,7 +7,7 @@ import { loadSettings } from "../settings/settings.ts";
  * folder.
  */
 export async function requireFolderStore(dir: string): Promise<void> {
-  const { store } = (await loadSettings(dir)).values;
+  const { store } = (await loadSettings(dir, { environment: settingsAround() })).values;
   if (store === null) return;
   throw new SealpostError(
     "config",

@@ -53,13 +53,21 @@ export function findSettings(
   return { given, ignored };
 }
 
+/**
+ * Those settings in the environment that this process may read, as {@linkcode EnvironmentSettings.given}.
+ * For commands beside the server, which leave to it what is misspelled.
+ */
+export function settingsAround(): ReadonlyMap<string, string> {
+  const given = new Map<string, string>();
+  for (const { name } of SETTINGS) {
+    const text = variable(variableOf(name));
+    if (text !== undefined) given.set(name, text);
+  }
+  return given;
+}
+
 function readVariables(): Record<string, string> {
   // Asked first: at a terminal, Deno would ask the person for the right to read all of them.
   if (Deno.permissions.querySync({ name: "env" }).state === "granted") return Deno.env.toObject();
-  const found: Record<string, string> = {};
-  for (const { name } of SETTINGS) {
-    const text = variable(variableOf(name));
-    if (text !== undefined) found[variableOf(name)] = text;
-  }
-  return found;
+  return Object.fromEntries([...settingsAround()].map(([name, text]) => [variableOf(name), text]));
 }

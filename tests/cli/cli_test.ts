@@ -364,6 +364,7 @@ Deno.test("a command keeps no right that its entry does not ask for, and none to
     ["serve", "--dir", "none"],
     ["store status", "--dir", "none"],
     ["fsck", "--dir", "none"],
+    ["audit", "--dir", "none"],
     ["keygen", "x", "--dir", "none", "--public"],
     ["stats", "--dir", "none"],
     ["connect", "--dir", "none", "x@127.0.0.1:1"],
