@@ -106,7 +106,8 @@ export const SERVER_COMMANDS: readonly Command[] = [
     summary: "make the store that several servers share, in a database",
     description: [
       "Makes the tables in an empty database of PostgreSQL, and takes the users of user_pass.json " +
-      "over into it; from then on they are kept there. Does nothing if there is a store already.",
+      "over into it; from then on they are kept there. One that never had users is given them; else " +
+      "nothing is done if there is a store already.",
       "How several servers are set up is in docs/OPERATING.md.",
     ],
     examples: [

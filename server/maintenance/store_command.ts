@@ -3,7 +3,7 @@ import { PROGRAM } from "../../cli/program.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { isThere } from "../../files/key_files.ts";
 import { formatAddress } from "../../protocol/address.ts";
-import { databaseOf, openStore } from "../accounts/open_store.ts";
+import { databaseOf, openStore, type StoreSettings } from "../accounts/open_store.ts";
 import { FileUsers } from "../accounts/file_users.ts";
 import { loadSettings } from "../settings/settings.ts";
 import { readEnvironment } from "../settings/environment.ts";
@@ -35,45 +35,65 @@ async function storeSettings({ dir, flags, variables }: StoreCommandOptions) {
 }
 
 /**
- * `store init`: makes the store in a database that has none, with the users of `user_pass.json`. Does
- * nothing if there is one.
+ * `store init`: makes the store in a database that has none, with the users of `user_pass.json`. One that
+ * never had users is given them; else nothing is done if there is one. Throws what reading them throws,
+ * before anything is made.
  */
 export async function initStore(options: StoreCommandOptions): Promise<void> {
   const { dir, json } = options;
   const settings = await storeSettings(options);
-  const database = await databaseOf(dir, settings);
-  const pool = new Pool({ ...database, patience: 0 });
+  const credentials = await readUsers(dir);
+  const pool = new Pool({ ...await databaseOf(dir, settings), patience: 0 });
   let made: boolean;
   try {
     made = await makeSchema(pool);
   } finally {
     pool.close();
   }
-  const users = made ? await importUsers(options) : 0;
+  const users = await importUsers(dir, settings, credentials);
   if (json) return console.log(JSON.stringify({ made, users }));
+  const fromNow = `From now on \`${PROGRAM} user\` changes them there.`;
   console.log(
     made
-      ? `Made the store in ${settings.store}, with ${users} users of user_pass.json. From now on ` +
-        `\`${PROGRAM} user\` changes them there.`
+      ? `Made the store in ${settings.store}, with ${users} users of user_pass.json. ${fromNow}`
+      : users > 0
+      ? `The store in ${settings.store} was there, and now has the ${users} users of ` +
+        `user_pass.json. ${fromNow}`
       : `There is a store in ${settings.store} already; nothing was changed.`,
   );
 }
 
-/** Takes the users of user_pass.json, if there is one, over into a new store; returns how many. */
-async function importUsers(options: StoreCommandOptions): Promise<number> {
-  const path = join(options.dir, "user_pass.json");
-  if (!await isThere(path)) return 0;
+/** The users of user_pass.json in `dir`, each with what is kept of their password; none without it. */
+async function readUsers(dir: string): Promise<ReadonlyMap<string, string | null>> {
+  const path = join(dir, "user_pass.json");
+  if (!await isThere(path)) return new Map();
   const users = await FileUsers.open(path, {
     onProblem: (problem) => console.error(`${PROGRAM}: ${problem}`),
   });
   users.close();
-  const { shared } = await openStore(options.dir, await storeSettings(options));
+  return new Map(users.names().map((name) => [name, users.credential(name)]));
+}
+
+/** Takes users over into a store whose users were never changed; returns how many. */
+async function importUsers(
+  dir: string,
+  settings: StoreSettings,
+  credentials: ReadonlyMap<string, string | null>,
+): Promise<number> {
+  const { shared } = await openStore(dir, settings);
   if (shared === null) throw new SealpostError("internal", "a store that is not shared");
   try {
-    const names = users.names();
-    await shared.changeLogins(() => new Map(names.map((name) => [name, users.credential(name)])));
-    await shared.ensureAccounts(names);
-    return names.length;
+    // Not those of a store from which somebody has removed all.
+    if ((await shared.logins())?.revision !== 0) return 0;
+    let taken = 0;
+    await shared.changeLogins((present) => {
+      // An earlier try of this may have given them.
+      if (present.size > 0) return new Map();
+      taken = credentials.size;
+      return credentials;
+    });
+    await shared.ensureAccounts([...credentials.keys()].slice(0, taken));
+    return taken;
   } finally {
     await shared.close();
   }

@@ -6,6 +6,8 @@ import { exitCodeFor } from "../../cli/exit_codes.ts";
 import { type ErrorCode, isSealpostError } from "../../crypto/error.ts";
 import { loadBundle } from "../../files/key_files.ts";
 import type { Event } from "../../protocol/request.ts";
+import { makeSchema, schemaVersion } from "../../server/store/postgres/open.ts";
+import { withControl } from "../support/control.ts";
 import { NO_POSTGRES, sharedCluster } from "../support/postgres.ts";
 import { type Outcome, passwordOf, run } from "../support/program.ts";
 import { preseal, RawSession } from "../support/raw_session.ts";
@@ -89,6 +91,57 @@ testInFullUnless(
     assert(!leak.stderr.includes(several.cluster.password));
   },
 );
+
+testUnless(
+  NO_POSTGRES,
+  "a store that never had users is given those of user_pass.json, once they can be read",
+  async () => {
+    const cluster = await sharedCluster();
+    await using several = await Several.make(["alice", "bob"], 1, cluster);
+    const path = join(several.dir, "server", "user_pass.json");
+    const users = await Deno.readTextFile(path);
+    await Deno.writeTextFile(path, "{");
+    const damaged = await several.run(1, "store", "init");
+    assertEquals(damaged.code, exitCodeFor("config"));
+    assertMatch(damaged.stderr, /user_pass\.json:1:/);
+    assertEquals(await cluster.within(several.database, schemaVersion), 0);
+
+    // As one leaves it that ended before it took them.
+    await cluster.within(several.database, makeSchema);
+    await Deno.writeTextFile(path, users);
+    const init = async () => {
+      const outcome = await several.run(1, "store", "init", "--json");
+      assertDone(outcome);
+      return JSON.parse(outcome.stdout);
+    };
+    assertEquals(await init(), { made: false, users: 2 });
+    for (const name of ["alice", "bob"]) assertDone(await several.run(1, "user", "remove", name));
+    assertEquals(await init(), { made: false, users: 0 });
+  },
+);
+
+testUnless(NO_POSTGRES, "commands find a store that the environment names", async () => {
+  await using several = await Several.make(["alice"], 1, await sharedCluster());
+  assertDone(await several.run(1, "store", "init"));
+  const server = join(several.dir, "server");
+  await Deno.remove(join(server, "sealpost.toml"));
+  const cwd = several.dir;
+  const env = {
+    SEALPOST_STORE: several.cluster.address(several.database),
+    SEALPOST_STORE_PASSWORD_FILE: "store.password",
+    USER: "root",
+  };
+  const within = (...args: readonly string[]) => run(args, { cwd, build: withControl(cwd), env });
+  await Deno.remove(join(server, "user_pass.json"));
+  assertDone(await within("user", "add", "bob", "--generate"));
+  const list = JSON.parse((await within("user", "list", "--json")).stdout);
+  assertEquals(list.users.map(({ name }: { name: string }) => name), ["alice", "bob"]);
+  for (const command of [["fsck"], ["backup", "backups"], ["restore", "backups"]]) {
+    const { code, stderr } = await within(...command);
+    assertEquals(code, exitCodeFor("config"), stderr);
+    assertStringIncludes(stderr, "the mail of this server is in postgres:");
+  }
+});
 
 testUnless(NO_POSTGRES, "what happens at one server reaches the sessions at another", async () => {
   await using several = await Several.make(["alice", "bob"], 2, await sharedCluster());
