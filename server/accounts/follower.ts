@@ -35,8 +35,6 @@ export class Follower {
   readonly #known = new Map<string, MailboxState>();
   /** How often sessions of their user had been ended when they began, less what this server did. */
   readonly #began = new WeakMap<ConnectedSession, number>();
-  /** Of whose mailboxes others said something before it was known how they stood. */
-  readonly #early = new Set<string>();
   #waiting = new Set<string>();
   #all = false;
   #looking: Promise<void> | null = null;
@@ -68,7 +66,6 @@ export class Follower {
 
   #heard(accounts: readonly string[] | null): void {
     if (accounts === null) this.#options.onUsers();
-    for (const account of accounts ?? []) if (!this.#known.has(account)) this.#early.add(account);
     this.#look(accounts);
   }
 
@@ -85,7 +82,6 @@ export class Follower {
     while ((this.#all || this.#waiting.size > 0) && !this.#closed) {
       const online = new Set(this.#options.registry.names());
       for (const name of this.#known.keys()) if (!online.has(name)) this.#known.delete(name);
-      for (const name of this.#early) if (!online.has(name)) this.#early.delete(name);
       const names = [...this.#all ? online : this.#waiting].filter((name) => online.has(name));
       this.#all = false;
       this.#waiting = new Set();
@@ -115,7 +111,8 @@ export class Follower {
         continue;
       }
       this.#known.set(name, state);
-      if (this.#early.delete(name)) this.#tellChange(name, state.modseq);
+      // A session may have asked before what others have changed since; clients know what is new to them.
+      if (state.modseq > 0) this.#tellChange(name, state.modseq);
     }
   }
 

@@ -166,6 +166,8 @@ testUnless(NO_POSTGRES, "what happens at one server reaches the sessions at anot
     assertEquals(await codeOf(() => several.logIn(two, bob)), "login-refused");
     assertDone(await several.run(2, "user", "enable", "bob"));
     const { session: back } = await several.logIn(one, bob);
+    // Where a session begins at a server it is told how its mailbox stands: there is what Bob sent.
+    assertEquals((await told(back, "change")).modseq, 1);
 
     // Everything of alice ends, wherever it is, and her tickets, but for the session that says so.
     await atTwo.link.ask({ op: "logout", everywhere: true });
