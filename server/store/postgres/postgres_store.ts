@@ -647,33 +647,13 @@ export class PostgresStore implements SharedStore {
   }
 
   async expire(what: Expiring, before: number): Promise<number> {
-    const changed: OwnChange[] = [];
-    const which = what === "trash" ? "e.folder = 3" : "e.folder = 0 AND e.flags & 5 = 1";
-    const expired = `SELECT a.name, e.uid FROM entry AS e JOIN account AS a ON a.id = e.account_id
-      WHERE ${which} AND e.changed_at < $1`;
-    return await this.#forget(async (tx) => {
-      const found = await tx.query(
-        `${expired} ORDER BY e.changed_at LIMIT ${EXPIRE_AT_ONCE}`,
-        [before],
-      );
-      if (found.length === 0) return 0;
-      const names = [...new Set(found.map((row) => text(row, "name")))];
-      const mailboxes = await Mailboxes.lock(tx, names);
-      // What was changed until they were locked may stay.
-      const still = await tx.query(
-        `${expired} AND a.name = ANY ($2::text[]) AND e.uid = ANY ($3::bigint[])`,
-        [before, texts(names), numbers(found.map((row) => integer(row, "uid")))],
-      );
-      const uidsOf = Map.groupBy(still, (row) => text(row, "name"));
-      const removals = [...uidsOf].map(([name, rows]) => ({
-        mailbox: mailboxes.of(name),
-        uids: rows.map((row) => integer(row, "uid")),
-      }));
-      const removed = await removeEntries(tx, mailboxes, removals, Date.now());
-      await mailboxes.flush();
-      changed.push(...mailboxes.changes());
-      return removed.length;
-    }, EXPIRE_AT_ONCE).finally(() => this.#changed(changed));
+    let expired = 0;
+    for (;;) {
+      const { removed, changes } = await this.#write((tx) => expireSome(tx, what, before));
+      this.#changed(changes);
+      expired += removed;
+      if (removed < EXPIRE_AT_ONCE) return expired;
+    }
   }
 
   async usage(account: string): Promise<{ entries: number; unseen: number; bytes: number }> {
@@ -1048,16 +1028,13 @@ export class PostgresStore implements SharedStore {
     return value;
   }
 
-  /** Runs transactions that forget up to `atOnce` things each until one has fewer; returns how many. */
-  async #forget(
-    forget: (tx: Querying) => Promise<number>,
-    atOnce = FORGET_AT_ONCE,
-  ): Promise<number> {
+  /** Runs transactions that forget up to {@linkcode FORGET_AT_ONCE} things until one has fewer. */
+  async #forget(forget: (tx: Querying) => Promise<number>): Promise<number> {
     let forgotten = 0;
     for (;;) {
       const n = await this.#write(forget);
       forgotten += n;
-      if (n < atOnce) return forgotten;
+      if (n < FORGET_AT_ONCE) return forgotten;
     }
   }
 }
@@ -1167,6 +1144,31 @@ async function changeFlags(
     );
   }
   return { uids: found, modified, modseq: mailbox.modseq, any: changed.length > 0 };
+}
+
+/** Removes up to {@linkcode EXPIRE_AT_ONCE} entries that nothing has happened to since `before`. */
+async function expireSome(tx: Querying, what: Expiring, before: number) {
+  const which = what === "trash" ? "e.folder = 3" : "e.folder = 0 AND e.flags & 5 = 1";
+  const expired = `SELECT a.name, e.uid FROM entry AS e JOIN account AS a ON a.id = e.account_id
+    WHERE ${which} AND e.changed_at < $1`;
+  const found = await tx.query(`${expired} ORDER BY e.changed_at LIMIT ${EXPIRE_AT_ONCE}`, [
+    before,
+  ]);
+  if (found.length === 0) return { removed: 0, changes: [] };
+  const names = [...new Set(found.map((row) => text(row, "name")))];
+  const mailboxes = await Mailboxes.lock(tx, names);
+  // What was changed until they were locked may stay.
+  const still = await tx.query(
+    `${expired} AND a.name = ANY ($2::text[]) AND e.uid = ANY ($3::bigint[])`,
+    [before, texts(names), numbers(found.map((row) => integer(row, "uid")))],
+  );
+  const removals = [...Map.groupBy(still, (row) => text(row, "name"))].map(([name, rows]) => ({
+    mailbox: mailboxes.of(name),
+    uids: rows.map((row) => integer(row, "uid")),
+  }));
+  const removed = await removeEntries(tx, mailboxes, removals, Date.now());
+  await mailboxes.flush();
+  return { removed: removed.length, changes: mailboxes.changes() };
 }
 
 /** Removes entries at the time `at`, and the messages that no mailbox has any more. */
