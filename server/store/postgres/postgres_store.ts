@@ -1053,11 +1053,14 @@ async function appendLog(tx: Querying, logged: LoggedEvent, at: number): Promise
   );
 }
 
+/** Adds a ticket, unless an earlier try has. Throws `no-such-user`. */
 async function addTicket(tx: Querying, ticket: StoredTicket): Promise<void> {
   const { id, account, fp, credential, wrapped, fullAt, expires } = ticket;
   const added = await tx.run(
     `INSERT INTO ticket (id, account_id, fp, credential, wrapped, full_at, expires)
-      SELECT $2, id, $3, $4, $5, $6, $7 FROM account WHERE name = $1`,
+      SELECT $2, id, $3, $4, $5, $6, $7 FROM account WHERE name = $1
+      ON CONFLICT (id) DO UPDATE SET expires = excluded.expires
+        WHERE ticket.account_id = excluded.account_id`,
     [account, id, fp, credential, wrapped, fullAt, expires],
   );
   if (added !== 1) throw noSuchUser(account);
