@@ -36,6 +36,12 @@ cd /tmp
 $as "$bin/pg_ctl" -D "$1/data" -w -m immediate -l "$1/log" restart >/dev/null 2>&1 </dev/null
 `;
 
+/** Follows the server at the port $1 of the loopback as a standby does, and keeps what it gets in $2. */
+const FOLLOW = `
+bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+exec "$bin/pg_receivewal" -h 127.0.0.1 -p "$1" -U sealpost -D "$2"
+`;
+
 const STOP = `
 bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 as=
@@ -145,6 +151,25 @@ export class Cluster {
   async crash(): Promise<void> {
     const { success } = await sh(CRASH, [this.folder]);
     if (!success) throw new Error("PostgreSQL does not start again");
+  }
+
+  /** Has something follow it as a standby does, until that is stopped. */
+  async follow(): Promise<{ readonly stop: () => Promise<void> }> {
+    const dir = await Deno.makeTempDir({ prefix: "sealpost-wal-" });
+    const follower = new Deno.Command("sh", {
+      args: ["-c", FOLLOW, "sh", `${this.port}`, dir],
+      env: { PGPASSWORD: this.password },
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    return {
+      stop: async () => {
+        follower.kill();
+        await follower.status;
+        await Deno.remove(dir, { recursive: true });
+      },
+    };
   }
 
   stop(): void {

@@ -57,7 +57,10 @@ export async function beginLog(tx: Querying, now: number): Promise<void> {
   );
 }
 
-/** Throws `config` unless the database has a store that this program knows, after bringing it up to date. */
+/**
+ * Throws `config` unless the database has a store that this program knows, after bringing it up to date,
+ * and its commits wait for the disk.
+ */
 export async function requireSchema(pool: Pool): Promise<void> {
   const version = await schemaVersion(pool);
   refuseNewer(version);
@@ -65,6 +68,14 @@ export async function requireSchema(pool: Pool): Promise<void> {
     throw new SealpostError(
       "config",
       "there is no store in this database; make it with: sealpost store init",
+    );
+  }
+  const [row] = await pool.query("SELECT current_setting('synchronous_commit') AS commits");
+  if (row?.["commits"] === "off") {
+    throw new SealpostError(
+      "config",
+      "the database acknowledges what is not on its disk yet, so mail could be lost; set " +
+        "synchronous_commit = on there (ALTER ROLE … SET, ALTER DATABASE … SET or postgresql.conf)",
     );
   }
   if (version < MIGRATIONS.length) await makeSchema(pool);

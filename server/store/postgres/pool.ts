@@ -5,6 +5,9 @@ import { sleep, within } from "../../../protocol/timer.ts";
 import type { SqlRow } from "../statements.ts";
 import { DEFAULT_PORT, type PostgresAddress } from "./address.ts";
 
+/** The schema that has the tables. */
+export const SCHEMA_NAME = "sealpost";
+
 /** Connections at once. */
 const CONNECTIONS = 10;
 
@@ -14,6 +17,26 @@ const STUCK = 20_000;
 /** So is a connection that is not made by then, milliseconds. */
 const CONNECTING = 6000;
 
+/**
+ * What every session is given, whatever the database or its user has set: the ways in which values are
+ * read, and that the locks of a server which is gone are soon free. Milliseconds, but for the keepalives,
+ * which are seconds (https://www.postgresql.org/docs/15/runtime-config.html).
+ */
+const SESSION = {
+  application_name: "sealpost",
+  search_path: SCHEMA_NAME,
+  bytea_output: "hex",
+  default_transaction_isolation: "read committed",
+  idle_in_transaction_session_timeout: 15_000,
+  client_connection_check_interval: 10_000,
+  tcp_keepalives_idle: 10,
+  tcp_keepalives_interval: 5,
+  tcp_keepalives_count: 3,
+  tcp_user_timeout: 20_000,
+  // A parameter that is 0 the driver leaves out.
+  options: "-c statement_timeout=0",
+} as const;
+
 /** How long work is tried anew while the database cannot be reached, milliseconds. */
 const PATIENCE = 60_000;
 
@@ -22,9 +45,6 @@ const MAX_PAUSE = 1000;
 
 /** Tries of a transaction that others keep getting in the way of. */
 const MAX_CONFLICTS = 20;
-
-/** The schema that has the tables. */
-export const SCHEMA_NAME = "sealpost";
 
 /** What a statement can be given: an array as the text that PostgreSQL has for it (`arrays.ts`). */
 export type Parameter = number | string | boolean | Uint8Array | null;
@@ -81,7 +101,7 @@ function driver(
     no_subscribe: true,
     onnotice: () => {},
     onclose,
-    connection: { application_name: "sealpost", search_path: SCHEMA_NAME },
+    connection: SESSION,
     types: {
       int8: { to: 20, from: [20], parse: Number, serialize: String },
       bytea: {

@@ -842,15 +842,16 @@ export class PostgresStore implements SharedStore {
   /** The version of PostgreSQL and of the schema, and the kinds of standbys that replicate it now. */
   async serverState() {
     const rows = await this.#query(
-      `SELECT current_setting('server_version') AS version, v.version AS schema, r.sync_state
+      `SELECT current_setting('server_version') AS version, v.version AS schema, r.pid, r.sync_state
         FROM schema_version AS v LEFT JOIN pg_stat_replication AS r ON true`,
     );
     const first = rows[0] ?? {};
     return {
       version: text(first, "version"),
       schema: integer(first, "schema"),
-      standbys: rows.filter((row) => row["sync_state"] !== null)
-        .map((row) => text(row, "sync_state")),
+      // Of what kind they are is not for everybody: that takes pg_read_all_stats.
+      standbys: rows.filter((row) => row["pid"] !== null)
+        .map((row) => nullable(row, "sync_state", text) ?? "unknown"),
     };
   }
 

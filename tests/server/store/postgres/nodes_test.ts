@@ -1,12 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
-import { type Bytes, concat, random } from "../../../../crypto/bytes.ts";
+import { type Bytes, concat, random, toHex } from "../../../../crypto/bytes.ts";
 import { newMessageId } from "../../../../protocol/uuid.ts";
 import { KeyLog } from "../../../../protocol/key_log.ts";
 import { MAX_PARTIALS } from "../../../../server/store/partial_uploads.ts";
+import { texts } from "../../../../server/store/postgres/arrays.ts";
 import { openPostgresStore } from "../../../../server/store/postgres/postgres_store.ts";
 import type { Store, UploadId } from "../../../../server/store/store.ts";
 import { type Cluster, NO_POSTGRES, sharedCluster } from "../../../support/postgres.ts";
 import { testUnless } from "../../../support/testing.ts";
+import { waitFor } from "../../../support/wait.ts";
 import {
   assertCode,
   bodyOf,
@@ -293,7 +295,89 @@ testUnless(
     await cluster.within(store, (pool) => pool.run("UPDATE schema_version SET version = 1000"));
     const newer = await assertCode("config", () => openPostgresStore(cluster.options(store)));
     assert(newer.message.includes("newer"));
+    const careless = await cluster.makeStore();
+    await cluster.administer(`ALTER DATABASE ${careless} SET synchronous_commit = off`);
+    const lossy = await assertCode("config", () => openPostgresStore(cluster.options(careless)));
+    assert(lossy.message.includes("set synchronous_commit = on"));
+    await cluster.removeDatabase(careless);
     await cluster.removeDatabase(database);
     await cluster.removeDatabase(store);
   },
 );
+
+testUnless(
+  NO_POSTGRES,
+  "a session is as the store needs it, whatever the database has set",
+  async () => {
+    const cluster = await sharedCluster();
+    const database = await cluster.makeDatabase();
+    const wanted = {
+      bytea_output: "hex",
+      client_connection_check_interval: "10000",
+      default_transaction_isolation: "read committed",
+      idle_in_transaction_session_timeout: "15000",
+      search_path: "sealpost",
+      statement_timeout: "0",
+      tcp_keepalives_count: "3",
+      tcp_keepalives_idle: "10",
+      tcp_keepalives_interval: "5",
+      tcp_user_timeout: "20000",
+    };
+    const others = {
+      bytea_output: "escape",
+      client_connection_check_interval: "1",
+      default_transaction_isolation: "serializable",
+      idle_in_transaction_session_timeout: "1",
+      search_path: "public",
+      statement_timeout: "1000",
+    };
+    for (const [name, value] of Object.entries(others)) {
+      await cluster.administer(`ALTER DATABASE ${database} SET ${name} = '${value}'`);
+    }
+    const found = await cluster.within(
+      database,
+      (pool) =>
+        pool.query("SELECT name, setting FROM pg_settings WHERE name = ANY ($1::text[])", [
+          texts(Object.keys(wanted)),
+        ]),
+    );
+    const settings = Object.fromEntries(found.map(({ name, setting }) => [name, setting]));
+    assertEquals(settings, wanted);
+    await cluster.removeDatabase(database);
+  },
+);
+
+testUnless(NO_POSTGRES, "standbys of a kind that one may not see are not overlooked", async () => {
+  const cluster = await sharedCluster();
+  const database = await cluster.makeStore();
+  const password = toHex(random(16));
+  const reader = `r${toHex(random(6))}`;
+  await cluster.administer(`CREATE ROLE ${reader} LOGIN PASSWORD '${password}'`);
+  await cluster.within(
+    database,
+    (pool) =>
+      pool.script(
+        `GRANT USAGE ON SCHEMA sealpost TO ${reader};
+          GRANT SELECT ON ALL TABLES IN SCHEMA sealpost TO ${reader}`,
+      ),
+  );
+  const options = cluster.options(database);
+  const address = { ...options.address, user: reader };
+  const [owner, other] = [
+    await openPostgresStore(options),
+    await openPostgresStore({ ...options, address, password }),
+  ];
+  assertEquals((await other.serverState()).standbys, []);
+  const follower = await cluster.follow();
+  try {
+    await waitFor("a standby", async () => {
+      return (await owner.serverState()).standbys.includes("async") ? true : null;
+    });
+    assertEquals((await other.serverState()).standbys, ["unknown"]);
+  } finally {
+    await follower.stop();
+    await owner.close();
+    await other.close();
+  }
+  await cluster.removeDatabase(database);
+});
