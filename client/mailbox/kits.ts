@@ -171,7 +171,7 @@ export interface KitConnection {
  * what `show` throws, and what the server refuses with.
  */
 export async function makeKit(
-  shared: Pick<SharedRecordClient, "known" | "change">,
+  shared: Pick<SharedRecordClient, "change">,
   connection: KitConnection,
   pack: () => Promise<DevicePackage>,
   show: (words: readonly string[]) => Promise<void>,

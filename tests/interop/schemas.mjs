@@ -135,7 +135,8 @@ const secretId = ticketId;
 /** What a person is called: 3.1. */
 const fullName = string((text) => {
   const parts = text.split(/[ \u200c\u200d]/);
-  return [...text].length <= 100 && parts.every((part) => /^[^\p{C}\p{Z}()<>[\]@:;,"\\]+$/u.test(part));
+  return [...text].length <= 100 &&
+    parts.every((part) => /^[^\p{C}\p{Z}()<>[\]@:;,"\\]+$/u.test(part));
 });
 /** One of a person's machines. */
 const machine = epoch;
