@@ -1,5 +1,10 @@
 import { random, toHex } from "../../crypto/bytes.ts";
-import { Pool, type PoolOptions, SCHEMA_NAME } from "../../server/store/postgres/pool.ts";
+import {
+  Pool,
+  type PoolOptions,
+  RUNTIME_TOO_OLD,
+  SCHEMA_NAME,
+} from "../../server/store/postgres/pool.ts";
 import { parsePostgresAddress } from "../../server/store/postgres/address.ts";
 import { beginLog, makeSchema } from "../../server/store/postgres/open.ts";
 
@@ -56,6 +61,7 @@ export const NO_POSTGRES: string | null = await reasonAgainst();
 
 async function reasonAgainst(): Promise<string | null> {
   if (Deno.build.os !== "linux") return "PostgreSQL is started on Linux only";
+  if (RUNTIME_TOO_OLD) return `Deno ${Deno.version.deno} ends when a connection is lost`;
   const { success } = await sh("ls -d /usr/lib/postgresql/*/bin/initdb && id postgres", []);
   return success ? null : "there is no PostgreSQL (apt-get install postgresql)";
 }

@@ -5,6 +5,12 @@ import { sleep, within } from "../../../protocol/timer.ts";
 import type { SqlRow } from "../statements.ts";
 import { DEFAULT_PORT, type PostgresAddress } from "./address.ts";
 
+/**
+ * Whether writing to a connection that was just lost throws where nobody can catch it (node:net of Deno
+ * before 2.9).
+ */
+export const RUNTIME_TOO_OLD = /^2\.[0-8]\./.test(Deno.version.deno);
+
 /** The schema that has the tables. */
 export const SCHEMA_NAME = "sealpost";
 
@@ -205,7 +211,15 @@ export class Pool {
   #first = 0;
   #closed = false;
 
+  /** Throws `config` where the runtime is too old. */
   constructor(options: PoolOptions) {
+    if (RUNTIME_TOO_OLD) {
+      throw new SealpostError(
+        "config",
+        `a store in PostgreSQL needs a program made with Deno 2.9 or newer, and this has ` +
+          `${Deno.version.deno}, which a lost connection can end`,
+      );
+    }
     this.#options = options;
     this.#patience = options.patience ?? PATIENCE;
   }

@@ -49,7 +49,11 @@ async function withFile(run: (file: Case) => Promise<void>): Promise<void> {
     });
     assertEquals([...Deno.readDirSync(folder)].filter(({ name }) => name.endsWith(".tmp")), []);
   } finally {
-    for (const users of opened) users.close();
+    for (const users of opened) {
+      users.close();
+      // It may be looking at the file at this moment.
+      await users.refresh();
+    }
     await Deno.remove(folder, { recursive: true });
   }
 }
