@@ -1,6 +1,7 @@
 import { SealpostError } from "../../crypto/error.ts";
 import { syncFolder, wrapFileError } from "../../files/atomic_file.ts";
 import { runStatements } from "../../files/sqlite.ts";
+import { sleep } from "../../protocol/timer.ts";
 import { beginLog } from "./key_log_rows.ts";
 import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from "./schema.sql.ts";
 import { exists } from "@std/fs";
@@ -26,6 +27,13 @@ export interface Database {
   readonly path: string;
   close(): void;
 }
+
+/**
+ * How often the lock is tried, and how long after each, milliseconds: a program that this process starts
+ * has its files, and so its locks, for the moment until it is another one.
+ */
+const LOCK_TRIES = 10;
+const LOCK_PAUSE = 50;
 
 /**
  * Opens the database in `folder` for this process alone, and makes both if they are not there: the
@@ -81,8 +89,11 @@ async function takeLock(folder: string): Promise<Deno.FsFile> {
   } catch (error) {
     throw wrapFileError(error, `open the store ${folder}`);
   }
-  const lock = await lockStore(folder);
-  if (lock) return lock;
+  for (let tries = 1; tries <= LOCK_TRIES; tries++) {
+    const lock = await lockStore(folder);
+    if (lock) return lock;
+    await sleep(LOCK_PAUSE);
+  }
   throw new SealpostError("busy", `another server uses the store ${folder}; stop that one first`);
 }
 
