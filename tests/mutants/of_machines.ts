@@ -133,8 +133,9 @@ export const OF_MACHINES: readonly Mutant[] = [
     "a kit counts as renewed before the server has it",
     "client/mailbox/kits.ts",
     `  await put(connection, next, pack);
-  await remember(shared, next);`,
+  await remember(shared, next, (record) => {`,
     `  await remember(shared, next);
-  await put(connection, next, pack);`,
+  await put(connection, next, pack);
+  await remember(shared, next, (record) => {`,
   ),
 ];
