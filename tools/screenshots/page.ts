@@ -9,6 +9,8 @@ import { buildPage } from "../page/build.ts";
 import { ROOT } from "../release/build.ts";
 import { painted } from "./painted.ts";
 import { People, PROGRAM } from "./people.ts";
+// In the functions that run in Node this is its global of the same name; here it gives the type.
+import { Buffer } from "node:buffer";
 
 const PICTURES = join(ROOT, ".deno", "pictures");
 const IMAGES = join(ROOT, "docs", "images", "page");
