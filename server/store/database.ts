@@ -29,7 +29,7 @@ export interface Database {
 }
 
 /**
- * How often the lock is tried, and how long after each, milliseconds: a program that this process starts
+ * How often the lock is tried, and how long is waited between, milliseconds: a program that this process starts
  * has its files, and so its locks, for the moment until it is another one.
  */
 const LOCK_TRIES = 10;
@@ -89,9 +89,10 @@ async function takeLock(folder: string): Promise<Deno.FsFile> {
   } catch (error) {
     throw wrapFileError(error, `open the store ${folder}`);
   }
-  for (let tries = 1; tries <= LOCK_TRIES; tries++) {
+  for (let tries = 1;; tries++) {
     const lock = await lockStore(folder);
     if (lock) return lock;
+    if (tries === LOCK_TRIES) break;
     await sleep(LOCK_PAUSE);
   }
   throw new SealpostError("busy", `another server uses the store ${folder}; stop that one first`);

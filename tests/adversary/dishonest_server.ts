@@ -387,10 +387,12 @@ export class DishonestServer implements AsyncDisposable {
     this.lies = {
       answer: async (request, talk) => {
         if (request.op !== "changes") return false;
+        // A lie may be about the mailbox's own numbers too.
+        const told = change(this.changes(request));
         const { epoch, nextUid, modseq } = this;
         await talk.answer(
           { ok: true, epoch, nextUid, modseq, more: false },
-          ...change(this.changes(request)).map((one) => lp(encodeChange(one))),
+          ...told.map((one) => lp(encodeChange(one))),
         );
         return true;
       },
