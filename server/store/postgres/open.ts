@@ -8,13 +8,16 @@ import { MIGRATIONS } from "./schema.sql.ts";
 const SCHEMA_LOCK = 0x53507374;
 
 /** The version of the store in a database, 0 if it has none. */
-export async function schemaVersion(querying: Pick<Querying, "query">): Promise<number> {
+export async function schemaVersion(
+  querying: Pick<Querying, "query">,
+  schema = SCHEMA_NAME,
+): Promise<number> {
   const [row] = await querying.query(
     "SELECT to_regclass($1)::text AS found",
-    [`${SCHEMA_NAME}.schema_version`],
+    [`${schema}.schema_version`],
   );
   if (row === undefined || row["found"] === null) return 0;
-  const [found] = await querying.query("SELECT version FROM schema_version");
+  const [found] = await querying.query(`SELECT version FROM ${schema}.schema_version`);
   return integer(found ?? {}, "version");
 }
 
@@ -28,23 +31,28 @@ export async function makeSchema(pool: Pool, now = Date.now()): Promise<boolean>
     const version = await schemaVersion(tx);
     refuseNewer(version);
     if (version === MIGRATIONS.length) return false;
-    if (version === 0) {
-      await tx.run(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA_NAME}`);
-      await tx.run(
-        "CREATE TABLE schema_version (one BOOLEAN PRIMARY KEY CHECK (one), version BIGINT NOT NULL)",
-      );
-      await tx.run("INSERT INTO schema_version (one, version) VALUES (true, 0)");
-    }
-    for (const step of MIGRATIONS.slice(version)) {
-      for (const statement of step.split(";")) {
-        if (statement.trim() !== "") await tx.run(statement);
-      }
-    }
-    await tx.run("UPDATE schema_version SET version = $1", [MIGRATIONS.length]);
+    if (version === 0) await tx.run(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA_NAME}`);
+    await makeTables(tx, version);
     if (version > 0) return false;
     await beginLog(tx, now);
     return true;
   });
+}
+
+/** Makes the tables, or what those of the `version` lack, in the schema that is searched. */
+export async function makeTables(tx: Querying, version = 0): Promise<void> {
+  if (version === 0) {
+    await tx.run(
+      "CREATE TABLE schema_version (one BOOLEAN PRIMARY KEY CHECK (one), version BIGINT NOT NULL)",
+    );
+    await tx.run("INSERT INTO schema_version (one, version) VALUES (true, 0)");
+  }
+  for (const step of MIGRATIONS.slice(version)) {
+    for (const statement of step.split(";")) {
+      if (statement.trim() !== "") await tx.run(statement);
+    }
+  }
+  await tx.run("UPDATE schema_version SET version = $1", [MIGRATIONS.length]);
 }
 
 /** Begins the key log of an empty store at `now`, milliseconds since 1970. */

@@ -20,6 +20,19 @@ const CONNECTIONS = 10;
 /** A statement that takes longer is given up with its connection, milliseconds. */
 const STUCK = 20_000;
 
+/**
+ * The lock that every connection holds, shared: who has it alone knows that nobody else uses the store.
+ * "SPus".
+ */
+const USE_LOCK = 0x53507573;
+
+/**
+ * How often it is tried by who wants it alone, and how long is waited between, milliseconds: PostgreSQL
+ * takes a moment to see that a program has ended.
+ */
+const LOCK_TRIES = 12;
+const LOCK_PAUSE = 250;
+
 /** So is a connection that is not made by then, milliseconds. */
 const CONNECTING = 6000;
 
@@ -30,7 +43,6 @@ const CONNECTING = 6000;
  */
 const SESSION = {
   application_name: "sealpost",
-  search_path: SCHEMA_NAME,
   bytea_output: "hex",
   default_transaction_isolation: "read committed",
   idle_in_transaction_session_timeout: 15_000,
@@ -71,13 +83,22 @@ export interface PoolOptions {
   readonly certificates: string | null;
   /** Default: {@linkcode PATIENCE}. */
   readonly patience?: number;
+  /** How long a statement may take, milliseconds. Default: {@linkcode STUCK}. */
+  readonly stuck?: number;
+  /** The schema that has the tables. Default: {@linkcode SCHEMA_NAME}. */
+  readonly schema?: string;
+  /**
+   * Keeps everybody else out of the store, by one connection; `busy` is thrown while others use it, and by
+   * theirs while this is open.
+   */
+  readonly alone?: boolean;
 }
 
 type Driver = ReturnType<typeof driver>;
 
 /** `first`: the number of the host that is tried first. */
 function driver(
-  { address, password, certificates }: PoolOptions,
+  { address, password, certificates, schema = SCHEMA_NAME }: PoolOptions,
   first: number,
   onclose: () => void,
 ) {
@@ -107,7 +128,7 @@ function driver(
     no_subscribe: true,
     onnotice: () => {},
     onclose,
-    connection: SESSION,
+    connection: { ...SESSION, search_path: schema },
     types: {
       int8: { to: 20, from: [20], parse: Number, serialize: String },
       bytea: {
@@ -127,17 +148,43 @@ function driver(
  */
 class Connection implements Querying {
   readonly #sql: Driver;
+  readonly #stuck: number;
+  readonly #alone: boolean;
   #alive = true;
   #made = false;
 
-  constructor(options: PoolOptions, first: number) {
+  constructor({ stuck = STUCK, alone = false, ...options }: PoolOptions, first: number) {
+    this.#stuck = stuck;
+    this.#alone = alone;
     this.#sql = driver(options, first, () => this.#alive = false);
   }
 
-  /** Makes the connection. */
+  /** Makes the connection. Throws `busy` if the store is used so that this one may not. */
   async open(): Promise<void> {
-    await this.#send("SELECT 1", [], CONNECTING);
+    for (let tries = 1; !await this.#lock(); tries++) {
+      if (this.#alone && tries < LOCK_TRIES) await sleep(LOCK_PAUSE);
+      else {
+        this.close();
+        throw new SealpostError(
+          "busy",
+          this.#alone
+            ? "somebody uses the store in this database; stop every sealpost serve that does, and " +
+              "try again"
+            : "the store in this database is being restored, moved or repaired; try again after that",
+        );
+      }
+    }
     this.#made = true;
+  }
+
+  async #lock(): Promise<boolean> {
+    const take = this.#alone ? "pg_try_advisory_lock" : "pg_try_advisory_lock_shared";
+    const [row] = await this.#send<SqlRow[]>(
+      `SELECT CASE WHEN ${take}($1) THEN 1 ELSE 0 END AS taken`,
+      [USE_LOCK],
+      CONNECTING,
+    );
+    return row?.["taken"] === 1;
   }
 
   get alive(): boolean {
@@ -159,7 +206,7 @@ class Connection implements Querying {
   async #send<T extends readonly SqlRow[]>(
     text: string,
     parameters: readonly Parameter[],
-    patience = STUCK,
+    patience = this.#stuck,
   ) {
     if (!this.#alive) throw lost();
     const answer = await within(
@@ -207,6 +254,8 @@ export class Pool {
   #idle: Connection[] = [];
   readonly #busy = new Set<Connection>();
   readonly #waiting: ((connection: Connection) => void)[] = [];
+  /** The connection that was made last. */
+  #newest: Connection | null = null;
   /** Which host new connections try first. */
   #first = 0;
   #closed = false;
@@ -236,11 +285,27 @@ export class Pool {
 
   /** Runs `work` inside a transaction; resolves once that is committed. */
   transaction<T>(work: Work<T>): Promise<T> {
+    return this.#transaction("BEGIN", work);
+  }
+
+  /**
+   * Runs `work`, which only reads, on the database as it is at one moment. Where it takes long, the pool
+   * has a long `stuck`.
+   */
+  snapshot<T>(work: (tx: Querying) => Promise<T>): Promise<T> {
+    return this.#transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", async (tx) => {
+      // Between two pages of rows the other store may take its time.
+      await tx.run("SET LOCAL idle_in_transaction_session_timeout = 0");
+      return await work(tx);
+    });
+  }
+
+  #transaction<T>(begin: string, work: Work<T>): Promise<T> {
     let again = false;
     return this.#persist(async (connection) => {
       let committing = false;
       try {
-        await connection.run("BEGIN");
+        await connection.run(begin);
         const value = await work(connection, again);
         committing = true;
         await connection.run("COMMIT");
@@ -331,12 +396,20 @@ export class Pool {
       this.#busy.add(idle);
       return idle;
     }
-    if (this.#busy.size >= CONNECTIONS) {
+    if (this.#busy.size >= (this.#options.alone ? 1 : CONNECTIONS)) {
       return await new Promise((resolve) => this.#waiting.push(resolve));
     }
-    const connection = new Connection(this.#options, this.#first);
+    const connection = this.#connect();
     this.#busy.add(connection);
     return connection;
+  }
+
+  /** Throws `busy` where another has kept others out, and is lost. */
+  #connect(): Connection {
+    if (this.#options.alone && this.#newest?.made) {
+      throw new SealpostError("busy", "the connection to the database was lost; try again");
+    }
+    return this.#newest = new Connection(this.#options, this.#first);
   }
 
   #give(given: Connection): void {

@@ -4,6 +4,7 @@ import { newMessageId } from "../../../../protocol/uuid.ts";
 import { KeyLog } from "../../../../protocol/key_log.ts";
 import { MAX_PARTIALS } from "../../../../server/store/partial_uploads.ts";
 import { texts } from "../../../../server/store/postgres/arrays.ts";
+import { Pool } from "../../../../server/store/postgres/pool.ts";
 import { openPostgresStore } from "../../../../server/store/postgres/postgres_store.ts";
 import type { Store, UploadId } from "../../../../server/store/store.ts";
 import { type Cluster, NO_POSTGRES, sharedCluster } from "../../../support/postgres.ts";
@@ -381,3 +382,45 @@ testUnless(NO_POSTGRES, "standbys of a kind that one may not see are not overloo
   }
   await cluster.removeDatabase(database);
 });
+
+testUnless(
+  NO_POSTGRES,
+  "whoever wants the store alone gets it when nobody uses it, and nobody else then",
+  async () => {
+    const cluster = await sharedCluster();
+    const options = cluster.options(await cluster.makeStore());
+    const store = await openPostgresStore(options);
+    const alone = new Pool({ ...options, alone: true, patience: 0 });
+    await assertCode("busy", () => alone.query("SELECT 1"));
+    await store.close();
+    await alone.query("SELECT 1");
+    await assertCode("busy", () => openPostgresStore({ ...options, patience: 0 }));
+    const other = new Pool({ ...options, alone: true, patience: 0 });
+    await assertCode("busy", () => other.query("SELECT 1"));
+    other.close();
+    alone.close();
+    // PostgreSQL may not have seen yet that the connection is closed.
+    const again = await waitFor(
+      "the store to be free",
+      () => openPostgresStore({ ...options, patience: 0 }).catch(() => null),
+    );
+    await again.close();
+  },
+);
+
+testUnless(
+  NO_POSTGRES,
+  "whoever had the store alone and lost the connection does not go on with another",
+  async () => {
+    const cluster = await sharedCluster();
+    const database = await cluster.makeStore();
+    const alone = new Pool({ ...cluster.options(database), alone: true });
+    await alone.query("SELECT 1");
+    await cluster.administer(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}'`,
+    );
+    await assertCode("busy", () => alone.query("SELECT 1"));
+    await assertCode("busy", () => alone.query("SELECT 1"));
+    alone.close();
+  },
+);
