@@ -1,5 +1,6 @@
 import { offerKit } from "./recovery.ts";
 import { CONFIG_FILE, writeConfig } from "../state/config.ts";
+import { FalseSuccessor } from "../connection/follow_server.ts";
 import { askForBundle } from "../connection/login.ts";
 import { passwordProblem } from "../../cli/password_rule.ts";
 import { type Bytes, equal, fromUtf8, wipe } from "../../crypto/bytes.ts";
@@ -32,6 +33,7 @@ import {
   finishLinked,
   install,
   linkWith,
+  pinCompared,
   recoverWith,
   rememberPackage,
   requireDeviceName,
@@ -116,10 +118,13 @@ async function run(terminal: Terminal, options: SetupOptions): Promise<void> {
   const { state, identity } = keys.person;
   await nameMachine(state, options, unpacked, say);
   const arrived = await awaitsLogin(state);
-  const mail = await firstLogin({ terminal, dir, name, say }, address, keys, {
-    oneTime,
-    own,
-    arrived,
+  const enter = () =>
+    firstLogin({ terminal, dir, name, say }, address, keys, { oneTime, own, arrived });
+  const mail = await enter().catch(async (error) => {
+    const answered = unpacked?.answered;
+    if (answered === undefined || !isUnknownServer(error)) throw error;
+    await pinCompared(terminal, dir, address, answered);
+    return await enter();
   });
   try {
     const linked = await finishLinked(mail, state);
@@ -156,6 +161,11 @@ async function run(terminal: Terminal, options: SetupOptions): Promise<void> {
   }
   say("\nGo on with");
   for (const line of await nextCommands(dir)) say(line);
+}
+
+/** Whether a server is not the pinned one, and has not shown that it was; a false successor has. */
+function isUnknownServer(error: unknown): boolean {
+  return isSealpostError(error, "server-identity") && !(error instanceof FalseSuccessor);
 }
 
 /** Gets keys and all else from another machine of the person, or from the kit that words open. */

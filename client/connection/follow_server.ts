@@ -63,10 +63,13 @@ export async function successorOf(
   }
 }
 
+/** A server that has proved the pinned key, and shows another one that did not follow on it. */
+export class FalseSuccessor extends SealpostError {}
+
 /** For the person who has to decide whom to call. */
-export function falseSuccessor(to: Bundle | null, cause: SealpostError): SealpostError {
+export function falseSuccessor(to: Bundle | null, cause: SealpostError): FalseSuccessor {
   const which = to === null ? "" : ` (${formatFingerprint(to.fp)})`;
-  return new SealpostError(
+  return new FalseSuccessor(
     "server-identity",
     `the server says that it has a new key${which}, and does not prove that it is still your server ` +
       `(${cause.message}). Nothing was changed, and no mail was sent or fetched. Do not go on: call the ` +

@@ -58,7 +58,10 @@ export interface Unpacked {
   readonly device: string;
   readonly one: DevicePackage;
   readonly address: Address;
+  /** The key of the server that is pinned. */
   readonly bundle: Bundle;
+  /** The one that the server answered with, if that is another: whether it followed shows at the login. */
+  readonly answered?: Bundle;
 }
 
 /** A machine that has everything but its first login. */
@@ -191,9 +194,9 @@ export async function linkBy(
 }
 
 /**
- * Has the server give the kit that 24 words open. The server must be one that the kit names; else the
- * person compares its key, as at the first contact. The keys get the passphrase that the person chooses
- * now. Throws what {@linkcode visit} and `openKit` throw, `cancelled`.
+ * Has the server give the kit that 24 words open. The key of the server that the kit names last is the
+ * one that is pinned, also if the server has another by now. The keys get the passphrase that the person
+ * chooses now. Throws what {@linkcode visit} and `openKit` throw, `cancelled`.
  */
 export async function recoverWith(
   terminal: Terminal,
@@ -206,19 +209,55 @@ export async function recoverWith(
   try {
     const { one, bundle, date } = await fetchKit(address, code);
     say(`\nThe kit is of ${one.name}, and was made on ${formatTime(date)}.`);
-    if (!isPresentServer(one, bundle)) {
-      say("Your machines knew another key of the server than the one that answers.");
-      await compare(terminal, { address, bundle });
+    const pinned = await pinnedOf(one, bundle);
+    if (pinned !== bundle) {
+      say(
+        "The server has another key by now than your machines knew. Whether it has signed that with " +
+          "the one they knew shows when you log in; else nothing is sent.",
+      );
     }
     const passphrase = await choosePassphrase(terminal, null, () =>
       say(
         "\nYour keys come from the kit, where they have no passphrase. One keeps them shut for whoever " +
           `copies your files; ${PASSPHRASE_USE}`,
       ));
-    return { device, one: await withPassphrase(one, passphrase), address, bundle };
+    return {
+      device,
+      one: await withPassphrase(one, passphrase),
+      address,
+      bundle: pinned,
+      ...pinned === bundle ? {} : { answered: bundle },
+    };
   } finally {
     wipe(code);
   }
+}
+
+/**
+ * The key of the server to pin: the one that the person's machines knew last, or `answered` if it is the
+ * same or if they knew none. Throws `key-format`.
+ */
+export async function pinnedOf(one: DevicePackage, answered: Bundle): Promise<Bundle> {
+  const last = one.chain.at(-1);
+  return last === undefined || isPresentServer(one, answered) ? answered : await decodeBundle(last);
+}
+
+/**
+ * For a server that could not show that the key it answered with followed on the pinned one: lets the
+ * person compare it, as at the first contact, and pins it. Throws `cancelled`, `server-identity`.
+ */
+export async function pinCompared(
+  terminal: Terminal,
+  dir: string,
+  address: Address,
+  answered: Bundle,
+): Promise<void> {
+  terminal.print(
+    "\nThe server did not show that it is the one your machines knew. Its key may have been replaced " +
+      "after a theft, or more than 90 days ago; or somebody else answers in its place.",
+  );
+  await compare(terminal, { address, bundle: answered });
+  await writeFileAtomic(serverPinPath(dir), bundleToPem(answered), { mode: 0o644 });
 }
 
 /** Whether the server that answered has the key that the person's machines knew last. */
@@ -254,11 +293,13 @@ export async function withPassphrase(
  */
 export async function install(
   terminal: Terminal,
-  { one, address, bundle }: Unpacked,
+  unpacked: Unpacked,
   given: string | undefined,
 ): Promise<Installed> {
+  const { one, address } = unpacked;
   const { name, key } = one;
   const dir = await chooseFolder(terminal, name, given);
+  const bundle = await pinIn(dir, unpacked);
   const path = privateKeyPath(dir, name);
   const replaces = await isThere(path) && !await isSameKey(dir, one);
   const present = replaces ? await presentShort(dir, name) : null;
@@ -301,6 +342,15 @@ export async function install(
   // From here on a plain setup goes on, too: it makes the public key from the private one.
   await writeFileAtomic(publicKeyPath(dir, name), bundleToPem(own), { mode: 0o644 });
   return { dir, name, address };
+}
+
+/**
+ * The key of the server for the folder: if that has the one that the server answered with, the login of an
+ * earlier try has shown that it followed, or the person has compared it.
+ */
+async function pinIn(dir: string, { bundle, answered }: Unpacked): Promise<Bundle> {
+  if (answered === undefined || !await isThere(serverPinPath(dir))) return bundle;
+  return equal((await loadBundle(serverPinPath(dir))).fp, answered.fp) ? answered : bundle;
 }
 
 /** In a folder whose machine was away while the server got a new key, puts that into its place. */

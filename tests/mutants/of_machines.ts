@@ -88,6 +88,12 @@ export const OF_MACHINES: readonly Mutant[] = [
     "if (short === present) continue;",
   ),
   one(
+    "a server that hands out a kit is pinned whatever key it has",
+    MACHINE,
+    "return last === undefined || isPresentServer(one, answered) ? answered : await decodeBundle(last);",
+    "return last === undefined || answered ? answered : await decodeBundle(last);",
+  ),
+  one(
     "a package may hide something in its padding",
     "protocol/device_package.ts",
     "padme(4 + length) !== padded.length || !isZero(padded.subarray(4 + length))",

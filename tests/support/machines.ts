@@ -25,7 +25,7 @@ const BUILD: Build = {
 export class Place implements AsyncDisposable {
   private constructor(
     readonly dir: string,
-    readonly server: ServerProcess,
+    public server: ServerProcess,
     readonly remove: () => Promise<void>,
   ) {}
 
@@ -39,13 +39,51 @@ export class Place implements AsyncDisposable {
     return new Place(dir, server, remove);
   }
 
+  /** Stops the server, does `work` beside its folder, and starts it where it was. */
+  async whileDown(work: () => Promise<unknown>): Promise<void> {
+    await this.server.stop();
+    await work();
+    this.server = await ServerProcess.start({ cwd: this.dir }, ["--listen", this.server.address]);
+  }
+
   /** Runs a command in the folder `folder`, whose person is `name`. */
   run(folder: string, name: string, ...args: string[]): Promise<Outcome> {
+    return this.runWith(passwordOf(name), folder, ...args);
+  }
+
+  /** The same with another password. */
+  runWith(password: string, folder: string, ...args: string[]): Promise<Outcome> {
     return sealpost(args, {
       cwd: join(this.dir, folder),
       input: "the text\n",
-      env: { SEALPOST_PASSWORD: passwordOf(name) },
+      env: { SEALPOST_PASSWORD: password },
     });
+  }
+
+  /** Makes a kit for whom `folder` belongs to; returns its words. */
+  async kit(folder: string, name: string): Promise<string> {
+    await using screen = await this.screen(folder, name, "recovery", "make");
+    const words = wordsIn(await screen.see("on paper, all 24? (y/N)")).join(" ");
+    await screen.enter("y");
+    assertEquals((await screen.ended()).code, 0, await screen.text());
+    return words;
+  }
+
+  /** Starts `setup --recover` in the new folder `folder`, up to its questions after the words. */
+  async recover(folder: string, words: string): Promise<Screen> {
+    await Deno.mkdir(join(this.dir, folder), { mode: 0o700, recursive: true });
+    const { address } = this.server;
+    const screen = await this.screen(
+      folder,
+      null,
+      ...["setup", "--recover", "--device-name", folder, "--server", address],
+    );
+    await screen.converse([
+      [">", words],
+      ["Passphrase (Enter for none):", ""],
+      ["Enter for this folder):", ""],
+    ]);
+    return screen;
   }
 
   /** Starts a command at a terminal, with the password of `name` in its environment, if one is given. */

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import { install, type Unpacked } from "../../../client/setup/machine.ts";
+import { install, pinnedOf, type Unpacked } from "../../../client/setup/machine.ts";
 import { openTerminal } from "../../../client/terminal/terminal.ts";
 import {
+  bundleToPem,
   encodeBundle,
   identityToPem,
   type NewIdentity,
@@ -133,6 +134,27 @@ Deno.test("what a person compared for a server that the package has not is not t
     const { bundle } = await identityOf("another server");
     await install(terminal, { ...await packageOf(NEW, OLD), bundle }, dir);
     assertEquals((await pinnedServers(dir)).map(({ fp }) => fp), [bundle.fp]);
+  });
+});
+
+Deno.test("of a server with another key the one is pinned that the person's machines knew last", async () => {
+  const { one } = await packageOf(NEW);
+  assertEquals((await pinnedOf(one, server)).fp, server.fp);
+  const answered = (await identityOf("another server")).bundle;
+  assertEquals((await pinnedOf(one, answered)).fp, server.fp);
+  assertEquals((await pinnedOf(one, formerServer)).fp, server.fp);
+});
+
+Deno.test("a key that was followed, or compared, at an earlier try stays the pinned one", async () => {
+  const answered = (await identityOf("another server")).bundle;
+  await inFolder(async (parent) => {
+    const dir = join(parent, "alice");
+    const unpacked = { ...await packageOf(NEW, OLD), answered };
+    await install(terminal, unpacked, dir);
+    assertEquals((await pinnedServers(dir)).map(({ fp }) => fp), [server.fp, formerServer.fp]);
+    await Deno.writeTextFile(join(dir, "server_public.pem"), bundleToPem(answered));
+    await install(terminal, unpacked, dir);
+    assertEquals((await pinnedServers(dir))[0]?.fp, answered.fp);
   });
 });
 
