@@ -2,7 +2,7 @@ import { defined } from "../crypto/defined.ts";
 import { formatSize } from "../cli/format.ts";
 import { printable } from "../cli/printable.ts";
 import { type Bytes, equal, fromBase64 } from "../crypto/bytes.ts";
-import { isSealpostError, SealpostError } from "../crypto/error.ts";
+import { errorText, isSealpostError, SealpostError } from "../crypto/error.ts";
 import type { Identity } from "../crypto/identity.ts";
 import { EVERYONE } from "../protocol/name.ts";
 import { BUILT_IN_FOLDERS, type Entry, type Flag, type Folder } from "../protocol/entry.ts";
@@ -102,6 +102,10 @@ export interface Outgoing {
   readonly onKept?: () => Promise<void>;
   /** Called before a message that was refused for good leaves the outbox. */
   readonly onRefused?: () => Promise<void>;
+  /** Asked when the message is in the outbox, before it goes out: false if its sender takes it back. */
+  readonly hold?: () => Promise<boolean>;
+  /** Called before a message that was taken back leaves the outbox. */
+  readonly onTakenBack?: () => Promise<void>;
 }
 
 /** A message that is composed already, and what is to be sealed of it beside its bytes. */
@@ -175,6 +179,8 @@ export class Mail {
   #ownChanges = 0;
   /** What stands below what the person writes; empty for nothing. */
   signature = "";
+  /** How long a message that the person sends may be taken back, milliseconds; 0 for not at all. */
+  undoSend = 0;
   /** The server that this client talks to; null if that is not said. */
   server: Address | null = null;
   /**
@@ -580,7 +586,8 @@ export class Mail {
    * Composes, seals and sends. When this resolves the message is stored on the server, or on this
    * disk, sealed, to go out with a later connection; when it throws, it is neither. Throws `limit`,
    * `too-large` (before anything is sealed), `no-such-user`, `no-key`, `key-changed`, `offline` (a
-   * recipient's key is not known yet), and what the server refuses for good.
+   * recipient's key is not known yet), what the server refuses for good, and `cancelled` if its sender
+   * takes it back.
    */
   async send(outgoing: Outgoing): Promise<Sent> {
     checkLimits(outgoing);
@@ -633,7 +640,7 @@ export class Mail {
    */
   async sendReady(
     ready: ReadyMessage,
-    told: Pick<Outgoing, "onSealed" | "onKept" | "onRefused"> = {},
+    told: Pick<Outgoing, "onSealed" | "onKept" | "onRefused" | "hold" | "onTakenBack"> = {},
     id: Bytes = newMessageId(),
   ): Promise<Sent> {
     const { to, cc, bcc, composed } = ready;
@@ -669,6 +676,15 @@ export class Mail {
     const waiting = await withProgress("Sealing", size, (tell) => this.#outbox.add(sealed, tell));
     try {
       await told.onKept?.();
+      if (told.hold && !await told.hold()) {
+        // Whatever happens now, it does not go out any more.
+        await (told.onTakenBack?.() ?? Promise.resolve()).catch(async (error) => {
+          await waiting.setAside(errorText(error));
+          throw error;
+        });
+        await waiting.remove();
+        throw new SealpostError("cancelled", "nothing was sent");
+      }
       return await this.#deliver(waiting, told.onRefused ?? "remove", this.onNewKey);
     } catch (error) {
       throw isSealpostError(error, "key-changed")

@@ -15,12 +15,25 @@ export interface SendDraftOptions {
   readonly inOutbox?: (there: boolean) => void;
   /** The message that the draft forwards, if it was fetched already. */
   readonly forwarded?: TemporaryMessage;
+  /** Asked when the message is in the outbox, before it goes out: false if the person takes it back. */
+  readonly hold?: (() => Promise<boolean>) | undefined;
+}
+
+/** That a person has taken back what they sent: it is a draft again. */
+export class TakenBackError extends SealpostError {
+  constructor(readonly draft: SavedDraft) {
+    const short = shortDraftId(draft.id);
+    super(
+      "cancelled",
+      `taken back, and nothing was sent; "drafts edit ${short}" goes on with it`,
+    );
+  }
 }
 
 /**
  * Checks a draft, sends it, and removes it as soon as its message is in the outbox, unless it was given
  * another text meanwhile; if the server refuses the message for good it is a draft again. Throws `usage` if it is not fit to be sent, what
- * is wrong with an attachment, and what {@linkcode Mail.send} throws.
+ * is wrong with an attachment, {@linkcode TakenBackError}, and what {@linkcode Mail.send} throws.
  */
 export async function sendDraft(
   mail: Mail,
@@ -50,7 +63,8 @@ export async function sendDraft(
     options.note("The message that this one answers is not in your mailbox any more.");
   }
   await using forwarded = await forwardedAttachments(mail, draft, options.forwarded);
-  return await mail.send({
+  let takenBack: SavedDraft | null = null;
+  const sending = mail.send({
     to,
     cc,
     bcc,
@@ -69,6 +83,13 @@ export async function sendDraft(
       options.inOutbox?.(false);
       await mail.drafts.saveOver(draft, known);
     },
+    ...options.hold && { hold: options.hold },
+    onTakenBack: async () => {
+      takenBack = (await mail.drafts.saveOver(draft, known)).draft;
+    },
+  });
+  return await sending.catch((error) => {
+    throw takenBack && isSealpostError(error, "cancelled") ? new TakenBackError(takenBack) : error;
   });
 }
 

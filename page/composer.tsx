@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { CheckView, DraftFileView, DraftView, SentView } from "../client/web/types.ts";
+import type { CheckView, DraftFileView, DraftView } from "../client/web/types.ts";
 import { ask, Refused, upload } from "./api.ts";
 import { sizeText } from "./format.ts";
 import { Icon, IconButton } from "./parts.tsx";
@@ -10,6 +10,7 @@ import {
   closeComposer,
   composing,
   confirmed,
+  deliver,
   question,
   refreshContacts,
   run,
@@ -160,7 +161,6 @@ export function Composer({ draft: first }: { draft: DraftView }) {
       await save();
       over.current = true;
       composing.value = null;
-      say(T.sending);
       run(() => deliver(now.current.draft.id));
     } finally {
       busy.current = false;
@@ -322,10 +322,4 @@ export function Composer({ draft: first }: { draft: DraftView }) {
 
 function worthKeeping({ to, cc, bcc, subject, text }: DraftView): boolean {
   return to.length + cc.length + bcc.length > 0 || subject !== "" || text.trim() !== "";
-}
-
-async function deliver(id: string): Promise<void> {
-  const { waits } = await ask<SentView>("send", { id });
-  if (waits === null) say(T.sent);
-  else say(`${T.waits} ${waits}`, true);
 }

@@ -373,7 +373,8 @@ function told(event: PageEvent): void {
       progress.value = null;
       return;
     case "said":
-      return say(event.text, event.bad);
+      say(event.text, event.bad);
+      return;
     case "step":
       step.value = event.text;
       return;

@@ -7,7 +7,9 @@ import type {
   FoundView,
   MessageView,
   RowView,
+  SentView,
   StateView,
+  TakenBackView,
 } from "../client/web/types.ts";
 
 /** What the middle of the page shows. */
@@ -80,11 +82,20 @@ export function folderName(id: string | number): string {
 
 let lastId = 0;
 
-/** Shows a line for a while; `undo` takes back what it tells of. */
-export function say(text: string, bad = false, undo: (() => void) | null = null): void {
+/**
+ * Shows a line for a while, or for `time` milliseconds; `undo` takes back what it tells of. The line's
+ * number.
+ */
+export function say(
+  text: string,
+  bad = false,
+  undo: (() => void) | null = null,
+  time = bad ? 12_000 : 7000,
+): number {
   const toast = { id: ++lastId, text, bad, undo };
   toasts.value = [...toasts.value.slice(-2), toast];
-  setTimeout(() => dismiss(toast.id), bad ? 12_000 : 7000);
+  setTimeout(() => dismiss(toast.id), time);
+  return toast.id;
 }
 
 export function dismiss(id: number): void {
@@ -248,6 +259,38 @@ export function rowOf(uid: number): RowView | null {
     (message.value?.row.uid === uid ? message.value.row : null);
 }
 
+/** What {@linkcode undo} takes back first: the messages that are held, the latest last. */
+let held: string[] = [];
+
+/** Sends the draft `id`; as long as it may be taken back, that is offered. */
+export async function deliver(id: string): Promise<void> {
+  const { undoSend = 0 } = state.value ?? {};
+  let shown: number | null = null;
+  if (undoSend === 0) say(T.sending);
+  else {
+    held = [...held, id];
+    // A move from before is taken back no more.
+    lastMove = [];
+    toasts.value = toasts.value.filter((one) => one.undo !== undoMove);
+    shown = say(T.sendingIn(undoSend / 1000), false, () => run(() => takeBack(id)), undoSend);
+  }
+  try {
+    const sent = await ask<SentView | TakenBackView>("send", { id });
+    if ("takenBack" in sent) {
+      await resume(sent.takenBack);
+      say(T.takenBack);
+    } else if (sent.waits === null) say(T.sent);
+    else say(`${T.waits} ${sent.waits}`, true);
+  } finally {
+    held = held.filter((one) => one !== id);
+    if (shown !== null) dismiss(shown);
+  }
+}
+
+async function takeBack(id: string): Promise<void> {
+  await ask("take-back", { id });
+}
+
 let lastMove: { readonly uids: number[]; readonly from: string | number }[] = [];
 
 /** Moves messages to another folder; it can be taken back. */
@@ -263,21 +306,25 @@ export async function moveTo(uids: number[], to: string | number): Promise<void>
   await ask("flag", { uids: moved, set: [], clear: [], folder: to });
   lastMove = [...from].map(([folder, uids]) => ({ uids, from: folder }));
   leave(moved, next);
-  say(T.moved(moved.length, folderName(to)), false, () => run(undo));
+  say(T.moved(moved.length, folderName(to)), false, undoMove);
 }
 
-/** Takes the last move back. */
+/** Takes the last move back, or the message that was sent since. */
 export async function undo(): Promise<void> {
   const back = lastMove;
   lastMove = [];
+  const latest = held.at(-1);
+  if (back.length === 0 && latest !== undefined) return await takeBack(latest);
   for (const { uids, from } of back) {
     await ask("flag", { uids, set: [], clear: [], folder: from });
   }
   if (back.length === 0) return;
-  toasts.value = toasts.value.filter((one) => one.undo === null);
+  toasts.value = toasts.value.filter((one) => one.undo !== undoMove);
   say(T.undone);
   load();
 }
+
+const undoMove = () => run(undo);
 
 /** To Trash; from there for good, if the person says so. */
 export async function remove(uids: number[]): Promise<void> {
@@ -372,6 +419,7 @@ export function forget(): void {
   words.value = "";
   toasts.value = [];
   lastMove = [];
+  held = [];
   for (const { answer } of dialogs.value) answer(null);
 }
 

@@ -209,6 +209,8 @@ export const T = {
   },
   sendAnyway: "Send",
   sending: "Sending …",
+  sendingIn: (seconds: number) => `The message goes out in ${counted(seconds, "second")}.`,
+  takenBack: "Taken back, and nothing was sent.",
   sent: "Sent.",
   waits: "It waits in the Outbox.",
   timeLeft: (seconds: number) =>
@@ -359,7 +361,7 @@ export const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["f", "forward"],
   ["a", "archive"],
   ["d", "delete: to Trash; in Trash for good"],
-  ["u", "take back the last move"],
+  ["u", "take back the last move, or what was just sent"],
   ["M", "move to another folder"],
   ["F", "flag, or not"],
   ["N", "mark as unread, or as read"],

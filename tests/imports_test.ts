@@ -23,7 +23,7 @@ const INSIDE: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["bridge"],
     ["menu.ts", "tui", "setup"],
     ["session.ts", "sync_drafts.ts", "arrivals.ts"],
-    ["send_draft.ts"],
+    ["send_draft.ts", "held_sends.ts"],
     ["mail.ts"],
     ["mailbox"],
     ["message"],

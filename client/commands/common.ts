@@ -16,6 +16,7 @@ import { notSentLine, sentLine } from "../mailbox/show.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
 import { type Offline, openMail } from "../session.ts";
 import { type DraftsOutcome, SyncedDrafts } from "../sync_drafts.ts";
+import { countDown } from "../terminal/countdown.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 
 /** What every command of the client takes. */
@@ -200,6 +201,21 @@ export function tellSent(
   if (waits === null) return;
   terminal.printError(printable(waits.message));
   Deno.exitCode = waits.code === "offline" ? 75 : exitCodeFor(waits.code);
+}
+
+/**
+ * What shows a person at a terminal how long a message may be taken back; undefined where it goes out at
+ * once: the settings say so, or a program sends it.
+ */
+export function holdFor(
+  { terminal, mail, json }: Pick<Context, "terminal" | "mail" | "json">,
+): (() => Promise<boolean>) | undefined {
+  if (mail.undoSend === 0 || !terminal.interactive || json) return undefined;
+  return () => {
+    return countDown(terminal, mail.undoSend, (seconds) => {
+      return `Goes out in ${seconds} s; Ctrl-C takes it back.`;
+    });
+  };
 }
 
 /** Columns for those whom a message goes to, in a list, at the most. */

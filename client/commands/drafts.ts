@@ -18,6 +18,7 @@ import {
   announceRecovered,
   bringDraftsTogether,
   type CommonOptions,
+  holdFor,
   MAX_WHO,
   printRow,
   tellSent,
@@ -146,7 +147,10 @@ export async function sendSavedDraft(options: DraftOptions): Promise<void> {
     tellSent(
       context,
       draft,
-      await sendDraft(mail, draft, { note: (line) => terminal.printError(line) }),
+      await sendDraft(mail, draft, {
+        note: (line) => terminal.printError(line),
+        hold: holdFor(context),
+      }),
     );
   }, "write");
 }

@@ -14,7 +14,7 @@ import { confirmMissingAttachment } from "../terminal/mentions.ts";
 import type { Tools } from "../terminal/programs.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { editAndConfirm, withAutosave } from "../terminal/write_draft.ts";
-import { type CommonOptions, type Context, tellSent, withMail } from "./common.ts";
+import { type CommonOptions, type Context, holdFor, tellSent, withMail } from "./common.ts";
 
 /** What `send` was given. */
 export interface SendOptions extends CommonOptions {
@@ -92,6 +92,7 @@ export async function writeAndSend(
   const { file, below, forwarded } = source;
   const sending = {
     note: (line: string) => terminal.printError(line),
+    hold: holdFor(context),
     ...forwarded && { forwarded },
   };
   const above = (text: string) => below === undefined ? text : `${text}\n${below}`;

@@ -24,6 +24,7 @@ const fields = {
   bell: v.optional(v.boolean()),
   downloads: v.optional(v.string()),
   signature: v.optional(v.string()),
+  undo_send: v.optional(v.string()),
 };
 const schema = v.object(fields);
 
@@ -56,6 +57,12 @@ export const SETTINGS_HELP: Readonly<
   signature: {
     example: '"Alice\\nRoom 12"',
     help: "what stands below what you write yourself (default: nothing)",
+  },
+  undo_send: {
+    example: '"10s"',
+    help:
+      "how long you may take back what you have sent, at a terminal and in the page, up to 2m " +
+      "(default: 0s, it goes out at once)",
   },
 };
 
@@ -95,12 +102,27 @@ export async function readConfig(dir: string): Promise<Config> {
   }
   const result = v.safeParse(schema, values);
   if (result.success) {
-    const { server } = result.output;
+    const { server, undo_send } = result.output;
     if (server !== undefined) explain(path, "server", () => parseServer(server));
+    if (undo_send !== undefined) explain(path, "undo_send", () => parseUndoTime(undo_send));
     return result.output;
   }
   const key = v.getDotPath(result.issues[0]) ?? "a value";
   throw new SealpostError("config", `${path}: ${key} has a value of the wrong type`);
+}
+
+/** Longest time for which a message may be taken back, milliseconds. */
+const MAX_UNDO = 120_000;
+
+/** Milliseconds of `10s` or `2m`, up to two minutes. Throws `usage`. */
+export function parseUndoTime(text: string): number {
+  const [, count, unit] = /^(\d{1,3})([sm])$/.exec(text) ?? [];
+  const time = Number(count) * (unit === "m" ? 60_000 : 1000);
+  if (time <= MAX_UNDO) return time;
+  throw new SealpostError(
+    "usage",
+    `${JSON.stringify(text)} is not such a time: write 10s or 1m, up to 2m`,
+  );
 }
 
 /** Runs `read`, and says of which setting of `path` it is if that throws `usage`. */

@@ -50,7 +50,8 @@ export class AutosavedDraft implements AsyncDisposable {
     this.#known = "savedAt" in draft ? draft.savedAt : null;
     for (const [signal, number] of ENDINGS) {
       const listener = () => {
-        this.save().catch(() => {}).finally(() => Deno.exit(128 + number));
+        const saved = this.settled ? Promise.resolve() : this.save();
+        saved.catch(() => {}).finally(() => Deno.exit(128 + number));
       };
       try {
         Deno.addSignalListener(signal, listener);

@@ -4,6 +4,7 @@ import type { NewsEvent } from "../../protocol/request.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import type { Item } from "../mailbox/open.ts";
 import { senderText, subjectOf } from "../mailbox/show.ts";
+import { HeldSends } from "../held_sends.ts";
 import type { Mail } from "../mail.ts";
 import { sleep } from "../../protocol/timer.ts";
 import { SyncedDrafts } from "../sync_drafts.ts";
@@ -41,7 +42,8 @@ const GATHER = 50;
 const LOOK_AROUND = 2000;
 /** How often a draft goes to the server while it is being written, milliseconds. */
 const STORE_DRAFTS = 20_000;
-/** How long the end of the program waits for drafts to go to the server, milliseconds. */
+/** How long the end of the program waits for messages, and then drafts, to go to the server, milliseconds. */
+const LAST_SENDS = 3000;
 const LAST_DRAFTS = 3000;
 
 /** An open question. */
@@ -98,6 +100,7 @@ export class App implements Host {
   /** The last value of {@linkcode Cache.changesElsewhere}. */
   #changesElsewhere: number;
   undoable = false;
+  readonly held: HeldSends;
   #catchingUp: Promise<void> | null = null;
   #caughtUp = false;
   #left = false;
@@ -109,6 +112,7 @@ export class App implements Host {
     this.#bell = bell;
     this.#changesElsewhere = mail.cache.changesElsewhere;
     this.mail = mail;
+    this.held = new HeldSends(mail.undoSend, () => this.refresh());
     this.files = files;
     this.signs = signs;
     this.#account = account;
@@ -159,7 +163,7 @@ export class App implements Host {
       this.say(`${name} has a new key, which the old one has signed${next}.`);
     };
     this.#every(1000, () => {
-      if (this.mail.connection.state.kind !== "online") this.refresh();
+      if (this.mail.connection.state.kind !== "online" || this.held.latest) this.refresh();
       return Promise.resolve();
     });
     this.#every(LOOK_AROUND, () => this.#lookAround());
@@ -386,6 +390,8 @@ export class App implements Host {
       if (answer !== "y") return;
     }
     await this.#saveWork();
+    // What has not gone out by then waits in the outbox.
+    await this.held.finish(LAST_SENDS);
     // What is not there by then goes with the next connection.
     await Promise.race([this.#syncDrafts().catch(() => {}), sleep(LAST_DRAFTS)]);
     this.#ended.resolve();
@@ -483,13 +489,21 @@ export class App implements Host {
         cursor: null,
       };
     }
-    const message = this.#message?.message ?? this.#offline();
+    const message = this.#message?.message ?? this.#heldSend() ?? this.#offline();
     if (message?.kind !== "info" && message?.kind !== "good" && message?.kind !== "error") {
       return { lines: [fill([], columns)], cursor: null };
     }
     const look = message.kind === "error" ? "bad" : message.kind === "good" ? "good" : "plain";
     const lines = wrapText(message.text, columns - 2).slice(0, most);
     return { lines: lines.map((text) => fill(line(` ${text}`, look), columns)), cursor: null };
+  }
+
+  /** Until when the last message can be taken back; null if there is none. */
+  #heldSend(): Message | null {
+    const { latest } = this.held;
+    if (!latest) return null;
+    const seconds = Math.max(1, Math.ceil((latest.until - Date.now()) / 1000));
+    return { kind: "info", text: `The message goes out in ${seconds} s; u takes it back.` };
   }
 
   /** Why there is no connection; null if there is one. */
@@ -525,6 +539,7 @@ export class App implements Host {
   #act(screen: Screen, action: Action): void | Promise<void> {
     // Undo is for the action right before it.
     if (action !== "undelete") this.undoable = false;
+    if (action === "undelete" && !this.undoable && this.held.takeBack()) return;
     switch (action) {
       case "help":
         return this.open(new HelpScreen(this, screen.mode));

@@ -124,7 +124,7 @@ const ANSWERING: readonly Binding[] = [
 
 const ORGANIZING: readonly Binding[] = [
   bind("d, delete", "delete", "delete: to Trash; in Trash, Drafts and Outbox for good", "delete"),
-  bind("u", "undelete", "take back what was just done, to many too; else back to the inbox"),
+  bind("u", "undelete", "take back what was just done or sent; else back to the inbox"),
   bind("a", "archive", "archive", "archive"),
   bind("M", "move", "move to another folder; a beginning of its name is enough", "move"),
   bind("F", "flag", "flag as important, or not"),

@@ -1,4 +1,5 @@
 import type { OwnNames } from "../mailbox/own_names.ts";
+import type { HeldSends } from "../held_sends.ts";
 import type { Mail } from "../mail.ts";
 import type { Completer } from "../terminal/complete.ts";
 import type { Tools } from "../terminal/programs.ts";
@@ -55,6 +56,8 @@ export interface Host {
   readonly tools: Tools | null;
   /** Whether the last action was one that can be taken back. */
   undoable: boolean;
+  /** What is being sent, and may still be taken back. */
+  readonly held: HeldSends;
   /** Learns anew what folders and keywords are called. */
   reloadNames(): Promise<void>;
   /** Draws what changed. */

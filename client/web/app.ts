@@ -167,6 +167,7 @@ export class App {
       fetching: desk?.fetching ?? false,
       version: this.#version,
       maxMessage: desk?.maxMessage ?? null,
+      undoSend: desk?.undoSend ?? 0,
     };
   }
 

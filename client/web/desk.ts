@@ -25,7 +25,8 @@ import {
 import { parseMessage } from "../message/parse.ts";
 import { forwardedText, forwardOf, quotation, replyTo, withSignature } from "../message/reply.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
-import { sendDraft } from "../send_draft.ts";
+import { HeldSends } from "../held_sends.ts";
+import { sendDraft, TakenBackError } from "../send_draft.ts";
 import { SyncedDrafts } from "../sync_drafts.ts";
 import { type Draft, emptyDraft, type SavedDraft } from "../state/drafts.ts";
 import type { Pin } from "../state/pins.ts";
@@ -53,6 +54,7 @@ import type {
   SafetyView,
   SearchView,
   SentView,
+  TakenBackView,
   ThreadView,
 } from "./types.ts";
 import {
@@ -71,6 +73,8 @@ const GATHER = 50;
 const LOOK_AROUND = 2000;
 /** How often drafts that were written here are stored on the server, milliseconds. */
 const STORE_DRAFTS = 20_000;
+/** How long shutting the mail waits for what is being sent, milliseconds. */
+const LAST_SENDS = 3000;
 /** Opened messages that are kept, so that their attachments and their HTML need not be fetched again. */
 const KEPT = 4;
 /** Rows of a list that are given at once, at the most. */
@@ -109,6 +113,7 @@ export interface WrittenDraft {
 export class Desk {
   readonly mail: Mail;
   readonly attached: Attached;
+  readonly #held: HeldSends;
   readonly #tell: (event: PageEvent) => void;
   readonly #changed: () => void;
   readonly #loaded = new Map<number, Promise<Loaded>>();
@@ -141,6 +146,7 @@ export class Desk {
   ) {
     this.mail = mail;
     this.attached = new Attached(mail);
+    this.#held = new HeldSends(mail.undoSend);
     this.#names = names;
     this.#tell = tell;
     this.#changed = changed;
@@ -177,8 +183,9 @@ export class Desk {
     return desk;
   }
 
-  /** Closes the mail and forgets what was opened. */
+  /** Closes the mail and forgets what was opened. What may still be taken back goes out at once. */
   async close(): Promise<void> {
+    await this.#held.finish(LAST_SENDS);
     this.#closed = true;
     for (const clock of this.#clocks) clearInterval(clock);
     clearTimeout(this.#gathering);
@@ -221,6 +228,10 @@ export class Desk {
 
   get maxMessage(): number | null {
     return this.mail.hello?.maxMessage ?? null;
+  }
+
+  get undoSend(): number {
+    return this.#held.delay;
   }
 
   folders(): FolderView[] {
@@ -534,23 +545,35 @@ export class Desk {
   }
 
   /**
-   * Sends a saved draft. Resolves when it is sent, or is kept in the outbox; what goes wrong is thrown,
-   * and it stays a draft.
+   * Sends a saved draft. Resolves when it is sent, is kept in the outbox, or was taken back; what goes
+   * wrong is thrown, and it stays a draft.
    */
-  async send(id: string): Promise<SentView> {
+  async send(id: string): Promise<SentView | TakenBackView> {
     const draft = await this.#saved(id);
     try {
-      const sent = await sendDraft(this.mail, draft, {
-        note: (line) => this.#say(line, false),
-        inOutbox: () => this.#background(() => this.#localChanged()),
+      const sent = await this.#held.send(id, (hold) => {
+        return sendDraft(this.mail, draft, {
+          note: (line) => this.#say(line, false),
+          inOutbox: () => this.#background(() => this.#localChanged()),
+          hold,
+        });
       });
       this.#given.delete(id);
       await this.#withDrafts(() => this.attached.drop(draft.attachments));
       return { id: sent.id, waits: sent.waits && sentence(printable(sent.waits.message)) };
+    } catch (error) {
+      if (error instanceof TakenBackError) return { takenBack: error.draft.id };
+      throw error;
     } finally {
       await this.#localChanged();
       if (this.mail.connection.online) this.#background(() => this.#sync());
     }
+  }
+
+  /** Takes back what is being sent of a draft. Throws `no-such-message` if it is too late. */
+  takeBack(id: string): void {
+    if (this.#held.takeBack(id)) return;
+    throw new SealpostError("no-such-message", "it is too late: the message has gone out");
   }
 
   // The outbox.

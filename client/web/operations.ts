@@ -122,6 +122,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   }),
   check: operation(v.object({ id: draftId }), ({ desk }, { id }) => desk.check(id)),
   send: operation(v.object({ id: draftId }), ({ desk }, { id }) => desk.send(id)),
+  "take-back": operation(v.object({ id: draftId }), ({ desk }, { id }) => desk.takeBack(id)),
   outbox: operation(nothing, ({ desk }) => desk.outbox()),
   "discard-unsent": operation(v.object({ id: short }), ({ desk }, { id }) => {
     return desk.discardUnsent(id);

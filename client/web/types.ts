@@ -48,6 +48,8 @@ export interface StateView {
   readonly version: number;
   /** Largest message that the server takes, bytes as mail carries it; null if that is not known. */
   readonly maxMessage: number | null;
+  /** How long what is sent may be taken back, milliseconds; 0 for not at all. */
+  readonly undoSend: number;
 }
 
 /** One line of a list of messages. */
@@ -221,6 +223,11 @@ export interface SentView {
   readonly id: string;
   /** Why it waits in the outbox; null if it does not. */
   readonly waits: string | null;
+}
+
+/** The draft that a message is again which was taken back. */
+export interface TakenBackView {
+  readonly takenBack: string;
 }
 
 /** What speaks against sending a draft as it is. */

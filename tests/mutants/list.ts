@@ -57,6 +57,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/bridge/imap/structure.ts": ["client/bridge/imap/parser"],
   "client/bridge/imap/mailbox_name.ts": ["client/bridge/imap/parser"],
   "client/state/drafts.ts": ["client/state/drafts"],
+  "client/held_sends.ts": ["client/held_sends"],
   "client/bridge/given.ts": ["client/bridge/given"],
   "client/bridge/password.ts": ["client/bridge/password"],
   "crypto/safety_number.ts": ["crypto/safety_number"],

@@ -400,6 +400,18 @@ const client: readonly Mutant[] = [
     ["await aesSeal(this.#key, nonce, data, utf8(name))", "await aesSeal(this.#key, nonce, data)"],
     ["sealed.slice(1 + NONCE_SIZE), utf8(file))", "sealed.slice(1 + NONCE_SIZE))"],
   ),
+  one(
+    "what is taken back on the screen goes out",
+    "client/held_sends.ts",
+    "held.answer(goesOut);",
+    "held.answer(true);",
+  ),
+  one(
+    "what the screen sends is given up when it is left",
+    "client/held_sends.ts",
+    "for (const held of [...this.#held]) this.#answer(held, true);",
+    "for (const held of [...this.#held]) this.#answer(held, false);",
+  ),
 ];
 
 /** Breakages beside the protocol: of what is kept on disks, and who may have it. */

@@ -11,7 +11,7 @@ import { type Draft, emptyDraft } from "../../state/drafts.ts";
 import { isEmpty } from "../../terminal/empty_message.ts";
 import { missingAttachment } from "../../terminal/mentions.ts";
 import { checkLimits, recipientWords } from "../../mail.ts";
-import { sendDraft } from "../../send_draft.ts";
+import { sendDraft, TakenBackError } from "../../send_draft.ts";
 import { verification } from "../../trust/verification.ts";
 import { AutosavedDraft, editInFile, headerProblem, PARTED } from "../../terminal/write_draft.ts";
 import { commonStart, completePath } from "../../terminal/complete.ts";
@@ -330,7 +330,7 @@ export class ComposeScreen implements Screen {
       const draft = await this.#autosaved.save();
       this.#host.leave(this);
       const to = [...written.to, ...written.cc, ...written.bcc].join(", ");
-      this.#host.say(`Sending to ${to} …`);
+      if (this.#host.held.delay === 0) this.#host.say(`Sending to ${to} …`);
       this.#host.background(() => send(this.#host, draft, to));
     } finally {
       this.#sending = false;
@@ -412,7 +412,10 @@ export function newDraft({ mail }: Host): Draft {
 /** Sends a draft in the background; if that fails, it stays among the drafts. */
 async function send(host: Host, draft: Draft, to: string): Promise<void> {
   try {
-    const { waits } = await sendDraft(host.mail, draft, { note: (line) => host.say(line) });
+    const note = (line: string) => host.say(line);
+    const { waits } = await host.held.send(draft.id, (hold) => {
+      return sendDraft(host.mail, draft, { note, hold });
+    });
     // The answered message has its mark now.
     host.mailbox.reload();
     if (waits?.code === "key-unconfirmed") host.say(printable(waits.message), "error");
@@ -420,6 +423,10 @@ async function send(host: Host, draft: Draft, to: string): Promise<void> {
       host.say(`No connection: the message to ${to} waits, sealed, in the Outbox (6).`);
     } else host.say(`Sent to ${to}.`, "good");
   } catch (error) {
+    if (error instanceof TakenBackError) {
+      host.open(new ComposeScreen(host, error.draft));
+      return host.say("Taken back, and nothing was sent; here it is.", "good");
+    }
     if (!isSealpostError(error)) throw error;
     const kept = await host.mail.drafts.load(draft.id).then(() => true, () => false);
     host.showError(
