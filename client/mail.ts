@@ -49,7 +49,7 @@ import type { KeyLogClient } from "./trust/key_log.ts";
 import { recipientName } from "./trust/recipient_name.ts";
 import { type Pin, Pins } from "./state/pins.ts";
 import { unconfirmedKeys } from "./trust/confirm_key.ts";
-import { Progress } from "./terminal/progress.ts";
+import { Progress } from "../cli/progress.ts";
 import { reseal, sealedBy } from "./message/reseal.ts";
 import type { RetiredKeys } from "./state/retired_keys.ts";
 import {

@@ -15,7 +15,7 @@ import type { OwnNames } from "../mailbox/own_names.ts";
 import { pipelined } from "../mailbox/pipelined.ts";
 import type { Mail } from "../mail.ts";
 import { confirm } from "../terminal/confirm.ts";
-import { Progress } from "../terminal/progress.ts";
+import { Progress } from "../../cli/progress.ts";
 import { Stop } from "../terminal/stop.ts";
 import { type CommonOptions, withMail } from "./common.ts";
 

@@ -10,7 +10,7 @@ import { sleep } from "../../protocol/timer.ts";
 import { SyncedDrafts } from "../sync_drafts.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { KeyChangedError } from "../state/pins.ts";
-import { drawProgressOn } from "../terminal/progress.ts";
+import { drawProgressOn } from "../../cli/progress.ts";
 import {
   barRows,
   type ConnectionStatus,

@@ -41,7 +41,7 @@ import {
   usualFolder,
 } from "../state/profile.ts";
 import { openUnlocked } from "../state/unlock.ts";
-import { drawProgressOn } from "../terminal/progress.ts";
+import { drawProgressOn } from "../../cli/progress.ts";
 import { Desk } from "./desk.ts";
 import { Events } from "./events.ts";
 import { Machines } from "./machines.ts";

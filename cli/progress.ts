@@ -1,7 +1,7 @@
-import { terminalSize } from "../../cli/environment.ts";
-import { utf8 } from "../../crypto/bytes.ts";
-import { formatDuration, formatSize } from "../../cli/format.ts";
-import { fit } from "../../cli/printable.ts";
+import { terminalSize } from "./environment.ts";
+import { utf8 } from "../crypto/bytes.ts";
+import { formatDuration, formatSize } from "./format.ts";
+import { fit } from "./printable.ts";
 
 /** How long something may take without a bar, milliseconds. */
 const PATIENCE = 1000;

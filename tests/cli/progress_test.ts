@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { Progress } from "../../../client/terminal/progress.ts";
+import { Progress } from "../../cli/progress.ts";
 
 /** A terminal of 80 columns whose clock the test sets. */
 function output(terminal = true) {
