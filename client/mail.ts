@@ -83,7 +83,7 @@ import { SharedRecordClient } from "./mailbox/shared_record.ts";
 import type { SharedRecord } from "../protocol/shared_record.ts";
 import type { FolderState } from "../protocol/folder_state.ts";
 import { fetchOlder, type LocalMailbox, sync, type Synced } from "./mailbox/sync.ts";
-import { onceEach, type Thread, threadsOf } from "./mailbox/threads.ts";
+import { conversationUids, onceEach, type Thread, threadsOf } from "./mailbox/threads.ts";
 import type { TemporaryMessage } from "./message/temporary_message.ts";
 
 /** What a person wants to send. Names are canonical. */
@@ -147,6 +147,9 @@ export interface Stale {
 }
 
 const SERVER = "server";
+
+/** Pages of older messages that are fetched at once where all are wanted. */
+export const MANY_PAGES = 5;
 
 /** Larger messages are not fetched to be searched, bytes. */
 const MAX_SEARCHED = 8 * 1024 * 1024;
@@ -351,9 +354,9 @@ export class Mail {
     }
   }
 
-  /** Fetches a page of what is older than the cache reaches; false when there is nothing older. */
-  fetchOlder(): Promise<boolean> {
-    return this.connection.again(() => fetchOlder(this.connection, this.#mailbox));
+  /** Fetches pages of what is older than the cache reaches; false when there is nothing older. */
+  fetchOlder(pages = 1): Promise<boolean> {
+    return this.connection.again(() => fetchOlder(this.connection, this.#mailbox, pages));
   }
 
   /** A folder for temporary files that nobody else can read. */
@@ -430,20 +433,27 @@ export class Mail {
 
   /** The conversation that `opened` is of, in all folders but Trash, of what was fetched. */
   async conversation(opened: Opened): Promise<Thread> {
+    const { uid } = opened.entry;
     const items: Item[] = [];
-    for await (const item of this.itemsOf(null)) {
-      if (item.duplicate || (item.entry.folder === "trash" && opened.entry.folder !== "trash")) {
-        continue;
-      }
-      items.push(item);
+    for (const one of await conversationUids(this.#itemsBeside(opened), uid)) {
+      const cached = await this.cache.entry(one);
+      if (cached) items.push(await this.openItem(cached));
     }
     const thread = threadsOf(items).find((thread) => {
-      return thread.some(({ item }) => item.entry.uid === opened.entry.uid);
+      return thread.some(({ item }) => item.entry.uid === uid);
     });
     if (thread) return onceEach(thread);
     const { entry } = opened;
     const item = { entry, opened, problem: null, keyChangedOf: null, duplicate: false };
     return [{ item, depth: 0 }];
+  }
+
+  /** Everything that may be of the conversation that `opened` is of. */
+  async *#itemsBeside(opened: Opened): AsyncGenerator<Item, void, undefined> {
+    for await (const item of this.itemsOf(null)) {
+      const thrownAway = item.entry.folder === "trash" && opened.entry.folder !== "trash";
+      if (!item.duplicate && !thrownAway) yield item;
+    }
   }
 
   /** Opens an entry; with the reason if it does not open. */
@@ -820,7 +830,7 @@ export class Mail {
    * no connection, or the cache is full.
    */
   async fetchAll(): Promise<boolean> {
-    while (this.connection.online && await this.fetchOlder());
+    while (this.connection.online && await this.fetchOlder(MANY_PAGES));
     return this.cache.fetched().bottom <= 1;
   }
 

@@ -16,7 +16,7 @@ import { DEFAULT_MAX_MESSAGE, MAX_TITLE, MAX_UIDS } from "../../protocol/limits.
 import type { NewsEvent } from "../../protocol/request.ts";
 import { parseJson } from "../../protocol/schema.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
-import type { Mail } from "../mail.ts";
+import { type Mail, MANY_PAGES } from "../mail.ts";
 import type { Opened } from "../mailbox/open.ts";
 import { OwnNames } from "../mailbox/own_names.ts";
 import type { CachedPlace } from "../state/cache.ts";
@@ -248,7 +248,7 @@ export class BridgeAccount implements MailStore {
     const before = cache.fetched();
     for (let round = 1;; round++) {
       await this.#mail.sync();
-      while (cache.fetched().bottom > 1 && await this.#mail.fetchOlder());
+      while (cache.fetched().bottom > 1 && await this.#mail.fetchOlder(MANY_PAGES));
       const now = cache.fetched();
       if (this.#statesAt === now.modseq && this.#folders.epoch === now.epoch) break;
       const folders = await this.#mail.folderStates();

@@ -36,6 +36,9 @@ export interface Item {
   readonly duplicate: boolean;
 }
 
+/** Messages that were opened in this run and are kept in memory, the last ones that were asked for. */
+const MAX_OPENED = 1000;
+
 /** After these no other entry would open either. */
 const FATAL: readonly ErrorCode[] = ["connection-lost", "internal", "disk-full", "file-io"];
 
@@ -51,7 +54,7 @@ export class MessageOpener {
   readonly #lanes: Lanes;
   readonly #log: Gossip;
   readonly #members: Pick<Members, "noteSigned">;
-  /** What was opened in this run, by its hash. */
+  /** What was opened in this run, by its hash, last what was asked for last; at most {@linkcode MAX_OPENED}. */
   readonly #opened = new Map<string, Unsealed>();
 
   constructor(
@@ -78,10 +81,11 @@ export class MessageOpener {
    */
   async open(entry: Entry): Promise<Opened> {
     const hash = await sha256(entry.header, entry.stanza, entry.summary);
-    const known = this.#opened.get(toHex(hash)) ?? await this.#remembered(entry, hash);
+    const key = toHex(hash);
+    const known = this.#opened.get(key) ?? await this.#remembered(entry, hash);
     if (known) checkBodySize(known.summary, entry.bodySize);
     const unsealed = known ?? await this.#unseal(entry, hash);
-    this.#opened.set(toHex(hash), unsealed);
+    this.#keep(key, unsealed);
     const { summary, sender } = unsealed;
     return {
       ...unsealed,
@@ -109,6 +113,13 @@ export class MessageOpener {
     const { note, header } = opened.entry;
     if (!note) return [];
     return (await openNote(note, header, await ownIdentity(this.#self, opened.sender.fp))).bcc;
+  }
+
+  #keep(key: string, unsealed: Unsealed): void {
+    this.#opened.delete(key);
+    this.#opened.set(key, unsealed);
+    const [oldest] = this.#opened.keys();
+    if (this.#opened.size > MAX_OPENED && oldest !== undefined) this.#opened.delete(oldest);
   }
 
   /** What was opened and verified in an earlier run; null if it was not, or its key has changed. */

@@ -189,26 +189,31 @@ async function fetchMissing(
 }
 
 /**
- * Fetches the next page of what is older than the cache reaches. False when there is nothing older,
- * or the cache is full: a server must not fill the disk with a mailbox that never ends.
+ * Fetches what is older than the cache reaches, so many pages of it. False when there is nothing older, or
+ * the cache is full: a server must not fill the disk with a mailbox that never ends. Several pages at once
+ * cost less: the memory of the mailbox is written anew each time.
  */
 export async function fetchOlder(
   channel: Channel,
   { cache, memory }: LocalMailbox,
+  pages = 1,
 ): Promise<boolean> {
   for (;;) {
     const from = cache.fetched();
     if (from.bottom <= 1 || cache.full) return false;
     const known = await memory.known();
-    const page = await fetchPage(channel, { before: from.bottom }, false);
+    let page = await fetchPage(channel, { before: from.bottom }, false);
+    const entries = [...page.entries];
+    for (let i = 1; i < pages && isFull(page) && page.epoch === from.epoch; i++) {
+      const later = await fetchPage(channel, { before: lowest(page) }, false);
+      requireLater(later, page);
+      entries.push(...later.entries);
+      page = later;
+    }
     if (page.epoch !== from.epoch) return false;
-    const findings = await memory.check(page, page.entries, known);
+    const findings = await memory.check(page, entries, known);
     const bottom = isFull(page) ? lowest(page) : 1;
-    const update = {
-      entries: page.entries,
-      fetched: { ...from, bottom },
-      duplicates: copies(findings),
-    };
+    const update = { entries, fetched: { ...from, bottom }, duplicates: copies(findings) };
     // A change that was passed over meanwhile, since it was of one that is listed here, is not in it.
     if (await cache.apply(from, update)) return bottom > 1;
   }

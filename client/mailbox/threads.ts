@@ -32,6 +32,28 @@ export function threadsOf(items: readonly Item[]): Thread[] {
   return [...threads.values()].map(arrange);
 }
 
+/**
+ * The UIDs of the conversation that the message `uid` is of, among `items`, of which no more is kept
+ * meanwhile than their ids.
+ */
+export async function conversationUids(
+  items: AsyncIterable<Item>,
+  uid: number,
+): Promise<number[]> {
+  const groups = new Groups();
+  const own = new Map<number, string>();
+  for await (const { entry, opened } of items) {
+    const ids = opened ? idsOf(opened) : [];
+    groups.join(ids);
+    const [first] = ids;
+    if (first !== undefined) own.set(entry.uid, first);
+  }
+  const wanted = own.get(uid);
+  if (wanted === undefined) return [];
+  const group = groups.of(wanted);
+  return [...own].filter(([, id]) => groups.of(id) === group).map(([uid]) => uid);
+}
+
 /** A conversation in which one's own Sent copy of a message to oneself gives way to the other copy. */
 export function onceEach(thread: Thread): Thread {
   const seen = new Map<string, ThreadMember>();

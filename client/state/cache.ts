@@ -19,7 +19,7 @@ import { HEADER_SIZE } from "../../protocol/header.ts";
 import type { State } from "./state.ts";
 
 const FILE = "cache.db";
-const SCHEMA_VERSION = 5;
+const SCHEMA_VERSION = 6;
 /** Sizes from which a cache is full, bytes: some 250,000 messages in a file. */
 const MAX_FILE = 1024 * 1024 * 1024;
 const MAX_MEMORY = 256 * 1024 * 1024;
@@ -40,7 +40,8 @@ const SCHEMA = `
     duplicate INTEGER NOT NULL,
     sealed BLOB NOT NULL
   ) STRICT;
-  CREATE INDEX entry_folder ON entry (folder, uid);
+  -- With the flags, so that messages are counted without a look at their rows.
+  CREATE INDEX entry_folder ON entry (folder, uid, flags);
   CREATE INDEX entry_id ON entry (id);
   CREATE TABLE record (kind TEXT NOT NULL, uid INTEGER NOT NULL, sealed BLOB NOT NULL,
     PRIMARY KEY (kind, uid)) STRICT, WITHOUT ROWID;

@@ -11,7 +11,7 @@ import { DEFAULT_MAX_MESSAGE, MAX_UIDS } from "../../protocol/limits.ts";
 import type { NewsEvent } from "../../protocol/request.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
-import { checkLimits, type Mail } from "../mail.ts";
+import { checkLimits, type Mail, MANY_PAGES } from "../mail.ts";
 import type { Item, Opened } from "../mailbox/open.ts";
 import { OwnNames } from "../mailbox/own_names.ts";
 import {
@@ -753,7 +753,7 @@ export class Desk {
     this.#fetching = true;
     try {
       while (!this.#closed && this.mail.connection.online) {
-        if (!await this.#alone(() => this.mail.fetchOlder())) break;
+        if (!await this.#alone(() => this.mail.fetchOlder(MANY_PAGES))) break;
         this.#changed();
         await new Promise((resolve) => setTimeout(resolve, 0));
       }
@@ -764,20 +764,22 @@ export class Desk {
   }
 
   async #announce(fresh: readonly number[]): Promise<void> {
-    const items: Item[] = [];
+    let latest: Item | null = null;
+    let count = 0;
     for (const uid of fresh) {
       const cached = await this.mail.cache.entry(uid);
       if (cached?.entry.folder !== "inbox" || cached.entry.flags.includes("seen")) continue;
       const item = await this.mail.openItem(cached);
-      if (item.opened?.summary.from.name !== this.mail.name) items.push(item);
+      if (item.opened?.summary.from.name === this.mail.name) continue;
+      latest ??= item;
+      count++;
     }
-    const [latest] = items;
     if (!latest) return;
     this.#tell({
       kind: "arrived",
       from: latest.opened ? senderText(latest.opened.summary) : "?",
       subject: subjectOf(latest),
-      count: items.length,
+      count,
     });
   }
 

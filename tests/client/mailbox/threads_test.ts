@@ -1,7 +1,12 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { Item } from "../../../client/mailbox/open.ts";
-import { onceEach, type Thread, threadsOf } from "../../../client/mailbox/threads.ts";
+import {
+  conversationUids,
+  onceEach,
+  type Thread,
+  threadsOf,
+} from "../../../client/mailbox/threads.ts";
 import { UNVERIFIED } from "../../../client/trust/verification.ts";
 import { toBase64 } from "../../../crypto/bytes.ts";
 import { formatMessageId } from "../../../protocol/uuid.ts";
@@ -85,23 +90,40 @@ Deno.test("a message that did not open stands alone, and a Sent copy gives way t
   assertEquals(shape([onceEach(thread)]), ["1"]);
 });
 
+/** What senders may claim of up to eight messages. */
+const CLAIMS = fc.array(
+  fc.record({
+    inReplyTo: fc.integer({ min: 1, max: 8 }).map(uuid),
+    references: fc.array(
+      fc.integer({ min: 1, max: 8 }).map((n) => `${uuid(n)}@sealpost.invalid`),
+      { maxLength: 4 },
+    ),
+    messageId: fc.integer({ min: 1, max: 8 }).map((n) => `${uuid(n)}@sealpost.invalid`),
+  }, { requiredKeys: [] }),
+  { maxLength: 8 },
+);
+
+const uidsOf = (thread: Thread) => {
+  return thread.map(({ item }) => item.entry.uid).sort((a, b) => a - b);
+};
+
 Deno.test("whatever senders claim, each message is in one conversation, once", () => {
-  const claims = fc.array(
-    fc.record({
-      inReplyTo: fc.integer({ min: 1, max: 8 }).map(uuid),
-      references: fc.array(
-        fc.integer({ min: 1, max: 8 }).map((n) => `${uuid(n)}@sealpost.invalid`),
-        {
-          maxLength: 4,
-        },
-      ),
-      messageId: fc.integer({ min: 1, max: 8 }).map((n) => `${uuid(n)}@sealpost.invalid`),
-    }),
-    { maxLength: 8 },
-  );
-  fc.assert(fc.property(claims, (all) => {
+  fc.assert(fc.property(CLAIMS, (all) => {
     const items = all.map((one, i) => message(i + 1, one));
-    const uids = threadsOf(items).flat().map(({ item }) => item.entry.uid);
-    assertEquals(uids.sort((a, b) => a - b), items.map((_, i) => i + 1));
+    assertEquals(uidsOf(threadsOf(items).flat()), items.map((_, i) => i + 1));
+  }));
+});
+
+Deno.test("the conversation of one message is found as all conversations are", async () => {
+  await fc.assert(fc.asyncProperty(CLAIMS, async (all) => {
+    const items = all.map((one, i) => message(i + 1, one));
+    const given = async function* () {
+      for (const item of items) yield await Promise.resolve(item);
+    };
+    for (const thread of threadsOf(items)) {
+      const uids = uidsOf(thread);
+      for (const uid of uids) assertEquals(await conversationUids(given(), uid), uids);
+    }
+    assertEquals(await conversationUids(given(), 99), []);
   }));
 });
