@@ -797,12 +797,22 @@ export class Mail {
     return { sent, refused };
   }
 
-  /** Fetches and verifies a message, which is kept here; the caller disposes of it. */
-  fetch(opened: Opened): Promise<TemporaryMessage> {
+  /**
+   * Fetches and verifies a message, which is kept here; the caller disposes of it. `onProgress` receives
+   * the number of sealed bytes that came from the server.
+   */
+  fetch(
+    opened: Opened,
+    onProgress: (done: number) => void = () => {},
+  ): Promise<TemporaryMessage> {
     return withProgress(
       "Receiving",
       opened.entry.bodySize,
-      (tell) => this.#fetch(opened, true, tell),
+      (tell) =>
+        this.#fetch(opened, true, (done) => {
+          tell(done);
+          onProgress(done);
+        }),
     );
   }
 

@@ -46,7 +46,7 @@ import {
   type Placement,
 } from "./imap/store.ts";
 import { headerFields } from "./imap/header.ts";
-import { OpenMessages, type Readable } from "./open_messages.ts";
+import { OpenMessages, type Readable, type TellFetched } from "./open_messages.ts";
 import { answering, defectLine } from "./problem.ts";
 import { readHeader } from "./raw_header.ts";
 import { messageIdOf, readStored, type Submitted } from "./submission.ts";
@@ -431,20 +431,22 @@ export class BridgeAccount implements MailStore {
     }
   }
 
-  async open(key: number): Promise<MessageSource> {
+  async open(key: number, tell?: TellFetched): Promise<MessageSource> {
     return await answering(async () => {
       const given = await this.#given(key);
-      return await this.#open.get(key, () => this.#openBody(key, given));
+      return await this.#open.get(key, (all) => this.#openBody(key, given, all), tell);
     });
   }
 
-  async #openBody(key: number, { prefix }: Given): Promise<Readable> {
+  async #openBody(key: number, { prefix }: Given, tell: TellFetched): Promise<Readable> {
     const text = this.#notices.get(key);
     if (text) return inMemory(text);
     const { item, opened } = await this.#item(key);
     try {
       if (!opened) throw new SealpostError("authentication", item.problem ?? "");
-      return await giveBody(await this.#mail.fetch(opened), opened, utf8(prefix));
+      const size = opened.entry.bodySize;
+      const message = await this.#mail.fetch(opened, (done) => tell(done, size));
+      return await giveBody(message, opened, utf8(prefix));
     } catch (error) {
       if (!isSealpostError(error, "authentication", "format", "key-changed")) throw error;
       const { entry } = item;

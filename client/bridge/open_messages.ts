@@ -8,6 +8,9 @@ const IDLE = 30_000;
 /** Most messages that stay open though nobody reads them. */
 const MAX_IDLE = 8;
 
+/** Told how much of a message is here while it is fetched, and how large it is, bytes. */
+export type TellFetched = (done: number, size: number) => void;
+
 /** What is read of an open message. */
 export interface Readable {
   readonly size: number;
@@ -24,16 +27,23 @@ export class OpenMessages {
   readonly #open = new Map<number, Shared>();
 
   /** The message `key`, opened by `open` unless it is open; whoever gets it disposes of it. */
-  async get(key: number, open: () => Promise<Readable>): Promise<MessageSource> {
-    const there = this.#open.get(key) ?? new Shared(open());
+  async get(
+    key: number,
+    open: (tell: TellFetched) => Promise<Readable>,
+    tell: TellFetched = () => {},
+  ): Promise<MessageSource> {
+    const there = this.#open.get(key) ?? new Shared(open);
     this.#open.set(key, there);
     there.readers++;
     clearTimeout(there.timer);
+    there.waiting.add(tell);
     try {
       return source(await there.message, there, () => this.#left(key, there));
     } catch (error) {
       if (this.#open.get(key) === there) this.#open.delete(key);
       throw error;
+    } finally {
+      there.waiting.delete(tell);
     }
   }
 
@@ -79,7 +89,14 @@ class Shared {
   timer: ReturnType<typeof setTimeout> | undefined;
   structure: Promise<Part> | null = null;
 
-  constructor(readonly message: Promise<Readable>) {}
+  readonly waiting = new Set<TellFetched>();
+  readonly message: Promise<Readable>;
+
+  constructor(open: (tell: TellFetched) => Promise<Readable>) {
+    this.message = open((done, size) => {
+      for (const tell of this.waiting) tell(done, size);
+    });
+  }
 }
 
 function source(message: Readable, shared: Shared, left: () => Promise<void>): MessageSource {

@@ -4,6 +4,8 @@ import { Bridging, script, withBridges } from "../support/bridging.ts";
 import { whyNo } from "../support/command.ts";
 import { testInFullUnless } from "../support/full.ts";
 import type { Group } from "../support/group.ts";
+import { Relay } from "../support/relay.ts";
+import { sleep } from "../../protocol/timer.ts";
 import { passwordOf, Program, run } from "../support/program.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -133,6 +135,74 @@ testInFullUnless(
       assertMatch(said, /\[ALERT\] Sealpost: there is no connection[^]*\* SEARCH\r\n/);
     }),
 );
+
+testInFullUnless(
+  await whyNo("mbsync") ?? await whyNo("curl"),
+  "a mail program that gives up after twenty seconds of silence waits for a message that takes longer",
+  () =>
+    withBridges(async (group, alice, bob) => {
+      const text = ["From: alice@sealpost.invalid", "Subject: slow", "", ...LINES, ""].join("\r\n");
+      await Deno.writeTextFile(group.path("letter"), text);
+      bob.program.kill();
+      await bob.program.finish();
+      let waits = Infinity;
+      await using relay = Relay.start(group.server.address, {
+        hook: async (piece, { direction }) => {
+          if (direction === "down" && waits > 0 && (waits -= piece.length) <= 0) {
+            await sleep(30_000);
+          }
+          return piece;
+        },
+      });
+      await using slow = await Bridging.start(group, "bob", relay.address);
+      const people = "--mail-from alice@sealpost.invalid --mail-rcpt bob@sealpost.invalid";
+      await script(
+        group,
+        `curl -sS "smtp://127.0.0.1:$SMTP" ${LOGIN} ${people} -T letter`,
+        alice.variables,
+      );
+      await arrived(group, slow, "slow");
+      waits = 1_000_000;
+      const said = await script(group, MBSYNC, slow.variables);
+      assert(waits <= 0, "it was not held up");
+      assertMatch(said, /\* OK \[INPROGRESS \("\d+" \d+ \d+\)\]/);
+      const same = "sed '1,/^$/d' unix > sent; sed '1,/^$/d' mail/INBOX/new/* | cmp - sent";
+      assertEquals(await script(group, same, {}), "");
+    }),
+);
+
+/** More than one record has. */
+const LINES = Array.from({ length: 40_000 }, (_, i) => `line ${i} of a message that is long`);
+
+/** Fetches the inbox, with the twenty seconds of patience that mbsync has by itself. */
+const MBSYNC = `
+tr -d '\\r' < letter > unix
+cat > mbsyncrc <<END
+IMAPAccount b
+Host 127.0.0.1
+Port $IMAP
+User $USER
+Pass $PASS
+SSLType None
+AuthMechs PLAIN
+
+IMAPStore far
+Account b
+
+MaildirStore near
+Path $HOME/mail/
+Inbox $HOME/mail/INBOX
+
+Channel c
+Far :far:
+Near :near:
+Sync Pull
+Create Near
+SyncState *
+END
+mkdir -p mail
+mbsync -Dn -c mbsyncrc -a
+`;
 
 /** Writes down who and where, as `setup` does. */
 async function settings(group: Group, name: string): Promise<void> {

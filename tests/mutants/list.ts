@@ -43,6 +43,7 @@ export interface Tests {
 export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/bridge/imap/session.ts": ["client/bridge/imap/session"],
   "client/bridge/imap/selected.ts": ["client/bridge/imap/session"],
+  "client/bridge/imap/progress.ts": ["client/bridge/imap/session"],
   "client/bridge/imap/output.ts": ["client/bridge/imap/session"],
   "client/bridge/imap/commands/select.ts": ["client/bridge/imap/session"],
   "client/bridge/imap/commands/store.ts": ["client/bridge/imap/session"],

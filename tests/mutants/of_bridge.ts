@@ -163,6 +163,30 @@ export const OF_BRIDGE: readonly Mutant[] = [
     "test: async (at, store) => await inner.test(at, store)",
   ),
   one(
+    "who waits is told so within a response",
+    `${IMAP}/progress.ts`,
+    "if (!output.inResponse) {",
+    "{",
+  ),
+  one(
+    "who waits hears nothing",
+    `${IMAP}/progress.ts`,
+    "silent < this.#patience",
+    "silent < Infinity",
+  ),
+  one(
+    "who idles is told to wait",
+    `${IMAP}/session.ts`,
+    "    this.#progress?.pause();\n    const line",
+    "    const line",
+  ),
+  one(
+    "an answer stands in a message that broke off",
+    `${IMAP}/session.ts`,
+    'if (this.output.inResponse && !isSealpostError(error, "connection-lost")) {',
+    "if (!this.output) {",
+  ),
+  one(
     "a field like the bridge's own is given out as its sender wrote it",
     GIVEN,
     "rename(index + start.length, IMITATED);",

@@ -12,10 +12,14 @@ export class Bridging implements AsyncDisposable {
     readonly name: string,
   ) {}
 
-  /** Starts a bridge for `name` of `group`, on free ports of 127.0.0.1. */
-  static async start(group: Group, name: string): Promise<Bridging> {
+  /** Starts a bridge for `name` of `group`, on free ports of 127.0.0.1; it reaches the server at `address`. */
+  static async start(
+    group: Group,
+    name: string,
+    address: string = group.server.address,
+  ): Promise<Bridging> {
     const cwd = group.path(name);
-    const server = ["--server", `${name}@${group.server.address}`];
+    const server = ["--server", `${name}@${address}`];
     const args = ["bridge", ...server, "--imap", "127.0.0.1:0", "--smtp", "127.0.0.1:0", "--json"];
     const env = { SEALPOST_PASSWORD: passwordOf(name) };
     const program = Program.start(args, { cwd, env });

@@ -1,4 +1,5 @@
 import { type Bytes, concat, utf8 } from "../../crypto/bytes.ts";
+import { defined } from "../../crypto/defined.ts";
 import { ImapError } from "../../client/bridge/imap/error.ts";
 import { headerFields } from "../../client/bridge/imap/header.ts";
 import { binary } from "../../client/bridge/imap/parser.ts";
@@ -125,7 +126,7 @@ export class MemoryMail implements MailStore {
     });
   }
 
-  open(key: number): Promise<MessageSource> {
+  open(key: number, _tell?: (done: number, size: number) => void): Promise<MessageSource> {
     if (!this.#messages.has(key)) throw new ImapError("NO", "gone", "EXPUNGEISSUED");
     const bytes = this.#bytes(key);
     this.opened++;
@@ -246,6 +247,17 @@ export function accountsOf(store: MailStore): Accounts {
   };
 }
 
+/** How {@linkcode talk} does it. */
+export interface TalkOptions {
+  readonly loggedIn?: boolean;
+  readonly cut?: number;
+  readonly patience?: number;
+  /** Told all that was answered so far. */
+  readonly onSaid?: (output: string) => void;
+  /** Waited for before the session reads on, at the byte `at`. */
+  readonly beforeRead?: (at: number) => Promise<void>;
+}
+
 /**
  * All that a session answers to `input`, which comes in pieces of `cut` bytes and ends there; after a
  * login unless `loggedIn` is false. One character a byte. Throws the defects that it meets.
@@ -253,7 +265,7 @@ export function accountsOf(store: MailStore): Accounts {
 export async function talk(
   store: MailStore,
   input: string | Bytes,
-  { loggedIn = true, cut = 1000 }: { loggedIn?: boolean; cut?: number } = {},
+  { loggedIn = true, cut = 1000, ...options }: TalkOptions = {},
 ): Promise<string> {
   const bytes = concat(
     utf8(loggedIn ? "l LOGIN alice pw\r\n" : ""),
@@ -264,22 +276,25 @@ export async function talk(
   const defects: unknown[] = [];
   const session = new ImapSession({
     source: {
-      read: (into) => {
-        if (at >= bytes.length) return Promise.resolve(null);
+      read: async (into) => {
+        await options.beforeRead?.(at);
+        if (at >= bytes.length) return null;
         const piece = bytes.subarray(at, at + Math.min(cut, into.length));
         into.set(piece);
         at += piece.length;
-        return Promise.resolve(piece.length);
+        return piece.length;
       },
     },
     sink: {
       write: (data) => {
         output += binary(data);
+        options.onSaid?.(output);
         return Promise.resolve();
       },
     },
     accounts: accountsOf(store),
     onDefect: (error) => defects.push(error),
+    ...defined({ patience: options.patience }),
   });
   await session.run();
   if (defects.length > 0) throw defects[0];

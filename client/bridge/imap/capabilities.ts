@@ -29,6 +29,7 @@ const LOGGED_IN = [
   "OBJECTID",
   "STATUS=SIZE",
   "UTF8=ACCEPT",
+  "INPROGRESS",
 ] as const;
 
 /** The capabilities; `appendLimit`: the largest message of whoever has logged in, bytes. */

@@ -13,9 +13,35 @@ export class ImapOutput {
   readonly #sink: ByteSink;
   #pieces: Bytes[] = [];
   #size = 0;
+  #sentAt = 0;
+  #inResponse = false;
+  /** What is being sent: one thing after the other. */
+  #sending: Promise<void> = Promise.resolve();
 
   constructor(sink: ByteSink) {
     this.#sink = sink;
+  }
+
+  /** When something was sent last, as `performance.now` counts. */
+  get sentAt(): number {
+    return this.#sentAt;
+  }
+
+  /** Whether a response has begun and not ended: no other can be sent now. */
+  get inResponse(): boolean {
+    return this.#inResponse;
+  }
+
+  /** Begins a response that comes in parts. */
+  begin(text: string): void {
+    this.#inResponse = true;
+    this.raw(text);
+  }
+
+  /** Ends it. */
+  end(text: string): void {
+    this.raw(`${text}\r\n`);
+    this.#inResponse = false;
   }
 
   /** Adds a line, in UTF-8. Line ends within it would be responses of their own: they are spaces. */
@@ -40,13 +66,17 @@ export class ImapOutput {
 
   /** Sends what is gathered. */
   async flush(): Promise<void> {
-    if (this.#size === 0) return;
+    if (this.#size === 0) return await this.#sending;
     const data = this.#pieces.length === 1 && this.#pieces[0]
       ? this.#pieces[0]
       : concat(...this.#pieces);
     this.#pieces = [];
     this.#size = 0;
-    await this.#sink.write(data);
+    this.#sending = this.#sending.then(async () => {
+      await this.#sink.write(data);
+      this.#sentAt = performance.now();
+    });
+    await this.#sending;
   }
 }
 

@@ -7,6 +7,7 @@ import { type ByteSource, ImapInput } from "./input.ts";
 import { canonical, decodeMailboxName, encodeMailboxName } from "./mailbox_name.ts";
 import { type ByteSink, ImapOutput } from "./output.ts";
 import { binary, type CommandPart, ImapParser } from "./parser.ts";
+import { CommandProgress, PATIENCE } from "./progress.ts";
 import type { Feature, Selected } from "./selected.ts";
 import type { Accounts, MailboxView, MailStore } from "./store.ts";
 
@@ -29,6 +30,8 @@ export interface SessionOptions {
   readonly accounts: Accounts;
   /** Told, before every wait for the mail program, for how long it may be silent, milliseconds. */
   readonly onWait?: (silence: number) => void;
+  /** How long a command is silent before the mail program hears of it, milliseconds. */
+  readonly patience?: number;
   /** Told of an error that is no answer to a mail program: a defect. */
   readonly onDefect?: (error: unknown) => void;
 }
@@ -47,6 +50,7 @@ export class ImapSession implements Context {
   #selected: Selected | null = null;
   #leaving = false;
   #tag = "";
+  #progress: CommandProgress | null = null;
   #bad = 0;
 
   constructor(options: SessionOptions) {
@@ -117,13 +121,18 @@ export class ImapSession implements Context {
       const command = COMMANDS.get(name);
       if (!command || (byUid && !command.uid)) throw bad("no such command");
       this.#require(command);
-      const done = await command.run(this, args, byUid, message?.pending ?? null) ?? {};
+      const done = await this.#run(command, args, byUid, message?.pending ?? null);
       if (!this.#leaving) await this.update(command.removals || byUid);
       this.#answer(tag, name, done);
       this.#bad = 0;
     } catch (error) {
       await message?.skip();
       if (error instanceof ImapBye || !(error instanceof Error)) throw error;
+      if (this.output.inResponse && !isSealpostError(error, "connection-lost")) {
+        this.#options.onDefect?.(error);
+        // What was announced cannot be taken back.
+        throw new ImapBye("a response could not be sent to its end");
+      }
       if (error instanceof ImapError) this.#refuse(tag, error);
       else if (isSealpostError(error, "connection-lost")) throw error;
       else {
@@ -132,6 +141,31 @@ export class ImapSession implements Context {
       }
     }
     return true;
+  }
+
+  async #run(
+    command: ImapCommand,
+    args: ImapParser,
+    byUid: boolean,
+    message: PendingMessage | null,
+  ): Promise<Done> {
+    // Who has not logged in may not wait for anything.
+    if (!this.#store) return await command.run(this, args, byUid, message) ?? {};
+    using progress = new CommandProgress(
+      this.output,
+      this.#tag,
+      this.#options.patience ?? PATIENCE,
+    );
+    this.#progress = progress;
+    try {
+      return await command.run(this, args, byUid, message) ?? {};
+    } finally {
+      this.#progress = null;
+    }
+  }
+
+  progress(done: number, goal: number): void {
+    this.#progress?.update(done, goal);
   }
 
   #require({ when }: ImapCommand): void {
@@ -213,11 +247,13 @@ export class ImapSession implements Context {
       return this.#restOfLine();
     };
     const read = async function* (this: ImapSession) {
+      this.#progress?.pause();
       for await (const piece of this.#input.bytes(size - got)) {
         got += piece.length;
         this.#wait();
         yield piece;
       }
+      this.#progress?.resume();
       if (got < size) throw new ImapBye("the connection ended in a message");
     }.bind(this);
     const accept = async function* (this: ImapSession) {
@@ -258,7 +294,9 @@ export class ImapSession implements Context {
   async nextLine(): Promise<string | null> {
     await this.output.flush();
     this.#wait();
+    this.#progress?.pause();
     const line = await this.#input.line(LIMITS.after.line);
+    this.#progress?.resume();
     if (line === "too-long") throw new ImapBye("a line is too long");
     return line && binary(line);
   }

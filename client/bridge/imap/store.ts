@@ -98,7 +98,8 @@ export interface MailStore {
   /** The keywords that messages have or could have. */
   keywords(): readonly string[];
   head(key: number): Promise<MessageHead>;
-  open(key: number): Promise<MessageSource>;
+  /** `tell` hears how much of a message is here that has to be fetched, and how large it is, bytes. */
+  open(key: number, tell?: (done: number, size: number) => void): Promise<MessageSource>;
   /** The text of a message as a person reads it, for searches. */
   text(key: number): Promise<string>;
   /**

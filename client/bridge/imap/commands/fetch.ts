@@ -84,10 +84,16 @@ export const FETCH: ImapCommand = {
         : [];
       for (const [i, { position, message }] of some.entries()) {
         const head = heads[i] ?? null;
-        const failed = head instanceof ImapError
-          ? head
-          : await tell(context, position, message, head, withFlags(asked, seen.has(message.uid)));
+        const failed = head instanceof ImapError ? head : await tell(
+          context,
+          position,
+          message,
+          head,
+          withFlags(asked, seen.has(message.uid)),
+          messages.length === 1,
+        );
         problem ??= failed;
+        if (messages.length > 1) context.progress(from + i + 1, messages.length);
       }
       await context.output.drain();
     }
@@ -188,18 +194,25 @@ async function orProblem<T>(work: Promise<T>): Promise<T | ImapError> {
   }
 }
 
-/** Sends one FETCH response; or gives back why there is none. */
+/**
+ * Sends one FETCH response; or gives back why there is none. `alone`: its message is all that is asked
+ * for, and how much of it is there is told meanwhile, in KiB.
+ */
 async function tell(
   context: Context,
   position: number,
   message: PlacedMessage,
   head: MessageHead | null,
   asked: Asked,
+  alone: boolean,
 ): Promise<ImapError | null> {
   const { simple, sections } = asked;
+  const opening = (done: number, size: number) => {
+    if (alone) context.progress(Math.floor(done / 1024), Math.ceil(size / 1024));
+  };
   let source: MessageSource | null = null;
   try {
-    const open = async () => source ??= await context.store.open(message.key);
+    const open = async () => source ??= await context.store.open(message.key, opening);
     const items = simpleItems(message, simple);
     if (head) {
       if (simple.has("INTERNALDATE")) items.push(`INTERNALDATE ${internalDate(head.receivedAt)}`);
@@ -223,7 +236,7 @@ async function tell(
         all && partOf(all, partial),
       ]);
     }
-    context.output.raw(`* ${position + 1} FETCH (${items.join(" ")}`);
+    context.output.begin(`* ${position + 1} FETCH (${items.join(" ")}`);
     let first = items.length === 0;
     for (const [label, section] of found) {
       context.output.raw(`${first ? "" : " "}${label} `);
@@ -231,7 +244,7 @@ async function tell(
       if (section) await sendLiteral(context, section);
       else context.output.raw("NIL");
     }
-    context.output.raw(")\r\n");
+    context.output.end(")");
     return null;
   } catch (error) {
     if (error instanceof ImapError) return error;

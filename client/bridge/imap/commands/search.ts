@@ -80,6 +80,7 @@ async function search(context: Context, condition: Condition): Promise<number[]>
   const found: number[] = [];
   const { length } = selected.messages;
   for (let from = 0; from < length; from += AT_ONCE) {
+    context.progress(from, length);
     const some = Array.from({ length: Math.min(AT_ONCE, length - from) }, (_, i) => from + i);
     const fits = condition.cost === 0
       ? some.map((position) => condition.test(position, store))

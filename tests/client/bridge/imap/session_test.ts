@@ -1,8 +1,16 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { capabilities } from "../../../../client/bridge/imap/capabilities.ts";
 import { ImapError } from "../../../../client/bridge/imap/error.ts";
 import { ImapSession } from "../../../../client/bridge/imap/session.ts";
 import { utf8 } from "../../../../crypto/bytes.ts";
+import { SealpostError } from "../../../../crypto/error.ts";
+import { sleep, within } from "../../../../protocol/timer.ts";
 import { accountsOf, answers, MemoryMail, talk } from "../../../support/imap_mail.ts";
 
 const MESSAGE = [
@@ -542,4 +550,75 @@ Deno.test("too many commands that are none end the connection", async () => {
     { loggedIn: false },
   );
   assertMatch(browser, /\* BYE this is no web server\r\n$/);
+});
+
+Deno.test("who waits long for a command hears that it goes on, and how far it is, but never within a response", async () => {
+  const mail = mailOf(MESSAGE);
+  const heard = Promise.withResolvers<void>();
+  const open = mail.open.bind(mail);
+  mail.open = async (key, tell) => {
+    tell?.(300 * 1024, 1024 * 1024);
+    // Not for ever, where nothing is heard.
+    await within(heard.promise, 20_000, null);
+    const source = await open(key);
+    return {
+      ...source,
+      read: async function* (from, to) {
+        for await (const piece of source.read(from, to)) {
+          yield piece;
+          await sleep(5);
+        }
+      },
+      [Symbol.asyncDispose]: source[Symbol.asyncDispose],
+    };
+  };
+  const said = await talk(mail, "a SELECT INBOX\r\nb] FETCH 1 BODY.PEEK[]\r\nc NOOP\r\n", {
+    patience: 2,
+    onSaid: (output) => output.includes("INPROGRESS (") && heard.resolve(),
+  });
+  assertStringIncludes(said, "\r\n* OK [INPROGRESS (NIL 300 1024)] this takes a while\r\n");
+  assertStringIncludes(said, `* 1 FETCH (BODY[] {${MESSAGE.length}}\r\n${MESSAGE})\r\nb] OK`);
+  assertStringIncludes(said, "\r\nc OK");
+});
+
+Deno.test("while it is the mail program's turn, it hears of no command in progress", async () => {
+  const input = "a SELECT INBOX\r\nb IDLE\r\nDONE\r\nc APPEND INBOX {9}\r\na: 1\r\n\r\nx\r\n" +
+    "d NOOP\r\n";
+  const said = await talk(mailOf(MESSAGE), input, {
+    patience: 2,
+    cut: 1,
+    beforeRead: (at) => {
+      const next = `l LOGIN alice pw\r\n${input}`.slice(at);
+      return next.startsWith("DONE") || next.startsWith("a: 1") ? sleep(30) : Promise.resolve();
+    },
+  });
+  assertMatch(said, /\+ idling\r\nb OK[^]*\+ go on\r\n[^]*c OK[^]*d OK/);
+  assert(!said.includes("INPROGRESS ("), said);
+});
+
+Deno.test("a message that cannot be read to its end ends the connection, and no answer stands in it", async () => {
+  const mail = mailOf(MESSAGE);
+  const open = mail.open.bind(mail);
+  mail.open = async (key) => {
+    const source = await open(key);
+    return {
+      ...source,
+      read: async function* (from, to) {
+        yield* source.read(from, to - 10);
+        throw new SealpostError("file-io", "the file is gone");
+      },
+      [Symbol.asyncDispose]: source[Symbol.asyncDispose],
+    };
+  };
+  const said: string[] = [];
+  await assertRejects(
+    () =>
+      talk(mail, "a SELECT INBOX\r\nb FETCH 1 BODY.PEEK[]\r\nc NOOP\r\n", {
+        onSaid: (output) => said.push(output),
+      }),
+    SealpostError,
+    "the file is gone",
+  );
+  assertMatch(said.at(-1) ?? "", /\* BYE [^\r\n]*\r\n$/);
+  assert(!/^[bc] /m.test(said.at(-1) ?? ""));
 });
