@@ -854,9 +854,16 @@ export class Mail {
     }
   }
 
-  /** What a fetched message is shown as; its text is found by searches from then on. */
-  async show(opened: Opened, message: TemporaryMessage): Promise<DisplayedMessage> {
-    const shown = await readForDisplay(message);
+  /**
+   * What a fetched message is shown as, on a terminal of `columns` where that is known; its text is found
+   * by searches from then on.
+   */
+  async show(
+    opened: Opened,
+    message: TemporaryMessage,
+    columns?: number,
+  ): Promise<DisplayedMessage> {
+    const shown = await readForDisplay(message, columns);
     await indexText(this.cache, opened, shown);
     return shown;
   }

@@ -60,7 +60,7 @@ export async function read(options: ReadOptions): Promise<void> {
           throw new SealpostError("usage", `the message has no attachment number ${options.part}`);
         }
       } else {
-        const shown = await mail.show(opened, message);
+        const shown = await mail.show(opened, message, widthFor(terminal));
         const bcc = await mail.blindCopied(opened);
         const saved = options.save === undefined
           ? []
@@ -132,7 +132,7 @@ async function readThread(options: ReadOptions): Promise<void> {
         continue;
       }
       await using message = await mail.fetch(opened);
-      const { text, notes, attachments } = await mail.show(opened, message);
+      const { text, notes, attachments } = await mail.show(opened, message, widthFor(terminal));
       const lines = [
         ...headerLines(opened, await mail.blindCopied(opened), senderNote(opened, known)),
         "",
@@ -160,6 +160,11 @@ async function readThread(options: ReadOptions): Promise<void> {
     const text = shown.map(({ lines }) => lines.join("\n")).join(`\n\n${rule}\n\n`);
     await present(terminal, options.tools, text);
   }, "read");
+}
+
+/** How wide what is shown may be; undefined where it is not shown but goes to a program or a file. */
+function widthFor(terminal: Terminal): number | undefined {
+  return terminal.outputIsTerminal ? terminal.columns() : undefined;
 }
 
 /** Shows a text that is safe to print: through the pager if it has more rows than the terminal. */

@@ -5,7 +5,7 @@ import type { Person, Summary } from "../../protocol/summary.ts";
 import { type ExistingFileAction, writeAttachment } from "../message/attachments.ts";
 import type { Item, Opened } from "./open.ts";
 import type { OwnNames } from "./own_names.ts";
-import { type ParsedMessage, parseMessage } from "../message/parse.ts";
+import { PARSE_LIMITS, type ParsedMessage, parseMessage } from "../message/parse.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
 import { lookalikes } from "../trust/verification.ts";
@@ -155,11 +155,27 @@ export interface DisplayedMessage {
   readonly attachments: readonly ShownAttachment[];
 }
 
-/** Reads a verified message for display. Throws `limit` or `format` if it is not sensible MIME. */
-export async function readForDisplay(message: TemporaryMessage): Promise<DisplayedMessage> {
-  const parsed: ParsedMessage = await parseMessage(message.stream(), {
-    attachment: (_part, content) => drain(content),
-  });
+/** Widest text, columns of a terminal: longer lines are hard to read. */
+export const MEASURE = 100;
+
+/**
+ * Reads a verified message for display on a terminal of `columns`, where that is known. Throws `limit` or
+ * `format` if it is not sensible MIME.
+ */
+export async function readForDisplay(
+  message: TemporaryMessage,
+  columns?: number,
+): Promise<DisplayedMessage> {
+  const parsed: ParsedMessage = await parseMessage(
+    message.stream(),
+    {
+      attachment: (_part, content) => drain(content),
+    },
+    columns === undefined ? PARSE_LIMITS : {
+      ...PARSE_LIMITS,
+      columns: Math.max(1, Math.min(columns, MEASURE)),
+    },
+  );
   return {
     // A place where a word may be broken is nothing to see.
     text: printable(parsed.text.replaceAll("\u00ad", ""), { lines: true }),

@@ -1,5 +1,6 @@
 import { Tokenizer } from "htmlparser2";
 import { visible } from "../../cli/printable.ts";
+import { TableCells } from "./html_table.ts";
 
 /** Elements that start and end a line. */
 const BLOCKS = new Set(
@@ -13,7 +14,7 @@ const PARAGRAPHS = new Set("blockquote h1 h2 h3 h4 h5 h6 ol p pre table ul".spli
 const HIDDEN = new Set("noembed noframes script style title".split(" "));
 
 /** Attributes that say how an element is read. */
-const KEPT = new Set(["alt", "hidden", "href", "style"]);
+const KEPT = new Set(["alt", "colspan", "hidden", "href", "role", "rowspan", "style"]);
 /** Elements without content, which are never closed. */
 const VOID = new Set("area base br col embed hr img input link meta source track wbr".split(" "));
 /** Elements that end where the next of their kind begins. */
@@ -32,20 +33,42 @@ const HIDING = new RegExp(
 );
 
 /**
- * What a reader of `html` reads, as plain text: paragraphs, list items, quotations behind `>`, and the
- * address of each link after its text, so that a link cannot claim to lead elsewhere. What is hidden is
- * left out, unless nothing else is there. Takes any input, in time and memory proportional to its
- * length: the tokenizer is used without the tree it could build, as its stack of open elements makes
- * deep nesting quadratic.
+ * What a reader of `html` reads, as plain text: paragraphs, list items, quotations behind `>`, tables in
+ * aligned columns if they fit into `columns` of a terminal, and the address of each link after its text,
+ * so that a link cannot claim to lead elsewhere. What is hidden is left out, unless nothing else is
+ * there. Takes any input, in time and memory proportional to its length: the tokenizer is used without
+ * the tree it could build, as its stack of open elements makes deep nesting quadratic.
  */
-export function htmlToText(html: string): string {
-  const text = convert(html, false);
-  return text.trim() === "" ? convert(html, true) : text;
+export function htmlToText(html: string, columns: number = COLUMNS): string {
+  const text = convert(html, columns, false);
+  return text.trim() === "" ? convert(html, columns, true) : text;
 }
 
-function convert(html: string, withHidden: boolean): string {
+/** How wide tables are at most where nobody says how much room there is, columns. */
+const COLUMNS = 76;
+
+/** A table that was not closed yet. */
+interface OpenTable {
+  readonly cells: TableCells;
+  /** Where it begins in the HTML. */
+  readonly start: number;
+  /** Where its text begins, and how deep it is quoted. */
+  readonly mark: Mark;
+  /** The cell that is open; null between cells. */
+  cell: { readonly writer: Writer; readonly heading: boolean; readonly spans: Spans } | null;
+}
+
+/** What the attributes of a cell say of the columns and rows it spans. */
+interface Spans {
+  readonly columns: string;
+  readonly rows: string;
+}
+
+function convert(html: string, columns: number, withHidden: boolean): string {
   const writer = new Writer();
   let tag = "";
+  /** Where the name of that begins. */
+  let at = 0;
   let attribute = "";
   let value = "";
   let attributes = new Map<string, string>();
@@ -54,8 +77,55 @@ function convert(html: string, withHidden: boolean): string {
   const links: string[] = [];
   let preformatted = 0;
 
+  const tables: OpenTable[] = [];
+  /** Writes, and where a cell of a table is open, into that too. */
+  const write = (what: (writer: Writer) => void) => {
+    what(writer);
+    const table = tables.at(-1);
+    if (table?.cell) what(table.cell.writer);
+  };
+
   const text = (piece: string) => {
-    if (hidden === null) writer.text(piece, preformatted > 0);
+    if (hidden !== null) return;
+    const table = tables.at(-1);
+    if (table && table.cell === null && piece.trim() !== "") table.cells.reject();
+    write((to) => to.text(piece, preformatted > 0));
+  };
+  const endCell = () => {
+    const table = tables.at(-1);
+    if (!table?.cell) return;
+    const { writer: cell, heading, spans } = table.cell;
+    table.cell = null;
+    table.cells.add(cell.finish(), heading, spans.columns, spans.rows);
+  };
+  const openTable = (start: number) => {
+    tables.at(-1)?.cells.reject();
+    const cells = new TableCells();
+    if (attributes.get("role") === "presentation") cells.reject();
+    tables.push({ cells, start, mark: writer.mark(), cell: null });
+  };
+  const closeTable = (end: number) => {
+    endCell();
+    const table = tables.pop();
+    if (!table) return;
+    const room = columns - 2 * table.mark.quotes;
+    const lines = table.cells.layOut(room, 4 * (end - table.start));
+    if (lines !== null) writer.replace(table.mark, lines);
+  };
+  const openPart = () => {
+    const table = tables.at(-1);
+    if (!table?.cells.isData) return;
+    if (tag === "tr") {
+      endCell();
+      table.cells.beginRow();
+    } else if (tag === "td" || tag === "th") {
+      endCell();
+      const spans = {
+        columns: attributes.get("colspan") ?? "",
+        rows: attributes.get("rowspan") ?? "",
+      };
+      table.cell = { writer: new Writer(), heading: tag === "th", spans };
+    }
   };
   const isHidden = () =>
     HIDDEN.has(tag) || !withHidden &&
@@ -70,26 +140,33 @@ function convert(html: string, withHidden: boolean): string {
       if (!VOID.has(tag)) hidden = { tag, depth: 1 };
       return;
     }
-    if (PARAGRAPHS.has(tag)) writer.breakLine(2);
-    else if (BLOCKS.has(tag)) writer.breakLine(1);
-    if (tag === "br") writer.newline();
-    else if (tag === "hr") writer.text("----------", false);
-    else if (tag === "li") writer.text("* ", true);
+    openPart();
+    if (PARAGRAPHS.has(tag)) write((to) => to.breakLine(2));
+    else if (BLOCKS.has(tag)) write((to) => to.breakLine(1));
+    if (tag === "table") openTable(at);
+    else if (tag === "br") write((to) => to.newline());
+    else if (tag === "hr") write((to) => to.text("----------", false));
+    else if (tag === "li") write((to) => to.text("* ", true));
     else if (tag === "pre") preformatted++;
-    else if (tag === "blockquote") writer.quote(1);
+    else if (tag === "blockquote") write((to) => to.quote(1));
     else if (tag === "img") text(attributes.get("alt") ?? "");
     else if (tag === "a") links.push(attributes.get("href") ?? "");
   };
-  const close = (name: string) => {
+  const close = (name: string, end: number) => {
     if (hidden !== null) {
       if (hidden.tag === name && --hidden.depth === 0) hidden = null;
       return;
     }
-    if (name === "a") writer.link(links.pop() ?? "");
+    if (name === "a") {
+      const address = links.pop() ?? "";
+      write((to) => to.link(address));
+    }
     if (name === "pre") preformatted = Math.max(0, preformatted - 1);
-    if (PARAGRAPHS.has(name)) writer.breakLine(2);
-    else if (BLOCKS.has(name)) writer.breakLine(1);
-    if (name === "blockquote") writer.quote(-1);
+    if (name === "td" || name === "th" || name === "tr") endCell();
+    else if (name === "table") closeTable(end);
+    if (PARAGRAPHS.has(name)) write((to) => to.breakLine(2));
+    else if (BLOCKS.has(name)) write((to) => to.breakLine(1));
+    if (name === "blockquote") write((to) => to.quote(-1));
   };
   const slice = (from: number, to: number) => html.slice(from, to);
   const nothing = () => {};
@@ -99,6 +176,7 @@ function convert(html: string, withHidden: boolean): string {
     ontextentity: (codePoint) => text(String.fromCodePoint(codePoint)),
     onopentagname: (from, to) => {
       tag = slice(from, to).toLowerCase();
+      at = from;
       attributes = new Map();
     },
     onattribname: (from, to) => {
@@ -112,7 +190,7 @@ function convert(html: string, withHidden: boolean): string {
     },
     onopentagend: open,
     onselfclosingtag: open,
-    onclosetag: (from, to) => close(slice(from, to).toLowerCase()),
+    onclosetag: (from, to) => close(slice(from, to).toLowerCase(), to),
     oncdata: nothing,
     oncomment: nothing,
     ondeclaration: nothing,
@@ -122,6 +200,13 @@ function convert(html: string, withHidden: boolean): string {
   tokenizer.write(html);
   tokenizer.end();
   return writer.finish();
+}
+
+/** A place in a text, at the beginning of a line. */
+interface Mark {
+  readonly lines: number;
+  readonly breaks: number;
+  readonly quotes: number;
 }
 
 /** How deep a quotation is shown to be, at most. */
@@ -183,6 +268,25 @@ class Writer {
       this.#write(`<${target}>`);
     }
     this.#recent = "";
+  }
+
+  /** Where what comes next begins: after a {@linkcode Writer.breakLine}. */
+  mark(): Mark {
+    if (this.#line.length > 0) this.#endLine(this.#lineQuotes);
+    return { lines: this.#lines.length, breaks: this.#breaks, quotes: this.#quotes };
+  }
+
+  /** Puts `lines` in the place of all that was written since `mark`. */
+  replace({ lines: kept, breaks }: Mark, lines: readonly string[]): void {
+    this.#lines.length = kept;
+    this.#line = [];
+    this.#breaks = breaks;
+    this.#space = false;
+    this.#recent = "";
+    for (const [i, line] of lines.entries()) {
+      if (i > 0) this.newline();
+      if (line !== "") this.#write(line);
+    }
   }
 
   /** The text, without what nobody sees of it, and without empty lines around it. */

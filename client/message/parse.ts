@@ -13,6 +13,8 @@ import { decodeUuLine, isUuEnd, readUuBegin } from "./uuencode.ts";
 export interface ParseLimits extends SplitLimits {
   /** Text and HTML together, bytes after decoding: what is beyond is left out. */
   readonly text: number;
+  /** How wide a table in HTML may be to be shown as one, columns of a terminal. */
+  readonly columns?: number;
 }
 
 export const PARSE_LIMITS: ParseLimits = {
@@ -108,7 +110,7 @@ export async function parseMessage(
   const tools: Tools = {
     decodeText,
     unflow,
-    htmlToText,
+    htmlToText: (html) => htmlToText(html, limits.columns),
     decodeWords: (text) => libmime.default.decodeWords(text),
     detectExtension: (type) => libmime.default.detectExtension(type),
     detectType: (name) => libmime.default.detectMimeType(name),
@@ -137,7 +139,7 @@ const SEE_RAW = "; `read --raw` shows it as it came";
 interface Tools {
   readonly decodeText: typeof import("./charsets.ts").decodeText;
   readonly unflow: typeof import("./flowed_text.ts").unflow;
-  readonly htmlToText: typeof import("./html_text.ts").htmlToText;
+  htmlToText(html: string): string;
   /** Undoes encoded words (RFC 2047). */
   decodeWords(text: string): string;
   /** The usual file name extension of a media type. */

@@ -24,6 +24,8 @@ const NOTHING: Bytes = new Uint8Array(0);
 export interface Terminal {
   /** Whether a person types and reads: both input and output are a terminal. */
   readonly interactive: boolean;
+  /** Whether standard output is a terminal. */
+  readonly outputIsTerminal: boolean;
   /** The width of the terminal, columns; 80 where there is none. */
   columns(): number;
   /** The height of the terminal, rows; 24 where there is none. */
@@ -124,6 +126,7 @@ export interface WholeScreen {
 export function handedOver(terminal: Terminal, whole: () => WholeScreen | null): Terminal {
   return {
     interactive: terminal.interactive,
+    outputIsTerminal: terminal.outputIsTerminal,
     canAskSecret: terminal.canAskSecret,
     columns: () => terminal.columns(),
     rows: () => terminal.rows(),
@@ -148,6 +151,7 @@ export function handedOver(terminal: Terminal, whole: () => WholeScreen | null):
 
 class LineTerminal implements Terminal {
   readonly interactive: boolean;
+  readonly outputIsTerminal: boolean;
   readonly canAskSecret: boolean;
   readonly #io: TerminalIo;
   readonly #pipedSecrets: boolean;
@@ -161,6 +165,7 @@ class LineTerminal implements Terminal {
     this.#io = io;
     this.#pipedSecrets = pipedSecrets;
     this.interactive = io.inputIsTerminal && io.outputIsTerminal;
+    this.outputIsTerminal = io.outputIsTerminal;
     this.canAskSecret = io.inputIsTerminal || pipedSecrets || io.canAskOnStderr;
   }
 

@@ -69,12 +69,15 @@ export class LoadedMessage {
     return true;
   }
 
-  /** Fetches the message, once. Afterwards it counts as read. Throws why it cannot be read. */
-  load(): Promise<void> {
-    return this.#loading ??= this.#load();
+  /**
+   * Fetches the message, once, to be shown in `columns` where that is known. Afterwards it counts as read.
+   * Throws why it cannot be read.
+   */
+  load(columns?: number): Promise<void> {
+    return this.#loading ??= this.#load(columns);
   }
 
-  async #load(): Promise<void> {
+  async #load(columns?: number): Promise<void> {
     const { entry, opened, problem } = this.#item;
     if (!opened) {
       this.#problem = problem ?? "it cannot be opened";
@@ -85,7 +88,7 @@ export class LoadedMessage {
       const message = await mail.fetch(opened);
       if (this.#disposed) return await message.dispose();
       this.#message = message;
-      this.#shown = await mail.show(opened, message);
+      this.#shown = await mail.show(opened, message, columns);
       this.#bcc = await mail.blindCopied(opened);
     } catch (error) {
       this.#problem = errorText(error);

@@ -1,4 +1,5 @@
 import { fill, type Line, type Look, span } from "./frame.ts";
+import { MEASURE } from "../mailbox/show.ts";
 import { expandTabs, wrapText } from "./wrap.ts";
 
 /** A header line: its name, and its value, printable. */
@@ -18,8 +19,6 @@ export interface ReaderContent {
 
 /** From how many lines a quotation can be folded. */
 const LONG_QUOTE = 4;
-/** Widest text, columns: longer lines are hard to read. */
-const MEASURE = 100;
 
 /** The lines of a message in `columns`. */
 export function layOut(reading: ReaderContent, columns: number, foldQuotes: boolean): Line[] {

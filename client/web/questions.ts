@@ -20,6 +20,7 @@ export interface PageTalk {
  */
 export class PageTerminal implements Terminal {
   readonly interactive = true;
+  readonly outputIsTerminal = false;
   readonly canAskSecret = true;
   readonly #talk: PageTalk;
   #last = 0;
@@ -98,6 +99,7 @@ export function givingTerminal(talk: PageTalk, passphrase: string): Terminal {
   const page = new PageTerminal(talk);
   return {
     interactive: true,
+    outputIsTerminal: false,
     canAskSecret: true,
     columns: () => page.columns(),
     rows: () => page.rows(),

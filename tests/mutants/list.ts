@@ -11,6 +11,7 @@ import { OF_READING } from "./of_reading.ts";
 import { OF_RECORDS } from "./of_records.ts";
 import { OF_ROTATION } from "./of_rotation.ts";
 import { OF_SERVER } from "./of_server.ts";
+import { OF_SHOWN } from "./of_shown.ts";
 import { OF_THIS_MACHINE } from "./of_this_machine.ts";
 import { OF_WEB } from "./of_web.ts";
 
@@ -21,6 +22,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...OF_RECORDS,
   ...OF_MESSAGES,
   ...OF_READING,
+  ...OF_SHOWN,
   ...OF_SERVER,
   ...OF_KEEPING,
   ...OF_ROTATION,
@@ -172,6 +174,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/state/mailbox_memory.ts": ["client/state/mailbox_memory"],
   "client/message/attachments.ts": ["client/message/attachments"],
   "client/message/parse.ts": ["client/message/parse", "client/message/mail_of_others"],
+  "client/message/html_table.ts": ["client/message/html_text"],
   "client/message/charsets.ts": ["client/message/parse"],
   "client/state/state.ts": ["client/state/state"],
   "protocol/plaintext.ts": ["client/connection/reconnecting_connection"],

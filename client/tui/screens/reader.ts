@@ -96,8 +96,8 @@ export class ReaderScreen implements Screen {
   }
 
   show({ columns, rows }: Size): Shown {
-    if (!this.#message.started) this.#host.background(() => this.#load());
     this.#columns = columns;
+    if (!this.#message.started) this.#host.background(() => this.#load());
     const { lines } = this.#layout(columns);
     const shown = this.#scroller.show(lines, rows);
     const { top } = this.#scroller;
@@ -114,7 +114,7 @@ export class ReaderScreen implements Screen {
   async #load(): Promise<void> {
     const message = this.#message;
     try {
-      await message.load();
+      await message.load(this.#columns - 2);
     } finally {
       if (this.#message === message) this.#laid = null;
     }

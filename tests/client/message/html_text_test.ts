@@ -96,3 +96,64 @@ Deno.test("a hidden paragraph that nobody closed ends where the next element beg
   }
   assertEquals(htmlToText('<div style="display:none">a<p>b</p></div>c').trim(), "c");
 });
+
+Deno.test("a table of data stands in aligned columns, numbers to the right", () => {
+  assertEquals(
+    htmlToText(
+      "<p>Dear all</p><table><caption></caption><tr><th>Item<th>Price</tr>" +
+        "<tr><td>Bread</td><td>1.20</td></tr><tr><td>日本<td>$12.00</table>Bye",
+    ),
+    "Dear all\n\nItem    Price\n-----  ------\nBread    1.20\n日本   $12.00\n\nBye",
+  );
+  assertEquals(
+    htmlToText("<table><tr><td rowspan=2>a<td>b<tr><td>c<br>d<tr><td colspan=2>e</table>"),
+    "a  b\n   c\n   d\ne",
+  );
+  assertEquals(
+    htmlToText("<blockquote><table><tr><td>a<td>b<tr><td>c<td>d</table></blockquote>"),
+    "> a  b\n> c  d",
+  );
+});
+
+Deno.test("long cells of a table are broken between words, within the width", () => {
+  const cells = "<tr><td>name<td>" + "one word after another ".repeat(8);
+  for (const columns of [20, 40, 76, 120]) {
+    const lines = htmlToText(`<table>${cells}${cells}</table>`, columns).split("\n");
+    for (const line of lines) assert(line.length <= columns, line);
+    assertEquals(lines.filter((line) => line.startsWith("name  ")).length, 2, `${columns}`);
+    assertEquals(lines.filter((line) => !/^(name| {4}) {2}\S/.test(line)), []);
+  }
+});
+
+Deno.test("what is no table of data is read cell by cell", () => {
+  const url = "https://example.org/" + "x".repeat(80);
+  const cases = [
+    ["<table><tr><td>a<table><tr><td>b</table><tr><td>c<td>d</table>", "a\n\nb\n\nc\nd"],
+    ["<table role=presentation><tr><td>a<td>b<tr><td>c<td>d</table>", "a\nb\nc\nd"],
+    ["<table><tr><td>a<td>b</table>", "a\nb"],
+    ["<table>x<tr><td>a<td>b<tr><td>c<td>d</table>", "x\na\nb\nc\nd"],
+    [`<table><tr><td>a<td>${url}<tr><td>c<td>d</table>`, `a\n${url}\nc\nd`],
+    ["<table><tr><td>a<td><tr><td>c<td>&nbsp;</table>", "a\nc\n\u00a0"],
+    ["<table><tr><td>a<td>b<tr><td>c<td>d", "a\nb\nc\nd"],
+  ] as const;
+  for (const [html, text] of cases) assertEquals(htmlToText(html), text);
+});
+
+Deno.test("a table of any form and size takes time and memory proportional to its length", () => {
+  const tables = [
+    "<table>",
+    "<table><tr><td>a<td>b",
+    "<tr>",
+    "<td>x",
+    "<table><tr><td rowspan=999 colspan=999>x</table>",
+    "<table><tr><td>a<td>b<tr><td>c<td>d</table>",
+  ];
+  for (const unit of tables) {
+    for (const before of ["", "<table><tr><td>" + "wide ".repeat(190) + "<td>x"]) {
+      const html = before + unit.repeat(1_000_000 / unit.length) + "</table>";
+      assert(htmlToText(html).length <= 4 * html.length, before + unit);
+    }
+  }
+  const wide = "<table><tr><td>" + "wide ".repeat(190) + "<td>x" + "<tr><td><td>x".repeat(9000);
+  assert(htmlToText(`${wide}</table>`).length <= 4 * wide.length);
+});
