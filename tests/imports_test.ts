@@ -21,7 +21,7 @@ const INSIDE: Readonly<Record<string, readonly (readonly string[])[]>> = {
   client: [
     ["commands", "connect.ts", "web"],
     ["bridge"],
-    ["menu.ts", "tui", "setup"],
+    ["menu.ts", "tui", "setup", "account"],
     ["session.ts", "sync_drafts.ts", "arrivals.ts"],
     ["send_draft.ts", "held_sends.ts"],
     ["mail.ts"],

@@ -1,21 +1,19 @@
-import { defined } from "../../crypto/defined.ts";
-import { type Bytes, fromUtf8, wipe } from "../../crypto/bytes.ts";
-import { SealpostError } from "../../crypto/error.ts";
-import { isPassphrase } from "../../files/key_files.ts";
-import { encodePassword } from "../../protocol/login.ts";
 import { printable } from "../../cli/printable.ts";
 import { PROGRAM } from "../../cli/program.ts";
-import { passphraseBytes } from "../../cli/secret_input.ts";
-import type { Mail } from "../mail.ts";
-import { forgetMachine, takeBack, type TakenBack } from "../mailbox/removed_machines.ts";
-import { askNewPassword, firstPassword, openMail } from "../session.ts";
-import { findProfile, requireAddress } from "../state/profile.ts";
+import { SealpostError } from "../../crypto/error.ts";
+import type { Identity } from "../../crypto/identity.ts";
+import { samePassphraseProblem } from "../account/password.ts";
+import { passwordSession } from "../account/password_session.ts";
+import { findMachine, removeLostMachine, retireMachine } from "../account/removal.ts";
+import { settleBrokenRotation } from "../account/rotation.ts";
+import { type Device, lastSeen } from "../mailbox/devices.ts";
+import type { TakenBack } from "../mailbox/removed_machines.ts";
+import { askNewPassword, firstPassword } from "../session.ts";
+import { findProfile } from "../state/profile.ts";
 import { remembered } from "../state/settle_keys.ts";
-import { TicketStore } from "../state/ticket_store.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
-import { type Device, devicesOf, lastSeen } from "../mailbox/devices.ts";
 import type { KeyOptions } from "./keyring.ts";
-import { rotateKeys } from "./keys_rotate.ts";
+import { reportRotation } from "./keys_rotate.ts";
 
 /** What `devices remove` was given. */
 export interface RemoveOptions extends KeyOptions {
@@ -35,83 +33,30 @@ export async function removeDevice(options: RemoveOptions): Promise<void> {
   }
   const profile = await findProfile(options);
   const { dir, name } = profile;
-  const session = {
-    terminal,
-    address: requireAddress(profile),
-    name,
-    dir,
-    useTicket: false,
-    cache: profile.config.cache !== false,
-    announce: (line: string) => terminal.printError(line),
-    ...defined({ passwordFile: options.passwordFile }),
-  };
+  const session = passwordSession(terminal, profile, options.passwordFile);
   const password = remembered(() => firstPassword(session));
-  const log = (ask: () => Promise<Bytes>) => openMail({ ...session, password: ask });
+  const removal = {
+    terminal,
+    profile,
+    password: password.get,
+    onChanged: (former: Identity, present: Identity) => {
+      reportRotation(terminal, profile, former, present);
+    },
+  };
   try {
-    const device = await within(log(password.get), async (mail) => {
-      return theOne(await devicesOf(mail), options.machine);
-    });
+    const device = await findMachine(removal, options.machine);
     if (await ask(terminal, device) === "retired") {
-      await within(log(password.get), async (mail) => {
-        await mail.connection.ask({ op: "logout", everywhere: true });
-      });
-      await TicketStore.forget(dir, name);
-      // Off the list at the end: until then this can be done again.
-      await within(log(password.get), (mail) => forgetMachine(mail.shared, device.id, device.last));
+      await retireMachine(removal, device);
       return tellRetired(terminal, device);
     }
-    const next = await askNewPassword(
-      terminal,
-      async (chosen) =>
-        await isPassphrase(dir, name, passphraseBytes(chosen))
-          ? "That is the passphrase of your private key: whoever learns one must not have both."
-          : null,
-      "Choose a new password.",
-    );
-    await rotateKeys({ ...options, newPassphrase: false, yes: true, password: password.get });
-    await within(log(password.get), async (mail) => {
-      tellTakenBack(terminal, await takeBack(mail, device.id));
-      const old = await password.get();
-      await mail.connection.ask({ op: "passwd", old: fromUtf8(old), new: next });
-      wipe(old);
-    });
-    await TicketStore.forget(dir, name);
-    // Off the list at the end: until then this can be done again.
-    await within(
-      log(() => Promise.resolve(encodePassword(next))),
-      (mail) => forgetMachine(mail.shared, device.id, device.last),
-    );
+    const problem = (chosen: string) => samePassphraseProblem(dir, name, chosen);
+    const next = await askNewPassword(terminal, problem, "Choose a new password.");
+    await settleBrokenRotation(removal);
+    await removeLostMachine(removal, device, next, (taken) => tellTakenBack(terminal, taken));
     tellRest(terminal, device);
   } finally {
     await password.forget();
   }
-}
-
-/** The machine that is meant. Throws `usage` if there is none, several, or it is this one. */
-function theOne(devices: readonly Device[], wanted: string): Device {
-  const found = devices.filter(({ id, name, label }) => {
-    return name === wanted || label === wanted ||
-      /^[0-9a-f]{8,16}$/.test(wanted) && id.startsWith(wanted);
-  });
-  const [device, other] = found;
-  const list = `"${PROGRAM} devices list" shows them`;
-  if (device === undefined) {
-    throw new SealpostError("usage", `you have no machine ${printable(wanted)}; ${list}`);
-  }
-  if (other !== undefined) {
-    const labels = found.map(({ label }) => label).join(", ");
-    throw new SealpostError(
-      "usage",
-      `several are called ${printable(wanted)}: say which, one of ${labels}; ${list}`,
-    );
-  }
-  if (device.own) {
-    throw new SealpostError(
-      "usage",
-      "that is the machine before you: remove it from another one, or delete its folder",
-    );
-  }
-  return device;
 }
 
 /** Says what can happen, and asks which. Throws `cancelled` if neither is wanted. */
@@ -160,13 +105,4 @@ function tellRest(terminal: Terminal, device: Device): void {
     `Link your other machines again ("${PROGRAM} devices add"), and make new words for the`,
   );
   terminal.print(`day when everything is lost ("${PROGRAM} recovery make").`);
-}
-
-async function within<T>(opening: Promise<Mail>, work: (mail: Mail) => Promise<T>): Promise<T> {
-  const mail = await opening;
-  try {
-    return await work(mail);
-  } finally {
-    await mail.close();
-  }
 }

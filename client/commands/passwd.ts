@@ -1,18 +1,17 @@
 import { sentence } from "../../cli/format.ts";
 import { passwordProblem } from "../../cli/password_rule.ts";
+import { printableJson } from "../../cli/printable.ts";
+import { readInputLine } from "../../cli/secret_input.ts";
 import { type Bytes, fromUtf8, wipe } from "../../crypto/bytes.ts";
-import { isSealpostError, SealpostError } from "../../crypto/error.ts";
-import { isPassphrase } from "../../files/key_files.ts";
+import { SealpostError } from "../../crypto/error.ts";
 import { MAX_PASSWORD } from "../../protocol/limits.ts";
 import { encodePassword } from "../../protocol/login.ts";
-import { printableJson } from "../../cli/printable.ts";
-import { passphraseBytes, readInputLine } from "../../cli/secret_input.ts";
-import type { Mail } from "../mail.ts";
-import { findProfile, requireAddress } from "../state/profile.ts";
+import { changePassword, renewTicket, samePassphraseProblem } from "../account/password.ts";
+import { passwordSession } from "../account/password_session.ts";
 import { askNewPassword, givenPassword, openLocalUser, openMail } from "../session.ts";
+import { findProfile } from "../state/profile.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
-import { TicketStore } from "../state/ticket_store.ts";
-import { type KeyOptions } from "./keyring.ts";
+import type { KeyOptions } from "./keyring.ts";
 
 /** What `passwd` was given. */
 export interface PasswdOptions extends KeyOptions {
@@ -35,67 +34,35 @@ export async function passwd(options: PasswdOptions): Promise<void> {
   const lines = options.passwordStdin ? readTwoLines() : null;
   const person = await openLocalUser(terminal, dir, name);
   const old = lines?.old ?? await oldPassword(terminal, options.passwordFile);
-  const problem = async (password: string) =>
-    await isPassphrase(dir, name, passphraseBytes(password))
-      ? "That is the passphrase of your private key: whoever learns one must not have both."
-      : null;
-  const log = (password: Bytes, useTicket: boolean, newPassword?: () => Promise<string>) =>
-    openMail({
-      terminal,
-      address: requireAddress(profile),
-      name,
-      dir,
-      person,
-      useTicket,
-      cache: profile.config.cache !== false,
-      announce: (line) => terminal.printError(line),
-      password: () => Promise.resolve(password.slice()),
-      ...newPassword ? { newPassword } : {},
-    });
+  const problem = (password: string) => samePassphraseProblem(dir, name, password);
+  const session = { ...passwordSession(terminal, profile), person };
   let chosen: string | null = null;
   const choose = async () => chosen = lines ? await checked(lines.next, problem) : await ask();
   const ask = () => askNewPassword(terminal, problem, "Choose a new password.");
   try {
     // A one-time password is changed by the login itself.
-    const mail = await log(old, true, choose);
+    const mail = await openMail({
+      ...session,
+      useTicket: true,
+      password: () => Promise.resolve(old.slice()),
+      newPassword: choose,
+    });
     try {
-      if (chosen === null) await change(mail, fromUtf8(old), await choose());
+      if (chosen === null) await changePassword(mail, fromUtf8(old), await choose());
     } finally {
       await mail.close();
     }
   } finally {
     wipe(old);
   }
-  // All tickets ended with the old password.
-  await TicketStore.forget(dir, name);
-  const ticket = await renew(log, chosen ?? "", terminal);
-  if (options.json) return terminal.print(printableJson({ changed: true, ticket }));
+  const why = await renewTicket(session, chosen ?? "");
+  if (why !== null) {
+    terminal.printError(`there is no new ticket (${why}); the next command asks for it`);
+  }
+  if (options.json) return terminal.print(printableJson({ changed: true, ticket: why === null }));
   terminal.print("Your password is changed. Your other sessions have ended.");
   if (Deno.env.get("SEALPOST_PASSWORD") !== undefined || options.passwordFile !== undefined) {
     terminal.print("Where you keep it for programs, it is the old one still.");
-  }
-}
-
-async function change(mail: Mail, old: string, next: string): Promise<void> {
-  await mail.connection.ask({ op: "passwd", old, new: next });
-}
-
-/** Logs in with the new password, which leaves a ticket. Whether that went well. */
-async function renew(
-  log: (password: Bytes, useTicket: boolean) => Promise<Mail>,
-  password: string,
-  terminal: Terminal,
-): Promise<boolean> {
-  const bytes = encodePassword(password);
-  try {
-    await (await log(bytes, false)).close();
-    return true;
-  } catch (error) {
-    if (!isSealpostError(error)) throw error;
-    terminal.printError(`there is no new ticket (${error.message}); the next command asks for it`);
-    return false;
-  } finally {
-    wipe(bytes);
   }
 }
 
