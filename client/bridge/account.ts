@@ -19,7 +19,7 @@ import { isLost } from "../connection/reconnecting_connection.ts";
 import { type Mail, MANY_PAGES } from "../mail.ts";
 import type { Opened } from "../mailbox/open.ts";
 import { OwnNames } from "../mailbox/own_names.ts";
-import type { CachedPlace } from "../state/cache.ts";
+import type { CachedPlace, Fetched } from "../state/cache.ts";
 import { TemporaryMessage } from "../message/temporary_message.ts";
 import { flagOf, imapFlags, keywordNames } from "./flag_names.ts";
 import {
@@ -46,6 +46,7 @@ import {
   type Placement,
 } from "./imap/store.ts";
 import { headerFields } from "./imap/header.ts";
+import { lowerBound } from "./imap/sequence_set.ts";
 import { OpenMessages, type Readable, type TellFetched } from "./open_messages.ts";
 import { answering, defectLine } from "./problem.ts";
 import { readHeader } from "./raw_header.ts";
@@ -93,6 +94,15 @@ interface KnownFolders {
   readonly folders: readonly FolderState[];
 }
 
+/** A view, and what it was made of. */
+interface MadeView {
+  /** The generation. */
+  readonly at: number;
+  readonly names: OwnNames;
+  readonly fetched: Fetched;
+  readonly view: MailboxView;
+}
+
 /** The mail of one account, as the bridge gives it to mail programs. */
 export class BridgeAccount implements MailStore {
   readonly #mail: Mail;
@@ -102,7 +112,7 @@ export class BridgeAccount implements MailStore {
   #unsubscribed: ReadonlySet<string>;
   /** Counts what makes views old. */
   #generation = 0;
-  readonly #views = new Map<Folder, { readonly at: number; readonly view: MailboxView }>();
+  readonly #views = new Map<Folder, MadeView>();
   readonly #heads = new Map<number, Promise<Given>>();
   readonly #notices = new Map<number, Bytes>();
   readonly #open = new OpenMessages();
@@ -112,6 +122,8 @@ export class BridgeAccount implements MailStore {
   #refreshing: Promise<void> | null = null;
   /** The cache as it was when the folders' states were asked for. */
   #statesAt = -1;
+  /** The cache as the views know it: other programs of this person bring it up to date, too. */
+  #seen: Fetched = { epoch: "", bottom: 1, top: 0, modseq: 0 };
   /** Message-IDs of what this bridge has sent, and its ids, for the copies that mail programs store. */
   readonly #sent = new Map<string, string>();
 
@@ -190,7 +202,9 @@ export class BridgeAccount implements MailStore {
         await this.#exclusive(() => this.#readNames());
         await this.refresh();
       });
-    } else if (this.#mail.isNews(event)) this.#inBackground(() => this.refresh());
+    } else if ("modseq" in event && event.modseq > this.#seen.modseq) {
+      this.#inBackground(() => this.refresh());
+    }
   }
 
   /** Sends what waits, and looks for what is new: the connection is there again. */
@@ -245,7 +259,6 @@ export class BridgeAccount implements MailStore {
   /** Takes over what has changed, to the last message. Not twice at a time. */
   async #sync(): Promise<void> {
     const { cache } = this.#mail;
-    const before = cache.fetched();
     for (let round = 1;; round++) {
       await this.#mail.sync();
       while (cache.fetched().bottom > 1 && await this.#mail.fetchOlder(MANY_PAGES));
@@ -263,7 +276,8 @@ export class BridgeAccount implements MailStore {
       );
       break;
     }
-    const now = cache.fetched();
+    const [before, now] = [this.#seen, cache.fetched()];
+    this.#seen = now;
     if (now.epoch !== before.epoch) {
       // Its keys stand for other messages.
       this.#heads.clear();
@@ -327,10 +341,10 @@ export class BridgeAccount implements MailStore {
     const { folder, state } = found;
     const before = this.#views.get(folder);
     if (before && before.at === this.#generation && before.view.name === name) return before.view;
-    const known = new Map(before?.view.messages.map((one) => [one.key, one]));
     const { cache } = this.#mail;
-    const messages = cache.places(folder).map((place) => this.#placed(place, known.get(place.uid)));
     const fetched = cache.fetched();
+    const messages = this.#changedMessages(folder, state, before) ??
+      this.#allMessages(folder, before);
     const own = messages.reduce((most, { modseq }) => Math.max(most, modseq), 1);
     const last = messages.at(-1)?.uid ?? 0;
     const view = {
@@ -342,8 +356,43 @@ export class BridgeAccount implements MailStore {
       size: state.bytes,
       messages,
     };
-    this.#views.set(folder, { at: this.#generation, view });
+    this.#views.set(folder, { at: this.#generation, names: this.#names, fetched, view });
     return view;
+  }
+
+  #allMessages(folder: Folder, before: MadeView | undefined): PlacedMessage[] {
+    const known = new Map(before?.view.messages.map((one) => [one.key, one]));
+    return this.#mail.cache.places(folder)
+      .map((place) => this.#placed(place, known.get(place.uid)));
+  }
+
+  /**
+   * The messages of a folder by what has changed since `before`; null where that does not tell: something
+   * went, or not all of the mailbox was here.
+   */
+  #changedMessages(
+    folder: Folder,
+    { validity }: FolderState,
+    before: MadeView | undefined,
+  ): readonly PlacedMessage[] | null {
+    const { cache } = this.#mail;
+    const { epoch, bottom } = cache.fetched();
+    const tells = before && before.names === this.#names && before.view.validity === validity &&
+      before.fetched.epoch === epoch && before.fetched.bottom <= 1 && bottom <= 1;
+    if (!tells) return null;
+    const { changed, count } = cache.placesSince(folder, before.fetched.modseq);
+    const known = before.view.messages;
+    if (changed.length === 0 && count === known.length) return known;
+    const messages = [...known];
+    const uids = { length: known.length, at: (i: number) => known[i]?.uid ?? 0 };
+    for (const place of changed) {
+      const at = lowerBound(uids, place.number);
+      const there = known[at];
+      if (there === undefined) messages.push(this.#placed(place, undefined));
+      else if (there.uid !== place.number || there.key !== place.uid) return null;
+      else messages[at] = this.#placed(place, there);
+    }
+    return count === messages.length ? messages : null;
   }
 
   #placed(place: CachedPlace, before: PlacedMessage | undefined): PlacedMessage {

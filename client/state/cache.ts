@@ -19,7 +19,7 @@ import { HEADER_SIZE } from "../../protocol/header.ts";
 import type { State } from "./state.ts";
 
 const FILE = "cache.db";
-const SCHEMA_VERSION = 6;
+const SCHEMA_VERSION = 7;
 /** Sizes from which a cache is full, bytes: some 250,000 messages in a file. */
 const MAX_FILE = 1024 * 1024 * 1024;
 const MAX_MEMORY = 256 * 1024 * 1024;
@@ -42,6 +42,8 @@ const SCHEMA = `
   ) STRICT;
   -- With the flags, so that messages are counted without a look at their rows.
   CREATE INDEX entry_folder ON entry (folder, uid, flags);
+  -- What has changed in a folder, and how many are in it, is found without the others.
+  CREATE INDEX entry_place ON entry (folder, modseq, number);
   CREATE INDEX entry_id ON entry (id);
   CREATE TABLE record (kind TEXT NOT NULL, uid INTEGER NOT NULL, sealed BLOB NOT NULL,
     PRIMARY KEY (kind, uid)) STRICT, WITHOUT ROWID;
@@ -316,13 +318,26 @@ export class Cache {
       "SELECT uid, id, number, modseq, flags, flags_high FROM entry " +
         "WHERE folder = ? AND number > 0 ORDER BY number",
       folderNumber(folder),
-    ).map((row) => ({
-      uid: Number(row.uid),
-      id: bytesOf(row.id),
-      number: Number(row.number),
-      modseq: Number(row.modseq),
-      flags: flagsOfRow(row),
-    }));
+    ).map(placeOf);
+  }
+
+  /**
+   * The places in a folder that came about after the modification sequence `since`, as
+   * {@linkcode Cache.places} gives them, and how many there are in the folder.
+   */
+  placesSince(folder: Folder, since: number): { readonly changed: CachedPlace[]; count: number } {
+    const number = folderNumber(folder);
+    const changed = this.#all(
+      "SELECT uid, id, number, modseq, flags, flags_high FROM entry INDEXED BY entry_place " +
+        "WHERE folder = ? AND modseq > ? AND number > 0 ORDER BY number",
+      number,
+      since,
+    ).map(placeOf);
+    const count = this.#get(
+      "SELECT count(*) AS n FROM entry INDEXED BY entry_place WHERE folder = ? AND number > 0",
+      number,
+    );
+    return { changed, count: Number(count?.n) };
   }
 
   /**
@@ -644,6 +659,16 @@ function bytesOf(value: unknown): Bytes {
 
 function textOf({ epoch, bottom, top, modseq }: Fetched): string {
   return `${epoch} ${bottom} ${top} ${modseq}`;
+}
+
+function placeOf(row: Row): CachedPlace {
+  return {
+    uid: Number(row.uid),
+    id: bytesOf(row.id),
+    number: Number(row.number),
+    modseq: Number(row.modseq),
+    flags: flagsOfRow(row),
+  };
 }
 
 function flagsOfRow(row: Row): Flag[] {

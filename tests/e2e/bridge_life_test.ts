@@ -55,22 +55,11 @@ testInFullUnless(
   "Ctrl-C ends a bridge, and the mail programs that wait for it are told so",
   () =>
     withBridges(async (_, alice) => {
-      const connection = await Deno.connect({ hostname: "127.0.0.1", port: alice.imap });
-      const reader = connection.readable.pipeThrough(new TextDecoderStream()).getReader();
-      const login = `a LOGIN ${alice.name} ${alice.password}\r\nb SELECT INBOX\r\nc IDLE\r\n`;
-      const writer = connection.writable.getWriter();
-      await writer.write(new TextEncoder().encode(login));
-      let said = "";
-      while (!said.includes("+ idling")) {
-        const { value, done } = await reader.read();
-        assert(!done, said);
-        said += value;
-      }
+      await using program = await Idling.start(alice);
       alice.program.kill("SIGINT");
       const { code, stderr } = await alice.program.finish();
       assertEquals([code, stderr], [130, ""]);
-      while (!(await reader.read().catch(() => ({ done: true }))).done);
-      await writer.close().catch(() => {});
+      await program.ended();
     }),
 );
 
@@ -170,6 +159,121 @@ testInFullUnless(
       assertEquals(await script(group, same, {}), "");
     }),
 );
+
+testInFullUnless(
+  await whyNo("curl"),
+  "a mail program hears of what another program of the same person has fetched before the bridge did",
+  () =>
+    withBridges(async (group, alice, bob) => {
+      bob.program.kill();
+      await bob.program.finish();
+      let held: Promise<void> = Promise.resolve();
+      await using relay = Relay.start(group.server.address, {
+        hook: async (piece, { direction }) => {
+          if (direction === "down") await held;
+          return piece;
+        },
+      });
+      await using behind = await Bridging.start(group, "bob", relay.address);
+      await using program = await Idling.start(behind);
+      const released = Promise.withResolvers<void>();
+      held = released.promise;
+      await send(group, alice, "new");
+      const inbox = await run(["inbox", "--server", `bob@${group.server.address}`], {
+        cwd: group.path("bob"),
+        env: { SEALPOST_PASSWORD: passwordOf("bob") },
+      });
+      assertStringIncludes(inbox.stdout, "new");
+      released.resolve();
+      await program.hears("* 1 EXISTS");
+    }),
+);
+
+testInFullUnless(
+  await whyNo("curl"),
+  "what a bridge shows after many changes is what one shows that starts then",
+  () =>
+    withBridges(async (group, alice, bob) => {
+      for (const subject of ["one", "two", "three", "four"]) await send(group, alice, subject);
+      const say = (mailbox: string, command: string, { variables } = bob) => {
+        const line =
+          `curl -s "imap://127.0.0.1:$IMAP/${mailbox}" ${LOGIN} -X '${command}' 2>&1 || true`;
+        return script(group, line, variables);
+      };
+      const shown = async (one: Bridging) => {
+        const all: string[] = [];
+        for (const mailbox of ["INBOX", "Archive", "own"]) {
+          all.push(await say(mailbox, "UID FETCH 1:* (FLAGS EMAILID MODSEQ)", one));
+        }
+        return all;
+      };
+      await arrived(group, bob, "four");
+      for (
+        const [mailbox, command] of [
+          ["INBOX", "CREATE own"],
+          ["INBOX", "STORE 3 +FLAGS (word \\Flagged)"],
+          ["INBOX", "MOVE 1 Archive"],
+          ["Archive", "MOVE 1 INBOX"],
+          ["INBOX", "COPY 1:2 own"],
+          ["INBOX", "STORE 1 +FLAGS.SILENT (\\Deleted)"],
+          ["INBOX", "EXPUNGE"],
+          ["own", "STORE 1:* FLAGS (other)"],
+          ["own", "MOVE 2 Archive"],
+          ["INBOX", "MOVE 3 own"],
+        ] as const
+      ) {
+        await say(mailbox, command);
+        // So that there is a view, which the next one is made from.
+        await shown(bob);
+      }
+      await send(group, alice, "five");
+      await arrived(group, bob, "five");
+      const before = await shown(bob);
+      assertMatch(before.join(""), /\(.*word.*\)[^]*\(.*other.*\)/);
+      assertEquals(before.map((all) => all.match(/^\* \d+ FETCH/gm)?.length), [3, 1, 2]);
+      await using anew = await Bridging.start(group, "bob");
+      assertEquals(await shown(anew), before);
+    }),
+);
+
+/** A mail program that waits for what comes. */
+class Idling implements AsyncDisposable {
+  #said = "";
+  readonly #reader: ReadableStreamDefaultReader<string>;
+
+  private constructor(readonly connection: Deno.TcpConn) {
+    this.#reader = connection.readable.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  /** Logs in, and idles in the inbox. */
+  static async start({ imap, name, password }: Bridging): Promise<Idling> {
+    const idling = new Idling(await Deno.connect({ hostname: "127.0.0.1", port: imap }));
+    const writer = idling.connection.writable.getWriter();
+    const login = `a LOGIN ${name} ${password}\r\nb SELECT INBOX\r\nc IDLE\r\n`;
+    await writer.write(new TextEncoder().encode(login));
+    await idling.hears("+ idling");
+    return idling;
+  }
+
+  /** Resolves when `text` was said. */
+  async hears(text: string): Promise<void> {
+    while (!this.#said.includes(text)) {
+      const { value, done } = await this.#reader.read();
+      assert(!done, this.#said);
+      this.#said += value;
+    }
+  }
+
+  /** Reads on until the connection ends. */
+  async ended(): Promise<void> {
+    while (!(await this.#reader.read().catch(() => ({ done: true }))).done);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#reader.cancel().catch(() => {});
+    await this.connection.writable.abort().catch(() => {});
+  }
+}
 
 /** More than one record has. */
 const LINES = Array.from({ length: 40_000 }, (_, i) => `line ${i} of a message that is long`);

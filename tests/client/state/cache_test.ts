@@ -56,6 +56,10 @@ Deno.test("what was put into a cache comes out again, also when it is opened ane
     // Its number there is not known yet.
     const moved: Entry = { ...first, folder: "trash", number: 0, flags: ["seen", "flagged"] };
     assertEquals(again.places("trash"), []);
+    // Two in the inbox had been there, one of them after the first change.
+    assertEquals(again.placesSince("inbox", 1), { changed: again.places("inbox"), count: 1 });
+    assertEquals(again.placesSince("inbox", 3), { changed: [], count: 1 });
+    assertEquals(again.placesSince("trash", 0), { changed: [], count: 0 });
     assertEquals((await again.list({ folder: "trash", limit: 9 })).map(({ entry }) => entry), [
       moved,
     ]);
