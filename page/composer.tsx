@@ -12,7 +12,7 @@ import {
   confirmed,
   deliver,
   question,
-  refreshContacts,
+  refreshRecipients,
   run,
   say,
   sayError,
@@ -90,7 +90,7 @@ export function Composer({ draft: first }: { draft: DraftView }) {
   };
 
   useEffect(() => {
-    refreshContacts();
+    refreshRecipients();
     beforeLeaving.save = async () => {
       await attaching.current;
       const { draft, files } = now.current;

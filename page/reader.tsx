@@ -85,7 +85,13 @@ function Message({ shown }: { shown: MessageView }) {
   };
   return (
     <article class="message" aria-label={row.subject || T.noSubject}>
-      <div class="toolbar" role="toolbar" aria-label={T.message}>
+      <div
+        class="toolbar"
+        role="toolbar"
+        aria-label={T.message}
+        // What is selected of the message stays selected.
+        onMouseDown={(event) => event.preventDefault()}
+      >
         <IconButton icon="back" label={T.backToList} cls="only-narrow" onClick={closeMessage} />
         <IconButton icon="reply" label={T.reply} onClick={() => run(() => answer(uid, "reply"))} />
         <IconButton

@@ -1,14 +1,15 @@
 import { useId, useRef, useState } from "preact/hooks";
+import type { RecipientView } from "../client/web/types.ts";
 import { Icon, Trust } from "./parts.tsx";
-import { contacts } from "./store.ts";
+import { recipients } from "./store.ts";
 import { T } from "./texts.ts";
 
 /** Most people that are offered at a time. */
 const MOST = 8;
 
 /**
- * A field for names: what is typed becomes a name with Enter, Tab or a comma, and people whose key is known
- * are offered. The pattern is the editable combobox with a list of the ARIA Authoring Practices.
+ * A field for names: what is typed becomes a name with Enter, Tab or a comma; the members of the group and
+ * the person's own groups are offered, by their names and full names. The pattern is the editable combobox with a list of the ARIA Authoring Practices.
  */
 export function Recipients({ label, names, onChange, autofocus = false }: {
   label: string;
@@ -22,9 +23,14 @@ export function Recipients({ label, names, onChange, autofocus = false }: {
   const [open, setOpen] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   const word = typed.trim().toLowerCase();
-  const offered = word === "" ? [] : contacts.value
-    .filter(({ name }) => name.includes(word) && !names.includes(name))
-    .sort((a, b) => Number(b.name.startsWith(word)) - Number(a.name.startsWith(word)))
+  const rank = ({ name, fullName }: RecipientView) => {
+    if (name.startsWith(word)) return 0;
+    const words = fullName.toLowerCase();
+    return words.startsWith(word) || words.includes(` ${word}`) ? 1 : name.includes(word) ? 2 : 3;
+  };
+  const offered = word === "" ? [] : recipients.value
+    .filter((one) => rank(one) < 3 && !names.includes(one.name))
+    .sort((a, b) => rank(a) - rank(b))
     .slice(0, MOST);
   const shown = open && offered.length > 0;
   const add = (text: string) => {
@@ -69,7 +75,7 @@ export function Recipients({ label, names, onChange, autofocus = false }: {
         {names.map((name) => (
           <span key={name} class="token">
             <span dir="auto">{name}</span>
-            <Trust trust={contacts.value.find((one) => one.name === name)?.trust ?? "unknown"} />
+            <Trust trust={recipients.value.find((one) => one.name === name)?.trust ?? "unknown"} />
             <button
               type="button"
               aria-label={T.removeName(name)}
@@ -101,7 +107,7 @@ export function Recipients({ label, names, onChange, autofocus = false }: {
           onBlur={() => add(typed)}
         />
         <ul id={`${id}-list`} role="listbox" aria-label={T.suggestions} hidden={!shown}>
-          {offered.map(({ name, trust, words }, i) => (
+          {offered.map(({ name, fullName, trust, words }, i) => (
             <li
               key={name}
               id={`${id}-${i}`}
@@ -116,7 +122,7 @@ export function Recipients({ label, names, onChange, autofocus = false }: {
               <span>
                 {name} <Trust trust={trust} />
               </span>
-              <span class="quiet">{words}</span>
+              <span class="quiet" dir="auto">{fullName || words}</span>
             </li>
           ))}
         </ul>

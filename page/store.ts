@@ -1,11 +1,13 @@
 import { computed, signal } from "@preact/signals";
 import { ask, Refused } from "./api.ts";
+import { selectedText } from "./selection.ts";
 import { FOLDER_NAMES, T } from "./texts.ts";
 import type {
   ContactView,
   DraftView,
   FoundView,
   MessageView,
+  RecipientView,
   RowView,
   SentView,
   StateView,
@@ -52,6 +54,8 @@ export const message = signal<MessageView | null>(null);
 export const selected = signal<ReadonlySet<number>>(new Set());
 export const composing = signal<DraftView | null>(null);
 export const contacts = signal<readonly ContactView[]>([]);
+/** Whom a message can be written to. */
+export const recipients = signal<readonly RecipientView[]>([]);
 export const found = signal<readonly FoundView[] | null>(null);
 export const words = signal("");
 export const toasts = signal<readonly Toast[]>([]);
@@ -224,6 +228,12 @@ export function refreshContacts(): void {
   });
 }
 
+export function refreshRecipients(): void {
+  run(async () => {
+    recipients.value = await ask("recipients");
+  });
+}
+
 /** Reads a message. */
 export function openMessage(uid: number): void {
   cursor.value = uid;
@@ -389,13 +399,14 @@ export async function write(to: readonly string[] = []): Promise<void> {
   composing.value = await ask<DraftView>("new-draft", { to });
 }
 
-/** Begins a message that answers another one. */
+/** Begins a message that answers another one, quoting what is selected of it, else all. */
 export async function answer(
   uid: number,
   how: "reply" | "reply-all" | "forward",
 ): Promise<void> {
+  const selected = reading.value === uid ? selectedText() : null;
   await closeComposer();
-  composing.value = await ask<DraftView>("answer-message", { uid, how });
+  composing.value = await ask<DraftView>("answer-message", { uid, how, selected });
 }
 
 /** Goes on with a draft. */
@@ -416,6 +427,7 @@ export function forget(): void {
   total.value = 0;
   found.value = null;
   contacts.value = [];
+  recipients.value = [];
   words.value = "";
   toasts.value = [];
   lastMove = [];

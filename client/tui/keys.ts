@@ -47,6 +47,9 @@ export type Action =
   | "headers"
   | "help"
   | "make"
+  | "mark"
+  | "mark-down"
+  | "mark-up"
   | "move"
   | "next"
   | "next-field"
@@ -178,6 +181,9 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
     bind(",", "find-previous", ""),
     bind("h", "headers", "show all headers, or the usual ones"),
     bind("T", "quotes", "fold quoted text, or show it"),
+    bind("V", "mark", "mark lines from here on, which r and R then quote alone; once more ends it"),
+    bind("shift+down", "mark-down", "mark lines, down"),
+    bind("shift+up", "mark-up", "mark lines, up"),
     ...ORGANIZING,
     bind(
       "t",

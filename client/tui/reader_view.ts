@@ -20,8 +20,29 @@ export interface ReaderContent {
 /** From how many lines a quotation can be folded. */
 const LONG_QUOTE = 4;
 
-/** The lines of a message in `columns`. */
-export function layOut(reading: ReaderContent, columns: number, foldQuotes: boolean): Line[] {
+/** Where a line of the screen that shows text comes from. */
+export interface Origin {
+  /** The number of its line in the text; of a folded quotation, of the first one. */
+  readonly line: number;
+  /** That line, or those that were folded, whole. */
+  readonly text: string;
+  /** What of it is on this line of the screen, and on how many it is. */
+  readonly piece: string;
+  readonly pieces: number;
+  /** The marks of a quotation that the line begins with; empty for none. */
+  readonly marks: string;
+}
+
+/** A message laid out. */
+export interface LaidOut {
+  readonly lines: Line[];
+  /** For each line that shows text, by its number, what of the text it shows. */
+  readonly origins: ReadonlyMap<number, Origin>;
+}
+
+/** A message in `columns`. */
+export function layOut(reading: ReaderContent, columns: number, foldQuotes: boolean): LaidOut {
+  const origins = new Map<number, Origin>();
   const width = Math.max(10, columns - 2);
   const out: Line[] = [];
   const names = Math.max(0, ...reading.headers.map(({ name }) => name.length)) + 2;
@@ -34,28 +55,60 @@ export function layOut(reading: ReaderContent, columns: number, foldQuotes: bool
   }
   out.push([]);
   const measure = Math.min(width, MEASURE);
+  let at = 0;
   for (const part of quotations(reading.text.replace(/\n+$/, "").split("\n"))) {
+    const line = at;
+    at += part.lines.length;
     if (part.depth > 0 && foldQuotes && part.lines.length >= LONG_QUOTE) {
+      const whole = part.lines.join("\n");
+      origins.set(out.length, { line, text: whole, piece: whole, pieces: 1, marks: "" });
       out.push([span(` [${part.lines.length} quoted lines; T shows them]`, "dim")]);
       continue;
     }
     const look = part.depth === 0 ? "plain" : part.depth % 2 === 1 ? "quote" : "quote-deep";
-    for (const text of part.lines) {
-      for (const piece of wrapText(expandTabs(text), measure)) out.push([span(` ${piece}`, look)]);
+    for (const [i, text] of part.lines.entries()) {
+      const pieces = wrapText(expandTabs(text), measure);
+      const marks = QUOTED.exec(text)?.[0] ?? "";
+      for (const piece of pieces) {
+        origins.set(out.length, { line: line + i, text, piece, pieces: pieces.length, marks });
+        out.push([span(` ${piece}`, look)]);
+      }
     }
   }
   if (reading.notes.length > 0) out.push([]);
   for (const note of reading.notes) {
     for (const piece of wrapText(note, width)) out.push([span(` ${piece}`, "accent")]);
   }
-  return out.map((line) => fill(line, columns));
+  return { lines: out.map((line) => fill(line, columns)), origins };
 }
+
+/** The text that the lines of the screen from `first` to `last` show, as it stands in the message. */
+export function textOf(
+  origins: ReadonlyMap<number, Origin>,
+  first: number,
+  last: number,
+): string {
+  const lines = new Map<number, Origin[]>();
+  for (let row = first; row <= last; row++) {
+    const origin = origins.get(row);
+    if (origin) lines.set(origin.line, [...lines.get(origin.line) ?? [], origin]);
+  }
+  return [...lines.values()].map((parts) => {
+    const [one] = parts;
+    if (!one || parts.length === one.pieces) return one?.text ?? "";
+    const some = parts.map(({ piece }) => piece).join(" ");
+    return some.startsWith(one.marks) ? some : `${one.marks} ${some}`;
+  }).join("\n");
+}
+
+/** The marks of a quotation. */
+const QUOTED = /^(?: ?>)+/;
 
 /** The lines of a text in groups of the same depth of quotation. */
 function quotations(lines: readonly string[]): { depth: number; lines: string[] }[] {
   const out: { depth: number; lines: string[] }[] = [];
   for (const text of lines) {
-    const marks = /^(?: ?>)+/.exec(text)?.[0] ?? "";
+    const marks = QUOTED.exec(text)?.[0] ?? "";
     const depth = marks.replaceAll(" ", "").length;
     const last = out.at(-1);
     if (last && (last.depth === depth)) last.lines.push(text);

@@ -20,6 +20,11 @@ export class Scroller {
     this.#top = 0;
   }
 
+  /** How many lines are visible at the most. */
+  get rows(): number {
+    return this.#rows;
+  }
+
   /** The index of the first visible line. */
   get top(): number {
     return this.#top;

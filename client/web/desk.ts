@@ -8,10 +8,11 @@ import { matchesSafetyNumber, safetyNumber } from "../../crypto/safety_number.ts
 import { formatAddress } from "../../protocol/address.ts";
 import { BUILT_IN_FOLDERS, type Flag, type Folder } from "../../protocol/entry.ts";
 import { DEFAULT_MAX_MESSAGE, MAX_UIDS } from "../../protocol/limits.ts";
+import { EVERYONE } from "../../protocol/name.ts";
 import type { NewsEvent } from "../../protocol/request.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
-import { checkLimits, type Mail, MANY_PAGES } from "../mail.ts";
+import { checkLimits, type Mail, MANY_PAGES, recipientWords } from "../mail.ts";
 import type { Item, Opened } from "../mailbox/open.ts";
 import { OwnNames } from "../mailbox/own_names.ts";
 import {
@@ -51,6 +52,7 @@ import type {
   OfferView,
   OutboxView,
   PageEvent,
+  RecipientView,
   SafetyView,
   SearchView,
   SentView,
@@ -64,6 +66,7 @@ import {
   FORWARD,
   outboxView,
   personView,
+  recipientView,
   rowView,
 } from "./views.ts";
 
@@ -440,8 +443,15 @@ export class Desk {
     return draftView(draft);
   }
 
-  /** A draft that answers or forwards a message; it is saved when something is written. */
-  async answer(uid: number, how: "reply" | "reply-all" | "forward"): Promise<DraftView> {
+  /**
+   * A draft that answers or forwards a message; it is saved when something is written. An answer quotes
+   * `selected`, null for the whole text.
+   */
+  async answer(
+    uid: number,
+    how: "reply" | "reply-all" | "forward",
+    selected: string | null,
+  ): Promise<DraftView> {
     const opened = await this.#opened(uid);
     const { shown } = await this.#load(opened);
     const draft = how === "forward"
@@ -451,7 +461,10 @@ export class Desk {
       }
       : {
         ...replyTo(opened, this.mail.name, how === "reply-all"),
-        text: withSignature(`\n\n${quotation(opened, shown.text)}`, this.mail.signature),
+        text: withSignature(
+          `\n\n${quotation(opened, selected ?? shown.text)}`,
+          this.mail.signature,
+        ),
       };
     return await this.#give(draft);
   }
@@ -596,6 +609,15 @@ export class Desk {
     return pins.map((pin) => contactView(pin, known));
   }
 
+  /** Everybody whom a message can be written to, and the groups. */
+  async recipients(): Promise<RecipientView[]> {
+    const groups = new Map((await this.mail.groups()).map(({ name, members }) => [name, members]));
+    groups.set(EVERYONE, this.mail.members.all().map(({ name }) => name));
+    return recipientWords(this.mail).map((name) => {
+      return recipientView(this.mail, name, groups.get(name) ?? null);
+    });
+  }
+
   /** Learns the key of somebody who is not known yet, as sending to them does. */
   async meet(text: string): Promise<string> {
     const name = this.mail.recipientName(text);
@@ -711,6 +733,7 @@ export class Desk {
     await this.#flush();
     await this.#syncDrafts();
     await this.#readNames();
+    this.#background(() => this.mail.refreshMembers());
     this.#background(() => this.#fetchOlder());
   }
 

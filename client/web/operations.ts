@@ -102,8 +102,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   draft: operation(v.object({ id: draftId }), ({ desk }, { id }) => desk.draft(id)),
   "new-draft": operation(v.object({ to: names }), ({ desk }, { to }) => desk.newDraft(to)),
   "answer-message": operation(
-    v.object({ uid, how: v.picklist(["reply", "reply-all", "forward"]) }),
-    ({ desk }, { uid, how }) => desk.answer(uid, how),
+    v.object({
+      uid,
+      how: v.picklist(["reply", "reply-all", "forward"]),
+      selected: v.nullable(v.pipe(v.string(), v.maxLength(2 * MAX_TEXT))),
+    }),
+    ({ desk }, { uid, how, selected }) => desk.answer(uid, how, selected),
   ),
   "save-draft": operation(
     v.object({
@@ -130,6 +134,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
 
   // People and keys.
   contacts: operation(nothing, ({ desk }) => desk.contacts()),
+  recipients: operation(nothing, ({ desk }) => desk.recipients()),
   meet: operation(v.object({ name: short }), async ({ desk }, { name }) => {
     return { name: await desk.meet(name) };
   }),

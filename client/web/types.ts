@@ -179,6 +179,16 @@ export interface ContactView {
   readonly former: readonly { readonly fingerprint: string; readonly until: number }[];
 }
 
+/** Somebody whom a message can be written to, or a group. */
+export interface RecipientView {
+  readonly name: string;
+  readonly trust: TrustView;
+  /** What somebody is called, safe to print; empty where nobody says it. */
+  readonly fullName: string;
+  /** Who is in the group; of a person, what is known of their key. */
+  readonly words: string;
+}
+
 /** What two people compare. */
 export interface SafetyView {
   readonly name: string;

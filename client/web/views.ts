@@ -16,6 +16,7 @@ import type {
   DraftView,
   OutboxView,
   PersonView,
+  RecipientView,
   RowView,
   TrustView,
 } from "./types.ts";
@@ -70,6 +71,23 @@ export function contactView(pin: Pin, known: readonly string[]): ContactView {
     former: pin.former.map(({ fp, until }) => ({ fingerprint: formatFingerprint(fp), until }))
       .reverse(),
   };
+}
+
+/** Somebody whom a message can be written to, or a group of `members`. */
+export function recipientView(
+  mail: Mail,
+  name: string,
+  members: readonly string[] | null,
+): RecipientView {
+  if (members !== null) {
+    return { name, trust: "unknown", fullName: "", words: members.join(", ") };
+  }
+  const pin = mail.people.pins.get(name);
+  const fullName = printable(mail.fullNameOf(name)?.text ?? "");
+  if (!pin) return { name, trust: "unknown", fullName, words: "" };
+  const { mark, words, verified } = verification(pin);
+  const trust = verified ? "verified" : mark === "!" ? "changed" : "unknown";
+  return { name, trust, fullName, words };
 }
 
 /** What a forwarded attachment is called to the program. */

@@ -14,11 +14,12 @@ import {
   withSignature,
 } from "../../message/reply.ts";
 import { findIn, type Match } from "../find.ts";
-import { fill, type Line, marked, type Size, span } from "../frame.ts";
+import { fill, highlighted, type Line, marked, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { LoadedMessage } from "../loaded_message.ts";
+import { linesOf, type Markable, markBy, type Marking } from "../marking.ts";
 import { organize, organizes } from "../messages.ts";
-import { type Header, layOut } from "../reader_view.ts";
+import { type Header, type LaidOut, layOut, textOf } from "../reader_view.ts";
 import { keywordsOf } from "../rows.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
 import { Scroller } from "../scroller.ts";
@@ -40,11 +41,15 @@ export interface MessageCursor {
 /** The actions that write a message about another one. */
 export type Answering = "reply" | "reply-all" | "forward";
 
-/** Opens a composer for a message that answers or forwards `message`. */
+/**
+ * Opens a composer for a message that answers or forwards `message`; an answer quotes what was marked,
+ * else all of it.
+ */
 export async function answer(
   host: Host,
   message: LoadedMessage,
   action: Answering,
+  marked: string | null = null,
 ): Promise<void> {
   await message.load();
   const { item: { opened }, shown } = message;
@@ -56,15 +61,14 @@ export async function answer(
     }
     : {
       ...replyTo(opened, host.mail.name, action === "reply-all"),
-      text: withSignature(`\n\n${quotation(opened, shown.text)}`, host.mail.signature),
+      text: withSignature(`\n\n${quotation(opened, marked ?? shown.text)}`, host.mail.signature),
     };
   host.open(new ComposeScreen(host, draft));
 }
 
 /** A message laid out: for what, its lines, and where the words were found. */
-interface Laid {
+interface Laid extends LaidOut {
   readonly for: string;
-  readonly lines: Line[];
   readonly matches: readonly Match[];
 }
 
@@ -83,6 +87,8 @@ export class ReaderScreen implements Screen {
   #words = "";
   /** The match that is highlighted; null if none is. */
   #match: Match | null = null;
+  /** The lines that are marked to be quoted, from the first one of the text; null for none. */
+  #marking: Marking | null = null;
 
   constructor(host: Host, list: MessageCursor, item: Item) {
     this.#host = host;
@@ -101,8 +107,10 @@ export class ReaderScreen implements Screen {
     const { lines } = this.#layout(columns);
     const shown = this.#scroller.show(lines, rows);
     const { top } = this.#scroller;
+    const chosen = this.#markedLines();
     return {
       lines: shown.map((line, i) => {
+        if (chosen && top + i >= chosen.first && top + i <= chosen.last) return highlighted(line);
         const parts = this.#match?.parts.filter(({ row }) => row === top + i) ?? [];
         return parts.reduce((all, { from, to }) => marked(all, from, to, "match"), line);
       }),
@@ -129,6 +137,7 @@ export class ReaderScreen implements Screen {
   }
 
   act(action: Action): void | Promise<void> {
+    if (this.#mark(action)) return;
     if (this.#scroller.act(action)) return;
     if (organizes(action)) return this.#organize(action);
     switch (action) {
@@ -146,6 +155,7 @@ export class ReaderScreen implements Screen {
         return this.#host.open(new ComposeScreen(this.#host));
       case "reply":
       case "reply-all":
+        return answer(this.#host, this.#message, action, this.#marked());
       case "forward":
         return answer(this.#host, this.#message, action);
       case "attachments":
@@ -161,6 +171,7 @@ export class ReaderScreen implements Screen {
       case "quotes":
         this.#fold = !this.#fold;
         this.#laid = null;
+        this.#marking = null;
         return;
       case "find":
         return this.#find();
@@ -177,6 +188,53 @@ export class ReaderScreen implements Screen {
     }
   }
 
+  /** Marks lines as `action` says; false if it is none of marking. */
+  #mark(action: Action): boolean {
+    const { first, last } = this.#textLines();
+    if (first > last) return false;
+    const before = this.#marking;
+    const { top, rows } = this.#scroller;
+    const now = markBy(before, action, { first: 0, last: last - first }, top - first, rows);
+    if (now === undefined) return false;
+    this.#marking = now;
+    if (now === null) {
+      this.#host.say("Nothing is marked any more.");
+      return true;
+    }
+    this.#scroller.reveal(first + now.at);
+    if (now.anchor === null) {
+      this.#host.say(
+        "Go to the first line to quote; V marks from there, r quotes this one alone.",
+      );
+    } else if (before === null || before.anchor === null) {
+      this.#host.say(
+        "Go to the last line to quote; r or R quotes what is marked, Esc forgets it.",
+      );
+    }
+    return true;
+  }
+
+  /** The first and the last line of the screen's that show text; none, if the first is after the last. */
+  #textLines(): Markable {
+    const lines = [...this.#layout(this.#columns).origins.keys()];
+    return { first: lines[0] ?? 0, last: lines.at(-1) ?? -1 };
+  }
+
+  /** The lines of the screen's that are marked; null if none are. */
+  #markedLines(): Markable | null {
+    if (this.#marking === null) return null;
+    const { first, last } = linesOf(this.#marking);
+    const start = this.#textLines().first;
+    return { first: start + first, last: start + last };
+  }
+
+  /** The text that is marked, which is marked no more then; null if none is. */
+  #marked(): string | null {
+    const lines = this.#markedLines();
+    this.#marking = null;
+    return lines && textOf(this.#layout(this.#columns).origins, lines.first, lines.last);
+  }
+
   async #turn(to: Promise<Item | null>, otherwise: string): Promise<void> {
     const item = await to;
     if (!item) return this.#host.say(otherwise);
@@ -184,6 +242,7 @@ export class ReaderScreen implements Screen {
     this.#message = new LoadedMessage(this.#host, item);
     this.#laid = null;
     this.#match = null;
+    this.#marking = null;
     this.#scroller.reset();
     this.#host.refresh();
   }
@@ -241,6 +300,7 @@ export class ReaderScreen implements Screen {
     if (words === null) return;
     if (words.trim() === "") return this.#goOn(1);
     this.#words = words;
+    if (this.#fold) this.#marking = null;
     this.#fold = false;
     this.#laid = null;
     this.#match = null;
@@ -274,9 +334,11 @@ export class ReaderScreen implements Screen {
   #layout(columns: number): Laid {
     const state = `${columns} ${this.#fold} ${this.#allHeaders}`;
     if (this.#laid?.for !== state) {
-      const lines = this.#layOut(columns);
+      // Its lines are others then.
+      if (this.#laid) this.#marking = null;
+      const { lines, origins } = this.#layOut(columns);
       const matches = findIn(lines, this.#words);
-      this.#laid = { for: state, lines, matches };
+      this.#laid = { for: state, lines, origins, matches };
       const [part] = this.#match?.parts ?? [];
       this.#match = matches.find(({ parts: [first] }) => {
         return first?.row === part?.row && first?.from === part?.from;
@@ -285,19 +347,22 @@ export class ReaderScreen implements Screen {
     return this.#laid;
   }
 
-  #layOut(columns: number): Line[] {
+  #layOut(columns: number): LaidOut {
+    const withoutText = (lines: Line[]) => ({ lines, origins: new Map() });
     const { item: { opened }, problem, shown } = this.#message;
     if (problem !== null) {
       const headers = opened ? this.#headers(opened) : [];
-      return layOut({ headers, text: this.#why(problem), notes: [] }, columns, false);
+      return withoutText(
+        layOut({ headers, text: this.#why(problem), notes: [] }, columns, false).lines,
+      );
     }
-    if (!opened) return [];
+    if (!opened) return withoutText([]);
     const headers = this.#headers(opened);
     if (!shown) {
-      return [
-        ...layOut({ headers, text: "", notes: [] }, columns, false),
+      return withoutText([
+        ...layOut({ headers, text: "", notes: [] }, columns, false).lines,
         fill([span(" …", "dim")], columns),
-      ];
+      ]);
     }
     const { text, attachments } = shown;
     const notes = [

@@ -54,7 +54,7 @@ Deno.test("a message is laid out with its headers, quotations folded if that is 
     notes: ["[1: a.png, 5 bytes]"],
   };
   const lines = (fold: boolean) =>
-    layOut(reading, 40, fold).map((line) => lineText(line).trimEnd());
+    layOut(reading, 40, fold).lines.map((line) => lineText(line).trimEnd());
   assertEquals(lines(true).slice(0, 2), [" From: bob", ""]);
   assert(lines(true).includes(" [4 quoted lines; T shows them]"));
   assert(lines(false).includes(" > 2"));
