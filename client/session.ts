@@ -30,6 +30,7 @@ import { KeyLogClient } from "./trust/key_log.ts";
 import { rotatedText } from "./trust/people.ts";
 import type { LocalUser } from "./state/local_user.ts";
 import { openPackage } from "./state/own_package.ts";
+import { RemovalFile } from "./state/removal.ts";
 import { RetiredKeys } from "./state/retired_keys.ts";
 import { remembered, settleKeys } from "./state/settle_keys.ts";
 import { State } from "./state/state.ts";
@@ -77,6 +78,8 @@ export interface SessionOptions {
   readonly person?: LocalUser;
   /** Gives the password, in the place of a file, the environment or a question; it is wiped. */
   readonly password?: () => Promise<Bytes>;
+  /** Whether this is part of a removal of lost machines; else a person is told of one that was broken off. */
+  readonly removing?: boolean;
   /** Gives the own password that replaces a one-time one, in the place of a question. */
   readonly newPassword?: () => Promise<string>;
 }
@@ -240,6 +243,7 @@ async function openSettled(
     const full = usage && await quotaWarning(state, usage);
     if (full) options.announce(full);
     await shareTrust(mail, usage, state, options.announce);
+    if (!options.removing) await tellRemoval(state, options.announce);
     if (usage && byPassword) await renewOldKit(mail, usage, options);
     return mail;
   } catch (error) {
@@ -268,6 +272,16 @@ async function shareTrust(
     if (!isSealpostError(error)) throw error;
     if (!isLost(error)) announce(`not shared with your other machines: ${error.message}`);
   }
+}
+
+/** Says that a removal of lost machines was broken off here, and how it is finished. */
+async function tellRemoval(state: State, announce: SessionOptions["announce"]): Promise<void> {
+  const [first] = (await new RemovalFile(state).load())?.machines ?? [];
+  if (first === undefined) return;
+  announce(
+    `The removal of ${first.label} was broken off: finish it now, by "${PROGRAM} devices remove ` +
+      `${first.label}".`,
+  );
 }
 
 /**

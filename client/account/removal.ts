@@ -1,4 +1,4 @@
-import { type Bytes, fromUtf8, wipe } from "../../crypto/bytes.ts";
+import { type Bytes, equal, fromUtf8, wipe } from "../../crypto/bytes.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { printable } from "../../cli/printable.ts";
 import { SealpostError } from "../../crypto/error.ts";
@@ -6,14 +6,17 @@ import { encodePassword } from "../../protocol/login.ts";
 import type { Mail } from "../mail.ts";
 import { type Device, devicesOf } from "../mailbox/devices.ts";
 import { forgetMachine, takeBack, type TakenBack } from "../mailbox/removed_machines.ts";
-import { openMail } from "../session.ts";
+import { openLocalUser, openMail } from "../session.ts";
 import type { LocalUser } from "../state/local_user.ts";
+import { type BegunRemoval, type LostMachine, RemovalFile } from "../state/removal.ts";
 import { TicketStore } from "../state/ticket_store.ts";
+import { changePassword } from "./password.ts";
 import { passwordSession } from "./password_session.ts";
-import { makeNewKeys, type Rotation } from "./rotation.ts";
+import { makeNewKeys, type Rotation, settleBrokenRotation } from "./rotation.ts";
 
 /** What taking a machine off a person's list needs. */
-export interface Removal extends Pick<Rotation, "terminal" | "profile" | "onBegun" | "onChanged"> {
+export interface Removal
+  extends Pick<Rotation, "terminal" | "profile" | "passphrase" | "onBegun" | "onChanged"> {
   /** Gives the password, as often as it is needed; each is wiped. */
   readonly password: () => Promise<Bytes>;
 }
@@ -42,31 +45,70 @@ export async function retireMachine(removal: Removal, device: Device): Promise<v
   });
 }
 
+/** The removal of lost machines that was begun here, and has not ended; null if there is none. */
+export async function begunRemoval(removal: Removal): Promise<BegunRemoval | null> {
+  return await new RemovalFile((await openPerson(removal)).state).load();
+}
+
 /**
- * Takes a machine off the list that was lost or stolen: new keys, the password `next`, no kit, and nothing
- * that it verified counts any more. Broken off, it is done again. Throws what stops it.
+ * Takes machines off the list that were lost or stolen: new keys, the password `next`, no kit, and nothing
+ * that they verified counts any more. Broken off, it goes on when it is done again, and until then whoever
+ * logs in here is told. Throws what stops it.
  */
-export async function removeLostMachine(
+export async function removeLostMachines(
+  removal: Removal,
+  machines: readonly LostMachine[],
+  next: string,
+  onTakenBack: (taken: TakenBack) => void,
+): Promise<LocalUser> {
+  const { dir, name } = removal.profile;
+  const rotation = { ...removal, removing: true };
+  await settleBrokenRotation(rotation);
+  let person = await openPerson(removal);
+  const { fp } = person.identity.bundle;
+  const before = await new RemovalFile(person.state).load();
+  const begun = before ?? {
+    machines: machines.map(({ id, label, last }) => ({ id, label, last })),
+    from: fp,
+    password: false,
+  };
+  if (equal(begun.from, fp)) {
+    const file = new RemovalFile(person.state);
+    person = await makeNewKeys({
+      ...rotation,
+      onBegun: async () => {
+        await file.save(begun);
+        await removal.onBegun?.();
+      },
+    });
+  }
+  await within(removal, removal.password, async (mail) => {
+    if (before !== null) await removal.onBegun?.();
+    for (const { id } of begun.machines) onTakenBack(await takeBack(mail, id));
+    await new RemovalFile(mail.state).save({ ...begun, password: true });
+    const old = await removal.password();
+    // The server has it already where this was broken off after it.
+    if (fromUtf8(old) !== next) await changePassword(mail, fromUtf8(old), next);
+    wipe(old);
+  }, person);
+  await TicketStore.forget(dir, name);
+  const present = () => Promise.resolve(encodePassword(next));
+  await within(removal, present, async (mail) => {
+    // Off the list at the end: until then this can be done again.
+    for (const { id, last } of begun.machines) await forgetMachine(mail.shared, id, last);
+    await new RemovalFile(mail.state).forget();
+  }, person);
+  return person;
+}
+
+/** {@linkcode removeLostMachines} for one. */
+export function removeLostMachine(
   removal: Removal,
   device: Device,
   next: string,
   onTakenBack: (taken: TakenBack) => void,
 ): Promise<LocalUser> {
-  const { dir, name } = removal.profile;
-  const person = await makeNewKeys(removal);
-  await within(removal, removal.password, async (mail) => {
-    onTakenBack(await takeBack(mail, device.id));
-    const old = await removal.password();
-    await mail.connection.ask({ op: "passwd", old: fromUtf8(old), new: next });
-    wipe(old);
-  }, person);
-  await TicketStore.forget(dir, name);
-  // Off the list at the end: until then this can be done again.
-  const present = () => Promise.resolve(encodePassword(next));
-  await within(removal, present, (mail) => {
-    return forgetMachine(mail.shared, device.id, device.last);
-  }, person);
-  return person;
+  return removeLostMachines(removal, [device], next, onTakenBack);
 }
 
 /** The machine that is meant. Throws `usage` if there is none, several, or it is this one. */
@@ -96,15 +138,24 @@ function theOne(devices: readonly Device[], wanted: string): Device {
   return device;
 }
 
+async function openPerson({ terminal, profile, passphrase }: Removal): Promise<LocalUser> {
+  return await openLocalUser(terminal, profile.dir, profile.name, passphrase);
+}
+
 /** Runs `work` in a session of its own. */
 async function within<T>(
-  { terminal, profile }: Removal,
+  removal: Removal,
   password: () => Promise<Bytes>,
   work: (mail: Mail) => Promise<T>,
   person?: LocalUser,
 ): Promise<T> {
-  const session = passwordSession(terminal, profile);
-  const mail = await openMail({ ...session, password, ...person && { person } });
+  const session = passwordSession(removal.terminal, removal.profile);
+  const mail = await openMail({
+    ...session,
+    password,
+    person: person ?? await openPerson(removal),
+    removing: true,
+  });
   try {
     return await work(mail);
   } finally {

@@ -47,6 +47,10 @@ export interface Rotation {
   readonly passwordFile?: string;
   /** Gives the password, in the place of a file, the environment or a question. */
   readonly password?: () => Promise<Bytes>;
+  /** Gives the passphrase of the keys, in the place of the environment or a question. */
+  readonly passphrase?: (attempt: number) => Promise<Bytes | null>;
+  /** Whether this is part of a removal of lost machines. */
+  readonly removing?: boolean;
   /** Asks for another passphrase for the new private key; without this it has that of the old one. */
   readonly newPassphrase?: () => Promise<Bytes>;
   /** Called when the password was accepted, before anything is changed. */
@@ -79,7 +83,7 @@ export async function makeNewKeys(rotation: Rotation): Promise<LocalUser> {
   const { terminal, profile: { dir, name } } = rotation;
   const session = sessionOf(rotation);
   const { address } = session;
-  const person = await openLocalUser(terminal, dir, name);
+  const person = await openLocalUser(terminal, dir, name, rotation.passphrase);
   let server = await pinnedServer(terminal, dir, address);
   const passphrase = await passphraseFor(rotation, dir, name);
   const password = remembered(rotation.password ?? (() => firstPassword(session)));
@@ -118,8 +122,13 @@ export async function makeNewKeys(rotation: Rotation): Promise<LocalUser> {
   }
 }
 
-function sessionOf({ terminal, profile, passwordFile, password }: Rotation): SessionOptions {
-  return { ...passwordSession(terminal, profile, passwordFile), ...defined({ password }) };
+function sessionOf(
+  { terminal, profile, passwordFile, password, removing }: Rotation,
+): SessionOptions {
+  return {
+    ...passwordSession(terminal, profile, passwordFile),
+    ...defined({ password, removing }),
+  };
 }
 
 /**
@@ -229,7 +238,7 @@ function uncertain(cause: unknown): SealpostError {
 
 /** The passphrase of the new private key; undefined if it has none, as the old one. */
 async function passphraseFor(
-  { terminal, newPassphrase }: Rotation,
+  { terminal, newPassphrase, passphrase: given }: Rotation,
   dir: string,
   name: string,
 ): Promise<Bytes | undefined> {
@@ -240,7 +249,7 @@ async function passphraseFor(
   }
   let passphrase: Bytes | null = null;
   await loadPrivateKey(dir, name, async (attempt) => {
-    passphrase = await askPassphrase(terminal, name, attempt);
+    passphrase = await (given?.(attempt) ?? askPassphrase(terminal, name, attempt));
     return passphrase;
   });
   return passphrase ?? undefined;

@@ -1,19 +1,28 @@
+import { type Bytes, wipe } from "../../crypto/bytes.ts";
+import { defined } from "../../crypto/defined.ts";
 import { printable } from "../../cli/printable.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { SealpostError } from "../../crypto/error.ts";
-import type { Identity } from "../../crypto/identity.ts";
 import { samePassphraseProblem } from "../account/password.ts";
 import { passwordSession } from "../account/password_session.ts";
-import { findMachine, removeLostMachine, retireMachine } from "../account/removal.ts";
-import { settleBrokenRotation } from "../account/rotation.ts";
+import {
+  begunRemoval,
+  findMachine,
+  type Removal,
+  removeLostMachines,
+  retireMachine,
+} from "../account/removal.ts";
 import { type Device, lastSeen } from "../mailbox/devices.ts";
 import type { TakenBack } from "../mailbox/removed_machines.ts";
-import { askNewPassword, firstPassword } from "../session.ts";
-import { findProfile } from "../state/profile.ts";
+import { askNewPassword, askPassphrase, firstPassword, openMail } from "../session.ts";
+import { encodePassword } from "../../protocol/login.ts";
+import { findProfile, type Profile } from "../state/profile.ts";
+import type { BegunRemoval, LostMachine } from "../state/removal.ts";
 import { remembered } from "../state/settle_keys.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
 import type { KeyOptions } from "./keyring.ts";
 import { reportRotation } from "./keys_rotate.ts";
+import { offerKit } from "./recovery.ts";
 
 /** What `devices remove` was given. */
 export interface RemoveOptions extends KeyOptions {
@@ -24,7 +33,7 @@ export interface RemoveOptions extends KeyOptions {
 /**
  * The `devices remove` command. For a machine that was lost or stolen: new keys, a new password, no kit,
  * and nothing that it verified counts; for one that is retired, it leaves the list, and all tickets end.
- * Broken off, it is run again. Throws what stops it.
+ * Broken off, it is run again, and goes on. Throws what stops it.
  */
 export async function removeDevice(options: RemoveOptions): Promise<void> {
   const terminal = openTerminal();
@@ -32,31 +41,110 @@ export async function removeDevice(options: RemoveOptions): Promise<void> {
     throw new SealpostError("usage", "devices remove asks for passwords: use it at a terminal");
   }
   const profile = await findProfile(options);
-  const { dir, name } = profile;
-  const session = passwordSession(terminal, profile, options.passwordFile);
-  const password = remembered(() => firstPassword(session));
-  const removal = {
-    terminal,
-    profile,
-    password: password.get,
-    onChanged: (former: Identity, present: Identity) => {
-      reportRotation(terminal, profile, former, present);
-    },
-  };
-  try {
-    const device = await findMachine(removal, options.machine);
-    if (await ask(terminal, device) === "retired") {
-      await retireMachine(removal, device);
-      return tellRetired(terminal, device);
-    }
+  await using removing = new Removing(terminal, profile, options.passwordFile);
+  const begun = await begunRemoval(removing.removal);
+  if (begun !== null) tellBegun(terminal, begun);
+  const device = await findMachine(removing.removal, options.machine);
+  if (begun !== null) {
+    requireBegun(begun, device);
+    return await removing.removeLost(begun.machines);
+  }
+  if (await ask(terminal, device) === "lost") return await removing.removeLost([device]);
+  await retireMachine(removing.removal, device);
+  tellRetired(terminal, device);
+}
+
+/**
+ * {@linkcode removeDevice} for machines that the person has named as lost. Throws what stops it.
+ */
+export async function removeStolen(
+  terminal: Terminal,
+  profile: Profile,
+  machines: readonly Device[],
+): Promise<void> {
+  await using removing = new Removing(terminal, profile, undefined);
+  await removing.removeLost(machines);
+}
+
+/** A removal, for which password and passphrase are asked once. */
+class Removing implements AsyncDisposable {
+  readonly #password;
+  #passphrase: Bytes | null = null;
+  readonly removal: Removal;
+
+  constructor(terminal: Terminal, profile: Profile, passwordFile: string | undefined) {
+    const session = passwordSession(terminal, profile, passwordFile);
+    this.#password = remembered(() => firstPassword(session));
+    this.removal = {
+      terminal,
+      profile,
+      password: this.#password.get,
+      passphrase: async (attempt) => {
+        // Asked for again only if it is not the right one.
+        if (attempt > 1 || this.#passphrase === null) {
+          this.#forgetPassphrase();
+          this.#passphrase = await askPassphrase(terminal, profile.name, attempt);
+        }
+        return this.#passphrase?.slice() ?? null;
+      },
+      onChanged: (former, present) => reportRotation(terminal, profile, former, present),
+    };
+  }
+
+  #forgetPassphrase(): void {
+    if (this.#passphrase) wipe(this.#passphrase);
+    this.#passphrase = null;
+  }
+
+  /** Everything that follows when `machines` are lost, and the offer of a new kit. */
+  async removeLost(machines: readonly LostMachine[]): Promise<void> {
+    const { terminal, profile, passphrase } = this.removal;
+    const { dir, name } = profile;
     const problem = (chosen: string) => samePassphraseProblem(dir, name, chosen);
     const next = await askNewPassword(terminal, problem, "Choose a new password.");
-    await settleBrokenRotation(removal);
-    await removeLostMachine(removal, device, next, (taken) => tellTakenBack(terminal, taken));
-    tellRest(terminal, device);
-  } finally {
-    await password.forget();
+    const person = await removeLostMachines(
+      this.removal,
+      machines,
+      next,
+      (taken) => tellTakenBack(terminal, taken),
+    );
+    tellRest(terminal, machines);
+    const session = passwordSession(terminal, profile);
+    const mail = await openMail({
+      ...session,
+      person,
+      password: () => Promise.resolve(encodePassword(next)),
+    });
+    try {
+      await offerKit({ terminal, mail, dir, address: session.address, ...defined({ passphrase }) });
+    } finally {
+      await mail.close();
+    }
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#password.forget();
+    this.#forgetPassphrase();
+  }
+}
+
+function namesOf(machines: readonly LostMachine[]): string {
+  return machines.map(({ label }) => label).join(", ");
+}
+
+function tellBegun(terminal: Terminal, { machines, password }: BegunRemoval): void {
+  terminal.print(`The removal of ${namesOf(machines)} was broken off, and goes on.`);
+  if (password) terminal.print("Your password may be the one that you had chosen already.");
+}
+
+/** Throws `usage` if what was begun is the removal of others than `device`. */
+function requireBegun({ machines }: BegunRemoval, device: Device): void {
+  if (machines.some(({ id }) => id === device.id)) return;
+  throw new SealpostError(
+    "usage",
+    `finish that first, by "${PROGRAM} devices remove ${machines[0]?.label ?? ""}"; then remove ` +
+      device.label,
+  );
 }
 
 /** Says what can happen, and asks which. Throws `cancelled` if neither is wanted. */
@@ -93,16 +181,14 @@ function tellTakenBack(terminal: Terminal, { unverified, changed }: TakenBack): 
   for (const key of changed) terminal.print(`  ${printable(key)}`);
 }
 
-function tellRest(terminal: Terminal, device: Device): void {
+function tellRest(terminal: Terminal, machines: readonly LostMachine[]): void {
+  const [are, who] = machines.length === 1 ? ["is", "has it"] : ["are", "has one"];
   terminal.print(
-    `\n${device.label} is removed. Whoever has it still has what is on it and what`,
+    `\n${namesOf(machines)} ${are} removed. Whoever ${who} still has what is on it and what`,
   );
   terminal.print(
     "was sealed to the old keys, if it has no passphrase or they know it; tell the people",
   );
   terminal.print("whose mail that is. Nothing new is sealed to them.");
-  terminal.print(
-    `Link your other machines again ("${PROGRAM} devices add"), and make new words for the`,
-  );
-  terminal.print(`day when everything is lost ("${PROGRAM} recovery make").`);
+  terminal.print(`Link your other machines again ("${PROGRAM} devices add").`);
 }

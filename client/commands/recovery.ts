@@ -1,4 +1,5 @@
 import { formatTime, isoTime, sentence } from "../../cli/format.ts";
+import type { Bytes } from "../../crypto/bytes.ts";
 import { defined } from "../../crypto/defined.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { writeFileAtomic } from "../../files/atomic_file.ts";
@@ -83,12 +84,17 @@ interface Making {
   readonly mail: Mail;
   readonly dir: string;
   readonly address: Address;
+  /** Gives the passphrase of the keys, in the place of a question. */
+  readonly passphrase?: (attempt: number) => Promise<Bytes | null>;
 }
 
-async function makeAndShow({ terminal, mail, dir, address }: Making, { svg }: { svg?: string }) {
+async function makeAndShow(
+  { terminal, mail, dir, address, passphrase }: Making,
+  { svg }: { svg?: string },
+) {
   const { name } = mail;
   await mail.shareTrust();
-  const ask = (attempt: number) => askPassphrase(terminal, name, attempt);
+  const ask = passphrase ?? ((attempt) => askPassphrase(terminal, name, attempt));
   const pack = () => openPackage(dir, name, address, mail.state, mail.log.head(), ask);
   await makeKit(mail.shared, mail.connection, pack, async (words) => {
     if (svg !== undefined) {

@@ -38,12 +38,18 @@ import {
   rememberPackage,
   requireDeviceName,
   requireTerminal,
+  settledKit,
   type Unpacked,
+  usedKit,
 } from "../setup/machine.ts";
 import { sendTestMessage } from "../setup/test_message.ts";
+import { type Device, devicesOf, lastSeen } from "../mailbox/devices.ts";
+import { removeStolen } from "./devices_remove.ts";
+import { findProfile } from "../state/profile.ts";
 import {
   askName,
   askNewcomer,
+  askTrimmed,
   type Newcomer,
   newcomerAt,
   places,
@@ -126,6 +132,7 @@ async function run(terminal: Terminal, options: SetupOptions): Promise<void> {
     await pinCompared(terminal, dir, address, answered);
     return await enter();
   });
+  let others: readonly Device[] = [];
   try {
     const linked = await finishLinked(mail, state);
     const tested = linked ? null : await sendTestMessage(mail, state);
@@ -149,8 +156,8 @@ async function run(terminal: Terminal, options: SetupOptions): Promise<void> {
         `Keep a copy of ${name}_private.pem: without it nobody can read your mail, not even you.`,
       );
     }
-    if (options.recover) {
-      say(`\nIf a machine was stolen, "${PROGRAM} devices remove" keeps it out.`);
+    if (terminal.interactive && await usedKit(state)) {
+      others = (await devicesOf(mail)).filter((device) => !device.own);
     }
     // Once, when the test message was sent.
     if (tested !== null && terminal.interactive) {
@@ -158,6 +165,11 @@ async function run(terminal: Terminal, options: SetupOptions): Promise<void> {
     }
   } finally {
     await mail.close();
+  }
+  if (others.length > 0) {
+    const stolen = await askStolen(terminal, others);
+    if (stolen.length > 0) await keepOut(terminal, dir, stolen);
+    await settledKit(state);
   }
   say("\nGo on with");
   for (const line of await nextCommands(dir)) say(line);
@@ -194,6 +206,56 @@ async function settleLinked(
   say(`\nYou are ${name} at ${formatAddress(address)}.`);
   const installed = await install(terminal, unpacked, options.dir);
   return { ...installed, oneTime: null, unpacked };
+}
+
+/** Which of the person's `others`, all of which may be lost, somebody else may have. Throws `cancelled`. */
+async function askStolen(
+  terminal: Terminal,
+  others: readonly Device[],
+): Promise<readonly Device[]> {
+  terminal.print("\nThese are your other machines:");
+  for (const device of others) terminal.print(`  ${device.label}: ${lastSeen(device)}`);
+  terminal.print(
+    "If one was stolen, or anybody else may have what is on it, you get new keys and choose a",
+  );
+  terminal.print(
+    "new password now: it cannot log in or read what comes then, and those that you still have",
+  );
+  terminal.print("have to be linked again.");
+  for (;;) {
+    const answer = await askTrimmed(
+      terminal,
+      "Which was stolen? (its name, all, or Enter for none) ",
+    );
+    if (answer === "") return [];
+    const named = others.filter(({ id, name, label }) => {
+      return [label, name].includes(answer) || answer.length >= 8 && id.startsWith(answer);
+    });
+    if (named.length === 1) return named;
+    if (answer.toLowerCase() === "all") return others;
+    terminal.printError(
+      named.length > 1
+        ? `Several are called so: type one of ${named.map(({ label }) => label).join(", ")}.`
+        : "None of them is called so.",
+    );
+  }
+}
+
+/** Keeps out who has them; what stops it is said, and how it is done later. */
+async function keepOut(
+  terminal: Terminal,
+  dir: string,
+  stolen: readonly Device[],
+): Promise<void> {
+  try {
+    await removeStolen(terminal, await findProfile({ dir, json: true }), stolen);
+  } catch (error) {
+    if (!isSealpostError(error)) throw error;
+    terminal.printError(
+      `${sentence(error.message)} "${PROGRAM} devices remove ${stolen[0]?.label ?? ""}" does it ` +
+        "later; until then whoever has the machine is not kept out.",
+    );
+  }
 }
 
 /** Keeps what this machine is called, and what a package brought. */

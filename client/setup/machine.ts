@@ -1,5 +1,5 @@
 import { join } from "@std/path";
-import { type Bytes, equal, toBase64, toHex, wipe } from "../../crypto/bytes.ts";
+import { type Bytes, equal, toBase64, toHex, utf8, wipe } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import {
   type Bundle,
@@ -60,6 +60,8 @@ export interface Unpacked {
   readonly address: Address;
   /** The key of the server that is pinned. */
   readonly bundle: Bundle;
+  /** Whether it came from a kit, since all machines may be lost. */
+  readonly fromKit?: boolean;
   /** The one that the server answered with, if that is another: whether it followed shows at the login. */
   readonly answered?: Bundle;
 }
@@ -73,6 +75,8 @@ export interface Installed {
 
 /** The head of the key log that a package brought, until it is compared. */
 const HEAD_FILE = "linked-head";
+/** There as long as the person has not been asked whether a machine was stolen. */
+const KIT_FILE = "kit-used";
 
 /** Asks at a terminal only. Throws `usage`. */
 export function requireTerminal(terminal: Terminal, option: string): void {
@@ -226,6 +230,7 @@ export async function recoverWith(
       one: await withPassphrase(one, passphrase),
       address,
       bundle: pinned,
+      fromKit: true,
       ...pinned === bundle ? {} : { answered: bundle },
     };
   } finally {
@@ -381,15 +386,26 @@ async function isSameKey(dir: string, { name, key, bundle }: DevicePackage): Pro
  */
 export async function rememberPackage(
   state: State,
-  { device, one: { record, seen, head } }: Unpacked,
+  { device, fromKit, one: { record, seen, head } }: Unpacked,
 ): Promise<string> {
   await state.write(HEAD_FILE, head);
+  if (fromKit) await state.write(KIT_FILE, utf8("used"));
   const file = new SharedRecordFile(state);
   const name = freeName(record, (await file.load()).machine, device);
   await file.rename(name);
   // Sealed with the present key from now on: nothing is taken that a thief of a former one has put.
   await file.see({ seen, put: 0, sealedBy: seen === 0 ? null : state.fp, record }, false);
   return name;
+}
+
+/** Whether the person comes back by a kit, and is to be asked whether a machine was stolen. */
+export async function usedKit(state: State): Promise<boolean> {
+  return await state.read(KIT_FILE) !== null;
+}
+
+/** The person has said whether a machine was stolen. */
+export async function settledKit(state: State): Promise<void> {
+  await state.remove(KIT_FILE);
 }
 
 /** Whether a package was taken over here, and no login has followed yet. */

@@ -147,6 +147,7 @@ testInFullUnless(
         ["Passphrase (Enter for none):", ""],
         ["Enter for this folder):", ""],
         ["Your password, or a new one from the server's operator:", passwordOf("alice")],
+        ["Which was stolen? (its name, all, or Enter for none)", ""],
       ]);
       assertEquals((await screen.ended()).code, 0, await screen.text());
       assertStringIncludes(await screen.text(), "The kit is of alice, and was made on");
@@ -246,6 +247,7 @@ testInFullUnless(missing, "a machine that was stolen is removed from another one
       ["(lost, retired, or Enter)", "lost"],
       ["New password:", next],
       ["The same again:", next],
+      ["Write them down now? (y/N)", "n"],
     ]);
     assertEquals((await screen.ended()).code, 0, await screen.text());
     const text = await screen.text();

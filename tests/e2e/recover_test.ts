@@ -1,12 +1,12 @@
 // `setup --recover` where more was lost than the machines: a new key of the server, a thief.
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { loadBundle, publicKeyPath } from "../../files/key_files.ts";
 import { formerServers } from "../../files/server_pin.ts";
 import { testInFullUnless } from "../support/full.ts";
-import { Place } from "../support/machines.ts";
+import { Place, wordsIn } from "../support/machines.ts";
 import { ok } from "../support/outcomes.ts";
 import { passwordOf, run } from "../support/program.ts";
 import { whyNoTmux } from "../support/tmux.ts";
@@ -14,6 +14,74 @@ import { whyNoTmux } from "../support/tmux.ts";
 const missing = await whyNoTmux();
 
 const PASSWORD = "Your password, or a new one from the server's operator:";
+
+const STOLEN = "Which was stolen? (its name, all, or Enter for none)";
+
+testInFullUnless(
+  missing,
+  "who comes back by a kit is asked for machines that were stolen, and those are kept out",
+  async (t) => {
+    await using place = await Place.make("alice", "bob");
+    const next = "another password for alice";
+    ok(await place.run("bob", "bob", "status"));
+    ok(await place.run("alice", "alice", ...["send", "-t", "alice", "-s", "to keep"]));
+    await place.link("alice", "laptop");
+    ok(await place.run("laptop", "alice", "status"));
+    const words = await place.kit("alice", "alice");
+    let fresh = "";
+
+    await t.step("killed at the question, setup asks it again", async () => {
+      await using screen = await place.recover("new", words);
+      await screen.converse([[PASSWORD, passwordOf("alice")]]);
+      await screen.expect(STOLEN);
+      await screen.kill();
+      assertEquals((await screen.ended()).code, 137);
+    });
+
+    await t.step("new keys, a new password, and new words, which are offered", async () => {
+      await using screen = await place.screen("new", null, "setup");
+      await screen.converse([
+        [STOLEN, "tablet"],
+        [STOLEN, "laptop"],
+        ["New password:", next],
+        ["The same again:", next],
+        ["Enter your password:", passwordOf("alice")],
+        ["Write them down now? (y/N)", "y"],
+      ]);
+      fresh = wordsIn(await screen.see("on paper, all 24? (y/N)")).join(" ");
+      await screen.enter("y");
+      assertEquals((await screen.ended()).code, 0, await screen.text());
+      const text = await screen.text();
+      assertStringIncludes(text, "None of them is called so.");
+      assertMatch(text, /^ {2}laptop: \d{4}-/m);
+      assertStringIncludes(text, "laptop is removed.");
+    });
+
+    await t.step("the thief is out, the owner reads all, and the new words are right", async () => {
+      ok(await place.run("bob", "bob", ...["send", "-t", "alice", "-s", "after the theft"]));
+      for (const password of [passwordOf("alice"), next]) {
+        const thief = await place.runWith(password, "laptop", "inbox");
+        assert(thief.code !== 0 && !thief.stdout.includes("after the theft"), thief.stdout);
+      }
+      const inbox = ok(await place.runWith(next, "new", "inbox"));
+      for (const subject of ["to keep", "after the theft"]) assertStringIncludes(inbox, subject);
+      const status = ok(await place.runWith(next, "new", "status"));
+      assertStringIncludes(status, "Your recovery kit is of");
+      await using screen = await place.screen("new", null, "recovery", "check");
+      await screen.converse([[">", fresh]]);
+      assertEquals((await screen.ended()).code, 0, await screen.text());
+      await using old = await place.screen("new", null, "recovery", "check");
+      await old.converse([[">", words]]);
+      await old.ended();
+      assertStringIncludes(await old.text(), "the server knows nothing by these words");
+    });
+
+    await t.step("a plain setup asks it no more", async () => {
+      const said = ok(await place.runWith(next, "new", "setup"));
+      assert(!said.includes("stolen"), said);
+    });
+  },
+);
 
 testInFullUnless(
   missing,
@@ -32,7 +100,7 @@ testInFullUnless(
       async () => {
         await place.whileDown(async () => ok(await keygen("--rotate")));
         await using screen = await place.recover("new", words);
-        await screen.converse([[PASSWORD, passwordOf("alice")]]);
+        await screen.converse([[PASSWORD, passwordOf("alice")], [STOLEN, ""]]);
         assertEquals((await screen.ended()).code, 0, await screen.text());
         const text = await screen.text();
         assertStringIncludes(text, "The server has another key by now than your machines knew.");
@@ -61,6 +129,7 @@ testInFullUnless(
         [PASSWORD, passwordOf("alice")],
         ["paste the one you have)", now],
         [PASSWORD, passwordOf("alice")],
+        [STOLEN, ""],
       ]);
       assertEquals((await screen.ended()).code, 0, await screen.text());
       assertStringIncludes(ok(await place.run("other", "alice", "inbox")), "to keep");
