@@ -27,6 +27,7 @@ import {
   notSentLine,
   saveAttachments,
   subjectOf,
+  textWithCalendars,
 } from "./mailbox/show.ts";
 import { type Completed, completePath, type Completer } from "./terminal/complete.ts";
 import type { Terminal } from "./terminal/terminal.ts";
@@ -349,7 +350,7 @@ export class Menu {
       const bcc = await this.#mail.blindCopied(opened);
       for (const line of headerLines(opened, bcc, "", "title")) this.#terminal.print(line);
       this.#terminal.print("Contents:");
-      this.#terminal.print(shown.text);
+      this.#terminal.print(textWithCalendars(shown));
       for (const note of shown.notes) this.#terminal.print(`(${note})`);
       await this.#mail.flag([opened.entry.uid], ["seen"]);
       if (shown.attachments.length === 0) return;

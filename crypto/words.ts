@@ -1,5 +1,5 @@
 import { entropyToMnemonic, mnemonicToEntropy } from "@scure/bip39";
-import { wordlist } from "@scure/bip39/english";
+import { wordlist } from "@scure/bip39/wordlists/english.js";
 import { type Bytes, owned } from "./bytes.ts";
 import { SealpostError } from "./error.ts";
 

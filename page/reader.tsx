@@ -224,6 +224,7 @@ function Message({ shown }: { shown: MessageView }) {
             referrerpolicy="no-referrer"
           />
         )}
+        {shown.calendars.map((one) => <pre key={one} class="calendar" dir="auto">{one}</pre>)}
         {shown.notes.map((one) => <p key={one} class="quiet">({one})</p>)}
         {shown.attachments.length > 0 && <Attachments uid={uid} attachments={shown.attachments} />}
         {shown.linked && <Conversation uid={uid} />}

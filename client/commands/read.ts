@@ -5,6 +5,7 @@ import { MAX_UIDS } from "../../protocol/limits.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { displayWidth } from "../../cli/printable.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
+import { calendarForPrograms } from "../message/calendar_text.ts";
 import { parseMessage } from "../message/parse.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { shortId } from "../mailbox/message_ids.ts";
@@ -15,6 +16,7 @@ import {
   saveAttachments,
   senderNote,
   subjectOf,
+  textWithCalendars,
 } from "../mailbox/show.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { type CommonOptions, namesFor, toJson, withMail } from "./common.ts";
@@ -86,12 +88,16 @@ export async function read(options: ReadOptions): Promise<void> {
             truncated: shown.truncated,
             notes: shown.notes,
             attachments: shown.attachments,
+            calendars: shown.calendars.map(({ attachment, calendar }) => ({
+              attachment,
+              ...calendarForPrograms(calendar),
+            })),
             saved,
           });
         } else {
           const others = mail.people.pins.all().map(({ name }) => name);
           const known = senderNote(opened, [...others, mail.name]);
-          lines.push(...headerLines(opened, bcc, known), "", shown.text);
+          lines.push(...headerLines(opened, bcc, known), "", textWithCalendars(shown));
           for (const note of shown.notes) lines.push(`(${note})`);
           for (const { index, name, size } of shown.attachments) {
             lines.push(`[attachment ${index}: ${name}, ${formatSize(size)}]`);
@@ -132,7 +138,9 @@ async function readThread(options: ReadOptions): Promise<void> {
         continue;
       }
       await using message = await mail.fetch(opened);
-      const { text, notes, attachments } = await mail.show(opened, message, widthFor(terminal));
+      const shownMessage = await mail.show(opened, message, widthFor(terminal));
+      const { notes, attachments } = shownMessage;
+      const text = textWithCalendars(shownMessage);
       const lines = [
         ...headerLines(opened, await mail.blindCopied(opened), senderNote(opened, known)),
         "",

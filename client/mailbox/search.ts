@@ -14,7 +14,7 @@ import {
   SEARCH_FIELDS,
   type SearchField,
 } from "./query.ts";
-import type { DisplayedMessage } from "./show.ts";
+import { type DisplayedMessage, textWithCalendars } from "./show.ts";
 
 /** How long a search may keep a program from reading keys, milliseconds. */
 const TURN = 15;
@@ -72,7 +72,12 @@ export async function indexText(
 ): Promise<Indexed> {
   const names = shown.attachments.map(({ name }) => name);
   const cut = shown.truncated ? { cut: true as const } : {};
-  const indexed = { ...headersOf(opened), attachments: names, text: shown.text, ...cut };
+  const indexed = {
+    ...headersOf(opened),
+    attachments: names,
+    text: textWithCalendars(shown),
+    ...cut,
+  };
   await put(cache, opened, indexed);
   return indexed;
 }

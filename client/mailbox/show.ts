@@ -1,11 +1,17 @@
 import { formatTime } from "../../cli/format.ts";
-import type { Bytes } from "../../crypto/bytes.ts";
+import { type Bytes, concat } from "../../crypto/bytes.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Person, Summary } from "../../protocol/summary.ts";
+import type { Calendar } from "../message/calendar.ts";
 import { type ExistingFileAction, writeAttachment } from "../message/attachments.ts";
 import type { Item, Opened } from "./open.ts";
 import type { OwnNames } from "./own_names.ts";
-import { PARSE_LIMITS, type ParsedMessage, parseMessage } from "../message/parse.ts";
+import {
+  type AttachmentPart,
+  PARSE_LIMITS,
+  type ParsedMessage,
+  parseMessage,
+} from "../message/parse.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
 import { lookalikes } from "../trust/verification.ts";
@@ -145,6 +151,16 @@ export interface ShownAttachment {
   readonly size: number;
 }
 
+/** A calendar that is attached, such as an invitation. */
+export interface ShownCalendar {
+  /** The number of the attachment. */
+  readonly attachment: number;
+  /** What it says to people who are where this machine is, safe to print. */
+  readonly lines: readonly string[];
+  /** What it says to programs; not printable. */
+  readonly calendar: Calendar;
+}
+
 /** A message's text, safe to print, and what is attached. */
 export interface DisplayedMessage {
   readonly text: string;
@@ -153,23 +169,41 @@ export interface DisplayedMessage {
   /** What could not be read as it should be, or is left out: a line each, safe to print. */
   readonly notes: readonly string[];
   readonly attachments: readonly ShownAttachment[];
+  /** Those of the attachments that are calendars and can be read, each once. */
+  readonly calendars: readonly ShownCalendar[];
+}
+
+/** The text of a message with what the calendars in it say, safe to print. */
+export function textWithCalendars({ text, calendars }: DisplayedMessage): string {
+  if (calendars.length === 0) return text;
+  const before = text.trimEnd();
+  return [...before === "" ? [] : [before], ...calendars.map(({ lines }) => lines.join("\n"))]
+    .join("\n\n");
 }
 
 /** Widest text, columns of a terminal: longer lines are hard to read. */
 export const MEASURE = 100;
 
 /**
- * Reads a verified message for display on a terminal of `columns`, where that is known. Throws `limit` or
- * `format` if it is not sensible MIME.
+ * Reads a verified message for display on a terminal of `columns`, where that is known; 0 is for type in
+ * which nothing can be aligned. Throws `limit` or `format` if it is not sensible MIME.
  */
 export async function readForDisplay(
   message: TemporaryMessage,
   columns?: number,
 ): Promise<DisplayedMessage> {
+  const calendars: ShownCalendar[] = [];
+  const notes: string[] = [];
   const parsed: ParsedMessage = await parseMessage(
     message.stream(),
     {
-      attachment: (_part, content) => drain(content),
+      attachment: async (part, content) => {
+        if (!isCalendar(part) || calendars.length + notes.length === MAX_CALENDARS) return;
+        const read = await readShownCalendar(part.index, content);
+        if (read === null) {
+          notes.push(`attachment ${part.index} is a calendar that cannot be shown here; save it`);
+        } else if (!calendars.some((one) => sayTheSame(one, read))) calendars.push(read);
+      },
     },
     columns === undefined ? PARSE_LIMITS : {
       ...PARSE_LIMITS,
@@ -180,7 +214,8 @@ export async function readForDisplay(
     // A place where a word may be broken is nothing to see.
     text: printable(parsed.text.replaceAll("\u00ad", ""), { lines: true }),
     truncated: parsed.truncated,
-    notes: parsed.notes.map((note) => printable(note)),
+    notes: [...parsed.notes.map((note) => printable(note)), ...notes],
+    calendars,
     attachments: parsed.attachments.map(({ index, name, size }) => ({
       index,
       name: printable(name),
@@ -232,6 +267,39 @@ export function askWhenTaken(
   };
 }
 
-async function drain(content: AsyncIterable<Bytes>): Promise<void> {
-  for await (const _ of content);
+/** How many calendars of a message are read: invitations come alone, or twice. */
+const MAX_CALENDARS = 10;
+
+function isCalendar({ type, name }: AttachmentPart): boolean {
+  return type === "text/calendar" || type === "application/ics" || /\.ics$/i.test(name);
+}
+
+/** A calendar that is attached, to be shown where this machine is; null if it cannot be. */
+async function readShownCalendar(
+  index: number,
+  content: AsyncIterable<Bytes>,
+): Promise<ShownCalendar | null> {
+  // Few messages have any.
+  const [{ MAX_CALENDAR, readCalendar }, { calendarLines }, { decodeText }] = await Promise.all([
+    import("../message/calendar.ts"),
+    import("../message/calendar_text.ts"),
+    import("../message/charsets.ts"),
+  ]);
+  const pieces: Bytes[] = [];
+  let size = 0;
+  for await (const piece of content) {
+    size += piece.length;
+    if (size > MAX_CALENDAR) return null;
+    pieces.push(piece.slice());
+  }
+  const { text } = decodeText(concat(...pieces), { charset: null, html: false, cut: false });
+  const calendar = readCalendar(text);
+  if (calendar === null) return null;
+  const lines = calendarLines(calendar, index, Temporal.Now.timeZoneId());
+  return { attachment: index, lines: lines.map((line) => printable(line)), calendar };
+}
+
+/** Whether two calendars say the same: many invitations are there once to be read, once to be saved. */
+function sayTheSame(a: ShownCalendar, b: ShownCalendar): boolean {
+  return a.lines.slice(1).join("\n") === b.lines.slice(1).join("\n");
 }

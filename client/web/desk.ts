@@ -304,6 +304,7 @@ export class Desk {
         linked: row.answered || (summary.references ?? summary.inReplyTo) !== undefined,
         html: html !== null,
         notes: shown.notes,
+        calendars: shown.calendars.map(({ lines }) => lines.join("\n")),
         attachments: shown.attachments.map((one) => ({ ...one, picture: pictures.has(one.index) })),
         problem: null,
       };
@@ -316,6 +317,7 @@ export class Desk {
         linked: false,
         html: false,
         notes: [],
+        calendars: [],
         attachments: [],
         problem: why,
       };
@@ -896,7 +898,7 @@ export class Desk {
 
   async #fetch(opened: Opened): Promise<Loaded> {
     const message = await this.mail.fetch(opened);
-    const shown = await this.mail.show(opened, message);
+    const shown = await this.mail.show(opened, message, 0);
     const pictures = new Map<number, string>();
     const { html } = await parseMessage(message.stream(), {
       attachment: async ({ index }, content) => {
@@ -984,6 +986,7 @@ function closedMessage(
     linked: false,
     html: false,
     notes: [],
+    calendars: [],
     attachments: [],
     problem: sentence(printable(problem)),
     keyChangedOf,

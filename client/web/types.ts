@@ -113,6 +113,8 @@ export interface MessageView {
   readonly html: boolean;
   /** What could not be read as it should be, a line each. */
   readonly notes: readonly string[];
+  /** What the invitations and other calendars among the attachments say, lines of text each. */
+  readonly calendars: readonly string[];
   readonly attachments: readonly AttachmentView[];
   /** Why it cannot be shown; null if it can. */
   readonly problem: string | null;

@@ -1,5 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { safeName } from "../../client/message/attachments.ts";
+import { readCalendar } from "../../client/message/calendar.ts";
+import { calendarForPrograms, calendarLines } from "../../client/message/calendar_text.ts";
 import { htmlToText } from "../../client/message/html_text.ts";
 import { messageIds, nameOf } from "../../client/message/mail_names.ts";
 import { parseMessage } from "../../client/message/parse.ts";
@@ -153,6 +155,39 @@ fuzz({
   ],
   total: true,
   read: (input) => htmlToText(text.decode(input)),
+});
+
+fuzz({
+  name: "readCalendar() and calendarLines()",
+  seeds: [
+    "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VTIMEZONE\r\nTZID:Z\r\nBEGIN:STANDARD\r\n" +
+    "DTSTART:16010101T030000\r\nTZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\n" +
+    "RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n" +
+    "BEGIN:VEVENT\r\nSUMMARY:a\\nb\r\nDTSTART;TZID=Z:20261203T100000\r\nDURATION:PT1H30M\r\n" +
+    'ATTENDEE;CN="x, y";PARTSTAT=DECLINED:mailto:a@\r\n b\r\nRRULE:FREQ=MONTHLY;BYDAY=2TU;COUNT=3' +
+    "\r\nEXDATE:20261203T100000Z,20261204\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+  ].map(utf8),
+  words: [
+    "BEGIN:VEVENT\r\n",
+    "END:VEVENT\r\n",
+    "DTEND;VALUE=DATE:",
+    "RECURRENCE-ID:",
+    "99999999",
+    "T235960Z",
+    ";TZID=Europe/Berlin",
+    "-1",
+    "INTERVAL=",
+    "UNTIL=",
+    "\r\n ",
+    '"',
+  ],
+  total: true,
+  read: (input) => {
+    const read = readCalendar(text.decode(input));
+    if (read === null) return;
+    calendarLines(read, 1, "America/New_York");
+    calendarForPrograms(read);
+  },
 });
 
 fuzz({

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { safeName } from "../../client/message/attachments.ts";
+import { readCalendar } from "../../client/message/calendar.ts";
 import { htmlToText } from "../../client/message/html_text.ts";
 import { messageIds } from "../../client/message/mail_names.ts";
 import { parseMessage } from "../../client/message/parse.ts";
@@ -158,6 +159,7 @@ Deno.test("long text is made printable, measured, cut and named", async () => {
     await survives(text, safeName);
     await survives(text, messageIds);
     await survives(text, htmlToText);
+    await survives(`BEGIN:VCALENDAR\r\n${text}`, readCalendar);
   }
 });
 

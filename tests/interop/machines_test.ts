@@ -2,7 +2,7 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { wordlist } from "@scure/bip39/english";
+import { wordlist } from "@scure/bip39/wordlists/english.js";
 import { toHex } from "../../crypto/bytes.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { entropyOf } from "../../crypto/words.ts";

@@ -8,4 +8,22 @@ export const OF_SHOWN: readonly Mutant[] = [
     "if (used > size) return null;",
     "if (used > size * 1e6) return null;",
   ),
+  one(
+    "a calendar of any size is read",
+    "client/message/calendar.ts",
+    "export const MAX_CALENDAR = 256 * 1024;",
+    "export const MAX_CALENDAR = 256 * 1024 * 1024;",
+  ),
+  one(
+    "a zone may change its clocks by any rule",
+    "client/message/calendar.ts",
+    'if (repeats?.frequency !== "yearly" || repeats.interval !== 1) return null;',
+    "if (!repeats) return null;",
+  ),
+  one(
+    "a terminal obeys what a calendar says",
+    "client/mailbox/show.ts",
+    "lines: lines.map((line) => printable(line))",
+    "lines",
+  ),
 ];

@@ -5,7 +5,13 @@ import type { Flag } from "../../../protocol/entry.ts";
 import type { Person } from "../../../protocol/summary.ts";
 import { formatMessageId } from "../../../protocol/uuid.ts";
 import type { Item, Opened } from "../../mailbox/open.ts";
-import { dateLine, senderNote, senderWithFullName, subjectOf } from "../../mailbox/show.ts";
+import {
+  dateLine,
+  senderNote,
+  senderWithFullName,
+  subjectOf,
+  textWithCalendars,
+} from "../../mailbox/show.ts";
 import {
   forwardedText,
   forwardOf,
@@ -364,7 +370,8 @@ export class ReaderScreen implements Screen {
         fill([span(" …", "dim")], columns),
       ]);
     }
-    const { text, attachments } = shown;
+    const { attachments } = shown;
+    const text = textWithCalendars(shown);
     const notes = [
       ...shown.notes.map((note) => `(${note})`),
       ...attachments.map(({ index, name, size }) => `[${index}: ${name}, ${formatSize(size)}]`),
