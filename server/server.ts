@@ -21,7 +21,8 @@ import type { Log } from "./observe/log.ts";
 import { type AuthenticatedConnection, login, type LoginContext } from "./login.ts";
 import type { Monitor } from "./observe/monitor.ts";
 import { type Gauges, Observer } from "./observe/observe.ts";
-import { type Offence, Penalties } from "./admission/penalties.ts";
+import { offenceOf } from "./admission/offence.ts";
+import { Penalties } from "./admission/penalties.ts";
 import { TokenBuckets } from "./admission/token_bucket.ts";
 import { Semaphore } from "./admission/semaphore.ts";
 import type { DispatcherContext } from "./requests/dispatcher.ts";
@@ -44,6 +45,9 @@ const CHECK_EVERY = 1000;
 
 /** Beyond the patience for requests: for goodbyes to be taken, milliseconds. */
 const GOODBYES = 5000;
+
+/** For what is left to be done in a database that may be away, milliseconds. */
+const LAST_WRITES = 5000;
 
 /** A running server. */
 export interface Server {
@@ -263,13 +267,15 @@ export async function startServer(
   let stopping: Promise<void> | null = null;
   const stop = async () => {
     clearInterval(tidying);
-    await control?.close();
+    const controlClosed = control?.close();
     listener.close();
     await accepting;
     limiter.closeAll();
     await endSessions(registry.sessions(), current().stopTimeout);
     clearInterval(checking);
     await within(Promise.all(connections), GOODBYES, undefined);
+    shared?.giveUpIn(LAST_WRITES);
+    await controlClosed;
     users.close();
     await follower?.close();
     await monitor?.close();
@@ -385,22 +391,6 @@ async function admit(
     const offence = offenceOf(error, stream);
     if (offence && !slot.evicted()) penalties.add(slot.source, offence);
     throw error;
-  }
-}
-
-/** The offence of a source whose handshake ended with `error`; null if it was none. */
-function offenceOf(error: unknown, stream: TimedStream): Offence | null {
-  if (stream.timedOut) return "timeout";
-  if (!isSealpostError(error)) return "crash";
-  switch (error.code) {
-    case "connection-lost":
-      return stream.bytesReceived > 0 ? "abandoned" : null;
-    case "busy":
-    case "disk-full":
-    case "file-io":
-      return null; // The server's own trouble.
-    default:
-      return "crash";
   }
 }
 

@@ -7,8 +7,6 @@ import type { Store, StoredLog } from "../store/store.ts";
 export class LogHeads {
   readonly #store: Store;
   readonly #identity: Identity;
-  /** The time of the last head, milliseconds since 1970. */
-  #last = 0;
 
   constructor(store: Store, identity: Identity) {
     this.#store = store;
@@ -20,13 +18,8 @@ export class LogHeads {
     return await this.sign(await this.#store.logState());
   }
 
-  /**
-   * The head of `log`, {@linkcode HEAD_SIZE} bytes. Its time is never lower than that of one before it, nor
-   * than that of the log's last record, even if the clock goes back: whoever has two can tell which is
-   * the later one.
-   */
+  /** The head of `log`, {@linkcode HEAD_SIZE} bytes. */
   async sign(log: StoredLog): Promise<Bytes> {
-    this.#last = Math.max(Date.now(), log.time, this.#last);
-    return await signHead(log, this.#last, this.#identity);
+    return await signHead(log, log.headTime, this.#identity);
   }
 }

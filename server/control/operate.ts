@@ -469,7 +469,13 @@ async function offline<O extends ControlOp>(
   const { values } = await loadSettings(dir, { environment: settingsAround() });
   const { publicAddress, quota } = values;
   const log = stderrLog({ level: "warn" });
+  const usersOptions = {
+    onProblem: (message: string) => log.warn("user_pass.json", { problem: message }),
+  };
+  // First, so that no store is made where user_pass.json cannot be used.
+  const fileUsers = values.store === null ? await openUsers(dir, null, usersOptions) : null;
   const { store, shared } = await openStore(dir, values).catch((error) => {
+    fileUsers?.close();
     if (!isSealpostError(error, "busy") || values.store !== null) throw error;
     throw new SealpostError(
       "busy",
@@ -479,9 +485,7 @@ async function offline<O extends ControlOp>(
     );
   });
   try {
-    const users = await openUsers(dir, shared, {
-      onProblem: (message) => log.warn("user_pass.json", { problem: message }),
-    });
+    const users = fileUsers ?? await openUsers(dir, shared, usersOptions);
     try {
       const operations = new Operations({
         users,

@@ -19,7 +19,7 @@ import { DeliveryJournal, deliverySize } from "./delivery_journal.ts";
 import { MailboxRows, unseenOf } from "./mailbox_rows.ts";
 import { type Database, mayHaveCommitted, openDatabase, wrapSqliteError } from "./database.ts";
 import { type Disk, SYSTEM_DISK } from "./disk.ts";
-import { appendLog, logRecordOf, logStateOf } from "./key_log_rows.ts";
+import { appendLog, type LoggedEvent, logRecordOf, logStateOf } from "./key_log_rows.ts";
 import { INLINE_MAX, MAX_LIST } from "./sizes.ts";
 import { accountOf, changeOf, departureOf, entryOf, folderStateOf, ticketOf } from "./rows.ts";
 import { blob, integer, nullable, prepareStatements, type Statements, text } from "./statements.ts";
@@ -159,6 +159,8 @@ class SqliteStore implements Store {
   readonly #queue: CommitQueue;
   /** Files of deliveries and removals whose COMMIT failed in a way that may have reached the disk. */
   #maybeCommitted: string[] = [];
+  /** The highest time that a head of the key log was given, milliseconds since 1970. */
+  #headTime = 0;
 
   constructor(
     database: Database,
@@ -233,7 +235,7 @@ class SqliteStore implements Store {
       const isNew = this.#sql.bindKey.run(fp, bundle, at, name).changes === 1;
       const account = accountOf(this.#sql.account.get(name));
       if (isNew) {
-        appendLog(this.#sql, { event: "bound", name, fp, seq: account?.seq ?? 0 }, at);
+        this.#log({ event: "bound", name, fp, seq: account?.seq ?? 0 }, at);
         return "bound";
       }
       if (account === null) return "unknown";
@@ -255,7 +257,7 @@ class SqliteStore implements Store {
       this.#sql.addUnbound.run(at, mayReturn ? 1 : 0, name);
       this.#sql.unbindKey.run(name);
       const { fp, seq } = account;
-      appendLog(this.#sql, { event: "unbound", name, fp, seq }, at);
+      this.#log({ event: "unbound", name, fp, seq }, at);
       return account.fp;
     });
   }
@@ -273,7 +275,7 @@ class SqliteStore implements Store {
       const id = this.#rows.accountId(name);
       this.#sql.addRotation.run(fpOld, fpNew, id, seq, at, certificate, bundleOld, bundleNew);
       this.#sql.dropTickets.run(name);
-      appendLog(this.#sql, { event: "rotated", name, fp: fpNew, seq }, at);
+      this.#log({ event: "rotated", name, fp: fpNew, seq }, at);
       this.#sql.dropMachines.run(name);
       return "rotated";
     });
@@ -302,13 +304,13 @@ class SqliteStore implements Store {
   }
 
   logState(): Promise<StoredLog> {
-    return this.#read(() => logStateOf(this.#sql.lastLogRecord.get()));
+    return this.#read(() => this.#logState());
   }
 
   logRecords(after: number, limit: number): Promise<LogPage> {
     return this.#read(() => ({
       first: integer(this.#sql.logBeginning.get() ?? {}, "generation"),
-      log: logStateOf(this.#sql.lastLogRecord.get()),
+      log: this.#logState(),
       records: this.#sql.logRecords.all(after, limit).map(logRecordOf),
     }));
   }
@@ -316,7 +318,7 @@ class SqliteStore implements Store {
   accountsAndLog(names: readonly string[]) {
     return this.#read(() => ({
       accounts: names.map((name) => accountOf(this.#sql.account.get(name))),
-      log: logStateOf(this.#sql.lastLogRecord.get()),
+      log: this.#logState(),
     }));
   }
 
@@ -326,7 +328,7 @@ class SqliteStore implements Store {
       const last = row && blob(row, "fp");
       const added = keys.slice(keys.findLastIndex(({ fp }) => last && equal(fp, last)) + 1);
       for (const { fp, seq } of added) {
-        appendLog(this.#sql, { event: "server-key", name: "", fp, seq }, at);
+        this.#log({ event: "server-key", name: "", fp, seq }, at);
       }
       return added.length;
     });
@@ -761,6 +763,16 @@ class SqliteStore implements Store {
   }
 
   /** Runs `read` now; what it throws rejects the promise. */
+  #logState(): StoredLog {
+    const state = logStateOf(this.#sql.lastLogRecord.get());
+    this.#headTime = Math.max(Date.now(), state.time, this.#headTime);
+    return { ...state, headTime: this.#headTime };
+  }
+
+  #log(logged: LoggedEvent, at: number): void {
+    appendLog(this.#sql, logged, Math.max(at, this.#headTime + 1));
+  }
+
   // deno-lint-ignore require-await -- so that a throw becomes a rejection
   async #read<T>(read: () => T): Promise<T> {
     try {

@@ -81,6 +81,12 @@ export interface KeptRotation {
 export interface StoredLog extends LogState {
   /** Milliseconds since 1970. */
   readonly time: number;
+  /**
+   * The time that a head of it carries, milliseconds since 1970: that of every later record is above it,
+   * whichever server adds that and whatever its clock says. So of two heads the one with more records has
+   * the higher time.
+   */
+  readonly headTime: number;
 }
 
 /** A key of the server. */
@@ -593,4 +599,9 @@ export interface SharedStore extends Store {
   changeLogins(
     decide: (users: ReadonlyMap<string, string>) => ReadonlyMap<string, string | null>,
   ): Promise<void>;
+  /**
+   * Gives the database `ms` milliseconds for all that is asked of it before `close`, which so ends soon;
+   * what is not done then throws `busy`.
+   */
+  giveUpIn(ms: number): void;
 }

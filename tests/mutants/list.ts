@@ -6,6 +6,7 @@ import { OF_KEEPING } from "./of_keeping.ts";
 import { OF_KEY_LOG } from "./of_key_log.ts";
 import { OF_MACHINES } from "./of_machines.ts";
 import { OF_MESSAGES } from "./of_messages.ts";
+import { OF_NODES } from "./of_nodes.ts";
 import { OF_PEOPLE } from "./of_people.ts";
 import { OF_READING } from "./of_reading.ts";
 import { OF_RECORDS } from "./of_records.ts";
@@ -32,6 +33,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...OF_BRIDGE,
   ...OF_WEB,
   ...OF_MACHINES,
+  ...OF_NODES,
 ];
 
 /** Tests of one file; with `filter`, a pattern, only those with such a name. */
@@ -149,6 +151,9 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/trust/key_log.ts": ["adversary/key_log"],
   "server/store/key_log_rows.ts": ["server/store/key_log"],
   "server/admission/penalties.ts": ["server/admission/penalties"],
+  "server/admission/offence.ts": ["server/admission/offence"],
+  "server/store/postgres/pool.ts": ["server/store/postgres/lost"],
+  "server/store/postgres/postgres_store.ts": ["server/store/postgres/lost"],
   "server/accounts/server_keys.ts": ["server/accounts/server_keys"],
   "client/connection/follow_server.ts": ["client/connection/follow_server"],
   "server/maintenance/row_check.ts": ["server/store/key_log"],
@@ -205,7 +210,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
       file: "server/store/sqlite_store",
       filter: "/left for another|taken away|still allowed|a move gives|too old|has seen the last/",
     },
-    { file: "server/store/key_log", filter: "/is a record of the log/" },
+    { file: "server/store/key_log", filter: "/is a record of the log|never go back/" },
   ],
   "server/store/delivery_journal.ts": ["server/store/delivery_journal"],
   "server/store/replay.ts": ["server/store/delivery_journal"],

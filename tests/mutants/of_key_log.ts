@@ -131,7 +131,7 @@ export const OF_KEY_LOG: readonly Mutant[] = [
   one(
     "a rotation is not logged",
     STORE,
-    '      appendLog(this.#sql, { event: "rotated", name, fp: fpNew, seq }, at);\n',
+    '      this.#log({ event: "rotated", name, fp: fpNew, seq }, at);\n',
     "",
   ),
   one(
@@ -139,6 +139,12 @@ export const OF_KEY_LOG: readonly Mutant[] = [
     ROWS,
     "time: Math.max(at, time)",
     "time: at",
+  ),
+  one(
+    "a head may carry the time of a record to come",
+    STORE,
+    "Math.max(at, this.#headTime + 1)",
+    "Math.max(at, this.#headTime)",
   ),
   one(
     "a restore may begin a generation that there was",

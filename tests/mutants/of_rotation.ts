@@ -106,8 +106,8 @@ export const OF_ROTATION: readonly Mutant[] = [
   one(
     "tickets outlive the key they were issued to",
     STORE,
-    '      this.#sql.dropTickets.run(name);\n      appendLog(this.#sql, { event: "rotated",',
-    '      appendLog(this.#sql, { event: "rotated",',
+    '      this.#sql.dropTickets.run(name);\n      this.#log({ event: "rotated",',
+    '      this.#log({ event: "rotated",',
   ),
   one(
     "sessions under the old key go on",

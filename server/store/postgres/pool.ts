@@ -1,7 +1,8 @@
 import postgres from "postgres";
 import { errorText, SealpostError } from "../../../crypto/error.ts";
 import { formatAddress } from "../../../protocol/address.ts";
-import { sleep, within } from "../../../protocol/timer.ts";
+import { setTimeout } from "node:timers";
+import { sleep } from "../../../protocol/timer.ts";
 import type { SqlRow } from "../statements.ts";
 import { DEFAULT_PORT, type PostgresAddress } from "./address.ts";
 
@@ -100,7 +101,7 @@ type Driver = ReturnType<typeof driver>;
 function driver(
   { address, password, certificates, schema = SCHEMA_NAME }: PoolOptions,
   first: number,
-  onclose: () => void,
+  on: { readonly close: () => void; readonly notify: (channel: string, payload: string) => void },
 ) {
   const hosts = address.hosts.map(formatAddress);
   const at = first % hosts.length;
@@ -127,7 +128,8 @@ function driver(
     target_session_attrs: "read-write" as const,
     no_subscribe: true,
     onnotice: () => {},
-    onclose,
+    onnotify: on.notify,
+    onclose: on.close,
     connection: { ...SESSION, search_path: schema },
     types: {
       int8: { to: 20, from: [20], parse: Number, serialize: String },
@@ -144,19 +146,28 @@ function driver(
 
 /**
  * One connection. The driver has one for each of these, so that it is known at once when that is lost:
- * what is written to one that is gone ends the process.
+ * what is written to one that is gone ends the process. It is reserved as soon as it is made: statements
+ * that wait in the driver for another reason would be run on a new connection, outside of the transaction
+ * that they belong to, and nobody would end that.
  */
 class Connection implements Querying {
   readonly #sql: Driver;
   readonly #stuck: number;
   readonly #alone: boolean;
-  #alive = true;
+  #reserved: Awaited<ReturnType<Driver["reserve"]>> | null = null;
   #made = false;
+  #alive = true;
+  /** What ends the statements that wait for an answer, if none can come any more. */
+  readonly #waiting = new Set<() => void>();
+  #hear: (channel: string, payload: string) => void = () => {};
 
   constructor({ stuck = STUCK, alone = false, ...options }: PoolOptions, first: number) {
     this.#stuck = stuck;
     this.#alone = alone;
-    this.#sql = driver(options, first, () => this.#alive = false);
+    this.#sql = driver(options, first, {
+      close: () => this.#lost(),
+      notify: (channel, payload) => this.#hear(channel, payload),
+    });
   }
 
   /** Makes the connection. Throws `busy` if the store is used so that this one may not. */
@@ -179,11 +190,11 @@ class Connection implements Querying {
 
   async #lock(): Promise<boolean> {
     const take = this.#alone ? "pg_try_advisory_lock" : "pg_try_advisory_lock_shared";
-    const [row] = await this.#send<SqlRow[]>(
-      `SELECT CASE WHEN ${take}($1) THEN 1 ELSE 0 END AS taken`,
-      [USE_LOCK],
-      CONNECTING,
-    );
+    const statement = `SELECT CASE WHEN ${take}($1) THEN 1 ELSE 0 END AS taken`;
+    const sql = this.#reserved ?? this.#sql;
+    const ask = () => sql.unsafe<SqlRow[]>(statement, [USE_LOCK], { prepare: true });
+    const [row] = await this.#answer(ask, CONNECTING);
+    this.#reserved ??= await this.#answer(() => this.#sql.reserve(), CONNECTING);
     return row?.["taken"] === 1;
   }
 
@@ -203,36 +214,58 @@ class Connection implements Querying {
     return (await this.#send(text, parameters)).count;
   }
 
-  async #send<T extends readonly SqlRow[]>(
+  #send<T extends readonly SqlRow[]>(
     text: string,
     parameters: readonly Parameter[],
     patience = this.#stuck,
   ) {
-    if (!this.#alive) throw lost();
-    const answer = await within(
-      this.#sql.unsafe<(T[number] & SqlRow)[]>(text, [...parameters], { prepare: true }),
+    const reserved = this.#reserved;
+    if (reserved === null) return Promise.reject(lost());
+    return this.#answer(
+      () => reserved.unsafe<(T[number] & SqlRow)[]>(text, [...parameters], { prepare: true }),
       patience,
-      null,
     );
-    if (answer !== null) return answer;
-    this.close();
-    throw lost();
+  }
+
+  /** What the driver answers; throws if the connection is lost before, or after `patience` milliseconds. */
+  async #answer<T>(ask: () => PromiseLike<T>, patience: number): Promise<T> {
+    if (!this.#alive) throw lost();
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const end = () => reject(lost());
+    const late = setTimeout(() => this.close(), patience);
+    this.#waiting.add(end);
+    try {
+      ask().then(resolve, reject);
+      return await promise;
+    } finally {
+      this.#waiting.delete(end);
+      clearTimeout(late);
+    }
   }
 
   /** Several statements without parameters. */
   async script(text: string): Promise<void> {
-    if (!this.#alive) throw lost();
-    await this.#sql.unsafe(text);
+    const reserved = this.#reserved;
+    if (!this.#alive || reserved === null) throw lost();
+    await reserved.unsafe(text);
   }
 
   close(): void {
-    this.#alive = false;
+    this.#lost();
     this.#sql.end({ timeout: 0 }).catch(() => {});
+  }
+
+  #lost(): void {
+    this.#alive = false;
+    for (const end of this.#waiting) end();
   }
 
   /** Hears `channel` until the connection ends. */
   async listen(channel: string, hear: (payload: string) => void): Promise<void> {
-    await within(this.#sql.listen(channel, hear), STUCK, null);
+    this.#hear = (from, payload) => {
+      if (from === channel) hear(payload);
+    };
+    await this.query(`LISTEN ${channel}`);
   }
 }
 
@@ -258,6 +291,8 @@ export class Pool {
   #newest: Connection | null = null;
   /** Which host new connections try first. */
   #first = 0;
+  /** When all work is given up, of `performance.now()`. */
+  #end = Infinity;
   #closed = false;
 
   /** Throws `config` where the runtime is too old. */
@@ -352,6 +387,17 @@ export class Pool {
     }
   }
 
+  /**
+   * Gives the work that is there, and what comes yet, `ms` milliseconds in all. What is not done then fails
+   * with `busy`.
+   */
+  giveUpIn(ms: number): void {
+    this.#end = Math.min(this.#end, performance.now() + ms);
+    setTimeout(() => {
+      for (const connection of this.#busy) connection.close();
+    }, ms).unref();
+  }
+
   /** Ends all connections. What still uses one fails with `busy`. */
   close(): void {
     this.#closed = true;
@@ -360,7 +406,7 @@ export class Pool {
   }
 
   async #persist<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    const until = performance.now() + this.#patience;
+    const began = performance.now();
     for (let tries = 0;; tries++) {
       const connection = await this.#take();
       let failure: unknown;
@@ -382,7 +428,8 @@ export class Pool {
       if (this.#closed) throw closed();
       const isConflict = CONFLICTS.has(codeOf(failure));
       if (!isConflict && !isLost(failure)) throw this.#wrap(failure);
-      if (isConflict ? tries >= MAX_CONFLICTS : performance.now() > until) {
+      const until = Math.min(began + this.#patience, this.#end);
+      if ((isConflict && tries >= MAX_CONFLICTS) || performance.now() > until) {
         throw this.#wrap(failure);
       }
       await sleep(Math.min(MAX_PAUSE, 5 * 2 ** Math.min(tries, 10)) * Math.random());

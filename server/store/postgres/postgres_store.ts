@@ -78,7 +78,12 @@ const ENTRY = `SELECT e.uid, e.modseq, e.folder, e.number, e.flags, e.flags_high
     m.header, e.stanza, m.summary, e.note, m.body_size
   FROM entry AS e JOIN message AS m ON m.id = e.message_id WHERE e.account_id = $1`;
 
-const LAST_RECORD = "SELECT number, at, generation, hash FROM key_log ORDER BY number DESC LIMIT 1";
+/** With the highest time that a head may have, of the same moment. */
+const LAST_RECORD = `SELECT number, at, generation, hash,
+    (SELECT head_time FROM revision) AS head_time FROM key_log ORDER BY number DESC LIMIT 1`;
+
+/** How far ahead the time of heads is raised, milliseconds: records of that while may be that early. */
+const HEADS_AHEAD = 5000;
 
 /** How a store on PostgreSQL is opened. */
 export interface PostgresStoreOptions extends PoolOptions {
@@ -191,7 +196,7 @@ export class PostgresStore implements SharedStore {
     at: number,
     isAllowed = () => true,
   ): Promise<BindOutcome> {
-    return this.#changeKeys(async (tx) => {
+    return this.#changeKeys(async (tx, again) => {
       if (!isAllowed()) return "not-allowed";
       if (fp.length !== 32) throw new RangeError("a fingerprint has 32 bytes");
       const [retired, takenAway] = await Promise.all([
@@ -216,7 +221,8 @@ export class PostgresStore implements SharedStore {
       }
       if (account === null) return "unknown";
       if (account.fp === null) return "taken";
-      return equal(account.fp, fp) ? "same" : "other-key";
+      if (!equal(account.fp, fp)) return "other-key";
+      return again && account.boundAt === at ? "bound" : "same";
     });
   }
 
@@ -226,7 +232,16 @@ export class PostgresStore implements SharedStore {
   }
 
   #unbind(name: string, mayReturn: boolean) {
-    return this.#changeKeys(async (tx) => {
+    const [at, mark] = [Date.now(), random(16)];
+    let released: Bytes | null = null;
+    return this.#changeKeys(async (tx, again) => {
+      if (again && released !== null) {
+        const [row] = await tx.query(
+          `SELECT fp FROM unbound_key WHERE account_id = ${ID_OF} AND fp = $2 AND at = $3`,
+          [name, released, at],
+        );
+        if (row !== undefined) return { fp: blob(row, "fp"), ends: true };
+      }
       const account = accountOf((await tx.query(`${ACCOUNT} WHERE name = $1`, [name]))[0]);
       if (account === null) throw noSuchUser(name);
       if (account.fp === null) {
@@ -239,9 +254,9 @@ export class PostgresStore implements SharedStore {
         );
         return { fp: row === undefined ? null : blob(row, "fp"), ends: false };
       }
-      const at = Date.now();
       const { fp, seq } = account;
-      await dropTickets(tx, name);
+      released = fp;
+      await dropTickets(tx, name, mark);
       await tx.run("DELETE FROM unbound_key WHERE fp = $1", [fp]);
       await tx.run(
         `INSERT INTO unbound_key (fp, account_id, at, may_return)
@@ -264,6 +279,7 @@ export class PostgresStore implements SharedStore {
 
   #rotate(rotation: KeyRotation): Promise<RotateOutcome> {
     const { name, fpOld, fpNew, bundleOld, bundleNew, seq, certificate, at } = rotation;
+    const mark = random(16);
     return this.#changeKeys(async (tx, again) => {
       const account = accountOf((await tx.query(`${ACCOUNT} WHERE name = $1`, [name]))[0]);
       if (again && account?.seq === seq && account.fp !== null && equal(account.fp, fpNew)) {
@@ -291,7 +307,7 @@ export class PostgresStore implements SharedStore {
           SELECT $2, $3, id, $4, $5, $6, $7, $8 FROM account WHERE name = $1`,
         [name, fpOld, fpNew, seq, at, certificate, bundleOld, bundleNew],
       );
-      await dropTickets(tx, name);
+      await dropTickets(tx, name, mark);
       await appendLog(tx, { event: "rotated", name, fp: fpNew, seq }, at);
       await tx.run(`DELETE FROM machine WHERE account_id = ${ID_OF}`, [name]);
       return "rotated";
@@ -324,36 +340,28 @@ export class PostgresStore implements SharedStore {
   }
 
   async logState(): Promise<StoredLog> {
-    return logStateOf(await this.#one(LAST_RECORD));
+    const { log } = await this.#withHeadTime(`SELECT * FROM (${LAST_RECORD}) AS l`, []);
+    return log;
   }
 
   async logRecords(after: number, limit: number): Promise<LogPage> {
-    const rows = await this.#query(
-      `SELECT l.number AS last, l.at AS last_at, l.generation, l.hash,
-          (SELECT generation FROM key_log WHERE number = 0) AS first,
-          r.number, r.at, r.event, r.seq, r.name, r.fp
+    const { rows, log } = await this.#withHeadTime(
+      `SELECT l.*, (SELECT generation FROM key_log WHERE number = 0) AS first,
+          r.number AS index, r.at AS time, r.event, r.seq, r.name, r.fp
         FROM (${LAST_RECORD}) AS l LEFT JOIN key_log AS r
           ON r.number > $1 AND r.number > 0 AND r.number <= $1 + $2
         ORDER BY r.number`,
       [after, limit],
     );
-    const [row] = rows;
-    if (row === undefined) return { first: 0, log: logStateOf(undefined), records: [] };
-    return {
-      first: integer(row, "first"),
-      log: {
-        n: integer(row, "last"),
-        time: integer(row, "last_at"),
-        generation: integer(row, "generation"),
-        hash: blob(row, "hash"),
-      },
-      records: rows.filter((each) => each["number"] !== null).map(logRecordOf),
-    };
+    const records = rows.filter((row) => row["index"] !== null).map((row) =>
+      logRecordOf({ ...row, number: row["index"] ?? null, at: row["time"] ?? null })
+    );
+    return { first: integer(rows[0] ?? {}, "first"), log, records };
   }
 
   async accountsAndLog(names: readonly string[]) {
-    const rows = await this.#query(
-      `SELECT l.number, l.at, l.generation, l.hash, a.*
+    const { rows, log } = await this.#withHeadTime(
+      `SELECT l.*, a.*
         FROM (${LAST_RECORD}) AS l LEFT JOIN (${ACCOUNT}) AS a ON a.name = ANY ($1::text[])`,
       [texts(names)],
     );
@@ -362,7 +370,7 @@ export class PostgresStore implements SharedStore {
     );
     return {
       accounts: names.map((name) => accountOf(found.get(name))),
-      log: logStateOf(rows[0]),
+      log,
     };
   }
 
@@ -481,10 +489,14 @@ export class PostgresStore implements SharedStore {
   }
 
   remove(account: string, uids: readonly number[]): Promise<Changed> {
-    return this.#changeMailbox(account, undefined, async (mailboxes, tx) => {
+    const found = new Set<number>();
+    return this.#changeMailbox(account, undefined, async (mailboxes, tx, again) => {
       const mailbox = mailboxes.of(account);
+      if (!again) found.clear();
       const removed = await removeEntries(tx, mailboxes, [{ mailbox, uids }], Date.now());
-      const gone = removed.map(({ uid }) => uid);
+      for (const { uid } of removed) found.add(uid);
+      // A UID is never given again: what an earlier try has found is gone now, if not by this one.
+      const gone = [...new Set(uids)].filter((uid) => found.has(uid));
       return { uids: gone, modified: [], modseq: mailbox.modseq, any: gone.length > 0 };
     });
   }
@@ -726,7 +738,8 @@ export class PostgresStore implements SharedStore {
   }
 
   dropTickets(account: string): Promise<number> {
-    const drop = () => this.#write((tx) => dropTickets(tx, account));
+    const mark = random(16);
+    const drop = () => this.#write((tx) => dropTickets(tx, account, mark));
     return this.#ending(account, drop, () => true);
   }
 
@@ -815,9 +828,11 @@ export class PostgresStore implements SharedStore {
   }
 
   dropKit(account: string): Promise<boolean> {
-    return this.#write(async (tx) =>
-      await tx.run(`DELETE FROM kit WHERE account_id = ${ID_OF}`, [account]) === 1
-    );
+    let dropped = false;
+    return this.#write(async (tx, again) => {
+      const n = await tx.run(`DELETE FROM kit WHERE account_id = ${ID_OF}`, [account]);
+      return dropped = n === 1 || (again && dropped);
+    });
   }
 
   async stats(): Promise<StoreStats> {
@@ -901,11 +916,14 @@ export class PostgresStore implements SharedStore {
   async changeLogins(
     decide: (users: ReadonlyMap<string, string>) => ReadonlyMap<string, string | null>,
   ): Promise<void> {
-    const any = await this.#write(async (tx) => {
+    let tried: ReadonlyMap<string, string | null> = new Map();
+    const any = await this.#write(async (tx, again) => {
       await tx.query("SELECT logins FROM revision FOR UPDATE");
       const rows = await tx.query("SELECT name, value FROM login");
       const present = new Map(rows.map((row) => [text(row, "name"), text(row, "value")]));
-      const changes = decide(present);
+      const isDone = [...tried].every(([name, value]) => (present.get(name) ?? null) === value);
+      if (again && tried.size > 0 && isDone) return true;
+      const changes = tried = decide(present);
       const set = [...changes].filter(([, value]) => value !== null);
       const removed = [...changes].filter(([, value]) => value === null).map(([name]) => name);
       if (changes.size === 0) return false;
@@ -919,6 +937,10 @@ export class PostgresStore implements SharedStore {
       return true;
     });
     if (any) this.#notices?.tellAll();
+  }
+
+  giveUpIn(ms: number): void {
+    this.#pool.giveUpIn(ms);
   }
 
   close(): Promise<void> {
@@ -971,6 +993,23 @@ export class PostgresStore implements SharedStore {
 
   async #one(statement: string, parameters: readonly Parameter[] = []) {
     return (await this.#query(statement, parameters)).at(0);
+  }
+
+  /** The rows of a statement that begins with {@linkcode LAST_RECORD}, and the log as they say it stands. */
+  async #withHeadTime(statement: string, parameters: readonly Parameter[]) {
+    for (;;) {
+      const rows = await this.#query(statement, parameters);
+      const state = logStateOf(rows[0]);
+      const headTime = Math.max(Date.now(), state.time);
+      if (headTime <= integer(rows[0] ?? {}, "head_time")) {
+        return { rows, log: { ...state, headTime } };
+      }
+      // Not as it stood before the raise: a record may have come in between.
+      await this.#pool.run(
+        "UPDATE revision SET head_time = $1 WHERE head_time < $1",
+        [headTime + HEADS_AHEAD],
+      );
+    }
   }
 
   /** Throws `no-such-user`. */
@@ -1044,8 +1083,11 @@ export class PostgresStore implements SharedStore {
 const ID_OF = "(SELECT id FROM account WHERE name = $1)";
 
 async function appendLog(tx: Querying, logged: LoggedEvent, at: number): Promise<void> {
+  // Locked, so that no head gets a higher time before this is committed.
+  const [revision] = await tx.query("SELECT head_time FROM revision FOR UPDATE");
   const [last] = await tx.query(LAST_RECORD);
-  const record = nextRecord(logStateOf(last), logged, at);
+  const above = integer(revision ?? {}, "head_time") + 1;
+  const record = nextRecord(logStateOf(last), logged, Math.max(at, above));
   const { index, time, event, generation, seq, name, fp, hash } = record;
   await tx.run(
     `INSERT INTO key_log (number, at, event, generation, seq, name, fp, hash)
@@ -1067,9 +1109,16 @@ async function addTicket(tx: Querying, ticket: StoredTicket): Promise<void> {
   if (added !== 1) throw noSuchUser(account);
 }
 
-/** Ends the tickets of an account; its sessions at other servers end too. */
-async function dropTickets(tx: Querying, account: string): Promise<number> {
-  await tx.run("UPDATE account SET ends = ends + 1 WHERE name = $1", [account]);
+/**
+ * Ends the tickets of an account; its sessions at other servers end too. `mark`: 16 random bytes of the
+ * operation, which is counted once however often it is tried.
+ */
+async function dropTickets(tx: Querying, account: string, mark: Bytes): Promise<number> {
+  await tx.run(
+    `UPDATE account SET ends = ends + 1, ended_by = $2
+      WHERE name = $1 AND ended_by IS DISTINCT FROM $2`,
+    [account, mark],
+  );
   return await tx.run(`DELETE FROM ticket WHERE account_id = ${ID_OF}`, [account]);
 }
 

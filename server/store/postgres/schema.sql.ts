@@ -5,11 +5,13 @@
  * - `account`: whoever changes a mailbox locks its row first, and of several in the order of their
  *   ids. So its folders, entries and departures need no references of their own, which would cost a
  *   look-up for each row. `ends` counts how often its sessions were ended: by other keys, by logging out
- *   everywhere.
+ *   everywhere; `ended_by` is the mark of what did it last.
  * - `body`: large bodies, and uploads that go on. `holder` is the sink that may write, 16 random bytes;
  *   `stored` what `body_chunk` has of it; `touched_at` when somebody last wrote or read it. One that is
  *   `gone` has no message any more and goes when nobody reads it.
  * - `login`: the users, each with what `user_pass.json` has elsewhere; `revision` counts changes of them.
+ *   Its `head_time` is the highest that a head of the key log has, of whatever server: records to come get
+ *   a higher one. It is raised a while ahead, so that few heads write.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -22,6 +24,7 @@ export const MIGRATIONS: readonly string[] = [
     last_validity BIGINT NOT NULL DEFAULT 0,
     bytes BIGINT NOT NULL DEFAULT 0 CHECK (bytes >= 0),
     ends BIGINT NOT NULL DEFAULT 0,
+    ended_by BYTEA CHECK (length(ended_by) = 16),
     epoch BYTEA NOT NULL CHECK (length(epoch) = 8),
     since BIGINT NOT NULL,
     full_name TEXT,
@@ -201,7 +204,8 @@ export const MIGRATIONS: readonly string[] = [
   );
   CREATE TABLE revision (
     one BOOLEAN PRIMARY KEY DEFAULT true CHECK (one),
-    logins BIGINT NOT NULL DEFAULT 0
+    logins BIGINT NOT NULL DEFAULT 0,
+    head_time BIGINT NOT NULL DEFAULT 0
   );
   INSERT INTO revision DEFAULT VALUES;
   `,

@@ -97,6 +97,9 @@ Deno.test("times in the log and of its heads never go back, whatever the clock d
       const server = await identityOf("server");
       const head = decodeHead(await new LogHeads(store, server).now());
       assertEquals([head.time, head.n], [ahead, 2]);
+      // A record of the same moment is later than the head before it: so no two heads are of one time.
+      await store.logServerKeys([{ fp: random(32), seq: 0 }], ahead);
+      assertEquals((await store.logState()).time, ahead + 1);
       assert(await isSignedHead(head, server.bundle));
     });
   }));
