@@ -28,7 +28,7 @@ import { findMessage } from "./mailbox/message_ids.ts";
 import { type Item, MessageOpener, type Opened } from "./mailbox/open.ts";
 import { MailboxMemory } from "./state/mailbox_memory.ts";
 import { FailedStanzas } from "./state/failed_stanzas.ts";
-import { type Changing, inverseFor, type LastChange, LastChangeFile } from "./state/last_change.ts";
+import { type Before, type Changing, inverseFor, LastChangeFile } from "./state/last_change.ts";
 import { OpenedMessages } from "./state/opened_messages.ts";
 import { type FullName, Members } from "./state/members.ts";
 import {
@@ -79,6 +79,7 @@ import {
 } from "./mailbox/own_names.ts";
 import { planRemovedDrafts, removedDrafts } from "./mailbox/removed_drafts.ts";
 import { SharedPins } from "./mailbox/shared_pins.ts";
+import { RuleRunner } from "./mailbox/rule_runner.ts";
 import { SharedRecordClient } from "./mailbox/shared_record.ts";
 import type { SharedRecord } from "../protocol/shared_record.ts";
 import type { FolderState } from "../protocol/folder_state.ts";
@@ -135,6 +136,16 @@ export interface Sent {
   readonly waits: SealpostError | null;
 }
 
+/** What {@linkcode Mail.undo} did. */
+export interface Undone {
+  /** How those messages are again that were taken back. */
+  readonly undone: readonly Before[];
+  /** How many are left alone: they were changed since, or not by what is taken back. */
+  readonly left: number;
+  /** Whether messages had been moved. */
+  readonly moved: boolean;
+}
+
 /** Asks the person whether a message may go out under this key. */
 export type AskAboutKey = (pin: Pin) => Promise<boolean>;
 
@@ -166,6 +177,10 @@ export class Mail {
   /** What all of the person's machines share. */
   readonly shared: SharedRecordClient;
   readonly #sharedPins: SharedPins;
+  /** Runs the person's rules, if this machine does. */
+  readonly rules: RuleRunner;
+  /** Whether rules are run on what arrives, where this machine runs them. */
+  runsRules = true;
   /** What this machine keeps. */
   readonly state: State;
   readonly #lanes: Lanes;
@@ -236,6 +251,21 @@ export class Mail {
       forget: (uids) => forgetMessages(parts, uids),
     };
     this.#outbox = parts.outbox;
+    this.rules = new RuleRunner({
+      cache: parts.cache,
+      shared: this.shared,
+      state: parts.state,
+      sharedVersion: async () => (await connection.ask({ op: "whoami" })).shared ?? 0,
+      openAt: async (uid) => {
+        const cached = await parts.cache.entry(uid);
+        return cached && await this.openItem(cached);
+      },
+      fetchOlder: () => this.fetchOlder(),
+      textOf: (opened) => this.#textOf(opened),
+      carryOut: async ({ uids, set, folder, unchangedSince }) => {
+        await this.flag(uids, set, [], folder, unchangedSince);
+      },
+    });
   }
 
   /** Opens the mail of `name`; `log` is what is known of the server and its key log. */
@@ -319,7 +349,10 @@ export class Mail {
     return this.connection.hello ?? this.#remembered;
   }
 
-  /** Brings the cache up to date with the mailbox. Throws what {@linkcode sync} throws. */
+  /**
+   * Brings the cache up to date with the mailbox, and runs the person's rules on what has come, if this
+   * machine does. Throws what {@linkcode sync} throws.
+   */
   async sync(): Promise<Synced> {
     const fresh: number[] = [];
     for (let renewed = false;;) {
@@ -330,6 +363,7 @@ export class Mail {
       // What was done here meanwhile may have been overwritten by what was so before.
       if (before !== this.#ownChanges) continue;
       this.cache.setSynced(Date.now());
+      if (this.runsRules) await this.rules.run();
       return { fresh, renewed };
     }
   }
@@ -889,20 +923,23 @@ export class Mail {
     return large;
   }
 
-  async #fetchText(opened: Opened): Promise<void> {
+  /** The text of a message, which is found by searches from then on; null if it cannot be had. */
+  async #fetchText(opened: Opened): Promise<string | null> {
     try {
-      const message = await this.fetch(opened);
-      try {
-        await this.show(opened, message);
-      } finally {
-        await message.dispose();
-      }
+      await using message = await this.fetch(opened);
+      const { text, truncated } = await this.show(opened, message);
+      return truncated ? null : text;
     } catch (error) {
       // One that is damaged, or gone meanwhile, must not keep the others from being searched.
       if (!isSealpostError(error, "authentication", "format", "limit", "no-such-message")) {
         throw error;
       }
+      return null;
     }
+  }
+
+  async #textOf(opened: Opened): Promise<string | null> {
+    return opened.entry.bodySize > MAX_SEARCHED ? null : await this.#fetchText(opened);
   }
 
   /** The search that a person means by `text`. Throws as {@linkcode parseQuery} does. */
@@ -1007,36 +1044,53 @@ export class Mail {
    * {@linkcode Mail.undo} takes it back, also what was interrupted in the middle.
    */
   async change(uids: readonly number[], changing: Changing): Promise<void> {
-    if (uids.length === 0) return;
-    const wanted = new Set(uids);
-    const before = this.cache.ids().filter(({ uid }) => wanted.has(uid));
-    await this.#lastChange.write({ epoch: this.cache.fetched().epoch, ...changing, before });
-    await this.#apply(uids, changing);
+    await this.changeAll([{ uids, changing }]);
+  }
+
+  /** {@linkcode Mail.change} with several things at once, no message twice, which undo takes back together. */
+  async changeAll(
+    groups: readonly { readonly uids: readonly number[]; readonly changing: Changing }[],
+  ): Promise<void> {
+    if (groups.every(({ uids }) => uids.length === 0)) return;
+    const there = this.cache.ids();
+    const parts = groups.map(({ uids, changing }) => {
+      const wanted = new Set(uids);
+      return { ...changing, before: there.filter(({ uid }) => wanted.has(uid)) };
+    });
+    await this.#lastChange.write({ epoch: this.cache.fetched().epoch, parts });
+    for (const { uids, changing } of groups) await this.#apply(uids, changing);
   }
 
   /**
    * Takes back the last {@linkcode Mail.change} of this machine, but for messages that are not as it left
    * them. Null if there is nothing to take back.
    */
-  async undo(): Promise<
-    { readonly changed: LastChange; readonly undone: readonly number[] } | null
-  > {
-    const changed = await this.#lastChange.read();
-    if (changed === null || changed.epoch !== this.cache.fetched().epoch) return null;
+  async undo(): Promise<Undone | null> {
+    const last = await this.#lastChange.read();
+    if (last === null || last.epoch !== this.cache.fetched().epoch) return null;
     const now = new Map(this.cache.ids().map((one) => [one.uid, one]));
     const groups = new Map<string, { readonly changing: Changing; readonly uids: number[] }>();
-    for (const before of changed.before) {
-      const there = now.get(before.uid);
-      const changing = there ? inverseFor(changed, before, there) : null;
-      if (changing === null) continue;
-      const key = JSON.stringify(changing);
-      const group = groups.get(key);
-      if (group) group.uids.push(before.uid);
-      else groups.set(key, { changing, uids: [before.uid] });
+    const undone: Before[] = [];
+    for (const part of last.parts) {
+      for (const before of part.before) {
+        const there = now.get(before.uid);
+        const changing = there ? inverseFor(part, before, there) : null;
+        if (changing === null) continue;
+        undone.push(before);
+        const key = JSON.stringify(changing);
+        const group = groups.get(key);
+        if (group) group.uids.push(before.uid);
+        else groups.set(key, { changing, uids: [before.uid] });
+      }
     }
     for (const { uids, changing } of groups.values()) await this.#apply(uids, changing);
     await this.#lastChange.forget();
-    return { changed, undone: [...groups.values()].flatMap(({ uids }) => uids) };
+    const all = last.parts.reduce((sum, { before }) => sum + before.length, 0);
+    return {
+      undone,
+      left: all - undone.length,
+      moved: last.parts.some(({ folder }) => folder !== undefined),
+    };
   }
 
   async #apply(uids: readonly number[], { set, clear, folder }: Changing): Promise<void> {

@@ -235,6 +235,7 @@ async function openSettled(
     mail.undoSend = undo_send === undefined ? 0 : parseUndoTime(undo_send);
     mail.people.onRotated = (change) => options.announce(rotatedText(change));
     mail.shared.onNotice = options.announce;
+    mail.rules.onNotice = options.announce;
     mail.onGroupChanged = options.announce;
     mail.onFullName = (name) => {
       options.announce(`The operator calls you ${printable(name)}; what you send says so, signed.`);

@@ -24,9 +24,9 @@ export const DEVICES_COMMANDS: readonly Command[] = [
       "Lists the machines that have your keys: what each is called, and when and from where it was " +
       "here last; a star marks this one. Two that are called the same have the beginnings of their ids " +
       "after their names. What they are called only your machines know; the server knows that they are " +
-      "different ones.",
+      "different ones. One of them runs your rules, if you have any (rules list).",
       "With --json, an array of objects with id, name, label (as the list has it), first, last, source, " +
-      "online and own.",
+      "online, own and runsRules.",
     ],
     positionals: [],
     options: COMMON,

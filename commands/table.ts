@@ -12,6 +12,7 @@ import { MAIL_COMMANDS } from "./mail.ts";
 import { MAIL_FOLDER_COMMANDS } from "./mail_folders.ts";
 import { OPERATOR_COMMANDS } from "./operator.ts";
 import { OUTBOX_COMMANDS } from "./outbox.ts";
+import { RULES_COMMANDS } from "./rules.ts";
 import { ABOUT, SECTIONS } from "./sections.ts";
 import { SERVER_COMMANDS } from "./server.ts";
 import { SETUP_COMMANDS } from "./setup.ts";
@@ -30,6 +31,7 @@ export const CLIENT_COMMANDS = [
   ...OUTBOX_COMMANDS,
   ...DRAFTS_COMMANDS,
   ...FIND_COMMANDS,
+  ...RULES_COMMANDS,
   ...BRIDGE_COMMANDS,
   ...TRANSFER_COMMANDS,
   ...GROUP_COMMANDS,

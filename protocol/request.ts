@@ -58,6 +58,13 @@ const flags = v.pipe(
 const epoch = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
 /** 8 bytes, hexadecimal: a machine of a person. */
 const machineId = epoch;
+/** What the shared record says of folders, flags, mailboxes and machines, it says as requests do. */
+export {
+  epoch as epochField,
+  flags as flagsField,
+  folder as folderField,
+  machineId as machineField,
+};
 /** 16 bytes, hexadecimal: known to whoever has the words of a link or a kit. */
 export const secretId = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/));
 const packageSize = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(MAX_PACKAGE));

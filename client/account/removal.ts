@@ -40,9 +40,7 @@ export async function retireMachine(removal: Removal, device: Device): Promise<v
   });
   await TicketStore.forget(dir, name);
   // Off the list at the end: until then this can be done again.
-  await within(removal, removal.password, (mail) => {
-    return forgetMachine(mail.shared, device.id, device.last);
-  });
+  await within(removal, removal.password, (mail) => takeOff(mail, device));
 }
 
 /** The removal of lost machines that was begun here, and has not ended; null if there is none. */
@@ -95,7 +93,7 @@ export async function removeLostMachines(
   const present = () => Promise.resolve(encodePassword(next));
   await within(removal, present, async (mail) => {
     // Off the list at the end: until then this can be done again.
-    for (const { id, last } of begun.machines) await forgetMachine(mail.shared, id, last);
+    for (const machine of begun.machines) await takeOff(mail, machine);
     await new RemovalFile(mail.state).forget();
   }, person);
   return person;
@@ -109,6 +107,12 @@ export function removeLostMachine(
   onTakenBack: (taken: TakenBack) => void,
 ): Promise<LocalUser> {
   return removeLostMachines(removal, [device], next, onTakenBack);
+}
+
+/** Takes a machine off the list; if it ran the person's rules, this one does so from now on. */
+async function takeOff(mail: Mail, { id, last }: LostMachine): Promise<void> {
+  await forgetMachine(mail.shared, id, last);
+  await mail.sync();
 }
 
 /** The machine that is meant. Throws `usage` if there is none, several, or it is this one. */

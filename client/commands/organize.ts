@@ -113,10 +113,9 @@ export async function undo(options: CommonOptions): Promise<void> {
     await mail.sync();
     const done = await mail.undo();
     if (done === null) throw new SealpostError("usage", "there is nothing to take back");
-    const { undone, changed: { before, folder } } = done;
-    const left = before.length - undone.length;
+    const { undone, left, moved } = done;
     if (json) return printJson({ undone: undone.length, left });
-    const what = folder === undefined ? "marked as before" : "back where they were";
+    const what = moved ? "back where they were" : "marked as before";
     terminal.print(`${count(undone.length)} ${undone.length === 1 ? "is" : "are"} ${what}.`);
     if (left > 0) {
       terminal.printError(`${count(left)} changed since, or not by it: left as it is now`);

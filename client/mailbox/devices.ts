@@ -4,6 +4,7 @@ import { isDeviceName } from "../../protocol/link.ts";
 import type { SharedRecord } from "../../protocol/shared_record.ts";
 import type { ReconnectingConnection } from "../connection/reconnecting_connection.ts";
 import { isRemoved } from "./removed_machines.ts";
+import { presentRunner, rulesOf } from "./rules.ts";
 import type { SharedRecordClient } from "./shared_record.ts";
 
 /** What of one's mail is needed here. */
@@ -31,6 +32,8 @@ export interface Device {
   readonly online: boolean;
   /** Whether it is this one. */
   readonly own: boolean;
+  /** Whether it runs the person's rules. */
+  readonly runsRules: boolean;
 }
 
 /** The machines of the person, this one first, then the latest first. Throws what asking throws. */
@@ -45,6 +48,7 @@ export async function devicesOf(mail: Asking): Promise<Device[]> {
   );
   const nameOf = (id: string) => record.machines.get(id)?.name ?? null;
   const names = present.map(nameOf);
+  const runner = rulesOf(record).length === 0 ? null : presentRunner(record);
   return present.map((id): Device => {
     const here = seen.get(id);
     const name = nameOf(id);
@@ -58,6 +62,7 @@ export async function devicesOf(mail: Asking): Promise<Device[]> {
       source: here?.source ?? null,
       online: here?.online ?? false,
       own: id === machine,
+      runsRules: id === runner?.machine,
     };
   }).sort((a, b) => Number(b.own) - Number(a.own) || (b.last ?? 0) - (a.last ?? 0));
 }
@@ -82,8 +87,12 @@ export function freeName(record: SharedRecord, id: string, name: string): string
   return isDeviceName(free) ? free : name;
 }
 
-/** When and from where a machine was here last, in words. */
-export function lastSeen({ last, source, online, own }: Device): string {
+/** When and from where a machine was here last, and whether it runs rules, in words. */
+export function lastSeen(device: Device): string {
+  return device.runsRules ? `${seen(device)}; runs your rules` : seen(device);
+}
+
+function seen({ last, source, online, own }: Device): string {
   if (own) return `this one, from ${printable(source ?? "")}`;
   if (last === null) return "not seen since your key was changed";
   const from = printable(source ?? "");

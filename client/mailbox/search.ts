@@ -156,7 +156,8 @@ async function indexedOf(
   return indexed;
 }
 
-function headersOf({ entry, summary }: Opened): Indexed {
+/** What is searched of a message without its text. */
+export function headersOf({ entry, summary }: Opened): Indexed {
   return {
     received: entry.receivedAt,
     from: summary.stored?.from ?? summary.from.name,

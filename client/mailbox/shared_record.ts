@@ -63,6 +63,7 @@ export class SharedRecordClient {
    * machine's lost against one that another machine made at the same time.
    */
   onNotice: (line: string) => void = () => {};
+  #lastSeen = 0;
 
   constructor(connection: RecordConnection, self: Self, state: State) {
     this.#connection = connection;
@@ -72,7 +73,14 @@ export class SharedRecordClient {
 
   /** What this machine knows without asking. Throws what {@linkcode State.read} throws. */
   async known(): Promise<SharedRecord> {
-    return (await this.#file.load()).record;
+    const { seen, record } = await this.#file.load();
+    this.#lastSeen = seen;
+    return record;
+  }
+
+  /** The version of the record that this client has given out or put last; 0 before that. */
+  get lastSeen(): number {
+    return this.#lastSeen;
   }
 
   /** Whether the record was ever seen on the server. */
@@ -180,6 +188,7 @@ export class SharedRecordClient {
     const wentBack = version < kept.seen || put < kept.put;
     if (wentBack) this.#tellOlder();
     const now = await this.#file.see({ seen: version, put, sealedBy: fp, record }, wentBack);
+    this.#lastSeen = now.seen;
     for (const mine of kept.record.entries.values()) {
       const there = now.record.entries.get(mine.key);
       if (there === undefined || mine.machine !== kept.machine) continue;
@@ -269,7 +278,9 @@ export class SharedRecordClient {
       throw new SealpostError("protocol", "the server counts the shared record wrongly");
     }
     const { fp } = identity.bundle;
-    return (await this.#file.see({ seen: put, put, sealedBy: fp, record: whole }, false)).record;
+    const now = await this.#file.see({ seen: put, put, sealedBy: fp, record: whole }, false);
+    this.#lastSeen = now.seen;
+    return now.record;
   }
 }
 

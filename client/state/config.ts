@@ -25,6 +25,8 @@ const fields = {
   downloads: v.optional(v.string()),
   signature: v.optional(v.string()),
   undo_send: v.optional(v.string()),
+  /** Checked where they are used: what is wrong with one says more than its type. */
+  rules: v.optional(v.unknown()),
 };
 const schema = v.object(fields);
 
@@ -63,6 +65,10 @@ export const SETTINGS_HELP: Readonly<
     help:
       "how long you may take back what you have sent, at a terminal and in the page, up to 2m " +
       "(default: 0s, it goes out at once)",
+  },
+  rules: {
+    example: '[{ name = "bills", if = "from:bob subject:bill", move = "archive", mark = "read" }]',
+    help: 'what is done with mail that comes, once "rules use" has taken it over; see rules list',
   },
 };
 

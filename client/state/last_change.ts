@@ -27,11 +27,16 @@ export interface Before {
   readonly flags: readonly Flag[];
 }
 
-/** The change that was made last, and how all was before it. */
-export interface LastChange extends Changing {
+/** What was done with some messages alike, and how they were before. */
+export interface ChangedAlike extends Changing {
+  readonly before: readonly Before[];
+}
+
+/** The change that was made last: one or several things at once, no message twice. */
+export interface LastChange {
   /** The mailbox's epoch: in another one the UIDs are others. */
   readonly epoch: string;
-  readonly before: readonly Before[];
+  readonly parts: readonly ChangedAlike[];
 }
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -39,11 +44,13 @@ const bits = v.strictObject({ low: count, high: count });
 const schema = v.strictObject({
   version: v.literal(1),
   epoch: v.string(),
-  set: bits,
-  clear: bits,
-  folder: v.nullable(count),
-  /** UID, folder, and flags: their low and their high bits. */
-  before: v.array(v.tuple([count, count, count, count])),
+  parts: v.array(v.strictObject({
+    set: bits,
+    clear: bits,
+    folder: v.nullable(count),
+    /** UID, folder, and flags: their low and their high bits. */
+    before: v.array(v.tuple([count, count, count, count])),
+  })),
 });
 
 /** The last change of this user's on this machine, sealed on its disk, so that it can be taken back. */
@@ -58,29 +65,33 @@ export class LastChangeFile {
   async read(): Promise<LastChange | null> {
     const bytes = await this.#state.read(FILE);
     if (bytes === null) return null;
-    const { epoch, set, clear, folder, before } = parseJson(schema, fromUtf8(bytes));
+    const { epoch, parts } = parseJson(schema, fromUtf8(bytes));
     return {
       epoch,
-      set: flagsOf(set),
-      clear: flagsOf(clear),
-      folder: folder === null ? undefined : folderOf(folder),
-      before: before.map(([uid, folder, low, high]) => {
-        return { uid, folder: folderOf(folder), flags: flagsOf({ low, high }) };
-      }),
+      parts: parts.map(({ set, clear, folder, before }) => ({
+        set: flagsOf(set),
+        clear: flagsOf(clear),
+        folder: folder === null ? undefined : folderOf(folder),
+        before: before.map(([uid, folder, low, high]) => {
+          return { uid, folder: folderOf(folder), flags: flagsOf({ low, high }) };
+        }),
+      })),
     };
   }
 
-  async write({ epoch, set, clear, folder, before }: LastChange): Promise<void> {
+  async write({ epoch, parts }: LastChange): Promise<void> {
     const data = {
       version: 1,
       epoch,
-      set: flagBits(set),
-      clear: flagBits(clear),
-      folder: folder === undefined ? null : folderNumber(folder),
-      before: before.map(({ uid, folder, flags }) => {
-        const { low, high } = flagBits(flags);
-        return [uid, folderNumber(folder), low, high];
-      }),
+      parts: parts.map(({ set, clear, folder, before }) => ({
+        set: flagBits(set),
+        clear: flagBits(clear),
+        folder: folder === undefined ? null : folderNumber(folder),
+        before: before.map(({ uid, folder, flags }) => {
+          const { low, high } = flagBits(flags);
+          return [uid, folderNumber(folder), low, high];
+        }),
+      })),
     };
     await this.#state.write(FILE, utf8(JSON.stringify(data)));
   }

@@ -163,12 +163,7 @@ export class Mailbox {
   async undo(): Promise<{ readonly undone: readonly Before[]; readonly moved: boolean }> {
     const done = await this.#mail.undo();
     this.#reload();
-    if (done === null) return { undone: [], moved: false };
-    const uids = new Set(done.undone);
-    return {
-      undone: done.changed.before.filter(({ uid }) => uids.has(uid)),
-      moved: done.changed.folder !== undefined,
-    };
+    return done ?? { undone: [], moved: false };
   }
 
   async remove(uids: readonly number[]): Promise<void> {

@@ -160,6 +160,7 @@ export class Desk {
     });
     mail.people.onRotated = (change) => this.#say(rotatedText(change), false);
     mail.shared.onNotice = (line) => this.#say(line, false);
+    mail.rules.onNotice = (line) => this.#say(line, false);
     this.#drafts = new SyncedDrafts(mail, () => this.#sync());
     this.#every(LOOK_AROUND, () => this.#lookAround());
     this.#every(STORE_DRAFTS, () => this.#syncDrafts());

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import decodeQR from "qr/decode";
+import decodeQR from "qr/decode.js";
 import { Browser, whyNoBrowser } from "../support/browser.ts";
 import { shell } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";

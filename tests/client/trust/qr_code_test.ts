@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import decodeQR from "qr/decode";
+import decodeQR from "qr/decode.js";
 import { qrLines, qrModules } from "../../../client/trust/qr_code.ts";
 
 const TEXT = `SEALPOST1:${"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".repeat(4).slice(0, 103)}`;
