@@ -97,7 +97,7 @@ async function endRules(
   if (before.length === 0) {
     throw new SealpostError(
       "usage",
-      `there are no rules in ${CONFIG_FILE}; "${PROGRAM} help settings" shows how one is written`,
+      `there are no rules in ${CONFIG_FILE}; "${PROGRAM} rules list --help" shows how one is written`,
     );
   }
   if (yes) return;
@@ -227,7 +227,7 @@ function requireRules(
     "usage",
     rules.length > 0
       ? "none of your rules can be run"
-      : `there are no rules; write some into ${CONFIG_FILE}: "${PROGRAM} help settings" shows how`,
+      : `there are no rules; write some into ${CONFIG_FILE}: "${PROGRAM} rules list --help" shows how`,
   );
 }
 

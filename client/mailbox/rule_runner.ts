@@ -6,7 +6,7 @@ import { isLost } from "../connection/reconnecting_connection.ts";
 import type { Cache } from "../state/cache.ts";
 import { type RuleChange, type RulesDone, RulesDoneFile } from "../state/rules_done.ts";
 import type { State } from "../state/state.ts";
-import { Progress } from "../terminal/progress.ts";
+import { Progress } from "../../cli/progress.ts";
 import type { Item, Opened } from "./open.ts";
 import { OwnNames } from "./own_names.ts";
 import {

@@ -67,8 +67,8 @@ export const SETTINGS_HELP: Readonly<
       "(default: 0s, it goes out at once)",
   },
   rules: {
-    example: '[{ name = "bills", if = "from:bob subject:bill", move = "archive", mark = "read" }]',
-    help: 'what is done with mail that comes, once "rules use" has taken it over; see rules list',
+    example: "[ … ]",
+    help: 'what is done with mail that comes; "rules list --help" shows how it is written',
   },
 };
 

@@ -11,6 +11,7 @@ import { OF_PEOPLE } from "./of_people.ts";
 import { OF_READING } from "./of_reading.ts";
 import { OF_RECORDS } from "./of_records.ts";
 import { OF_ROTATION } from "./of_rotation.ts";
+import { OF_RULES } from "./of_rules.ts";
 import { OF_SERVER } from "./of_server.ts";
 import { OF_SHOWN } from "./of_shown.ts";
 import { OF_THIS_MACHINE } from "./of_this_machine.ts";
@@ -27,6 +28,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...OF_SERVER,
   ...OF_KEEPING,
   ...OF_ROTATION,
+  ...OF_RULES,
   ...OF_KEY_LOG,
   ...OF_PEOPLE,
   ...OF_THIS_MACHINE,
@@ -174,6 +176,8 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/state/lanes.ts": ["client/state/lanes"],
   "client/state/outbox.ts": ["client/state/outbox"],
   "client/mailbox/groups.ts": ["client/mailbox/groups"],
+  "client/mailbox/rules.ts": ["client/mailbox/rules"],
+  "client/mailbox/rule_runner.ts": ["client/mailbox/rules"],
   "client/state/members.ts": ["client/state/members"],
   "client/state/pins.ts": ["client/state/pins", "adversary/rotation"],
   "client/state/mailbox_memory.ts": ["client/state/mailbox_memory"],
