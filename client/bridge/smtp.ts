@@ -1,11 +1,11 @@
 import { SMTPServer, type SMTPServerSession } from "smtp-server";
 import { printable } from "../../cli/printable.ts";
-import { owned } from "../../crypto/bytes.ts";
+import { owned, utf8 } from "../../crypto/bytes.ts";
 import { type ErrorCode, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { type Address, formatAddress } from "../../protocol/address.ts";
 import { TemporaryMessage } from "../message/temporary_message.ts";
 import type { BridgeAccount } from "./account.ts";
-import { requireOwn, submit, usersOf } from "./submission.ts";
+import { Addressees, requireOwn, submit } from "./submission.ts";
 
 /** Lets a mail program in; null for a wrong name or password. Throws `busy` if too many wait. */
 export type LogIn = (name: string, password: string) => Promise<BridgeAccount | null>;
@@ -30,6 +30,9 @@ const REPLIES: Readonly<Partial<Record<ErrorCode, readonly [number, string]>>> =
   "authentication": [554, "5.7.1"],
   "busy": [421, "4.7.0"],
 };
+
+/** Longest text of a reply, bytes: with its code and its end a line has 512 (RFC 5321, section 4.5.3.1.5). */
+const MAX_TEXT = 506;
 
 /** Most connections at a time. */
 const MAX_CLIENTS = 32;
@@ -86,7 +89,7 @@ export async function listenSmtp(
     onRcptTo: ({ address }, session, done) => {
       attempt(done, async () => {
         const { mail } = account(session);
-        await mail.recipients(await usersOf(mail, [address]));
+        await mail.recipients(await new Addressees(mail).users([address]));
       });
     },
     onData: (stream, session, done) => {
@@ -146,11 +149,25 @@ async function takeMessage(
   }
   await message.verified(size);
   const recipients = session.envelope.rcptTo.map(({ address }) => address);
-  const sent = await submit(mail, message, await usersOf(mail, recipients));
+  const addressees = new Addressees(mail);
+  const sent = await submit(mail, message, await addressees.users(recipients), addressees);
   account.sentAs(sent);
-  return sent.waits === null
-    ? `2.0.0 sealed and sent: ${sent.id}`
-    : `2.0.0 sealed, and waits in the outbox: ${printable(sent.waits.message)}`;
+  const became = sent.waits === null
+    ? `sealed and sent: ${sent.id}`
+    : `sealed, and waits in the outbox: ${sent.waits.message}`;
+  const text = printable(`2.0.0 ${[became, ...sent.notes].join("; ")}`);
+  return shortened(text, sent.notes.length === 0 ? " …" : " … (the copy in Sent names all)");
+}
+
+/** `text` as it fits into a reply: where it is cut, `rest` stands in the place of the rest. */
+export function shortened(text: string, rest: string): string {
+  if (utf8(text).length <= MAX_TEXT) return text;
+  let cut = text;
+  while (utf8(cut + rest).length > MAX_TEXT) {
+    const at = cut.lastIndexOf(" ");
+    cut = at > 0 ? cut.slice(0, at) : cut.slice(0, -10);
+  }
+  return cut + rest;
 }
 
 function attempt(done: (error?: Error | null) => void, work: () => void | Promise<void>): void {
@@ -165,5 +182,5 @@ function refusal(error: unknown): Error {
 }
 
 function reply(code: number, status: string, text: string): Error {
-  return Object.assign(new Error(`${status} ${text}`), { responseCode: code });
+  return Object.assign(new Error(shortened(`${status} ${text}`, " …")), { responseCode: code });
 }

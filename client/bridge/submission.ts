@@ -9,6 +9,7 @@ import { MAX_REFERENCES } from "../../protocol/summary.ts";
 import { formatMessageId, newMessageId } from "../../protocol/uuid.ts";
 import { EVERYONE } from "../../protocol/name.ts";
 import type { Mail, ReadyMessage, Sent } from "../mail.ts";
+import type { Recipients } from "../mailbox/recipients.ts";
 import { DRAFT_HEADER } from "../message/compose.ts";
 import { addressOf, fullMessageId, messageIds, nameOf } from "../message/mail_names.ts";
 import { parseMessage } from "../message/parse.ts";
@@ -43,17 +44,39 @@ export function userOf(mail: Mail, address: string): string {
 }
 
 /**
- * The users that a mail program means by addresses, each once; the members of a group take its place, and
- * `note` is told whom `everyone` is. Throws as {@linkcode Mail.recipientNames} does.
+ * Whom the addresses of one message mean. Each is looked up once: who gets the message, whom its header
+ * names and who is told to get it are the same, whatever the server says of `everyone` meanwhile.
  */
-export async function usersOf(
-  mail: Mail,
-  addresses: readonly string[],
-  note: (line: string) => void = () => {},
-): Promise<string[]> {
-  const { names, notes } = await mail.recipientNames(addresses.map((one) => userOf(mail, one)));
-  notes.forEach(note);
-  return [...names];
+export class Addressees {
+  readonly #mail: Mail;
+  readonly #known = new Map<string, Promise<Recipients>>();
+  readonly #notes = new Set<string>();
+
+  constructor(mail: Mail) {
+    this.#mail = mail;
+  }
+
+  /** In sentences, whom `everyone` is among the addresses that were looked up. */
+  get notes(): readonly string[] {
+    return [...this.#notes];
+  }
+
+  /**
+   * The users that a mail program means by addresses, each once; the members of a group take its place.
+   * Throws as {@linkcode Mail.recipientNames} does.
+   */
+  async users(addresses: readonly string[]): Promise<string[]> {
+    const users = new Set<string>();
+    for (const address of addresses) {
+      const name = userOf(this.#mail, address);
+      const found = this.#known.get(name) ?? this.#mail.recipientNames([name]);
+      this.#known.set(name, found);
+      const { names, notes } = await found;
+      for (const one of names) users.add(one);
+      for (const note of notes) this.#notes.add(note);
+    }
+    return [...users];
+  }
 }
 
 /** Throws `usage` unless `address` is that of whoever sends. */
@@ -71,19 +94,22 @@ export function requireOwn(mail: Mail, address: string): void {
 
 /** What a message of a mail program was sent as. */
 export interface Submitted extends Sent {
+  /** In sentences, whom `everyone` was. */
+  readonly notes: readonly string[];
   /** Its Message-ID, without `<` and `>`. */
   readonly messageId: string;
 }
 
 /**
- * Sends a message that another program has composed, to `recipients`, canonical names; with null to
- * those whom its header names. Throws `usage` if it is from somebody else or to nobody, `format`,
+ * Sends a message that another program has composed, to `recipients`, canonical names that `addressees`
+ * gave; with null to those whom its header names. Throws `usage` if it is from somebody else or to nobody, `format`,
  * `limit`, and what {@linkcode Mail.sendReady} throws.
  */
 export async function submit(
   mail: Mail,
   message: TemporaryMessage,
   recipients: readonly string[] | null,
+  addressees = new Addressees(mail),
 ): Promise<Submitted> {
   const header = await readHeader(message);
   const fields = headerFields(header.text);
@@ -94,8 +120,7 @@ export async function submit(
   }
   const users = async (name: string) => {
     const written = addressesIn(fields.filter((field) => field.name === name));
-    return await usersOf(
-      mail,
+    return await addressees.users(
       written.filter((address) => recipients === null || isUser(mail, address)),
     );
   };
@@ -105,7 +130,7 @@ export async function submit(
   const to = only(named.to, all);
   const cc = only(named.cc.filter((name) => !to.includes(name)), all);
   const id = newMessageId();
-  const shown = await Promise.all(fields.map((field) => withMembers(mail, field)));
+  const shown = await Promise.all(fields.map((field) => withMembers(mail, field, addressees)));
   const start = outgoingHeader(header.text, shown, mail.name, formatMessageId(id));
   const ready: ReadyMessage = {
     ...await summarized(start.fields, message),
@@ -121,7 +146,7 @@ export async function submit(
     },
   };
   const sent = await mail.sendReady(ready, {}, id);
-  return { ...sent, messageId: ready.headers.messageId ?? "" };
+  return { ...sent, messageId: ready.headers.messageId ?? "", notes: addressees.notes };
 }
 
 /** Whether `address` is one of this server's; mail goes to nobody else. */
@@ -139,7 +164,11 @@ function isUser(mail: Mail, address: string): boolean {
  * A field of a header, in which a group is spelled out: others do not know it, and answer to all. One
  * without a group is as it was.
  */
-async function withMembers(mail: Mail, field: HeaderField): Promise<HeaderField> {
+async function withMembers(
+  mail: Mail,
+  field: HeaderField,
+  addressees: Addressees,
+): Promise<HeaderField> {
   if (field.name !== "to" && field.name !== "cc") return field;
   const colon = field.text.indexOf(":");
   const people = addressparser(field.text.slice(colon + 1).replace(/\r?\n/g, ""), {
@@ -151,7 +180,7 @@ async function withMembers(mail: Mail, field: HeaderField): Promise<HeaderField>
     const [only = ""] = parseAddresses(address || name);
     if (only !== "" && isUser(mail, only) && isGroup(mail, userOf(mail, only))) {
       grouped = true;
-      shown.push(...(await usersOf(mail, [only])).map(addressOf));
+      shown.push(...(await addressees.users([only])).map(addressOf));
       continue;
     }
     shown.push(name === "" || address === "" ? address || name : `${phrase(name)} <${address}>`);

@@ -2,7 +2,13 @@ import { printable } from "../../cli/printable.ts";
 import { type Bytes, concat, owned, utf8 } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { DEFAULT_MAX_MESSAGE } from "../../protocol/limits.ts";
-import { addressesIn, parseAddresses, requireOwn, submit, usersOf } from "../bridge/submission.ts";
+import {
+  Addressees,
+  addressesIn,
+  parseAddresses,
+  requireOwn,
+  submit,
+} from "../bridge/submission.ts";
 import { headerFields } from "../bridge/imap/header.ts";
 import { readHeader } from "../bridge/raw_header.ts";
 import { LineReader } from "../message/line_reader.ts";
@@ -41,16 +47,19 @@ export async function sendmail(options: SendmailOptions): Promise<void> {
     await message.verified(size);
     const addresses = parseAddresses(options.recipients.join(", "));
     const named = options.fromMessage ? await namedIn(message) : [];
+    const addressees = new Addressees(mail);
+    const recipients = await addressees.users([...addresses, ...named]);
     // Where nobody reads it, a line would be taken for an error.
-    const note = (line: string) => Deno.stderr.isTerminal() && terminal.printError(printable(line));
-    const recipients = await usersOf(mail, [...addresses, ...named], note);
+    if (Deno.stderr.isTerminal()) {
+      for (const line of addressees.notes) terminal.printError(printable(line));
+    }
     if (recipients.length === 0) {
       throw new SealpostError(
         "usage",
         "sendmail needs recipients: as arguments, or with -t in To, Cc and Bcc",
       );
     }
-    const { waits } = await submit(mail, message, recipients);
+    const { waits } = await submit(mail, message, recipients, addressees);
     if (waits) terminal.printError(printable(waits.message));
   }, "write");
 }

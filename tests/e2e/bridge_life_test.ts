@@ -5,7 +5,7 @@ import { whyNo } from "../support/command.ts";
 import { testInFullUnless } from "../support/full.ts";
 import type { Group } from "../support/group.ts";
 import { Relay } from "../support/relay.ts";
-import { sleep } from "../../protocol/timer.ts";
+import { sleep, within } from "../../protocol/timer.ts";
 import { passwordOf, Program, run } from "../support/program.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -258,9 +258,10 @@ class Idling implements AsyncDisposable {
   /** Resolves when `text` was said. */
   async hears(text: string): Promise<void> {
     while (!this.#said.includes(text)) {
-      const { value, done } = await this.#reader.read();
-      assert(!done, this.#said);
-      this.#said += value;
+      // Not for ever, where nothing is said.
+      const read = await within(this.#reader.read(), 60_000, null);
+      assert(read && !read.done, `it said no ${text}, but ${this.#said}`);
+      this.#said += read.value;
     }
   }
 

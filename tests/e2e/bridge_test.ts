@@ -134,7 +134,7 @@ testInFullUnless(
 
 testInFullUnless(
   await whyNo("curl"),
-  "a message to a group goes to its members, whom its header names",
+  "a message to a group goes to its members, whom its header names, and who they are is said",
   () =>
     withBridges(async (group, alice, bob) => {
       const server = ["--server", `alice@${group.server.address}`];
@@ -159,6 +159,18 @@ testInFullUnless(
         "To: bob@sealpost.invalid,\r\n Somebody <somebody@example.org>",
         "To: bob@sealpost.invalid",
       ]);
+      // Whom the server counts among everyone is said when it is sent, and in what is kept of it.
+      const all = LETTER.replace(/^To: .*$/m, "To: everyone@sealpost.invalid")
+        .replace("letter@", "all@");
+      await Deno.writeTextFile(group.path("letter"), all);
+      const toAll = send.replace("team@", "everyone@").replace("-s ", "-v -s ");
+      const said = await script(group, `${toAll} 2>&1`, alice.variables);
+      assertMatch(
+        said,
+        /< 250 2\.0\.0 sealed and sent: \S+; everyone, as the server says: bob\.\r/,
+      );
+      const copy = `${FETCH}/Sent;UID=3" -u "$USER:$PASS"`;
+      assertMatch(await script(group, copy, alice.variables), /^To: bob@sealpost\.invalid\r$/m);
     }),
 );
 

@@ -49,6 +49,12 @@ export interface Tests {
 export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/bridge/imap/session.ts": ["client/bridge/imap/session"],
   "client/bridge/imap/selected.ts": ["client/bridge/imap/session"],
+  "client/bridge/account.ts": [
+    { file: "e2e/bridge_life", filter: "hears of what another program" },
+    { file: "e2e/bridge_life", filter: "what a bridge shows" },
+  ],
+  "client/bridge/submission.ts": [{ file: "e2e/bridge", filter: "a message to a group" }],
+  "client/bridge/smtp.ts": [{ file: "e2e/bridge", filter: "a message to a group" }],
   "client/bridge/imap/progress.ts": ["client/bridge/imap/session"],
   "client/bridge/imap/output.ts": ["client/bridge/imap/session"],
   "client/bridge/imap/commands/select.ts": ["client/bridge/imap/session"],

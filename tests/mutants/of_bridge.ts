@@ -163,6 +163,36 @@ export const OF_BRIDGE: readonly Mutant[] = [
     "test: async (at, store) => await inner.test(at, store)",
   ),
   one(
+    "what went from a mailbox is still shown",
+    "client/bridge/account.ts",
+    "return count === messages.length ? messages : null;",
+    "return messages;",
+  ),
+  one(
+    "what another program fetched first is not told",
+    "client/bridge/account.ts",
+    "event.modseq > this.#seen.modseq",
+    "event.modseq > this.#mail.cache.fetched().modseq",
+  ),
+  one(
+    "a group stands in a header as it was written",
+    "client/bridge/submission.ts",
+    "if (!grouped) return field;",
+    "if (field) return field;",
+  ),
+  one(
+    "a group is nobody in a mail program",
+    "client/bridge/submission.ts",
+    "for (const one of names) users.add(one);",
+    "users.add(name);",
+  ),
+  one(
+    "a mail program is not told who everyone is",
+    "client/bridge/smtp.ts",
+    "[became, ...sent.notes]",
+    "[became]",
+  ),
+  one(
     "who waits is told so within a response",
     `${IMAP}/progress.ts`,
     "if (!output.inResponse) {",

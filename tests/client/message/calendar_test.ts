@@ -112,7 +112,13 @@ Deno.test("times are shown as the clocks here show them, whatever names their zo
     assert(found?.startsWith(when), `${start}: ${found}`);
   }
   // A zone whose rules are others than zones have is not known, rather than computed wrongly.
-  for (const rule of ["FREQ=DAILY;BYDAY=-1SU;BYMONTH=3", "FREQ=YEARLY;BYDAY=SU;BYMONTH=3", "FREQ=YEARLY;COUNT=3"]) {
+  for (
+    const rule of [
+      "FREQ=DAILY;BYDAY=-1SU;BYMONTH=3",
+      "FREQ=YEARLY;BYDAY=SU;BYMONTH=3",
+      "FREQ=YEARLY;COUNT=3",
+    ]
+  ) {
     const zone = OUTLOOK.map((line) => line.startsWith("RRULE") ? `RRULE:${rule}` : line);
     const start = "DTSTART;TZID=W. Europe Standard Time:20260701T100000";
     assert(field("When", calendar(...zone, ...event(start)))?.includes("not known here"), rule);
