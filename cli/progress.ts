@@ -10,7 +10,7 @@ const INTERVAL = 100;
 const BAR = 20;
 
 /** What is counted. */
-export type Unit = "bytes" | "messages";
+export type Unit = "bytes" | "messages" | "rows";
 
 /** Where a bar is drawn, and its clock. */
 export interface ProgressOutput {

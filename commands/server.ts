@@ -1,6 +1,10 @@
-import { type Command, defineCommand } from "../cli/command.ts";
+import { type Command, defineCommand, type Given } from "../cli/command.ts";
 import { defined } from "../crypto/defined.ts";
-import { ENVIRONMENT_PREFIX, SETTING_OPTIONS } from "../server/settings/settings_table.ts";
+import {
+  ENVIRONMENT_PREFIX,
+  SETTING_OPTIONS,
+  type SettingName,
+} from "../server/settings/settings_table.ts";
 import {
   DEBUG,
   FOLDER_VARIABLES,
@@ -11,7 +15,12 @@ import {
   STORE_VARIABLES,
 } from "./shared.ts";
 
-const LOCAL = { files: true, variables: [...FOLDER_VARIABLES, ...STORE_VARIABLES] } as const;
+/** The rights of what looks at a store, or makes one: in a folder or in a database. */
+const KEEPING = {
+  files: true,
+  net: true,
+  variables: [...FOLDER_VARIABLES, ...STORE_VARIABLES, "PGAPPNAME"],
+} as const;
 
 /** The server's folder: `dir`, or the one that is found from the current one. */
 async function serverFolder(dir: string | undefined): Promise<string> {
@@ -19,7 +28,14 @@ async function serverFolder(dir: string | undefined): Promise<string> {
 }
 
 /** The settings that say where mail is kept. */
-const STORE_OPTIONS = SETTING_OPTIONS.filter(({ name }) => name.startsWith("store"));
+const STORE_OPTIONS = [settingOption("store"), settingOption("store-password-file")] as const;
+
+/** A setting as an option of a command beside the server. */
+function settingOption<const N extends SettingName>(name: N) {
+  const { value = "TEXT", help } = SETTING_OPTIONS.find((option) => option.name === name) ?? {};
+  if (help === undefined) throw new Error(`there is no setting ${name}`);
+  return { name, value, help };
+}
 
 const STORE_COMMAND = {
   positionals: [],
@@ -31,6 +47,16 @@ const STORE_COMMAND = {
     variables: [...FOLDER_VARIABLES, `${ENVIRONMENT_PREFIX}*`, "PGAPPNAME"],
   },
 } as const;
+
+type StoreOption = typeof SERVER_DIR | typeof STORE_OPTIONS[number];
+
+/** Which store a command is about. */
+async function whichStore(given: Given<never, StoreOption>) {
+  return {
+    dir: await serverFolder(given.optional("dir")),
+    flags: given.typed(STORE_OPTIONS.map(({ name }) => name)),
+  };
+}
 
 /** The variables of all commands, which are no settings. */
 function variablesOf(commands: readonly Command[]): string[] {
@@ -153,6 +179,8 @@ export const SERVER_COMMANDS: readonly Command[] = [
       "what is not as it should be. Ends with 0 if nothing is damaged, else with 65. Can be used " +
       "while the server runs.",
       "Bodies are sealed, so of them only the sizes can be checked.",
+      "Mail in a database, as sealpost.toml or --store says, is checked there; how PostgreSQL checks its " +
+      "own files is its operators' business.",
     ],
     positionals: [],
     options: [
@@ -160,8 +188,9 @@ export const SERVER_COMMANDS: readonly Command[] = [
       {
         name: "repair",
         help: "set wrong counters right, and move files that no message names to lost+found; " +
-          "nothing is ever removed. Not while the server runs",
+          "nothing is ever removed. Not while a server runs",
       },
+      ...STORE_OPTIONS,
       JSON_RESULT,
     ],
     examples: [
@@ -169,11 +198,11 @@ export const SERVER_COMMANDS: readonly Command[] = [
       { line: "fsck --dir /srv/mail --repair", what: "mends what can be mended without loss" },
     ],
     environment: [HERE, DEBUG],
-    rights: LOCAL,
+    rights: KEEPING,
     run: async (given) => {
       const { fsck } = await import("../server/maintenance/fsck.ts");
       await fsck({
-        dir: await serverFolder(given.optional("dir")),
+        ...await whichStore(given),
         repair: given.flag("repair"),
         json: given.flag("json"),
       });
@@ -190,6 +219,8 @@ export const SERVER_COMMANDS: readonly Command[] = [
       "without them has sealed mail, and cannot pose as the server or guess passwords. They " +
       "change seldom; keep a copy of them apart from the mail. sealpost.toml always goes with it.",
       "sha256sum -c SHA256SUMS, in the folder of a snapshot, checks every byte of it.",
+      "A backup of mail in a database, as sealpost.toml or --store says, is the same: it can be restored " +
+      "to a folder or to a database, and so can one of a folder.",
     ],
     positionals: [{ name: "DIR", required: true, help: "the folder of backups, on another disk" }],
     options: [
@@ -204,6 +235,7 @@ export const SERVER_COMMANDS: readonly Command[] = [
         default: "7",
         help: "how many snapshots stay in DIR, this one included",
       },
+      ...STORE_OPTIONS,
       { name: "json", help: "print what was done as JSON" },
     ],
     examples: [
@@ -211,11 +243,11 @@ export const SERVER_COMMANDS: readonly Command[] = [
       { line: "backup /mnt/safe/keys --keys --keep 2", what: "with the keys, where nobody looks" },
     ],
     environment: [HERE, DEBUG],
-    rights: LOCAL,
+    rights: KEEPING,
     run: async (given) => {
       const { backup } = await import("../server/maintenance/backup.ts");
       await backup({
-        dir: await serverFolder(given.optional("dir")),
+        ...await whichStore(given),
         into: given.text("DIR"),
         keys: given.flag("keys"),
         keep: given.number("keep"),
@@ -232,6 +264,9 @@ export const SERVER_COMMANDS: readonly Command[] = [
       "Keys, user_pass.json and sealpost.toml are put back if the backup has them and the " +
       "server's folder has not.",
       "The server must not run. What was stored after the backup is not in it: tell the users.",
+      "Where sealpost.toml or --store names a database, the mail goes there, by way of a copy in the " +
+      "server's folder, which needs room for it meanwhile. Users stay as they are in the database; in an " +
+      "empty one they are those of the backup, or of user_pass.json in the folder.",
     ],
     positionals: [{ name: "DIR", required: true, help: "the folder of backups" }],
     options: [
@@ -244,14 +279,16 @@ export const SERVER_COMMANDS: readonly Command[] = [
       { name: "snapshot", value: "NAME", help: "which snapshot (default: the newest)" },
       {
         name: "force",
-        help: "put the mail that is there aside, to mail.before-TIME; take a snapshot of a store " +
-          "that was damaged then",
+        help:
+          "put the mail that is there aside, to mail.before-TIME, or to another schema of the " +
+          "database; take a snapshot of a store that was damaged then",
       },
       {
         name: "new-epochs",
         help: "for clients that complain about an older state of their mailbox: the mailboxes " +
           "are others from now on, and clients say so once",
       },
+      ...STORE_OPTIONS,
       { name: "json", help: "print what was done as JSON" },
     ],
     examples: [
@@ -259,7 +296,7 @@ export const SERVER_COMMANDS: readonly Command[] = [
       { line: "restore /mnt/backup/mail --dir drill", what: "an exercise: does the backup work?" },
     ],
     environment: [HERE, DEBUG],
-    rights: LOCAL,
+    rights: KEEPING,
     run: async (given) => {
       const { restore } = await import("../server/maintenance/restore.ts");
       const { claimFolder, isNewOrOwn } = await import("../files/own_folders.ts");
@@ -268,6 +305,7 @@ export const SERVER_COMMANDS: readonly Command[] = [
       await restore({
         from: given.text("DIR"),
         dir,
+        flags: given.typed(STORE_OPTIONS.map(({ name }) => name)),
         ...defined({ snapshot: given.optional("snapshot") }),
         force: given.flag("force"),
         newEpochs: given.flag("new-epochs"),

@@ -2,6 +2,7 @@ import { basename, dirname, join, resolve } from "@std/path";
 import { random, toHex } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import { syncFolder, wrapFileError, writeAll } from "./atomic_file.ts";
+import { isThere } from "./key_files.ts";
 
 /**
  * Makes the folder `path` (0700), with what `fill` puts into it, whole or not at all: it is filled under
@@ -33,6 +34,19 @@ export async function makeFolderWhole<T>(
   } finally {
     if (made) await Deno.remove(temp, { recursive: true }).catch(() => {});
   }
+}
+
+/** Makes `folder` and its parents (0700), durably, unless it is there. Throws `file-io`, `disk-full`. */
+export async function makePrivateFolder(folder: string): Promise<void> {
+  if (await isThere(folder)) return;
+  const parent = dirname(folder);
+  if (parent !== folder) await makePrivateFolder(parent);
+  try {
+    await Deno.mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    throw wrapFileError(error, `make the folder ${folder}`);
+  }
+  await syncFolder(parent);
 }
 
 /** Throws `file-exists` unless `path` is not there, or an empty folder. */

@@ -1,28 +1,37 @@
-import { requireFolderStore } from "./folder_store.ts";
+import { databaseFor, type DatabaseStore, type WhichStore } from "./which_store.ts";
 import { timesAsIso } from "../../cli/format.ts";
 import { syncFolder, wrapFileError, writeFileAtomic } from "../../files/atomic_file.ts";
-import type { Bytes } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { isThere } from "../../files/key_files.ts";
+import { makePrivateFolder, writeNewFile } from "../../files/new_folder.ts";
 import { runStatements } from "../../files/sqlite.ts";
 import { printable } from "../../cli/printable.ts";
+import { Progress } from "../../cli/progress.ts";
 import { PROGRAM_VERSION } from "../../cli/program.ts";
 import { bodyPath, isBodyName, TEMP_NAME } from "../store/body_files.ts";
 import {
   BODIES_NAME,
+  createDatabase,
   DATABASE_NAME,
   requireStore,
   schemaVersion,
   wrapSqliteError,
 } from "../store/database.ts";
-import { FsckFindings } from "./findings.ts";
+import { copyRows } from "./copy_rows.ts";
+import { type Counts, FsckFindings } from "./findings.ts";
+import { PostgresRows } from "./postgres_rows.ts";
+import { SqliteRows } from "./sqlite_rows.ts";
+import { formatUsers, USERS_NAME, usersOf } from "./stored_users.ts";
+import { requireSchema } from "../store/postgres/open.ts";
+import { Pool } from "../store/postgres/pool.ts";
 import { readJournalFile } from "../store/delivery_journal.ts";
 import { pinBodies } from "../store/pin.ts";
 import { commitJournal } from "../store/replay.ts";
-import { checkRows, type Counts } from "./row_check.ts";
+import { checkRows } from "./row_check.ts";
 import {
   bodyName,
   copyDurably,
+  type Digest,
   digestFile,
   formatSums,
   isKeyFile,
@@ -50,6 +59,8 @@ export interface BackupOptions {
   readonly keys: boolean;
   /** How many snapshots stay, the new one included. */
   readonly keep: number;
+  /** The database that has the mail, if the folder has not. */
+  readonly database?: DatabaseStore | null;
 }
 
 /** The outcome of a backup. */
@@ -68,19 +79,21 @@ export interface BackupReport {
  * Makes a snapshot of the store of the server in `dir`, which may be serving, in the folder `into`:
  * the database as it is at one moment, what
  * its journal has besides, and every body that it names. Bodies that are in `into`
- * already are not read again; on the same file system new ones are hard links.
+ * already are not read again; on the same file system new ones are hard links. A store in PostgreSQL
+ * becomes the same: its rows as they are at one moment in a database of SQLite, its users in
+ * `user_pass.json`.
  *
  * A snapshot is complete when its folder loses the end `.partial`: that is the last step, with
  * everything durable before it. Then snapshots beyond `keep` are removed, the oldest first, unless
  * the new one has damage.
  *
- * Throws `file-missing` (no store, or no keys), `busy` (another backup is being made there),
- * `format` (a snapshot that stays is damaged), `disk-full`, `file-io`.
+ * Throws `file-missing` (no store, or no keys), `busy` (another backup is being made there, the database
+ * cannot be reached), `format` (a snapshot that stays is damaged), `disk-full`, `file-io`.
  */
 export async function makeBackup(options: BackupOptions): Promise<BackupReport> {
-  const { into } = options;
+  const { into, database = null } = options;
   const store = join(options.dir, "mail");
-  await requireSource(store, into);
+  if (database === null) await requireSource(store, into);
   await makePrivateFolder(into);
   using _lock = await lockBackups(into);
   const before = await listSnapshots(into);
@@ -92,12 +105,20 @@ export async function makeBackup(options: BackupOptions): Promise<BackupReport> 
   await makePrivateFolder(folder);
   const findings = new FsckFindings();
   const sums = new Map<string, string>();
-  const { copy, bodies } = await copyStore(store, into, folder, before.complete.at(-1), findings);
+  const target = { into, folder, previous: before.complete.at(-1), findings };
+  const { copy, bodies, users } = database === null
+    ? { ...await copyStore(store, target), users: null }
+    : await copyDatabaseStore(database, target);
   sums.set(`${name}/${DATABASE_NAME}`, (await digestFile(join(folder, DATABASE_NAME))).sum);
   for (const [path, sum] of bodies.sums) sums.set(path, sum);
   for (const file of await filesBeside(options)) {
+    if (file === USERS_NAME && users !== null) continue;
     const { sum } = await copyDurably(join(options.dir, file), join(folder, file));
     sums.set(`${name}/${file}`, sum);
+  }
+  if (users !== null && options.keys) {
+    await writeFileAtomic(join(folder, USERS_NAME), formatUsers(users), { mode: 0o600 });
+    sums.set(`${name}/${USERS_NAME}`, (await digestFile(join(folder, USERS_NAME))).sum);
   }
 
   const list = formatSums(sums, name);
@@ -140,19 +161,6 @@ async function requireSource(store: string, into: string): Promise<void> {
   }
 }
 
-/** Makes `folder` and its parents (0700), durably, unless it is there. */
-async function makePrivateFolder(folder: string): Promise<void> {
-  if (await isThere(folder)) return;
-  const parent = dirname(folder);
-  if (parent !== folder) await makePrivateFolder(parent);
-  try {
-    await Deno.mkdir(folder, { mode: 0o700 });
-  } catch (error) {
-    throw wrapFileError(error, `make the folder ${folder}`);
-  }
-  await syncFolder(parent);
-}
-
 async function lockBackups(into: string): Promise<Disposable> {
   const path = join(into, "lock");
   let lock: Deno.FsFile | undefined;
@@ -181,26 +189,80 @@ interface CopiedBodies {
   readonly bytes: number;
 }
 
+/** Where a store is copied to. */
+interface CopyTarget {
+  /** The folder of backups. */
+  readonly into: string;
+  /** The snapshot's. */
+  readonly folder: string;
+  /** The snapshot before. */
+  readonly previous: string | undefined;
+  readonly findings: FsckFindings;
+}
+
 /**
- * Copies the database to the snapshot in `folder`, and the bodies that it names into `into`. The
- * server removes no body meanwhile: the pin is taken first.
+ * Copies the database to the snapshot, and the bodies that it names beside it. The server removes no
+ * body meanwhile: the pin is taken first.
  */
 async function copyStore(
   store: string,
-  into: string,
-  folder: string,
-  previous: string | undefined,
-  findings: FsckFindings,
+  target: CopyTarget,
 ): Promise<{ copy: DatabaseCopy; bodies: CopiedBodies }> {
   using _pin = await pinBodies(store);
-  const path = join(folder, DATABASE_NAME);
+  const path = join(target.folder, DATABASE_NAME);
   // Before the database: what this journal lacks, being of a later generation, has rows in the copy.
   const journal = await readJournalFile(store);
   await copyDatabaseFile(join(store, DATABASE_NAME), path);
-  const copy = await checkCopy(path, journal, store, findings);
-  const known = await knownSums(into, previous);
-  const bodies = await copyBodies(join(store, BODIES_NAME), into, copy.named, known, findings);
+  const copy = await checkCopy(path, target.findings, (db) => commitJournal(db, journal, store));
+  const from = join(store, BODIES_NAME);
+  const bodies = await copyBodies(target, copy.named, (name, to, temp) => {
+    return copyBody(join(from, bodyPath(name)), to, temp);
+  });
   return { copy, bodies };
+}
+
+/** {@linkcode copyStore} for one in a database; the users come with it. */
+async function copyDatabaseStore(database: DatabaseStore, target: CopyTarget) {
+  const path = join(target.folder, DATABASE_NAME);
+  const pool = new Pool(database.options);
+  const progress = new Progress("copying", 0, "rows");
+  try {
+    await requireSchema(pool);
+    return await pool.snapshot(async (tx) => {
+      const from = new PostgresRows(tx, true);
+      await writeRows(from, path, progress);
+      const copy = await checkCopy(path, target.findings, () => {});
+      const bodies = await copyBodies(target, copy.named, async (name, to, temp) => {
+        try {
+          await Deno.remove(temp).catch(() => {});
+          await writeNewFile(temp, from.body(name, copy.named.get(name) ?? 0));
+          await rename(temp, to);
+          return await digestFile(to);
+        } catch (error) {
+          await Deno.remove(temp).catch(() => {});
+          if (isSealpostError(error, "format")) return null;
+          throw error;
+        }
+      });
+      return { copy, bodies, users: await usersOf(tx) };
+    });
+  } finally {
+    progress.finish();
+    pool.close();
+  }
+}
+
+/** Makes a database of SQLite at `path` with all rows of a store. */
+async function writeRows(from: PostgresRows, path: string, progress: Progress): Promise<void> {
+  let db: DatabaseSync | undefined;
+  try {
+    db = await createDatabase(path);
+    await copyRows(from, new SqliteRows(db, ""), { bodies: "none", progress });
+  } catch (error) {
+    throw wrapSqliteError(error, path);
+  } finally {
+    if (db?.isOpen) db.close();
+  }
 }
 
 /** The checksums of the snapshot before; none if it cannot be trusted, and then all is read again. */
@@ -241,21 +303,17 @@ function wrapIfSystem(error: unknown, path: string): unknown {
     : wrapFileError(error, `write ${path}`);
 }
 
-/**
- * Makes the copy of a database one file that is durable and has the deliveries of `journal`, which the
- * `store` has, too, and checks its rows.
- */
+/** Makes the copy of a database one file that is durable and `complete`, and checks its rows. */
 async function checkCopy(
   path: string,
-  journal: Bytes,
-  store: string,
   findings: FsckFindings,
+  complete: (db: DatabaseSync) => void,
 ): Promise<DatabaseCopy> {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path);
     runStatements(db, "PRAGMA journal_mode = DELETE; PRAGMA temp_store = MEMORY");
-    commitJournal(db, journal, store);
+    complete(db);
     const schema = schemaVersion(db);
     const { accounts, messages, entries } = await checkRows(db, findings);
     const sql = "SELECT body_file, body_size FROM message WHERE body_file IS NOT NULL ORDER BY 1";
@@ -275,14 +333,16 @@ async function checkCopy(
   }
 }
 
-/** `known` has checksums of bodies that are in `into` already. */
+/**
+ * `take` brings a body to a path, by a temporary one; it gives null for one that is missing or damaged.
+ * Those that are there already are not asked for.
+ */
 async function copyBodies(
-  from: string,
-  into: string,
+  { into, previous, findings }: CopyTarget,
   named: ReadonlyMap<string, number>,
-  known: ReadonlyMap<string, string>,
-  findings: FsckFindings,
+  take: (name: string, to: string, temp: string) => Promise<Digest | null>,
 ): Promise<CopiedBodies> {
+  const known = await knownSums(into, previous);
   const root = join(into, BODIES_NAME);
   await makePrivateFolder(join(root, TEMP_NAME));
   const touched = new Set<string>();
@@ -296,9 +356,9 @@ async function copyBodies(
     if (sum === null) {
       await makePrivateFolder(dirname(to));
       touched.add(dirname(to));
-      const digest = await copyBody(join(from, path), to, join(root, TEMP_NAME, name));
+      const digest = await take(name, to, join(root, TEMP_NAME, name));
       if (digest?.size !== size) {
-        findings.damage("body", `${join(from, path)} is ${digest ? "of another size" : "missing"}`);
+        findings.damage("body", `the body ${path} is ${digest ? "of another size" : "missing"}`);
       }
       if (digest === null) continue;
       sum = digest.sum;
@@ -415,16 +475,17 @@ async function removeFolder(folder: string): Promise<void> {
 }
 
 /** The `backup` command. Throws `format` if the store is damaged, after the backup is complete. */
-export async function backup(options: BackupOptions & { readonly json: boolean }): Promise<void> {
-  await requireFolderStore(options.dir);
-  const report = await makeBackup(options);
+export async function backup(
+  options: BackupOptions & WhichStore & { readonly json: boolean },
+): Promise<void> {
+  const report = await makeBackup({ ...options, database: await databaseFor(options) });
   const { manifest, snapshot, added, removed, damage } = report;
   if (options.json) console.log(JSON.stringify(report, timesAsIso("at"), 2));
   else {
     const say = (line: string) => console.log(printable(line));
     say(
       `${join(options.into, snapshot)}: ${manifest.accounts} accounts, ${manifest.messages} ` +
-        `messages, ${manifest.bodies} bodies in files of ${manifest.bodyBytes} bytes, ${added} of ` +
+        `messages, ${manifest.bodies} large bodies of ${manifest.bodyBytes} bytes, ${added} of ` +
         "them new here",
     );
     for (const name of removed) say(`removed ${name}: ${options.keep} are kept`);

@@ -29,6 +29,32 @@ export interface Finding {
   readonly repaired: boolean;
 }
 
+/** Counts of what a store holds. */
+export interface Counts {
+  readonly accounts: number;
+  readonly messages: number;
+  readonly entries: number;
+  /** Bytes that the mailboxes count, so a message to two people twice. */
+  readonly bytes: number;
+}
+
+/** The outcome of a check. */
+export interface FsckReport extends Counts {
+  /** The store's folder, or the address of its database. */
+  readonly store: string;
+  /** Whether a server had it open. */
+  readonly running: boolean;
+  readonly schema: number;
+  /** Deliveries in the journal that have no rows yet: counted nowhere else. */
+  readonly journaled: number;
+  /** Bodies that are kept apart from their messages. */
+  readonly bodies: number;
+  readonly bodyBytes: number;
+  readonly findings: readonly Finding[];
+  /** How many things are damaged and were not repaired. */
+  readonly damaged: number;
+}
+
 /** Most findings of one kind that are kept; the others are counted. */
 const MAX_OF_A_KIND = 50;
 

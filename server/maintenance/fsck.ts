@@ -1,4 +1,5 @@
-import { requireFolderStore } from "./folder_store.ts";
+import { databaseFor, type WhichStore } from "./which_store.ts";
+import { checkDatabaseStore } from "./database_check.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { syncFolder, wrapFileError } from "../../files/atomic_file.ts";
 import { isThere } from "../../files/key_files.ts";
@@ -14,34 +15,18 @@ import {
   schemaVersion,
   wrapSqliteError,
 } from "../store/database.ts";
-import { type Finding, FsckFindings } from "./findings.ts";
+import { type Counts, FsckFindings, type FsckReport } from "./findings.ts";
 import { isUploadName, UPLOADS_NAME } from "../store/partial_uploads.ts";
 import { JOURNAL_NAME, readJournalFile } from "../store/delivery_journal.ts";
 import { pinBodies } from "../store/pin.ts";
 import { commitJournal, journaled } from "../store/replay.ts";
-import { checkRows, type Counts, REPAIR_COUNTERS } from "./row_check.ts";
+import { checkRows, repairsBy } from "./row_check.ts";
+import { SQLITE } from "./sqlite_rows.ts";
 import { dirname, join } from "@std/path";
 import { DatabaseSync } from "node:sqlite";
 
 /** Where `--repair` puts files that no message names, in the store's folder. */
 export const LOST_NAME = "lost+found";
-
-/** The outcome of a check. */
-export interface FsckReport extends Counts {
-  /** The store's folder. */
-  readonly store: string;
-  /** Whether a server had it open. */
-  readonly running: boolean;
-  readonly schema: number;
-  /** Deliveries in the journal that have no rows yet: counted nowhere else. */
-  readonly journaled: number;
-  /** Bodies in files of their own. */
-  readonly bodies: number;
-  readonly bodyBytes: number;
-  readonly findings: readonly Finding[];
-  /** How many things are damaged and were not repaired. */
-  readonly damaged: number;
-}
 
 /**
  * Checks the store in `folder`: the database, every row, every body file. A running server is not
@@ -188,7 +173,7 @@ async function repair(
     try {
       // The places of its deliveries follow from the counters, so they are taken before these change.
       commitJournal(db, await readJournalFile(folder), folder);
-      runStatements(db, `BEGIN IMMEDIATE; ${REPAIR_COUNTERS}; COMMIT`);
+      runStatements(db, `BEGIN IMMEDIATE; ${repairsBy(SQLITE).join("; ")}; COMMIT`);
     } catch (error) {
       throw wrapSqliteError(error, path);
     } finally {
@@ -220,17 +205,21 @@ async function moveToLostAndFound(folder: string, paths: readonly string[]): Pro
 }
 
 /** How `fsck` is asked. */
-export interface FsckOptions {
-  /** The server's folder. */
-  readonly dir: string;
+export interface FsckOptions extends WhichStore {
   readonly repair: boolean;
   readonly json: boolean;
 }
 
-/** The `fsck` command: prints what {@linkcode checkStore} found. Throws `format` if that is damage. */
+/**
+ * The `fsck` command: prints what {@linkcode checkStore} or {@linkcode checkDatabaseStore} found. Throws
+ * `format` if that is damage.
+ */
 export async function fsck(options: FsckOptions): Promise<void> {
-  await requireFolderStore(options.dir);
-  const report = await checkStore(join(options.dir, "mail"), { repair: options.repair });
+  const { repair } = options;
+  const database = await databaseFor(options);
+  const report = database === null
+    ? await checkStore(join(options.dir, "mail"), { repair })
+    : await checkDatabaseStore(database, { repair });
   if (options.json) console.log(JSON.stringify(report, null, 2));
   else for (const line of describeReport(report)) console.log(printable(line));
   if (report.damaged > 0) throw damagedStore(report);
@@ -250,8 +239,8 @@ export function damagedStore({ store, damaged }: FsckReport): SealpostError {
 export function describeReport(report: FsckReport): string[] {
   const lines = [
     `${report.store}: ${report.accounts} accounts, ${report.messages} messages, ` +
-    `${report.entries} entries that count for ${report.bytes} bytes, ${report.bodies} bodies in ` +
-    `files of ${report.bodyBytes} bytes; schema ${report.schema}` +
+    `${report.entries} entries that count for ${report.bytes} bytes, ${report.bodies} large bodies ` +
+    `of ${report.bodyBytes} bytes; schema ${report.schema}` +
     (report.journaled > 0 ? `; ${report.journaled} deliveries in the journal` : "") +
     (report.running ? "; a server is using it" : ""),
   ];

@@ -1,4 +1,4 @@
-import { requireFolderStore } from "./folder_store.ts";
+import { databaseFor, type DatabaseStore, type WhichStore } from "./which_store.ts";
 import { timesAsIso } from "../../cli/format.ts";
 import { random, toHex } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
@@ -6,6 +6,11 @@ import { syncFolder, wrapFileError } from "../../files/atomic_file.ts";
 import { ensurePrivateDir, isThere } from "../../files/key_files.ts";
 import { runStatements } from "../../files/sqlite.ts";
 import { printable } from "../../cli/printable.ts";
+import { Progress } from "../../cli/progress.ts";
+import { loadSettings } from "../settings/settings.ts";
+import { IncomingStore } from "./incoming.ts";
+import { SqliteRows } from "./sqlite_rows.ts";
+import { readUsers, type StoredUsers, USERS_NAME } from "./stored_users.ts";
 import { formatUtcSeconds } from "../accounts/user_state.ts";
 import { isBodyName } from "../store/body_files.ts";
 import {
@@ -17,7 +22,8 @@ import {
   RESTORING,
   wrapSqliteError,
 } from "../store/database.ts";
-import { checkStore, damagedStore, describeReport, type FsckReport } from "./fsck.ts";
+import { checkStore, damagedStore, describeReport } from "./fsck.ts";
+import type { FsckReport } from "./findings.ts";
 import { PIN_NAME } from "../store/pin.ts";
 import {
   copyDurably,
@@ -50,17 +56,21 @@ export interface RestoreOptions {
   readonly force: boolean;
   /** Whether every mailbox is to be another one for its clients. */
   readonly newEpochs: boolean;
+  /** The database that gets the mail, if the folder does not. */
+  readonly database?: DatabaseStore | null;
 }
 
 /** The outcome of a restore. */
 export interface RestoreReport {
   readonly snapshot: string;
   readonly manifest: Manifest;
-  /** Where the store that was there is now; null if there was none. */
+  /** Where the store that was there is now: a folder, or a schema of the database; null if there was none. */
   readonly aside: string | null;
   /** Files of the server's folder that were put back, and those that were there and stay. */
   readonly files: readonly string[];
   readonly kept: readonly string[];
+  /** The store that settings of the snapshot name which were not put back, as it is another; else null. */
+  readonly otherStore: string | null;
   /** Mailboxes that are others now, so that clients tell their users. */
   readonly renewed: readonly string[];
   readonly check: FsckReport;
@@ -79,16 +89,21 @@ export interface RestoreReport {
  * or `newEpochs`) gets an epoch that it never had. Resumption tickets go: one that was used since
  * must not work again. The key log goes on in a new generation.
  *
+ * With a `database`, the store that was put back in a folder beside `mail` like this is then copied there,
+ * and takes the place of the store in it. Users stay as they are there; else they are those of the
+ * snapshot, or of the server's folder.
+ *
  * Throws `file-missing` (no snapshot), `file-exists` (a store is there, without `force`), `busy` (a
  * server uses it), `format` (the snapshot is damaged, or, without `force`, the store in it was),
  * `version`, `config`, `disk-full`, `file-io`.
  */
 export async function restoreBackup(options: RestoreOptions): Promise<RestoreReport> {
-  const { dir, force } = options;
+  const { dir, force, database = null } = options;
   const snapshot = await chooseSnapshot(options);
   const store = join(dir, "mail");
   const staging = store + RESTORING;
   await ensurePrivateDir(dir);
+  if (database !== null) return await restoreToDatabase(options, snapshot, database, staging);
   const used = await isUsed(store);
   if (used && !force) {
     throw new SealpostError(
@@ -109,22 +124,15 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRep
       options.newEpochs,
     );
     const check = { ...await checkStore(staging), store };
-    if (check.damaged > 0 && !force) {
-      throw new SealpostError(
-        "format",
-        `the store in ${snapshot.folder} was damaged when it was backed up: ${check.damaged} ` +
-          "things are not as they should be; use another --snapshot, or take it as it is with --force",
-      );
-    }
-    const { files, kept } = await restoreServerFiles(snapshot, dir);
+    if (check.damaged > 0 && !force) throw damagedSnapshot(snapshot, check);
+    const files = await restoreServerFiles(snapshot, dir, null);
     if (Deno.build.os === "windows") lock?.close();
     const aside = await replaceStore(store, staging, used);
     return {
       snapshot: snapshot.name,
       manifest: snapshot.manifest,
       aside,
-      files,
-      kept,
+      ...files,
       renewed,
       check,
     };
@@ -134,6 +142,82 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRep
   } finally {
     if (lock && Deno.build.os !== "windows") lock.close();
   }
+}
+
+/** {@linkcode restoreBackup} for a store in a database. */
+async function restoreToDatabase(
+  { from, dir, force, newEpochs }: RestoreOptions,
+  snapshot: Snapshot,
+  database: DatabaseStore,
+  staging: string,
+): Promise<RestoreReport> {
+  using incoming = new IncomingStore(database);
+  const used = await incoming.isUsed();
+  if (used && !force) {
+    throw new SealpostError(
+      "file-exists",
+      `there is a store in ${database.name} already; name another database with --store, or put it ` +
+        "aside with --force",
+    );
+  }
+  const progress = new Progress("restoring", 0, "rows");
+  let db: DatabaseSync | undefined;
+  try {
+    await Deno.remove(staging, { recursive: true }).catch(() => {});
+    await copySnapshot(from, snapshot, staging);
+    const renewed = await continueMailboxes(
+      staging,
+      used ? await databaseBefore(incoming) : NOTHING_BEFORE,
+      newEpochs,
+    );
+    db = new DatabaseSync(join(staging, DATABASE_NAME), { readOnly: true });
+    const users = used ? await incoming.users() : await usersFor(snapshot, dir, staging);
+    const rows = new SqliteRows(db, join(staging, BODIES_NAME));
+    const check = await incoming.fill(rows, users, progress, { lenient: force });
+    if (check.damaged > 0 && !force) throw damagedSnapshot(snapshot, check);
+    const files = await restoreServerFiles(snapshot, dir, database.name);
+    const time = snapshotName(Date.now()).toLowerCase();
+    const { aside } = await incoming.takePlace(`sealpost_before_${time}`);
+    return {
+      snapshot: snapshot.name,
+      manifest: snapshot.manifest,
+      aside: aside === null ? null : `the schema ${aside} of the database`,
+      ...files,
+      renewed,
+      check,
+    };
+  } finally {
+    progress.finish();
+    if (db?.isOpen) db.close();
+    await Deno.remove(staging, { recursive: true }).catch(() => {});
+  }
+}
+
+function damagedSnapshot({ folder }: Snapshot, { damaged }: FsckReport): SealpostError {
+  return new SealpostError(
+    "format",
+    `the store in ${folder} was damaged when it was backed up: ${damaged} ` +
+      "things are not as they should be; use another --snapshot, or take it as it is with --force",
+  );
+}
+
+async function databaseBefore(incoming: IncomingStore): Promise<StoreBefore> {
+  const { mailboxes, generation, time } = await incoming.mailboxes();
+  // The clock here may be behind that of the machine that is no more.
+  return { mailboxes, generation: Math.max(generation, Math.floor(time / 1000)) };
+}
+
+/** The users of a snapshot; of the server's folder if it has none. */
+async function usersFor(
+  snapshot: Snapshot,
+  dir: string,
+  staging: string,
+): Promise<StoredUsers> {
+  const sum = snapshot.sums.get(`${snapshot.name}/${USERS_NAME}`);
+  if (sum === undefined) return await readUsers(dir);
+  // Reading them may change the file.
+  await copyChecked(join(snapshot.folder, USERS_NAME), join(staging, USERS_NAME), sum);
+  return await readUsers(staging);
 }
 
 async function chooseSnapshot({ from, snapshot }: RestoreOptions): Promise<Snapshot> {
@@ -297,22 +381,37 @@ async function continueMailboxes(
   return renewed;
 }
 
-/** Puts keys, passwords and settings back that are not there. */
-async function restoreServerFiles(snapshot: Snapshot, dir: string) {
+/**
+ * Puts keys, passwords and settings back that are not there. Settings that name another store than `store`
+ * are not put back; where `store` is a database, that has the passwords.
+ */
+async function restoreServerFiles(snapshot: Snapshot, dir: string, store: string | null) {
   const files: string[] = [];
   const kept: string[] = [];
+  let otherStore: string | null = null;
   for (const [path, sum] of snapshot.sums) {
     const name = basename(path);
     if (path !== `${snapshot.name}/${name}`) continue;
     if (!isKeyFile(name) && name !== SETTINGS_NAME) continue;
+    if (name === USERS_NAME && store !== null) continue;
     if (await isThere(join(dir, name))) kept.push(name);
     else {
+      const named = name === SETTINGS_NAME ? await storeIn(snapshot.folder) : store;
+      if (named !== store) {
+        otherStore = named ?? "mail/ of the server's folder";
+        continue;
+      }
       await copyChecked(join(snapshot.folder, name), join(dir, name), sum);
       files.push(name);
     }
   }
   if (files.length > 0) await syncFolder(dir);
-  return { files, kept };
+  return { files, kept, otherStore };
+}
+
+/** The store that the settings in `folder` name. */
+async function storeIn(folder: string): Promise<string | null> {
+  return (await loadSettings(folder)).values.store;
 }
 
 /** Puts what is at `store` aside and `staging` in its place. */
@@ -330,10 +429,11 @@ async function replaceStore(store: string, staging: string, used: boolean): Prom
 }
 
 /** The `restore` command. Throws `format` if what was restored with `force` is damaged. */
-export async function restore(options: RestoreOptions & { readonly json: boolean }): Promise<void> {
-  await requireFolderStore(options.dir);
-  const report = await restoreBackup(options);
-  const { manifest, aside, files, kept, renewed, check, snapshot } = report;
+export async function restore(
+  options: RestoreOptions & WhichStore & { readonly json: boolean },
+): Promise<void> {
+  const report = await restoreBackup({ ...options, database: await databaseFor(options) });
+  const { manifest, aside, files, kept, otherStore, renewed, check, snapshot } = report;
   if (options.json) console.log(JSON.stringify(report, timesAsIso("at"), 2));
   else {
     const say = (line: string) => console.log(printable(line));
@@ -343,6 +443,12 @@ export async function restore(options: RestoreOptions & { readonly json: boolean
     if (aside !== null) say(`what was there is in ${aside}`);
     if (files.length > 0) say(`put back in ${options.dir}: ${files.join(", ")}`);
     if (kept.length > 0) say(`not touched, as they are there: ${kept.join(", ")}`);
+    if (otherStore !== null) {
+      say(
+        `sealpost.toml was not put back: the one of the backup says that mail is in ${otherStore}; see ` +
+          `what else it says in ${join(options.from, snapshot, SETTINGS_NAME)}`,
+      );
+    }
     if (!manifest.keys) {
       say(
         `the server's keys and user_pass.json are not in this backup: ${options.dir} must have those ` +

@@ -13,7 +13,9 @@ import { checkStanza } from "../../protocol/stanza.ts";
 import { BUCKETS, MAX_NOTE, MAX_SUMMARY } from "../../protocol/summary.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import { isBodyName } from "../store/body_files.ts";
-import type { FsckFindings } from "./findings.ts";
+import type { Counts, FsckFindings } from "./findings.ts";
+import { SqliteRows } from "./sqlite_rows.ts";
+import type { Dialect, StoreRows } from "./store_rows.ts";
 import { logRecordOf } from "../store/key_log_rows.ts";
 import { SCHEMA } from "../store/schema.sql.ts";
 import { blob, integer, nullable, type SqlRow, text } from "../store/statements.ts";
@@ -27,31 +29,27 @@ const SUMMARY_OVERHEAD = 64 + 16;
 const NOTE_OVERHEAD = 16;
 const MIN_BODY = 4096;
 
-/** Counts of what a store holds. */
-export interface Counts {
-  readonly accounts: number;
-  readonly messages: number;
-  readonly entries: number;
-  /** Bytes that the mailboxes count, so a message to two people twice. */
-  readonly bytes: number;
-}
+// Each statement means the same to SQLite and to PostgreSQL, whose sums of integers are no integers.
 
 /** What the entries and departures say that the counters of each account should be. */
-const COUNTED = `SELECT a.id, a.name, a.next_uid, a.modseq, a.bytes,
+const countedBy = ({ greatest }: Dialect) =>
+  `SELECT a.id, a.name, a.next_uid, a.modseq, a.bytes,
     (SELECT count(*) FROM entry WHERE account_id = a.id) AS entries,
-    (SELECT coalesce(sum(bytes), 0) FROM entry WHERE account_id = a.id) AS real_bytes,
+    (SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM entry WHERE account_id = a.id)
+      AS real_bytes,
     (SELECT coalesce(max(uid), 0) FROM entry WHERE account_id = a.id) AS last_uid,
-    max((SELECT coalesce(max(modseq), 0) FROM entry WHERE account_id = a.id),
+    ${greatest}((SELECT coalesce(max(modseq), 0) FROM entry WHERE account_id = a.id),
       (SELECT coalesce(max(modseq), 0) FROM departure WHERE account_id = a.id)) AS last_modseq
   FROM account AS a`;
 
 /** What the entries say that the counters of each folder should be. */
 const FOLDERS_COUNTED = `SELECT f.account_id, f.folder, a.name, f.next, f.count, f.unseen, f.bytes,
-    count(e.uid) AS real_count, coalesce(sum(e.flags & 1 = 0), 0) AS real_unseen,
-    coalesce(sum(e.bytes), 0) AS real_bytes, coalesce(max(e.number), 0) AS last_number
+    count(e.uid) AS real_count, count(CASE WHEN e.flags & 1 = 0 THEN 1 END) AS real_unseen,
+    CAST(coalesce(sum(e.bytes), 0) AS BIGINT) AS real_bytes,
+    coalesce(max(e.number), 0) AS last_number
   FROM folder AS f JOIN account AS a ON a.id = f.account_id
     LEFT JOIN entry AS e ON e.account_id = f.account_id AND e.folder = f.folder
-  GROUP BY f.account_id, f.folder`;
+  GROUP BY f.account_id, f.folder, a.name`;
 
 /** Modification sequences that were given to two changes. */
 const SHARED_MODSEQ = `SELECT a.name, e.uid, e.modseq FROM entry AS e
@@ -60,24 +58,27 @@ const SHARED_MODSEQ = `SELECT a.name, e.uid, e.modseq FROM entry AS e
 
 /** Folders that every mailbox has, and this one has not. */
 const WITHOUT_FOLDERS = `SELECT a.name, count(f.folder) AS n FROM account AS a
-    LEFT JOIN folder AS f ON f.account_id = a.id AND f.folder < ?
-  GROUP BY a.id HAVING n < ?`;
+    LEFT JOIN folder AS f ON f.account_id = a.id AND f.folder < ${BUILT_IN_FOLDERS.length}
+  GROUP BY a.id HAVING count(f.folder) < ${BUILT_IN_FOLDERS.length}`;
 
 const ENTRIES =
   `SELECT a.name, e.uid, e.message_id, e.folder, e.flags, e.flags_high, e.received_at, e.bytes,
     e.stanza, length(e.note) AS note,
-    EXISTS (SELECT 1 FROM folder WHERE account_id = e.account_id AND folder = e.folder) AS placed, length(m.header) + length(m.summary) + m.body_size AS shared
+    CASE WHEN EXISTS (SELECT 1 FROM folder WHERE account_id = e.account_id AND folder = e.folder)
+      THEN 1 ELSE 0 END AS placed,
+    length(m.header) + length(m.summary) + m.body_size AS shared
   FROM entry AS e LEFT JOIN account AS a ON a.id = e.account_id
     LEFT JOIN message AS m ON m.id = e.message_id`;
 
-const MESSAGES = "SELECT id, header, body_size, body_file, length(summary) AS summary FROM message";
+const messagesBy = ({ bodyFile }: Dialect) =>
+  `SELECT id, header, body_size, ${bodyFile} AS body_file, length(summary) AS summary FROM message`;
 
 const UNREACHABLE = `SELECT id, header FROM message AS m
   WHERE NOT EXISTS (SELECT 1 FROM entry WHERE message_id = m.id)`;
 
 // 1-based: the id is in bytes 2 to 17 of the header, the sender's fingerprint in 18 to 49.
-const TWICE = `SELECT min(id) AS id, header FROM message
-  GROUP BY substr(header, 1, 49) HAVING count(*) > 1`;
+const TWICE = `SELECT id, header FROM message WHERE id IN (SELECT min(id) FROM message
+  GROUP BY substr(header, 1, 49) HAVING count(*) > 1)`;
 
 // Ids are forgotten from the oldest on: whoever is not older than the oldest one known is known.
 const FORGOTTEN = `SELECT m.id, m.header FROM message AS m
@@ -87,46 +88,62 @@ const FORGOTTEN = `SELECT m.id, m.header FROM message AS m
       WHERE sender_fp = substr(m.header, 18, 32) AND message_id = substr(m.header, 2, 16))`;
 
 /** Mends what {@linkcode checkRows} finds of the kinds `counter` and `next-uid`. */
-export const REPAIR_COUNTERS = `
-  UPDATE account SET bytes = c.real_bytes, next_uid = max(account.next_uid, c.last_uid + 1),
-      modseq = max(account.modseq, c.last_modseq)
-    FROM (${COUNTED}) AS c WHERE c.id = account.id;
-  UPDATE folder SET count = c.real_count, unseen = c.real_unseen, bytes = c.real_bytes,
-      next = max(folder.next, c.last_number + 1)
+export const repairsBy = (dialect: Dialect): readonly string[] => [
+  `UPDATE account SET bytes = c.real_bytes,
+      next_uid = ${dialect.greatest}(account.next_uid, c.last_uid + 1),
+      modseq = ${dialect.greatest}(account.modseq, c.last_modseq)
+    FROM (${countedBy(dialect)}) AS c WHERE c.id = account.id`,
+  `UPDATE folder SET count = c.real_count, unseen = c.real_unseen, bytes = c.real_bytes,
+      next = ${dialect.greatest}(folder.next, c.last_number + 1)
     FROM (${FOLDERS_COUNTED}) AS c
-    WHERE c.account_id = folder.account_id AND c.folder = folder.folder`;
+    WHERE c.account_id = folder.account_id AND c.folder = folder.folder`,
+];
+
+/**
+ * Checks the database of a store in a folder: SQLite's own structures, and {@linkcode checkContents}.
+ * Reads in one transaction if one is open on `db`.
+ */
+export async function checkRows(db: DatabaseSync, findings: FsckFindings): Promise<Counts> {
+  const store = new SqliteRows(db, "");
+  await attempt(store, findings, "the database", () => checkDatabase(db, findings));
+  await attempt(store, findings, "the schema", () => checkSchema(db, findings));
+  return await checkContents(store, findings);
+}
 
 /**
  * Checks everything that the rows of a store say about themselves and each other, down to the layout
- * of what is sealed in them, and SQLite's own structures. Reads in one transaction if one is open on
- * `db`. A check that the damage itself prevents is reported as damage.
+ * of what is sealed in them. A check that the damage itself prevents is reported as damage.
  */
-export async function checkRows(db: DatabaseSync, findings: FsckFindings): Promise<Counts> {
-  const attempt = async (what: string, check: () => void | Promise<void>) => {
-    try {
-      await check();
-    } catch (error) {
-      if (error instanceof SealpostError && error.code !== "internal") throw error;
-      const why = errorText(error);
-      findings.damage("database", `${what} cannot be checked: ${printable(why)}`);
-    }
-  };
+export async function checkContents(store: StoreRows, findings: FsckFindings): Promise<Counts> {
   let counts: Counts = { accounts: 0, messages: 0, entries: 0, bytes: 0 };
-  await attempt("the database", () => checkDatabase(db, findings));
-  await attempt("the schema", () => checkSchema(db, findings));
-  await attempt("the messages", () => checkMessages(db, findings));
-  await attempt("the entries", () => checkEntries(db, findings));
-  await attempt("the accounts", async () => {
-    counts = await checkAccounts(db, findings);
+  await attempt(store, findings, "the messages", () => checkMessages(store, findings));
+  await attempt(store, findings, "the entries", () => checkEntries(store, findings));
+  await attempt(store, findings, "the accounts", async () => {
+    counts = await checkAccounts(store, findings);
   });
-  await attempt("the rotations", () => checkRotations(db, findings));
-  await attempt("the key log", () => checkKeyLog(db, findings));
-  await attempt("the ids", () => {
-    for (const row of db.prepare(FORGOTTEN).iterate()) {
+  await attempt(store, findings, "the rotations", () => checkRotations(store, findings));
+  await attempt(store, findings, "the key log", () => checkKeyLog(store, findings));
+  await attempt(store, findings, "the ids", async () => {
+    for await (const row of store.rows(FORGOTTEN)) {
       findings.damage("delivered", `the id of ${messageName(row)} is not remembered`);
     }
   });
   return counts;
+}
+
+/** Runs a check; one that damage prevents is reported. */
+export async function attempt(
+  store: StoreRows,
+  findings: FsckFindings,
+  what: string,
+  check: () => void | Promise<void>,
+): Promise<void> {
+  try {
+    await store.isolated(async () => await check());
+  } catch (error) {
+    if (!store.saysDamaged(error)) throw error;
+    findings.damage("database", `${what} cannot be checked: ${printable(errorText(error))}`);
+  }
 }
 
 function checkDatabase(db: DatabaseSync, findings: FsckFindings): void {
@@ -165,8 +182,8 @@ function schemaOf(db: DatabaseSync): Map<string, string> {
   );
 }
 
-function checkMessages(db: DatabaseSync, findings: FsckFindings): void {
-  for (const row of db.prepare(MESSAGES).iterate()) {
+async function checkMessages(store: StoreRows, findings: FsckFindings): Promise<void> {
+  for await (const row of store.rows(messagesBy(store.dialect))) {
     const name = messageName(row);
     const problem = problemOf(() => decodeHeader(blob(row, "header")));
     if (problem !== null) findings.damage("message", `${name}: ${problem}`);
@@ -184,10 +201,10 @@ function checkMessages(db: DatabaseSync, findings: FsckFindings): void {
       findings.note("unusual", `${name} was sent with a body of an impossible size`);
     }
   }
-  for (const row of db.prepare(UNREACHABLE).iterate()) {
+  for await (const row of store.rows(UNREACHABLE)) {
     findings.damage("message", `${messageName(row)} is in no mailbox`);
   }
-  for (const row of db.prepare(TWICE).iterate()) {
+  for await (const row of store.rows(TWICE)) {
     findings.damage("message", `${messageName(row)} is there twice`);
   }
 }
@@ -199,8 +216,8 @@ function isSealedBodySize(size: number): boolean {
   return padded >= MIN_BODY && Math.ceil(padded / CHUNK) === chunks && padme(padded) === padded;
 }
 
-function checkEntries(db: DatabaseSync, findings: FsckFindings): void {
-  for (const row of db.prepare(ENTRIES).iterate()) {
+async function checkEntries(store: StoreRows, findings: FsckFindings): Promise<void> {
+  for await (const row of store.rows(ENTRIES)) {
     const uid = integer(row, "uid");
     const name = `${nullable(row, "name", text) ?? "an unknown account"}/${uid}`;
     const shared = nullable(row, "shared", integer);
@@ -242,9 +259,9 @@ function compare(
   }
 }
 
-async function checkAccounts(db: DatabaseSync, findings: FsckFindings): Promise<Counts> {
+async function checkAccounts(store: StoreRows, findings: FsckFindings): Promise<Counts> {
   const counts = { accounts: 0, messages: 0, entries: 0, bytes: 0 };
-  for (const row of db.prepare(COUNTED).iterate()) {
+  for await (const row of store.rows(countedBy(store.dialect))) {
     const name = text(row, "name");
     counts.accounts++;
     counts.entries += integer(row, "entries");
@@ -260,28 +277,29 @@ async function checkAccounts(db: DatabaseSync, findings: FsckFindings): Promise<
       );
     }
   }
-  for (const row of db.prepare(FOLDERS_COUNTED).iterate()) {
+  for await (const row of store.rows(FOLDERS_COUNTED)) {
     const name = `${text(row, "name")}, folder ${row["folder"]}`;
     compare(findings, name, row, ["count", "unseen", "bytes"]);
     if (integer(row, "next") <= integer(row, "last_number")) {
       findings.damage("next-uid", `${name}: the next number, ${row["next"]}, is taken`);
     }
   }
-  for (const row of db.prepare(SHARED_MODSEQ).iterate()) {
+  for await (const row of store.rows(SHARED_MODSEQ)) {
     findings.damage("entry", `${text(row, "name")}/${row["uid"]} shares a modification sequence`);
   }
-  const builtIn = BUILT_IN_FOLDERS.length;
-  for (const row of db.prepare(WITHOUT_FOLDERS).iterate(builtIn, builtIn)) {
+  for await (const row of store.rows(WITHOUT_FOLDERS)) {
     findings.damage("account", `${text(row, "name")} lacks a folder that every mailbox has`);
   }
-  const keys = db.prepare("SELECT name, fp, bundle FROM account WHERE bundle IS NOT NULL").all();
-  for (const row of keys) {
+  const keys = "SELECT name, fp, bundle FROM account WHERE bundle IS NOT NULL";
+  for await (const row of store.rows(keys)) {
     const fp = blob(row, "fp");
     const problem = await keyProblem(fp, blob(row, "bundle"));
     if (problem !== null) findings.damage("account", `the key of ${text(row, "name")}: ${problem}`);
   }
-  const messages = db.prepare("SELECT count(*) AS n FROM message").get();
-  return { ...counts, messages: messages === undefined ? 0 : integer(messages, "n") };
+  for await (const row of store.rows("SELECT count(*) AS n FROM message")) {
+    counts.messages = integer(row, "n");
+  }
+  return counts;
 }
 
 async function keyProblem(fp: Bytes, bundle: Bytes): Promise<string | null> {
@@ -298,14 +316,14 @@ async function keyProblem(fp: Bytes, bundle: Bytes): Promise<string | null> {
 // The one before it, if there is one, has the number before.
 const ROTATIONS =
   `SELECT r.fp_old, r.fp_new, r.seq, r.certificate, r.bundle_old, r.bundle_new, a.name,
-    r.seq = p.seq + 1 AS follows,
-    EXISTS (SELECT 1 FROM account WHERE fp = r.fp_old) AS bound
+    CASE WHEN p.seq IS NULL THEN NULL WHEN r.seq = p.seq + 1 THEN 1 ELSE 0 END AS follows,
+    CASE WHEN EXISTS (SELECT 1 FROM account WHERE fp = r.fp_old) THEN 1 ELSE 0 END AS bound
   FROM rotation AS r JOIN account AS a ON a.id = r.account_id
     LEFT JOIN rotation AS p ON p.fp_new = r.fp_old AND p.account_id = r.account_id`;
 
 /** Checks that every certificate is what its row says, and that both keys have signed it. */
-async function checkRotations(db: DatabaseSync, findings: FsckFindings): Promise<void> {
-  for (const row of db.prepare(ROTATIONS).all()) {
+async function checkRotations(store: StoreRows, findings: FsckFindings): Promise<void> {
+  for await (const row of store.rows(ROTATIONS)) {
     const problem = await rotationProblem(row);
     if (problem === null) continue;
     const which = formatFingerprint(blob(row, "fp_old"));
@@ -346,8 +364,8 @@ const BOUND_KEYS = `SELECT a.name, a.fp, coalesce((SELECT seq FROM rotation
  * Checks that the key log is one unbroken chain, and that what it says last of each name is what the
  * accounts say.
  */
-function checkKeyLog(db: DatabaseSync, findings: FsckFindings): void {
-  const [beginning, ...rows] = db.prepare(LOG_ROWS).all();
+async function checkKeyLog(store: StoreRows, findings: FsckFindings): Promise<void> {
+  const [beginning, ...rows] = await Array.fromAsync(store.rows(LOG_ROWS));
   if (beginning === undefined) return findings.damage("key-log", "the store has no key log");
   const chain = KeyLog.begin(integer(beginning, "generation"));
   let log = chain;
@@ -362,7 +380,7 @@ function checkKeyLog(db: DatabaseSync, findings: FsckFindings): void {
     const number = integer(altered, "number");
     return findings.damage("key-log", `record ${number} of the key log was altered`);
   }
-  for (const row of db.prepare(BOUND_KEYS).all()) {
+  for await (const row of store.rows(BOUND_KEYS)) {
     const name = text(row, "name");
     const fp = nullable(row, "fp", blob);
     const last = log.newest(name);

@@ -1,16 +1,14 @@
 import { formatSize, timesAsIso } from "../../cli/format.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { SealpostError } from "../../crypto/error.ts";
-import { isThere } from "../../files/key_files.ts";
 import { formatAddress } from "../../protocol/address.ts";
 import { databaseOf, openStore, type StoreSettings } from "../accounts/open_store.ts";
-import { FileUsers } from "../accounts/file_users.ts";
 import { loadSettings } from "../settings/settings.ts";
 import { readEnvironment } from "../settings/environment.ts";
 import { openPostgresStore } from "../store/postgres/postgres_store.ts";
 import { makeSchema } from "../store/postgres/open.ts";
 import { Pool } from "../store/postgres/pool.ts";
-import { join } from "@std/path";
+import { readUsers, type StoredUsers } from "./stored_users.ts";
 
 /** What the commands about a shared store were given. */
 export interface StoreCommandOptions {
@@ -63,22 +61,11 @@ export async function initStore(options: StoreCommandOptions): Promise<void> {
   );
 }
 
-/** The users of user_pass.json in `dir`, each with what is kept of their password; none without it. */
-async function readUsers(dir: string): Promise<ReadonlyMap<string, string | null>> {
-  const path = join(dir, "user_pass.json");
-  if (!await isThere(path)) return new Map();
-  const users = await FileUsers.open(path, {
-    onProblem: (problem) => console.error(`${PROGRAM}: ${problem}`),
-  });
-  users.close();
-  return new Map(users.names().map((name) => [name, users.credential(name)]));
-}
-
 /** Takes users over into a store whose users were never changed; returns how many. */
 async function importUsers(
   dir: string,
   settings: StoreSettings,
-  credentials: ReadonlyMap<string, string | null>,
+  credentials: StoredUsers,
 ): Promise<number> {
   const { shared } = await openStore(dir, settings);
   if (shared === null) throw new SealpostError("internal", "a store that is not shared");

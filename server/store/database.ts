@@ -209,6 +209,23 @@ function configure(db: DatabaseSync, path: string): void {
   );
 }
 
+/**
+ * Makes the database of an empty store at `path`, where nothing is (0600), in one file, for somebody who
+ * fills it and makes it durable. Throws what the system and SQLite throw.
+ */
+export async function createDatabase(path: string): Promise<DatabaseSync> {
+  // SQLite would make it with the mode of any file.
+  (await Deno.open(path, { write: true, createNew: true, mode: 0o600 })).close();
+  const db = new DatabaseSync(path);
+  runStatements(
+    db,
+    "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; " +
+      "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384",
+  );
+  makeSchema(db, Date.now());
+  return db;
+}
+
 /** Makes the tables of an empty database, all or none; its key log begins at `now`, milliseconds. */
 function makeSchema(db: DatabaseSync, now: number): void {
   runStatements(db, "BEGIN IMMEDIATE");

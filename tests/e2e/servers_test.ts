@@ -79,12 +79,20 @@ testInFullUnless(
     const list = JSON.parse((await several.run(1, "user", "list", "--json")).stdout);
     assertEquals(list.users.map(({ name }: { name: string }) => name), ["alice", "bob", "carol"]);
 
-    // What only knows mail in the folder says so.
-    for (const command of [["fsck"], ["backup", "backups"], ["restore", "backups"]]) {
-      const { code, stderr } = await several.run(1, ...command);
-      assertEquals(code, exitCodeFor("config"), stderr);
-      assertMatch(stderr, /^sealpost: the mail of this server is in postgres:[^\n]*\n$/);
-    }
+    // It is checked, backed up and put back there.
+    const checked = await several.run(1, "fsck");
+    assertDone(checked);
+    assertMatch(checked.stdout, /^postgres:[^\n]* 3 accounts, 0 messages[^\n]*\nclean\n$/);
+    assertDone(await several.run(1, "backup", "backups", "--keys"));
+    const there = await several.run(1, "restore", "backups");
+    assertEquals(there.code, exitCodeFor("file-exists"), there.stderr);
+    const restored = await several.run(1, "restore", "backups", "--force");
+    assertDone(restored);
+    assertStringIncludes(restored.stdout, "what was there is in the schema sealpost_before_");
+    const after = JSON.parse((await several.run(1, "user", "list", "--json")).stdout);
+    assertEquals(after.users.map(({ name }: { name: string }) => name), ["alice", "bob", "carol"]);
+    const off = await several.run(1, "fsck", "--store", "off");
+    assertEquals(off.code, exitCodeFor("file-missing"), off.stderr);
     const url = `postgres://sealpost:${several.cluster.password}@127.0.0.1/x`;
     const leak = await several.run(1, "serve", "--store", url);
     assertEquals(leak.code, exitCodeFor("usage"));
@@ -136,10 +144,10 @@ testUnless(NO_POSTGRES, "commands find a store that the environment names", asyn
   assertDone(await within("user", "add", "bob", "--generate"));
   const list = JSON.parse((await within("user", "list", "--json")).stdout);
   assertEquals(list.users.map(({ name }: { name: string }) => name), ["alice", "bob"]);
-  for (const command of [["fsck"], ["backup", "backups"], ["restore", "backups"]]) {
-    const { code, stderr } = await within(...command);
-    assertEquals(code, exitCodeFor("config"), stderr);
-    assertStringIncludes(stderr, "the mail of this server is in postgres:");
+  for (const command of [["fsck"], ["backup", "backups"], ["restore", "backups", "--force"]]) {
+    const outcome = await within(...command, "--json");
+    assertDone(outcome);
+    if (command[0] === "fsck") assertEquals(JSON.parse(outcome.stdout).store, env.SEALPOST_STORE);
   }
 });
 

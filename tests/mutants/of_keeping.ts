@@ -159,8 +159,8 @@ const server: readonly Mutant[] = [
   one(
     "a backup leaves out what the journal alone has",
     "server/maintenance/backup.ts",
-    "    commitJournal(db, journal, store);\n",
-    "",
+    "(db) => commitJournal(db, journal, store)",
+    "() => {}",
   ),
   one(
     "stored bodies can be read by others",

@@ -71,7 +71,11 @@ const SIZES = [10, 3000, 400_000, 70_000, 900_000, 100, 300_000];
 
 /** Makes a store in `folder` with mail from alice to bob, some of it read, moved and removed. */
 export async function fillStore(folder: string): Promise<Stored[]> {
-  const store = await openSqliteStore(folder);
+  return await fill(await openSqliteStore(folder));
+}
+
+/** Fills an empty store with mail as {@linkcode fillStore} does, and closes it. */
+export async function fill(store: Store): Promise<Stored[]> {
   await bindPeople(store);
   const stored: Stored[] = [];
   for (const size of SIZES) stored.push(await sendThrough(store, size));

@@ -8,7 +8,7 @@ import { blobs } from "./arrays.ts";
 import type { Pool, Querying } from "./pool.ts";
 
 /** Bytes of a body in one row. */
-const CHUNK = 256 * 1024;
+export const CHUNK = 256 * 1024;
 
 /** Largest piece that a reading gives, bytes. */
 const READ_CHUNK = 64 * 1024;

@@ -528,6 +528,22 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
+/** How many other connections use the store of the database, {@linkcode PoolOptions.alone} or not. */
+export async function countOthers(connection: Querying): Promise<number> {
+  const [row] = await connection.query(
+    `SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = $1
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND pid <> pg_backend_pid() AND granted`,
+    [USE_LOCK],
+  );
+  return Number(row?.["n"]);
+}
+
+/** Whether `error` says that the database's own files are damaged. */
+export function isDamage(error: unknown): boolean {
+  return codeOf(error).startsWith("XX");
+}
+
 /** Whether `error` says that a row may not be as it is. */
 export function isConstraint(error: unknown): boolean {
   for (let at = error; at instanceof Error; at = at.cause) {

@@ -194,7 +194,7 @@ Deno.test({
         inside,
         ...command,
       );
-      assertMatch(said, /2 bodies in files of \d+ bytes, 2 of them new here/);
+      assertMatch(said, /2 large bodies of \d+ bytes, 2 of them new here/);
       assertEquals(said.match(/^-rw------- 1$/gm)?.length, 2);
     }),
 });
