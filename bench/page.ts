@@ -24,7 +24,11 @@ export interface PageFigures {
   readonly fetched: readonly number[];
   /** From the key until the last rows are drawn, milliseconds. */
   readonly ended: readonly number[];
-  /** Resident memory of the program after that, bytes. */
+  /** Resident memory of the program that fetched all of it, when that is done, bytes. */
+  readonly fetching: number;
+  /** The most resident memory that it had until then, bytes. */
+  readonly peak: number;
+  /** Resident memory of one that was started anew, with all of it here, after the above, bytes. */
   readonly memory: number;
 }
 
@@ -48,6 +52,15 @@ export async function pageSize(): Promise<number> {
   return size;
 }
 
+/** A figure of the memory of a program, by its name in proc(5), bytes. */
+async function memoryOf({ pid }: { readonly pid: number }, name: "VmRSS" | "VmHWM") {
+  const { stdout } = await new Deno.Command("sh", {
+    args: ["-c", 'grep "$0" "/proc/$1/status"', name, String(pid)],
+  }).output();
+  const [kib = "0"] = /\d+/.exec(new TextDecoder().decode(stdout)) ?? [];
+  return Number(kib) * 1024;
+}
+
 /** Measures the page of somebody who has `count` messages in their inbox. */
 export async function measurePage(count: number): Promise<PageFigures> {
   const main = await bundled();
@@ -68,17 +81,27 @@ export async function measurePage(count: number): Promise<PageFigures> {
   await session.close();
   const cwd = group.path("bob");
   const env = { SEALPOST_PASSWORD: passwordOf("bob") };
-  await using served = await ServedPage.start(cwd, [], env, build);
   await using browser = await Browser.start();
-  await browser.run(async ({ open }, { link, count, watch }) => {
-    const page = await open("bob", { viewport: { width: 1400, height: 900 } });
-    page.setDefaultTimeout(600_000);
-    await page.addInitScript(watch);
-    await page.goto(link);
-    // All of it is on this machine.
-    await page.getByRole("navigation").getByLabel(`${count.toLocaleString("en")} unread`).waitFor();
-    await page.getByText("Older messages are being fetched").waitFor({ state: "detached" });
-  }, { link: served.link, count, watch: WATCH });
+  const [fetching, peak] = await (async () => {
+    await using first = await ServedPage.start(cwd, [], env, build);
+    await browser.run(async ({ open }, { link, watch }) => {
+      const page = await open("bob", { viewport: { width: 1400, height: 900 } });
+      await page.addInitScript(watch);
+      await page.goto(link);
+    }, { link: first.link, watch: WATCH });
+    // Until all of it is on this machine.
+    while (
+      !await browser.run(async ({ page }, { count }) => {
+        const bob = page("bob");
+        await bob.waitForTimeout(500);
+        const unread = `${count.toLocaleString("en")} unread`;
+        return await bob.getByRole("navigation").getByLabel(unread).isVisible() &&
+          !await bob.getByText("Older messages are being fetched").isVisible();
+      }, { count })
+    );
+    return [await memoryOf(first.program, "VmRSS"), await memoryOf(first.program, "VmHWM")];
+  })();
+  await using served = await ServedPage.start(cwd, [], env, build);
   const shown: number[] = [];
   for (let i = 0; i < TIMES; i++) {
     const link = await served.newLink(cwd, build);
@@ -140,8 +163,6 @@ export async function measurePage(count: number): Promise<PageFigures> {
     }
     return all;
   }, { times: TIMES });
-  const { stdout } = await new Deno.Command("ps", {
-    args: ["-o", "rss=", "-p", String(served.program.pid)],
-  }).output();
-  return { shown, opened, fetched, ended, memory: Number(new TextDecoder().decode(stdout)) * 1024 };
+  const memory = await memoryOf(served.program, "VmRSS");
+  return { shown, opened, fetched, ended, fetching, peak, memory };
 }

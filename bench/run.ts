@@ -729,7 +729,7 @@ async function page(): Promise<void> {
   const { measurePage, pageSize } = await import("./page.ts");
   const size = await pageSize();
   row("the page, all its files by gzip", `${(size / 1000).toFixed(1)} KB`, { bytes: size });
-  const { memory, ...times } = await measurePage(count);
+  const { memory, fetching, peak, ...times } = await measurePage(count);
   const what = {
     shown: `the page with ${count} messages, after the token`,
     fetched: "a message opened that the server has",
@@ -743,7 +743,9 @@ async function page(): Promise<void> {
       maxMs: Math.max(...all),
     });
   }
-  row("memory of its program after that", `${(memory / MIB).toFixed(0)} MiB`, { bytes: memory });
+  const fetched = `${(fetching / MIB).toFixed(0)} MiB, at most ${(peak / MIB).toFixed(0)} MiB`;
+  row("memory of the program that has fetched them", fetched, { bytes: fetching, peak });
+  row("memory of one that is started then", `${(memory / MIB).toFixed(0)} MiB`, { bytes: memory });
 }
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {

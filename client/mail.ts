@@ -11,7 +11,7 @@ import { decodeHello, encodeHello, type Hello } from "../protocol/hello.ts";
 import { MAX_TEXT, MAX_TITLE, MAX_UIDS } from "../protocol/limits.ts";
 import type { DeliverRequest, NewsEvent } from "../protocol/request.ts";
 import type { Person } from "../protocol/summary.ts";
-import { formatMessageId, newMessageId } from "../protocol/uuid.ts";
+import { formatMessageId, newMessageId, parseMessageId } from "../protocol/uuid.ts";
 import { type AttachmentSource, type Composed, composeMessage } from "./message/compose.ts";
 import { fullMessageId } from "./message/mail_names.ts";
 import { threadOf } from "./message/reply.ts";
@@ -469,9 +469,15 @@ export class Mail {
   async conversation(opened: Opened): Promise<Thread> {
     const { uid } = opened.entry;
     const items: Item[] = [];
-    for (const one of await conversationUids(this.#itemsBeside(opened), uid)) {
-      const cached = await this.cache.entry(one);
-      if (cached) items.push(await this.openItem(cached));
+    const progress = new Progress("Opening", this.cache.count(null), "messages");
+    try {
+      const beside = this.#itemsBeside(opened, (done) => progress.update(done));
+      for (const one of await conversationUids(beside, uid)) {
+        const cached = await this.cache.entry(one);
+        if (cached) items.push(await this.openItem(cached));
+      }
+    } finally {
+      progress.finish();
     }
     const thread = threadsOf(items).find((thread) => {
       return thread.some(({ item }) => item.entry.uid === uid);
@@ -482,9 +488,14 @@ export class Mail {
     return [{ item, depth: 0 }];
   }
 
-  /** Everything that may be of the conversation that `opened` is of. */
-  async *#itemsBeside(opened: Opened): AsyncGenerator<Item, void, undefined> {
+  /** Everything that may be of the conversation that `opened` is of; `tell` is told how many were looked at. */
+  async *#itemsBeside(
+    opened: Opened,
+    tell: (done: number) => void,
+  ): AsyncGenerator<Item, void, undefined> {
+    let done = 0;
     for await (const item of this.itemsOf(null)) {
+      tell(++done);
       const thrownAway = item.entry.folder === "trash" && opened.entry.folder !== "trash";
       if (!item.duplicate && !thrownAway) yield item;
     }
@@ -579,7 +590,7 @@ export class Mail {
     const oldest = Math.min(...(await this.groups()).map(({ from }) => from?.uid ?? Infinity));
     if (!this.connection.online || oldest === Infinity) return;
     const lines = new Set<string>();
-    const uids = this.cache.ids().map(({ uid }) => uid).filter((uid) => uid > oldest);
+    const uids = this.cache.uids().filter((uid) => uid > oldest);
     for (const uid of uids.sort((a, b) => a - b)) {
       const cached = await this.cache.entry(uid);
       const opened = cached && (await this.openItem(cached)).opened;
@@ -771,9 +782,7 @@ export class Mail {
   async #dropSentDrafts(): Promise<void> {
     await this.drafts.dropSent(async (message) => {
       if (await this.#outbox.has(message)) return true;
-      return this.cache.ids().some(({ id, folder }) => {
-        return folder === "sent" && formatMessageId(id) === message;
-      });
+      return this.cache.withId(parseMessageId(message)).some(({ folder }) => folder === "sent");
     });
   }
 
@@ -880,9 +889,7 @@ export class Mail {
 
   /** Everything that was fetched from a folder, or all, opened as {@linkcode Mail.openItem} does, oldest first. */
   async *itemsOf(folder: Folder | null): AsyncGenerator<Item, void, undefined> {
-    const uids = this.cache.ids().filter((one) => folder === null || one.folder === folder)
-      .map(({ uid }) => uid).reverse();
-    for (const uid of uids) {
+    for (const uid of this.cache.uids(folder).reverse()) {
       const cached = await this.cache.entry(uid);
       if (cached) yield await this.openItem(cached);
     }
@@ -1052,10 +1059,11 @@ export class Mail {
     groups: readonly { readonly uids: readonly number[]; readonly changing: Changing }[],
   ): Promise<void> {
     if (groups.every(({ uids }) => uids.length === 0)) return;
-    const there = this.cache.ids();
     const parts = groups.map(({ uids, changing }) => {
-      const wanted = new Set(uids);
-      return { ...changing, before: there.filter(({ uid }) => wanted.has(uid)) };
+      return {
+        ...changing,
+        before: [...new Set(uids)].flatMap((uid) => this.cache.idOf(uid) ?? []),
+      };
     });
     await this.#lastChange.write({ epoch: this.cache.fetched().epoch, parts });
     for (const { uids, changing } of groups) await this.#apply(uids, changing);
@@ -1068,12 +1076,11 @@ export class Mail {
   async undo(): Promise<Undone | null> {
     const last = await this.#lastChange.read();
     if (last === null || last.epoch !== this.cache.fetched().epoch) return null;
-    const now = new Map(this.cache.ids().map((one) => [one.uid, one]));
     const groups = new Map<string, { readonly changing: Changing; readonly uids: number[] }>();
     const undone: Before[] = [];
     for (const part of last.parts) {
       for (const before of part.before) {
-        const there = now.get(before.uid);
+        const there = this.cache.idOf(before.uid);
         const changing = there ? inverseFor(part, before, there) : null;
         if (changing === null) continue;
         undone.push(before);

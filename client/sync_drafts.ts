@@ -98,7 +98,7 @@ class Run implements DraftsOutcome {
     this.#mail = mail;
     this.#read = read;
     // The copy that came first counts.
-    const there = mail.cache.ids().filter(({ folder }) => folder === "drafts");
+    const there = mail.cache.ids("drafts");
     this.#present = new Map(there.map(({ id, uid }) => [formatMessageId(id), uid]));
   }
 

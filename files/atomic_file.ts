@@ -115,12 +115,13 @@ export async function readFileBounded(path: string, maxBytes: number): Promise<B
   try {
     const file = await Deno.open(path, { read: true });
     try {
-      // Sizes that the system gives are not relied on: files grow, and pipes have none.
-      let buffer = new Uint8Array(Math.min(65_536, maxBytes + 1));
+      // Sizes that the system gives are a beginning only: files grow, and pipes have none.
+      const { size } = await file.stat();
+      let buffer = new Uint8Array(Math.min(Math.max(size, 4096), maxBytes) + 1);
       let length = 0;
       while (length <= maxBytes) {
         const n = await file.read(buffer.subarray(length));
-        if (n === null) return buffer.slice(0, length);
+        if (n === null) return buffer.subarray(0, length);
         length += n;
         if (length === buffer.length && length <= maxBytes) {
           const larger = new Uint8Array(Math.min(2 * length, maxBytes + 1));

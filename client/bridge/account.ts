@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { type Bytes, fromUtf8, toHex, utf8 } from "../../crypto/bytes.ts";
+import { type Bytes, fromHex, fromUtf8, toHex, utf8 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import {
   type BuiltInFolder,
@@ -705,8 +705,7 @@ export class BridgeAccount implements MailStore {
 
   /** The key of the message with this id, which was stored, its answer lost; null if it went since. */
   #findKey(id: string): number | null {
-    const wanted = id.replaceAll("-", "");
-    return this.#mail.cache.ids().find((one) => toHex(one.id) === wanted)?.uid ?? null;
+    return this.#mail.cache.withId(fromHex(id.replaceAll("-", "")))[0]?.uid ?? null;
   }
 
   async #keepGiven(key: number, given: Given): Promise<void> {

@@ -129,7 +129,7 @@ async function mayWrite(
 
 /** The folders that have messages. */
 function foldersOf(mail: Mail): Folder[] {
-  return [...new Set(mail.cache.ids().map(({ folder }) => folder))];
+  return mail.cache.folders();
 }
 
 async function fetched(

@@ -171,8 +171,8 @@ async function findAll(mail: Mail, ids: readonly string[]): Promise<number[]> {
       throw new SealpostError("usage", `the messages of ${id} are not in one folder`);
     }
     const [low, high] = [Math.min(entry.uid, to.uid), Math.max(entry.uid, to.uid)];
-    for (const one of mail.cache.ids()) {
-      if (one.folder === to.folder && one.uid >= low && one.uid <= high) uids.add(one.uid);
+    for (const uid of mail.cache.uids(to.folder)) {
+      if (uid >= low && uid <= high) uids.add(uid);
     }
   }
   return [...uids];

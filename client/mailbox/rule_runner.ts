@@ -147,7 +147,7 @@ export class RuleRunner {
   async #arrived(after: number, top: number): Promise<number[]> {
     const { cache } = this.#mail;
     while (cache.fetched().bottom > after + 1 && await this.#mail.fetchOlder());
-    return cache.ids().filter(({ uid, folder }) => folder === "inbox" && uid > after && uid <= top)
+    return cache.ids("inbox").filter(({ uid }) => uid > after && uid <= top)
       .map(({ uid }) => uid).reverse();
   }
 

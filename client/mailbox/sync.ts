@@ -65,7 +65,7 @@ async function attempt(channel: Channel, mailbox: LocalMailbox): Promise<Synced 
   if (epoch !== from.epoch && from.top > 0) {
     // The UIDs of the old mailbox say nothing about this one.
     const { renewed } = await memory.check(shown, [], known);
-    await forget(cache.ids().map(({ uid }) => uid));
+    await forget(cache.uids());
     cache.startEpoch(epoch);
     return { ...await sync(channel, mailbox), renewed };
   }
@@ -131,7 +131,7 @@ async function relist(channel: Channel, cache: Cache, from: Fetched): Promise<Ne
   return {
     entries: [...entries, ...found],
     states: others(headers, found),
-    gone: cache.ids().map(({ uid }) => uid).filter((uid) => {
+    gone: cache.uids().filter((uid) => {
       return uid >= from.bottom && uid <= from.top && !there.has(uid);
     }),
     fetched: { ...fetched, bottom: from.bottom },
@@ -141,7 +141,7 @@ async function relist(channel: Channel, cache: Cache, from: Fetched): Promise<Ne
 
 /** The newest page alone, in the place of all that is in the cache. */
 function anew(first: ListedPage, cache: Cache, from: Fetched): News {
-  const gone = cache.ids().map(({ uid }) => uid).filter((uid) => uid <= from.top);
+  const gone = cache.uids().filter((uid) => uid <= from.top);
   return { ...newest(first), states: [], gone, headers: [] };
 }
 

@@ -120,6 +120,15 @@ export interface CacheQuery {
  */
 export type RecordKind = "opened" | "text" | "given";
 
+/** What is in the clear of an entry. */
+export interface CachedId {
+  readonly uid: number;
+  /** The message's id, 16 bytes. */
+  readonly id: Bytes;
+  readonly folder: Folder;
+  readonly flags: Flag[];
+}
+
 /** An entry's place without anything of what is sealed in it. */
 export interface CachedPlace {
   readonly uid: number;
@@ -300,16 +309,48 @@ export class Cache {
     return row ? await this.#entry(row) : null;
   }
 
-  /** Ids and UIDs of everything that is there, newest first. */
-  ids(): { uid: number; id: Bytes; folder: Folder; flags: Flag[] }[] {
-    return this.#all("SELECT uid, id, folder, flags, flags_high FROM entry ORDER BY uid DESC").map((
-      row,
-    ) => ({
-      uid: Number(row.uid),
-      id: bytesOf(row.id),
-      folder: folderOf(Number(row.folder)),
-      flags: flagsOfRow(row),
-    }));
+  /** Everything that is there, or in a folder, as it is in the clear; newest first. */
+  ids(folder: Folder | null = null): CachedId[] {
+    const columns = "uid, id, folder, flags, flags_high";
+    const rows = folder === null
+      ? this.#all(`SELECT ${columns} FROM entry ORDER BY uid DESC`)
+      : this.#all(
+        `SELECT ${columns} FROM entry WHERE folder = ? ORDER BY uid DESC`,
+        folderNumber(folder),
+      );
+    return rows.map(idOfRow);
+  }
+
+  /** The UIDs of everything that is there, or in a folder, newest first. */
+  uids(folder: Folder | null = null): number[] {
+    const rows = folder === null
+      ? this.#all("SELECT uid FROM entry ORDER BY uid DESC")
+      : this.#all("SELECT uid FROM entry WHERE folder = ? ORDER BY uid DESC", folderNumber(folder));
+    return rows.map((row) => Number(row.uid));
+  }
+
+  /** The folders that have anything. */
+  folders(): Folder[] {
+    return this.#all("SELECT DISTINCT folder FROM entry").map((row) =>
+      folderOf(Number(row.folder))
+    );
+  }
+
+  /** The message `uid` as it is in the clear; null if it is not there. */
+  idOf(uid: number): CachedId | null {
+    const row = this.#get(
+      "SELECT uid, id, folder, flags, flags_high FROM entry WHERE uid = ?",
+      uid,
+    );
+    return row ? idOfRow(row) : null;
+  }
+
+  /** Everything with the message id `id`, newest first. */
+  withId(id: Bytes): CachedId[] {
+    return this.#all(
+      "SELECT uid, id, folder, flags, flags_high FROM entry WHERE id = ? ORDER BY uid DESC",
+      id,
+    ).map(idOfRow);
   }
 
   /** The places in a folder, in the order of their numbers; without those whose number is not known. */
@@ -667,6 +708,15 @@ function placeOf(row: Row): CachedPlace {
     id: bytesOf(row.id),
     number: Number(row.number),
     modseq: Number(row.modseq),
+    flags: flagsOfRow(row),
+  };
+}
+
+function idOfRow(row: Row): CachedId {
+  return {
+    uid: Number(row.uid),
+    id: bytesOf(row.id),
+    folder: folderOf(Number(row.folder)),
     flags: flagsOfRow(row),
   };
 }

@@ -280,7 +280,7 @@ function decode(bytes: Bytes | null): Memory | null {
   at += 20;
   const former: string[] = [];
   for (let i = 0; i < count && i < MAX_EPOCHS; i++) former.push(text());
-  const records = bytes.slice(at);
+  const records = bytes.subarray(at);
   if (count > MAX_EPOCHS || records.length % RECORD_SIZE !== 0) throw malformed();
   return { epoch, nextUid, modseq, former, records };
 }

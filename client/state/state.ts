@@ -303,7 +303,7 @@ function split(keys: Bytes): Bytes[] {
 async function openWith(key: AesKey, sealed: Bytes, file: string): Promise<Bytes | null> {
   const nonce = sealed.slice(1, 1 + NONCE_SIZE);
   try {
-    return await aesOpen(key, nonce, sealed.slice(1 + NONCE_SIZE), utf8(file));
+    return await aesOpen(key, nonce, sealed.subarray(1 + NONCE_SIZE), utf8(file));
   } catch (error) {
     if (isSealpostError(error, "authentication")) return null;
     throw error;

@@ -398,7 +398,7 @@ const client: readonly Mutant[] = [
     "what a client keeps is not bound to its file",
     "client/state/state.ts",
     ["await aesSeal(this.#key, nonce, data, utf8(name))", "await aesSeal(this.#key, nonce, data)"],
-    ["sealed.slice(1 + NONCE_SIZE), utf8(file))", "sealed.slice(1 + NONCE_SIZE))"],
+    ["sealed.subarray(1 + NONCE_SIZE), utf8(file))", "sealed.subarray(1 + NONCE_SIZE))"],
   ),
   one(
     "what is taken back on the screen goes out",
