@@ -70,6 +70,8 @@ export interface SessionOptions {
    * cannot be asked for now. Without this a connection that needs it stays lost.
    */
   readonly askPassword?: () => Promise<Bytes | null>;
+  /** Told when the ticket ends that a login has brought, milliseconds since 1970. */
+  readonly onTicket?: (end: number) => void;
   /** Told, in a sentence, what a person should know. */
   readonly announce: (line: string) => void;
   /** Told that this login bound the account to the key, in the place of `announce`. */
@@ -212,6 +214,8 @@ async function openSettled(
     }
     account = dialed.account;
     byPassword = !dialed.resumed;
+    const { onTicket } = options;
+    if (onTicket) dialed.ticket.then((ticket) => ticket && onTicket(ticket.expires));
     return dialed;
   };
   const { reconnect = false, retries = 0 } = options;
@@ -250,6 +254,36 @@ async function openSettled(
   } catch (error) {
     await connection.close();
     throw error;
+  }
+}
+
+/**
+ * Logs on by a ticket beside what is connected, and ends that again: what stays is the next ticket. When
+ * it ends, milliseconds since 1970; null if there was none. Throws what {@linkcode logOn} throws,
+ * `cancelled` where no ticket is good.
+ */
+export async function renewTicket(
+  { address, name, dir, person: { identity, state } }:
+    & Pick<SessionOptions, "address" | "name" | "dir">
+    & { readonly person: LocalUser },
+): Promise<number | null> {
+  const needed = () => {
+    throw new SealpostError("cancelled", "your password is needed to log in again");
+  };
+  const { session, ticket } = await logOn({
+    address,
+    server: await loadBundle(serverPinPath(dir)),
+    name,
+    identity,
+    state,
+    useTicket: true,
+    password: () => Promise.resolve().then(needed),
+    newPassword: () => Promise.resolve().then(needed),
+  });
+  try {
+    return (await ticket)?.expires ?? null;
+  } finally {
+    await session.close();
   }
 }
 

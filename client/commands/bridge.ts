@@ -8,10 +8,12 @@ import { BridgeAccount } from "../bridge/account.ts";
 import { autoconfigFor, type AutoconfigFormat } from "../bridge/autoconfig.ts";
 import { type BridgeAddresses, requireLoopback, startBridge } from "../bridge/bridge.ts";
 import { bridgePassword } from "../bridge/password.ts";
+import { defectLine } from "../bridge/problem.ts";
+import { LoginKeeper } from "../bridge/login_keeper.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import type { Mail } from "../mail.ts";
 import { addressOf } from "../message/mail_names.ts";
-import { openLocalUser, openMail } from "../session.ts";
+import { openLocalUser, openMail, renewTicket } from "../session.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
 import { Stop } from "../terminal/stop.ts";
 import { openTerminal, type Terminal } from "../terminal/terminal.ts";
@@ -99,12 +101,27 @@ async function openAccount(
   const person = await openLocalUser(terminal, profile.dir, profile.name);
   const say = (line: string) => terminal.printError(printable(`${profile.name}: ${line}`));
   let account: BridgeAccount | null = null;
+  const { name, dir } = profile;
+  const where = { address: requireAddress(profile), name, dir, person };
+  const keeper = new LoginKeeper({
+    name,
+    state: person.state,
+    online: () => account?.mail.connection.online ?? false,
+    renew: () => renewTicket(where),
+    onDefect: (error) => say(defectLine(error)),
+    store: async (message) => {
+      await account?.append({
+        mailbox: "INBOX",
+        flags: [],
+        receivedAt: null,
+        size: message.length,
+        bytes: ReadableStream.from([message]),
+      });
+    },
+  });
   const mail = await openMail({
     terminal,
-    address: requireAddress(profile),
-    name: profile.name,
-    dir: profile.dir,
-    person,
+    ...where,
     useTicket: true,
     cache: !options.noCache && profile.config.cache !== false,
     reconnect: true,
@@ -112,6 +129,7 @@ async function openAccount(
     offline: "write",
     onNews: (event) => account?.notice(event),
     announce: say,
+    onTicket: (end) => keeper.brought(end),
     ...defined({ passwordFile }),
   });
   try {
@@ -134,6 +152,11 @@ async function openAccount(
     if (kind === "online") catchUp(opened, say);
   });
   if (mail.connection.online) catchUp(account, say);
+  // With the password at hand, tickets may end.
+  if (passwordFile === undefined && Deno.env.get("SEALPOST_PASSWORD") === undefined) {
+    keeper.start();
+    stop.addEventListener("abort", () => keeper.stop());
+  }
   return account;
 }
 
