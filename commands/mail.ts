@@ -146,6 +146,11 @@ export const MAIL_COMMANDS: readonly Command[] = [
         max: 1000,
         help: "write the contents of attachment N to standard output",
       },
+      {
+        name: "open",
+        value: "N",
+        help: "show attachment N, which is a message, as one; 2.1 is one that is attached to that",
+      },
       { name: "thread", help: "show the whole conversation, oldest first, as one text" },
       { name: "peek", help: "do not mark it as read" },
       { name: "no-pager", help: "print a long text too as it is" },
@@ -155,6 +160,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
     examples: [
       { line: "read 4f3a", what: "the message whose id begins so" },
       { line: "read 4f3a --save ~/Downloads", what: "with its attachments" },
+      { line: "read 4f3a --open 2", what: "a message that is attached, as a message" },
       { line: "read 4f3a --thread", what: "with what it answers, and what answers it" },
       { line: "read 4f3a --raw > message.eml", what: "for another mail program" },
     ],
@@ -167,7 +173,11 @@ export const MAIL_COMMANDS: readonly Command[] = [
       const { read } = await import("../client/commands/read.ts");
       await read({
         ...mailOptions(given),
-        ...defined({ save: given.optional("save"), part: given.optionalNumber("part") }),
+        ...defined({
+          save: given.optional("save"),
+          part: given.optionalNumber("part"),
+          open: given.optional("open"),
+        }),
         id: given.text("ID"),
         raw: given.flag("raw"),
         thread: given.flag("thread"),

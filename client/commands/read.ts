@@ -6,20 +6,25 @@ import { formatMessageId } from "../../protocol/uuid.ts";
 import { displayWidth } from "../../cli/printable.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import { calendarForPrograms } from "../message/calendar_text.ts";
+import { attachedAlong, type MessageSource, parsePath } from "../message/attached_message.ts";
 import { parseMessage } from "../message/parse.ts";
+import type { TemporaryMessage } from "../message/temporary_message.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { shortId } from "../mailbox/message_ids.ts";
-import type { Item } from "../mailbox/open.ts";
+import type { Item, Opened } from "../mailbox/open.ts";
 import {
   askWhenTaken,
+  ATTACHED,
+  type DisplayedMessage,
   headerLines,
+  readForDisplay,
   saveAttachments,
   senderNote,
   subjectOf,
   textWithCalendars,
 } from "../mailbox/show.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { type CommonOptions, namesFor, toJson, withMail } from "./common.ts";
+import { type CommonOptions, type Context, namesFor, toJson, withMail } from "./common.ts";
 
 /** What `read` was given. */
 export interface ReadOptions extends CommonOptions {
@@ -30,6 +35,8 @@ export interface ReadOptions extends CommonOptions {
   readonly save?: string;
   /** Writes one attachment, by its number, to standard output. */
   readonly part?: number;
+  /** The attachment that is opened as a message, as {@linkcode parsePath} takes it. */
+  readonly open?: string;
   /** Shows the whole conversation. */
   readonly thread: boolean;
   /** Leaves the message unread. */
@@ -41,69 +48,22 @@ export interface ReadOptions extends CommonOptions {
 /** The `read` command: shows one message. Nothing of it is shown before all of it has verified. */
 export async function read(options: ReadOptions): Promise<void> {
   if (options.thread) return await readThread(options);
+  const path = options.open === undefined ? [] : parsePath(options.open);
   await withMail(options, async (context) => {
-    const { mail, terminal, json, printJson } = context;
+    const { mail, terminal } = context;
     const opened = await mail.openMessage(options.id);
-    const lines: string[] = [];
+    let text: string | null = null;
     const message = await mail.fetch(opened);
     try {
+      const source = attachedAlong(message, path);
       if (options.raw) {
-        for await (const piece of message.stream()) await terminal.writeBytes(piece);
+        for await (const piece of source.stream()) await terminal.writeBytes(piece);
       } else if (options.part !== undefined) {
-        let found = false;
-        await parseMessage(message.stream(), {
-          attachment: async ({ index }, content) => {
-            if (index !== options.part) return;
-            found = true;
-            for await (const piece of content) await terminal.writeBytes(piece);
-          },
-        });
-        if (!found) {
-          throw new SealpostError("usage", `the message has no attachment number ${options.part}`);
-        }
+        await writePart(source, options.part, terminal);
+      } else if (path.length === 0) {
+        text = await showMessage(context, options, opened, message);
       } else {
-        const shown = await mail.show(opened, message, widthFor(terminal));
-        const bcc = await mail.blindCopied(opened);
-        const saved = options.save === undefined
-          ? []
-          : await saveTo(options.save, () =>
-            saveAttachments(message, options.save ?? ".", { decide: askWhenTaken(terminal) }));
-        if (json) {
-          const { summary } = opened;
-          printJson({
-            id: formatMessageId(opened.id),
-            short: shortId(opened.id),
-            from: summary.stored ? null : summary.from.name,
-            ...defined({ stored: summary.stored }),
-            fullName: summary.stored ? null : summary.fullName ?? null,
-            verified: opened.verification.verified,
-            verification: opened.verification.state,
-            to: summary.to.map(({ name }) => name),
-            cc: summary.cc.map(({ name }) => name),
-            bcc: bcc.map(({ name }) => name),
-            subject: summary.subject,
-            date: isoTime(summary.date),
-            received: isoTime(opened.entry.receivedAt),
-            text: shown.text,
-            truncated: shown.truncated,
-            notes: shown.notes,
-            attachments: shown.attachments,
-            calendars: shown.calendars.map(({ attachment, calendar }) => ({
-              attachment,
-              ...calendarForPrograms(calendar),
-            })),
-            saved,
-          });
-        } else {
-          const others = mail.people.pins.all().map(({ name }) => name);
-          const known = senderNote(opened, [...others, mail.name]);
-          lines.push(...headerLines(opened, bcc, known), "", textWithCalendars(shown));
-          for (const note of shown.notes) lines.push(`(${note})`);
-          for (const { index, name, size } of shown.attachments) {
-            lines.push(`[attachment ${index}: ${name}, ${formatSize(size)}]`);
-          }
-          for (const path of saved) lines.push(`Saved ${path}`);
-        }
+        text = await showAttached(context, options, opened, source);
       }
     } finally {
       await message.dispose();
@@ -115,14 +75,129 @@ export async function read(options: ReadOptions): Promise<void> {
       });
     }
     // Last, since a person may stay in a pager for longer than a connection does.
-    if (lines.length > 0) await present(terminal, options.tools, lines.join("\n"));
+    if (text !== null) await present(terminal, options.tools, text);
   }, "read");
+}
+
+async function writePart(source: MessageSource, part: number, terminal: Terminal): Promise<void> {
+  let found = false;
+  await parseMessage(source.stream(), {
+    attachment: async ({ index }, content) => {
+      if (index !== part) return;
+      found = true;
+      for await (const piece of content) await terminal.writeBytes(piece);
+    },
+  });
+  if (!found) throw new SealpostError("usage", `the message has no attachment number ${part}`);
+}
+
+/** The text of a message as it is shown; null if it was printed as JSON. */
+async function showMessage(
+  { mail, terminal, json, printJson }: Context,
+  options: ReadOptions,
+  opened: Opened,
+  message: TemporaryMessage,
+): Promise<string | null> {
+  const shown = await mail.show(opened, message, widthFor(terminal));
+  const bcc = await mail.blindCopied(opened);
+  const saved = await saveAll(message, options, terminal);
+  if (json) {
+    const { summary } = opened;
+    printJson({
+      id: formatMessageId(opened.id),
+      short: shortId(opened.id),
+      from: summary.stored ? null : summary.from.name,
+      ...defined({ stored: summary.stored }),
+      fullName: summary.stored ? null : summary.fullName ?? null,
+      verified: opened.verification.verified,
+      verification: opened.verification.state,
+      to: summary.to.map(({ name }) => name),
+      cc: summary.cc.map(({ name }) => name),
+      bcc: bcc.map(({ name }) => name),
+      subject: summary.subject,
+      date: isoTime(summary.date),
+      received: isoTime(opened.entry.receivedAt),
+      ...contentForPrograms(shown),
+      saved,
+    });
+    return null;
+  }
+  const others = mail.people.pins.all().map(({ name }) => name);
+  const known = senderNote(opened, [...others, mail.name]);
+  return [...headerLines(opened, bcc, known), "", ...contentLines(shown, saved)].join("\n");
+}
+
+/** As {@linkcode showMessage}, of a message that is attached to `opened`. */
+async function showAttached(
+  { terminal, json, printJson }: Context,
+  options: ReadOptions,
+  opened: Opened,
+  source: MessageSource,
+): Promise<string | null> {
+  const shown = await readForDisplay(source, widthFor(terminal));
+  const saved = await saveAll(source, options, terminal);
+  if (json) {
+    printJson({
+      id: formatMessageId(opened.id),
+      short: shortId(opened.id),
+      opened: options.open,
+      claims: Object.fromEntries(
+        shown.claims.map(({ name, value }) => [name.toLowerCase(), value]),
+      ),
+      ...contentForPrograms(shown),
+      saved,
+    });
+    return null;
+  }
+  return [
+    `(attachment ${options.open} of ${shortId(opened.id)}: ${ATTACHED})`,
+    ...shown.claims.map(({ name, value }) => `${name}: ${value}`),
+    "",
+    ...contentLines(shown, saved),
+  ].join("\n");
+}
+
+function contentForPrograms({ text, truncated, notes, attachments, calendars }: DisplayedMessage) {
+  return {
+    text,
+    truncated,
+    notes,
+    attachments,
+    calendars: calendars.map(({ attachment, calendar }) => ({
+      attachment,
+      ...calendarForPrograms(calendar),
+    })),
+  };
+}
+
+function contentLines(shown: DisplayedMessage, saved: readonly string[]): string[] {
+  return [
+    textWithCalendars(shown),
+    ...shown.notes.map((note) => `(${note})`),
+    ...shown.attachments.map(({ index, name, size, message }) => {
+      return `[attachment ${index}: ${name}, ${formatSize(size)}${message ? ", a message" : ""}]`;
+    }),
+    ...saved.map((path) => `Saved ${path}`),
+  ];
+}
+
+/** Saves the attachments in the folder that is asked for; the paths, in order. */
+async function saveAll(
+  source: MessageSource,
+  { save }: ReadOptions,
+  terminal: Terminal,
+): Promise<string[]> {
+  if (save === undefined) return [];
+  await Deno.mkdir(save, { recursive: true });
+  return await saveAttachments(source, save, { decide: askWhenTaken(terminal) });
 }
 
 /** Shows a conversation as one text, and marks all of it as read. */
 async function readThread(options: ReadOptions): Promise<void> {
-  if (options.raw || options.part !== undefined || options.save !== undefined) {
-    throw new SealpostError("usage", "--thread shows texts: leave out --raw, --part and --save");
+  const { raw, part, save, open } = options;
+  if (raw || part !== undefined || save !== undefined || open !== undefined) {
+    const why = "--thread shows texts: leave out --raw, --part, --save and --open";
+    throw new SealpostError("usage", why);
   }
   await withMail(options, async ({ mail, terminal, json, printJson }) => {
     const known = [...mail.people.pins.all().map(({ name }) => name), mail.name];
@@ -188,9 +263,4 @@ function rowsOf(text: string, columns: number): number {
     rows += Math.max(1, Math.ceil(displayWidth(line) / Math.max(1, columns)));
   }
   return rows;
-}
-
-async function saveTo(folder: string, save: () => Promise<string[]>): Promise<string[]> {
-  await Deno.mkdir(folder, { recursive: true });
-  return await save();
 }

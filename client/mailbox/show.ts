@@ -9,11 +9,12 @@ import type { OwnNames } from "./own_names.ts";
 import {
   type AttachmentPart,
   PARSE_LIMITS,
+  type ParsedHeaders,
   type ParsedMessage,
   parseMessage,
 } from "../message/parse.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import type { TemporaryMessage } from "../message/temporary_message.ts";
+import { isMessage, type MessageSource } from "../message/attached_message.ts";
 import { lookalikes } from "../trust/verification.ts";
 
 const DAY = 86_400_000;
@@ -149,6 +150,8 @@ export interface ShownAttachment {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
+  /** Whether it is a message itself, which can be opened. */
+  readonly message: boolean;
 }
 
 /** A calendar that is attached, such as an invitation. */
@@ -171,6 +174,30 @@ export interface DisplayedMessage {
   readonly attachments: readonly ShownAttachment[];
   /** Those of the attachments that are calendars and can be read, each once. */
   readonly calendars: readonly ShownCalendar[];
+  /** What the headers inside the message say, which nobody has signed; safe to print. */
+  readonly claims: readonly Claim[];
+}
+
+/** What is to be known of a message that is attached to another one. */
+export const ATTACHED =
+  "what follows is as whoever attached it wrote it; nobody else has signed it";
+
+/** A line of the headers inside a message. */
+export interface Claim {
+  readonly name: "From" | "To" | "Cc" | "Date" | "Subject";
+  readonly value: string;
+}
+
+function claimsOf({ sender, to, cc, date, subject }: ParsedHeaders): Claim[] {
+  const claims: Claim[] = [
+    { name: "From", value: sender },
+    { name: "To", value: to.join("; ") },
+    { name: "Cc", value: cc.join("; ") },
+    { name: "Date", value: date === null ? "" : formatTime(date.getTime()) },
+    { name: "Subject", value: subject },
+  ];
+  return claims.filter(({ value }) => value.trim() !== "")
+    .map(({ name, value }) => ({ name, value: printable(value) }));
 }
 
 /** The text of a message with what the calendars in it say, safe to print. */
@@ -185,11 +212,11 @@ export function textWithCalendars({ text, calendars }: DisplayedMessage): string
 export const MEASURE = 100;
 
 /**
- * Reads a verified message for display on a terminal of `columns`, where that is known; 0 is for type in
+ * Reads a verified message, or one that is attached to it, for display on a terminal of `columns`, where that is known; 0 is for type in
  * which nothing can be aligned. Throws `limit` or `format` if it is not sensible MIME.
  */
 export async function readForDisplay(
-  message: TemporaryMessage,
+  message: MessageSource,
   columns?: number,
 ): Promise<DisplayedMessage> {
   const calendars: ShownCalendar[] = [];
@@ -216,11 +243,13 @@ export async function readForDisplay(
     truncated: parsed.truncated,
     notes: [...parsed.notes.map((note) => printable(note)), ...notes],
     calendars,
-    attachments: parsed.attachments.map(({ index, name, size }) => ({
+    attachments: parsed.attachments.map(({ index, name, size, type }) => ({
       index,
       name: printable(name),
       size,
+      message: isMessage({ type, name }),
     })),
+    claims: claimsOf(parsed.headers),
   };
 }
 
@@ -234,9 +263,9 @@ export interface SaveOptions {
   readonly decide?: ((path: string) => Promise<ExistingFileAction>) | undefined;
 }
 
-/** Saves attachments of a verified message in `folder`; the paths, in order. */
+/** Saves attachments of a verified message, or of one in it, in `folder`; the paths, in order. */
 export async function saveAttachments(
-  message: TemporaryMessage,
+  message: MessageSource,
   folder: string,
   { only, rename = (name) => name, decide }: SaveOptions = {},
 ): Promise<string[]> {

@@ -9,6 +9,7 @@ export type Mode =
   | "contacts"
   | "devices"
   | "attachments"
+  | "attached"
   | "changed-key"
   | "verify"
   | "help";
@@ -175,7 +176,7 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
     bind("tab", "next-unread", "the next new message"),
     bind("s", "save", "save an attachment", "save"),
     bind("S", "save-all", "save all attachments"),
-    bind("v", "attachments", "show attachments"),
+    bind("v", "attachments", "show attachments, and open attached messages"),
     bind("/", "find", "find in the message; . and , go to the next and the previous place", "find"),
     bind(".", "find-next", ""),
     bind(",", "find-previous", ""),
@@ -260,11 +261,25 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
     bind("ctrl+c", "quit", "quit"),
   ],
   attachments: [
-    bind("enter, s", "save", "save the attachment", "save"),
+    bind("enter, right", "open", "open an attached message; save anything else", "open"),
+    bind("s", "save", "save the attachment", "save"),
     bind("S, a", "save-all", "save all", "save all"),
     ...MOVING,
     ...ALWAYS,
     bind("q, escape, left, v", "back", "back", "back"),
+    bind("ctrl+c", "quit", "quit"),
+  ],
+  attached: [
+    bind("q, escape, left, i", "back", "back", "back"),
+    bind("j, down, enter", "down", "a line down"),
+    bind("k, up, backspace", "up", "a line up"),
+    ...MOVING.slice(2),
+    bind("s, v", "attachments", "show its attachments, and save them", "attachments"),
+    bind("/", "find", "find in the message; . and , go to the next and the previous place", "find"),
+    bind(".", "find-next", ""),
+    bind(",", "find-previous", ""),
+    bind("T", "quotes", "fold quoted text, or show it"),
+    ...ALWAYS,
     bind("ctrl+c", "quit", "quit"),
   ],
   help: [

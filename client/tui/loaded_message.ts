@@ -2,11 +2,19 @@ import { errorText } from "../../crypto/error.ts";
 import type { Person } from "../../protocol/summary.ts";
 import type { Item } from "../mailbox/open.ts";
 import type { DisplayedMessage } from "../mailbox/show.ts";
+import type { MessageSource } from "../message/attached_message.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
 import type { Host } from "./screen.ts";
 
+/** A message whose attachments are shown. */
+export interface AttachmentSource {
+  readonly attachments: DisplayedMessage["attachments"];
+  /** The message itself; null if it was closed meanwhile. */
+  readonly message: MessageSource | null;
+}
+
 /** A message of the mailbox with its text, fetched when it is first needed. */
-export class LoadedMessage {
+export class LoadedMessage implements AttachmentSource {
   readonly #host: Host;
   #item: Item;
   #message: TemporaryMessage | null = null;

@@ -1,5 +1,6 @@
+import { formatSize } from "../../cli/format.ts";
 import { fill, type Line, type Look, span } from "./frame.ts";
-import { MEASURE } from "../mailbox/show.ts";
+import { type DisplayedMessage, MEASURE, textWithCalendars } from "../mailbox/show.ts";
 import { expandTabs, wrapText } from "./wrap.ts";
 
 /** A header line: its name, and its value, printable. */
@@ -15,6 +16,23 @@ export interface ReaderContent {
   readonly text: string;
   /** Notes below the text: attachments, what was left out. */
   readonly notes: readonly string[];
+}
+
+/** What of a message a reader shows below `headers`. */
+export function contentOf(headers: readonly Header[], shown: DisplayedMessage): ReaderContent {
+  const notes = [
+    ...shown.notes.map((note) => `(${note})`),
+    ...shown.attachments.map(({ index, name, size, message }) => {
+      return `[${index}: ${name}, ${formatSize(size)}${message ? ", a message: v opens it" : ""}]`;
+    }),
+  ];
+  return { headers, text: textWithCalendars(shown), notes };
+}
+
+/** `headers`, and in the place of the text, which is not there, `words` about it. */
+export function withoutText(headers: readonly Header[], words: string, columns: number): LaidOut {
+  const { lines } = layOut({ headers, text: words, notes: [] }, columns, false);
+  return { lines, origins: new Map() };
 }
 
 /** From how many lines a quotation can be folded. */

@@ -102,7 +102,9 @@ Deno.test("the commands send, list, read, answer, move, mark and delete", async 
     assertStringIncludes(byTime.stderr, '"inbox" shows the ids');
     const shown = JSON.parse(ok(await as("bob", ["read", id, "--json", "--peek"])));
     assertEquals([shown.id, shown.short], [id, short]);
-    assertEquals(shown.attachments, [{ index: 1, name: "scan.bin", size: 70_000 }]);
+    assertEquals(shown.attachments, [
+      { index: 1, name: "scan.bin", size: 70_000, message: false },
+    ]);
 
     ok(await as("bob", ["mark", short, "--clear", "read", "--set", "flagged"]));
     assertStringIncludes(

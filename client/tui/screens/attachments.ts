@@ -5,27 +5,29 @@ import { exists } from "@std/fs";
 import { SealpostError } from "../../../crypto/error.ts";
 import { wrapFileError } from "../../../files/atomic_file.ts";
 import { printable } from "../../../cli/printable.ts";
-import { saveAttachments, type SaveOptions } from "../../mailbox/show.ts";
+import { type DisplayedMessage, saveAttachments, type SaveOptions } from "../../mailbox/show.ts";
+import { attachedMessage } from "../../message/attached_message.ts";
 import { safeName } from "../../message/attachments.ts";
 import { completePath } from "../../terminal/complete.ts";
 import { pathIn } from "../complete.ts";
 import { fill, highlighted, type Line, right, type Size, span } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { EMPTY_LIST, moved, scrolled, withKeys } from "../list_model.ts";
-import type { LoadedMessage } from "../loaded_message.ts";
+import type { AttachmentSource } from "../loaded_message.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
+import { AttachedScreen } from "./attached.ts";
 
 /** The list of a message's attachments. */
 export class AttachmentsScreen implements Screen {
   readonly mode = "attachments";
   readonly #host: Host;
-  readonly #source: LoadedMessage;
+  readonly #source: AttachmentSource;
   readonly #closed: () => Promise<void>;
   #list = EMPTY_LIST;
   #rows = 1;
 
   /** `closed` is called when the screen is left. */
-  constructor(host: Host, source: LoadedMessage, closed = () => Promise.resolve()) {
+  constructor(host: Host, source: AttachmentSource, closed = () => Promise.resolve()) {
     this.#host = host;
     this.#source = source;
     this.#closed = closed;
@@ -67,6 +69,8 @@ export class AttachmentsScreen implements Screen {
         return this.#host.leave(this);
       case "quit":
         return this.#host.quit();
+      case "open":
+        return this.#open();
       case "save":
         return this.save();
       case "save-all":
@@ -74,9 +78,24 @@ export class AttachmentsScreen implements Screen {
     }
   }
 
+  get #current(): DisplayedMessage["attachments"][number] | undefined {
+    return this.#source.attachments.find(({ index }) => String(index) === this.#list.cursor);
+  }
+
+  /** Opens the attachment at the cursor if it is a message; else saves it. */
+  async #open(): Promise<void> {
+    const one = this.#current;
+    if (!one?.message) return await this.save();
+    const { message } = this.#source;
+    if (!message) throw new SealpostError("cancelled", "the message was closed");
+    const attached = attachedMessage(message, one.index);
+    const list = (source: AttachmentSource) => new AttachmentsScreen(this.#host, source);
+    this.#host.open(new AttachedScreen(this.#host, attached, one.name, list));
+  }
+
   /** Asks where to save the attachment at the cursor, and saves it. */
   async save(): Promise<void> {
-    const one = this.#source.attachments.find(({ index }) => String(index) === this.#list.cursor);
+    const one = this.#current;
     if (!one) return;
     const typed = await this.#host.input(`Save ${one.name} as:`, {
       value: pathIn(this.#host.files, safeName(one.name)),

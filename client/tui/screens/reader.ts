@@ -5,13 +5,7 @@ import type { Flag } from "../../../protocol/entry.ts";
 import type { Person } from "../../../protocol/summary.ts";
 import { formatMessageId } from "../../../protocol/uuid.ts";
 import type { Item, Opened } from "../../mailbox/open.ts";
-import {
-  dateLine,
-  senderNote,
-  senderWithFullName,
-  subjectOf,
-  textWithCalendars,
-} from "../../mailbox/show.ts";
+import { dateLine, senderNote, senderWithFullName, subjectOf } from "../../mailbox/show.ts";
 import {
   forwardedText,
   forwardOf,
@@ -19,16 +13,14 @@ import {
   replyTo,
   withSignature,
 } from "../../message/reply.ts";
-import { findIn, type Match } from "../find.ts";
-import { fill, highlighted, type Line, marked, type Size, span } from "../frame.ts";
+import type { Size } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { LoadedMessage } from "../loaded_message.ts";
-import { linesOf, type Markable, markBy, type Marking } from "../marking.ts";
+import { MessageText } from "../message_text.ts";
 import { organize, organizes } from "../messages.ts";
-import { type Header, type LaidOut, layOut, textOf } from "../reader_view.ts";
+import { contentOf, type Header, type LaidOut, layOut, withoutText } from "../reader_view.ts";
 import { keywordsOf } from "../rows.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
-import { Scroller } from "../scroller.ts";
 import { AttachmentsScreen } from "./attachments.ts";
 import { ChangedKeyScreen } from "./changed_key.ts";
 import { ComposeScreen } from "./compose.ts";
@@ -72,70 +64,44 @@ export async function answer(
   host.open(new ComposeScreen(host, draft));
 }
 
-/** A message laid out: for what, its lines, and where the words were found. */
-interface Laid extends LaidOut {
-  readonly for: string;
-  readonly matches: readonly Match[];
-}
-
 /** One message. */
 export class ReaderScreen implements Screen {
   readonly mode = "reader";
   readonly #host: Host;
   readonly #list: MessageCursor;
-  readonly #scroller = new Scroller();
+  readonly #text: MessageText;
   #message: LoadedMessage;
   #allHeaders = false;
-  #fold = false;
-  /** The last layout. */
-  #laid: Laid | null = null;
-  /** The words to find; empty for none. */
-  #words = "";
-  /** The match that is highlighted; null if none is. */
-  #match: Match | null = null;
-  /** The lines that are marked to be quoted, from the first one of the text; null for none. */
-  #marking: Marking | null = null;
 
   constructor(host: Host, list: MessageCursor, item: Item) {
     this.#host = host;
     this.#list = list;
     this.#message = new LoadedMessage(host, item);
+    this.#text = new MessageText(host, (columns, fold) => this.#layOut(columns, fold));
   }
 
   where(): string {
-    const share = this.#scroller.share;
+    const { share } = this.#text;
     return `${subjectOf(this.#message.item)}${share === "" ? "" : `  ${share}`}`;
   }
 
-  show({ columns, rows }: Size): Shown {
-    this.#columns = columns;
+  show(size: Size): Shown {
+    const lines = this.#text.show(size);
     if (!this.#message.started) this.#host.background(() => this.#load());
-    const { lines } = this.#layout(columns);
-    const shown = this.#scroller.show(lines, rows);
-    const { top } = this.#scroller;
-    const chosen = this.#markedLines();
-    return {
-      lines: shown.map((line, i) => {
-        if (chosen && top + i >= chosen.first && top + i <= chosen.last) return highlighted(line);
-        const parts = this.#match?.parts.filter(({ row }) => row === top + i) ?? [];
-        return parts.reduce((all, { from, to }) => marked(all, from, to, "match"), line);
-      }),
-    };
+    return { lines };
   }
-
-  #columns = 80;
 
   async #load(): Promise<void> {
     const message = this.#message;
     try {
-      await message.load(this.#columns - 2);
+      await message.load(this.#text.columns - 2);
     } finally {
-      if (this.#message === message) this.#laid = null;
+      if (this.#message === message) this.#text.invalidate();
     }
   }
 
   changed(): void {
-    if (this.#message.update()) this.#laid = null;
+    if (this.#message.update()) this.#text.invalidate();
   }
 
   async close(): Promise<void> {
@@ -143,8 +109,7 @@ export class ReaderScreen implements Screen {
   }
 
   act(action: Action): void | Promise<void> {
-    if (this.#mark(action)) return;
-    if (this.#scroller.act(action)) return;
+    if (this.#text.act(action)) return;
     if (organizes(action)) return this.#organize(action);
     switch (action) {
       case "back":
@@ -161,7 +126,7 @@ export class ReaderScreen implements Screen {
         return this.#host.open(new ComposeScreen(this.#host));
       case "reply":
       case "reply-all":
-        return answer(this.#host, this.#message, action, this.#marked());
+        return answer(this.#host, this.#message, action, this.#text.takeMarked());
       case "forward":
         return answer(this.#host, this.#message, action);
       case "attachments":
@@ -172,19 +137,8 @@ export class ReaderScreen implements Screen {
         return this.#saveAll();
       case "headers":
         this.#allHeaders = !this.#allHeaders;
-        this.#laid = null;
+        this.#text.invalidate();
         return;
-      case "quotes":
-        this.#fold = !this.#fold;
-        this.#laid = null;
-        this.#marking = null;
-        return;
-      case "find":
-        return this.#find();
-      case "find-next":
-        return this.#goOn(1);
-      case "find-previous":
-        return this.#goOn(-1);
       case "trust":
         return this.#trust();
       case "contacts":
@@ -194,62 +148,12 @@ export class ReaderScreen implements Screen {
     }
   }
 
-  /** Marks lines as `action` says; false if it is none of marking. */
-  #mark(action: Action): boolean {
-    const { first, last } = this.#textLines();
-    if (first > last) return false;
-    const before = this.#marking;
-    const { top, rows } = this.#scroller;
-    const now = markBy(before, action, { first: 0, last: last - first }, top - first, rows);
-    if (now === undefined) return false;
-    this.#marking = now;
-    if (now === null) {
-      this.#host.say("Nothing is marked any more.");
-      return true;
-    }
-    this.#scroller.reveal(first + now.at);
-    if (now.anchor === null) {
-      this.#host.say(
-        "Go to the first line to quote; V marks from there, r quotes this one alone.",
-      );
-    } else if (before === null || before.anchor === null) {
-      this.#host.say(
-        "Go to the last line to quote; r or R quotes what is marked, Esc forgets it.",
-      );
-    }
-    return true;
-  }
-
-  /** The first and the last line of the screen's that show text; none, if the first is after the last. */
-  #textLines(): Markable {
-    const lines = [...this.#layout(this.#columns).origins.keys()];
-    return { first: lines[0] ?? 0, last: lines.at(-1) ?? -1 };
-  }
-
-  /** The lines of the screen's that are marked; null if none are. */
-  #markedLines(): Markable | null {
-    if (this.#marking === null) return null;
-    const { first, last } = linesOf(this.#marking);
-    const start = this.#textLines().first;
-    return { first: start + first, last: start + last };
-  }
-
-  /** The text that is marked, which is marked no more then; null if none is. */
-  #marked(): string | null {
-    const lines = this.#markedLines();
-    this.#marking = null;
-    return lines && textOf(this.#layout(this.#columns).origins, lines.first, lines.last);
-  }
-
   async #turn(to: Promise<Item | null>, otherwise: string): Promise<void> {
     const item = await to;
     if (!item) return this.#host.say(otherwise);
     await this.#message.dispose();
     this.#message = new LoadedMessage(this.#host, item);
-    this.#laid = null;
-    this.#match = null;
-    this.#marking = null;
-    this.#scroller.reset();
+    this.#text.reset();
     this.#host.refresh();
   }
 
@@ -300,83 +204,13 @@ export class ReaderScreen implements Screen {
     await (await this.#attachments())?.saveAll();
   }
 
-  async #find(): Promise<void> {
-    const last = this.#words === "" ? "" : ` (Enter: ${printable(this.#words)})`;
-    const words = await this.#host.input(`Find${last}:`);
-    if (words === null) return;
-    if (words.trim() === "") return this.#goOn(1);
-    this.#words = words;
-    if (this.#fold) this.#marking = null;
-    this.#fold = false;
-    this.#laid = null;
-    this.#match = null;
-    this.#goOn(1);
-  }
-
-  /** Goes to the next match, or to the previous one. */
-  #goOn(by: 1 | -1): void {
-    if (this.#words === "") return this.#host.say("/ finds words in the message.");
-    const { matches } = this.#layout(this.#columns);
-    const shown = printable(this.#words);
-    if (matches.length === 0) return this.#host.say(`"${shown}" is not in this message.`);
-    // The first time, from what is visible on.
-    const after = matches.findIndex(({ row }) => row >= this.#scroller.top);
-    const at = this.#match
-      ? matches.indexOf(this.#match) + by
-      : by > 0
-      ? (after < 0 ? matches.length : after)
-      : (after < 0 ? matches.length : after) - 1;
-    const index = (at + matches.length) % matches.length;
-    this.#match = matches[index] ?? null;
-    if (this.#match) this.#scroller.reveal(this.#match.row);
-    const around = at >= matches.length
-      ? ", from the top again"
-      : at < 0
-      ? ", from the end again"
-      : "";
-    this.#host.say(`"${shown}" ${index + 1} of ${matches.length}${around}`);
-  }
-
-  #layout(columns: number): Laid {
-    const state = `${columns} ${this.#fold} ${this.#allHeaders}`;
-    if (this.#laid?.for !== state) {
-      // Its lines are others then.
-      if (this.#laid) this.#marking = null;
-      const { lines, origins } = this.#layOut(columns);
-      const matches = findIn(lines, this.#words);
-      this.#laid = { for: state, lines, origins, matches };
-      const [part] = this.#match?.parts ?? [];
-      this.#match = matches.find(({ parts: [first] }) => {
-        return first?.row === part?.row && first?.from === part?.from;
-      }) ?? null;
-    }
-    return this.#laid;
-  }
-
-  #layOut(columns: number): LaidOut {
-    const withoutText = (lines: Line[]) => ({ lines, origins: new Map() });
+  #layOut(columns: number, fold: boolean): LaidOut {
     const { item: { opened }, problem, shown } = this.#message;
-    if (problem !== null) {
-      const headers = opened ? this.#headers(opened) : [];
-      return withoutText(
-        layOut({ headers, text: this.#why(problem), notes: [] }, columns, false).lines,
-      );
-    }
-    if (!opened) return withoutText([]);
-    const headers = this.#headers(opened);
-    if (!shown) {
-      return withoutText([
-        ...layOut({ headers, text: "", notes: [] }, columns, false).lines,
-        fill([span(" …", "dim")], columns),
-      ]);
-    }
-    const { attachments } = shown;
-    const text = textWithCalendars(shown);
-    const notes = [
-      ...shown.notes.map((note) => `(${note})`),
-      ...attachments.map(({ index, name, size }) => `[${index}: ${name}, ${formatSize(size)}]`),
-    ];
-    return layOut({ headers, text, notes }, columns, this.#fold);
+    const headers = opened ? this.#headers(opened) : [];
+    if (problem !== null) return withoutText(headers, this.#why(problem), columns);
+    if (!opened) return withoutText([], "", columns);
+    if (!shown) return withoutText(headers, "…", columns);
+    return layOut(contentOf(headers, shown), columns, fold);
   }
 
   /** Why the message cannot be shown, and what to do. */

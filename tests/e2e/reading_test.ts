@@ -1,0 +1,175 @@
+// Reading what other programs send: tables, invitations, messages that are attached.
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Commanding } from "../support/commanding.ts";
+import { testInFull, testInFullUnless } from "../support/full.ts";
+import { whyNoTmux } from "../support/tmux.ts";
+
+const missing = await whyNoTmux();
+
+/** A message with a table, an invitation, and a message that is attached, to which a file is. */
+const LETTER = [
+  "From: Carol <carol@example.org>",
+  "Subject: Plans",
+  "Date: Thu, 26 Nov 2026 10:00:00 +0000",
+  "MIME-Version: 1.0",
+  "Content-Type: multipart/mixed; boundary=a",
+  "",
+  "--a",
+  "Content-Type: text/html; charset=utf-8",
+  "",
+  "<p>The plans:</p><table><tr><th>Item<th>Price<tr><td>Bread<td>1.20<tr><td>Milk<td>12.00</table>",
+  '<p>Read <a href="https://bank.example@evil.example/login">our page</a>.</p>',
+  "--a",
+  "Content-Type: text/calendar; method=REQUEST; name=invite.ics",
+  "",
+  "BEGIN:VCALENDAR",
+  "METHOD:REQUEST",
+  "BEGIN:VEVENT",
+  "SUMMARY:Breakfast \x1b[31m",
+  "DTSTART:20261203T100000Z",
+  "DTEND:20261203T110000Z",
+  "LOCATION:Kitchen",
+  "END:VEVENT",
+  "END:VCALENDAR",
+  "--a",
+  "Content-Type: message/rfc822",
+  "",
+  "From: Dave <dave@example.org>",
+  "To: carol@example.org",
+  "Subject: Older plans",
+  "MIME-Version: 1.0",
+  "Content-Type: multipart/mixed; boundary=b",
+  "",
+  "--b",
+  "",
+  "What we had planned before.",
+  "--b",
+  "Content-Type: application/octet-stream; name=old.txt",
+  "Content-Disposition: attachment; filename=old.txt",
+  "",
+  "old content",
+  "--b--",
+  "--a--",
+  "",
+].join("\r\n");
+
+/** Alice, who has {@linkcode LETTER} in her inbox. */
+async function withLetter(): Promise<Commanding> {
+  const people = await Commanding.start(["alice"]);
+  await Deno.writeTextFile(people.group.path("alice", "plans.eml"), LETTER);
+  await people.ok("alice", ["import", "plans.eml", "--folder", "inbox"]);
+  return people;
+}
+
+async function idOf(people: Commanding): Promise<string> {
+  const [{ short }] = await people.json("alice", ["inbox"]);
+  return short;
+}
+
+testInFull("a command shows tables, invitations and attached messages", async (t) => {
+  await using people = await withLetter();
+  const id = await idOf(people);
+
+  await t.step("as text", async () => {
+    const text = await people.ok("alice", ["read", id], { env: { TZ: "Europe/Berlin" } });
+    assertStringIncludes(text, "Item   Price\n-----  -----\nBread   1.20\nMilk   12.00\n");
+    assertStringIncludes(text, "Attachment 1 is an invitation:\n\nWhat:     Breakfast \\x1b[31m\n");
+    assertStringIncludes(text, "When:     Thu 2026-12-03 11:00 to 12:00 (Europe/Berlin)\n");
+    assertStringIncludes(text, "[attachment 1: invite.ics, ");
+    assert(/\[attachment 2: .*, a message\]/.test(text), text);
+    const { calendars } = await people.json("alice", ["read", id]);
+    assertEquals(calendars[0].method, "request");
+    assertEquals(calendars[0].events[0].start.time, "2026-12-03T10:00:00Z");
+    await people.ok("alice", ["read", id, "--save", "saved"]);
+    const saved = await Deno.readTextFile(people.group.path("alice", "saved", "invite.ics"));
+    assertStringIncludes(saved, "LOCATION:Kitchen");
+  });
+
+  await t.step("an attached message as a message", async () => {
+    const text = await people.ok("alice", ["read", id, "--open", "2", "--save", "saved"]);
+    assertStringIncludes(text, `(attachment 2 of ${id}: what follows is as whoever attached it`);
+    assertStringIncludes(text, "From: Dave <dave@example.org>\nTo: carol@example.org\n");
+    assertStringIncludes(text, "Subject: Older plans\n\nWhat we had planned before.\n");
+    assertStringIncludes(text, "[attachment 1: old.txt, 11 bytes]\nSaved saved/old.txt");
+    assertEquals(
+      await people.ok("alice", ["read", id, "--open", "2", "--part", "1"]),
+      "old content",
+    );
+    const raw = await people.ok("alice", ["read", id, "--open", "2", "--raw"]);
+    assert(raw.startsWith("From: Dave <dave@example.org>\r\n"), raw);
+    const shown = await people.json("alice", ["read", id, "--open", "2"]);
+    assertEquals([shown.opened, shown.claims.subject, shown.attachments.length], [
+      "2",
+      "Older plans",
+      1,
+    ]);
+  });
+
+  await t.step("and says in a line what cannot be opened", async () => {
+    const cases = [
+      [["--open", "1"], "attachment 1 is not a message; save it"],
+      [["--open", "3"], "the message has no attachment number 3"],
+      [["--open", "2.1"], "attachment 1 is not a message; save it"],
+      [["--open", "x"], '"x" is no attachment'],
+      [["--open", "2", "--thread"], "--thread shows texts"],
+    ] as const;
+    for (const [args, error] of cases) {
+      const { code, stdout, stderr } = await people.as("alice", ["read", id, ...args]);
+      assertEquals([code, stdout, stderr.split("\n").length], [64, "", 2], stderr);
+      assertStringIncludes(stderr, error);
+    }
+  });
+});
+
+testInFullUnless(
+  missing,
+  "the full screen shows tables, invitations and attached messages",
+  async () => {
+    await using people = await withLetter();
+    const env = { TZ: "America/New_York" };
+    await using screen = await people.at("alice", ["connect"], { columns: 80, rows: 40, env });
+    await screen.see("Plans");
+    await screen.press("Enter");
+    await screen.see(" Bread   1.20");
+    await screen.see("When:     Thu 2026-12-03 05:00 to 06:00 (America/New_York)");
+    await screen.see("Breakfast \\x1b[31m");
+    await screen.see(/\[2: .* a message: v opens it\]/);
+    await screen.press("v");
+    await screen.see("Attachments  2");
+    await screen.press("j", "Enter");
+    await screen.see("What we had planned before.");
+    await screen.see(/From: +Dave <dave@example.org>/);
+    await screen.see("nobody else has signed it");
+    await screen.press("/");
+    await screen.see("Find:");
+    await screen.type("planned");
+    await screen.press("Enter");
+    await screen.see('"planned" 1 of 1');
+    await screen.press("v");
+    await screen.see("Attachments  1");
+    await screen.press("Enter");
+    await screen.see("Save old.txt as:");
+    await screen.press("Enter");
+    await screen.see(/Saved .*old\.txt/);
+    assertEquals(
+      await Deno.readTextFile(people.group.path("alice", "files", "old.txt")),
+      "old content",
+    );
+    await screen.press("q");
+    await screen.see("What we had planned before.");
+    await screen.press("q", "q");
+    await screen.see(" Bread   1.20");
+    // Nothing that is open under it is lost when the list is left in between.
+    await screen.press("v");
+    await screen.see("Attachments  2");
+    await screen.press("Enter");
+    await screen.see("Save invite.ics as:");
+    await screen.press("Escape");
+    await screen.see("Nothing was saved.");
+    await screen.press("q", "q");
+    await screen.see(/Inbox +1/);
+    await screen.press("q");
+    assertEquals((await screen.ended()).code, 0);
+  },
+);
