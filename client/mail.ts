@@ -60,7 +60,7 @@ import {
 } from "./message/seal.ts";
 import { parseQuery, type Query, speaksOfNames } from "./mailbox/query.ts";
 import { indexText, search, type SearchOptions, type SearchResult } from "./mailbox/search.ts";
-import { type DisplayedMessage, readForDisplay } from "./mailbox/show.ts";
+import { type DisplayedMessage, isAnnouncement, readForDisplay } from "./mailbox/show.ts";
 import type { State } from "./state/state.ts";
 import { keepSentBody } from "./mailbox/keep_sent.ts";
 import { unsealBody } from "./message/unseal.ts";
@@ -577,7 +577,9 @@ export class Mail {
   /** The list that a message shares; null if it shares none. Throws `format` for one that is damaged. */
   async sharedList(opened: Opened): Promise<SharedList | null> {
     const { attachments, stored } = opened.summary;
-    if (stored || !attachments.some(({ name }) => isListFile(name))) return null;
+    if (
+      stored || isAnnouncement(opened.summary) || !attachments.some(({ name }) => isListFile(name))
+    ) return null;
     await using message = await this.fetch(opened);
     return await readSharedList(message);
   }

@@ -339,6 +339,51 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
     },
   }),
   defineCommand({
+    name: "announce",
+    summary: "tell all users something, or where the server is from now on",
+    description: [
+      "Asks the running server to put a message into every user's inbox, sealed to each and signed with the " +
+      "server's key: every program shows that it is the operator's, and nobody else can write one. Whoever has " +
+      "never connected has no key yet, and gets none. It cannot be answered, and cannot be taken back.",
+      "With --new-address, people's programs ask once whether to use that address from now on. Yes changes " +
+      "their settings, once the same server has answered there; so let it be reached at both for a while.",
+      "The text comes from --file, a pipe, or the terminal; a notice of an address needs none.",
+    ],
+    positionals: [],
+    options: [
+      SERVER_DIR,
+      { name: "subject", short: "s", value: "TEXT", help: "what it is about" },
+      {
+        name: "file",
+        value: "FILE",
+        help: "take the text from FILE (default: standard input)",
+      },
+      {
+        name: "new-address",
+        value: "HOST[:PORT]",
+        repeatable: true,
+        help: "where people reach the server from now on; several: again, or separated by commas",
+      },
+      YES,
+      JSON_RESULT,
+    ],
+    examples: [
+      { line: "announce -s 'Down on Sunday' < note.txt", what: "to everybody" },
+      { line: "announce --new-address mail.lan:13000", what: "programs ask whether to follow" },
+    ],
+    environment: [HERE, DEBUG],
+    rights: OPERATOR,
+    run: async (given) => {
+      const { announceToAll } = await import("../server/control/operate.ts");
+      await announceToAll({
+        ...serverOptions(given),
+        ...defined({ subject: given.optional("subject"), file: given.optional("file") }),
+        newAddress: given.all("new-address"),
+        yes: given.flag("yes"),
+      });
+    },
+  }),
+  defineCommand({
     name: "sessions list",
     summary: "show who is logged in",
     description: ["Asks the running server."],

@@ -41,6 +41,7 @@ export const SECTIONS = [
       "stats",
       "queue",
       "audit",
+      "announce",
       "reload",
       "store",
       "fsck",

@@ -183,6 +183,12 @@ function Message({ shown }: { shown: MessageView }) {
             </dl>
           )}
         </header>
+        {shown.announcement && (
+          <div class="notice" role="note">
+            <Icon name="info" />
+            <p>{T.announcement}</p>
+          </div>
+        )}
         {problem !== null && (
           <div class="notice bad" role="alert">
             <Icon name="warn" />

@@ -169,6 +169,8 @@ export const T = {
   moved: (n: number, folder: string) =>
     `${n === 1 ? "The message" : counted(n, "message")} moved to ${folder}.`,
   deleted: (n: number) => `${n === 1 ? "The message is" : `${counted(n, "message")} are`} deleted.`,
+  announcement:
+    "An announcement of your server's operator, signed with the server's key. It cannot be answered.",
   undo: "Undo",
   undone: "Moved back.",
   askDelete: (n: number) =>

@@ -13,6 +13,9 @@ export function isName(text: string): boolean {
 /** What all members are called together: no user has this name. */
 export const EVERYONE = "everyone";
 
+/** Who has signed an announcement: no user's name can have a blank. */
+export const OPERATOR = "the operator";
+
 /** Longest full name, characters. */
 export const MAX_FULL_NAME = 100;
 

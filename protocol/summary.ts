@@ -8,6 +8,8 @@ import type { Bundle, Identity } from "../crypto/identity.ts";
 import { partKey } from "./file_key.ts";
 import { MAX_STANZAS, MAX_TITLE } from "./limits.ts";
 import { padTo } from "./login.ts";
+import { MAX_SERVERS } from "./invitation.ts";
+import { OPERATOR } from "./name.ts";
 import { fingerprintField, fullNameField, headField, nameField, parseJson } from "./schema.ts";
 
 /** The padded sizes of a summary or note, bytes. */
@@ -28,6 +30,12 @@ const person = v.strictObject({ name: nameField, fp: fingerprintField });
 /** Somebody in a summary: the name and the fingerprint (base64) that the sender knew. */
 export type Person = v.InferOutput<typeof person>;
 
+/** Who wrote it: somebody, or the operator, with the server's key. */
+const sender = v.strictObject({
+  name: v.union([nameField, v.literal(OPERATOR)]),
+  fp: fingerprintField,
+});
+
 const people = v.pipe(v.array(person), v.maxLength(MAX_STANZAS));
 const size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
@@ -40,8 +48,8 @@ export const MAX_REFERENCES = 100;
 /** Why somebody stored a message in their own mailbox. */
 export const STORED_KINDS = ["draft", "import", "saved"] as const;
 
-const schema = v.strictObject({
-  from: person,
+const fields = v.strictObject({
+  from: sender,
   to: people,
   cc: people,
   subject: v.pipe(v.string(), v.check((s) => [...s].length <= MAX_TITLE)),
@@ -74,7 +82,14 @@ const schema = v.strictObject({
     /** SHA-256 of what was imported, base64: with LF as line ends, without those at its end. */
     source: v.optional(fingerprintField),
   })),
+  /** Of an announcement: where the server is from now on, `HOST:PORT`, best first. */
+  servers: v.optional(v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(MAX_SERVERS))),
 });
+
+const schema = v.pipe(
+  fields,
+  v.check(({ from, servers }) => servers === undefined || from.name === OPERATOR),
+);
 
 /** What an inbox shows of a message: signed by the sender, readable by every recipient. */
 export type Summary = v.InferOutput<typeof schema>;

@@ -9,6 +9,7 @@ import { PROGRAM_VERSION } from "../cli/program.ts";
 import { type Listener, listenSocket } from "../protocol/socket.ts";
 import { within } from "../protocol/timer.ts";
 import { AuditLog } from "./observe/audit.ts";
+import { announce } from "./control/announce.ts";
 import { Operations } from "./control/operations.ts";
 import { type Control, openControl } from "./control/server.ts";
 import { ConnectionLimiter, type ConnectionSlot } from "./admission/connection_limiter.ts";
@@ -255,6 +256,11 @@ export async function startServer(
       observer,
       gauges,
       reload: () => reloadSettings(settings, log),
+      announce: (announcement) => {
+        const { heads } = sessionContext;
+        const parts = { identity, store: opened, users, heads, registry, observer };
+        return announce(parts, announcement);
+      },
     },
   });
   // Mail goes on without it; the commands say then that nobody listens.

@@ -8,6 +8,7 @@ import { formatMessageId } from "../../protocol/uuid.ts";
 import type { Person, Summary } from "../../protocol/summary.ts";
 import type { Opened } from "../mailbox/open.ts";
 import { shortId } from "../mailbox/message_ids.ts";
+import { isAnnouncement } from "../mailbox/show.ts";
 import { addressOf, fullMessageId, nameOf } from "../message/mail_names.ts";
 import type { VerificationState } from "../trust/verification.ts";
 import addressparser from "nodemailer/lib/addressparser";
@@ -82,6 +83,7 @@ const WORDS: Readonly<Record<VerificationState, string>> = {
   "changed": "signed, but another key is offered",
   "rotated": "signed with a new key that waits for your word",
   "own": "signed by yourself",
+  "operator": "signed with the server's key: its operator wrote it",
   "claimed": "no: you stored this yourself, and nobody signed whom it is from",
 };
 
@@ -96,7 +98,7 @@ export function giveOut(
   header: string | null,
 ): Given {
   const { summary, verification, entry } = opened;
-  const who = summary.stored ? "" : `${summary.from.name}: `;
+  const who = summary.stored || isAnnouncement(summary) ? "" : `${summary.from.name}: `;
   const copy = duplicate ? "; a copy of an earlier one" : "";
   const prefix = `${VERIFIED}: ${
     `${who}${WORDS[verification.state]}${copy}`.padEnd(VALUE_SIZE)
@@ -202,7 +204,7 @@ function isFrom(header: string, name: string): boolean {
   const people = addressparser(value, { flatten: true });
   const [only] = people;
   if (people.length !== 1 || only?.address === undefined) return false;
-  return localPart(nameOf(only.address)) === name;
+  return localPart(nameOf(only.address)) === localPart(addressOf(name));
 }
 
 /** What stands before the `@`, in lower case. */

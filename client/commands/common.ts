@@ -5,6 +5,7 @@ import { exitCodeFor } from "../../cli/exit_codes.ts";
 import { fit, printable, printableJson } from "../../cli/printable.ts";
 import { formatMessageId, parseMessageId } from "../../protocol/uuid.ts";
 import type { NewsEvent } from "../../protocol/request.ts";
+import type { Summary } from "../../protocol/summary.ts";
 import { type Draft, type Drafts, shortDraftId } from "../state/drafts.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import type { Item } from "../mailbox/open.ts";
@@ -12,7 +13,7 @@ import type { Mail, Sent, Stale } from "../mail.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import { OwnNames } from "../mailbox/own_names.ts";
 import { askAboutNewKey } from "../trust/confirm_key.ts";
-import { notSentLine, sentLine } from "../mailbox/show.ts";
+import { isAnnouncement, notSentLine, sentLine } from "../mailbox/show.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
 import { type Offline, openMail } from "../session.ts";
 import { type DraftsOutcome, SyncedDrafts } from "../sync_drafts.ts";
@@ -237,6 +238,13 @@ export async function namesFor(mail: Mail, items: readonly Item[]): Promise<OwnN
   return any ? await mail.names() : new OwnNames(await mail.shared.known());
 }
 
+/** What JSON says of an announcement of the operator's; of any other message nothing. */
+export function announcementJson(summary: Summary) {
+  return isAnnouncement(summary)
+    ? { announcement: true, ...defined({ servers: summary.servers }) }
+    : {};
+}
+
 /** A message as every `--json` list shows it. */
 export function toJson(item: Item, names: OwnNames) {
   const { entry, opened, problem } = item;
@@ -253,7 +261,8 @@ export function toJson(item: Item, names: OwnNames) {
   return {
     ...common,
     // Nobody has signed a claim: it has a place of its own.
-    from: summary.stored ? null : summary.from.name,
+    from: summary.stored || isAnnouncement(summary) ? null : summary.from.name,
+    ...announcementJson(summary),
     ...defined({ stored: summary.stored }),
     ...defined({ fullName: summary.stored ? undefined : summary.fullName }),
     verified: opened.verification.verified,

@@ -17,6 +17,7 @@ import {
   ATTACHED,
   type DisplayedMessage,
   headerLines,
+  isAnnouncement,
   readForDisplay,
   saveAttachments,
   senderNote,
@@ -24,7 +25,14 @@ import {
   textWithCalendars,
 } from "../mailbox/show.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { type CommonOptions, type Context, namesFor, toJson, withMail } from "./common.ts";
+import {
+  announcementJson,
+  type CommonOptions,
+  type Context,
+  namesFor,
+  toJson,
+  withMail,
+} from "./common.ts";
 
 /** What `read` was given. */
 export interface ReadOptions extends CommonOptions {
@@ -106,7 +114,8 @@ async function showMessage(
     printJson({
       id: formatMessageId(opened.id),
       short: shortId(opened.id),
-      from: summary.stored ? null : summary.from.name,
+      from: summary.stored || isAnnouncement(summary) ? null : summary.from.name,
+      ...announcementJson(summary),
       ...defined({ stored: summary.stored }),
       fullName: summary.stored ? null : summary.fullName ?? null,
       verified: opened.verification.verified,

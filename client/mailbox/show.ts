@@ -1,6 +1,7 @@
 import { formatTime } from "../../cli/format.ts";
 import { type Bytes, concat } from "../../crypto/bytes.ts";
 import { printable } from "../../cli/printable.ts";
+import { EVERYONE, OPERATOR } from "../../protocol/name.ts";
 import type { Person, Summary } from "../../protocol/summary.ts";
 import type { Calendar } from "../message/calendar.ts";
 import { type ExistingFileAction, writeAttachment } from "../message/attachments.ts";
@@ -37,6 +38,16 @@ export function subjectOf({ opened, problem }: Item, word: SubjectWord = "subjec
   return printable(opened.summary.subject) || `(no ${word})`;
 }
 
+/** Whether it is an announcement of the server's operator: it opened, so the server's key has signed it. */
+export function isAnnouncement({ from, stored }: Summary): boolean {
+  return from.name === OPERATOR && stored === undefined;
+}
+
+/** Whom a message is to, by their names; an announcement is to everyone. */
+export function recipientsText(summary: Summary): string[] {
+  return isAnnouncement(summary) ? [EVERYONE] : summary.to.map(({ name }) => name);
+}
+
 const STORED_MARKS = { draft: "[draft] ", import: "[imported] ", saved: "[stored] " };
 
 /** Whom a message is from, safe to print: who signed it, or for one that was stored, who is claimed. */
@@ -48,12 +59,14 @@ export function senderText({ from, stored }: Summary): string {
 export function senderWithFullName(summary: Summary): string {
   const { fullName, stored } = summary;
   const shown = senderText(summary);
+  if (isAnnouncement(summary)) return "The operator";
   return stored || fullName === undefined ? shown : `${shown}, ${printable(fullName)}`;
 }
 
-/** How a listing marks a message that its reader has stored; empty for one that was sent. */
-export function storedMark({ stored }: Summary): string {
-  return stored ? STORED_MARKS[stored.kind] : "";
+/** How a listing marks a message that its reader has stored, or an announcement; empty for any other. */
+export function storedMark(summary: Summary): string {
+  if (isAnnouncement(summary)) return "[announcement] ";
+  return summary.stored ? STORED_MARKS[summary.stored.kind] : "";
 }
 
 /** The columns of a listing for one entry, safe to print; with its keywords if `names` has them. */
@@ -103,7 +116,7 @@ export function headerLines(
   const names = (people: readonly Person[]) => people.map(({ name }) => name).join("; ");
   const lines = [
     `From: ${senderWithFullName(summary)}${ofSender && ` (${ofSender})`}`,
-    `To: ${names(summary.to)}`,
+    `To: ${recipientsText(summary).join("; ")}`,
   ];
   if (summary.cc.length > 0) lines.push(`Cc: ${names(summary.cc)}`);
   if (blindCopied.length > 0) lines.push(`Bcc: ${names(blindCopied)}`);
@@ -122,7 +135,7 @@ export function headerLines(
 export function senderNote(opened: Opened, names: readonly string[]): string {
   const { verification: { state, verified, words }, summary: { from } } = opened;
   if (state === "own") return "";
-  if (state === "claimed") return words;
+  if (state === "claimed" || state === "operator") return words;
   const alike = verified ? [] : lookalikes(from.name, names);
   return alike.length === 0 ? words : `${words}; this is not ${alike.join(", nor ")}`;
 }

@@ -1,5 +1,6 @@
 import { SealpostError } from "../../crypto/error.ts";
-import { isName } from "../../protocol/name.ts";
+import { OPERATOR_ADDRESS } from "../../protocol/announcement.ts";
+import { isName, OPERATOR } from "../../protocol/name.ts";
 
 /** What follows the `@` in the RFC 5322 form of Sealpost's names: reserved, nobody's (RFC 2606). */
 const DOMAIN = "sealpost.invalid";
@@ -7,8 +8,12 @@ const DOMAIN = "sealpost.invalid";
 /** A `msg-id` as others write it, without `<` and `>`: printable ASCII, one `@`. */
 const FOREIGN_ID = /^[!-;=?A-~]{1,200}@[!-;=?A-~]{1,200}$/;
 
-/** The address of user `name`: `name@sealpost.invalid`. Throws `format` if it is not a name. */
+/**
+ * The address of user `name`: `name@sealpost.invalid`; that of the operator has a place of its own. Throws
+ * `format` if it is not a name.
+ */
 export function addressOf(name: string): string {
+  if (name === OPERATOR) return OPERATOR_ADDRESS;
   if (!isName(name)) throw new SealpostError("format", "an address that is not a user's name");
   return `${name}@${DOMAIN}`;
 }

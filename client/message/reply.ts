@@ -1,6 +1,8 @@
 import { formatTime } from "../../cli/format.ts";
 import { printable } from "../../cli/printable.ts";
+import { SealpostError } from "../../crypto/error.ts";
 import { MAX_TITLE } from "../../protocol/limits.ts";
+import { OPERATOR } from "../../protocol/name.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
 import type { ForwardedAttachment } from "../state/draft_text.ts";
 import { type Draft, emptyDraft } from "../state/drafts.ts";
@@ -10,10 +12,16 @@ import type { Unsealed } from "./unseal.ts";
 
 /**
  * A reply to `opened` by the user `me`, without text. `all`: to everybody it went to as well. A reply
- * to what one sent oneself goes to those it was sent to.
+ * to what one sent oneself goes to those it was sent to. Throws `usage` for an announcement.
  */
 export function replyTo(opened: Unsealed, me: string, all: boolean): Draft {
   const { from, to, cc, subject } = opened.summary;
+  if (from.name === OPERATOR) {
+    throw new SealpostError(
+      "usage",
+      "an announcement cannot be answered: the server has no mailbox; ask its operator in another way",
+    );
+  }
   const others = (people: readonly { name: string }[]) => {
     return people.map(({ name }) => name).filter((name) => name !== me);
   };

@@ -19,6 +19,7 @@ import {
   MAX_LOG_RECORD,
 } from "../../protocol/key_log.ts";
 import type { Response } from "../../protocol/request.ts";
+import { ROTATION_SLACK } from "../../protocol/rotation.ts";
 import type { Channel } from "../connection/client_session.ts";
 import { readParts } from "../connection/read_parts.ts";
 import { type KeptLog, KeyLogFile, type LostLog } from "../state/key_log.ts";
@@ -135,6 +136,20 @@ export class KeyLogClient {
   /** The fingerprints of the server's keys that certificates may name. */
   get serverFps(): readonly Bytes[] {
     return this.servers.map(({ fp }) => fp);
+  }
+
+  /**
+   * The server's key `fp`: the present one, or one that was left, for what arrived before its log has the
+   * next. Null if it is neither.
+   */
+  serverKey(fp: Bytes, arrived: number): Bundle | null {
+    const [present] = this.servers;
+    const known = this.servers.find((one) => equal(one.fp, fp));
+    if (!known || known === present) return known ?? null;
+    const keys = this.#kept?.log.records.filter(({ event }) => event === "server-key") ?? [];
+    const at = keys.findLastIndex((one) => equal(one.fp, fp));
+    const next = at < 0 ? undefined : keys[at + 1];
+    return next && arrived <= next.time + ROTATION_SLACK ? known : null;
   }
 
   /** Learns what other programs of this user have found or allowed. Throws what {@linkcode State.read} throws. */

@@ -7,6 +7,7 @@ import {
   type Identity,
 } from "../../crypto/identity.ts";
 import { MAX_KEYS } from "../../protocol/limits.ts";
+import { OPERATOR } from "../../protocol/name.ts";
 import {
   type ChainKey,
   type ChainLink,
@@ -20,7 +21,7 @@ import type { Response } from "../../protocol/request.ts";
 import type { Channel } from "../connection/client_session.ts";
 import { keyChanged, KeyChangedError, type Pin, type Pins } from "../state/pins.ts";
 import type { RetiredKeys } from "../state/retired_keys.ts";
-import { OWN, UNVERIFIED, type Verification, verification } from "./verification.ts";
+import { BY_OPERATOR, OWN, UNVERIFIED, type Verification, verification } from "./verification.ts";
 
 /** Somebody whose key is known. */
 export interface Correspondent {
@@ -58,6 +59,8 @@ export interface Rotated {
 export interface KeyWitness {
   /** The fingerprints of the server's keys that certificates may name. */
   readonly serverFps: readonly Bytes[];
+  /** The server's key `fp`, if it was the server's when something arrived; null if it was not. */
+  serverKey(fp: Bytes, arrived: number): Bundle | null;
   /** Throws `protocol` unless the server's key log, with this head, says the same of `keys`. */
   confirm(channel: Channel, keys: Response<"keys">["keys"], head: string): Promise<void>;
 }
@@ -111,7 +114,8 @@ export class People {
    * The bundle of `name` whose fingerprint is `fp`: the pinned one, one that was pinned before (for
    * what arrived by then), or for somebody unknown the one that the server offers, which `pin` then
    * pins; nothing is pinned before the caller has verified what made it ask. Throws `key-changed`
-   * if it is none of these, `no-such-user`, `no-key`.
+   * if it is none of these, `no-such-user`, `no-key`, and `authentication` for an announcement that is
+   * not the server's.
    */
   async sender(
     name: string,
@@ -119,6 +123,14 @@ export class People {
     arrived: number,
   ): Promise<{ bundle: Bundle; pin: () => Promise<void> }> {
     const settled = { pin: () => Promise.resolve() };
+    if (name === OPERATOR) {
+      const server = this.#log.serverKey(fp, arrived);
+      if (server) return { bundle: server, ...settled };
+      throw new SealpostError(
+        "authentication",
+        "it claims to be from the server's operator, and is not signed with a key of the server",
+      );
+    }
     if (name === this.#self.name) {
       const own = equal(this.#self.identity.bundle.fp, fp)
         ? this.#self.identity
@@ -211,6 +223,7 @@ export class People {
   /** How far `fp` is known to be the key of `name`. A key that was replaced is not verified. */
   verification(name: string, fp: Bytes): Verification {
     if (name === this.#self.name) return OWN;
+    if (name === OPERATOR) return BY_OPERATOR;
     const pin = this.#pins.get(name);
     return pin && equal(pin.fp, fp) ? verification(pin) : UNVERIFIED;
   }

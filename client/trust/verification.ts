@@ -5,7 +5,8 @@ import type { Pin } from "../state/pins.ts";
  * How far a key can be trusted. `in-person` and `by-file` are what people did, and no server can
  * bring them about; `changed`: the server offers another key than the pinned one; `rotated`: the
  * verified key was left for this one, and what is sent waits for the person's word; `own`: one's own;
- * `claimed`: one has stored it oneself, and whom it is said to be from nobody has signed.
+ * `claimed`: one has stored it oneself, and whom it is said to be from nobody has signed; `operator`: it
+ * is signed with the server's key.
  */
 export type VerificationState =
   | "unverified"
@@ -14,7 +15,8 @@ export type VerificationState =
   | "changed"
   | "rotated"
   | "own"
-  | "claimed";
+  | "claimed"
+  | "operator";
 
 /** The verification of a pin, for lists and headers. */
 export interface Verification {
@@ -45,6 +47,15 @@ export const CLAIMED: Verification = {
   at: null,
   mark: " ",
   words: "a claim: you stored this yourself, and nobody has signed whom it is from",
+};
+
+/** What the server's key counts as, with which its operator signs announcements. */
+export const BY_OPERATOR: Verification = {
+  state: "operator",
+  verified: true,
+  at: null,
+  mark: " ",
+  words: "an announcement, signed with the server's key",
 };
 
 /** What a key counts as of which nothing is known. */

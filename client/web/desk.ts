@@ -17,6 +17,7 @@ import type { Item, Opened } from "../mailbox/open.ts";
 import { OwnNames } from "../mailbox/own_names.ts";
 import {
   type DisplayedMessage,
+  isAnnouncement,
   notSentLine,
   senderNote,
   senderText,
@@ -288,7 +289,10 @@ export class Desk {
       id: formatMessageId(opened.id),
       from: { ...personView(this.mail, summary.from), name: senderText(summary) },
       note: senderNote({ ...opened, verification: trust }, known),
-      to: summary.to.map((one) => personView(this.mail, one)),
+      announcement: isAnnouncement(summary),
+      to: isAnnouncement(summary)
+        ? [{ name: EVERYONE, trust: "unknown" as const }]
+        : summary.to.map((one) => personView(this.mail, one)),
       cc: summary.cc.map((one) => personView(this.mail, one)),
       bcc: (await this.mail.blindCopied(opened)).map(({ name }) => name),
       date: summary.date,
@@ -979,6 +983,7 @@ function closedMessage(
     id: formatMessageId(entry.header.slice(1, 17)),
     from: { name: row.who, trust: row.trust },
     note: "",
+    announcement: false,
     to: [],
     cc: [],
     bcc: [],

@@ -102,6 +102,8 @@ export interface MessageView {
   readonly from: PersonView;
   /** What is known of the sender's key, in words; empty for oneself. */
   readonly note: string;
+  /** Whether it is the operator's, signed with the server's key. */
+  readonly announcement: boolean;
   readonly to: readonly PersonView[];
   readonly cc: readonly PersonView[];
   readonly bcc: readonly string[];

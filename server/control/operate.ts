@@ -1,6 +1,6 @@
 import { join } from "@std/path";
 import { PASSWORD_RULE, passwordProblem } from "../../cli/password_rule.ts";
-import { fromUtf8, wipe } from "../../crypto/bytes.ts";
+import { type Bytes, concat, fromUtf8, wipe } from "../../crypto/bytes.ts";
 import { defined } from "../../crypto/defined.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
@@ -9,9 +9,10 @@ import { type Address, formatAddress, parseAddress } from "../../protocol/addres
 import { parseFullName } from "../../protocol/name.ts";
 import { formatInvitation, MAX_SERVERS } from "../../protocol/invitation.ts";
 import { loadBundle, publicKeyPath, SERVER_NAME } from "../../files/key_files.ts";
-import { writeFileAtomic } from "../../files/atomic_file.ts";
+import { readFileBounded, writeFileAtomic } from "../../files/atomic_file.ts";
 import { makeFolderWhole } from "../../files/new_folder.ts";
 import { findServerFolder } from "../../files/server_folder.ts";
+import { MAX_TITLE } from "../../protocol/limits.ts";
 import { encodePassword } from "../../protocol/login.ts";
 import { variable } from "../../cli/environment.ts";
 import { nameArgument } from "../../cli/options.ts";
@@ -20,6 +21,7 @@ import { PROGRAM } from "../../cli/program.ts";
 import { randomPassword } from "../../crypto/random_password.ts";
 import { askSecret, canAskSecret, readInputLine } from "../../cli/secret_input.ts";
 import { AuditLog } from "../observe/audit.ts";
+import { requireAnnouncement } from "./announce.ts";
 import { callControl } from "./client.ts";
 import { Operations } from "./operations.ts";
 import {
@@ -29,6 +31,7 @@ import {
   type ControlResult,
   decodeControlAnswer,
   encodeControlAnswer,
+  MAX_ANNOUNCEMENT,
   type UserInfo,
 } from "./protocol.ts";
 import { stderrLog } from "../observe/log.ts";
@@ -432,6 +435,99 @@ export async function reload(options: OperateOptions): Promise<void> {
   for (const { name, to } of result.waiting) {
     console.log(`  ${name} will be ${to} after a restart`);
   }
+}
+
+/** What `announce` was given. */
+export interface AnnounceOptions extends OperateOptions {
+  readonly subject?: string;
+  /** A file with the text; `-` or nothing for standard input. */
+  readonly file?: string;
+  /** Where the server is from now on, best first; empty if it stays where it is. */
+  readonly newAddress: readonly string[];
+  readonly yes: boolean;
+}
+
+/** `announce`: tells everybody something, signed with the server's key. */
+export async function announceToAll(options: AnnounceOptions): Promise<void> {
+  const servers = options.newAddress.flatMap((text) => text.split(","))
+    .map((text) => formatAddress(parseAddress(text)));
+  if (servers.length > MAX_SERVERS) {
+    throw new SealpostError("usage", `a notice names at most ${MAX_SERVERS} addresses`);
+  }
+  const moves = servers.length > 0;
+  const subject = options.subject ?? (moves ? "The server has another address" : undefined);
+  if (subject === undefined || subject.trim() === "") {
+    throw new SealpostError("usage", "an announcement needs a subject: --subject TEXT");
+  }
+  if ([...subject].length > MAX_TITLE) {
+    throw new SealpostError("limit", `a subject has at most ${MAX_TITLE} characters`);
+  }
+  const dir = await folderOf(options);
+  const reads = options.file !== undefined || !moves || !Deno.stdin.isTerminal();
+  const given = reads ? await announcementText(options.file ?? "-") : "";
+  const text = given.trim() === "" && moves ? noticeText(servers) : given;
+  if (text.length > MAX_ANNOUNCEMENT) {
+    throw new SealpostError(
+      "limit",
+      `an announcement has at most ${MAX_ANNOUNCEMENT} characters, and this one ${text.length}`,
+    );
+  }
+  requireAnnouncement({ subject, text, servers });
+  if (!options.yes && Deno.stdin.isTerminal()) {
+    const what = moves ? ` and asks them to use ${servers.join(", ")} from now on` : "";
+    Deno.stderr.writeSync(
+      new TextEncoder().encode(
+        `This goes to every user${what}; nobody can take it back. Send it? [y/N] `,
+      ),
+    );
+    if (!/^\s*y(es)?\s*$/i.test(readInputLine() ?? "")) {
+      throw new SealpostError("cancelled", "nothing was announced");
+    }
+  }
+  const result = await perform(dir, "announce", {
+    op: "announce",
+    by: caller(),
+    subject,
+    text,
+    ...moves && { servers },
+  });
+  if (options.json) return printJson(result);
+  console.log(`Announced to ${quantity(result.sent, "user")}.`);
+  if (result.without.length === 0) return;
+  console.error(`Not to those who have never connected: ${result.without.join(", ")}.`);
+}
+
+function noticeText(servers: readonly string[]): string {
+  return [
+    `From now on the server is at ${servers.join(", ")}.`,
+    "",
+    "Your program asks you once whether to use that address. It checks that the same server answers",
+    "there before it changes your settings.",
+    "",
+  ].join("\n");
+}
+
+/** The text of an announcement, with LF. Throws `limit`, `format`, `file-missing`, `file-io`. */
+async function announcementText(file: string): Promise<string> {
+  const most = 4 * MAX_ANNOUNCEMENT;
+  if (file !== "-") return linesOf(fromUtf8(await readFileBounded(file, most)));
+  if (Deno.stdin.isTerminal()) {
+    console.error("Type the announcement; Ctrl-D on a line of its own ends it.");
+  }
+  const pieces: Bytes[] = [];
+  const buffer = new Uint8Array(65_536);
+  for (let size = 0;;) {
+    const n = await Deno.stdin.read(buffer);
+    if (n === null) break;
+    size += n;
+    if (size > most) throw new SealpostError("limit", `an announcement has at most ${most} bytes`);
+    pieces.push(buffer.slice(0, n));
+  }
+  return linesOf(fromUtf8(concat(...pieces)));
+}
+
+function linesOf(text: string): string {
+  return text.replace(/^\ufeff/, "").replaceAll("\r\n", "\n");
 }
 
 async function folderOf({ dir }: OperateOptions): Promise<string> {

@@ -3,6 +3,7 @@ import { formatFingerprint } from "../../crypto/identity.ts";
 import { PROGRAM, PROGRAM_VERSION } from "../../cli/program.ts";
 import { EVERYONE } from "../../protocol/name.ts";
 import { within } from "../../protocol/timer.ts";
+import { type Announced, type Announcement, requireAnnouncement } from "./announce.ts";
 import type { AuditAction, AuditLog, AuditOrigin } from "../observe/audit.ts";
 import type { ConnectedSession, SessionRegistry } from "../accounts/session_registry.ts";
 import { peerFields } from "../observe/log.ts";
@@ -39,6 +40,8 @@ export interface RunningServer {
   readonly gauges: () => Gauges;
   /** Reads the settings again. If it throws, nothing has changed. */
   readonly reload: () => Promise<ReloadResult>;
+  /** Tells everybody something, signed with the server's key. */
+  readonly announce: (announcement: Announcement) => Promise<Announced>;
 }
 
 /** The parts of a server that operations need. */
@@ -100,6 +103,8 @@ export class Operations {
           return this.#end(request.who);
         case "reload":
           return this.#reload();
+        case "announce":
+          return this.#announce(request);
       }
     });
   }
@@ -116,6 +121,8 @@ export class Operations {
       ? { purge: request.purge }
       : "sameKey" in request
       ? { sameKey: request.sameKey }
+      : request.op === "announce"
+      ? { subject: request.subject, servers: request.servers?.join(", ") ?? null }
       : request.op === "user-full-name"
       ? { fullName: request.fullName }
       : "credential" in request
@@ -259,6 +266,12 @@ export class Operations {
     if (users.problem !== null) throw new SealpostError("config", users.problem);
     const { applied, waiting } = await reload();
     return { users: users.names().length, applied: [...applied], waiting: [...waiting] };
+  }
+
+  async #announce(announcement: Announcement) {
+    requireAnnouncement(announcement);
+    const { sent, without } = await this.#requireRunning().announce(announcement);
+    return { sent, without: [...without] };
   }
 
   async #list() {

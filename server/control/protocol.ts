@@ -2,14 +2,17 @@ import * as v from "valibot";
 import { type Bytes, concat, fromUtf8, utf8 } from "../../crypto/bytes.ts";
 import { type ErrorCode, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import type { ByteStream } from "../../protocol/byte_stream.ts";
+import { MAX_TITLE } from "../../protocol/limits.ts";
 import { fullNameField, nameField, parseJson } from "../../protocol/schema.ts";
 import { parseUserState } from "../accounts/user_state.ts";
 
 // Operators' commands on a running server, over a socket in its folder: a connection carries one
 // request and its answer, each a line of JSON.
 
-/** Longest request, bytes. */
-export const MAX_REQUEST = 8 * 1024;
+/** Longest text of an announcement, UTF-16 units. */
+export const MAX_ANNOUNCEMENT = 30_000;
+/** Longest request, bytes: an announcement whose every unit is spelt out. */
+export const MAX_REQUEST = 6 * MAX_ANNOUNCEMENT + 8 * 1024;
 /** Longest answer, bytes: a list of some 30,000 users, as many as user_pass.json may have. */
 export const MAX_ANSWER = 16 * 1024 * 1024;
 
@@ -65,6 +68,15 @@ const request = v.variant("op", [
   bare("server-info"),
   bare("stats"),
   bare("reload"),
+  v.strictObject({
+    op: v.literal("announce"),
+    by,
+    subject: v.pipe(v.string(), v.check((text) => [...text].length <= MAX_TITLE)),
+    text: v.pipe(v.string(), v.maxLength(MAX_ANNOUNCEMENT)),
+    servers: v.optional(
+      v.pipe(v.array(v.pipe(v.string(), v.maxLength(300))), v.minLength(1), v.maxLength(8)),
+    ),
+  }),
 ]);
 
 /** A request of an operator's command. */
@@ -186,6 +198,8 @@ const results = {
     applied: v.array(settingChange),
     waiting: v.array(settingChange),
   }),
+  /** `without`: users who have never connected. */
+  "announce": v.object({ sent: count, without: v.array(v.string()) }),
 } as const satisfies Record<ControlOp, v.GenericSchema>;
 
 /** What the server answers to an `op`. */

@@ -17,6 +17,7 @@ export type AuditAction =
   | "user-unbind"
   | "sessions-end"
   | "reload"
+  | "announce"
   | "key-bound"
   | "key-rotated"
   | "password-changed"

@@ -8,6 +8,24 @@ const STREAM = "crypto/stream.ts";
 
 const sealed: readonly Mutant[] = [
   one(
+    "an announcement is signed with any key",
+    "client/trust/key_log.ts",
+    "const known = this.servers.find((one) => equal(one.fp, fp));",
+    "const known = this.servers.find(() => true);",
+  ),
+  one(
+    "a key that the server has left goes on announcing",
+    "client/trust/key_log.ts",
+    "return next && arrived <= next.time + ROTATION_SLACK ? known : null;",
+    "return next ? known : null;",
+  ),
+  one(
+    "anybody says where the server is",
+    "protocol/summary.ts",
+    "servers === undefined || from.name === OPERATOR",
+    "servers === undefined || from.name !== undefined",
+  ),
+  one(
     "the commitment is not checked",
     FILE_KEY,
     "if (!equal(await commit(fileKey), commitment)) {",
@@ -293,8 +311,8 @@ const layouts: readonly Mutant[] = [
   one(
     "a summary may have members that are not known",
     SUMMARY,
-    "const schema = v.strictObject({",
-    "const schema = v.object({",
+    "const fields = v.strictObject({",
+    "const fields = v.object({",
   ),
   one(
     "a request may have members that are not known",

@@ -1,7 +1,9 @@
 import { PROGRAM } from "../../cli/program.ts";
+import { defined } from "../../crypto/defined.ts";
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { loadBundle, loadIdentity } from "../../files/key_files.ts";
+import { withControl } from "./control.ts";
 import { type GroupFolderOptions, makeGroup } from "./group_folder.ts";
 import {
   type Build,
@@ -9,6 +11,7 @@ import {
   type Outcome,
   passwordOf,
   Program,
+  run,
   ServerProcess,
 } from "./program.ts";
 import { RawSession } from "./raw_session.ts";
@@ -45,6 +48,8 @@ export interface GroupOptions extends GroupFolderOptions {
   readonly serve?: readonly string[];
   /** How the server and the clients are started; default: {@linkcode FROM_SOURCE}. */
   readonly build?: Build;
+  /** Whether the server takes operators' commands; {@linkcode Group.operate} gives them. */
+  readonly control?: boolean;
 }
 
 /** A server in a process of its own and the folders of its users, side by side. */
@@ -65,8 +70,9 @@ export class Group implements AsyncDisposable {
   }
 
   /** Makes the folders of everybody, with keys of 2048 bits, and starts the server. */
-  static async start(names: readonly string[], options: GroupOptions = {}): Promise<Group> {
-    const { dir, remove } = await makeGroup(names, options);
+  static async start(names: readonly string[], given: GroupOptions = {}): Promise<Group> {
+    const { dir, remove } = await makeGroup(names, given);
+    const options = given.control ? { ...given, build: withControl(dir, given.build) } : given;
     try {
       const server = await ServerProcess.start(startIn(dir, options), options.serve);
       return new Group(dir, server, options, remove);
@@ -78,6 +84,11 @@ export class Group implements AsyncDisposable {
 
   get server(): ServerProcess {
     return this.#server;
+  }
+
+  /** Runs an operator's command beside the server, which was started with `control`. */
+  operate(args: readonly string[], input?: string): Promise<Outcome> {
+    return run(args, { ...startIn(this.dir, this.#options), ...defined({ input }) });
   }
 
   /** A path in the group's folder. */

@@ -25,6 +25,7 @@ const NO_KEYS = { send: new Uint8Array(32), receive: new Uint8Array(32) };
 /** The vectors have no key log: nothing is asked of it. */
 const NO_LOG = {
   serverFps: [],
+  serverKey: () => null,
   confirm: () => Promise.resolve(),
   gossip: () => Promise.resolve(),
 };

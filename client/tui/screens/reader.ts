@@ -5,7 +5,13 @@ import type { Flag } from "../../../protocol/entry.ts";
 import type { Person } from "../../../protocol/summary.ts";
 import { formatMessageId } from "../../../protocol/uuid.ts";
 import type { Item, Opened } from "../../mailbox/open.ts";
-import { dateLine, senderNote, senderWithFullName, subjectOf } from "../../mailbox/show.ts";
+import {
+  dateLine,
+  recipientsText,
+  senderNote,
+  senderWithFullName,
+  subjectOf,
+} from "../../mailbox/show.ts";
 import {
   forwardedText,
   forwardOf,
@@ -242,7 +248,7 @@ export class ReaderScreen implements Screen {
         value: `${senderWithFullName(summary)}${mark}${note === "" ? "" : ` (${note})`}`,
         look: trust.verified ? "good" : trust.mark === "!" ? "bad" : "strong",
       },
-      { name: "To", value: names(summary.to) || "-" },
+      { name: "To", value: recipientsText(summary).join(", ") || "-" },
     ];
     if (summary.cc.length > 0) headers.push({ name: "Cc", value: names(summary.cc) });
     if (this.#message.bcc.length > 0) {
