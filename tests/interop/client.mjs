@@ -8,21 +8,25 @@ import { readBundle } from "./identity.mjs";
 import { gridOf } from "./kem.mjs";
 import { judge, KeyLog, readHead, readRecords, verifyHead } from "./key_log.mjs";
 import {
+  answerPost,
   comparedNumbers,
   kitKeys,
   linkId,
   openAnswer,
   openKit,
   readPackage,
+  readPost,
+  writePackage,
   writePost,
 } from "./links.mjs";
 import { compose, parse } from "./mime.mjs";
 import { openBody, openEntry, openNote, readEntry, verifyEntry } from "./open.mjs";
-import { failureOf, readAnswer, verdict } from "./schemas.mjs";
+import { failureOf, readAnswer, verdict, writeJson } from "./schemas.mjs";
 import { newId, sealMessage } from "./seal.mjs";
 import { random } from "./primitives.mjs";
 import { followChain } from "./rotation.mjs";
 import { Session } from "./session.mjs";
+import { openShared } from "./shared_record.mjs";
 import { Wire } from "./wire.mjs";
 
 /** @typedef {import("./bytes.mjs").Bytes} Bytes */
@@ -160,6 +164,8 @@ export class Client {
   head = null;
   /** The log, as far as it was fetched. @type {KeyLog | null} */
   #log = null;
+  /** Called with the post of a machine that has found a link. @type {(post: Bytes) => void} */
+  #onPost = () => {};
   /** Events of mail. @type {{ uid: number, folder: string | number }[]} */
   mail = [];
 
@@ -176,6 +182,7 @@ export class Client {
       if (event.event === "mail") this.mail.push(event);
       else if (event.event === "ticket") this.#keepTicket(event);
       else if (event.event === "head") this.head = event.head;
+      else if (event.event === "link") this.#onPost(event.post);
     });
   }
 
@@ -302,6 +309,63 @@ export class Client {
 
   close() {
     return this.session.close();
+  }
+
+  /**
+   * 10.19, the first machine's side: waits for the machine that was given the words, and says what it is
+   * called and which six words it shows.
+   *
+   * @param {Bytes} code
+   */
+  async openLink(code) {
+    /** @type {Promise<Bytes>} */
+    const came = new Promise((resolve) => {
+      this.#onPost = resolve;
+    });
+    await this.session.request("link-open", { id: toHex(linkId(code)) }).answer;
+    const post = await came;
+    const { device } = readPost(code, this.login.server.fp, post);
+    return { post, device, numbers: comparedNumbers(post) };
+  }
+
+  /**
+   * Sends all that the second machine needs, once its person has said that the words are the same.
+   *
+   * @param {Bytes} code @param {Bytes} post @param {string} key the private key file
+   */
+  async answerLink(code, post, key) {
+    const { name, host, port, server, identity } = this.login;
+    const { version, record } = await this.sharedRecord();
+    const one = writePackage({
+      name,
+      servers: [`${host}:${port}`],
+      chain: [server.bytes],
+      bundle: identity.bundle.bytes,
+      key,
+      retired: [],
+      record,
+      seen: version,
+      head: this.head ?? new Uint8Array(152),
+    });
+    const answer = answerPost(code, server.fp, post, one);
+    const members = { id: toHex(linkId(code)), size: answer.length };
+    await this.session.request("link-answer", members, answer).answer;
+  }
+
+  /** @param {Bytes} code */
+  closeLink(code) {
+    return this.session.request("link-close", { id: toHex(linkId(code)) }).answer;
+  }
+
+  /** 10.15: the version and the JSON of the shared record; an empty one under 0. */
+  async sharedRecord() {
+    const { data, answer } = this.session.request("shared-get", {});
+    const { version } = await answer;
+    const { identity, name } = this.login;
+    const record = version === 0
+      ? { machines: [], entries: [] }
+      : openShared(identity, name, version, concat(...data));
+    return { version, record: writeJson(record) };
   }
 
   whoami() {

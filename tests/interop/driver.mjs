@@ -3,6 +3,7 @@
 // { "result" } or { "error": { "code", "message" } }. Ends when its input ends.
 
 import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { concat, equal, fromHex, toBase64, toHex } from "./bytes.mjs";
@@ -29,6 +30,10 @@ let ticket = null;
 let sent = null;
 /** @type {Promise<void> | null} */
 let linking = null;
+/** The private key file of `login`. */
+let keyFile = "";
+/** @type {ReturnType<Client["openLink"]> | null} */
+let opened = null;
 
 /** @template T @param {T | null} value @returns {T} */
 function there(value) {
@@ -80,6 +85,7 @@ const calls = {
   load({ dir, name, address, passphrase }) {
     const identity = loadIdentity(dir, name, passphrase ?? null);
     login = { ...placeOf(address), server: loadServer(dir), identity, name };
+    keyFile = readFileSync(join(dir, `${name}_private.pem`), "utf8");
     return { fingerprint: showFingerprint(identity.bundle.fp) };
   },
   /**
@@ -101,6 +107,24 @@ const calls = {
     await there(linking);
     const { name, identity } = there(login);
     return { name, fingerprint: showFingerprint(identity.bundle.fp) };
+  },
+  /** Opens a link for another machine. @param {{ code: string }} args */
+  openLink({ code }) {
+    opened = there(client).openLink(fromHex(code));
+    opened.catch(() => {});
+    return {};
+  },
+  /** What the machine that found the link is called, and the numbers of the six words. */
+  async postOfLink() {
+    const { device, numbers } = await there(opened);
+    return { device, numbers };
+  },
+  /** Says that the words are the same, or not. @param {{ code: string, same: boolean }} args */
+  async answerLink({ code, same }) {
+    const { post } = await there(opened);
+    if (same) await there(client).answerLink(fromHex(code), post, keyFile);
+    else await there(client).closeLink(fromHex(code));
+    return {};
   },
   /** Takes what a kit holds. @param {{ address: string, code: string }} args */
   async recover({ address, code }) {

@@ -2,11 +2,11 @@
 // Sections 10.19, 10.20 and 16.7: links, kits, and codes as words, as numbers of the list.
 
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
-import { concat, equal, fromUtf8, isZero, lp, NONE, Reader, u64, utf8 } from "./bytes.mjs";
+import { concat, equal, fromUtf8, isZero, lp, NONE, Reader, u32, u64, utf8 } from "./bytes.mjs";
 import { x25519, x25519Pair } from "./curves.mjs";
 import { Failure } from "./error.mjs";
 import { hkdf, hmac, open, random, seal, sha256 } from "./primitives.mjs";
-import { devicePackage, readJson } from "./schemas.mjs";
+import { devicePackage, readJson, writeJson } from "./schemas.mjs";
 import { padme } from "./sealed_layout.mjs";
 
 /** @typedef {import("./bytes.mjs").Bytes} Bytes */
@@ -96,6 +96,14 @@ export function openAnswer(code, post, keys, answer) {
   const secret = ml_kem768.decapsulate(ct, ml_kem768.keygen(keys.seed).secretKey);
   const key = packageKey(secret, x25519(x25519Pair(keys.x), x), code, post, concat(x, ct));
   return open(key, NONCE, reader.take(reader.left));
+}
+
+/** 16.8. @param {object} one the members but `version` */
+export function writePackage(one) {
+  const json = writeJson({ version: 1, ...one });
+  const padded = new Uint8Array(padme(4 + json.length));
+  padded.set(concat(u32(json.length), json));
+  return padded;
 }
 
 /** 16.8. Throws `format`. @param {Bytes} padded */

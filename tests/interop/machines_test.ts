@@ -3,9 +3,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { wordlist } from "@scure/bip39/wordlists/english.js";
-import { toHex } from "../../crypto/bytes.ts";
+import { random, toHex } from "../../crypto/bytes.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
-import { entropyOf } from "../../crypto/words.ts";
+import { entropyOf, wordsOf } from "../../crypto/words.ts";
 import { loadBundle } from "../../files/key_files.ts";
 import { testInFullUnless } from "../support/full.ts";
 import { comparedIn, Place, wordsIn } from "../support/machines.ts";
@@ -19,6 +19,77 @@ const missing = missingNode ?? await whyNoTmux();
 interface Listing {
   readonly entries: readonly { readonly subject: string }[];
 }
+
+testInFullUnless(missing, "the Node client links ours", async (t) => {
+  await using node = await install();
+  await using place = await Place.make("alice", "bob");
+  ok(await place.run("bob", "bob", "status"));
+  const { address } = place.server;
+  await using first = NodeClient.start(node.dir);
+  await first.call("load", { dir: join(place.dir, "alice"), name: "alice", address });
+  await first.call("logIn", { password: passwordOf("alice") });
+  await first.call("send", { to: ["bob", "alice"], subject: "from Node", text: "hello" });
+  /** Begins to link the folder `folder`; the screen of the second machine, which waits. */
+  const begin = async (folder: string, code: Uint8Array<ArrayBuffer>) => {
+    await Deno.mkdir(join(place.dir, folder), { mode: 0o700, recursive: true });
+    await first.call("openLink", { code: toHex(code) });
+    const screen = await place.screen(
+      folder,
+      null,
+      ...["setup", "--device", "--device-name", folder, "--server", address],
+    );
+    await screen.converse([[">", wordsOf(code).join(" ")]]);
+    const compared = comparedIn(await screen.see("yes if it shows"));
+    const { device, numbers } = await first.call<{ device: string; numbers: number[] }>(
+      "postOfLink",
+    );
+    assertEquals([device, numbers.map((number) => wordlist[number]).join(" ")], [folder, compared]);
+    return screen;
+  };
+
+  await t.step("a no of its person ends the link", async () => {
+    const code = random(16);
+    await using screen = await begin("tablet", code);
+    await first.call("answerLink", { code: toHex(code), same: false });
+    await screen.ended();
+    assertStringIncludes(await screen.text(), "the other machine said no, or has gone");
+  });
+
+  await t.step("the second machine has the keys and all mail, and both go on", async () => {
+    const code = random(16);
+    await using screen = await begin("laptop", code);
+    await first.call("answerLink", { code: toHex(code), same: true });
+    await screen.converse([
+      ["Enter for this folder):", ""],
+      ["Your password, or a new one from the server's operator:", passwordOf("alice")],
+    ]);
+    assertEquals((await screen.ended()).code, 0, await screen.text());
+    const text = await screen.text();
+    assertStringIncludes(text, "This machine has your keys, and all your mail is here.");
+    assertStringIncludes(ok(await place.run("laptop", "alice", "inbox")), "from Node");
+    ok(await place.run("laptop", "alice", ...["send", "-t", "alice", "-s", "from ours"]));
+    const { entries } = await first.call<Listing>("list", { folder: "inbox" });
+    assertEquals(entries.map(({ subject }) => subject), ["from ours", "from Node"]);
+  });
+
+  await t.step(
+    "a machine that is linked later gets what ours has put into the record",
+    async () => {
+      const made = ["folders", "make", "work"];
+      ok(await place.run("laptop", "alice", ...made));
+      const code = random(16);
+      await using screen = await begin("desk", code);
+      await first.call("answerLink", { code: toHex(code), same: true });
+      await screen.converse([
+        ["Enter for this folder):", ""],
+        ["Your password, or a new one from the server's operator:", passwordOf("alice")],
+      ]);
+      assertEquals((await screen.ended()).code, 0, await screen.text());
+      assertStringIncludes(ok(await place.run("desk", "alice", "folders", "list")), "work");
+      await first.call("close");
+    },
+  );
+});
 
 testInFullUnless(missing, "the Node client is linked, and opens a kit", async (t) => {
   await using node = await install();

@@ -123,7 +123,9 @@ export class Session {
     if ("refused" in answer) {
       this.#pending.shift();
       pending.reject(failureOf(answer.refused));
-    } else if (["list", "fetch", "log", "link-post", "kit-get"].includes(pending.op)) {
+    } else if (
+      ["list", "fetch", "log", "shared-get", "link-post", "kit-get"].includes(pending.op)
+    ) {
       pending.granted = answer.granted;
     } else {
       this.#pending.shift();
