@@ -6,7 +6,7 @@ import { type Build, MAIN, type Outcome, passwordOf, ServerProcess } from "./pro
 import { Screen } from "./tmux.ts";
 
 /** The program with the rights of the executable, as far as a client needs them. */
-const BUILD: Build = {
+export const BUILD: Build = {
   command: Deno.execPath(),
   args: [
     "run",
