@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import type { MachinesView, WordsView } from "../client/web/types.ts";
+import { beginRemoval } from "./account.tsx";
 import { ask } from "./api.ts";
 import { dayOf } from "./format.ts";
 import { Code, Icon, Modal, Secret, useWork, Wrong } from "./parts.tsx";
@@ -70,11 +71,23 @@ export function Machines() {
           ? <p class="quiet">{online ? T.loading : T.machinesOffline}</p>
           : (
             <ul class="own-folders">
-              {view.machines.map(({ name, own, words }) => (
-                <li key={name}>
-                  <span dir="auto">{name}</span>
-                  {own && <Icon name="check" />}
-                  <span class="quiet">{words}</span>
+              {view.machines.map((machine) => (
+                <li key={machine.id}>
+                  <span dir="auto">{machine.name}</span>
+                  {machine.own && <Icon name="check" />}
+                  <span class="quiet">{machine.words}</span>
+                  <span class="gap" />
+                  {!machine.own && (
+                    <button
+                      type="button"
+                      class="link"
+                      aria-label={T.removeMachineOf(machine.name)}
+                      disabled={!online}
+                      onClick={() => beginRemoval(machine)}
+                    >
+                      {T.remove}
+                    </button>
+                  )}
                 </li>
               ))}
             </ul>
@@ -83,9 +96,6 @@ export function Machines() {
           <button type="button" class="plain" disabled={!online} onClick={add}>
             {T.addMachine}
           </button>
-        </p>
-        <p class="quiet">
-          {T.lostMachine} <code>sealpost devices remove</code>.
         </p>
       </div>
       <div class="setting">

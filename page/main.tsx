@@ -1,6 +1,7 @@
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { FoundView, PageEvent, SearchView } from "../client/web/types.ts";
+import { AccountWindows, closeAccountWindows } from "./account.tsx";
 import { ask, enter, listen, whenClosed } from "./api.ts";
 import { Composer } from "./composer.tsx";
 import { onKey } from "./keys.ts";
@@ -52,6 +53,7 @@ function App() {
       {open ? <Mail /> : <Before />}
       <KeyWindows />
       <MachineWindows />
+      <AccountWindows />
       {helpOpen.value && <Help />}
       <Dialogs />
       <Toasts />
@@ -438,6 +440,7 @@ function shut(): void {
   forget();
   closeKeyWindows();
   closeMachineWindows();
+  closeAccountWindows();
 }
 
 let here = 0;

@@ -175,7 +175,7 @@ function Question({ dialog }: { dialog: Dialog }) {
   const first = actions[0]?.value ?? "";
   return (
     <Modal title={title} onClose={() => answer(null)}>
-      {text !== "" && <p>{text}</p>}
+      {text !== "" && <p class="paragraphs">{text}</p>}
       <form
         onSubmit={(event) => {
           event.preventDefault();

@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { ask } from "./api.ts";
+import { beginKeys, beginPassword } from "./account.tsx";
 import { Machines } from "./machines.tsx";
 import { confirmed, folderName, helpOpen, question, run, say, state } from "./store.ts";
 import { T } from "./texts.ts";
@@ -13,6 +14,7 @@ export const notifying = signal(
 /** What can be seen and changed about the account, and about this page. */
 export function Settings() {
   const [key, setKey] = useState("");
+  const online = state.value?.connection.kind === "online";
   useEffect(
     () => run(async () => setKey((await ask<{ fingerprint: string }>("own")).fingerprint)),
     [],
@@ -39,6 +41,18 @@ export function Settings() {
         </dl>
         <p class="quiet">{T.backup(state.value?.name ?? "")}</p>
       </div>
+      <div class="setting">
+        <h2>{T.passwordAndKeys}</h2>
+        <p class="buttons">
+          <button type="button" class="plain" disabled={!online} onClick={beginPassword}>
+            {T.changePassword}
+          </button>
+          <button type="button" class="plain" disabled={!online} onClick={beginKeys}>
+            {T.makeNewKeys}
+          </button>
+        </p>
+        {!online && <p class="quiet">{T.needsConnection}</p>}
+      </div>
       <Machines />
       <OwnFolders />
       <div class="setting">
@@ -59,9 +73,7 @@ export function Settings() {
       <div class="setting">
         <h2>{T.moreAtTerminal}</h2>
         <p>
-          {T.moreAtTerminalText} <code>sealpost passwd</code>, <code>sealpost keys rotate</code>,
-          {" "}
-          <code>sealpost help</code>
+          {T.moreAtTerminalText} <code>sealpost help</code>
         </p>
       </div>
     </section>

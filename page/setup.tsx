@@ -62,7 +62,7 @@ function Opening() {
   if (!problem) {
     return (
       <Card title={T.app}>
-        <p role="status">{T.opening}</p>
+        <p role="status">{T.steps[step.value] ?? T.opening}</p>
       </Card>
     );
   }

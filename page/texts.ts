@@ -76,6 +76,8 @@ export const T = {
     keys: "Making your keys; this takes a few seconds",
     login: "Logging in",
     test: "Sending a message to yourself, to see that everything works",
+    "new-keys": "Making new keys, here and on the server; this takes a few seconds",
+    retire: "Ending your other sessions",
   } as Readonly<Record<string, string>>,
   backup: (name: string) =>
     `Keep a copy of ${name}_private.pem, in your Sealpost folder: without it nobody can read your mail, not even you.`,
@@ -283,8 +285,26 @@ export const T = {
 
   machines: "Your machines",
   machinesOffline: "They are shown when there is a connection.",
+  needsConnection: "This needs a connection.",
   addMachine: "Add a machine",
-  lostMachine: "If one was lost or stolen, at a terminal:",
+  removeMachineOf: (name: string) => `Remove ${name}`,
+  removeMachine: (name: string) => `Remove ${name} from your machines`,
+  isLost: "It was lost or stolen",
+  isLostText:
+    "Also if anybody else may have what is on it. You get new keys and choose a new password; it cannot log in, or read what comes from now on. What it verified counts no more, your recovery kit ends, and your other machines have to be linked again.",
+  isRetired: "I have it, and do not use it any more",
+  isRetiredText:
+    "It leaves the list, and everything else stays; your other machines ask for your password once. Erase its Sealpost folder before you give it away: your keys and your mail are in it.",
+  removeLost: "Remove it, with new keys",
+  takeOffList: "Take it off the list",
+  machineRetired: (name: string) => `${name} is off the list, and logs in with your password only.`,
+  machineRemoved: (name: string) => `${name} is removed`,
+  machineRemovedText:
+    "Whoever has it still has what was on it, if they can open it; tell the people whose mail that is. Nothing new is sealed to its keys.",
+  notVerifiedNow: (names: string) => `Not verified any more, since it said so: ${names}.`,
+  lastChanged: (what: string) =>
+    `It was the last to change these; look whether they are as you want them: ${what}.`,
+  afterRemoval: "Link your other machines again, and make a new recovery kit.",
   linkBefore: "Another machine gets your keys, and with them all your mail.",
   linkText:
     "On the other machine, start Sealpost, choose “I have another machine” and type these words:",
@@ -337,8 +357,24 @@ export const T = {
   notifyOn: "Allow",
   notifyIsOn: "Notifications are on.",
   notifyDenied: "Your browser does not allow notifications for this page.",
+  passwordAndKeys: "Password and keys",
+  changePassword: "Change password",
+  changePasswordText: "Your other sessions end, and your other machines ask for the new one.",
+  newPassword: "New password",
+  passwordLength: "At least 8 characters, and none that everybody tries first.",
+  passwordChanged: "Your password is changed.",
+  newKeys: "New keys",
+  newKeysText:
+    "You get new keys, here and on the server, and your old ones sign for them. Your other machines can log in again when you have linked them again. The old keys stay here, to read old mail. Your mail is shut for some seconds.",
+  newKeysStolen:
+    "If somebody may have your keys, remove the machine that they have them from, or ask the server's operator to release your account from them.",
+  makeNewKeys: "Make new keys",
+  keysAreNew: "Your keys are new",
+  newKeyIs: (fingerprint: string) => `Your key is now ${fingerprint}`,
+  afterNewKeys:
+    "Link each other machine of yours again. People who know the old key follow with the next mail, and are told; those who had verified it see the new one as not verified until you compare it.",
   moreAtTerminal: "At a terminal",
-  moreAtTerminalText: "Another password and new keys are in the same program:",
+  moreAtTerminalText: "The same program has commands for everything, also for what is not here:",
   keyboard: "Keyboard",
   help: "Keys",
   helpTitle: "What the keys do",

@@ -14,6 +14,8 @@ import { INVITATION_BEGIN } from "../../protocol/invitation.ts";
 import { parseName } from "../../protocol/name.ts";
 import { askForBundle } from "../connection/login.ts";
 import type { Mail } from "../mail.ts";
+import type { Removal } from "../account/removal.ts";
+import { encodePassword } from "../../protocol/login.ts";
 import { openLocalUser, openMail } from "../session.ts";
 import { chooseFolder, createClientFolder } from "../setup/folder.ts";
 import { openKeys } from "../setup/keys.ts";
@@ -42,11 +44,20 @@ import {
 } from "../state/profile.ts";
 import { openUnlocked } from "../state/unlock.ts";
 import { drawProgressOn } from "../../cli/progress.ts";
+import { changeOwnPassword, removeOwnMachine, retireOwnMachine, rotateOwnKeys } from "./account.ts";
 import { Desk } from "./desk.ts";
 import { Events } from "./events.ts";
 import { Machines } from "./machines.ts";
 import { givingTerminal, type PageTalk, PageTerminal } from "./questions.ts";
-import type { BeginView, LinkedView, PageEvent, Stage, StateView } from "./types.ts";
+import type {
+  BeginView,
+  LinkedView,
+  NewKeysView,
+  PageEvent,
+  RemovedView,
+  Stage,
+  StateView,
+} from "./types.ts";
 
 /** How long changes are collected before pages are told, milliseconds. */
 const GATHER = 40;
@@ -75,6 +86,13 @@ export interface SetupAnswers {
   readonly fingerprint: string;
 }
 
+/** What a person gives for a change of their account. */
+export interface Secrets {
+  readonly password: string;
+  /** Of their keys; empty if they have none. */
+  readonly passphrase: string;
+}
+
 /** The program behind a page: from the setup, or from keys that are shut, to open mail. */
 export class App {
   readonly events = new Events();
@@ -91,6 +109,10 @@ export class App {
   #version = 0;
   #telling: ReturnType<typeof setTimeout> | undefined;
   #working: Promise<unknown> | null = null;
+  /** Whose mail is open. */
+  #person: LocalUser | null = null;
+  /** A change of the account that is under way. */
+  #changing: Promise<unknown> | null = null;
 
   constructor(options: AppOptions) {
     this.#options = options;
@@ -194,6 +216,7 @@ export class App {
    * to be shut.
    */
   async lock(): Promise<void> {
+    await this.#changing?.catch(() => {});
     const profile = this.#profile;
     if (this.#stage !== "open" && this.#stage !== "opening") return;
     if (!profile || !await hasPassphrase(profile.dir, profile.name)) return this.#options.onShut();
@@ -318,6 +341,83 @@ export class App {
     await this.#begun(dir, keys.person);
   }
 
+  /** Puts another password in the place of the present one. Throws `usage`, and what the server refuses with. */
+  async changePassword(
+    passwords: { readonly old: string; readonly next: string },
+  ): Promise<void> {
+    const { mail } = this.desk;
+    const [profile, person] = [this.#profile, this.#person];
+    if (!profile || !person) throw new SealpostError("cancelled", "your mail is not open");
+    await changeOwnPassword(mail, profile, person, this.#talk, passwords);
+  }
+
+  /** Makes new keys in the place of the person's. Throws as {@linkcode rotateOwnKeys} does. */
+  newKeys(secrets: Secrets): Promise<NewKeysView> {
+    return this.#change(secrets, "new-keys", rotateOwnKeys);
+  }
+
+  /** Takes a machine off the list that its owner has. Throws as {@linkcode retireOwnMachine} does. */
+  retireMachine(id: string, secrets: Secrets): Promise<void> {
+    return this.#change(secrets, "retire", (account) => retireOwnMachine(account, id));
+  }
+
+  /** Takes a machine off the list that was lost or stolen. Throws as {@linkcode removeOwnMachine} does. */
+  removeMachine(id: string, next: string, secrets: Secrets): Promise<RemovedView> {
+    requireDifferent(next, secrets.passphrase);
+    return this.#change(secrets, "new-keys", (account) => removeOwnMachine(account, id, next));
+  }
+
+  /**
+   * Changes the account in a way that ends the person's sessions: when the password was accepted, the mail
+   * is shut, with `step` told, and it is open again at the end, whatever came of the change.
+   */
+  #change<T>(
+    secrets: Secrets,
+    step: string,
+    work: (account: Removal) => Promise<T>,
+  ): Promise<T> {
+    if (this.#changing) throw new SealpostError("busy", "your account is being changed already");
+    const changing = this.#changeApart(secrets, step, work).finally(() => this.#changing = null);
+    this.#changing = changing;
+    return changing;
+  }
+
+  async #changeApart<T>(
+    secrets: Secrets,
+    step: string,
+    work: (account: Removal) => Promise<T>,
+  ): Promise<T> {
+    const profile = this.#profile;
+    if (!profile || !this.#desk) throw new SealpostError("cancelled", "your mail is not open");
+    const { dir, name } = profile;
+    const password = encodePassword(secrets.password);
+    const passphrase = passphraseBytes(secrets.passphrase);
+    const give = (attempt: number) => Promise.resolve(attempt === 1 ? passphrase.slice() : null);
+    let shut = false;
+    try {
+      return await work({
+        terminal: this.#terminals(secrets.passphrase).silent,
+        profile,
+        password: () => Promise.resolve(password.slice()),
+        passphrase: give,
+        onBegun: async () => {
+          shut = true;
+          this.events.tell({ kind: "step", text: step });
+          this.#become("opening");
+          await this.#shut();
+        },
+      });
+    } finally {
+      if (shut) {
+        this.events.tell({ kind: "step", text: "" });
+        const terminal = this.#retiring(passphrase);
+        // What keeps the keys shut is said where the mail does not open.
+        await this.#open(await openLocalUser(terminal, dir, name, give).catch(() => null));
+      }
+      wipe(password, passphrase);
+    }
+  }
+
   /** Where a form was filled in, nobody answers questions: a wrong password, say, is an error. */
   #terminals(passphrase: string) {
     const giving = givingTerminal(this.#talk, passphrase);
@@ -326,6 +426,7 @@ export class App {
 
   /** Opens the mail of somebody who was set up just now. */
   async #begun(dir: string, person: LocalUser): Promise<void> {
+    this.events.tell({ kind: "step", text: "" });
     this.#profile = await findProfile({ dir, json: true });
     await this.#options.onProfile(this.#profile);
     await this.#open(person);
@@ -355,6 +456,7 @@ export class App {
     const machines = this.#machines;
     this.#desk = null;
     this.#machines = null;
+    this.#person = null;
     await machines?.close();
     await desk?.close();
   }
@@ -384,6 +486,7 @@ export class App {
     let mail: Mail | null = null;
     try {
       const { dir, name, config } = profile;
+      person ??= await openLocalUser(this.terminal, dir, name);
       mail = await openMail({
         terminal: this.terminal,
         address: requireAddress(profile),
@@ -401,8 +504,9 @@ export class App {
         announce: (line) => this.#talk.say(line, false),
         askPassword: () => this.terminal.askSecret("Your password"),
         ...defined({ passwordFile: this.#options.passwordFile }),
-        ...person && { person },
+        person,
       });
+      this.#person = person;
       const tell = (event: PageEvent) => this.events.tell(event);
       this.#desk = await Desk.open(mail, tell, () => this.changed());
       this.#machines = new Machines(mail, profile, this.#talk, tell);

@@ -51,6 +51,7 @@ export class Machines {
     const kit = kitState(await this.#mail.shared.known(), account);
     return {
       machines: devices.map((one) => ({
+        id: one.id,
         name: one.label,
         own: one.own,
         words: sentence(lastSeen(one)),

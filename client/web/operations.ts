@@ -12,6 +12,7 @@ const folder = v.union([v.picklist(BUILT_IN_FOLDERS), v.pipe(v.number(), v.safeI
 const flags = v.array(v.picklist(NAMED_FLAGS));
 const short = v.pipe(v.string(), v.maxLength(1000));
 const draftId = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
+const machineId = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
 const names = v.pipe(v.array(short), v.maxLength(1000));
 
 /** One thing that a page can ask for: what it sends, and what is done with that. */
@@ -165,5 +166,21 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   "end-kit": operation(v.object({ kept: v.boolean() }), ({ machines }, { kept }) => {
     return machines.endKit(kept);
   }),
+
+  // The account.
+  "change-password": operation(v.object({ old: short, next: short }), (app, passwords) => {
+    return app.changePassword(passwords);
+  }),
+  "new-keys": operation(v.object({ password: short, passphrase: short }), (app, secrets) => {
+    return app.newKeys(secrets);
+  }),
+  "retire-machine": operation(
+    v.object({ id: machineId, password: short, passphrase: short }),
+    (app, { id, ...secrets }) => app.retireMachine(id, secrets),
+  ),
+  "remove-machine": operation(
+    v.object({ id: machineId, password: short, passphrase: short, next: short }),
+    (app, { id, next, ...secrets }) => app.removeMachine(id, next, secrets),
+  ),
   own: operation(nothing, ({ desk }) => ({ fingerprint: desk.fingerprint })),
 };

@@ -17,7 +17,18 @@ const ENTRY_TIME = 5000;
 const MAX_HTML = 4 * 1024 * 1024;
 
 /** What shows that a person is there: a page that brings its lists up to date shows nothing of the kind. */
-const SIGNS_OF_LIFE = ["here", "unlock", "answer", "set-up", "link", "set-up-linked"];
+const SIGNS_OF_LIFE = [
+  "here",
+  "unlock",
+  "answer",
+  "set-up",
+  "link",
+  "set-up-linked",
+  "change-password",
+  "new-keys",
+  "retire-machine",
+  "remove-machine",
+];
 
 /** What other commands of the same user can have done. */
 export interface Orders {

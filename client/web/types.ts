@@ -278,6 +278,8 @@ export interface LinkedView {
 /** A person's machines, and how it stands with their kit. */
 export interface MachinesView {
   readonly machines: readonly {
+    /** 16 hexadecimal digits. */
+    readonly id: string;
     readonly name: string;
     /** Whether it is this one. */
     readonly own: boolean;
@@ -292,6 +294,20 @@ export interface MachinesView {
     /** When somebody fetched it last, milliseconds since 1970; null if nobody has. */
     readonly fetched: number | null;
   };
+}
+
+/** The keys that a person has now, and those that were left for them. */
+export interface NewKeysView {
+  readonly fingerprint: string;
+  readonly former: string;
+}
+
+/** What was done when a lost machine was taken off the list. */
+export interface RemovedView extends NewKeysView {
+  /** Whose keys count as verified no more, since that machine said so. */
+  readonly unverified: readonly string[];
+  /** What else it was the last to change, by the names that the shared record has for it. */
+  readonly changed: readonly string[];
 }
 
 /** Words for another machine, or for paper. */
