@@ -36,9 +36,11 @@ import {
   type Group,
   groupsOf,
   isListFile,
+  planGroup,
   readSharedList,
   type SharedList,
 } from "./mailbox/groups.ts";
+import { groupFrom, type OfferedGroup, offerOf, planDeclined } from "./mailbox/offered_groups.ts";
 import { expandRecipients, type Recipients } from "./mailbox/recipients.ts";
 import { fetchMembers, freshenMembers } from "./mailbox/members.ts";
 import { Lanes } from "./state/lanes.ts";
@@ -363,6 +365,7 @@ export class Mail {
       // What was done here meanwhile may have been overwritten by what was so before.
       if (before !== this.#ownChanges) continue;
       this.cache.setSynced(Date.now());
+      await this.#followNews(fresh);
       if (this.runsRules) await this.rules.run();
       return { fresh, renewed };
     }
@@ -582,6 +585,49 @@ export class Mail {
     ) return null;
     await using message = await this.fetch(opened);
     return await readSharedList(message);
+  }
+
+  /**
+   * The group that a message offers which somebody else has signed, if the person was not asked about it yet.
+   * If it is followed already, what is new of it is taken over. Nothing without a connection.
+   */
+  async offeredGroup(opened: Opened): Promise<OfferedGroup | null> {
+    const owner = opened.summary.from.name;
+    if (!this.connection.online || owner === this.name) return null;
+    const list = await this.#undamagedList(opened);
+    if (list === null) return null;
+    await this.followGroups();
+    await this.refreshMembers(true);
+    const members = this.members.all().map(({ name }) => name);
+    return offerOf(await this.shared.known(), members, list, owner, opened.entry.uid);
+  }
+
+  /** Takes over what was offered, and follows it. Throws what the shared record does, `usage`. */
+  async acceptGroup(offer: OfferedGroup): Promise<void> {
+    await this.changeGroups((record) => planGroup(record, groupFrom(offer)));
+  }
+
+  /** The person is not asked about it again. Throws what the shared record does. */
+  async declineGroup(offer: OfferedGroup): Promise<void> {
+    await this.changeGroups(() => planDeclined(offer));
+  }
+
+  /** {@linkcode Mail.followGroups}, if one of these messages may bring a later list. */
+  async #followNews(uids: readonly number[]): Promise<void> {
+    const owners = new Set(this.#groups.flatMap(({ from }) => from?.owner ?? []));
+    if (owners.size === 0) return;
+    try {
+      for (const uid of uids) {
+        const cached = await this.cache.entry(uid);
+        const summary = cached && (await this.openItem(cached)).opened?.summary;
+        if (!summary || summary.stored || !owners.has(summary.from.name)) continue;
+        if (!summary.attachments.some(({ name }) => isListFile(name))) continue;
+        return await this.followGroups();
+      }
+    } catch (error) {
+      // Whoever writes to the group has it followed before.
+      if (!isSealpostError(error)) throw error;
+    }
   }
 
   /**

@@ -15,6 +15,7 @@ import { attachmentFromFile } from "./message/attachments.ts";
 import { replyTo } from "./message/reply.ts";
 import { type Draft, emptyDraft } from "./state/drafts.ts";
 import { KeyChangedError } from "./state/pins.ts";
+import { askAboutGroup } from "./mailbox/offered_groups.ts";
 import type { Item } from "./mailbox/open.ts";
 import type { Mail } from "./mail.ts";
 import { confirmEmptyMessage } from "./terminal/empty_message.ts";
@@ -371,6 +372,8 @@ export class Menu {
     } finally {
       await message.dispose();
     }
+    // The questions that piped answers are for stay what they are.
+    if (this.#terminal.interactive) await askAboutGroup(this.#mail, this.#terminal, opened);
   }
 
   async #reply(): Promise<void> {

@@ -126,7 +126,9 @@ export const GROUP_COMMANDS: readonly Command[] = [
   defineCommand({
     name: "groups add",
     summary: "add people to a group of yours",
-    description: ["Those with whom you have shared the group learn it when you share it again."],
+    description: [
+      "If you have shared the group, its members are sent the new list, and you are told so.",
+    ],
     positionals: [GROUP, PEOPLE],
     options: COMMON,
     refused: REFUSED,
@@ -147,8 +149,8 @@ export const GROUP_COMMANDS: readonly Command[] = [
     name: "groups remove",
     summary: "take people out of a group of yours",
     description: [
-      "The last one cannot be taken out: discard removes a whole group. Those with whom you have shared " +
-      "the group learn it when you share it again.",
+      "The last one cannot be taken out: discard removes a whole group. If you have shared the group, " +
+      "those who stay are sent the new list, and you are told so.",
     ],
     positionals: [GROUP, PEOPLE],
     options: COMMON,
@@ -187,13 +189,15 @@ export const GROUP_COMMANDS: readonly Command[] = [
     name: "groups share",
     summary: "send the list of a group of yours to its members",
     description: [
-      "Sends them a message with the list, signed by you as each message is. Whoever accepts it (groups " +
-      "accept) can write to the group too, and follows what you share later. Asks first.",
+      "Sends them a message with the list, signed by you as each message is. Whoever reads it at a " +
+      "terminal or on the full screen is asked once whether they want it; then they can write to the " +
+      "group too, and follow what you change later: from then on groups add and groups remove send the " +
+      "new list. Asks first.",
     ],
     positionals: [GROUP],
     options: [...COMMON, YES],
     refused: REFUSED,
-    examples: [{ line: "groups share team", what: "again after each change" }],
+    examples: [{ line: "groups share team", what: "its members can write to team too" }],
     environment: ENVIRONMENT,
     rights: ONLINE,
     run: async (given) => {
@@ -210,7 +214,8 @@ export const GROUP_COMMANDS: readonly Command[] = [
     summary: "take over a group that somebody shares with you",
     description: [
       "Takes the list out of a message. From then on later lists by the same sender are followed: who was " +
-      "added and removed is told when you list the groups or write to this one. Nobody else can change it.",
+      "added and removed is told when such a list comes. Nobody else can change it. Whoever reads such a " +
+      "message at a terminal is asked about it once anyway.",
     ],
     positionals: [ID],
     options: [...COMMON, { name: "as", value: "GROUP", help: "under another name" }],

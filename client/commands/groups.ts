@@ -1,9 +1,12 @@
 import { alignColumns } from "../../cli/columns.ts";
+import { printable } from "../../cli/printable.ts";
 import { type Bytes, utf8 } from "../../crypto/bytes.ts";
-import { SealpostError } from "../../crypto/error.ts";
+import { defined } from "../../crypto/defined.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { EVERYONE, parseName } from "../../protocol/name.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import {
+  changeWords,
   encodeList,
   type Group,
   groupIn,
@@ -12,8 +15,9 @@ import {
   planDiscard,
   planGroup,
   planMembers,
+  planShared,
 } from "../mailbox/groups.ts";
-import type { Mail } from "../mail.ts";
+import type { Mail, Sent } from "../mail.ts";
 import type { AttachmentSource } from "../message/compose.ts";
 import { confirm } from "../terminal/confirm.ts";
 import { type CommonOptions, type Context, printRow, tellSent, withMail } from "./common.ts";
@@ -35,6 +39,12 @@ export async function listGroups(options: CommonOptions): Promise<void> {
     const groups = await currentGroups(context);
     const { mail, json, printJson, terminal } = context;
     if (json) return printJson(groups.map(groupJson));
+    for (const { name, version, shared = version } of groups) {
+      if (shared === version) continue;
+      terminal.printError(
+        `the list of ${name} was not sent since it changed: groups share ${name}`,
+      );
+    }
     const all = mail.members.all().filter(({ bound }) => bound).map(({ name }) => name);
     const rows = [
       ...groups.map(({ name, members, from }) => [
@@ -98,7 +108,10 @@ export async function changeMembers(
 ): Promise<void> {
   const name = parseName(options.name);
   const { how } = options;
-  await withMail(options, async ({ mail, json, printJson, terminal }) => {
+  await withMail(options, async (context) => {
+    const { mail, json, printJson, terminal } = context;
+    await mail.shared.refresh();
+    const before = (await mail.groups()).find((group) => group.name === name) ?? null;
     const people = how === "add"
       ? await usersOf(mail, options.people)
       : listed(options.people).map((text) => mail.recipientName(text));
@@ -116,9 +129,58 @@ export async function changeMembers(
       })
     );
     const group = groupIn(await mail.shared.known(), name);
-    if (json) printJson(groupJson(group));
-    else terminal.print(`${name}: ${group.members.join(", ")}`);
+    const sent = await shareChange(context, before, group);
+    if (json) return printJson({ ...groupJson(group), ...defined({ sent }) });
+    terminal.print(`${name}: ${group.members.join(", ")}`);
   });
+}
+
+/**
+ * Sends the list of a group that was changed to its members, if they have had it before, and says so; the
+ * message's id then. It is no error of the change if that fails.
+ */
+async function shareChange(
+  { mail, terminal }: Context,
+  before: Group | null,
+  now: Group,
+): Promise<string | undefined> {
+  const to = now.members.filter((member) => member !== mail.name);
+  const changes = before && changeWords(before.members, now.members);
+  if (now.shared === undefined || changes === null || to.length === 0) return undefined;
+  terminal.printError(`${now.name} is shared: ${to.join(", ")} get the new list.`);
+  try {
+    const { id, waits } = await sendList(mail, now, to, `${mail.name} has changed`, `: ${changes}`);
+    if (waits !== null) terminal.printError(printable(waits.message));
+    return id;
+  } catch (error) {
+    if (!isSealpostError(error)) throw error;
+    throw new SealpostError(
+      error.code,
+      `the group is changed, and the new list was not sent: ${error.message}; then groups share ${now.name}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Sends the list of a group to its members but oneself. Throws what sending throws. */
+async function sendList(
+  mail: Mail,
+  group: Group,
+  to: readonly string[],
+  what: string,
+  how = "",
+): Promise<Sent> {
+  const { name, members, version } = group;
+  const sent = await mail.send({
+    to,
+    subject: `The group ${name}`,
+    text: `${what} the group ${name}${how}.\n\nIn it are: ${members.join(", ")}.\n\n` +
+      "To write to it by its name, take it over: you are asked when you read this, or groups accept " +
+      "and the id of this message do it. Later lists by the same sender are followed then.\n",
+    attachments: [textAttachment(listFile(name), encodeList(group))],
+  });
+  await mail.changeGroups((record) => planShared(record, name, version));
+  return sent;
 }
 
 /** Users that can be written to. Throws `no-such-user`, `no-key`. */
@@ -159,15 +221,7 @@ export async function shareGroup(options: GroupOptions & { readonly yes: boolean
     if (!options.yes && !await confirm(terminal, `Send the list of ${name} to ${to.join(", ")}?`)) {
       throw new SealpostError("cancelled", "nothing was sent");
     }
-    const subject = `The group ${name}`;
-    const sent = await mail.send({
-      to,
-      subject,
-      text: `${mail.name} shares the group ${name}: ${group.members.join(", ")}.\n\n` +
-        "To write to it by its name, take it over: groups accept, and the id of this message. " +
-        "Later lists by the same sender are followed then.\n",
-      attachments: [textAttachment(listFile(name), encodeList(group))],
-    });
+    const sent = await sendList(mail, group, to, `${mail.name} shares`);
     tellSent(context, { to, cc: [], bcc: [] }, sent);
   });
 }

@@ -11,6 +11,7 @@ import { parseMessage } from "../message/parse.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { shortId } from "../mailbox/message_ids.ts";
+import { askAboutGroup } from "../mailbox/offered_groups.ts";
 import type { Item, Opened } from "../mailbox/open.ts";
 import {
   askWhenTaken,
@@ -83,7 +84,9 @@ export async function read(options: ReadOptions): Promise<void> {
       });
     }
     // Last, since a person may stay in a pager for longer than a connection does.
-    if (text !== null) await present(terminal, options.tools, text);
+    if (text === null) return;
+    await present(terminal, options.tools, text);
+    if (terminal.interactive) await askAboutGroup(mail, terminal, opened);
   }, "read");
 }
 

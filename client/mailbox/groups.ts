@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { printable } from "../../cli/printable.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { type Bytes, concat, fromUtf8 } from "../../crypto/bytes.ts";
+import { defined } from "../../crypto/defined.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { MAX_STANZAS } from "../../protocol/limits.ts";
 import { EVERYONE, isName } from "../../protocol/name.ts";
@@ -24,6 +25,8 @@ const kept = v.object({
   members: people,
   /** Grows with each change by its owner. */
   version: count,
+  /** The version that was sent to its members last, if it is one's own and was. */
+  shared: v.optional(count),
   /** Whose list it is that is followed, what they call it, and the last UID that was looked at for it. */
   from: v.optional(v.object({ owner: nameField, name: nameField, uid: count })),
 });
@@ -94,7 +97,7 @@ export function planMembers(
   name: string,
   change: (members: readonly string[]) => readonly string[],
 ): EntryChange[] {
-  const { members, version, from } = groupIn(record, name);
+  const { members, version, from, shared } = groupIn(record, name);
   if (from) {
     throw new SealpostError(
       "usage",
@@ -107,7 +110,7 @@ export function planMembers(
   if (next.length === members.length && next.every((one) => members.includes(one))) return [];
   return [{
     key: `group/${name}`,
-    value: { members: next, version: laterThan(version) },
+    value: { members: next, version: laterThan(version), ...defined({ shared }) },
     isNew: true,
   }];
 }
@@ -117,10 +120,38 @@ export function laterThan(version: number): number {
   return Math.max(version + 1, Date.now());
 }
 
-/** No group `name` any more. Throws `usage` if there is none. */
+/** That `version` of a group was sent to its members. */
+export function planShared(record: SharedRecord, name: string, version: number): EntryChange[] {
+  const { name: _, ...value } = groupIn(record, name);
+  return [{ key: `group/${name}`, value: { ...value, shared: version }, isNew: true }];
+}
+
+/**
+ * No group `name` any more; if it was somebody else's, the person is not asked about it again. Throws `usage`
+ * if there is none.
+ */
 export function planDiscard(record: SharedRecord, name: string): EntryChange[] {
-  groupIn(record, name);
-  return [{ key: `group/${name}`, value: undefined, isNew: true }];
+  const { from, version } = groupIn(record, name);
+  return [
+    { key: `group/${name}`, value: undefined, isNew: true },
+    ...from ? [{ key: declinedKey(from.owner, from.name), value: { version }, isNew: false }] : [],
+  ];
+}
+
+/** What stands in the record for a group that the person did not want. */
+export function declinedKey(owner: string, name: string): string {
+  return `group-declined/${owner}/${name}`;
+}
+
+/** Whom a change of a group has added and removed, as the end of a sentence; null if nobody. */
+export function changeWords(before: readonly string[], now: readonly string[]): string | null {
+  const came = now.filter((one) => !before.includes(one));
+  const went = before.filter((one) => !now.includes(one));
+  const parts = [
+    ...came.length > 0 ? [`added ${came.join(", ")}`] : [],
+    ...went.length > 0 ? [`removed ${went.join(", ")}`] : [],
+  ];
+  return parts.length === 0 ? null : parts.join("; ");
 }
 
 function requireFew(members: readonly string[]): void {
@@ -143,21 +174,14 @@ export function followed(
   if (!from || sender !== from.owner || later.name !== from.name) return null;
   if (later.version <= group.version) return null;
   const { members, version } = later;
-  const came = members.filter((one) => !group.members.includes(one));
-  const went = group.members.filter((one) => !members.includes(one));
-  const parts = [
-    ...came.length > 0 ? [`added ${came.join(", ")}`] : [],
-    ...went.length > 0 ? [`removed ${went.join(", ")}`] : [],
-  ];
+  const changes = changeWords(group.members, members);
   return {
     change: {
       key: `group/${name}`,
       value: { members, version, from: { ...from, uid } },
       isNew: true,
     },
-    line: parts.length === 0
-      ? null
-      : `${sender} has changed the group ${name}: ${parts.join("; ")}.`,
+    line: changes === null ? null : `${sender} has changed the group ${name}: ${changes}.`,
   };
 }
 

@@ -182,6 +182,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/state/lanes.ts": ["client/state/lanes"],
   "client/state/outbox.ts": ["client/state/outbox"],
   "client/mailbox/groups.ts": ["client/mailbox/groups"],
+  "client/mailbox/offered_groups.ts": ["client/mailbox/groups"],
   "client/mailbox/rules.ts": ["client/mailbox/rules"],
   "client/mailbox/rule_runner.ts": ["client/mailbox/rules"],
   "client/state/members.ts": ["client/state/members"],

@@ -13,6 +13,12 @@ export const OF_PEOPLE: readonly Mutant[] = [
     "  if (!from || later",
   ),
   one(
+    "a group that is not wanted is offered again",
+    "client/mailbox/offered_groups.ts",
+    "  if (record.entries.get(declinedKey(owner, list.name))?.value !== undefined) return null;\n",
+    "",
+  ),
+  one(
     "a full name counts as signed whatever key signed it",
     "client/state/members.ts",
     "if (own && fp !== null && equal(own.fp, fp)) return",

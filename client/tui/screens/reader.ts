@@ -4,6 +4,7 @@ import { printable } from "../../../cli/printable.ts";
 import type { Flag } from "../../../protocol/entry.ts";
 import type { Person } from "../../../protocol/summary.ts";
 import { formatMessageId } from "../../../protocol/uuid.ts";
+import { acceptedLine, declinedLine, offerQuestion } from "../../mailbox/offered_groups.ts";
 import type { Item, Opened } from "../../mailbox/open.ts";
 import {
   dateLine,
@@ -78,6 +79,8 @@ export class ReaderScreen implements Screen {
   readonly #text: MessageText;
   #message: LoadedMessage;
   #allHeaders = false;
+  /** The messages about whose groups was asked here. */
+  readonly #asked = new Set<number>();
 
   constructor(host: Host, list: MessageCursor, item: Item) {
     this.#host = host;
@@ -103,6 +106,25 @@ export class ReaderScreen implements Screen {
       await message.load(this.#text.columns - 2);
     } finally {
       if (this.#message === message) this.#text.invalidate();
+    }
+    this.#host.background(() => this.#askAboutGroup(message));
+  }
+
+  /** Asks, once, whether the person wants a group that the message offers. */
+  async #askAboutGroup(message: LoadedMessage): Promise<void> {
+    const { opened } = message.item;
+    const { mail } = this.#host;
+    if (!opened || this.#asked.has(opened.entry.uid)) return;
+    this.#asked.add(opened.entry.uid);
+    const offer = await mail.offeredGroup(opened);
+    if (offer === null || this.#message !== message) return;
+    const answer = await this.#host.choose(printable(`${offerQuestion(offer)} (y/n)`), "yn");
+    if (answer === "y") {
+      await mail.acceptGroup(offer);
+      this.#host.say(acceptedLine(offer), "good");
+    } else if (answer === "n") {
+      await mail.declineGroup(offer);
+      this.#host.say(declinedLine(opened));
     }
   }
 

@@ -9,7 +9,9 @@ import {
   planDiscard,
   planGroup,
   planMembers,
+  planShared,
 } from "../../../client/mailbox/groups.ts";
+import { groupFrom, offerOf, planDeclined } from "../../../client/mailbox/offered_groups.ts";
 import { expandRecipients } from "../../../client/mailbox/recipients.ts";
 import { EMPTY_RECORD, type SharedRecord } from "../../../protocol/shared_record.ts";
 import { SealpostError } from "../../../crypto/error.ts";
@@ -61,12 +63,51 @@ Deno.test("a group of one's own is changed and discarded; one of somebody else's
   assertRefused("usage", () => planMembers(record, "none", () => ["eve"]));
   const many = Array.from({ length: 256 }, (_, i) => `user${i}`);
   assertRefused("limit", () => planMembers(record, "team", () => many));
-  assertEquals(planDiscard(record, "crew"), [{
-    key: "group/crew",
-    value: undefined,
-    isNew: true,
-  }]);
+  assertEquals(planDiscard(record, "team"), [{ key: "group/team", value: undefined, isNew: true }]);
+  // Of somebody else's it is remembered that it is not wanted.
+  assertEquals(planDiscard(record, "crew"), [
+    { key: "group/crew", value: undefined, isNew: true },
+    { key: "group-declined/bob/team", value: { version: 5 }, isNew: false },
+  ]);
   assertRefused("usage", () => planDiscard(record, "none"));
+});
+
+Deno.test("a group that was sent to its members says which version was, until it changes", () => {
+  const [sent] = planShared(record, "team", TEAM.version);
+  const after = recordOf([], { "group/team": sent?.value });
+  assertEquals(groupsOf(after), [{ ...TEAM, shared: TEAM.version }]);
+  const [added] = planMembers(after, "team", (members) => [...members, "eve"]);
+  const [now] = groupsOf(recordOf([], { "group/team": added?.value }));
+  assertEquals(now?.shared, TEAM.version);
+  assert(now && now.version > TEAM.version);
+});
+
+Deno.test("a group that is shared is offered once, under a name that is free", () => {
+  const list = { sealpost: "group" as const, name: "team", version: 7, members: ["alice", "eve"] };
+  const offer = (record: SharedRecord, owner: string, members: readonly string[] = []) => {
+    return offerOf(record, members, list, owner, 8);
+  };
+  const empty = recordOf([]);
+  const first = offer(empty, "carol");
+  assert(first);
+  assertEquals(groupFrom(first), {
+    name: "team",
+    members: ["alice", "eve"],
+    version: 7,
+    from: { owner: "carol", name: "team", uid: 8 },
+  });
+  assertEquals(offer(record, "carol")?.name, "carol-team");
+  assertEquals(offer(empty, "carol", ["team", "carol-team"])?.name, "team-2");
+  assertEquals(
+    offerOf(empty, [], { ...list, name: "everyone" }, "carol", 8)?.name,
+    "carol-everyone",
+  );
+  // Followed already, under whatever name.
+  assertEquals(offer(record, "bob"), null);
+  const [declined] = planDeclined(first);
+  const asked = recordOf([], { [declined?.key ?? ""]: declined?.value });
+  assertEquals(offer(asked, "carol"), null);
+  assertEquals(offer(asked, "dave")?.name, "team");
 });
 
 Deno.test("a group follows later lists of its owner, and of nobody else", () => {
