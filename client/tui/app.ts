@@ -91,6 +91,8 @@ export class App implements Host {
   readonly #questions: Question[] = [];
   readonly #ended = Promise.withResolvers<void>();
   #message: { readonly message: Message; readonly since: number } | null = null;
+  /** The last message that goes before announcements. */
+  #first: Message | null = null;
   #progress: string | null = null;
   /** When the last key was pressed. */
   #pressed = 0;
@@ -162,6 +164,11 @@ export class App implements Host {
       const next = wasVerified ? `; it is not verified yet: keys verify ${name}` : "";
       this.say(`${name} has a new key, which the old one has signed${next}.`);
     };
+    // What is new is announced right after this, and would hide it.
+    const told = (line: string) => this.#sayFirst(printable(line));
+    this.mail.onGroupChanged = told;
+    this.mail.rules.onNotice = told;
+    this.mail.shared.onNotice = told;
     this.#every(1000, () => {
       if (this.mail.connection.state.kind !== "online" || this.held.latest) this.refresh();
       return Promise.resolve();
@@ -262,9 +269,11 @@ export class App implements Host {
     if (this.#bell) this.#display.ring();
     const from = latest.opened ? ` from ${senderText(latest.opened.summary)}` : "";
     const text = `${from}: ${subjectOf(latest)}`;
-    // An error stays long enough to be read.
+    // An error stays long enough to be read, and so does what goes first.
     const { message, since = 0 } = this.#message ?? {};
-    const left = message?.kind === "error" ? SEEN.error - (performance.now() - since) : 0;
+    const left = message?.kind === "error" || message === this.#first
+      ? SEEN.error - (performance.now() - since)
+      : 0;
     setTimeout(() => {
       this.say(
         items.length === 1 ? `New mail${text}` : `${items.length} new messages, the last${text}`,
@@ -306,6 +315,12 @@ export class App implements Host {
   say(text: string, kind: "info" | "good" | "error" = "info"): void {
     this.#message = { message: { kind, text }, since: performance.now() };
     this.refresh();
+  }
+
+  /** Says what new mail is announced after only. */
+  #sayFirst(text: string): void {
+    this.say(text);
+    this.#first = this.#message?.message ?? null;
   }
 
   showError(error: unknown): void {
