@@ -3,12 +3,15 @@ import { formatSize, isoTime } from "../../cli/format.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { MAX_UIDS } from "../../protocol/limits.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
-import { displayWidth } from "../../cli/printable.ts";
+import { utf8 } from "../../crypto/bytes.ts";
+import { breakLines, displayWidth } from "../../cli/printable.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import { calendarForPrograms } from "../message/calendar_text.ts";
 import { attachedAlong, type MessageSource, parsePath } from "../message/attached_message.ts";
+import { clipboardSequence, linksIn, withHyperlinks } from "../message/links.ts";
 import { parseMessage } from "../message/parse.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
+import { knowsHyperlinks } from "../terminal/display.ts";
 import type { Tools } from "../terminal/programs.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import { askAboutGroup } from "../mailbox/offered_groups.ts";
@@ -46,6 +49,10 @@ export interface ReadOptions extends CommonOptions {
   readonly part?: number;
   /** The attachment that is opened as a message, as {@linkcode parsePath} takes it. */
   readonly open?: string;
+  /** Lists the links instead of the text. */
+  readonly links: boolean;
+  /** The number of a link that the terminal is to copy. */
+  readonly copy?: number;
   /** Shows the whole conversation. */
   readonly thread: boolean;
   /** Leaves the message unread. */
@@ -57,6 +64,12 @@ export interface ReadOptions extends CommonOptions {
 /** The `read` command: shows one message. Nothing of it is shown before all of it has verified. */
 export async function read(options: ReadOptions): Promise<void> {
   if (options.thread) return await readThread(options);
+  if (options.copy !== undefined && (options.json || !Deno.stdout.isTerminal())) {
+    throw new SealpostError(
+      "usage",
+      "--copy needs a terminal that copies; --links prints the links",
+    );
+  }
   const path = options.open === undefined ? [] : parsePath(options.open);
   await withMail(options, async (context) => {
     const { mail, terminal } = context;
@@ -69,6 +82,8 @@ export async function read(options: ReadOptions): Promise<void> {
         for await (const piece of source.stream()) await terminal.writeBytes(piece);
       } else if (options.part !== undefined) {
         await writePart(source, options.part, terminal);
+      } else if (options.links || options.copy !== undefined) {
+        text = await showLinks(context, options, opened, source);
       } else if (path.length === 0) {
         text = await showMessage(context, options, opened, message);
       } else {
@@ -100,6 +115,38 @@ async function writePart(source: MessageSource, part: number, terminal: Terminal
     },
   });
   if (!found) throw new SealpostError("usage", `the message has no attachment number ${part}`);
+}
+
+/** The links of a message as a list; null if they were printed as JSON, or one of them was copied. */
+async function showLinks(
+  { terminal, json, printJson }: Context,
+  { copy }: ReadOptions,
+  opened: Opened,
+  source: MessageSource,
+): Promise<string | null> {
+  const { links, more } = linksIn(textWithCalendars(await readForDisplay(source)));
+  if (copy !== undefined) {
+    const link = links.find(({ number }) => number === copy);
+    if (!link) {
+      const there = links.length === 0 ? "has no links" : `has links 1 to ${links.length}`;
+      throw new SealpostError("usage", `the message ${there}; "read --links" lists them`);
+    }
+    terminal.writeBytes(utf8(clipboardSequence(link.address)));
+    terminal.print(`${link.address} is copied, if your terminal lets programs copy.`);
+    return null;
+  }
+  if (json) {
+    printJson({ id: formatMessageId(opened.id), short: shortId(opened.id), links, more });
+    return null;
+  }
+  if (links.length === 0) return "There are no links in this message.";
+  const width = String(links.length).length;
+  const lines = links.flatMap(({ number, host, words, address }) => [
+    `${String(number).padStart(width)}  ${host}${words === "" ? "" : `: ${words}`}`,
+    `${" ".repeat(width)}  ${address}`,
+  ]);
+  return [...lines, ...more ? [`(there are more; these are the first ${links.length})`] : []]
+    .join("\n");
 }
 
 /** The text of a message as it is shown; null if it was printed as JSON. */
@@ -175,6 +222,7 @@ function contentForPrograms({ text, truncated, notes, attachments, calendars }: 
     truncated,
     notes,
     attachments,
+    links: linksIn(text).links,
     calendars: calendars.map(({ attachment, calendar }) => ({
       attachment,
       ...calendarForPrograms(calendar),
@@ -206,9 +254,9 @@ async function saveAll(
 
 /** Shows a conversation as one text, and marks all of it as read. */
 async function readThread(options: ReadOptions): Promise<void> {
-  const { raw, part, save, open } = options;
-  if (raw || part !== undefined || save !== undefined || open !== undefined) {
-    const why = "--thread shows texts: leave out --raw, --part, --save and --open";
+  const { raw, part, save, open, links, copy } = options;
+  if (raw || links || [part, save, open, copy].some((given) => given !== undefined)) {
+    const why = "--thread shows texts: leave out --raw, --part, --save, --open, --links and --copy";
     throw new SealpostError("usage", why);
   }
   await withMail(options, async ({ mail, terminal, json, printJson }) => {
@@ -265,7 +313,11 @@ function widthFor(terminal: Terminal): number | undefined {
 /** Shows a text that is safe to print: through the pager if it has more rows than the terminal. */
 async function present(terminal: Terminal, tools: Tools | null, text: string): Promise<void> {
   const long = tools !== null && rowsOf(text, terminal.columns()) >= terminal.rows();
-  if (!long || !await tools.page(`${text}\n`)) terminal.print(text);
+  if (long && await tools.page(`${text}\n`)) return;
+  if (!terminal.outputIsTerminal || !knowsHyperlinks()) return terminal.print(text);
+  // Broken here: a line with sequences in it is left as it is.
+  const lines = breakLines(text, terminal.columns()).split("\n");
+  terminal.print(lines.map(withHyperlinks).join("\n"));
 }
 
 /** How many rows of a terminal a text takes, at the least. */

@@ -16,3 +16,9 @@ export function showsColours(): boolean {
 export function isDumb(): boolean {
   return variable("TERM") === "dumb";
 }
+
+/** Whether the terminal is of a kind that shows hyperlinks (OSC 8), or passes over them. */
+export function knowsHyperlinks(): boolean {
+  return /^(?:xterm|tmux|screen|rxvt|wezterm|foot|alacritty|kitty|ghostty|vte|konsole|contour|st-)/
+    .test(variable("TERM") ?? "");
+}

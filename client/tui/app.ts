@@ -71,6 +71,8 @@ export interface AppParts {
   readonly account: string;
   /** Whether the bell rings when mail comes. */
   readonly bell: boolean;
+  /** Whether the terminal knows hyperlinks. */
+  readonly hyperlinks: boolean;
 }
 
 /** The full-screen program: a stack of screens, the questions at the bottom, and work in the background. */
@@ -109,7 +111,7 @@ export class App implements Host {
   /** Whether another program has the terminal, and so gets Ctrl-C. */
   #lent = false;
 
-  constructor({ mail, io, theme, signs, files, tools, account, bell }: AppParts) {
+  constructor({ mail, io, theme, signs, files, tools, account, bell, hyperlinks }: AppParts) {
     this.tools = tools;
     this.#bell = bell;
     this.#changesElsewhere = mail.cache.changesElsewhere;
@@ -134,7 +136,7 @@ export class App implements Host {
       frame: (size) => this.frame(size),
       key: (key) => this.#key(key),
       ended: () => this.#hangUp(),
-    });
+    }, hyperlinks);
   }
 
   /** Runs until the person quits. Restores the terminal whatever happens. */
@@ -336,6 +338,10 @@ export class App implements Host {
       );
     }
     this.say(sentence(printable(error.message)), "error");
+  }
+
+  copy(text: string): void {
+    this.#display.copy(text);
   }
 
   open(screen: Screen): void {

@@ -7,6 +7,7 @@ import {
   type Terminal,
   TuiAltScreen,
 } from "@earendil-works/pi-tui";
+import { clipboardSequence } from "../message/links.ts";
 import { type ScreenContent, type Size, splitAt } from "./frame.ts";
 import { paint, type Theme } from "./theme.ts";
 
@@ -64,13 +65,14 @@ export class Display {
   #title: string | null = null;
   #reading = false;
 
-  constructor(io: DisplayIo, theme: Theme, events: DisplayEvents) {
+  /** With `links`, the terminal knows hyperlinks. */
+  constructor(io: DisplayIo, theme: Theme, events: DisplayEvents, links = false) {
     this.#io = io;
     this.#events = events;
     // Else the library would look for them in two dozen environment variables.
     setCapabilities({ images: null, trueColor: false, hyperlinks: false });
     this.#tui = new TuiAltScreen(this.#terminal(), true, undefined, { mouse: false });
-    this.#tui.setLayoutRoot(new Screen(io, theme, events));
+    this.#tui.setLayoutRoot(new Screen(io, theme, events, links));
     this.#input.on("data", (data) => this.#take(data));
     this.#input.on("paste", (text) => this.#press({ name: "paste", text }));
   }
@@ -123,6 +125,11 @@ export class Display {
   /** Rings the terminal's bell. */
   ring(): void {
     if (this.#on) this.#write("\x07");
+  }
+
+  /** Has the terminal put `text` into its clipboard, if it lets programs do that. */
+  copy(text: string): void {
+    if (this.#on) this.#write(clipboardSequence(text));
   }
 
   /** Schedules a drawing of what changed. */
@@ -215,14 +222,16 @@ class Screen implements Component {
     readonly io: DisplayIo,
     readonly theme: Theme,
     readonly events: DisplayEvents,
+    readonly links: boolean,
   ) {}
 
   render(): string[] {
     const { lines, cursor } = this.events.frame(this.io.size());
     return lines.map((line, row) => {
-      if (cursor?.row !== row) return paint(line, this.theme);
+      if (cursor?.row !== row) return paint(line, this.theme, this.links);
       const [before, after] = splitAt(line, cursor.column);
-      return paint(before, this.theme) + CURSOR_MARKER + paint(after, this.theme);
+      return paint(before, this.theme, this.links) + CURSOR_MARKER +
+        paint(after, this.theme, this.links);
     });
   }
 

@@ -21,6 +21,8 @@ export type Look =
 export interface Span {
   readonly text: string;
   readonly look: Look;
+  /** The link that it is a part of, as the text writes it. */
+  readonly link?: string;
 }
 
 /** One line of the screen. */
@@ -90,8 +92,8 @@ export function right(text: string, columns: number): string {
 
 /** `spans` in the look of the line with the cursor; what is strong stays strong. */
 export function highlighted(spans: Line): Line {
-  return spans.map(({ text, look }) => {
-    return { text, look: look === "strong" ? "cursor-strong" : "cursor" };
+  return spans.map((one) => {
+    return { ...one, look: one.look === "strong" ? "cursor-strong" : "cursor" };
   });
 }
 
@@ -138,7 +140,7 @@ export function marked(spans: Line, from: number, to: number, look: Look): Line 
     if (first >= last) out.push(one);
     else {
       if (first > 0) out.push({ ...one, text: one.text.slice(0, first) });
-      out.push({ text: one.text.slice(first, last), look });
+      out.push({ ...one, text: one.text.slice(first, last), look });
       if (last < one.text.length) out.push({ ...one, text: one.text.slice(last) });
     }
     at = end;

@@ -10,6 +10,7 @@ export type Mode =
   | "devices"
   | "attachments"
   | "attached"
+  | "links"
   | "changed-key"
   | "verify"
   | "help";
@@ -25,6 +26,7 @@ export type Action =
   | "cancel"
   | "compose"
   | "contacts"
+  | "copy"
   | "delete"
   | "devices"
   | "differs"
@@ -44,6 +46,7 @@ export type Action =
   | "forward"
   | "half-down"
   | "half-up"
+  | "links"
   | "keyword"
   | "headers"
   | "help"
@@ -177,6 +180,7 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
     bind("s", "save", "save an attachment", "save"),
     bind("S", "save-all", "save all attachments"),
     bind("v", "attachments", "show attachments, and open attached messages"),
+    bind("L", "links", "list the links, and copy one", "links"),
     bind("/", "find", "find in the message; . and , go to the next and the previous place", "find"),
     bind(".", "find-next", ""),
     bind(",", "find-previous", ""),
@@ -275,11 +279,19 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
     bind("k, up, backspace", "up", "a line up"),
     ...MOVING.slice(2),
     bind("s, v", "attachments", "show its attachments, and save them", "attachments"),
+    bind("L", "links", "list the links, and copy one", "links"),
     bind("/", "find", "find in the message; . and , go to the next and the previous place", "find"),
     bind(".", "find-next", ""),
     bind(",", "find-previous", ""),
     bind("T", "quotes", "fold quoted text, or show it"),
     ...ALWAYS,
+    bind("ctrl+c", "quit", "quit"),
+  ],
+  links: [
+    bind("enter, y, c", "copy", "have the terminal copy where the link leads", "copy"),
+    ...MOVING,
+    ...ALWAYS,
+    bind("q, escape, left, L", "back", "back", "back"),
     bind("ctrl+c", "quit", "quit"),
   ],
   help: [

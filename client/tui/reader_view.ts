@@ -1,7 +1,8 @@
 import { formatSize } from "../../cli/format.ts";
-import { fill, type Line, type Look, span } from "./frame.ts";
+import { fill, type Line, type Look, type Span, span } from "./frame.ts";
 import { type DisplayedMessage, MEASURE, textWithCalendars } from "../mailbox/show.ts";
-import { expandTabs, wrapText } from "./wrap.ts";
+import { type LinkPlace, linkPlaces } from "../message/links.ts";
+import { expandTabs, wrapPieces, wrapText } from "./wrap.ts";
 
 /** A header line: its name, and its value, printable. */
 export interface Header {
@@ -85,11 +86,15 @@ export function layOut(reading: ReaderContent, columns: number, foldQuotes: bool
     }
     const look = part.depth === 0 ? "plain" : part.depth % 2 === 1 ? "quote" : "quote-deep";
     for (const [i, text] of part.lines.entries()) {
-      const pieces = wrapText(expandTabs(text), measure);
+      const expanded = expandTabs(text);
+      const pieces = wrapPieces(expanded, measure);
       const marks = QUOTED.exec(text)?.[0] ?? "";
-      for (const piece of pieces) {
+      const links = linkPlaces(expanded);
+      for (const { start, end } of pieces) {
+        const whole = expanded.slice(start, end);
+        const piece = end < expanded.length ? whole.trimEnd() : whole;
         origins.set(out.length, { line: line + i, text, piece, pieces: pieces.length, marks });
-        out.push([span(` ${piece}`, look)]);
+        out.push([span(" ", look), ...withLinks(piece, start, links, look)]);
       }
     }
   }
@@ -98,6 +103,26 @@ export function layOut(reading: ReaderContent, columns: number, foldQuotes: bool
     for (const piece of wrapText(note, width)) out.push([span(` ${piece}`, "accent")]);
   }
   return { lines: out.map((line) => fill(line, columns)), origins };
+}
+
+/** `piece` of a line, from `start` on, in spans, those of links with them. */
+function withLinks(
+  piece: string,
+  start: number,
+  links: readonly LinkPlace[],
+  look: Look,
+): Span[] {
+  const out: Span[] = [];
+  let at = 0;
+  for (const { from, to, written } of links) {
+    const [first, last] = [Math.max(from - start, at), Math.min(to - start, piece.length)];
+    if (first >= last) continue;
+    if (first > at) out.push(span(piece.slice(at, first), look));
+    out.push({ text: piece.slice(first, last), look, link: written });
+    at = last;
+  }
+  if (at < piece.length || out.length === 0) out.push(span(piece.slice(at), look));
+  return out;
 }
 
 /** The text that the lines of the screen from `first` to `last` show, as it stands in the message. */

@@ -66,6 +66,8 @@ export interface Host {
   say(text: string, kind?: "info" | "good" | "error"): void;
   /** Shows an error, with what to do. */
   showError(error: unknown): void;
+  /** Has the terminal put `text` into its clipboard. */
+  copy(text: string): void;
   open(screen: Screen): void;
   /** Leaves `screen`, which may lie under others. */
   leave(screen: Screen): void;

@@ -1,5 +1,5 @@
 import type { NewsEvent } from "../../protocol/request.ts";
-import { showsColours, showsUnicode } from "../terminal/display.ts";
+import { knowsHyperlinks, showsColours, showsUnicode } from "../terminal/display.ts";
 import type { Mail } from "../mail.ts";
 import type { Tools } from "../terminal/programs.ts";
 import type { WholeScreen } from "../terminal/terminal.ts";
@@ -39,6 +39,7 @@ export function startTui(mail: Mail, { files, account, tools, bell }: StartOptio
     account,
     tools,
     bell,
+    hyperlinks: knowsHyperlinks(),
   });
   return {
     notice: (event) => app.notice(event),

@@ -1,3 +1,4 @@
+import { addressOf, hyperlink } from "../message/links.ts";
 import type { Line, Look } from "./frame.ts";
 
 /** Selects the graphic rendition (ECMA-48, SGR) of a look. */
@@ -44,12 +45,14 @@ export const PLAIN: Theme = {
   "quote-deep": "2",
 };
 
-/** A line as a terminal takes it. */
-export function paint(line: Line, theme: Theme): string {
+/** A line as a terminal takes it; with `links`, one that knows hyperlinks. */
+export function paint(line: Line, theme: Theme, links = false): string {
   let out = "";
-  for (const { text, look } of line) {
+  for (const { text, look, link } of line) {
     const sgr = theme[look];
-    out += sgr === "" || text === "" ? text : `\x1b[${sgr}m${text}\x1b[0m`;
+    const painted = sgr === "" || text === "" ? text : `\x1b[${sgr}m${text}\x1b[0m`;
+    const address = links && link !== undefined ? addressOf(link) : null;
+    out += address === null ? painted : hyperlink(painted, address);
   }
   return out;
 }

@@ -54,6 +54,9 @@ const LETTER = [
   "",
 ].join("\r\n");
 
+/** Where the link in {@linkcode LETTER} leads: not to the bank. */
+const TRAP = "https://bank.example@evil.example/login";
+
 /** Alice, who has {@linkcode LETTER} in her inbox. */
 async function withLetter(): Promise<Commanding> {
   const people = await Commanding.start(["alice"]);
@@ -104,6 +107,22 @@ testInFull("a command shows tables, invitations and attached messages", async (t
       "Older plans",
       1,
     ]);
+  });
+
+  await t.step("its links, with where they lead", async () => {
+    const text = await people.ok("alice", ["read", id, "--links"]);
+    assertEquals(text, `1  evil.example: Read our page\n   ${TRAP}\n`);
+    const { links } = await people.json("alice", ["read", id]);
+    assertEquals(links, [
+      { number: 1, address: TRAP, host: "evil.example", words: "Read our page" },
+    ]);
+    assertEquals(
+      await people.ok("alice", ["read", id, "--open", "2", "--links"]),
+      "There are no links in this message.\n",
+    );
+    const copy = await people.as("alice", ["read", id, "--copy", "1"]);
+    assertEquals([copy.code, copy.stdout], [64, ""]);
+    assertStringIncludes(copy.stderr, "--copy needs a terminal that copies");
   });
 
   await t.step("and says in a line what cannot be opened", async () => {
@@ -171,5 +190,62 @@ testInFullUnless(
     await screen.see(/Inbox +1/);
     await screen.press("q");
     assertEquals((await screen.ended()).code, 0);
+  },
+);
+
+testInFullUnless(
+  missing,
+  "links are hyperlinks of a terminal, and can be copied from it",
+  async (t) => {
+    await using people = await withLetter();
+    const id = await idOf(people);
+    const link = `\x1b]8;id=m;${TRAP}\x1b\\`;
+    const copied = `\x1b]52;c;${btoa(TRAP)}\x07`;
+
+    await t.step("by a command", async () => {
+      await using read = await people.at("alice", ["read", id, "--no-pager"], {
+        env: { TERM: "xterm-256color" },
+      });
+      assertEquals((await read.ended()).code, 0);
+      assertStringIncludes(await read.written(), `<${link}${TRAP}\x1b]8;;\x1b\\>`);
+      await using copy = await people.at("alice", ["read", id, "--copy", "1"]);
+      assertEquals((await copy.ended()).code, 0);
+      assertStringIncludes(await copy.written(), copied);
+      assertStringIncludes(
+        await copy.text(),
+        `${TRAP} is copied, if your terminal lets programs copy.`,
+      );
+      // What does not know them gets none.
+      await using plain = await people.at("alice", ["read", id, "--no-pager"], {
+        env: { TERM: "vt100" },
+      });
+      assertEquals((await plain.ended()).code, 0);
+      assert(!(await plain.written()).includes("]8;"), await plain.written());
+      await using wrong = await people.at("alice", ["read", id, "--copy", "2"]);
+      assertEquals((await wrong.ended()).code, 64);
+      assertStringIncludes(await wrong.text(), "the message has links 1 to 1");
+    });
+
+    await t.step("on the full screen, where an address is broken too", async () => {
+      const env = { TERM: "xterm-256color" };
+      const size = { columns: 40, rows: 30, env };
+      await using screen = await people.at("alice", ["connect"], size);
+      await screen.see("Carol");
+      await screen.press("Enter");
+      await screen.see("Read our page");
+      await screen.press("j", "j", "j", "j");
+      await screen.press("L");
+      await screen.see(/1 +evil\.example +Read our page/);
+      await screen.see("Links  1");
+      await screen.press("Enter");
+      await screen.see("Link 1 is copied");
+      const written = await screen.written();
+      assertStringIncludes(written, copied);
+      assert(written.split(link).length >= 3, "each piece of a broken address leads there");
+      await screen.press("q");
+      await screen.see("Read our page");
+      await screen.press("q", "q");
+      assertEquals((await screen.ended()).code, 0);
+    });
   },
 );

@@ -192,6 +192,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/message/parse.ts": ["client/message/parse", "client/message/mail_of_others"],
   "client/message/calendar.ts": ["client/message/calendar"],
   "client/mailbox/show.ts": ["client/message/calendar"],
+  "client/message/links.ts": ["client/message/links"],
   "client/message/html_table.ts": ["client/message/html_text"],
   "client/message/charsets.ts": ["client/message/parse"],
   "client/state/state.ts": ["client/state/state"],

@@ -26,4 +26,16 @@ export const OF_SHOWN: readonly Mutant[] = [
     "lines: lines.map((line) => printable(line))",
     "lines",
   ),
+  one(
+    "a link that a terminal gets may lead to a file or a program",
+    "client/message/links.ts",
+    "if (url === null || !/^(?:https?|ftp|mailto):$/.test(url.protocol)) return null;",
+    "if (url === null) return null;",
+  ),
+  one(
+    "a link is listed under the name that stands before its machine",
+    "client/message/links.ts",
+    'url.pathname.replace(/^.*(?:@|%40)/, "") : url.host;',
+    'url.pathname.replace(/^.*(?:@|%40)/, "") : address.split(/[/@]/)[2] ?? "";',
+  ),
 ];

@@ -8,6 +8,7 @@ import type { AttachmentSource } from "../loaded_message.ts";
 import { MessageText } from "../message_text.ts";
 import { contentOf, type LaidOut, layOut, withoutText } from "../reader_view.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
+import { openLinks } from "./links.ts";
 
 /** A message that is attached to another one. */
 export class AttachedScreen implements Screen, AttachmentSource {
@@ -74,6 +75,8 @@ export class AttachedScreen implements Screen, AttachmentSource {
           return this.#host.say("Nothing is attached to this message.");
         }
         return this.#host.open(this.#list(this));
+      case "links":
+        return openLinks(this.#host, this.#shown);
     }
   }
 

@@ -12,6 +12,7 @@ const TITLES: Readonly<Record<Mode, string>> = {
   contacts: "The contacts",
   devices: "Your machines",
   attachments: "The attachments of a message",
+  links: "The links of a message",
   attached: "A message that is attached to another",
   "changed-key": "A key that has changed",
   verify: "A safety number",
@@ -34,6 +35,7 @@ export function helpLines(mode: Mode, columns: number): Line[] {
     "changed-key",
     "attachments",
     "attached",
+    "links",
   ];
   const out: Line[] = [];
   for (const one of [mode, ...modes.filter((other) => other !== mode)]) {

@@ -32,6 +32,7 @@ import { AttachmentsScreen } from "./attachments.ts";
 import { ChangedKeyScreen } from "./changed_key.ts";
 import { ComposeScreen } from "./compose.ts";
 import { ContactsScreen } from "./contacts.ts";
+import { openLinks } from "./links.ts";
 
 /** The list that a message was opened from, with its cursor. */
 export interface MessageCursor {
@@ -159,6 +160,8 @@ export class ReaderScreen implements Screen {
         return answer(this.#host, this.#message, action);
       case "attachments":
         return this.#showAttachments();
+      case "links":
+        return this.#showLinks();
       case "save":
         return this.#saveOne();
       case "save-all":
@@ -226,6 +229,11 @@ export class ReaderScreen implements Screen {
   async #showAttachments(): Promise<void> {
     const screen = await this.#attachments();
     if (screen) this.#host.open(screen);
+  }
+
+  async #showLinks(): Promise<void> {
+    await this.#load();
+    openLinks(this.#host, this.#message.shown);
   }
 
   async #saveAll(): Promise<void> {
