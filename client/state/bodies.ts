@@ -15,6 +15,12 @@ type BodyOf = Pick<Entry, "header" | "bodySize">;
 /** What all bodies that are kept may come to, bytes; those that were read longest ago go first. */
 export const MAX_BODIES = 512 * 1024 * 1024;
 
+/**
+ * The part of the limit that is kept before the folder is looked at again, which lists all of it: other
+ * clients of the user keep bodies there too.
+ */
+const UNCOUNTED = 1 / 16;
+
 /** Age at which an interrupted download is given up, milliseconds. */
 const MAX_INTERRUPTION = 7 * 86_400_000;
 
@@ -29,6 +35,8 @@ const MAX_INTERRUPTION = 7 * 86_400_000;
 export class Bodies {
   readonly #folder: string;
   readonly #limit: number;
+  /** Bytes that may be kept before the folder is looked at again. */
+  #room = 0;
 
   private constructor(folder: string, limit: number) {
     this.#folder = folder;
@@ -105,14 +113,18 @@ export class Bodies {
       const there = size <= entry.bodySize ? size : 0;
       await file.truncate(there);
       await file.seek(there, Deno.SeekMode.Start);
-      return new PartialBody(path, file, there, () => this.#makeRoom(path));
+      return new PartialBody(path, file, there, () => this.#makeRoom(path, entry.bodySize));
     } catch {
       return null;
     }
   }
 
   /** Removes bodies until all together are within the limit; `newest` alone if it is too large. */
-  async #makeRoom(newest: string): Promise<void> {
+  async #makeRoom(newest: string, added: number): Promise<void> {
+    if (added <= this.#room) {
+      this.#room -= added;
+      return;
+    }
     const all: { path: string; size: number; at: number }[] = [];
     for await (const { name } of Deno.readDir(this.#folder)) {
       const path = join(this.#folder, name);
@@ -127,6 +139,7 @@ export class Bodies {
       if (size <= room) room -= size;
       else await Deno.remove(path).catch(() => {});
     }
+    this.#room = Math.min(room, this.#limit * UNCOUNTED);
   }
 
   async #path({ header }: Pick<Entry, "header">): Promise<string> {
