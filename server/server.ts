@@ -15,6 +15,8 @@ import { type Control, openControl } from "./control/server.ts";
 import { ConnectionLimiter, type ConnectionSlot } from "./admission/connection_limiter.ts";
 import { LoginThrottle } from "./admission/login_throttle.ts";
 import { type ConnectedSession, SessionRegistry } from "./accounts/session_registry.ts";
+import { Nodes } from "./nodes/nodes.ts";
+import { SharedLimits } from "./nodes/shared_limits.ts";
 import { LogHeads } from "./accounts/log_heads.ts";
 import { Links } from "./accounts/links.ts";
 import { InFlight } from "./admission/in_flight.ts";
@@ -155,6 +157,25 @@ export async function startServer(
     onError: logStoreError,
   });
 
+  const lines: { hear: (line: string) => void } = { hear: () => {} };
+  const nodes = shared && await Nodes.join({
+    store: shared,
+    address: formatAddress(listener.address),
+    onLine: (line) => lines.hear(line),
+    onTrouble: (why) => {
+      if (why === null) log.info("database-back");
+      else log.error("database-away", { why });
+    },
+  }).catch(async (error) => {
+    listener.close();
+    users.close();
+    await follower?.close();
+    await opened.close();
+    lock?.close();
+    throw error;
+  });
+  if (nodes !== null) registry.node = () => nodes.number;
+
   const penalties = new Penalties(current, ({ source, offence, seconds }) => {
     observer.penalties.add(offence);
     log.warn("source-penalised", { source, offence, seconds });
@@ -216,6 +237,14 @@ export async function startServer(
     })),
   };
 
+  if (nodes !== null) {
+    const { loginThrottle, messages } = sessionContext;
+    const limits = new SharedLimits({ penalties, loginThrottle, messages }, (line) => {
+      nodes.tell(line);
+    });
+    lines.hear = (line) => limits.count(line);
+  }
+
   const connections = new Set<Promise<void>>();
   const context: ConnectionContext = { limiter, loginContext, sessionContext };
   const accepting = (async () => {
@@ -261,8 +290,10 @@ export async function startServer(
         const parts = { identity, store: opened, users, heads, registry, observer };
         return announce(parts, announcement);
       },
+      nodes,
     },
   });
+  nodes?.answerBy((question) => operations.answer(question));
   // Mail goes on without it; the commands say then that nobody listens.
   const control: Control | null = await openControl(dir, operations, log).catch((error) => {
     log.warn("no-control-socket", { why: errorText(error) });
@@ -282,6 +313,7 @@ export async function startServer(
     await within(Promise.all(connections), GOODBYES, undefined);
     shared?.giveUpIn(LAST_WRITES);
     await controlClosed;
+    await nodes?.close();
     users.close();
     await follower?.close();
     await monitor?.close();
@@ -292,7 +324,9 @@ export async function startServer(
   const { metrics, metricsPublic: open } = current();
   if (metrics !== null) {
     const { openMonitor } = await import("./observe/monitor.ts");
-    const source = { observer, gauges, store: opened, isServing: () => stopping === null, log };
+    const servers = () => nodes && { count: nodes.others.length + 1, trouble: nodes.trouble };
+    const isServing = () => stopping === null;
+    const source = { observer, gauges, store: opened, servers, isServing, log };
     try {
       monitor = openMonitor(metrics, source, { open });
     } catch (error) {

@@ -38,6 +38,7 @@ const INSIDE: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["login.ts"],
     ["visit.ts"],
     ["requests", "control", "maintenance"],
+    ["nodes"],
     ["accounts", "admission", "observe"],
     ["store", "settings"],
   ],

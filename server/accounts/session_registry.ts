@@ -38,10 +38,14 @@ export class SessionRegistry {
   /** Told of each session that is added. */
   onAdd: (session: ConnectedSession) => void = () => {};
   #lastId = 0;
+  /** Of several servers that count sessions together, the number of this one, 1 to 99; else null. */
+  node: () => number | null = () => null;
 
-  /** For a new session. */
+  /** For a new session: the last two digits are the server's number where there are several. */
   newId(): number {
-    return ++this.#lastId;
+    const node = this.node();
+    this.#lastId++;
+    return node === null ? this.#lastId : this.#lastId * 100 + node;
   }
 
   add(session: ConnectedSession): void {

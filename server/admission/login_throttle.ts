@@ -1,3 +1,4 @@
+import type { Whence } from "./penalties.ts";
 import type { Values } from "../settings/setting_values.ts";
 
 /** More than this many (name, source) pairs are not remembered; the oldest go first. */
@@ -16,6 +17,8 @@ export class LoginThrottle {
   readonly #counts = new Map<string, FailureCount>();
   readonly #settings: () => Values;
   readonly #now: () => number;
+  /** Told of what was counted here. */
+  onOwn: (what: "failed" | "succeeded", name: string, source: string) => void = () => {};
 
   /** `now`: milliseconds of a clock that never goes back. */
   constructor(settings: () => Values, now: () => number = () => performance.now()) {
@@ -31,7 +34,8 @@ export class LoginThrottle {
     return Math.max(0, Math.ceil((count.since + guessWindow - this.#now()) / 1000));
   }
 
-  failed(name: string, source: string): void {
+  failed(name: string, source: string, whence: Whence = "here"): void {
+    if (whence === "here") this.onOwn("failed", name, source);
     const key = `${name} ${source}`;
     const now = this.#now();
     const old = this.#counts.get(key);
@@ -49,7 +53,8 @@ export class LoginThrottle {
     }
   }
 
-  succeeded(name: string, source: string): void {
-    this.#counts.delete(`${name} ${source}`);
+  succeeded(name: string, source: string, whence: Whence = "here"): void {
+    if (!this.#counts.delete(`${name} ${source}`)) return;
+    if (whence === "here") this.onOwn("succeeded", name, source);
   }
 }

@@ -7,7 +7,16 @@ import { isIn, type Source } from "./source.ts";
  * `timeout`: too slow. `abandoned`: a handshake begun and left. `crash`: one that breaks the rules,
  * or made the server fail.
  */
-export type Offence = "login" | "garbage" | "timeout" | "abandoned" | "crash";
+export type Offence = typeof OFFENCES[number];
+const OFFENCES = ["login", "garbage", "timeout", "abandoned", "crash"] as const;
+
+/** Whether `text` is the name of an offence. */
+export function isOffence(text: string): text is Offence {
+  return OFFENCES.some((offence) => offence === text);
+}
+
+/** Where something happened: at this server, or at another one that counts with it. */
+export type Whence = "here" | "elsewhere";
 
 /** Sources that are remembered, of IPv4 and of IPv6; the one without offence for longest goes first. */
 const CAPACITY = 32_768;
@@ -45,6 +54,8 @@ export class Penalties {
   readonly #settings: () => Values;
   readonly #onRefused: (refusal: RefusedSource) => void;
   readonly #now: () => number;
+  /** Told of what was added and taken back here. */
+  onOwn: (what: "penalty" | "taken-back", source: Source, offence: Offence) => void = () => {};
 
   /**
    * `onRefused` is told once each time that a source begins to be refused. `now`: milliseconds of a
@@ -66,9 +77,10 @@ export class Penalties {
   }
 
   /** Adds to the penalty of `source`. */
-  add(source: Source, offence: Offence): void {
+  add(source: Source, offence: Offence, whence: Whence = "here"): void {
     const { penalties, penaltyExempt, penaltyThreshold, penaltyMax } = this.#settings();
     if (!penalties || source.ip === null || isIn(penaltyExempt, source)) return;
+    if (whence === "here") this.onOwn("penalty", source, offence);
     const now = this.#now();
     const entry = this.#take(source, now);
     const endsAt = Math.min(
@@ -86,7 +98,8 @@ export class Penalties {
   }
 
   /** Takes back what {@linkcode Penalties.add} added last for `offence`, unless `source` is refused for it. */
-  takeBack(source: Source, offence: Offence): void {
+  takeBack(source: Source, offence: Offence, whence: Whence = "here"): void {
+    if (whence === "here") this.onOwn("taken-back", source, offence);
     const entry = this.#table(source).get(source.name);
     if (entry === undefined || entry.refusedUntil > this.#now()) return;
     entry.endsAt -= this.#cost(offence, entry);

@@ -24,6 +24,11 @@ export function sourceOf(peer: string, { v4, v6 }: Prefixes): Source {
   return { name: formatNetblock(mask(ip, ip.family === 4 ? v4 : v6)), ip };
 }
 
+/** The source of this name, as another server calls it. */
+export function sourceNamed(name: string): Source {
+  return { name, ip: parseIp(name.replace(/\/\d+$/, "")) };
+}
+
 /** Whether the source's address is in one of `blocks`. */
 export function isIn(blocks: readonly Netblock[], { ip }: Source): boolean {
   return ip !== null && blocks.some((block) => contains(block, ip));

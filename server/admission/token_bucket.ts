@@ -24,6 +24,12 @@ export class TokenBucket {
     return 0;
   }
 
+  /** Takes a token that was used elsewhere, if there is one. */
+  spend(rate: Rate, now: number): void {
+    this.#fill(rate, now);
+    this.#tokens = Math.max(0, this.#tokens - 1);
+  }
+
   /** Whether nobody would notice if the bucket were made anew. */
   isFull(rate: Rate, now: number): boolean {
     this.#fill(rate, now);
@@ -43,6 +49,8 @@ export class TokenBuckets {
   readonly #rate: () => Rate;
   readonly #now: () => number;
   #sweepAt = 64;
+  /** Told of each token that was taken. */
+  onOwn: (name: string) => void = () => {};
 
   /** `now`: milliseconds of a clock that never goes back. */
   constructor(rate: () => Rate, now: () => number = () => performance.now()) {
@@ -58,10 +66,22 @@ export class TokenBuckets {
   take(name: string): number {
     const [rate, now] = [this.#rate(), this.#now()];
     if (rate.perSecond === Infinity) return 0;
+    const wait = this.#bucket(name, rate, now).take(rate, now);
+    if (wait === 0) this.onOwn(name);
+    return wait;
+  }
+
+  /** Takes a token of `name` that was used at another server, if there is one. */
+  spend(name: string): void {
+    const [rate, now] = [this.#rate(), this.#now()];
+    if (rate.perSecond !== Infinity) this.#bucket(name, rate, now).spend(rate, now);
+  }
+
+  #bucket(name: string, rate: Rate, now: number): TokenBucket {
     const bucket = this.#buckets.get(name) ?? new TokenBucket(rate, now);
     this.#buckets.set(name, bucket);
     if (this.#buckets.size > this.#sweepAt) this.#sweep(rate, now);
-    return bucket.take(rate, now);
+    return bucket;
   }
 
   #sweep(rate: Rate, now: number): void {

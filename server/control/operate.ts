@@ -402,6 +402,14 @@ export async function showSessions(options: OperateOptions): Promise<void> {
   console.log(
     result.sessions.length === 0 ? "Nobody is logged in." : formatSessions(result.sessions),
   );
+  tellMissing(result.missing);
+}
+
+/** Says which servers are not in what was shown. */
+function tellMissing(missing: readonly string[]): void {
+  for (const node of missing) {
+    console.error(`${PROGRAM}: not included, for lack of an answer: ${node}`);
+  }
 }
 
 /** `sessions end`: those of a user, or the one with a number. */
@@ -423,6 +431,7 @@ export async function showStats(options: OperateOptions): Promise<void> {
   const result = await perform(dir, "stats", { op: "stats", by: caller() });
   if (options.json) return printJson(result);
   console.log(formatStats(result));
+  tellMissing(result.missing);
 }
 
 /** `reload`. */

@@ -1,4 +1,5 @@
-import { SealpostError } from "../../crypto/error.ts";
+import { fromUtf8, utf8 } from "../../crypto/bytes.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { PROGRAM, PROGRAM_VERSION } from "../../cli/program.ts";
 import { EVERYONE } from "../../protocol/name.ts";
@@ -9,7 +10,8 @@ import type { ConnectedSession, SessionRegistry } from "../accounts/session_regi
 import { peerFields } from "../observe/log.ts";
 import type { Gauges, Observer } from "../observe/observe.ts";
 import type { ReloadResult } from "../settings/settings.ts";
-import { noSuchUser, type Store } from "../store/store.ts";
+import type { Nodes } from "../nodes/nodes.ts";
+import { type NodeRow, noSuchUser, type Store } from "../store/store.ts";
 import {
   formatUserState,
   isUserState,
@@ -17,14 +19,18 @@ import {
   type UserState,
 } from "../accounts/user_state.ts";
 import type { Users } from "../accounts/users.ts";
-import type {
-  ControlOp,
-  ControlRequest,
-  ControlResult,
-  ServerInfo,
-  SessionInfo,
-  Stats,
-  UserInfo,
+import {
+  type ControlOp,
+  type ControlRequest,
+  type ControlResult,
+  decodeControlAnswer,
+  decodeControlRequest,
+  encodeControlAnswer,
+  encodeControlRequest,
+  type ServerInfo,
+  type SessionInfo,
+  type Stats,
+  type UserInfo,
 } from "./protocol.ts";
 
 /** How long sessions are given to take their goodbye, milliseconds. */
@@ -42,7 +48,12 @@ export interface RunningServer {
   readonly reload: () => Promise<ReloadResult>;
   /** Tells everybody something, signed with the server's key. */
   readonly announce: (announcement: Announcement) => Promise<Announced>;
+  /** The other servers on the same store; null where there can be none. */
+  readonly nodes: Nodes | null;
 }
+
+/** What one server says of itself alone, and does by itself, when it or another one is asked. */
+type NodeRequest = Extract<ControlRequest, { op: "sessions-list" | "sessions-end" | "stats" }>;
 
 /** The parts of a server that operations need. */
 export interface OperationsContext {
@@ -77,11 +88,11 @@ export class Operations {
       case "user-list":
         return this.#list();
       case "sessions-list":
-        return Promise.resolve().then(() => ({ sessions: this.#sessions() }));
+        return this.#sessionsOfAll();
       case "server-info":
         return Promise.resolve(this.#context.server);
       case "stats":
-        return this.#stats();
+        return this.#statsOfAll(request);
     }
     return this.#audited(request, via, (): Promise<ControlResult<ControlOp>> => {
       switch (request.op) {
@@ -100,13 +111,53 @@ export class Operations {
         case "user-remove":
           return this.#remove(request.name, request.purge);
         case "sessions-end":
-          return this.#end(request.who);
+          return this.#end(request);
         case "reload":
           return this.#reload();
         case "announce":
           return this.#announce(request);
       }
     });
+  }
+
+  /** Answers another server's question about this one alone, both as lines of the control socket. */
+  async answer(question: string): Promise<string> {
+    try {
+      const request = decodeControlRequest(utf8(question));
+      switch (request.op) {
+        case "sessions-list":
+          return answerOf({ sessions: this.#sessions(), missing: [] });
+        case "sessions-end":
+          return answerOf({ ended: await this.#endHere(request.who) });
+        case "stats":
+          return answerOf(await this.#stats());
+        default:
+          throw new SealpostError("format", "no question for a server alone");
+      }
+    } catch (error) {
+      const { code, message } = isSealpostError(error)
+        ? error
+        : new SealpostError("internal", "the server failed to do this; its log says more");
+      return fromUtf8(encodeControlAnswer({ code, message }));
+    }
+  }
+
+  /** What the other servers say of themselves, and which do not. */
+  async #ofOthers<O extends NodeRequest["op"]>(request: NodeRequest & { readonly op: O }) {
+    const { nodes } = this.#requireRunning();
+    if (nodes === null) return { results: [], missing: [] };
+    const { answers, missing } = await nodes.ask(fromUtf8(encodeControlRequest(request)));
+    const results: { node: NodeRow; result: ControlResult<O> }[] = [];
+    const silent = missing.map(nodeText);
+    for (const { node, text } of answers) {
+      try {
+        results.push({ node, result: decodeControlAnswer<O>(request.op, utf8(text)) });
+      } catch (error) {
+        if (!isSealpostError(error)) throw error;
+        silent.push(`${nodeText(node)}: ${error.message}`);
+      }
+    }
+    return { results, missing: silent };
   }
 
   async #audited<T>(
@@ -177,7 +228,7 @@ export class Operations {
 
   async #passwd(name: string, credential: string) {
     const { users, store } = this.#context;
-    const ending = this.#count(name);
+    const ending = await this.#count(name);
     await users.change((existing) => {
       const { disabled } = stateIn(existing, name);
       return new Map([[name, formatUserState({ ...parseUserState(credential), disabled })]]);
@@ -189,7 +240,7 @@ export class Operations {
 
   async #able(name: string, disabled: boolean) {
     const { users, store } = this.#context;
-    const ending = this.#count(name);
+    const ending = await this.#count(name);
     await users.change((existing) =>
       new Map([[name, formatUserState({ ...stateIn(existing, name), disabled })]])
     );
@@ -207,8 +258,9 @@ export class Operations {
     await users.refresh();
     if (!users.has(name)) throw noSuchUser(name);
     await store.ensureAccounts([name]);
+    const ended = await this.#count(name);
     const fp = await store.unbindKey(name, { mayReturn: sameKey });
-    const ended = await this.#endSessions(
+    await this.#endSessions(
       (session) => session.name === name,
       "your account was released from its key",
     );
@@ -221,7 +273,7 @@ export class Operations {
 
   async #remove(name: string, purge: boolean) {
     const { users, store } = this.#context;
-    const ending = this.#count(name);
+    const ending = await this.#count(name);
     const account = await store.account(name);
     await users.change((existing) => {
       // What an earlier removal left can still be purged.
@@ -243,20 +295,26 @@ export class Operations {
     return { name, ended: ending, purged };
   }
 
-  async #end(who: string | number) {
+  async #end(request: ControlRequest & { readonly op: "sessions-end" }) {
     const { users } = this.#context;
+    const { who } = request;
     this.#requireRunning();
-    if (typeof who === "string" && !users.has(who) && this.#count(who) === 0) {
-      throw noSuchUser(who);
-    }
-    const ended = await this.#endSessions(
-      (session) => session.name === who || session.id === who,
-      "the server's operator ended this session",
-    );
+    const isUser = typeof who === "string" && users.has(who);
+    const [here, others] = await Promise.all([this.#endHere(who), this.#ofOthers(request)]);
+    const ended = others.results.reduce((sum, { result }) => sum + result.ended, here);
+    if (others.missing.length > 0) throw didNotAnswer(others.missing, `${ended} ended elsewhere`);
     if (ended === 0 && typeof who === "number") {
       throw new SealpostError("usage", `there is no session ${who}; sessions list shows them`);
     }
+    if (ended === 0 && !isUser) throw noSuchUser(String(who));
     return { ended };
+  }
+
+  #endHere(who: string | number): Promise<number> {
+    return this.#endSessions(
+      (session) => session.name === who || session.id === who,
+      "the server's operator ended this session",
+    );
   }
 
   async #reload() {
@@ -278,11 +336,12 @@ export class Operations {
     const { users } = this.#context;
     await users.refresh();
     const list: UserInfo[] = [];
-    for (const name of users.names()) list.push(await this.#user(name));
+    const counts = await this.#counts();
+    for (const name of users.names()) list.push(await this.#user(name, counts));
     return { users: list };
   }
 
-  async #user(name: string): Promise<UserInfo> {
+  async #user(name: string, sessions?: ReadonlyMap<string, number>): Promise<UserInfo> {
     const { users, store } = this.#context;
     const state = users.state(name);
     if (state === null) throw noSuchUser(name);
@@ -301,13 +360,22 @@ export class Operations {
       machines: machines.length,
       ...usage,
       quota: quota === Infinity ? null : quota,
-      sessions: this.#count(name),
+      sessions: (sessions ?? await this.#counts()).get(name) ?? 0,
     };
   }
 
+  async #sessionsOfAll() {
+    const sessions = this.#sessions();
+    const { results, missing } = await this.#ofOthers({ op: "sessions-list", by: NOBODY });
+    for (const { result } of results) sessions.push(...result.sessions);
+    return { sessions: sessions.toSorted((a, b) => compare(a.name, b.name)), missing };
+  }
+
   #sessions(): SessionInfo[] {
-    return this.#requireRunning().registry.sessions().map((session) => ({
+    const { registry } = this.#requireRunning();
+    return registry.sessions().map((session) => ({
       id: session.id,
+      node: registry.node(),
       name: session.name,
       from: String(peerFields(session.peer).from),
       client: session.client,
@@ -317,10 +385,68 @@ export class Operations {
     }));
   }
 
+  /** The totals of all servers, and what each says of itself. */
+  async #statsOfAll(request: ControlRequest & { readonly op: "stats" }): Promise<Stats> {
+    const own = await this.#stats();
+    if (this.#requireRunning().nodes === null) return own;
+    const [{ results, missing }, { sessions }] = await Promise.all([
+      this.#ofOthers(request),
+      this.#sessionsOfAll(),
+    ]);
+    const all = [own, ...results.map(({ result }) => result)];
+    const sum = (of: (stats: Stats) => number) =>
+      all.reduce((total, stats) => total + of(stats), 0);
+    const merged = (of: (stats: Stats) => Readonly<Record<string, number>>) => {
+      const kinds = new Set(all.flatMap((stats) => Object.keys(of(stats))));
+      return Object.fromEntries(
+        [...kinds].map((kind) => [kind, sum((stats) => of(stats)[kind] ?? 0)]),
+      );
+    };
+    return {
+      ...own,
+      sessions: sum((stats) => stats.sessions),
+      online: new Set(sessions.map(({ name }) => name)).size,
+      handshakes: sum((stats) => stats.handshakes),
+      queues: merged((stats) => stats.queues),
+      connections: sum((stats) => stats.connections),
+      rejected: merged((stats) => stats.rejected),
+      penalties: merged((stats) => stats.penalties),
+      logins: merged((stats) => stats.logins),
+      requests: merged((stats) => stats.requests),
+      refusals: merged((stats) => stats.refusals),
+      deliveries: merged((stats) => stats.deliveries),
+      copies: sum((stats) => stats.copies),
+      messageBytes: sum((stats) => stats.messageBytes),
+      network: merged((stats) => stats.network),
+      commits: {
+        count: sum((stats) => stats.commits.count),
+        writes: sum((stats) => stats.commits.writes),
+        failed: sum((stats) => stats.commits.failed),
+        lastFailure: all.find((stats) => stats.commits.lastFailure !== null)?.commits
+          .lastFailure ?? null,
+      },
+      store: { ...own.store, waiting: sum((stats) => stats.store.waiting) },
+      memory: sum((stats) => stats.memory),
+      nodes: all.flatMap(({ nodes }) => nodes).toSorted((a, b) => a.number - b.number),
+      missing,
+    };
+  }
+
   async #stats(): Promise<Stats> {
     const { users, store, server } = this.#context;
-    const { observer, gauges, address } = this.#requireRunning();
+    const { observer, gauges, address, nodes } = this.#requireRunning();
     const { handshakes, sessions, online, queues } = gauges();
+    const memory = Deno.memoryUsage().rss;
+    const node = nodes === null ? [] : [{
+      number: nodes.number,
+      address,
+      version: PROGRAM_VERSION,
+      startedAt: observer.startedAt,
+      sessions,
+      connections: observer.connections,
+      stored: observer.deliveries.get("stored"),
+      memory,
+    }];
     return {
       version: PROGRAM_VERSION,
       deno: Deno.version.deno,
@@ -349,7 +475,9 @@ export class Operations {
         lastFailure: observer.commitFailure,
       },
       store: await store.stats(),
-      memory: Deno.memoryUsage().rss,
+      memory,
+      nodes: node,
+      missing: [],
     };
   }
 
@@ -358,9 +486,17 @@ export class Operations {
     throw new SealpostError("usage", `no server is running here; start it with ${PROGRAM} serve`);
   }
 
-  #count(name: string): number {
-    const sessions = this.#context.running?.registry.sessions() ?? [];
-    return sessions.filter((session) => session.name === name).length;
+  /** How many sessions each user has, at all servers that answer. */
+  async #counts(): Promise<ReadonlyMap<string, number>> {
+    if (this.#context.running === null) return new Map();
+    const { sessions } = await this.#sessionsOfAll();
+    return new Map(
+      Map.groupBy(sessions, ({ name }) => name).entries().map(([name, of]) => [name, of.length]),
+    );
+  }
+
+  async #count(name: string): Promise<number> {
+    return (await this.#counts()).get(name) ?? 0;
   }
 
   async #endSessions(
@@ -377,6 +513,25 @@ export class Operations {
     );
     return ended;
   }
+}
+
+/** For what one server asks another by itself. */
+const NOBODY = { pid: 0 };
+
+function answerOf(result: unknown): string {
+  return fromUtf8(encodeControlAnswer({ result }));
+}
+
+function nodeText({ number, address }: NodeRow): string {
+  return `server ${number} (${address})`;
+}
+
+function didNotAnswer(missing: readonly string[], done: string): SealpostError {
+  return new SealpostError("busy", `no answer from ${missing.join(", ")}; ${done}; try again`);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function stateIn(users: ReadonlyMap<string, string>, name: string): UserState {

@@ -110,6 +110,8 @@ export type UserInfo = v.InferOutput<typeof user>;
 
 const session = v.object({
   id: count,
+  /** The number of the server where it is; null where there is one alone. */
+  node: v.nullable(count),
   name: v.string(),
   from: v.string(),
   client: v.string(),
@@ -123,6 +125,21 @@ const session = v.object({
 export type SessionInfo = v.InferOutput<typeof session>;
 
 const counts = v.record(v.string(), v.number());
+
+const node = v.object({
+  number: count,
+  address: v.string(),
+  version: v.string(),
+  startedAt: v.number(),
+  sessions: count,
+  connections: count,
+  /** Messages that it has stored. */
+  stored: count,
+  memory: count,
+});
+
+/** Those of several servers that did not answer, each with its address. */
+const missing = v.array(v.string());
 
 const stats = v.object({
   version: v.string(),
@@ -161,8 +178,11 @@ const stats = v.object({
     waiting: count,
   }),
   memory: count,
+  /** Of several servers, each; empty where there is one alone. */
+  nodes: v.array(node),
+  missing,
 });
-/** A server's counters and gauges. */
+/** The counters and gauges of a server, or of several in all. */
 export type Stats = v.InferOutput<typeof stats>;
 
 const server = v.object({
@@ -188,7 +208,7 @@ const results = {
   /** `purged`: messages that were removed with the user; null if mail and key stay. */
   "user-remove": v.object({ name: v.string(), ended: count, purged: v.nullable(count) }),
   "user-list": v.object({ users: v.array(user) }),
-  "sessions-list": v.object({ sessions: v.array(session) }),
+  "sessions-list": v.object({ sessions: v.array(session), missing }),
   "sessions-end": v.object({ ended: count }),
   "server-info": server,
   "stats": stats,

@@ -51,10 +51,12 @@ export function formatUsers(users: readonly UserInfo[]): string {
 
 /** A table of sessions. */
 export function formatSessions(sessions: readonly SessionInfo[]): string {
+  const several = sessions.some(({ node }) => node !== null);
   return table(
-    ["ID", "NAME", "FROM", "CLIENT", "SINCE", "LAST RECEIVED"],
+    ["ID", ...several ? ["SERVER"] : [], "NAME", "FROM", "CLIENT", "SINCE", "LAST RECEIVED"],
     sessions.map((session) => [
       `#${session.id}`,
+      ...several ? [session.node === null ? "-" : String(session.node)] : [],
       session.name,
       session.from,
       session.resumed ? "(resumed)" : session.client,
@@ -106,6 +108,12 @@ export function formatStats(stats: Stats): string {
       }; ${store.tickets} tickets`,
     ],
     ["memory", formatSize(stats.memory)],
+    ...stats.nodes.map((node): [string, string] => [
+      `server ${node.number}`,
+      `${node.address}, sealpost ${node.version}, since ${formatTime(node.startedAt)}: ` +
+      `${quantity(node.sessions, "session")}, ${quantity(node.connections, "connection")}, ` +
+      `${node.stored} stored, ${formatSize(node.memory)}`,
+    ]),
   ];
   return rows.map(([name, text]) => `${name.padEnd(13)}${text}`).join("\n");
 }

@@ -1,6 +1,8 @@
 import { Counter, Gauge, Histogram, Registry } from "@prometheus-io/client";
 import process from "node:process";
 import { PROGRAM_VERSION } from "../../cli/program.ts";
+import { isSealpostError } from "../../crypto/error.ts";
+import { within } from "../../protocol/timer.ts";
 import type { Gauges, Observer } from "./observe.ts";
 import type { Store, StoreStats } from "../store/store.ts";
 
@@ -9,6 +11,16 @@ export interface MetricsSource {
   readonly observer: Observer;
   readonly gauges: () => Gauges;
   readonly store: Pick<Store, "stats">;
+  /** The servers on a shared store; null where there is one alone. */
+  readonly servers: () => SharedServers | null;
+}
+
+/** What a server knows of those that share its store. */
+export interface SharedServers {
+  /** How many are there, this one included. */
+  readonly count: number;
+  /** Why this one cannot use the store at the moment; null if it can. */
+  readonly trouble: string | null;
 }
 
 /** Metrics in the text format of Prometheus. */
@@ -23,12 +35,15 @@ export interface Metrics {
 /** How often the lag of the event loop is measured, milliseconds. */
 const LAG_INTERVAL = 250;
 
+/** How long is waited for a store that may be away, milliseconds: what it said last is shown then. */
+const STORE_PATIENCE = 2000;
+
 /**
  * The server's metrics. Most are read when they are asked for; commits and the event loop are measured
  * from now on. No label has a user's name or an address: their number stays small, and who writes when
  * is nobody's business here.
  */
-export function openMetrics({ observer, gauges, store }: MetricsSource): Metrics {
+export function openMetrics({ observer, gauges, store, servers }: MetricsSource): Metrics {
   const registry = new Registry();
   const registers = [registry];
   let now: Gauges = gauges();
@@ -197,6 +212,16 @@ export function openMetrics({ observer, gauges, store }: MetricsSource): Metrics
     "Size of the database, without the bodies that are files.",
     () => held?.database ?? 0,
   );
+  gauge(
+    "sealpost_servers",
+    "Servers on this store, this one included.",
+    () => servers()?.count ?? 1,
+  );
+  gauge(
+    "sealpost_store_available",
+    "1 while this server can use the store, 0 while a database that several share is away.",
+    () => servers()?.trouble ? 0 : 1,
+  );
   gauge("sealpost_tickets", "Resumption tickets that are kept.", () => held?.tickets ?? 0);
 
   const lag = new Histogram({
@@ -233,7 +258,7 @@ export function openMetrics({ observer, gauges, store }: MetricsSource): Metrics
     contentType: registry.contentType,
     text: async () => {
       now = gauges();
-      held = await store.stats();
+      held = await statsOf(store) ?? held;
       return await registry.metrics();
     },
     close: () => {
@@ -241,4 +266,14 @@ export function openMetrics({ observer, gauges, store }: MetricsSource): Metrics
       observer.watchCommits(() => {});
     },
   };
+}
+
+/** Null where the store does not answer. */
+async function statsOf(store: Pick<Store, "stats">): Promise<StoreStats | null> {
+  try {
+    return await within(store.stats(), STORE_PATIENCE, null);
+  } catch (error) {
+    if (!isSealpostError(error, "busy")) throw error;
+    return null;
+  }
 }

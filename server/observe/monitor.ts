@@ -24,7 +24,8 @@ export interface Monitor {
  * - `/metrics`: {@linkcode openMetrics};
  * - `/healthz`: 200 as long as the process answers;
  * - `/readyz`: 200 if mail can be taken now, else 503 with the reason: the server stops, the store
- *   cannot be read, or its last commit failed.
+ *   cannot be read, or its last commit failed; of a store that several servers share, that it does not
+ *   take this server's sign every few seconds.
  *
  * There is no password, so an address that others than this machine reach is refused unless `open`.
  * Throws `usage`, or `unreachable` if it cannot listen there.
@@ -86,8 +87,12 @@ export function openMonitor(
   }
 }
 
-async function notReady({ isServing, observer, store }: MonitorSource): Promise<string | null> {
+async function notReady(source: MonitorSource): Promise<string | null> {
+  const { isServing, observer, store, servers } = source;
   if (!isServing()) return "the server stops";
+  // Its last commit may be long ago: who is not ready gets no mail to commit.
+  const shared = servers();
+  if (shared !== null) return shared.trouble && `the store: ${shared.trouble}`;
   if (observer.commitFailure !== null) return `the last commit failed: ${observer.commitFailure}`;
   try {
     await store.stats();

@@ -576,6 +576,16 @@ export interface OwnChange {
   readonly nextUid: number;
 }
 
+/** A server on a shared store. */
+export interface NodeRow {
+  /** 8 random bytes of its run. */
+  readonly id: Bytes;
+  /** From 1; no two that are there have the same. */
+  readonly number: number;
+  /** Where it listens, `host:port`. */
+  readonly address: string;
+}
+
 /** A store that several servers use at a time, which keeps the users as well. */
 export interface SharedStore extends Store {
   /** How the mailboxes of those of `accounts` stand that have one. */
@@ -599,6 +609,28 @@ export interface SharedStore extends Store {
   changeLogins(
     decide: (users: ReadonlyMap<string, string>) => ReadonlyMap<string, string | null>,
   ): Promise<void>;
+  /** Tells other servers a line, soon; it may be lost. At most 1000 bytes, without line breaks. */
+  tellLine(line: string): void;
+  /** From now on `hear` is called with each line of another server. After {@linkcode SharedStore.follow}. */
+  hearLines(hear: (line: string) => void): void;
+  /** Why the database cannot be used at the moment, as far as is known; null if nothing is wrong. */
+  readonly trouble: string | null;
+  /**
+   * Says that a server is there, forgets those that have not said so for `lease` milliseconds, and returns
+   * all that are left.
+   */
+  renewNode(node: Pick<NodeRow, "id" | "address">, lease: number): Promise<readonly NodeRow[]>;
+  removeNode(id: Bytes): Promise<void>;
+  /** Keeps a question of the server `from` to all others; returns its id. */
+  addQuestion(from: Bytes, question: string): Promise<Bytes>;
+  removeQuestion(id: Bytes): Promise<void>;
+  /** The questions of others that the server `node` has not answered. */
+  questionsFor(node: Bytes): Promise<readonly { readonly id: Bytes; readonly question: string }[]>;
+  /** Nothing happens if the question is gone. */
+  addAnswer(question: Bytes, node: Bytes, text: string): Promise<void>;
+  answersTo(
+    question: Bytes,
+  ): Promise<readonly { readonly node: Bytes; readonly text: string }[]>;
   /**
    * Gives the database `ms` milliseconds for all that is asked of it before `close`, which so ends soon;
    * what is not done then throws `busy`.

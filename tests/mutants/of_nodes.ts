@@ -3,6 +3,8 @@ import { type Mutant, one } from "./mutant.ts";
 const POOL = "server/store/postgres/pool.ts";
 const STORE = "server/store/postgres/postgres_store.ts";
 
+const SHARED_LIMITS = "server/nodes/shared_limits.ts";
+
 /** Breakages of what several servers do on one database. */
 export const OF_NODES: readonly Mutant[] = [
   one(
@@ -28,6 +30,42 @@ export const OF_NODES: readonly Mutant[] = [
     POOL,
     "    for (const end of this.#waiting) end();\n",
     "    for (const end of this.#waiting) this.#waiting.has(end);\n",
+  ),
+  one(
+    "wrong guesses count where they were made alone",
+    SHARED_LIMITS,
+    "    loginThrottle.onOwn = (what, name, source) => tell(`${what} ${name} ${source}`);\n",
+    "",
+  ),
+  one(
+    "penalties count where they were earned alone",
+    SHARED_LIMITS,
+    '        if (isOffence(first)) penalties.add(sourceNamed(second), first, "elsewhere");\n',
+    "",
+  ),
+  one(
+    "messages count where they were sent alone",
+    SHARED_LIMITS,
+    "        return messages.spend(first);\n",
+    "        return;\n",
+  ),
+  one(
+    "two servers have one number",
+    "server/store/postgres/node_rows.ts",
+    "WHERE n NOT IN (SELECT number FROM node)",
+    "WHERE n NOT IN (SELECT 0 * number FROM node)",
+  ),
+  one(
+    "a server that died is believed to be there",
+    "server/store/postgres/node_rows.ts",
+    "AND seen_at < clock_timestamp() - $2 * interval '1 millisecond'",
+    "AND seen_at < clock_timestamp() - $2 * interval '1 day'",
+  ),
+  one(
+    "sessions are ended at the server that is asked alone",
+    "server/control/operations.ts",
+    "Promise.all([this.#endHere(who), this.#ofOthers(request)])",
+    "Promise.all([this.#endHere(who), { results: [], missing: [] }])",
   ),
   one(
     "a server's own trouble with a login is held against who came",

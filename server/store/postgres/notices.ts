@@ -12,9 +12,12 @@ const MAX_PAYLOAD = 7000;
 /** Stands for everything in the place of names. */
 const ALL = "*";
 
+/** Stands before lines, in the place of names. */
+const LINES = "\n";
+
 /**
- * What servers on one database tell each other: the accounts whose mailboxes have changed. A notice may
- * be lost, with the connection that it would have come by; who listens is told of that.
+ * What servers on one database tell each other: the accounts whose mailboxes have changed, and lines.
+ * A notice may be lost, with the connection that it would have come by; who listens is told of that.
  */
 export class Notices {
   readonly #pool: Pool;
@@ -22,6 +25,9 @@ export class Notices {
   readonly #self = toHex(random(8));
   readonly #listening: Promise<void>;
   #names = new Set<string>();
+  #lines: string[] = [];
+  /** Told of each line of another server. */
+  hearLine: (line: string) => void = () => {};
   #sending: Promise<void> | null = null;
 
   /** `hear`: told of the accounts that others have changed; of null if it may be any. */
@@ -30,8 +36,13 @@ export class Notices {
     this.#listening = pool.listen(
       CHANNEL,
       (payload) => {
-        const [from, ...names] = payload.split(" ");
-        if (from !== this.#self) hear(names.includes(ALL) ? null : names);
+        const [from, ...lines] = payload.split(LINES);
+        if (lines.length > 0) {
+          if (from !== this.#self) { for (const line of lines) this.hearLine(line); }
+          return;
+        }
+        const [sender, ...names] = payload.split(" ");
+        if (sender !== this.#self) hear(names.includes(ALL) ? null : names);
       },
       () => hear(null),
     );
@@ -48,6 +59,12 @@ export class Notices {
     this.tell([ALL]);
   }
 
+  /** Tells others a line without line breaks, soon. */
+  tellLine(line: string): void {
+    this.#lines.push(line);
+    this.#sending ??= this.#send();
+  }
+
   async close(): Promise<void> {
     await this.#sending;
     this.#pool.close();
@@ -55,11 +72,12 @@ export class Notices {
   }
 
   async #send(): Promise<void> {
-    while (this.#names.size > 0) {
+    while (this.#names.size + this.#lines.length > 0) {
       await new Promise((resolve) => setTimeout(resolve, GATHER));
-      const names = [...this.#names];
+      const [names, lines] = [[...this.#names], this.#lines];
       this.#names = new Set();
-      for (const payload of this.#payloads(names)) {
+      this.#lines = [];
+      for (const payload of [...this.#payloads(names, " "), ...this.#payloads(lines, LINES)]) {
         // A notice that does not get there is found missing by those who look at the mailboxes.
         await this.#pool.query("SELECT pg_notify($1, $2)", [CHANNEL, payload]).catch(() => {});
       }
@@ -67,16 +85,17 @@ export class Notices {
     this.#sending = null;
   }
 
-  #payloads(names: readonly string[]): string[] {
+  #payloads(parts: readonly string[], separator: string): string[] {
+    if (parts.length === 0) return [];
     const encoder = new TextEncoder();
     const payloads: string[] = [];
     let payload = this.#self;
-    for (const name of names) {
-      if (encoder.encode(payload).length + encoder.encode(name).length >= MAX_PAYLOAD) {
+    for (const part of parts) {
+      if (encoder.encode(payload).length + encoder.encode(part).length >= MAX_PAYLOAD) {
         payloads.push(payload);
         payload = this.#self;
       }
-      payload += ` ${name}`;
+      payload += `${separator}${part}`;
     }
     payloads.push(payload);
     return payloads;

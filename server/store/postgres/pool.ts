@@ -294,6 +294,7 @@ export class Pool {
   /** When all work is given up, of `performance.now()`. */
   #end = Infinity;
   #closed = false;
+  #trouble: string | null = null;
 
   /** Throws `config` where the runtime is too old. */
   constructor(options: PoolOptions) {
@@ -306,6 +307,11 @@ export class Pool {
     }
     this.#options = options;
     this.#patience = options.patience ?? PATIENCE;
+  }
+
+  /** Why work is being done anew, for lack of a connection; null since some was done. */
+  get trouble(): string | null {
+    return this.#trouble;
   }
 
   /** The rows of a statement that changes nothing. */
@@ -415,6 +421,7 @@ export class Pool {
         if (!connection.made) await connection.open();
         const value = await work(connection);
         fails = false;
+        this.#trouble = null;
         return value;
       } catch (error) {
         failure = error;
@@ -427,6 +434,7 @@ export class Pool {
       }
       if (this.#closed) throw closed();
       const isConflict = CONFLICTS.has(codeOf(failure));
+      if (isLost(failure)) this.#trouble = this.#wrap(failure).message;
       if (!isConflict && !isLost(failure)) throw this.#wrap(failure);
       const until = Math.min(began + this.#patience, this.#end);
       if ((isConflict && tries >= MAX_CONFLICTS) || performance.now() > until) {

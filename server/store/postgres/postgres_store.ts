@@ -37,6 +37,7 @@ import {
   type LogPage,
   type MailboxFolders,
   type MailboxState,
+  type NodeRow,
   noSuchUser,
   type OwnChange,
   type ResumedBody,
@@ -57,6 +58,7 @@ import { blobs, numbers, texts } from "./arrays.ts";
 import { Bodies } from "./bodies.ts";
 import { Deliveries } from "./deliveries.ts";
 import { type Mailbox, Mailboxes } from "./mailboxes.ts";
+import { NodeRows } from "./node_rows.ts";
 import { Notices } from "./notices.ts";
 import { requireSchema } from "./open.ts";
 import { isConstraint, type Parameter, Pool, type PoolOptions, type Querying } from "./pool.ts";
@@ -115,6 +117,7 @@ export class PostgresStore implements SharedStore {
   readonly #pool: Pool;
   readonly #bodies: Bodies;
   readonly #deliveries: Deliveries;
+  readonly #nodes: NodeRows;
   /** Accounts never go, and their ids never change. */
   readonly #ids = new Map<string, number>();
   /** Changes of keys, one after the other as they were asked for. */
@@ -130,6 +133,7 @@ export class PostgresStore implements SharedStore {
   constructor(pool: Pool, report: (report: CommitReport) => void = () => {}) {
     this.#pool = pool;
     this.#bodies = new Bodies(pool);
+    this.#nodes = new NodeRows(pool);
     this.#deliveries = new Deliveries({
       pool,
       bodies: this.#bodies,
@@ -937,6 +941,46 @@ export class PostgresStore implements SharedStore {
       return true;
     });
     if (any) this.#notices?.tellAll();
+  }
+
+  tellLine(line: string): void {
+    this.#notices?.tellLine(line);
+  }
+
+  hearLines(hear: (line: string) => void): void {
+    if (this.#notices !== null) this.#notices.hearLine = hear;
+  }
+
+  get trouble(): string | null {
+    return this.#pool.trouble;
+  }
+
+  renewNode(node: Pick<NodeRow, "id" | "address">, lease: number): Promise<readonly NodeRow[]> {
+    return this.#nodes.renew(node, lease);
+  }
+
+  removeNode(id: Bytes): Promise<void> {
+    return this.#nodes.remove(id);
+  }
+
+  addQuestion(from: Bytes, question: string): Promise<Bytes> {
+    return this.#nodes.addQuestion(from, question);
+  }
+
+  removeQuestion(id: Bytes): Promise<void> {
+    return this.#nodes.removeQuestion(id);
+  }
+
+  questionsFor(node: Bytes) {
+    return this.#nodes.questionsFor(node);
+  }
+
+  addAnswer(question: Bytes, node: Bytes, answer: string): Promise<void> {
+    return this.#nodes.addAnswer(question, node, answer);
+  }
+
+  answersTo(question: Bytes) {
+    return this.#nodes.answersTo(question);
   }
 
   giveUpIn(ms: number): void {

@@ -12,6 +12,8 @@
  * - `login`: the users, each with what `user_pass.json` has elsewhere; `revision` counts changes of them.
  *   Its `head_time` is the highest that a head of the key log has, of whatever server: records to come get
  *   a higher one. It is raised a while ahead, so that few heads write.
+ * - `node`: the servers that use the store now, and when each said so last, by the clock of the database.
+ *   `question`, `answer`: what they ask each other; after a crash or a failover these are empty.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -208,5 +210,24 @@ export const MIGRATIONS: readonly string[] = [
     head_time BIGINT NOT NULL DEFAULT 0
   );
   INSERT INTO revision DEFAULT VALUES;
+
+  CREATE TABLE node (
+    id BYTEA PRIMARY KEY CHECK (length(id) = 8),
+    number BIGINT NOT NULL UNIQUE CHECK (number BETWEEN 1 AND 99),
+    address TEXT NOT NULL,
+    seen_at TIMESTAMPTZ NOT NULL
+  );
+  CREATE UNLOGGED TABLE question (
+    id BYTEA PRIMARY KEY CHECK (length(id) = 16),
+    node_id BYTEA NOT NULL,
+    question TEXT NOT NULL,
+    at TIMESTAMPTZ NOT NULL
+  );
+  CREATE UNLOGGED TABLE answer (
+    question_id BYTEA NOT NULL REFERENCES question (id) ON DELETE CASCADE,
+    node_id BYTEA NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (question_id, node_id)
+  );
   `,
 ];

@@ -4,6 +4,7 @@ import { SealpostError } from "../../../crypto/error.ts";
 import { parseAddress } from "../../../protocol/address.ts";
 import { logTo } from "../../../server/observe/log.ts";
 import { type Monitor, type MonitorSource, openMonitor } from "../../../server/observe/monitor.ts";
+import type { SharedServers } from "../../../server/observe/metrics.ts";
 import { Observer } from "../../../server/observe/observe.ts";
 import { openSqliteStore } from "../../../server/store/sqlite_store.ts";
 import { inFolder } from "../../support/command.ts";
@@ -15,6 +16,7 @@ interface Watched {
   readonly observer: Observer;
   get(path: string, init?: RequestInit): Promise<{ status: number; type: string; text: string }>;
   stop(): void;
+  share(servers: SharedServers): void;
 }
 
 /** Runs `run` with the monitor of a store, on a free port of 127.0.0.1. */
@@ -23,11 +25,13 @@ async function watched(run: (watched: Watched) => Promise<void>): Promise<void> 
     const observer = new Observer();
     const store = await openSqliteStore(join(dir, "mail"), { onCommit: observer.committed });
     let serving = true;
+    let servers: SharedServers | null = null;
     const source: MonitorSource = {
       observer,
       store,
       gauges: () => ({ handshakes: 1, sessions: 5, online: 4, queues: { rsa: 2, argon2: 3 } }),
       isServing: () => serving,
+      servers: () => servers,
       log: logTo("error", ({ event }) => assertEquals(event, "no errors")),
     };
     const monitor = openMonitor(parseAddress("127.0.0.1:0"), source, { open: false });
@@ -42,6 +46,7 @@ async function watched(run: (watched: Watched) => Promise<void>): Promise<void> 
           return { status: response.status, type, text: await response.text() };
         },
         stop: () => serving = false,
+        share: (shared) => servers = shared,
       });
     } finally {
       await monitor.close();
@@ -148,6 +153,7 @@ Deno.test("an address that others can reach is refused, unless it is meant", () 
       store: { stats: nothing },
       gauges: () => ({ handshakes: 0, sessions: 0, online: 0, queues: {} }),
       isServing: () => true,
+      servers: () => null,
       log: logTo("error", () => {}),
     };
     for (const address of ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "mail.lan:0"]) {
@@ -157,6 +163,21 @@ Deno.test("an address that others can reach is refused, unless it is meant", () 
       );
     }
     return Promise.resolve();
+  }));
+
+Deno.test("of several servers each is ready if it can use the store now, and says why it is not", () =>
+  watched(async ({ get, observer, share }) => {
+    share({ count: 3, trouble: null });
+    // The last commit may have failed long ago: who is not ready gets no mail to commit.
+    observer.committed({ writes: 1, ms: 1, failed: new SealpostError("busy", "away") });
+    assertEquals((await get("/readyz")).status, 200);
+    const before = samplesIn((await get("/metrics")).text);
+    assertEquals([before.get("sealpost_servers"), before.get("sealpost_store_available")], [3, 1]);
+    share({ count: 3, trouble: "the database cannot be reached" });
+    const { status, text } = await get("/readyz");
+    assertEquals([status, text], [503, "the store: the database cannot be reached\n"]);
+    const after = samplesIn((await get("/metrics")).text);
+    assertEquals(after.get("sealpost_store_available"), 0);
   }));
 
 Deno.test("every metric of the Grafana dashboard exists", () =>
