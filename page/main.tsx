@@ -1,6 +1,7 @@
+import { signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import type { FoundView, PageEvent, SearchView } from "../client/web/types.ts";
+import type { FoundView, KeptSearchView, PageEvent, SearchView } from "../client/web/types.ts";
 import { AccountWindows, closeAccountWindows } from "./account.tsx";
 import { ask, enter, listen, whenClosed } from "./api.ts";
 import { Composer } from "./composer.tsx";
@@ -109,7 +110,12 @@ function Mail() {
 
 function Header() {
   const [typed, setTyped] = useState(words.value);
+  const given = asked.value;
   useEffect(() => {
+    if (given) setTyped(given.words);
+  }, [given]);
+  useEffect(() => {
+    if (place.value.kind === "search" && typed === words.value) return;
     if (typed.trim() === "") {
       if (place.value.kind === "search") go({ kind: "folder", folder: "inbox" });
       return;
@@ -175,6 +181,34 @@ async function lock(): Promise<void> {
   await ask("lock");
 }
 
+/** The kept search that was chosen last; null before one is. */
+const asked = signal<KeptSearchView | null>(null);
+
+/** Shows what a kept search finds. */
+function showSearch(kept: KeptSearchView): void {
+  menuOpen.value = false;
+  selected.value = new Set();
+  closeMessage();
+  cursor.value = null;
+  found.value = null;
+  // Another object, so that what was typed since gives way to it.
+  asked.value = { ...kept };
+  search(kept.words);
+}
+
+/** Keeps the search that is shown under a name. */
+async function keepSearch(): Promise<void> {
+  const name = await question({
+    title: T.keepSearch,
+    text: T.keepSearchText(words.value),
+    actions: [{ word: T.keep, value: "yes" }, { word: T.cancel, value: "" }],
+    input: { label: T.folderName, secret: false },
+  });
+  if (!name?.trim()) return;
+  await ask("keep-search", { name: name.trim(), words: words.value });
+  say(T.searchKept(name.trim()));
+}
+
 let searching = 0;
 const unsearched = { count: 0 };
 
@@ -182,6 +216,7 @@ function search(text: string, fetch = false): void {
   const mine = ++searching;
   words.value = text;
   if (place.value.kind !== "search") {
+    selected.value = new Set();
     found.value = null;
     place.value = { kind: "search" };
     closeMessage();
@@ -239,9 +274,20 @@ function ListHead() {
   const at = place.value;
   if (at.kind === "search") {
     const count = found.value?.length ?? 0;
+    const kept = state.value?.searches.find((one) => one.words === words.value);
+    const title = found.value === null ? T.loading : T.results(count);
     return (
       <div class="list-head">
-        <h1>{found.value === null ? T.loading : T.results(count)}</h1>
+        <h1 dir="auto">{kept?.name ?? title}</h1>
+        {kept ? <p class="quiet">{title}</p> : found.value !== null && (
+          <button
+            type="button"
+            class="link"
+            onClick={() => run(keepSearch)}
+          >
+            {T.keepSearch}
+          </button>
+        )}
         {found.value !== null && unsearched.count > 0 && (
           <p class="quiet">
             {T.notSearched(unsearched.count)}{" "}
@@ -273,7 +319,7 @@ function ListHead() {
 }
 
 function Side() {
-  const { folders = [], drafts = 0, outbox = 0 } = state.value ?? {};
+  const { folders = [], searches = [], drafts = 0, outbox = 0 } = state.value ?? {};
   const entry = (to: Place, icon: IconName, name: string, count: number, strong: boolean) => {
     const here = JSON.stringify(place.value) === JSON.stringify(to);
     return (
@@ -312,9 +358,25 @@ function Side() {
         {of("archive", "archive")}
         {of("trash", "trash")}
       </ul>
-      {folders.some(({ id }) => typeof id === "number") && (
+      {(searches.length > 0 || folders.some(({ id }) => typeof id === "number")) && (
         <ul class="own">
           {folders.filter(({ id }) => typeof id === "number").map(({ id }) => of(id, "folder"))}
+          {searches.map((kept) => {
+            const here = place.value.kind === "search" && words.value === kept.words;
+            return (
+              <li key={`search ${kept.name}`}>
+                <button
+                  type="button"
+                  class={`nav ${here ? "here" : ""}`}
+                  aria-current={here ? "page" : undefined}
+                  onClick={() => showSearch(kept)}
+                >
+                  <Icon name="search" />
+                  <span class="nav-name" dir="auto">{kept.name}</span>
+                </button>
+              </li>
+            );
+          })}
         </ul>
       )}
       <ul class="bottom">
@@ -391,6 +453,7 @@ function told(event: PageEvent): void {
       const { from, subject, count } = event;
       const text = count === 1 ? T.newMail(from, subject) : T.newMails(count);
       say(text);
+      if (place.value.kind === "search") search(words.value);
       if (notifying.value && document.visibilityState === "hidden") {
         new Notification(T.app, { body: text, icon: "/icon.svg", tag: "mail" });
       }

@@ -83,6 +83,7 @@ export function Settings() {
 function OwnFolders() {
   const [name, setName] = useState("");
   const own = (state.value?.folders ?? []).filter(({ id }) => typeof id === "number");
+  const searches = state.value?.searches ?? [];
   const rename = async (from: string) => {
     const to = await question({
       title: T.renameTo(from),
@@ -92,32 +93,28 @@ function OwnFolders() {
     });
     if (to?.trim()) await ask("rename-folder", { from, to: to.trim() });
   };
+  const remove = async (name: string) => {
+    if (await confirmed(`${T.remove} ${name}?`, T.remove)) await ask("remove-folder", { name });
+  };
+  const line = (name: string, shown: string, note: string) => (
+    <li key={name}>
+      <span dir="auto">{shown}</span>
+      <span class="quiet" dir="auto">{note}</span>
+      <span class="gap" />
+      <button type="button" class="link" onClick={() => run(() => rename(name))}>
+        {T.rename}
+      </button>
+      <button type="button" class="link" onClick={() => run(() => remove(name))}>
+        {T.remove}
+      </button>
+    </li>
+  );
   return (
     <div class="setting">
       <h2>{T.ownFolders}</h2>
       <ul class="own-folders">
-        {own.map(({ id, name, total }) => (
-          <li key={id}>
-            <span dir="auto">{folderName(id)}</span>
-            <span class="quiet">{T.messages(total)}</span>
-            <span class="gap" />
-            <button type="button" class="link" onClick={() => run(() => rename(name))}>
-              {T.rename}
-            </button>
-            <button
-              type="button"
-              class="link"
-              onClick={() =>
-                run(async () => {
-                  if (await confirmed(`${T.remove} ${name}?`, T.remove)) {
-                    await ask("remove-folder", { name });
-                  }
-                })}
-            >
-              {T.remove}
-            </button>
-          </li>
-        ))}
+        {own.map(({ id, name, total }) => line(name, folderName(id), T.messages(total)))}
+        {searches.map(({ name, words }) => line(name, name, T.searchFor(words)))}
       </ul>
       <form
         class="inline"

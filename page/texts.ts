@@ -278,6 +278,12 @@ export const T = {
       ? "The text of 1 message was never fetched, so not searched."
       : `The texts of ${n.toLocaleString()} messages were never fetched, so not searched.`,
   fetchThem: "Fetch and search",
+  keepSearch: "Keep this search",
+  keepSearchText: (words: string) =>
+    `It stands among your folders, on all of your machines, and finds what fits “${words}” each time.`,
+  keep: "Keep",
+  searchKept: (name: string) => `${name} is among your folders.`,
+  searchFor: (words: string) => `Search: ${words}`,
 
   conversation: "Conversation",
   conversationOf: (n: number) => `A conversation of ${counted(n, "message")}`,

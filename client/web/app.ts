@@ -184,6 +184,7 @@ export class App {
       server: desk?.server ?? (address ? formatAddress(address) : ""),
       connection: desk?.connection ?? { kind: "connecting", why: null, retryAt: null },
       folders: desk?.folders() ?? [],
+      searches: desk?.searches() ?? [],
       drafts: desk?.local.drafts ?? 0,
       outbox: desk?.local.outbox ?? 0,
       fetching: desk?.fetching ?? false,

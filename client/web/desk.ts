@@ -48,6 +48,7 @@ import type {
   DraftView,
   FolderView,
   HtmlView,
+  KeptSearchView,
   ListView,
   MessageView,
   OfferView,
@@ -250,6 +251,10 @@ export class Desk {
     return [...BUILT_IN_FOLDERS.filter((name) => name !== "drafts").map(of), ...[...own].map(of)];
   }
 
+  searches(): KeptSearchView[] {
+    return this.#names.searches.map(({ name, search }) => ({ name, words: search }));
+  }
+
   // Lists and messages.
 
   async list(folder: Folder, from: number, limit: number): Promise<ListView> {
@@ -406,6 +411,12 @@ export class Desk {
       matches: result.matches.length,
       unread: result.unindexed.length,
     };
+  }
+
+  /** Keeps a search under a name. Throws as {@linkcode Mail.keepSearch} does. */
+  async keepSearch(name: string, words: string): Promise<void> {
+    await this.mail.keepSearch(name, words);
+    await this.#readNames();
   }
 
   async makeFolder(name: string): Promise<void> {

@@ -87,6 +87,9 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     v.object({ words: short, fetch: v.boolean() }),
     ({ desk }, { words, fetch }) => desk.search(words, fetch),
   ),
+  "keep-search": operation(v.object({ name: short, words: short }), ({ desk }, one) => {
+    return desk.keepSearch(one.name, one.words);
+  }),
   "make-folder": operation(v.object({ name: short }), ({ desk }, { name }) => {
     return desk.makeFolder(name);
   }),

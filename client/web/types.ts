@@ -23,6 +23,13 @@ export interface FolderView {
   readonly unread: number;
 }
 
+/** A search that is kept under a name, like a folder. */
+export interface KeptSearchView {
+  readonly name: string;
+  /** What is looked for, as it is typed. */
+  readonly words: string;
+}
+
 /**
  * How far the program is: nobody is set up here; the keys are shut; it is being opened; the mail is
  * open.
@@ -40,6 +47,7 @@ export interface StateView {
   readonly server: string;
   readonly connection: ConnectionView;
   readonly folders: readonly FolderView[];
+  readonly searches: readonly KeptSearchView[];
   readonly drafts: number;
   readonly outbox: number;
   /** Whether older messages are still being fetched. */

@@ -68,6 +68,42 @@ testInFullUnless(
       assertEquals(ways, ["ltr", "rtl"]);
     });
 
+    await step(
+      t,
+      "a search that is kept stands among the folders, until it is removed",
+      async () => {
+        const shown = await browser.run(async ({ page }) => {
+          const alice = page("alice");
+          await alice.getByLabel("Search all mail").fill("subject:hello");
+          await alice.getByRole("button", { name: "Keep this search" }).click();
+          await alice.getByRole("dialog").getByLabel("Name").fill("Greetings");
+          await alice.getByRole("dialog").getByRole("button", { name: "Keep", exact: true })
+            .click();
+          const kept = alice.getByRole("navigation").getByRole("button", { name: "Greetings" });
+          await kept.waitFor();
+          await alice.getByLabel("Search all mail").fill("nothing of the kind");
+          await alice.getByText("Nothing was found").waitFor();
+          await alice.keyboard.press("Escape");
+          await alice.locator(".row", { hasText: "שלום" }).waitFor();
+          await kept.click();
+          await alice.getByRole("heading", { name: "Greetings" }).waitFor();
+          await alice.locator(".row", { hasText: "Hello" }).waitFor();
+          return await alice.locator(".row").count();
+        }, {});
+        assertEquals(shown, 1);
+        assertMatch(await people.ok("alice", ["folders", "list"]), /Greetings/);
+        await browser.run(async ({ page }) => {
+          const alice = page("alice");
+          await alice.getByRole("button", { name: "Settings" }).click();
+          const line = alice.locator(".own-folders li", { hasText: "Greetings" });
+          await line.getByRole("button", { name: "Remove" }).click();
+          await alice.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+          await line.waitFor({ state: "detached" });
+          await alice.getByRole("navigation").getByRole("button", { name: "Inbox" }).click();
+        }, {});
+      },
+    );
+
     await step(t, "a file that is dropped and a picture that is pasted go with it", async () => {
       const path = people.group.path("alice", "dropped.txt");
       await Deno.writeTextFile(path, "what was dropped");

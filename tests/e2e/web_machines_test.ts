@@ -182,5 +182,28 @@ testInFullUnless(
       const key = await Deno.readTextFile(join(people.group.path("third"), "alice_private.pem"));
       assertStringIncludes(key, "ENCRYPTED");
     });
+
+    await step(t, "one that was lost is removed, and a window says what comes next", async () => {
+      await browser.run(async ({ page }, { password, next }) => {
+        const first = page("first");
+        await first.getByRole("button", { name: "Remove laptop" }).click();
+        const dialog = first.getByRole("dialog");
+        await dialog.getByLabel("It was lost or stolen").check();
+        await dialog.getByRole("textbox", { name: "Your password" }).fill(password);
+        await dialog.getByRole("textbox", { name: "New password" }).fill(next);
+        await dialog.getByLabel("The same again").fill("another one");
+        await dialog.getByRole("button", { name: "Remove it, with new keys" }).click();
+        await dialog.getByText("The two are not the same.").waitFor();
+        await dialog.getByLabel("The same again").fill(next);
+        await dialog.getByRole("button", { name: "Remove it, with new keys" }).click();
+        await first.getByRole("heading", { name: "laptop is removed" }).waitFor();
+        await dialog.getByText("Your key is now SHA256:").waitFor();
+        await dialog.getByRole("button", { name: "OK" }).click();
+        await first.getByRole("button", { name: "Settings" }).click();
+        const machines = first.locator(".own-folders");
+        await machines.getByText("desk").waitFor();
+        await machines.getByText("laptop").waitFor({ state: "detached" });
+      }, { password: passwordOf("alice"), next: "another good password" });
+    });
   },
 );
