@@ -83,6 +83,31 @@ export function locate(text: string, term: string): Range | null {
   return null;
 }
 
+/**
+ * Where any of `terms`, folded and collapsed, stand in `text`, from its beginning: at most `most` places of
+ * each. Places that touch or overlap are one.
+ */
+export function locateAll(text: string, terms: Iterable<string>, most = 100): Range[] {
+  const found: Range[] = [];
+  for (const term of terms) {
+    let start = 0;
+    for (let n = 0; n < most; n++) {
+      const place = locate(text.slice(start), term);
+      if (place === null || place.to === 0) break;
+      found.push({ from: start + place.from, to: start + place.to });
+      start += place.to;
+    }
+  }
+  found.sort((a, b) => a.from - b.from);
+  const out: Range[] = [];
+  for (const one of found) {
+    const last = out.at(-1);
+    if (last && one.from <= last.to) out.splice(-1, 1, { ...last, to: Math.max(last.to, one.to) });
+    else out.push(one);
+  }
+  return out;
+}
+
 /** The character of `text` of which unit `unit` of the folded text is. */
 function sourceOf(text: string, blocks: readonly Block[], unit: number): Range {
   const block = blocks.findLast(({ start }) => start <= unit);

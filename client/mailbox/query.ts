@@ -194,6 +194,27 @@ export function needsText(query: Query): boolean {
   });
 }
 
+/** The words that a search looks for in a part of messages, folded. */
+export function hitWords(query: Query, part: SearchField): string[] {
+  return query.flatMap(({ condition, not }) => {
+    if (not) return [];
+    switch (condition.kind) {
+      case "words":
+        return condition.field === null || condition.field === part ? [condition.words] : [];
+      case "from":
+      case "to":
+        return condition.kind === part ? [condition.name] : [];
+      default:
+        return [];
+    }
+  });
+}
+
+/** All words that a search looks for, folded. */
+export function allHitWords(query: Query): string[] {
+  return [...new Set(SEARCH_FIELDS.flatMap((part) => hitWords(query, part)))];
+}
+
 /** What folder a search looks in; null if that may be any. */
 export function folderOfQuery(query: Query): Folder | null {
   for (const { condition, not } of query) {

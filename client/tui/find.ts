@@ -38,6 +38,18 @@ export function findIn(lines: readonly Line[], words: string): Match[] {
   return found;
 }
 
+/** Most places of all words together that {@linkcode findAll} gives. */
+const MAX_PLACES = 10_000;
+
+/** All places of any of `terms` in lines as they are laid out, in the order of the lines. */
+export function findAll(lines: readonly Line[], terms: readonly string[]): Match[] {
+  const start = ({ row, parts: [part] }: Match) => [row, part?.from ?? 0] as const;
+  return terms.flatMap((term) => findIn(lines, term)).toSorted((a, b) => {
+    const [[rowA, fromA], [rowB, fromB]] = [start(a), start(b)];
+    return rowA - rowB || fromA - fromB;
+  }).slice(0, MAX_PLACES);
+}
+
 function spaced(text: string): string {
   return text.replace(/\s+/g, " ");
 }

@@ -8,11 +8,13 @@ export type Look =
   | "dim"
   | "cursor"
   | "cursor-strong"
+  | "cursor-hit"
   | "good"
   | "warning"
   | "bad"
   | "accent"
   | "code"
+  | "hit"
   | "match"
   | "quote"
   | "quote-deep";
@@ -90,10 +92,12 @@ export function right(text: string, columns: number): string {
   return " ".repeat(Math.max(0, columns - displayWidth(cut))) + cut;
 }
 
-/** `spans` in the look of the line with the cursor; what is strong stays strong. */
+const AT_CURSOR = new Map<Look, Look>([["strong", "cursor-strong"], ["hit", "cursor-hit"]]);
+
+/** `spans` in the look of the line with the cursor; what is strong or was found stays so. */
 export function highlighted(spans: Line): Line {
   return spans.map((one) => {
-    return { ...one, look: one.look === "strong" ? "cursor-strong" : "cursor" };
+    return { ...one, look: AT_CURSOR.get(one.look) ?? "cursor" };
   });
 }
 

@@ -1,9 +1,12 @@
 import { displayWidth, fit } from "../../cli/printable.ts";
+import { locateAll } from "../mailbox/fold.ts";
+import { hitWords, type Query, type SearchField } from "../mailbox/query.ts";
 import {
   fill,
   highlighted,
   type Line,
   type Look,
+  marked,
   right,
   type Size,
   type Span,
@@ -22,6 +25,8 @@ export interface ListView {
   /** What to say if the list is empty. */
   readonly empty: string;
   readonly signs: Signs;
+  /** What a search has found the messages by; null if they are not those of a search. */
+  readonly query: Query | null;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
@@ -56,7 +61,7 @@ export function viewList(view: ListView, { columns, rows }: Size): {
 
 function viewRow(
   row: Row | null,
-  { tagged, signs }: ListView,
+  { tagged, signs, query }: ListView,
   key: string,
   columns: number,
   { who, date, when }: { who: number; date: number; when: string },
@@ -84,10 +89,19 @@ function viewRow(
     span(row.flagged ? "!" : " ", "warning"),
     trust,
     span(" "),
-    span(`${fit(row.who, who, { pad: true })} `, look),
+    ...withHits(fit(row.who, who, { pad: true }), look, query, row.toOthers ? "to" : "from"),
+    span(" ", look),
     ...row.reply ? [span(signs.reply, "dim")] : [],
     ...row.keywords.map((word) => span(`[${word}] `, "accent")),
-    span(row.subject, look),
+    ...withHits(row.subject, look, query, "subject"),
   ];
   return [...fill(head, Math.max(0, columns - tailWidth)), ...tail];
+}
+
+/** `text`, which is that `part` of a message, in spans: what `query` looks for as what was found. */
+function withHits(text: string, look: Look, query: Query | null, part: SearchField): Line {
+  const whole: Line = [span(text, look)];
+  if (query === null) return whole;
+  return locateAll(text, hitWords(query, part))
+    .reduce((line, { from, to }) => marked(line, from, to, "hit"), whole);
 }

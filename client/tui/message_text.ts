@@ -1,6 +1,6 @@
 import { printable } from "../../cli/printable.ts";
-import { findIn, type Match } from "./find.ts";
-import { highlighted, type Line, marked, type Size } from "./frame.ts";
+import { findAll, findIn, type Match, type MatchPart } from "./find.ts";
+import { highlighted, type Line, type Look, marked, type Size } from "./frame.ts";
 import type { Action } from "./keys.ts";
 import { linesOf, type Markable, markBy, type Marking } from "./marking.ts";
 import { type LaidOut, textOf } from "./reader_view.ts";
@@ -10,7 +10,10 @@ import { Scroller } from "./scroller.ts";
 /** A text laid out: for what, its lines, and where the words were found. */
 interface Laid extends LaidOut {
   readonly for: string;
+  /** Where the words are that the person looks for; if there are none, what a search has found. */
   readonly matches: readonly Match[];
+  /** What a search has found, by row. */
+  readonly hits: ReadonlyMap<number, readonly MatchPart[]>;
 }
 
 /**
@@ -20,6 +23,7 @@ interface Laid extends LaidOut {
 export class MessageText {
   readonly #host: Host;
   readonly #layOut: (columns: number, fold: boolean) => LaidOut;
+  readonly #searched: readonly string[];
   readonly #scroller = new Scroller();
   #fold = false;
   #columns = 80;
@@ -32,9 +36,17 @@ export class MessageText {
   /** The lines that are marked to be quoted, from the first one of the text; null for none. */
   #marking: Marking | null = null;
 
-  /** `layOut` lays out what is shown, with long quotations folded or not. */
-  constructor(host: Host, layOut: (columns: number, fold: boolean) => LaidOut) {
+  /**
+   * `layOut` lays out what is shown, with long quotations folded or not. `searched` are the words that a
+   * search has found it by, folded.
+   */
+  constructor(
+    host: Host,
+    layOut: (columns: number, fold: boolean) => LaidOut,
+    searched: readonly string[] = [],
+  ) {
     this.#host = host;
+    this.#searched = searched;
     this.#layOut = layOut;
   }
 
@@ -64,14 +76,15 @@ export class MessageText {
   /** The lines that are visible. */
   show({ columns, rows }: Size): Line[] {
     this.#columns = columns;
-    const { lines } = this.#layout();
+    const { lines, hits } = this.#layout();
     const shown = this.#scroller.show(lines, rows);
     const { top } = this.#scroller;
     const chosen = this.#markedLines();
     return shown.map((line, i) => {
       if (chosen && top + i >= chosen.first && top + i <= chosen.last) return highlighted(line);
+      const found = withLook(line, hits.get(top + i) ?? [], "hit");
       const parts = this.#match?.parts.filter(({ row }) => row === top + i) ?? [];
-      return parts.reduce((all, { from, to }) => marked(all, from, to, "match"), line);
+      return withLook(found, parts, "match");
     });
   }
 
@@ -160,10 +173,12 @@ export class MessageText {
 
   /** Goes to the next match, or to the previous one. */
   #goOn(by: 1 | -1): void {
-    if (this.#words === "") return this.#host.say("/ finds words in the message.");
+    if (this.#words === "" && this.#searched.length === 0) {
+      return this.#host.say("/ finds words in the message.");
+    }
     const { matches } = this.#layout();
-    const shown = printable(this.#words);
-    if (matches.length === 0) return this.#host.say(`"${shown}" is not in this message.`);
+    const shown = this.#words === "" ? "What was searched" : `"${printable(this.#words)}"`;
+    if (matches.length === 0) return this.#host.say(`${shown} is not in this message.`);
     // The first time, from what is visible on.
     const after = matches.findIndex(({ row }) => row >= this.#scroller.top);
     const at = this.#match
@@ -179,7 +194,7 @@ export class MessageText {
       : at < 0
       ? ", from the end again"
       : "";
-    this.#host.say(`"${shown}" ${index + 1} of ${matches.length}${around}`);
+    this.#host.say(`${shown} ${index + 1} of ${matches.length}${around}`);
   }
 
   #layout(): Laid {
@@ -188,8 +203,10 @@ export class MessageText {
       // Its lines are others then.
       if (this.#laid) this.#marking = null;
       const { lines, origins } = this.#layOut(this.#columns, this.#fold);
-      const matches = findIn(lines, this.#words);
-      this.#laid = { for: state, lines, origins, matches };
+      const found = findAll(lines, this.#searched);
+      const matches = this.#words === "" ? found : findIn(lines, this.#words);
+      const hits = Map.groupBy(found.flatMap(({ parts }) => parts), ({ row }) => row);
+      this.#laid = { for: state, lines, origins, matches, hits };
       const [part] = this.#match?.parts ?? [];
       this.#match = matches.find(({ parts: [first] }) => {
         return first?.row === part?.row && first?.from === part?.from;
@@ -197,4 +214,8 @@ export class MessageText {
     }
     return this.#laid;
   }
+}
+
+function withLook(line: Line, parts: readonly MatchPart[], look: Look): Line {
+  return parts.reduce((all, { from, to }) => marked(all, from, to, look), line);
 }

@@ -13,6 +13,8 @@ export interface Row {
   readonly keywords: readonly string[];
   /** The sender, or where the reader is the sender, the recipients. */
   readonly who: string;
+  /** Whether these are the recipients. */
+  readonly toOthers: boolean;
   /** How far the key of the sender, or of the recipients, is trusted. */
   readonly trust: Trust;
   readonly subject: string;
@@ -52,6 +54,7 @@ export function rowOf(item: Item, { me, names, trust }: Reading): Row {
     return {
       ...common,
       who: name ?? "?",
+      toOthers: false,
       trust: name === null ? "unknown" : "changed",
       subject: name === null ? subjectOf(item) : "[another key; Enter says what to do]",
       date: entry.receivedAt,
@@ -67,6 +70,7 @@ export function rowOf(item: Item, { me, names, trust }: Reading): Row {
   const recipients = others.map(({ name }) => name);
   return {
     ...common,
+    toOthers: sent,
     who: printable(sent ? `To ${recipients.join(", ") || "-"}` : senderText(summary)),
     trust: summary.stored
       ? "unknown"

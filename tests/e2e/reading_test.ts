@@ -249,3 +249,63 @@ testInFullUnless(
     });
   },
 );
+
+testInFullUnless(
+  missing,
+  "what a search has found stands out, in lists and in texts",
+  async (t) => {
+    await using people = await Commanding.start(["alice", "bob"]);
+    const send = (subject: string, input: string) => {
+      return people.ok("bob", ["send", "-t", "alice", "-s", subject], { input });
+    };
+    const filler = "filler\n".repeat(60);
+    await send("Invoice for May", `The Invoice of the naïve clerk.\n${filler}\nOne invoice more.`);
+    await send("Other", "hay");
+    await people.ok("alice", ["search", "x", "--fetch"]);
+    const [bold, underlined, over] = ["\x1b[1m", "\x1b[4m", "\x1b[0m"];
+    const marked = (word: string) => `${bold}${underlined}${word}${over}`;
+    const plain = (text: string) => text.replaceAll("\x1b[1;4m", bold + underlined);
+
+    await t.step("of a command at a terminal, and in no pipe", async () => {
+      await using search = await people.at("alice", ["search", "invoice", "naive"]);
+      assertEquals((await search.ended()).code, 0);
+      const written = plain(await search.written());
+      assertStringIncludes(written, `${marked("Invoice")} for May`);
+      assertStringIncludes(written, `the ${marked("naïve")} clerk`);
+      assert(!(await people.ok("alice", ["search", "invoice"])).includes("\x1b"));
+      await using dumb = await people.at("alice", ["search", "invoice"], { env: { TERM: "dumb" } });
+      assertEquals((await dumb.ended()).code, 0);
+      assert(!(await dumb.written()).includes("\x1b"), await dumb.written());
+    });
+
+    await t.step(
+      "on the full screen, in the list and in the message, until it is forgotten",
+      async () => {
+        await using screen = await people.at("alice", ["connect"], { columns: 80, rows: 24 });
+        await screen.see("Other");
+        await screen.press("/");
+        await screen.see("Search:");
+        await screen.type("invoice");
+        await screen.press("Enter");
+        await screen.see("1 message found");
+        assertStringIncludes(await screen.shown(true), "mInvoice\x1b[");
+        await screen.press("Enter");
+        await screen.see("naïve clerk");
+        const hit = "The \x1b[1;4mInvoice\x1b[0m";
+        assertStringIncludes(await screen.shown(true), hit);
+        await screen.press(".");
+        await screen.see("What was searched 1 of 3");
+        await screen.press(".", ".");
+        await screen.see("What was searched 3 of 3");
+        await screen.see("One invoice more.");
+        await screen.press("q", "Escape");
+        await screen.see("Other");
+        await screen.press("G", "Enter");
+        await screen.see("naïve clerk");
+        assert(!(await screen.shown(true)).includes(hit));
+        await screen.press("q", "q");
+        assertEquals((await screen.ended()).code, 0);
+      },
+    );
+  },
+);

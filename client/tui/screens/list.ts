@@ -3,6 +3,7 @@ import { fit, printable } from "../../../cli/printable.ts";
 import { formatMessageId } from "../../../protocol/uuid.ts";
 import type { SavedDraft } from "../../state/drafts.ts";
 import type { Item } from "../../mailbox/open.ts";
+import { allHitWords, type Query } from "../../mailbox/query.ts";
 import type { SearchResult } from "../../mailbox/search.ts";
 import type { Waiting } from "../../state/outbox.ts";
 import { type Line, type Size, span } from "../frame.ts";
@@ -44,6 +45,13 @@ interface Unsent {
   readonly refused: boolean;
 }
 
+/** What a search has found. */
+interface Search {
+  readonly words: string;
+  readonly query: Query;
+  readonly uids: ReadonlySet<number>;
+}
+
 /** The messages of one folder or of a search, the drafts, or the outbox. */
 export class ListScreen implements Screen, MessageCursor, FolderChooser {
   readonly mode = "list";
@@ -52,7 +60,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
   #list = EMPTY_LIST;
   #rows = 1;
   #tagged = new Set<string>();
-  #found: { readonly words: string; readonly uids: ReadonlySet<number> } | null = null;
+  #found: Search | null = null;
   /** Where the cursor was in each folder. */
   readonly #cursors = new Map<ListFolder, string>();
   #drafts: readonly SavedDraft[] = [];
@@ -96,6 +104,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
       row: (key) => this.#row(key),
       empty: this.#empty(),
       signs: this.#host.signs,
+      query: this.#found?.query ?? null,
       now: Date.now(),
     }, { columns: size.columns - (side ? SIDE + 1 : 0), rows: size.rows });
     this.#list = list;
@@ -217,6 +226,10 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
     const before = this.#list.cursor;
     this.#list = moveBy(this.#list, by);
     return this.#list.cursor === before ? null : await this.current();
+  }
+
+  get searched(): readonly string[] {
+    return this.#found ? allHitWords(this.#found.query) : [];
   }
 
   /** The next new message below the cursor, or from the top; null if there is none. */
@@ -460,7 +473,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
     const look = () => mail.search(query, { folder: null, limit: MAX_FOUND });
     const older = () => mailbox.fetching ? ["Older messages are still being fetched."] : [];
     const result = await look();
-    this.#showFound(words, result);
+    this.#showFound(words, query, result);
     const texts = result.unindexed.length;
     const said = [foundText(result), ...cutText(result), ...older()];
     if (texts > 0) said.push(`${textsOf(texts)} never fetched, so not searched.`);
@@ -473,7 +486,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
     if (answer !== "y") return;
     const large = await mail.fetchTexts(result.unindexed);
     const whole = await look();
-    if (this.#found?.words === words) this.#showFound(words, whole);
+    if (this.#found?.words === words) this.#showFound(words, query, whole);
     const left = whole.unindexed.length - large;
     this.#host.say([
       foundText(whole),
@@ -484,10 +497,10 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
     ].join(" "));
   }
 
-  #showFound(words: string, { found }: SearchResult): void {
+  #showFound(words: string, query: Query, { found }: SearchResult): void {
     const uids = new Set(found.map(({ item }) => item.entry.uid));
     if (this.#folder === "drafts" || this.#folder === "outbox") this.go("inbox");
-    this.#found = { words, uids };
+    this.#found = { words, query, uids };
     this.#list = EMPTY_LIST;
     this.#update();
     this.#host.refresh();
@@ -524,6 +537,7 @@ export function trustIn({ mail }: Host): (name: string, fp: string) => Trust {
 }
 
 const PLAIN = {
+  toOthers: true,
   fresh: false,
   keywords: [],
   answered: false,

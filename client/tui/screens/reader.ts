@@ -42,6 +42,8 @@ export interface MessageCursor {
   unread(): Promise<Item | null>;
   /** The message at the cursor; null if there is none. */
   current(): Promise<Item | null>;
+  /** The words by which a search has found the messages, folded; none if they are not those of one. */
+  readonly searched: readonly string[];
 }
 
 /** The actions that write a message about another one. */
@@ -87,7 +89,11 @@ export class ReaderScreen implements Screen {
     this.#host = host;
     this.#list = list;
     this.#message = new LoadedMessage(host, item);
-    this.#text = new MessageText(host, (columns, fold) => this.#layOut(columns, fold));
+    this.#text = new MessageText(
+      host,
+      (columns, fold) => this.#layOut(columns, fold),
+      list.searched,
+    );
   }
 
   where(): string {

@@ -1,7 +1,7 @@
 import { SOME_HEAD } from "../../support/log_head.ts";
 import { assert, assertEquals } from "@std/assert";
 import * as fc from "fast-check";
-import { collapse, fold, locate } from "../../../client/mailbox/fold.ts";
+import { collapse, fold, locate, locateAll } from "../../../client/mailbox/fold.ts";
 import type { Opened } from "../../../client/mailbox/open.ts";
 import { indexText, search } from "../../../client/mailbox/search.ts";
 import { Cache } from "../../../client/state/cache.ts";
@@ -186,4 +186,18 @@ Deno.test("a search says which texts it did not look through, or not to their en
     assertEquals(asked, [4], "one's own text is read once");
     cache.close();
   });
+});
+
+Deno.test("all places of words are located, those that overlap as one", () => {
+  const cut = (text: string, terms: string[], most?: number) => {
+    return locateAll(text, terms, most).map(({ from, to }) => text.slice(from, to));
+  };
+  assertEquals(cut("Straße, STRASSE and\n  more", ["strasse", "and more"]), [
+    "Straße",
+    "STRASSE",
+    "and\n  more",
+  ]);
+  assertEquals(cut("abcabc", ["abc", "ca"]), ["abcabc"]);
+  assertEquals(cut("a a a", ["a"], 2), ["a", "a"]);
+  assertEquals(cut("nothing", ["x", ""]), []);
 });

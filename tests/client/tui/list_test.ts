@@ -1,3 +1,6 @@
+import { EMPTY_RECORD } from "../../../protocol/shared_record.ts";
+import { OwnNames } from "../../../client/mailbox/own_names.ts";
+import { parseQuery } from "../../../client/mailbox/query.ts";
 import { assert, assertEquals } from "@std/assert";
 import { lineText } from "../../../client/tui/frame.ts";
 import {
@@ -41,12 +44,15 @@ Deno.test("the cursor does not leave the list", () => {
   assertEquals(moveBy(EMPTY_LIST, 1).cursor, null);
 });
 
+const NO_NAMES = new OwnNames(EMPTY_RECORD);
+
 const ROW: Row = {
   fresh: true,
   keywords: [],
   answered: false,
   flagged: true,
   who: "bob",
+  toOthers: false,
   trust: "verified",
   subject: "日本語のとても長いタイトルがここにあります、そしてもっと続きます",
   date: Date.UTC(2026, 10, 22, 12),
@@ -64,6 +70,7 @@ Deno.test("every line of a list is exactly as wide as the screen", () => {
       row: (key) => key === "c" ? null : key === "a" ? ROW : { ...ROW, broken: true, date: 0 },
       empty: "",
       signs: signsFor(true),
+      query: parseQuery("bob ここ", NO_NAMES),
       now: Date.UTC(2026, 10, 22, 13),
     }, { columns, rows: 10 });
     for (const line of lines) assertEquals(displayWidth(lineText(line)), columns, lineText(line));
@@ -72,6 +79,30 @@ Deno.test("every line of a list is exactly as wide as the screen", () => {
     }
     assert(lineText(lines[1] ?? []).startsWith("*"));
   }
+});
+
+Deno.test("what a search has found stands out in the list, each word where it was looked for", () => {
+  const show = (text: string, row: Partial<Row> = {}, cursor = "b") => {
+    const { lines: [line = []] } = viewList({
+      list: { keys: ["a", "b"], cursor, top: 0 },
+      tagged: new Set(),
+      row: () => ({ ...ROW, reply: false, subject: "Naïve bob plans", ...row }),
+      empty: "",
+      signs: signsFor(true),
+      query: parseQuery(text, NO_NAMES),
+      now: 0,
+    }, { columns: 80, rows: 2 });
+    return line.filter(({ look }) => /hit$/.test(look)).map(({ text, look }) => [text, look]);
+  };
+  assertEquals(show("naive plan"), [["Naïve", "hit"], ["plan", "hit"]]);
+  assertEquals(show("bob"), [["bob", "hit"], ["bob", "hit"]]);
+  assertEquals(show("from:bob"), [["bob", "hit"]]);
+  assertEquals(show("subject:bob"), [["bob", "hit"]]);
+  assertEquals(show("to:bob"), []);
+  assertEquals(show("from:bob", { toOthers: true, who: "To bob" }), []);
+  assertEquals(show("to:bob", { toOthers: true, who: "To bob" }), [["bob", "hit"]]);
+  assertEquals(show("not:plans text:bob after:2026-01-01"), []);
+  assertEquals(show("plans", {}, "a"), [["plans", "cursor-hit"]]);
 });
 
 Deno.test("sizes and dates are short", () => {
