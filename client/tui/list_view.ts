@@ -31,6 +31,11 @@ export interface ListView {
   readonly now: number;
 }
 
+/** Columns for names from 110 columns on, and from 90 on: there is room for full names too. */
+const WIDE = 28;
+const ROOMY = 22;
+/** Fewer columns than these are not worth beginning a full name in. */
+const LEAST_FULL_NAME = 6;
 const DATE = 6;
 const LONG_DATE = 10;
 const SIZE = 5;
@@ -49,7 +54,7 @@ export function viewList(view: ListView, { columns, rows }: Size): {
   const dates = shown.map(({ row }) => row?.date == null ? "" : shortDate(row.date, view.now));
   const long = dates.some((date) => date.length > DATE) && columns >= 60;
   const widths = {
-    who: columns >= 120 ? 24 : columns >= 70 ? 16 : 10,
+    who: columns >= 110 ? WIDE : columns >= 90 ? ROOMY : columns >= 70 ? 16 : 10,
     date: long ? LONG_DATE : DATE,
   };
   const lines = shown.map(({ key, row }, i) => {
@@ -89,8 +94,7 @@ function viewRow(
     span(row.flagged ? "!" : " ", "warning"),
     trust,
     span(" "),
-    ...withHits(fit(row.who, who, { pad: true }), look, query, row.toOthers ? "to" : "from"),
-    span(" ", look),
+    ...whoSpans(row, who, look, query),
     ...row.reply ? [span(signs.reply, "dim")] : [],
     ...row.keywords.map((word) => span(`[${word}] `, "accent")),
     ...withHits(row.subject, look, query, "subject"),
@@ -104,4 +108,18 @@ function withHits(text: string, look: Look, query: Query | null, part: SearchFie
   if (query === null) return whole;
   return locateAll(text, hitWords(query, part))
     .reduce((line, { from, to }) => marked(line, from, to, "hit"), whole);
+}
+
+/** The name, and behind it as much of the full name as there is room for. */
+function whoSpans(row: Row, columns: number, look: Look, query: Query | null): Line {
+  const { who, fullName, toOthers } = row;
+  const left = columns - displayWidth(who) - 1;
+  const alone = fullName === "" || columns < ROOMY || left < LEAST_FULL_NAME;
+  const name = alone ? fit(who, columns, { pad: true }) : who;
+  return [
+    ...withHits(name, look, query, toOthers ? "to" : "from"),
+    span(" ", look),
+    // No full name has a parenthesis in it: what stands there is taken for no name.
+    ...alone ? [] : [span(`${fit(`(${fullName})`, left, { pad: true })} `, "dim")],
+  ];
 }

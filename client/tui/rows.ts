@@ -2,6 +2,7 @@ import { printable } from "../../cli/printable.ts";
 import type { Flag } from "../../protocol/entry.ts";
 import type { OwnNames } from "../mailbox/own_names.ts";
 import type { Item } from "../mailbox/open.ts";
+import type { FullName } from "../state/members.ts";
 import { senderText, storedMark, subjectOf } from "../mailbox/show.ts";
 
 /** One line of a list of messages, safe to print. */
@@ -15,6 +16,8 @@ export interface Row {
   readonly who: string;
   /** Whether these are the recipients. */
   readonly toOthers: boolean;
+  /** What whoever stands there is called in full, with a star if nobody has signed it; empty if nobody says. */
+  readonly fullName: string;
   /** How far the key of the sender, or of the recipients, is trusted. */
   readonly trust: Trust;
   readonly subject: string;
@@ -37,10 +40,19 @@ export interface Reading {
   readonly me: string;
   readonly names: OwnNames;
   readonly trust: (name: string, fp: string) => Trust;
+  readonly fullName: (name: string) => FullName | null;
 }
 
+/** A full name for the screen, with a star if it is the operator's word alone; empty if there is none. */
+export function fullNameText(fullName: FullName | null): string {
+  return fullName === null ? "" : `${printable(fullName.text)}${fullName.signed ? "" : " *"}`;
+}
+
+/** What {@linkcode fullNameText} writes a star for. */
+export const STAR_WORDS = "* said by the operator, and signed by nobody until they write to you";
+
 /** The row of a message. */
-export function rowOf(item: Item, { me, names, trust }: Reading): Row {
+export function rowOf(item: Item, { me, names, trust, fullName }: Reading): Row {
   const { entry, opened } = item;
   const has = (flag: "seen" | "answered" | "flagged") => entry.flags.includes(flag);
   const common = {
@@ -55,6 +67,7 @@ export function rowOf(item: Item, { me, names, trust }: Reading): Row {
       ...common,
       who: name ?? "?",
       toOthers: false,
+      fullName: "",
       trust: name === null ? "unknown" : "changed",
       subject: name === null ? subjectOf(item) : "[another key; Enter says what to do]",
       date: entry.receivedAt,
@@ -68,10 +81,17 @@ export function rowOf(item: Item, { me, names, trust }: Reading): Row {
   const sent = entry.folder === "sent" && summary.from.name === me && !summary.stored;
   const others = [...summary.to, ...summary.cc];
   const recipients = others.map(({ name }) => name);
+  const [shown, ...more] = sent ? recipients : [summary.from.name];
+  // What a message says itself its sender has signed.
+  const signed = sent || summary.fullName === undefined
+    ? null
+    : { text: summary.fullName, signed: true };
+  const isOne = shown !== undefined && more.length === 0 && !summary.stored;
   return {
     ...common,
     toOthers: sent,
     who: printable(sent ? `To ${recipients.join(", ") || "-"}` : senderText(summary)),
+    fullName: isOne ? fullNameText(signed ?? fullName(shown)) : "",
     trust: summary.stored
       ? "unknown"
       : least((sent ? others : [summary.from]).map(({ name, fp }) => trust(name, fp))),

@@ -27,6 +27,7 @@ export function rowView(mail: Mail, item: Item, names: OwnNames): RowView {
     me: mail.name,
     names,
     trust: (name, fp) => trustOf(mail, name, fp),
+    fullName: (name) => mail.fullNameOf(name),
   });
   const { fresh, answered, flagged, keywords, who, trust, date, attachments, broken } = row;
   const { uid, folder } = item.entry;

@@ -3,6 +3,9 @@ import { withControl } from "../support/control.ts";
 import { Program } from "../support/program.ts";
 import { Commanding } from "../support/commanding.ts";
 import { testInFull } from "../support/full.ts";
+import { whyNoTmux } from "../support/tmux.ts";
+
+const missing = await whyNoTmux();
 
 testInFull(
   "members have full names: the operator's word until their owner has signed them",
@@ -58,6 +61,27 @@ testInFull(
       await operate(["user", "full-name", "bob", "Alice's Bank"]);
       const [, listed] = await people.json("alice", ["members"]);
       assertEquals([listed.fullName, listed.fullNameSigned], ["Bob Müller", true]);
+    });
+
+    await t.step("on the full screen, beside names where there is room", async () => {
+      if (missing !== null) return;
+      await people.ok("alice", ["send", "-t", "bob", "-s", "Answer"], { input: "x" });
+      await using screen = await people.at("alice", ["connect"], { columns: 120, rows: 24 });
+      await screen.see(/bob \(Bob Müller\) +Hello/);
+      await screen.press("2");
+      await screen.see(/To bob \(Bob Müller\) +Answer/);
+      await screen.press("C");
+      await screen.see(/bob +Bob Müller +not verified/);
+      await screen.see(/Full name +Bob Müller\n/);
+      await using narrow = await people.at("alice", ["connect"], { columns: 80, rows: 24 });
+      await narrow.see(/bob +Hello/);
+      // Bob has not heard from her what she is called.
+      await operate(["user", "full-name", "alice", "Alice Ames"]);
+      await using other = await people.at("bob", ["connect"], { columns: 120, rows: 24 });
+      await other.see(/alice \(Alice Ames \*\) +Answer/);
+      await other.press("C");
+      await other.see(/alice +Alice Ames \* +not verified/);
+      await other.see("* said by the operator, and signed by nobody until they write to you");
     });
 
     await t.step("what is no full name is refused, and changes nothing", async () => {

@@ -1,4 +1,5 @@
 import { formatTime } from "../../../cli/format.ts";
+import { displayWidth, fit } from "../../../cli/printable.ts";
 import { formatFingerprint } from "../../../crypto/identity.ts";
 import { EVENT_WORDS } from "../../trust/key_log.ts";
 import { verification } from "../../trust/verification.ts";
@@ -7,12 +8,19 @@ import type { Action } from "../keys.ts";
 import { EMPTY_LIST, moved, scrolled, withKeys } from "../list_model.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
 import { ChangedKeyScreen } from "./changed_key.ts";
+import { fullNameText, STAR_WORDS } from "../rows.ts";
 import { ComposeScreen, newDraft } from "./compose.ts";
 import { DevicesScreen } from "./devices.ts";
 import { VerifyScreen } from "./verify.ts";
 
 /** Events of a contact's key that are shown, the latest. */
 const MAX_EVENTS = 3;
+/** Columns for names. */
+const NAMES = 20;
+/** Fewer columns are not worth beginning a full name in, and as many are needed for the state of a key. */
+const LEAST_FULL_NAME = 8;
+const MOST_FULL_NAME = 32;
+const STATE = 40;
 
 /** The contacts, and how far their keys were verified. */
 export class ContactsScreen implements Screen {
@@ -35,7 +43,7 @@ export class ContactsScreen implements Screen {
   }
 
   show({ columns, rows }: Size): Shown {
-    const below = rows >= 12 ? 6 : 0;
+    const below = rows >= 12 ? 7 : 0;
     this.#rows = Math.max(1, rows - below);
     this.#list = scrolled(this.#list, this.#rows);
     const { keys, top, cursor } = this.#list;
@@ -51,12 +59,20 @@ export class ContactsScreen implements Screen {
         ],
       };
     }
-    const lines = keys.slice(top, top + this.#rows).map((name): Line => {
+    const shown = keys.slice(top, top + this.#rows);
+    const names = new Map(shown.map((name) => {
+      return [name, fullNameText(this.#host.mail.fullNameOf(name))];
+    }));
+    const widest = Math.max(0, ...[...names.values()].map((text) => displayWidth(text)));
+    const room = Math.min(widest, MOST_FULL_NAME, columns - NAMES - STATE);
+    const full = room < Math.min(widest, LEAST_FULL_NAME) ? 0 : room;
+    const lines = shown.map((name): Line => {
       const { mark, words, verified } = verification(pins.get(name));
       const sign = mark === "✓" ? this.#host.signs.verified : mark;
       const line = fill([
         span(` ${sign} `, mark === "!" ? "bad" : "good"),
-        span(name.padEnd(20), verified ? "plain" : "strong"),
+        span(name.padEnd(NAMES), verified ? "plain" : "strong"),
+        ...full === 0 ? [] : [span(` ${fit(names.get(name) ?? "", full, { pad: true })} `)],
         span(` ${words}`, mark === "!" ? "bad" : verified ? "good" : "dim"),
       ], columns);
       return name === cursor ? highlighted(line) : line;
@@ -98,8 +114,14 @@ export class ContactsScreen implements Screen {
       ? null
       : this.#host.mail.people.pins.get(this.#list.cursor);
     if (!pin) return [];
+    const fullName = this.#host.mail.fullNameOf(pin.name);
     const lines: Line[] = [
       [],
+      ...fullName === null ? [] : [[
+        span(" Full name    ", "accent"),
+        span(fullNameText(fullName)),
+        ...fullName.signed ? [] : [span(`   ${STAR_WORDS}`, "dim")],
+      ]],
       [span(" Key          ", "accent"), span(formatFingerprint(pin.fp))],
       [span(" Known since  ", "accent"), span(formatTime(pin.firstSeen))],
     ];

@@ -296,7 +296,8 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
     if (uid !== null) {
       const item = this.#host.mailbox.item(uid);
       const { mail: { name: me }, names } = this.#host;
-      return item && rowOf(item, { me, names, trust: trustIn(this.#host) });
+      const fullName = (name: string) => this.#host.mail.fullNameOf(name);
+      return item && rowOf(item, { me, names, trust: trustIn(this.#host), fullName });
     }
     const draft = this.#drafts.find(({ id }) => `d${id}` === key);
     if (draft) return draftRow(draft);
@@ -542,6 +543,7 @@ const PLAIN = {
   keywords: [],
   answered: false,
   flagged: false,
+  fullName: "",
   trust: "unknown",
   broken: false,
 } as const;

@@ -53,6 +53,7 @@ const ROW: Row = {
   flagged: true,
   who: "bob",
   toOthers: false,
+  fullName: "Bob Müller",
   trust: "verified",
   subject: "日本語のとても長いタイトルがここにあります、そしてもっと続きます",
   date: Date.UTC(2026, 10, 22, 12),
@@ -74,6 +75,8 @@ Deno.test("every line of a list is exactly as wide as the screen", () => {
       now: Date.UTC(2026, 10, 22, 13),
     }, { columns, rows: 10 });
     for (const line of lines) assertEquals(displayWidth(lineText(line)), columns, lineText(line));
+    const first = lineText(lines[0] ?? []);
+    assertEquals(/bob \(Bob Müller\) +/.test(first), columns >= 90, first);
     if (columns >= 80) {
       assert(lineText(lines[0] ?? []).startsWith(" N!✓ bob"), lineText(lines[0] ?? []));
     }
