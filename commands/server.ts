@@ -1,5 +1,6 @@
 import { type Command, defineCommand, type Given } from "../cli/command.ts";
 import { defined } from "../crypto/defined.ts";
+import { SealpostError } from "../crypto/error.ts";
 import {
   ENVIRONMENT_PREFIX,
   SETTING_OPTIONS,
@@ -169,6 +170,59 @@ export const SERVER_COMMANDS: readonly Command[] = [
         variables: variablesOf(commands),
         json: given.flag("json"),
       });
+    },
+  }),
+  defineCommand({
+    name: "store migrate",
+    summary: "move the mail of a server from its folder to a database, or back",
+    description: [
+      "Copies everything: mail, keys, users, tickets. Clients notice nothing but that the server was away. " +
+      "No server may use either of the two meanwhile. The copy is checked as by fsck before it takes " +
+      "its place, and where it comes from stays as it is.",
+      "If it is broken off, do it again: it goes on where it ended, unless the mail has changed since. A " +
+      "store that is there already is never replaced.",
+      "The user_pass.json of the folder becomes the users of the database, and the other way round.",
+    ],
+    positionals: [],
+    options: [
+      {
+        name: "from",
+        value: "DIR|URL",
+        help: "the server's folder, or postgres://USER@HOST/DATABASE",
+      },
+      { name: "to", value: "DIR|URL", help: "the other of these" },
+      STORE_OPTIONS[1],
+      { name: "verify", help: "compare all rows and bodies, before the copy takes its place" },
+      JSON_RESULT,
+    ],
+    examples: [
+      {
+        line: "store migrate --from server --to postgres://sealpost@db/mail --verify",
+        what: "to a database; the password's file is in server/sealpost.toml, if there is one",
+      },
+      {
+        line: "store migrate --from postgres://sealpost@db/mail --to server",
+        what: "back",
+      },
+    ],
+    environment: [HERE, DEBUG],
+    rights: STORE_COMMAND.rights,
+    run: async (given) => {
+      const { migrate } = await import("../server/maintenance/migrate.ts");
+      const { claimFolder, isNewOrOwn } = await import("../files/own_folders.ts");
+      const [from, to] = [given.optional("from"), given.optional("to")];
+      if (from === undefined || to === undefined) {
+        throw new SealpostError("usage", "say both --from and --to");
+      }
+      const made = !to.includes("://") && await isNewOrOwn(to);
+      await migrate({
+        from,
+        to,
+        passwordFile: given.optional("store-password-file"),
+        verify: given.flag("verify"),
+        json: given.flag("json"),
+      });
+      if (made) await claimFolder(to);
     },
   }),
   defineCommand({

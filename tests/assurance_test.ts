@@ -97,7 +97,7 @@ Deno.test("in the last run every breakage was noticed, by a test that is there",
     const [, test] = parts(reference);
     const [title = ""] = test.split(" ... ");
     // Tests of several implementations of one thing begin with which of them it is.
-    const [, own = title] = /^SQLite store: (.+)$/.exec(title) ?? [];
+    const [, own = title] = /^(?:SQLite|PostgreSQL) store: (.+)$/.exec(title) ?? [];
     const there = sources.some((source) => source.includes(`"${own}"`)) ||
       made.some((pattern) => pattern.test(title));
     assert(there, `there is no test of this name: ${title}`);

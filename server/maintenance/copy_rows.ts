@@ -19,15 +19,17 @@ export interface CopyOptions {
 /**
  * Copies all rows of a store that nobody writes to into an empty one, or goes on where an earlier call
  * ended: a large table has all rows up to its last one then, and comes in the order of its keys. The others
- * are copied at the end, whole, in one transaction. Throws what the stores throw.
+ * are copied at the end, whole, in one transaction. Returns how many rows of large tables were there
+ * already. Throws what the stores throw.
  */
 export async function copyRows(
   from: StoreRows,
   to: StoreCopy,
   { bodies, progress }: CopyOptions,
-): Promise<void> {
+): Promise<number> {
   const total = await countRows(from);
-  let done = await countRows(to);
+  const resumed = await countRows(to);
+  let done = resumed;
   progress.update(done, total);
   for (const table of LARGE) {
     const last = await lastOf(to, table);
@@ -47,6 +49,7 @@ export async function copyRows(
     }
     await to.countOn();
   });
+  return resumed;
 }
 
 async function copyBodies(

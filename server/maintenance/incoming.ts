@@ -8,6 +8,7 @@ import { compareRows, copyRows, fingerprintOf } from "./copy_rows.ts";
 import { checkDatabase } from "./database_check.ts";
 import { FsckFindings, type FsckReport } from "./findings.ts";
 import { PostgresRows } from "./postgres_rows.ts";
+import { snapshotName } from "./snapshot.ts";
 import type { StoreRows } from "./store_rows.ts";
 import { putUsers, type StoredUsers, usersOf } from "./stored_users.ts";
 import { LARGE } from "./tables.ts";
@@ -66,29 +67,35 @@ export class IncomingStore implements Disposable {
 
   /**
    * Copies a store, or goes on with it where an earlier call for the same store ended, and checks the
-   * copy. Nothing of the store that is there is changed. `lenient`: also one that lacks large bodies.
+   * copy. `resumed`: rows that were there already. Nothing of the store that is there is changed. `lenient`: also one that lacks large bodies.
    */
   async fill(
     from: StoreRows,
     users: StoredUsers,
     progress: Progress,
     { lenient = false }: { readonly lenient?: boolean } = {},
-  ): Promise<FsckReport> {
+  ): Promise<{ readonly resumed: number; readonly check: FsckReport }> {
     const pool = this.#pool;
     await this.#prepare(await fingerprintOf(from));
     const bodies = lenient ? "there" : "all";
-    await copyRows(from, new PostgresRows(pool, false), { bodies, progress });
+    const resumed = await copyRows(from, new PostgresRows(pool, false), { bodies, progress });
     for (const { name } of LARGE) await pool.run(`ANALYZE ${name}`);
-    await pool.transaction((tx) => putUsers(tx, users));
+    await pool.transaction(async (tx) => {
+      await putUsers(tx, users);
+      // Heads of the key log were given until now, by a server whose clock may be ahead of the others'.
+      await tx.run("UPDATE revision SET head_time = greatest(head_time, $1)", [Date.now()]);
+    });
     const findings = new FsckFindings();
-    return {
+    const checked = await checkDatabase(pool, findings, INCOMING);
+    const check = {
       store: this.#name,
       running: false,
       journaled: 0,
-      ...await checkDatabase(pool, findings, INCOMING),
+      ...checked,
       findings: findings.list(),
       damaged: findings.damaged,
     };
+    return { resumed, check };
   }
 
   /** Compares what was filled with where it came from. Throws `format` if they differ. */
@@ -97,17 +104,18 @@ export class IncomingStore implements Disposable {
   }
 
   /**
-   * Puts what was filled in the place of the store that is there, which gets the name `aside`; one without
-   * accounts and users goes. All or nothing.
+   * Puts what was filled in the place of the store that is there, which becomes another schema, the name of
+   * which is returned; one without accounts and users goes. All or nothing.
    */
-  async takePlace(aside: string): Promise<{ readonly aside: string | null }> {
+  async takePlace(): Promise<string | null> {
     const used = await this.isUsed();
+    const aside = `sealpost_before_${snapshotName(Date.now()).toLowerCase()}`;
     return await this.#pool.transaction(async (tx) => {
       if (used) await tx.run(`ALTER SCHEMA ${SCHEMA_NAME} RENAME TO ${aside}`);
       else await tx.run(`DROP SCHEMA IF EXISTS ${SCHEMA_NAME} CASCADE`);
       await tx.run(`DROP TABLE ${INCOMING}.origin`);
       await tx.run(`ALTER SCHEMA ${INCOMING} RENAME TO ${SCHEMA_NAME}`);
-      return { aside: used ? aside : null };
+      return used ? aside : null;
     });
   }
 

@@ -8,6 +8,7 @@ import { runStatements } from "../../files/sqlite.ts";
 import { printable } from "../../cli/printable.ts";
 import { Progress } from "../../cli/progress.ts";
 import { loadSettings } from "../settings/settings.ts";
+import { isStoreUsed } from "./store_folder.ts";
 import { IncomingStore } from "./incoming.ts";
 import { SqliteRows } from "./sqlite_rows.ts";
 import { readUsers, type StoredUsers, USERS_NAME } from "./stored_users.ts";
@@ -16,7 +17,6 @@ import { isBodyName } from "../store/body_files.ts";
 import {
   BODIES_NAME,
   DATABASE_NAME,
-  LOCK_NAME,
   lockStore,
   openDatabase,
   RESTORING,
@@ -24,7 +24,6 @@ import {
 } from "../store/database.ts";
 import { checkStore, damagedStore, describeReport } from "./fsck.ts";
 import type { FsckReport } from "./findings.ts";
-import { PIN_NAME } from "../store/pin.ts";
 import {
   copyDurably,
   digestFile,
@@ -104,7 +103,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRep
   const staging = store + RESTORING;
   await ensurePrivateDir(dir);
   if (database !== null) return await restoreToDatabase(options, snapshot, database, staging);
-  const used = await isUsed(store);
+  const used = await isStoreUsed(store);
   if (used && !force) {
     throw new SealpostError(
       "file-exists",
@@ -173,11 +172,10 @@ async function restoreToDatabase(
     db = new DatabaseSync(join(staging, DATABASE_NAME), { readOnly: true });
     const users = used ? await incoming.users() : await usersFor(snapshot, dir, staging);
     const rows = new SqliteRows(db, join(staging, BODIES_NAME));
-    const check = await incoming.fill(rows, users, progress, { lenient: force });
+    const { check } = await incoming.fill(rows, users, progress, { lenient: force });
     if (check.damaged > 0 && !force) throw damagedSnapshot(snapshot, check);
     const files = await restoreServerFiles(snapshot, dir, database.name);
-    const time = snapshotName(Date.now()).toLowerCase();
-    const { aside } = await incoming.takePlace(`sealpost_before_${time}`);
+    const aside = await incoming.takePlace();
     return {
       snapshot: snapshot.name,
       manifest: snapshot.manifest,
@@ -233,19 +231,6 @@ async function chooseSnapshot({ from, snapshot }: RestoreOptions): Promise<Snaps
     );
   }
   return await readSnapshot(from, name);
-}
-
-/** Whether more is in the folder of a store than the locks that looking at it leaves. */
-async function isUsed(store: string): Promise<boolean> {
-  if (!await isThere(store)) return false;
-  try {
-    for await (const { name } of Deno.readDir(store)) {
-      if (name !== LOCK_NAME && name !== PIN_NAME) return true;
-    }
-    return false;
-  } catch (error) {
-    throw wrapFileError(error, `read ${store}`);
-  }
 }
 
 /**

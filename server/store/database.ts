@@ -81,7 +81,9 @@ async function takeLock(folder: string): Promise<Deno.FsFile> {
     if (!await exists(folder) && await exists(folder + RESTORING)) {
       throw new SealpostError(
         "config",
-        `a restore to ${folder} was broken off; do it again, or remove ${folder + RESTORING} to ` +
+        `a restore or a migration to ${folder} was broken off; do it again, or remove ${
+          folder + RESTORING
+        } to ` +
           "start with an empty store",
       );
     }

@@ -363,6 +363,7 @@ Deno.test("a command keeps no right that its entry does not ask for, and none to
   const cases: readonly (readonly [name: string, ...args: string[]])[] = [
     ["serve", "--dir", "none"],
     ["store status", "--dir", "none"],
+    ["store migrate", "--from", "none", "--to", "none"],
     ["fsck", "--dir", "none"],
     ["audit", "--dir", "none"],
     ["keygen", "x", "--dir", "none", "--public"],

@@ -1,6 +1,7 @@
 import type { Mutant } from "./mutant.ts";
 import { OF_BRIDGE } from "./of_bridge.ts";
 import { OF_CRYPTO } from "./of_crypto.ts";
+import { OF_DATABASE } from "./of_database.ts";
 import { OF_HANDSHAKE } from "./of_handshake.ts";
 import { OF_KEEPING } from "./of_keeping.ts";
 import { OF_KEY_LOG } from "./of_key_log.ts";
@@ -36,6 +37,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...OF_WEB,
   ...OF_MACHINES,
   ...OF_NODES,
+  ...OF_DATABASE,
 ];
 
 /** Tests of one file; with `filter`, a pattern, only those with such a name. */
@@ -163,7 +165,19 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "server/store/postgres/node_rows.ts": ["server/nodes/nodes"],
   "server/control/operations.ts": ["server/nodes/nodes"],
   "server/admission/offence.ts": ["server/admission/offence"],
-  "server/store/postgres/pool.ts": ["server/store/postgres/lost"],
+  "server/maintenance/copy_rows.ts": ["server/maintenance/migrate"],
+  "server/maintenance/database_check.ts": ["server/maintenance/database"],
+  "server/maintenance/incoming.ts": ["server/maintenance/migrate"],
+  "server/store/postgres/deliveries.ts": ["server/store/postgres/postgres_store"],
+  "server/store/postgres/mailboxes.ts": [
+    "server/store/postgres/nodes",
+    "server/store/postgres/postgres_store",
+  ],
+  "server/store/postgres/pool.ts": [
+    "server/store/postgres/lost",
+    { file: "server/store/postgres/nodes", filter: "alone" },
+    { file: "server/maintenance/database", filter: "one moment" },
+  ],
   "server/store/postgres/postgres_store.ts": ["server/store/postgres/lost"],
   "server/accounts/server_keys.ts": ["server/accounts/server_keys"],
   "client/connection/follow_server.ts": ["client/connection/follow_server"],
@@ -242,6 +256,9 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "server/maintenance/restore.ts": [{
     file: "server/maintenance/restore",
     filter: "/tickets do not come back/",
+  }, {
+    file: "server/maintenance/database",
+    filter: "another epoch",
   }],
   "server/requests/deliver.ts": [
     { file: "server/requests/deliver", filter: "/too many messages/" },

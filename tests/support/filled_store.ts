@@ -5,7 +5,8 @@ import { encodeBundle, type Identity } from "../../crypto/identity.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { DATABASE_NAME } from "../../server/store/database.ts";
 import { openSqliteStore } from "../../server/store/sqlite_store.ts";
-import type { Delivery, Store } from "../../server/store/store.ts";
+import type { Delivery, Entry, Store } from "../../server/store/store.ts";
+import { newMessageId } from "../../protocol/uuid.ts";
 import { identityOf } from "./identities.ts";
 import { sealMessage } from "./sealed.ts";
 
@@ -57,6 +58,28 @@ export async function sendThrough(store: Store, size: number): Promise<Stored> {
   return { message, header: delivery.header, body, uid };
 }
 
+/**
+ * Stores `count` small messages from alice to bob. Each is laid out as a real one, but for the id in its
+ * header, under which nobody has sealed it.
+ */
+export async function sendMany(store: Store, count: number): Promise<void> {
+  const { delivery } = await realDelivery(store, 10);
+  const WAVE = 500;
+  for (let done = 0; done < count; done += WAVE) {
+    const wave = Array.from({ length: Math.min(WAVE, count - done) }, async () => {
+      const messageId = newMessageId();
+      const header = concat(
+        delivery.header.slice(0, 1),
+        messageId,
+        delivery.header.slice(1 + messageId.length),
+      );
+      const digest = await sha256(header);
+      return await store.deliver({ ...delivery, messageId, header, digest });
+    });
+    for (const { kind } of await Promise.all(wave)) if (kind !== "stored") throw new Error(kind);
+  }
+}
+
 /** Gives alice and bob accounts and binds their keys. */
 export async function bindPeople(store: Store): Promise<void> {
   await store.ensureAccounts(["alice", "bob"]);
@@ -85,6 +108,40 @@ export async function fill(store: Store): Promise<Stored[]> {
   await store.remove("alice", [7, 1]);
   await store.close();
   return stored.slice(0, 6);
+}
+
+/** Uses a store, and closes it. */
+export async function using<S extends Store, T>(
+  store: S,
+  use: (store: S) => Promise<T>,
+): Promise<T> {
+  try {
+    return await use(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** All that a store says of two mailboxes and the key log, bodies included. */
+export async function contentOf(store: Store) {
+  return await using(store, async (store) => {
+    const content: { name: string; entry: Entry; body: Bytes | null }[] = [];
+    const changes = [];
+    for (const name of ["alice", "bob"]) {
+      for (const entry of await store.list(name, { limit: 100 })) {
+        content.push({ name, entry, body: await bodyOf(store, name, entry.uid) });
+      }
+      changes.push((await store.changes(name, 0, 1, 1000).catch(() => null))?.changes);
+    }
+    const accounts = await store.accounts(["alice", "bob"]);
+    const { first, records } = await store.logRecords(0, 100);
+    return { content, changes, accounts, log: { first, records } };
+  });
+}
+
+async function bodyOf(store: Store, account: string, uid: number): Promise<Bytes | null> {
+  const pieces = await store.readBody(account, uid);
+  return pieces === null ? null : concat(...await Array.fromAsync(pieces));
 }
 
 /** Runs `sql` on the database of the store in `folder`, without what keeps it consistent. */

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { join } from "@std/path";
-import type { Bytes } from "../../../crypto/bytes.ts";
 import { makeBackup } from "../../../server/maintenance/backup.ts";
 import { checkDatabaseStore } from "../../../server/maintenance/database_check.ts";
 import { checkStore } from "../../../server/maintenance/fsck.ts";
@@ -9,13 +8,12 @@ import { readSnapshot } from "../../../server/maintenance/snapshot.ts";
 import type { DatabaseStore } from "../../../server/maintenance/which_store.ts";
 import { openPostgresStore } from "../../../server/store/postgres/postgres_store.ts";
 import { openSqliteStore } from "../../../server/store/sqlite_store.ts";
-import type { Entry, Store } from "../../../server/store/store.ts";
 import { inFolder } from "../../support/command.ts";
-import { fill, sendThrough } from "../../support/filled_store.ts";
+import { contentOf, fill, sendThrough, using } from "../../support/filled_store.ts";
 import { sampleOf } from "../../support/full.ts";
 import { type Cluster, NO_POSTGRES, sharedCluster } from "../../support/postgres.ts";
 import { testUnless } from "../../support/testing.ts";
-import { assertCode, readAll } from "../store/store_contract.ts";
+import { assertCode } from "../store/store_contract.ts";
 
 const usual = { force: false, newEpochs: false };
 
@@ -52,30 +50,6 @@ function testWithDatabase(name: string, test: (place: Place) => Promise<void>): 
         await cluster.removeDatabase(database);
       }
     }));
-}
-
-async function using<S extends Store, T>(store: S, use: (store: S) => Promise<T>): Promise<T> {
-  try {
-    return await use(store);
-  } finally {
-    await store.close();
-  }
-}
-
-/** All that a store says of two mailboxes and the key log, bodies included. */
-async function contentOf(store: Store) {
-  return await using(store, async (store) => {
-    const content: { name: string; entry: Entry; body: Bytes | null }[] = [];
-    const changes = [];
-    for (const name of ["alice", "bob"]) {
-      for (const entry of await store.list(name, { limit: 100 })) {
-        content.push({ name, entry, body: await readAll(store, name, entry.uid) });
-      }
-      changes.push((await store.changes(name, 0, 1, 1000).catch(() => null))?.changes);
-    }
-    const accounts = await store.accounts(["alice", "bob"]);
-    return { content, changes, accounts, log: await store.logRecords(0, 100) };
-  });
 }
 
 async function makeEmpty(cluster: Cluster) {

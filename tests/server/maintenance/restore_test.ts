@@ -261,7 +261,7 @@ Deno.test("a restore that was broken off is done again, and is not taken for an 
     await Deno.mkdir(`${mail}.restoring`);
     await Deno.writeTextFile(join(`${mail}.restoring`, "sealpost.db"), "half of it");
     const error = await assertCode("config", () => openSqliteStore(mail));
-    assertMatch(error.message, /^a restore to .*mail was broken off; do it again/);
+    assertMatch(error.message, /^a restore or a migration to .*mail was broken off; do it again/);
     assertEquals(await exists(mail), false);
     const { check } = await restoreBackup({ from, dir, ...usual });
     assertEquals([check.messages, check.findings], [6, []]);

@@ -70,6 +70,26 @@ testOnTwo(
   },
 );
 
+testOnTwo(
+  "two servers lock mailboxes in one order, whichever a message names first",
+  async (one, two, cluster) => {
+    const names = Array.from({ length: 40 }, (_, i) => `user${i}`);
+    await one.ensureAccounts(names);
+    for (let round = 0; round < 25; round++) {
+      await Promise.all([
+        delivered(one, { copies: names.map((name) => copyFor(name)) }),
+        delivered(two, { copies: names.toReversed().map((name) => copyFor(name)) }),
+      ]);
+    }
+    // Whoever got in another's way was tried again, so the store does not show it.
+    const [row] = await cluster.within(
+      "postgres",
+      (pool) => pool.query("SELECT pg_read_file($1) AS log", [`${cluster.folder}/log`]),
+    );
+    assert(!String(row?.["log"]).includes("deadlock detected"));
+  },
+);
+
 testOnTwo("a message that comes by two servers at once is stored once", async (one, two) => {
   for (const size of [1000, 300_000]) {
     const first = await deliveryOf(one, { body: bodyOf(size) });
