@@ -1,7 +1,14 @@
 import { dirname } from "@std/path";
+import { SealpostError } from "../crypto/error.ts";
 import { giveUpPrograms } from "../cli/rights.ts";
 import type { ProfileOptions } from "../client/state/profile.ts";
-import type { Background, BrowserOpener, Hooks, Tools } from "../client/terminal/programs.ts";
+import type {
+  Background,
+  BrowserOpener,
+  Hooks,
+  ProgramPipe,
+  Tools,
+} from "../client/terminal/programs.ts";
 
 /**
  * A person's pager, and the editor for drafts in `folder` (null: none), if `wanted` and where there are
@@ -32,6 +39,25 @@ export async function openEditor(
   // The command itself says which folder is used.
   const { dir, name } = await findProfile({ ...options, json: true });
   return await openTools(true, tempFolderOf(dir, name));
+}
+
+/**
+ * The program that `command` is, words or, with `byShell`, a line of shell; null for none. From then on
+ * this process can start no program. Throws `usage` for what is no command, or where none can be started.
+ */
+export async function openPipe(
+  command: string | undefined,
+  byShell: boolean,
+): Promise<ProgramPipe | null> {
+  if (command === undefined) {
+    if (byShell) throw new SealpostError("usage", "--shell is about --pipe, which is missing");
+    return null;
+  }
+  const { ProgramPipe } = await import("../client/terminal/programs.ts");
+  const pipe = ProgramPipe.start(command, byShell);
+  giveUpPrograms();
+  if (pipe === null) throw new SealpostError("usage", "here no program can be started for --pipe");
+  return pipe;
 }
 
 /** Whether a person types and reads. */

@@ -1,6 +1,6 @@
 import { type Command, defineCommand } from "../cli/command.ts";
 import { defined } from "../crypto/defined.ts";
-import { openEditor, openTools } from "./editor.ts";
+import { openEditor, openPipe, openTools } from "./editor.ts";
 import {
   ASKED,
   ATTACH,
@@ -160,6 +160,13 @@ export const MAIL_COMMANDS: readonly Command[] = [
         max: 1000,
         help: "have the terminal copy link N (OSC 52)",
       },
+      {
+        name: "pipe",
+        value: "COMMAND",
+        help:
+          "give what would be shown, or with --raw or --part written, to a program; no shell reads it",
+      },
+      { name: "shell", help: "with --pipe: have the shell read COMMAND" },
       { name: "thread", help: "show the whole conversation, oldest first, as one text" },
       { name: "peek", help: "do not mark it as read" },
       { name: "no-pager", help: "print a long text too as it is" },
@@ -171,6 +178,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
       { line: "read 4f3a --save ~/Downloads", what: "with its attachments" },
       { line: "read 4f3a --links", what: "where its links lead" },
       { line: "read 4f3a --open 2", what: "a message that is attached, as a message" },
+      { line: "read 4f3a --pipe lpr", what: "print it" },
       { line: "read 4f3a --thread", what: "with what it answers, and what answers it" },
       { line: "read 4f3a --raw > message.eml", what: "for another mail program" },
     ],
@@ -181,6 +189,7 @@ export const MAIL_COMMANDS: readonly Command[] = [
     rights: WITH_PROGRAMS,
     run: async (given) => {
       const { read } = await import("../client/commands/read.ts");
+      const pipe = await openPipe(given.optional("pipe"), given.flag("shell"));
       await read({
         ...mailOptions(given),
         ...defined({
@@ -194,8 +203,10 @@ export const MAIL_COMMANDS: readonly Command[] = [
         raw: given.flag("raw"),
         thread: given.flag("thread"),
         peek: given.flag("peek"),
+        pipe,
         tools: await openTools(
-          Deno.stdout.isTerminal() && !given.flag("no-pager") && !given.flag("json"),
+          pipe === null && Deno.stdout.isTerminal() && !given.flag("no-pager") &&
+            !given.flag("json"),
         ),
       });
     },

@@ -3,7 +3,7 @@ import { formatSize, isoTime } from "../../cli/format.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { MAX_UIDS } from "../../protocol/limits.ts";
 import { formatMessageId } from "../../protocol/uuid.ts";
-import { utf8 } from "../../crypto/bytes.ts";
+import { type Bytes, utf8 } from "../../crypto/bytes.ts";
 import { breakLines, displayWidth } from "../../cli/printable.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import { calendarForPrograms } from "../message/calendar_text.ts";
@@ -12,7 +12,7 @@ import { clipboardSequence, linksIn, withHyperlinks } from "../message/links.ts"
 import { parseMessage } from "../message/parse.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
 import { knowsHyperlinks } from "../terminal/display.ts";
-import type { Tools } from "../terminal/programs.ts";
+import type { ProgramPipe, Tools } from "../terminal/programs.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import { askAboutGroup } from "../mailbox/offered_groups.ts";
 import type { Item, Opened } from "../mailbox/open.ts";
@@ -57,12 +57,17 @@ export interface ReadOptions extends CommonOptions {
   readonly thread: boolean;
   /** Leaves the message unread. */
   readonly peek: boolean;
+  /** The program that gets what would be shown or written; null if it is shown or written. */
+  readonly pipe: ProgramPipe | null;
   /** The person's pager, if there is one and it is wanted. */
   readonly tools: Tools | null;
 }
 
 /** The `read` command: shows one message. Nothing of it is shown before all of it has verified. */
 export async function read(options: ReadOptions): Promise<void> {
+  if (options.pipe && (options.json || options.copy !== undefined)) {
+    throw new SealpostError("usage", "--pipe gives a text away: leave out --json and --copy");
+  }
   if (options.thread) return await readThread(options);
   if (options.copy !== undefined && (options.json || !Deno.stdout.isTerminal())) {
     throw new SealpostError(
@@ -73,15 +78,19 @@ export async function read(options: ReadOptions): Promise<void> {
   const path = options.open === undefined ? [] : parsePath(options.open);
   await withMail(options, async (context) => {
     const { mail, terminal } = context;
+    const write = async (bytes: Bytes) => {
+      if (options.pipe) await options.pipe.write(bytes);
+      else terminal.writeBytes(bytes);
+    };
     const opened = await mail.openMessage(options.id);
     let text: string | null = null;
     const message = await mail.fetch(opened);
     try {
       const source = attachedAlong(message, path);
       if (options.raw) {
-        for await (const piece of source.stream()) await terminal.writeBytes(piece);
+        for await (const piece of source.stream()) await write(piece);
       } else if (options.part !== undefined) {
-        await writePart(source, options.part, terminal);
+        await writePart(source, options.part, write);
       } else if (options.links || options.copy !== undefined) {
         text = await showLinks(context, options, opened, source);
       } else if (path.length === 0) {
@@ -99,19 +108,22 @@ export async function read(options: ReadOptions): Promise<void> {
       });
     }
     // Last, since a person may stay in a pager for longer than a connection does.
-    if (text === null) return;
-    await present(terminal, options.tools, text);
-    if (terminal.interactive) await askAboutGroup(mail, terminal, opened);
+    await present(terminal, options, text);
+    if (text !== null && terminal.interactive) await askAboutGroup(mail, terminal, opened);
   }, "read");
 }
 
-async function writePart(source: MessageSource, part: number, terminal: Terminal): Promise<void> {
+async function writePart(
+  source: MessageSource,
+  part: number,
+  write: (bytes: Bytes) => Promise<void>,
+): Promise<void> {
   let found = false;
   await parseMessage(source.stream(), {
     attachment: async ({ index }, content) => {
       if (index !== part) return;
       found = true;
-      for await (const piece of content) await terminal.writeBytes(piece);
+      for await (const piece of content) await write(piece);
     },
   });
   if (!found) throw new SealpostError("usage", `the message has no attachment number ${part}`);
@@ -301,7 +313,7 @@ async function readThread(options: ReadOptions): Promise<void> {
     }
     const rule = "-".repeat(Math.min(72, terminal.columns()));
     const text = shown.map(({ lines }) => lines.join("\n")).join(`\n\n${rule}\n\n`);
-    await present(terminal, options.tools, text);
+    await present(terminal, options, text);
   }, "read");
 }
 
@@ -310,8 +322,20 @@ function widthFor(terminal: Terminal): number | undefined {
   return terminal.outputIsTerminal ? terminal.columns() : undefined;
 }
 
-/** Shows a text that is safe to print: through the pager if it has more rows than the terminal. */
-async function present(terminal: Terminal, tools: Tools | null, text: string): Promise<void> {
+/**
+ * Gives a text that is safe to print to the program that was asked for; else shows it, through the pager if
+ * it has more rows than the terminal. Null: there is nothing to show, or more to give.
+ */
+async function present(
+  terminal: Terminal,
+  { tools, pipe }: ReadOptions,
+  text: string | null,
+): Promise<void> {
+  if (pipe) {
+    if (text !== null) await pipe.write(utf8(`${text}\n`));
+    return await pipe.end();
+  }
+  if (text === null) return;
   const long = tools !== null && rowsOf(text, terminal.columns()) >= terminal.rows();
   if (long && await tools.page(`${text}\n`)) return;
   if (!terminal.outputIsTerminal || !knowsHyperlinks()) return terminal.print(text);

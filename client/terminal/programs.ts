@@ -4,6 +4,7 @@ import { resolve } from "@std/path";
 import { printable } from "../../cli/printable.ts";
 import { DRAFT_ID_DIGITS, EDITED_TEXT } from "../state/editor_file.ts";
 import { EDITING } from "../state/state.ts";
+import { commandWords } from "./command_words.ts";
 import { mayStartPrograms } from "../../cli/rights.ts";
 
 // The programs of a person's choice that this one uses: editor, pager, what watch runs. They are
@@ -23,6 +24,9 @@ const SHELL = "/bin/sh";
  * program that runs, not for the shell: a signal that is caught, unlike one that is ignored, is a
  * usual one to its children.
  *
+ * What a message is piped to is what the person types to this shell, at the terminal, and not what this
+ * process says: words, or behind a `!` a line of shell.
+ *
  * The folder of what may be edited is an argument, and a request names a draft by its id, 16 digits:
  * to vi or less a file name such as `-c:!command` would be an order.
  */
@@ -30,6 +34,7 @@ export const TOOLS = `unset SEALPOST_PASSWORD SEALPOST_PASSPHRASE SEALPOST_HERE
 trap : INT
 folder=$1
 fallback=
+piped=
 set --
 while IFS= read -r request; do
   case $request in
@@ -49,6 +54,31 @@ while IFS= read -r request; do
       file=$folder/${EDITING}$id/${EDITED_TEXT}
       (eval "\${VISUAL:-\${EDITOR:-$fallback}} \\"\\$file\\"") </dev/tty >/dev/tty 2>&1
       echo "$?" ;;
+    pipe)
+      IFS= read -r end || exit
+      printf '\\nPipe the message to%s: ' "\${piped:+ (Enter: \$piped)}" >/dev/tty
+      IFS= read -r line </dev/tty && line=\${line:-\$piped} || line=
+      {
+        trap '' PIPE
+        while IFS= read -r text && [ "$text" != "$end" ]; do
+          [ -z "$line" ] || printf '%s\\n' "$text" 2>/dev/null
+        done
+      } | case $line in
+        '') ;;
+        !*) (eval "\${line#!}") >/dev/tty 2>&1 ;;
+        *)
+          set -f
+          IFS=' 	'
+          set -- $line
+          command -v "$1" >/dev/null 2>&1 || exit 127
+          exec "$@" >/dev/tty 2>&1 ;;
+      esac
+      code=$?
+      [ -n "$line" ] || { echo left; continue; }
+      piped=$line
+      printf '\\n[Enter: back to your mail] ' >/dev/tty
+      IFS= read -r text </dev/tty
+      echo "$code" ;;
     suspend)
       kill -TSTP 0
       echo yes ;;
@@ -94,13 +124,17 @@ while IFS= read -r request && IFS= read -r SEALPOST_ID && IFS= read -r SEALPOST_
 done`;
 
 /** A shell, or null where there is none or this process may not start one. */
-function startShell(script: string, args: readonly string[]): Deno.ChildProcess | null {
+function startShell(
+  script: string,
+  args: readonly string[],
+  stdout: "piped" | "inherit" = "piped",
+): Deno.ChildProcess | null {
   if (Deno.build.os === "windows" || !mayStartPrograms()) return null;
   try {
     return new Deno.Command(SHELL, {
       args: ["-c", script, "sh", ...args],
       stdin: "piped",
-      stdout: "piped",
+      stdout,
       stderr: "inherit",
     }).spawn();
   } catch (error) {
@@ -185,6 +219,20 @@ export class Tools {
   }
 
   /**
+   * Asks the person what program is to get `text`, which must be safe to print, as its input, and waits
+   * until that ends. False if they leave the question. Throws `usage` if it cannot be started, `file-io` if
+   * it ends with an error.
+   */
+  async pipe(text: string): Promise<boolean> {
+    const end = toHex(random(16));
+    const lines = text.endsWith("\n") ? text : `${text}\n`;
+    const answer = await besideProgram(() => this.#ask(`pipe\n${end}\n${lines}${end}`));
+    if (answer === "left") return false;
+    checkEnd("the program", answer === null ? null : Number(answer));
+    return true;
+  }
+
+  /**
    * Shows a text, which must be safe to print, in the person's pager and waits until that ends.
    * False if there is none, and then nothing was shown. Can be called once.
    */
@@ -228,6 +276,92 @@ export class Tools {
     } catch {
       return null;
     }
+  }
+}
+
+/** Throws why a program failed whose exit code, as a shell has it, is `code`; null: the shell has failed. */
+function checkEnd(name: string, code: number | null): void {
+  if (code === 0) return;
+  if (code === 126 || code === 127) {
+    throw new SealpostError("usage", `${name} cannot be started; is it installed?`);
+  }
+  if (code === 128 + 2) throw new SealpostError("cancelled", `${name} was stopped`);
+  throw new SealpostError("file-io", `${name} ended with an error (code ${code ?? "unknown"})`);
+}
+
+/** When told to, becomes the program that its arguments name, or the line of shell that they are. */
+const PIPE = `unset SEALPOST_PASSWORD SEALPOST_PASSPHRASE SEALPOST_HERE
+IFS= read -r go || exit 0
+case $1 in
+  shell) eval "$2" ;;
+  *)
+    shift
+    command -v "$1" >/dev/null 2>&1 || exit 127
+    exec "$@" ;;
+esac`;
+
+/**
+ * A program that gets what is written as its input, and has the output of this process. What it is was said
+ * before anything was read that somebody else wrote.
+ */
+export class ProgramPipe {
+  readonly #shell: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #name: string;
+  #started = false;
+  #reads = true;
+
+  private constructor(shell: Deno.ChildProcess, name: string) {
+    this.#shell = shell;
+    this.#input = shell.stdin.getWriter();
+    this.#name = name;
+    shell.unref();
+  }
+
+  /**
+   * Readies the program that `command` is, words or, with `byShell`, a line of shell; null where there is
+   * no shell. It is started by the first write. Must come before `giveUpPrograms`. Throws `usage` for what
+   * is no command.
+   */
+  static start(command: string, byShell: boolean): ProgramPipe | null {
+    const words = commandWords(command);
+    const args = byShell ? ["shell", command] : ["words", ...words];
+    const shell = startShell(PIPE, args, "inherit");
+    const name = byShell ? "the command" : printable(words[0] ?? "");
+    return shell && new ProgramPipe(shell, name);
+  }
+
+  /** Gives the program `bytes`. What it does not read any more is dropped. */
+  async write(bytes: Bytes): Promise<void> {
+    if (!this.#started) {
+      this.#started = true;
+      await this.#give(utf8("go\n"));
+    }
+    await this.#give(bytes);
+  }
+
+  async #give(bytes: Bytes): Promise<void> {
+    if (!this.#reads) return;
+    try {
+      await this.#input.write(bytes);
+    } catch {
+      this.#reads = false;
+    }
+  }
+
+  /**
+   * Waits until the program has ended. Throws `usage` if it could not be started, `cancelled` if it was
+   * stopped by Ctrl-C, `file-io` if it ended with another error.
+   */
+  async end(): Promise<void> {
+    // Without anything to read, too, it is started.
+    await this.write(new Uint8Array(0));
+    this.#shell.ref();
+    const { code } = await besideProgram(async () => {
+      await this.#input.close().catch(() => {});
+      return await this.#shell.status;
+    });
+    checkEnd(this.#name, code);
   }
 }
 

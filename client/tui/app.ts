@@ -578,8 +578,8 @@ export class App implements Host {
       default: {
         const doing = attempt(() => screen.act(action));
         this.background(() => doing);
-        // No key may be read while an editor has the terminal.
-        if (action === "editor") return doing.catch(() => {});
+        // No key may be read while another program has the terminal.
+        if (action === "editor" || action === "pipe") return doing.catch(() => {});
       }
     }
   }

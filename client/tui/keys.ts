@@ -62,6 +62,7 @@ export type Action =
   | "open"
   | "page-down"
   | "page-up"
+  | "pipe"
   | "postpone"
   | "previous"
   | "previous-field"
@@ -181,6 +182,7 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
     bind("S", "save-all", "save all attachments"),
     bind("v", "attachments", "show attachments, and open attached messages"),
     bind("L", "links", "list the links, and copy one", "links"),
+    bind("|", "pipe", "give the text to a program, such as lpr; !, and a line for the shell"),
     bind("/", "find", "find in the message; . and , go to the next and the previous place", "find"),
     bind(".", "find-next", ""),
     bind(",", "find-previous", ""),
@@ -280,6 +282,7 @@ export const KEY_TABLE: Readonly<Record<Mode, readonly Binding[]>> = {
     ...MOVING.slice(2),
     bind("s, v", "attachments", "show its attachments, and save them", "attachments"),
     bind("L", "links", "list the links, and copy one", "links"),
+    bind("|", "pipe", "give the text to a program, such as lpr; !, and a line for the shell"),
     bind("/", "find", "find in the message; . and , go to the next and the previous place", "find"),
     bind(".", "find-next", ""),
     bind(",", "find-previous", ""),

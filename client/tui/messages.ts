@@ -280,3 +280,14 @@ async function deleteAll(host: Host, items: readonly Item[]): Promise<boolean> {
   host.say(`${count(gone)} deleted for good.`);
   return true;
 }
+
+/** Has the person say what program gets `text`, which is safe to print, and gives it. */
+export async function pipeTo(host: Host, text: string): Promise<void> {
+  const { tools } = host;
+  if (!tools) return host.say("Here no program can be started.");
+  let done = false;
+  await host.lend(async () => {
+    done = await tools.pipe(text);
+  });
+  host.say(done ? "The program has ended." : "Nothing was given to a program.");
+}

@@ -80,7 +80,7 @@ export interface Host {
   /** Runs `work` in the background, and shows its errors. */
   background(work: () => Promise<void>): void;
   /**
-   * Gives the terminal to another program while `work` runs. Only while the action "editor" is handled:
+   * Gives the terminal to another program while `work` runs. Only while "editor" or "pipe" is handled:
    * then nothing else reads keys.
    */
   lend(work: () => Promise<void>): Promise<void>;

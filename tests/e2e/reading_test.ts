@@ -1,9 +1,9 @@
 // Reading what other programs send: tables, invitations, messages that are attached.
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Commanding } from "../support/commanding.ts";
 import { testInFull, testInFullUnless } from "../support/full.ts";
-import { whyNoTmux } from "../support/tmux.ts";
+import { assertRestored, whyNoTmux } from "../support/tmux.ts";
 
 const missing = await whyNoTmux();
 
@@ -307,5 +307,137 @@ testInFullUnless(
         assertEquals((await screen.ended()).code, 0);
       },
     );
+  },
+);
+
+const noShell = Deno.build.os === "windows" ? "there is no shell for programs on Windows" : null;
+
+testInFullUnless(
+  noShell,
+  "a command gives a message to a program, without a shell but where that is asked for",
+  async (t) => {
+    await using people = await withLetter();
+    const id = await idOf(people);
+    const path = (name: string) => people.group.path("alice", name);
+    const read = (...args: string[]) => people.as("alice", ["read", id, "--peek", ...args]);
+
+    await t.step(
+      "the text, the source, an attachment, an attached message, a conversation",
+      async () => {
+        const text = await people.ok("alice", ["read", id, "--peek"]);
+        assertEquals((await read("--pipe", "cat")).stdout, text);
+        assertEquals((await read("--pipe", "sed -n '/^Bread/p'")).stdout, "Bread   1.20\n");
+        assertEquals((await read("--raw", "--pipe", "head -c 5")).stdout, "From:");
+        assertEquals((await read("--part", "1", "--pipe", "grep -c VEVENT")).stdout, "2\n");
+        assertEquals(
+          (await read("--open", "2", "--pipe", "grep planned")).stdout,
+          "What we had planned before.\n",
+        );
+        assertEquals((await read("--thread", "--pipe", "grep -c ^Bread")).stdout, "1\n");
+      },
+    );
+
+    await t.step("what only a shell would obey is a word", async () => {
+      const { code, stdout } = await read(
+        "--pipe",
+        "echo $(touch owned) ; touch owned | cat > owned",
+      );
+      assertEquals([code, stdout], [0, "$(touch owned) ; touch owned | cat > owned\n"]);
+      await assertRejects(() => Deno.stat(path("owned")), Deno.errors.NotFound);
+      const shell = await read("--shell", "--pipe", "grep Bread | tr a-z A-Z > shouted");
+      assertEquals([shell.code, shell.stderr], [0, ""]);
+      assertEquals(await Deno.readTextFile(path("shouted")), "BREAD   1.20\n");
+    });
+
+    await t.step("a program learns no password, and need not read all, or anything", async () => {
+      assertEquals((await read("--shell", "--pipe", 'echo "<$SEALPOST_PASSWORD>"')).stdout, "<>\n");
+      for (const command of ["true", "head -n 1"]) {
+        const { code, stderr } = await read("--pipe", command);
+        assertEquals([code, stderr], [0, ""], command);
+      }
+    });
+
+    await t.step(
+      "that it fails is told in a line, and nothing is started for nothing",
+      async () => {
+        const cases = [
+          [["--pipe", "false"], 74, "false ended with an error (code 1)"],
+          [
+            ["--pipe", "no-such-program x"],
+            64,
+            "no-such-program cannot be started; is it installed?",
+          ],
+          [["--pipe", "a 'b"], 64, "a quotation in the command does not end"],
+          [["--pipe", " "], 64, "the command names no program"],
+          [["--shell"], 64, "--shell is about --pipe"],
+          [["--pipe", "touch started", "--json"], 64, "leave out --json and --copy"],
+          [["--pipe", "touch started", "--part", "9"], 64, "has no attachment number 9"],
+        ] as const;
+        for (const [args, exit, error] of cases) {
+          const { code, stdout, stderr } = await read(...args);
+          assertEquals(
+            [code, stdout, stderr.split("\n").length],
+            [exit, "", 2],
+            `${args}: ${stderr}`,
+          );
+          assertStringIncludes(stderr, error);
+        }
+        const missing = await people.as("alice", ["read", "ffff", "--pipe", "touch started"]);
+        assertEquals(missing.code, 66);
+        await assertRejects(() => Deno.stat(path("started")), Deno.errors.NotFound);
+      },
+    );
+  },
+);
+
+testInFullUnless(
+  missing,
+  "the full screen gives a message to a program that a person types",
+  async () => {
+    await using people = await withLetter();
+    const path = (name: string) => people.group.path("alice", name);
+    await using screen = await people.at("alice", ["connect"], { columns: 80, rows: 30 });
+    await screen.see("Plans");
+    await screen.press("Enter");
+    await screen.see(" Bread   1.20");
+    await screen.press("|");
+    await screen.see("Pipe the message to:");
+    await screen.enter("grep Bread");
+    await screen.see("[Enter: back to your mail]");
+    await screen.see("Bread   1.20");
+    await screen.press("Enter");
+    await screen.see("The program has ended.");
+    // The same again, by Enter alone; then a line for the shell.
+    await screen.press("|");
+    await screen.see("Pipe the message to (Enter: grep Bread):");
+    await screen.press("C-c");
+    await screen.see("Nothing was given to a program.");
+    await screen.press("|");
+    await screen.see("Pipe the message to (Enter: grep Bread):");
+    await screen.enter("!grep Milk | tr a-z A-Z > shouted");
+    await screen.see("[Enter: back to your mail]");
+    await screen.press("Enter");
+    await screen.see("The program has ended.");
+    assertEquals(await Deno.readTextFile(path("shouted")), "MILK   12.00\n");
+    await screen.press("|");
+    await screen.see("Pipe the message to (Enter: !grep");
+    await screen.enter("no-such-program");
+    await screen.see("[Enter: back to your mail]");
+    await screen.press("Enter");
+    await screen.see("cannot be started; is it installed?");
+    await screen.press("|");
+    await screen.see("Pipe the message to");
+    await screen.enter("sleep 60");
+    await screen.press("C-c");
+    await screen.see("[Enter: back to your mail]");
+    await screen.press("Enter");
+    await screen.see("was stopped");
+    // The keys are the program's own again.
+    await screen.press("q");
+    await screen.see(/Inbox +1/);
+    await screen.press("q");
+    const { code, stty } = await screen.ended();
+    assertEquals(code, 0);
+    assertRestored(stty);
   },
 );

@@ -38,4 +38,10 @@ export const OF_SHOWN: readonly Mutant[] = [
     'url.pathname.replace(/^.*(?:@|%40)/, "") : url.host;',
     'url.pathname.replace(/^.*(?:@|%40)/, "") : address.split(/[/@]/)[2] ?? "";',
   ),
+  one(
+    "what a message is piped to is what the process asks for",
+    "client/terminal/programs.ts",
+    "IFS= read -r line </dev/tty && line",
+    "IFS= read -r line && line",
+  ),
 ];

@@ -1,10 +1,16 @@
 import { errorText } from "../../../crypto/error.ts";
 import { printable } from "../../../cli/printable.ts";
-import { ATTACHED, type DisplayedMessage, readForDisplay } from "../../mailbox/show.ts";
+import {
+  ATTACHED,
+  type DisplayedMessage,
+  readForDisplay,
+  textWithCalendars,
+} from "../../mailbox/show.ts";
 import type { MessageSource } from "../../message/attached_message.ts";
 import type { Size } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import type { AttachmentSource } from "../loaded_message.ts";
+import { pipeTo } from "../messages.ts";
 import { MessageText } from "../message_text.ts";
 import { contentOf, type LaidOut, layOut, withoutText } from "../reader_view.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
@@ -77,7 +83,16 @@ export class AttachedScreen implements Screen, AttachmentSource {
         return this.#host.open(this.#list(this));
       case "links":
         return openLinks(this.#host, this.#shown);
+      case "pipe":
+        return this.#pipe();
     }
+  }
+
+  async #pipe(): Promise<void> {
+    if (!this.#shown) return this.#host.say("There is no text yet.");
+    const head = this.#shown.claims.map(({ name, value }) => `${name}: ${value}`);
+    const text = textWithCalendars(this.#shown);
+    await pipeTo(this.#host, [...head, `(${ATTACHED})`, "", text].join("\n"));
   }
 
   async #load(): Promise<void> {

@@ -8,10 +8,12 @@ import { acceptedLine, declinedLine, offerQuestion } from "../../mailbox/offered
 import type { Item, Opened } from "../../mailbox/open.ts";
 import {
   dateLine,
+  headerLines,
   recipientsText,
   senderNote,
   senderWithFullName,
   subjectOf,
+  textWithCalendars,
 } from "../../mailbox/show.ts";
 import {
   forwardedText,
@@ -24,7 +26,7 @@ import type { Size } from "../frame.ts";
 import type { Action } from "../keys.ts";
 import { LoadedMessage } from "../loaded_message.ts";
 import { MessageText } from "../message_text.ts";
-import { organize, organizes } from "../messages.ts";
+import { organize, organizes, pipeTo } from "../messages.ts";
 import { contentOf, type Header, type LaidOut, layOut, withoutText } from "../reader_view.ts";
 import { keywordsOf } from "../rows.ts";
 import type { Host, Screen, Shown } from "../screen.ts";
@@ -168,6 +170,8 @@ export class ReaderScreen implements Screen {
         return this.#showAttachments();
       case "links":
         return this.#showLinks();
+      case "pipe":
+        return this.#pipe();
       case "save":
         return this.#saveOne();
       case "save-all":
@@ -235,6 +239,14 @@ export class ReaderScreen implements Screen {
   async #showAttachments(): Promise<void> {
     const screen = await this.#attachments();
     if (screen) this.#host.open(screen);
+  }
+
+  async #pipe(): Promise<void> {
+    const { item: { opened }, shown, bcc } = this.#message;
+    if (!opened || !shown) return this.#host.say("There is no text yet.");
+    const known = this.#host.mail.people.pins.all().map(({ name }) => name);
+    const head = headerLines(opened, bcc, senderNote(opened, known));
+    await pipeTo(this.#host, [...head, "", textWithCalendars(shown)].join("\n"));
   }
 
   async #showLinks(): Promise<void> {

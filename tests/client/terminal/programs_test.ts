@@ -47,3 +47,16 @@ testUnless(noShell, "the shell for editors takes the id of a draft, and nothing 
     for (const name of ["owned", "ran"]) assertEquals(await exists(join(folder, name)), false);
   });
 });
+
+testUnless(
+  noShell,
+  "what a message is piped to is typed at a terminal, and never what is asked for here",
+  async () => {
+    await inFolder(async (folder) => {
+      // There is no terminal, so nobody types anything; what is in the text is not obeyed either.
+      const text = "!touch owned\ntouch owned\npipe\nedit\n$(touch owned)\n";
+      assertEquals(await answers("", `pipe\nend\n${text}end\neditor\n`, folder), ["left", "yes"]);
+      assertEquals(await exists(join(folder, "owned")), false);
+    });
+  },
+);
