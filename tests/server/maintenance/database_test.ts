@@ -216,13 +216,16 @@ testWithDatabase("a backup while servers write is of one moment", async (place) 
       else await store.flag("bob", [uid], { set: ["seen"], clear: [], folder: "archive" });
     }
   })();
-  for (let i = 0; i < 3; i++) {
-    const { manifest, damage } = await makeBackup({ dir, into, keys: false, keep: 9, database });
-    assertEquals([manifest.damaged, damage], [0, []]);
+  try {
+    for (let i = 0; i < 3; i++) {
+      const { manifest, damage } = await makeBackup({ dir, into, keys: false, keep: 9, database });
+      assertEquals([manifest.damaged, damage], [0, []]);
+    }
+  } finally {
+    stop = true;
+    await writing;
+    await store.close();
   }
-  stop = true;
-  await writing;
-  await store.close();
   const folder = join(dir, "..", "folder");
   assertEquals((await restoreBackup({ from: into, dir: folder, ...usual })).check.findings, []);
 });

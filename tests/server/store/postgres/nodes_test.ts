@@ -72,15 +72,30 @@ testOnTwo(
 
 testOnTwo(
   "two servers lock mailboxes in one order, whichever a message names first",
-  async (one, two, cluster) => {
-    const names = Array.from({ length: 40 }, (_, i) => `user${i}`);
+  async (one, two, cluster, database) => {
+    const names = Array.from({ length: 9 }, (_, i) => `user${i}`);
     await one.ensureAccounts(names);
-    for (let round = 0; round < 25; round++) {
-      await Promise.all([
-        delivered(one, { copies: names.map((name) => copyFor(name)) }),
-        delivered(two, { copies: names.toReversed().map((name) => copyFor(name)) }),
-      ]);
-    }
+    const waiting = () =>
+      cluster.within("postgres", async (pool) => {
+        const [row] = await pool.query(
+          `SELECT count(*) AS n FROM pg_stat_activity
+            WHERE datname = $1 AND wait_event_type = 'Lock'`,
+          [database],
+        );
+        return Number(row?.["n"]);
+      });
+    // Somebody has the first of them, so that the first server waits for it, and then the second one with
+    // what it has locked until it comes to that.
+    const deliveries = await cluster.within(database, (pool) =>
+      pool.transaction(async (tx) => {
+        await tx.query("SELECT id FROM account WHERE name = $1 FOR UPDATE", [names[0] ?? ""]);
+        const first = delivered(one, { copies: names.map((name) => copyFor(name)) });
+        await waitFor("the first server", async () => await waiting() === 1 || null);
+        const second = delivered(two, { copies: names.toReversed().map((name) => copyFor(name)) });
+        await waitFor("the second server", async () => await waiting() === 2 || null);
+        return [first, second];
+      }));
+    await Promise.all(deliveries);
     // Whoever got in another's way was tried again, so the store does not show it.
     const [row] = await cluster.within(
       "postgres",
