@@ -45,6 +45,16 @@ export interface SharedEntry {
   readonly version: number;
   /** The machine that wrote it, 16 hexadecimal digits. */
   readonly machine: string;
+  /** Of what was removed, if it is forgotten one day. */
+  readonly gone?: Gone;
+}
+
+/** Since when something is gone. */
+export interface Gone {
+  /** The version of the record that said so first. */
+  readonly put: number;
+  /** When that was put, by the clock of its machine, milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** A machine of the person. */
@@ -59,11 +69,23 @@ export interface SharedMachine {
 export interface SharedRecord {
   readonly entries: ReadonlyMap<string, SharedEntry>;
   readonly machines: ReadonlyMap<string, SharedMachine>;
+  /**
+   * The highest {@linkcode Gone.put} of removals that were forgotten: whoever has seen no record of this
+   * version, or a later one, may still have what was removed. Absent if there were none.
+   */
+  readonly forgotten?: number;
 }
 
 export const EMPTY_RECORD: SharedRecord = { entries: new Map(), machines: new Map() };
 
+/** After this a removal is forgotten even if there are machines that have not put since, milliseconds. */
+const REMEMBERED = 180 * 86_400_000;
+
+/** What is never forgotten: the numbers and bits in these keys are used once. */
+const USED_ONCE = /^(folder|keyword|search)\//;
+
 const version = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const time = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const machineId = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
 
 const schema = v.strictObject({
@@ -75,12 +97,18 @@ const schema = v.strictObject({
     })),
     v.maxLength(MAX_MACHINES),
   ),
-  entries: v.array(v.strictObject({
-    k: v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_KEY)),
-    v: v.optional(v.pipe(v.unknown(), v.check((value) => isShallow(value, MAX_DEPTH)))),
-    n: version,
-    m: machineId,
-  })),
+  entries: v.array(v.pipe(
+    v.strictObject({
+      k: v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_KEY)),
+      v: v.optional(v.pipe(v.unknown(), v.check((value) => isShallow(value, MAX_DEPTH)))),
+      n: version,
+      m: machineId,
+      p: v.optional(version),
+      t: v.optional(time),
+    }),
+    v.check(({ v, p, t }) => (p === undefined) === (t === undefined) && (v === undefined || !p)),
+  )),
+  forgotten: v.optional(version),
 });
 
 /**
@@ -89,10 +117,83 @@ const schema = v.strictObject({
  * order machines learn of each other's changes, nor how often.
  */
 export function mergeRecords(a: SharedRecord, b: SharedRecord): SharedRecord {
-  return {
-    entries: union(a.entries, b.entries, compareEntries),
+  const both = (x: SharedEntry, y: SharedEntry) => compareEntries(x, y) || compareGone(x, y);
+  return withForgotten({
+    entries: union(a.entries, b.entries, both),
     machines: union(a.machines, b.machines, compareMachines),
-  };
+  }, Math.max(forgottenIn(a), forgottenIn(b)));
+}
+
+function forgottenIn({ forgotten }: SharedRecord): number {
+  return forgotten ?? 0;
+}
+
+function withForgotten(
+  { entries, machines }: SharedRecord,
+  forgotten: number,
+): SharedRecord {
+  return { entries, machines, ...defined({ forgotten: forgotten || undefined }) };
+}
+
+/** What a machine knows of the record: all that it has seen, and its highest version. */
+export interface KnownRecord {
+  readonly seen: number;
+  readonly record: SharedRecord;
+}
+
+/**
+ * What a machine that knows `own` knows once it has seen the record `theirs`. What was removed, and
+ * forgotten, before it looked does not come back with it: then `theirs` takes the place of all that it knew.
+ * `wentBack`: `theirs` is of a version before one that was seen, as after a restore.
+ */
+export function takeRecord(
+  own: KnownRecord,
+  theirs: SharedRecord,
+  wentBack = false,
+): SharedRecord {
+  const forgotten = forgottenIn(theirs);
+  if (!wentBack && own.seen < forgotten) return theirs;
+  // Before they are compared: the versions of what came after them may be lower.
+  const kept = [...own.record.entries].filter(([, { gone }]) => !gone || gone.put > forgotten);
+  const known = { ...own.record, entries: new Map(kept) };
+  return withForgotten(mergeRecords(known, theirs), forgotten);
+}
+
+/**
+ * The record as the machine `self` puts it under `put`: named in it, with what is removed by now, and
+ * without the removals that every machine has put after, or that are older than 180 days. `now`:
+ * milliseconds since 1970.
+ */
+export function recordToPut(
+  record: SharedRecord,
+  self: Pick<SharedMachine, "id" | "name">,
+  put: number,
+  now: number,
+): SharedRecord {
+  const others = [...record.machines.values()].filter(({ id }) => id !== self.id)
+    .sort((a, b) => b.put - a.put).slice(0, MAX_MACHINES - 1);
+  const machines = [{ ...self, put }, ...others];
+  // After a restore versions are given a second time: no machine has put after this one yet.
+  const first = Math.max(put, ...others.map((one) => one.put + 1));
+  let forgotten = forgottenIn(record);
+  const entries: [string, SharedEntry][] = [];
+  for (const [key, entry] of record.entries) {
+    const forgettable = entry.value === undefined && !USED_ONCE.test(key);
+    const gone = entry.gone ?? { put: first, at: now };
+    if (
+      forgettable &&
+      (machines.every((one) => one.put >= gone.put) || now - gone.at > REMEMBERED)
+    ) forgotten = Math.max(forgotten, Math.min(gone.put, put));
+    else entries.push([key, forgettable ? { ...entry, gone } : entry]);
+  }
+  return withForgotten({
+    entries: new Map(entries),
+    machines: new Map(machines.map((one) => [one.id, one])),
+  }, forgotten);
+}
+
+function compareGone({ gone: x }: SharedEntry, { gone: y }: SharedEntry): number {
+  return (x?.put ?? 0) - (y?.put ?? 0) || (x?.at ?? 0) - (y?.at ?? 0);
 }
 
 function union<T>(
@@ -143,28 +244,32 @@ export function sameEntries(a: SharedRecord, b: SharedRecord): boolean {
 }
 
 /** The one JSON text of a record: entries and machines in the order of their keys. */
-export function encodeRecord({ entries, machines }: SharedRecord): Bytes {
+export function encodeRecord({ entries, machines, forgotten }: SharedRecord): Bytes {
   const byKey = <T>(map: ReadonlyMap<string, T>) =>
     [...map].sort(([a], [b]) => compareText(a, b)).map(([, one]) => one);
   return utf8(canonicalJson({
     machines: byKey(machines),
-    entries: byKey(entries).map(({ key, value, version, machine }) => ({
+    entries: byKey(entries).map(({ key, value, version, machine, gone }) => ({
       k: key,
       ...defined({ v: value }),
       n: version,
       m: machine,
+      ...defined({ p: gone?.put, t: gone?.at }),
     })),
+    ...defined({ forgotten }),
   }));
 }
 
 /** The inverse of {@linkcode encodeRecord}; takes members in any order. Throws `format`. */
 export function decodeRecord(json: Bytes): SharedRecord {
-  const { machines, entries } = parseJson(schema, fromUtf8(json));
+  const { machines, entries, forgotten } = parseJson(schema, fromUtf8(json));
   const record = {
     machines: new Map(machines.map((machine) => [machine.id, machine])),
-    entries: new Map(entries.map((entry): [string, SharedEntry] => {
-      return [entry.k, { key: entry.k, value: entry.v, version: entry.n, machine: entry.m }];
+    entries: new Map(entries.map(({ k, v, n, m, p, t }): [string, SharedEntry] => {
+      const gone = p === undefined || t === undefined ? undefined : { put: p, at: t };
+      return [k, { key: k, value: v, version: n, machine: m, ...defined({ gone }) }];
     })),
+    ...defined({ forgotten }),
   };
   if (record.machines.size !== machines.length || record.entries.size !== entries.length) {
     throw new SealpostError("format", "a shared record that has an entry twice");

@@ -1,12 +1,13 @@
 import { type Bytes, concat, equal } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
-import { MAX_MACHINES, MAX_SHARED_RECORD } from "../../protocol/limits.ts";
+import { MAX_SHARED_RECORD } from "../../protocol/limits.ts";
 import type { Response, SharedPutRequest } from "../../protocol/request.ts";
 import {
   compareEntries,
   mergeRecords,
   nextVersion,
   openRecord,
+  recordToPut,
   sameEntries,
   sealRecord,
   type SharedEntry,
@@ -175,12 +176,13 @@ export class SharedRecordClient {
     const kept = await this.#file.load();
     const { version, sealed } = await this.#download();
     if (version === 0) {
+      // Versions begin anew: what was forgotten says nothing of them.
+      const { forgotten: _, ...record } = kept.record;
       if (kept.seen > 0) {
         this.#tellOlder();
-        await this.#file.see({ ...kept, seen: 0, put: 0, sealedBy: null }, true);
+        await this.#file.see({ ...kept, record, seen: 0, put: 0, sealedBy: null }, true);
       }
-      const complete = kept.record.entries.size === 0;
-      return { version, merged: kept.record, complete };
+      return { version, merged: record, complete: record.entries.size === 0 };
     }
     const { record, fp } = await this.#open(version, sealed, kept);
     // A machine that is not named any more gave way to others.
@@ -264,11 +266,7 @@ export class SharedRecordClient {
     const { name, identity } = this.#self;
     const { machine, name: machineName } = await this.#file.load();
     const put = version + 1;
-    const self = { id: machine, name: machineName, put };
-    const others = [...record.machines.values()].filter(({ id }) => id !== machine)
-      .sort((a, b) => b.put - a.put).slice(0, MAX_MACHINES - 1);
-    const machines = new Map([self, ...others].map((one) => [one.id, one]));
-    const whole = { entries: record.entries, machines };
+    const whole = recordToPut(record, { id: machine, name: machineName }, put, Date.now());
     const sealed = await sealRecord(identity, name, put, whole);
     const answer = await this.#connection.upload(
       { op: "shared-put", version, size: sealed.length },

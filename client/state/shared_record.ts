@@ -18,8 +18,8 @@ import {
   decodeRecord,
   EMPTY_RECORD,
   encodeRecord,
-  mergeRecords,
   type SharedRecord,
+  takeRecord,
 } from "../../protocol/shared_record.ts";
 import type { State } from "./state.ts";
 
@@ -115,7 +115,9 @@ export class SharedRecordFile {
         seen: wentBack ? now.seen : Math.max(before.seen, now.seen),
         put: wentBack ? now.put : Math.max(before.put, now.put),
         sealedBy: wentBack || now.seen >= before.seen ? now.sealedBy : before.sealedBy,
-        record: mergeRecords(before.record, now.record),
+        record: wentBack || now.seen >= before.seen
+          ? takeRecord(before, now.record, wentBack)
+          : takeRecord(now, before.record),
       };
       return { data: encode(result), result };
     });

@@ -3,7 +3,7 @@
 
 import { fromHex, utf8 } from "./bytes.mjs";
 import { refused, same, sameJson } from "./known_answers.mjs";
-import { mergeShared, openShared, sealShared } from "./shared_record.mjs";
+import { mergeShared, openShared, sealShared, sharedToPut, takeShared } from "./shared_record.mjs";
 import { readJson, sharedRecord } from "./schemas.mjs";
 
 /** @typedef {import("./shared_record.mjs").SharedRecord} SharedRecord */
@@ -30,6 +30,14 @@ export const shared = {
   merges({ a, b, merged }) {
     sameJson("a with b", mergeShared(read(a), read(b)), merged);
     sameJson("b with a", mergeShared(read(b), read(a)), merged);
+  },
+  /** @param {{ seen: number, own: SharedRecord, theirs: SharedRecord, wentBack: boolean, taken: SharedRecord }} given */
+  taken({ seen, own, theirs, wentBack, taken }) {
+    sameJson("what is known", takeShared(seen, read(own), read(theirs), wentBack), taken);
+  },
+  /** @param {{ record: SharedRecord, self: { id: string, name: string }, version: number, now: number, put: SharedRecord }} given */
+  puts({ record, self, version, now, put }) {
+    sameJson("what is put", sharedToPut(read(record), self, version, now), put);
   },
   /** @param {Sealed & { error: string }} given @param {Answers} answers */
   malformed(given, answers) {

@@ -471,7 +471,7 @@ const isShallow = (value, levels) =>
 /** @param {number} max */
 const filled = (max) => string((text) => text.length >= 1 && text.length <= max);
 /** 10.15. */
-export const sharedRecord = closedObject({
+const anyRecord = closedObject({
   machines: array(closedObject({ id: machine, name: filled(100), put: uid }), 100),
   entries: array(
     closedObject({
@@ -482,7 +482,20 @@ export const sharedRecord = closedObject({
       },
       n: uid,
       m: machine,
+      p: optional(uid),
+      t: optional(count),
     }),
     Infinity,
   ),
+  forgotten: optional(uid),
 });
+/** 10.15. @type {typeof anyRecord} */
+export const sharedRecord = (value) => {
+  const record = anyRecord(value);
+  for (const { v, p, t } of record.entries) {
+    if ((p === undefined) !== (t === undefined) || v !== undefined && p !== undefined) {
+      throw misfit("when something was removed");
+    }
+  }
+  return record;
+};

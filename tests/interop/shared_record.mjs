@@ -9,8 +9,8 @@ import { padme } from "./sealed_layout.mjs";
 
 /** @typedef {import("./bytes.mjs").Bytes} Bytes */
 /** @typedef {{ id: string, name: string, put: number }} Machine */
-/** @typedef {{ k: string, v?: unknown, n: number, m: string }} Entry */
-/** @typedef {{ machines: Machine[], entries: Entry[] }} SharedRecord */
+/** @typedef {{ k: string, v?: unknown, n: number, m: string, p?: number | undefined, t?: number | undefined }} Entry */
+/** @typedef {{ machines: Machine[], entries: Entry[], forgotten?: number | undefined }} SharedRecord */
 
 /** @param {{ mlkemSeed: Bytes }} identity */
 const keyOf = ({ mlkemSeed }) => hkdf(mlkemSeed, NONE, utf8("sealpost/1 shared record"), 32);
@@ -65,7 +65,8 @@ function text(value) {
 /** @param {Entry} a @param {Entry} b */
 const compareEntries = (a, b) =>
   a.n - b.n || Number("v" in a && a.v !== undefined) - Number("v" in b && b.v !== undefined) ||
-  order(a.m, b.m) || order(text(a.v), text(b.v));
+  order(a.m, b.m) || order(text(a.v), text(b.v)) || (a.p ?? 0) - (b.p ?? 0) ||
+  (a.t ?? 0) - (b.t ?? 0);
 
 /** @param {Machine} a @param {Machine} b */
 const compareMachines = (a, b) => a.put - b.put || order(a.name, b.name);
@@ -82,9 +83,53 @@ function greatest(all, key, compare) {
   return [...found].sort(([a], [b]) => order(a, b)).map(([, one]) => one);
 }
 
+/** @param {number} forgotten @returns {{ forgotten?: number }} */
+const whenForgotten = (forgotten) => forgotten === 0 ? {} : { forgotten };
+
+/**
+ * What a machine that had seen version `seen` knows from then on.
+ *
+ * @param {number} seen @param {SharedRecord} own @param {SharedRecord} theirs @param {boolean} wentBack
+ * @returns {SharedRecord}
+ */
+export function takeShared(seen, own, theirs, wentBack) {
+  const { forgotten = 0 } = theirs;
+  if (!wentBack && seen < forgotten) return theirs;
+  const entries = own.entries.filter(({ p }) => p === undefined || p > forgotten);
+  const { machines, entries: merged } = mergeShared({ ...own, entries }, theirs);
+  return { machines, entries: merged, ...whenForgotten(forgotten) };
+}
+
+/**
+ * What a machine puts of `record` under a version.
+ *
+ * @param {SharedRecord} record @param {{ id: string, name: string }} self
+ * @param {number} version @param {number} now @returns {SharedRecord}
+ */
+export function sharedToPut(record, self, version, now) {
+  const others = record.machines.filter(({ id }) => id !== self.id);
+  const machines = [...others, { ...self, put: version }].sort((a, b) => order(a.id, b.id));
+  const first = others.reduce((highest, { put }) => Math.max(highest, put + 1), version);
+  let { forgotten = 0 } = record;
+  /** @type {Entry[]} */
+  const entries = [];
+  for (const entry of record.entries) {
+    if (entry.v !== undefined || /^(folder|keyword|search)\//.test(entry.k)) {
+      entries.push(entry);
+      continue;
+    }
+    const { p = first, t = now } = entry;
+    if (machines.every(({ put }) => put >= p) || now - t > 180 * 86_400_000) {
+      forgotten = Math.max(forgotten, Math.min(p, version));
+    } else entries.push({ ...entry, p, t });
+  }
+  return { machines, entries, ...whenForgotten(forgotten) };
+}
+
 /** @param {SharedRecord} a @param {SharedRecord} b @returns {SharedRecord} */
 export function mergeShared(a, b) {
   return {
+    ...whenForgotten(Math.max(a.forgotten ?? 0, b.forgotten ?? 0)),
     machines: greatest([...a.machines, ...b.machines], ({ id }) => id, compareMachines),
     entries: greatest([...a.entries, ...b.entries], ({ k }) => k, compareEntries),
   };

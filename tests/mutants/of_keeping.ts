@@ -61,6 +61,24 @@ const server: readonly Mutant[] = [
     "Number(y.value !== undefined) - Number(x.value !== undefined) ||",
   ),
   one(
+    "what was removed comes back with a machine that was away",
+    "protocol/shared_record.ts",
+    "if (!wentBack && own.seen < forgotten) return theirs;",
+    "if (!wentBack && own.seen < 0 * forgotten) return theirs;",
+  ),
+  one(
+    "what is made again after a removal that was forgotten is taken for removed",
+    "protocol/shared_record.ts",
+    "filter(([, { gone }]) => !gone || gone.put > forgotten);",
+    "filter(([, { gone }]) => !gone || gone.put > 0);",
+  ),
+  one(
+    "a removal is forgotten for what was put before it",
+    "protocol/shared_record.ts",
+    "const first = Math.max(put, ...others.map((one) => one.put + 1));",
+    "const first = Math.max(put, ...others.map(() => 0));",
+  ),
+  one(
     "what wins of a shared record depends on the order of merging",
     "protocol/shared_record.ts",
     "    compareText(x.machine, y.machine) ||\n",

@@ -10,12 +10,15 @@ import {
   decodeRecord,
   EMPTY_RECORD,
   encodeRecord,
+  type KnownRecord,
   mergeRecords,
   nextVersion,
   openRecord,
+  recordToPut,
   sealRecord,
   type SharedEntry,
   type SharedRecord,
+  takeRecord,
 } from "../../protocol/shared_record.ts";
 import { identityOf } from "../support/identities.ts";
 
@@ -38,7 +41,8 @@ const entry: fc.Arbitrary<SharedEntry> = fc.record({
   value: fc.option(fc.jsonValue({ maxDepth: 3 }), { nil: undefined }),
   version: fc.integer({ min: 1, max: 4 }),
   machine: fc.constantFrom(...MACHINES),
-});
+  gone: fc.record({ put: fc.integer({ min: 1, max: 4 }), at: fc.nat(2) }),
+}).map(({ gone, ...one }) => one.value === undefined && gone.at > 0 ? { ...one, gone } : one);
 const record = fc.record({
   entries: fc.array(entry, { maxLength: 8 }).map((all) => recordOf(all).entries),
   machines: fc.array(
@@ -118,6 +122,150 @@ Deno.test("10,000 random histories of three machines end the same everywhere, as
   );
 });
 
+/** What a machine of {@linkcode forgetful} does. */
+type Doing =
+  | {
+    readonly kind: "change";
+    readonly machine: number;
+    readonly key: string;
+    readonly value?: string;
+  }
+  | { readonly kind: "sync" | "put"; readonly machine: number }
+  /** The machine is made anew of a package that was packed `back` steps ago, by whichever machine. */
+  | { readonly kind: "arrive"; readonly machine: number; readonly back: number }
+  | { readonly kind: "wait"; readonly days: number };
+
+const forgetful: fc.Arbitrary<Doing> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant("change" as const),
+      machine: fc.nat(3),
+      key: fc.constantFrom("group/a", "group/b", "kit", "rules/1", "folder/16"),
+      value: fc.string({ maxLength: 3 }),
+    }, { requiredKeys: ["kind", "machine", "key"] }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constantFrom("sync" as const, "put" as const),
+      machine: fc.nat(3),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("arrive" as const),
+      machine: fc.nat(3),
+      back: fc.nat(20),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("wait" as const), days: fc.nat(400) }) },
+);
+
+Deno.test("10,000 random histories: what was removed stays so, for machines that were away and kits too", () => {
+  let forgotten = 0;
+  fc.assert(
+    fc.property(fc.array(forgetful, { maxLength: 40 }), (doings) => {
+      const ids = Array.from({ length: 4 }, (_, i) => i);
+      let next = 0;
+      const anew = (known: KnownRecord) => ({ ...known, id: `${++next}`.padStart(16, "0") });
+      const machines = ids.map(() => anew({ seen: 0, record: EMPTY_RECORD }));
+      const packed: KnownRecord[] = [];
+      const server = { version: 0, record: EMPTY_RECORD };
+      /** What counts: each change is made by a machine that has the record, so the last one counts. */
+      const model = new Map<string, unknown>();
+      let now = 1_700_000_000_000;
+      const take = (i: number) => {
+        const own = machines[i] ?? anew({ seen: 0, record: EMPTY_RECORD });
+        const record = server.version === 0 ? own.record : takeRecord(own, server.record);
+        const taken = { ...own, seen: server.version, record };
+        machines[i] = taken;
+        return taken;
+      };
+      const put = (i: number, changed: SharedEntry[]) => {
+        const { id, record } = take(i);
+        const merged = mergeRecords(record, recordOf(changed));
+        server.record = recordToPut(merged, { id, name: `m${i}` }, ++server.version, now);
+        machines[i] = { id, seen: server.version, record: server.record };
+      };
+      const values = ({ entries }: SharedRecord) =>
+        [...entries.values()].filter(({ value }) => value !== undefined)
+          .map(({ key, value }) => [key, value]).sort();
+      for (const doing of doings) {
+        if (doing.kind === "wait") now += doing.days * 86_400_000;
+        else if (doing.kind === "arrive") {
+          const one = packed.at(-1 - doing.back) ?? { seen: 0, record: EMPTY_RECORD };
+          machines[doing.machine] = anew(one);
+        } else if (doing.kind === "change") {
+          const { machine, key, value } = doing;
+          const { id, record } = take(machine);
+          put(machine, [{ key, value, version: nextVersion(record), machine: id }]);
+          if (value === undefined) model.delete(key);
+          else model.set(key, value);
+        } else if (doing.kind === "put") put(doing.machine, []);
+        else take(doing.machine);
+        for (const { seen, record } of machines) packed.push({ seen, record });
+        if ("machine" in doing && doing.kind !== "arrive") {
+          assertEquals(values(take(doing.machine).record), [...model].sort());
+        }
+      }
+      for (const i of ids) assertEquals(values(take(i).record), [...model].sort());
+      same(decodeRecord(encodeRecord(server.record)), server.record);
+      forgotten += server.record.forgotten === undefined ? 0 : 1;
+    }),
+    { numRuns: 10_000 },
+  );
+  assert(forgotten > 1000, `${forgotten} histories in which something is forgotten`);
+});
+
+const DAY = 86_400_000;
+
+Deno.test("a removal is forgotten when every machine has put after it, or after 180 days", () => {
+  const [desk = "", laptop = "", other = ""] = MACHINES;
+  const gone = { key: "group/a", value: undefined, version: 2, machine: desk };
+  const used = { ...gone, key: "folder/16" };
+  const start: SharedRecord = {
+    entries: recordOf([gone, used]).entries,
+    machines: new Map([laptop, other].map((id, i) => [id, { id, name: "x", put: i + 1 }])),
+  };
+  const putBy = (record: SharedRecord, id: string, put: number, now = 0) =>
+    recordToPut(record, { id, name: "x" }, put, now);
+  const keys = ({ entries }: SharedRecord) => [...entries.keys()].sort();
+  const first = putBy(start, desk, 3);
+  assertEquals(first.entries.get("group/a")?.gone, { put: 3, at: 0 });
+  const second = putBy(first, laptop, 4);
+  assertEquals([keys(second), second.forgotten], [["folder/16", "group/a"], undefined]);
+  const third = putBy(second, other, 5);
+  // The number of a folder is used once: that it was is never forgotten.
+  assertEquals([keys(third), third.forgotten], [["folder/16"], 3]);
+  assertEquals(keys(putBy(second, desk, 5, 180 * DAY)), ["folder/16", "group/a"]);
+  const late = putBy(second, desk, 5, 180 * DAY + 1);
+  assertEquals([keys(late), late.forgotten], [["folder/16"], 3]);
+});
+
+Deno.test("who has missed a removal that is forgotten takes the record in place of all they knew", () => {
+  const [desk = ""] = MACHINES;
+  const entry = (key: string) => ({ key, value: 1, version: 1, machine: desk });
+  const own = recordOf([entry("group/a"), entry("group/b")]);
+  const theirs = { ...recordOf([entry("group/b")]), forgotten: 5 };
+  assertEquals([...takeRecord({ seen: 4, record: own }, theirs).entries.keys()], ["group/b"]);
+  assertEquals(takeRecord({ seen: 5, record: own }, theirs).entries.size, 2);
+  // What is older than was seen is no reason to give up what one knows.
+  assertEquals(takeRecord({ seen: 4, record: own }, theirs, true).entries.size, 2);
+});
+
+Deno.test("after a restore no removal is forgotten for puts that came before it", () => {
+  const [desk = "", laptop = ""] = MACHINES;
+  const gone = { key: "group/a", value: undefined, version: 2, machine: desk };
+  const restored: SharedRecord = {
+    entries: recordOf([gone]).entries,
+    machines: new Map([[laptop, { id: laptop, name: "x", put: 9 }]]),
+  };
+  const put = recordToPut(restored, { id: desk, name: "x" }, 6, 0);
+  assertEquals(put.entries.get("group/a")?.gone, { put: 10, at: 0 });
+});
+
 /** The rule as the document words it. */
 function compareByRule(a: SharedEntry, b: SharedEntry): number {
   if (a.version !== b.version) return a.version - b.version;
@@ -164,6 +312,11 @@ Deno.test("a malformed record is refused with `format`", async () => {
       { machines: [], entries: [{ ...good, v: deep }] },
       { machines: [{ id: "00000000000000ff", name: "", put: 1 }], entries: [] },
       { machines: [], entries: [], more: 1 },
+      { machines: [], entries: [], forgotten: 0 },
+      { machines: [], entries: [{ ...good, p: 1, t: 1 }] },
+      { machines: [], entries: [{ k: "a", n: 1, m: good.m, p: 1 }] },
+      { machines: [], entries: [{ k: "a", n: 1, m: good.m, t: 1 }] },
+      { machines: [], entries: [{ k: "a", n: 1, m: good.m, p: 0, t: 1 }] },
     ]
   ) await assertCode("format", () => decodeRecord(utf8(JSON.stringify(wrong))));
 });

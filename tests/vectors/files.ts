@@ -458,7 +458,10 @@ export interface RecordJson {
     readonly v?: unknown;
     readonly n: number;
     readonly m: string;
+    readonly p?: number;
+    readonly t?: number;
   }[];
+  readonly forgotten?: number;
 }
 
 /** A sealed shared record, and for whom and which version. */
@@ -481,6 +484,24 @@ export interface SharedFile {
     readonly a: RecordJson;
     readonly b: RecordJson;
     readonly merged: RecordJson;
+  }[];
+  /** What a machine knows that had seen `seen`, and sees `theirs` then. */
+  readonly taken: readonly {
+    readonly name: string;
+    readonly seen: number;
+    readonly own: RecordJson;
+    readonly theirs: RecordJson;
+    readonly wentBack: boolean;
+    readonly taken: RecordJson;
+  }[];
+  /** What the machine `self` puts of `record` under `version` at `now`, milliseconds since 1970. */
+  readonly puts: readonly {
+    readonly name: string;
+    readonly record: RecordJson;
+    readonly self: { readonly id: string; readonly name: string };
+    readonly version: number;
+    readonly now: number;
+    readonly put: RecordJson;
   }[];
   readonly malformed: readonly (Refused & SealedRecordVector)[];
 }

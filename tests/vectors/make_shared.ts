@@ -96,6 +96,8 @@ export async function makeShared(identities: Identities): Promise<SharedFile> {
       };
     })),
     merges: merges(),
+    taken: taken(),
+    puts: puts(),
     malformed: [
       other("shared-other-key", "sealed for another key", { identity: "bob" }),
       other("shared-other-name", "sealed for another name", { user: "bob" }),
@@ -143,12 +145,150 @@ export async function makeShared(identities: Identities): Promise<SharedFile> {
         machines: [],
         entries: [{ ...first, k: "" }],
       }),
+      await record("shared-value-gone", "a value that is gone", {
+        machines: [],
+        entries: [{ ...first, p: 1, t: 1 }],
+      }),
+      await record("shared-gone-put", "a removal without its time", {
+        machines: [],
+        entries: [{ k: "kit", n: 1, m: DESK, p: 1 }],
+      }),
+      await record("shared-gone-time", "a removal without the version it was put under", {
+        machines: [],
+        entries: [{ k: "kit", n: 1, m: DESK, t: 1 }],
+      }),
+      await record("shared-forgotten", "removals forgotten up to version 0", {
+        ...EMPTY,
+        forgotten: 0,
+      }),
       await record("shared-deep", "a value of 33 levels", {
         machines: [],
         entries: [{ ...first, v: nested(33) }],
       }),
     ],
   };
+}
+
+const DAY = 86_400_000;
+const kit = (n: number) => ({ k: "kit", v: { n }, n, m: DESK });
+const noKit = (n: number, p: number, t = 0, m = DESK) => ({ k: "kit", n, m, p, t });
+
+function taken(): SharedFile["taken"] {
+  const of = (entries: RecordJson["entries"], forgotten?: number): RecordJson => ({
+    machines: [],
+    entries,
+    ...forgotten === undefined ? {} : { forgotten },
+  });
+  const both = [folder(16, "x", 1, DESK), kit(2)];
+  return [
+    {
+      name: "nothing-forgotten",
+      seen: 1,
+      own: of([kit(2)]),
+      theirs: of([folder(16, "x", 1, DESK)]),
+      wentBack: false,
+      taken: of(both),
+    },
+    {
+      name: "missed-a-removal",
+      seen: 4,
+      own: of(both),
+      theirs: of([folder(16, "x", 1, DESK)], 5),
+      wentBack: false,
+      taken: of([folder(16, "x", 1, DESK)], 5),
+    },
+    {
+      name: "saw-the-removal",
+      seen: 5,
+      own: of([noKit(3, 5)]),
+      theirs: of([], 5),
+      wentBack: false,
+      taken: of([], 5),
+    },
+    {
+      name: "made-again-with-a-lower-number",
+      seen: 5,
+      own: of([noKit(3, 5)]),
+      theirs: of([kit(1)], 5),
+      wentBack: false,
+      taken: of([kit(1)], 5),
+    },
+    {
+      name: "later-removal-stays",
+      seen: 6,
+      own: of([noKit(3, 6)]),
+      theirs: of([], 5),
+      wentBack: false,
+      taken: of([noKit(3, 6)], 5),
+    },
+    {
+      name: "went-back",
+      seen: 4,
+      own: of([kit(2)], 9),
+      theirs: of([], 5),
+      wentBack: true,
+      taken: of([kit(2)], 5),
+    },
+  ];
+}
+
+function puts(): SharedFile["puts"] {
+  const self = { id: DESK, name: "desk" };
+  const of = (
+    entries: RecordJson["entries"],
+    machines: readonly [id: string, put: number][],
+    forgotten?: number,
+  ): RecordJson => ({
+    machines: machines.map(([id, put]) => ({ id, name: id === DESK ? "desk" : "laptop", put })),
+    entries,
+    ...forgotten === undefined ? {} : { forgotten },
+  });
+  const removal = { k: "kit", n: 2, m: DESK };
+  const used = folder(16, null, 3, DESK);
+  return [
+    {
+      name: "new-removal",
+      record: of([used, removal], [[LAPTOP, 3]]),
+      ...{ self, version: 4, now: 7 },
+      put: of([used, noKit(2, 4, 7)], [[DESK, 4], [LAPTOP, 3]]),
+    },
+    {
+      name: "alone",
+      record: of([removal], []),
+      ...{ self, version: 4, now: 7 },
+      put: of([], [[DESK, 4]], 4),
+    },
+    {
+      name: "all-have-put",
+      record: of([used, noKit(2, 4, 7)], [[DESK, 3], [LAPTOP, 5]], 2),
+      ...{ self, version: 6, now: 8 },
+      put: of([used], [[DESK, 6], [LAPTOP, 5]], 4),
+    },
+    {
+      name: "one-has-not-put",
+      record: of([noKit(2, 4, 0)], [[LAPTOP, 3]], 2),
+      ...{ self, version: 6, now: 180 * DAY },
+      put: of([noKit(2, 4, 0)], [[DESK, 6], [LAPTOP, 3]], 2),
+    },
+    {
+      name: "after-180-days",
+      record: of([noKit(2, 4, 0)], [[LAPTOP, 3]], 2),
+      ...{ self, version: 6, now: 180 * DAY + 1 },
+      put: of([], [[DESK, 6], [LAPTOP, 3]], 4),
+    },
+    {
+      name: "after-a-restore",
+      record: of([removal], [[LAPTOP, 9]]),
+      ...{ self, version: 6, now: 7 },
+      put: of([noKit(2, 10, 7)], [[DESK, 6], [LAPTOP, 9]]),
+    },
+    {
+      name: "never-above-its-version",
+      record: of([noKit(2, 10, 0)], [[LAPTOP, 9]]),
+      ...{ self, version: 7, now: 180 * DAY + 1 },
+      put: of([], [[DESK, 7], [LAPTOP, 9]], 7),
+    },
+  ];
 }
 
 function nested(levels: number): unknown {
@@ -161,6 +301,12 @@ function merges(): SharedFile["merges"] {
   const b = (name: string | null, n: number, m = LAPTOP) => folder(16, name, n, m);
   const unknown = { k: "moon/phase", v: 3, n: 1, m: LAPTOP };
   return [
+    {
+      name: "forgotten",
+      a: { ...of(noKit(2, 4)), forgotten: 3 },
+      b: { ...of(noKit(2, 5)), forgotten: 2 },
+      merged: { ...of(noKit(2, 5)), forgotten: 3 },
+    },
     { name: "different-keys", a: of(a("x", 1)), b: of(unknown), merged: of(a("x", 1), unknown) },
     { name: "higher-version", a: of(a("x", 2)), b: of(b("y", 1)), merged: of(a("x", 2)) },
     { name: "later-removal", a: of(a(null, 2)), b: of(b("y", 1)), merged: of(a(null, 2)) },

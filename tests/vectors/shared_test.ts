@@ -5,7 +5,9 @@ import {
   encodeRecord,
   mergeRecords,
   openRecord,
+  recordToPut,
   sealRecord,
+  takeRecord,
 } from "../../protocol/shared_record.ts";
 import { forEachCase, forEachRefused } from "./cases.ts";
 import { readVectors, type RecordJson, type SharedFile } from "./files.ts";
@@ -32,6 +34,18 @@ Deno.test("the vectors of shared records: two are merged as it stands there, in 
     const expected = toHex(encodeRecord(decoded(merged)));
     assertEquals(toHex(encodeRecord(mergeRecords(decoded(a), decoded(b)))), expected);
     assertEquals(toHex(encodeRecord(mergeRecords(decoded(b), decoded(a)))), expected);
+  });
+});
+
+Deno.test("the vectors of shared records: a machine takes one, and puts one, as it stands there", async () => {
+  await forEachCase(file.taken, ({ seen, own, theirs, wentBack, taken }) => {
+    const known = { seen, record: decoded(own) };
+    const record = takeRecord(known, decoded(theirs), wentBack);
+    assertEquals(fromUtf8(encodeRecord(record)), fromUtf8(encodeRecord(decoded(taken))));
+  });
+  await forEachCase(file.puts, ({ record, self, version, now, put }) => {
+    const made = recordToPut(decoded(record), self, version, now);
+    assertEquals(fromUtf8(encodeRecord(made)), fromUtf8(encodeRecord(decoded(put))));
   });
 });
 

@@ -200,6 +200,35 @@ Deno.test("an older record is told, and what this machine knows is put again", a
   });
 });
 
+Deno.test("a machine that was away takes the record over, with what was removed and forgotten meanwhile", async () => {
+  await withTwo(async (server, a, b, dir) => {
+    const group = (value: { members: string[] } | undefined) => (one: Machine) =>
+      one.client.change(() => [{ key: "group/team", value, isNew: false }]);
+    await group({ members: ["bob"] })(a);
+    await b.client.introduce();
+    const away = await machine(dir, "away", server, await identityOf("alice"));
+    await away.client.refresh();
+    // It has put nothing, so the others do not know of it.
+    await group(undefined)(a);
+    assertEquals((await b.client.known()).entries.has("group/team"), true);
+    await make(b, "x");
+    await make(a, "y");
+    const there = await openRecord(
+      await identityOf("alice"),
+      "alice",
+      server.version,
+      server.sealed,
+    );
+    assertEquals([there.entries.has("group/team"), there.forgotten], [false, 3]);
+    const { puts } = server;
+    for (const one of [away, a, b]) {
+      const { entries } = await one.client.refresh();
+      assertEquals([...entries.keys()], ["folder/16", "folder/17"]);
+    }
+    assertEquals([server.puts, a.told, b.told, away.told], [puts, [], [], []]);
+  });
+});
+
 Deno.test("another history under the same version is told by the puts that it lacks", async () => {
   await withTwo(async (server, a, b) => {
     await make(a, "first");
