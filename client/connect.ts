@@ -80,6 +80,7 @@ export async function connect(options: ConnectOptions): Promise<void> {
         files: downloads === undefined ? join(dir, "files") : expandHome(downloads),
         tools,
         bell,
+        dir,
         account: `${name}@${formatAddress(address)}`,
       });
       await full.run();

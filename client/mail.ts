@@ -30,6 +30,7 @@ import { MailboxMemory } from "./state/mailbox_memory.ts";
 import { FailedStanzas } from "./state/failed_stanzas.ts";
 import { type Before, type Changing, inverseFor, LastChangeFile } from "./state/last_change.ts";
 import { OpenedMessages } from "./state/opened_messages.ts";
+import { AddressNotices } from "./state/address_notice.ts";
 import { type FullName, Members } from "./state/members.ts";
 import {
   followed,
@@ -176,6 +177,8 @@ export class Mail {
   readonly log: KeyLogClient;
   /** Who is in the group. */
   readonly members: Members;
+  /** Where the operator says that the server is. */
+  readonly notices: AddressNotices;
   /** What all of the person's machines share. */
   readonly shared: SharedRecordClient;
   readonly #sharedPins: SharedPins;
@@ -231,10 +234,12 @@ export class Mail {
       outbox: Outbox;
       log: KeyLogClient;
       members: Members;
+      notices: AddressNotices;
     },
   ) {
     this.log = parts.log;
     this.members = parts.members;
+    this.notices = parts.notices;
     this.#self = self;
     this.#remembered = hello;
     this.people = parts.people;
@@ -287,6 +292,7 @@ export class Mail {
     const lanes = new Lanes(cache);
     await lanes.forget(async (fp) => !equal(fp, identity.bundle.fp) && !await retired.has(fp));
     const members = await Members.load(state);
+    const notices = new AddressNotices(state);
     const opener = new MessageOpener(
       self,
       people,
@@ -295,6 +301,7 @@ export class Mail {
       lanes,
       log,
       members,
+      notices,
     );
     const memory = await MailboxMemory.load(state);
     const outbox = await Outbox.open(state);
@@ -312,6 +319,7 @@ export class Mail {
       outbox,
       log,
       members,
+      notices,
     });
     mail.#groups = groupsOf(await mail.shared.known());
     await mail.#dropSentDrafts();

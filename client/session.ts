@@ -19,6 +19,7 @@ import { printable } from "../cli/printable.ts";
 import { PROGRAM } from "../cli/program.ts";
 import { passphraseBytes, passphraseFromEnvironment } from "../cli/secret_input.ts";
 import { isAway, isLost, ReconnectingConnection } from "./connection/reconnecting_connection.ts";
+import { unaskedNotice } from "./follow_address.ts";
 import { CONFIG_FILE, parseUndoTime, readConfig } from "./state/config.ts";
 import { askForBundle } from "./connection/login.ts";
 import { falseSuccessor, namesOtherKey, successorOf } from "./connection/follow_server.ts";
@@ -241,6 +242,7 @@ async function openSettled(
     mail.shared.onNotice = options.announce;
     mail.rules.onNotice = options.announce;
     mail.onGroupChanged = options.announce;
+    mail.notices.onNew = (notice) => options.announce(unaskedNotice(notice));
     mail.onFullName = (name) => {
       options.announce(`The operator calls you ${printable(name)}; what you send says so, signed.`);
     };

@@ -346,7 +346,7 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
       "server's key: every program shows that it is the operator's, and nobody else can write one. Whoever has " +
       "never connected has no key yet, and gets none. It cannot be answered, and cannot be taken back.",
       "With --new-address, people's programs ask once whether to use that address from now on. Yes changes " +
-      "their settings, once the same server has answered there; so let it be reached at both for a while.",
+      "their settings, unless another server answers there; where nobody does yet, they look at both.",
       "The text comes from --file, a pipe, or the terminal; a notice of an address needs none.",
     ],
     positionals: [],

@@ -15,6 +15,7 @@ import { Settings } from "./settings.tsx";
 import { notifying } from "./settings.tsx";
 import { Before } from "./setup.tsx";
 import {
+  askAboutAddress,
   closeComposer,
   closeMessage,
   compared,
@@ -426,6 +427,7 @@ function told(event: PageEvent): void {
         load();
         if (place.value.kind === "contacts") refreshContacts();
       }
+      run(askAboutAddress);
       return showUnread();
     }
     case "progress": {

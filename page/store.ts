@@ -153,6 +153,26 @@ export async function confirmed(
   return await question({ title, text, actions }) === "yes";
 }
 
+let askedOf: string | null = null;
+
+/** Asks whether to follow the operator's notice of another address, once for each. */
+export async function askAboutAddress(): Promise<void> {
+  const { newAddress = null } = state.value ?? {};
+  if (newAddress === null || newAddress === askedOf) return;
+  askedOf = newAddress;
+  const answer = await question({
+    title: T.newAddress(newAddress),
+    text: T.newAddressText,
+    actions: [
+      { word: T.useAddress, value: "yes" },
+      { word: T.keepAddress, value: "no" },
+      { word: T.later, value: "" },
+    ],
+  });
+  if (answer !== "yes" && answer !== "no") return;
+  await ask("follow-address", { follows: answer === "yes" });
+}
+
 /** Rows that are asked for at a time. */
 const PAGE = 60;
 let wanted: readonly [from: number, to: number] = [0, PAGE];

@@ -171,6 +171,11 @@ export const T = {
   moved: (n: number, folder: string) =>
     `${n === 1 ? "The message" : counted(n, "message")} moved to ${folder}.`,
   deleted: (n: number) => `${n === 1 ? "The message is" : `${counted(n, "message")} are`} deleted.`,
+  newAddress: (address: string) =>
+    `The operator says that the server is at ${address} from now on.`,
+  newAddressText: "The notice is signed with the server's key. Use that address?",
+  useAddress: "Use it",
+  keepAddress: "Do not use it",
   announcement:
     "An announcement of your server's operator, signed with the server's key. It cannot be answered.",
   undo: "Undo",

@@ -23,7 +23,7 @@ const INSIDE: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["bridge"],
     ["menu.ts", "tui", "setup", "account"],
     ["session.ts", "sync_drafts.ts", "arrivals.ts"],
-    ["send_draft.ts", "held_sends.ts"],
+    ["send_draft.ts", "held_sends.ts", "follow_address.ts"],
     ["mail.ts"],
     ["mailbox"],
     ["message"],

@@ -14,6 +14,7 @@ import { shortId } from "../mailbox/message_ids.ts";
 import { OwnNames } from "../mailbox/own_names.ts";
 import { askAboutNewKey } from "../trust/confirm_key.ts";
 import { isAnnouncement, notSentLine, sentLine } from "../mailbox/show.ts";
+import { askAboutAddress } from "../follow_address.ts";
 import { findProfile, type Profile, requireAddress } from "../state/profile.ts";
 import { type Offline, openMail } from "../session.ts";
 import { type DraftsOutcome, SyncedDrafts } from "../sync_drafts.ts";
@@ -101,7 +102,8 @@ async function openAndDo<T>(
     if (notSent !== null) terminal.printError(notSent);
     // `outbox flush` says it itself.
     if (flushed.sent > 0 && !options.tellsSent) terminal.printError(`${sentLine(flushed.sent)}.`);
-    return await work({
+    mail.notices.onNew = () => {};
+    const done = await work({
       terminal,
       profile,
       mail,
@@ -109,6 +111,8 @@ async function openAndDo<T>(
       json: options.json,
       printJson: (value) => terminal.print(printableJson(value)),
     });
+    await askAboutAddress(terminal, mail, profile.dir, terminal.interactive && !options.json);
+    return done;
   } catch (error) {
     throw forWantOfSecret(error) ?? error;
   } finally {

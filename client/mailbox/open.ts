@@ -9,6 +9,7 @@ import type { Person } from "../../protocol/summary.ts";
 import { checkBodySize, unseal, type Unsealed } from "../message/unseal.ts";
 import type { CachedEntry } from "../state/cache.ts";
 import type { Lanes } from "../state/lanes.ts";
+import type { AddressNotices } from "../state/address_notice.ts";
 import type { Members } from "../state/members.ts";
 import type { FailedStanzas } from "../state/failed_stanzas.ts";
 import type { OpenedMessages } from "../state/opened_messages.ts";
@@ -54,6 +55,7 @@ export class MessageOpener {
   readonly #lanes: Lanes;
   readonly #log: Gossip;
   readonly #members: Pick<Members, "noteSigned">;
+  readonly #notices: Pick<AddressNotices, "see">;
   /** What was opened in this run, by its hash, last what was asked for last; at most {@linkcode MAX_OPENED}. */
   readonly #opened = new Map<string, Unsealed>();
 
@@ -65,7 +67,9 @@ export class MessageOpener {
     lanes: Lanes,
     log: Gossip,
     members: Pick<Members, "noteSigned">,
+    notices: Pick<AddressNotices, "see">,
   ) {
+    this.#notices = notices;
     this.#members = members;
     this.#log = log;
     this.#self = self;
@@ -150,11 +154,13 @@ export class MessageOpener {
     });
     checkBodySize(unsealed.summary, entry.bodySize);
     await pin();
-    const { summary: { from, head, fullName, date }, sender } = unsealed;
+    const { summary: { from, head, fullName, date, servers }, sender } = unsealed;
     await this.#log.gossip(from.name, head);
     if (fullName !== undefined) {
       await this.#members.noteSigned(from.name, fullName, sender.fp, date);
     }
+    // Only an announcement has them, and this one has verified.
+    if (servers) await this.#notices.see(date, servers);
     await this.#records.put(entry.uid, hash, unsealed);
     return unsealed;
   }

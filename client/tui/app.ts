@@ -4,6 +4,7 @@ import type { NewsEvent } from "../../protocol/request.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import type { Item } from "../mailbox/open.ts";
 import { senderText, subjectOf } from "../mailbox/show.ts";
+import { followAddress, followedText, noticeText } from "../follow_address.ts";
 import { HeldSends } from "../held_sends.ts";
 import type { Mail } from "../mail.ts";
 import { sleep } from "../../protocol/timer.ts";
@@ -73,6 +74,8 @@ export interface AppParts {
   readonly bell: boolean;
   /** Whether the terminal knows hyperlinks. */
   readonly hyperlinks: boolean;
+  /** The folder with the person's settings. */
+  readonly dir: string;
 }
 
 /** The full-screen program: a stack of screens, the questions at the bottom, and work in the background. */
@@ -101,6 +104,12 @@ export class App implements Host {
   #gathering: ReturnType<typeof setTimeout> | undefined;
   readonly #clocks: ReturnType<typeof setInterval>[] = [];
   readonly #bell: boolean;
+  readonly #dir: string;
+  #askingOfAddress = false;
+  /** The date of the notice of another address that was asked about last. */
+  #leftOpen = -1;
+  /** That a notice is declined, which has to be on the disk before the program ends. */
+  #declining: Promise<void> = Promise.resolve();
   /** The last value of {@linkcode Cache.changesElsewhere}. */
   #changesElsewhere: number;
   undoable = false;
@@ -111,7 +120,10 @@ export class App implements Host {
   /** Whether another program has the terminal, and so gets Ctrl-C. */
   #lent = false;
 
-  constructor({ mail, io, theme, signs, files, tools, account, bell, hyperlinks }: AppParts) {
+  constructor(
+    { mail, io, theme, signs, files, tools, account, bell, hyperlinks, dir }: AppParts,
+  ) {
+    this.#dir = dir;
     this.tools = tools;
     this.#bell = bell;
     this.#changesElsewhere = mail.cache.changesElsewhere;
@@ -162,6 +174,7 @@ export class App implements Host {
       if (kind === "online") this.background(() => this.#catchUp());
       this.refresh();
     });
+    this.mail.notices.onNew = () => this.background(() => this.#askAboutAddress());
     this.mail.people.onRotated = ({ name, wasVerified }) => {
       const next = wasVerified ? `; it is not verified yet: keys verify ${name}` : "";
       this.say(`${name} has a new key, which the old one has signed${next}.`);
@@ -183,6 +196,7 @@ export class App implements Host {
       this.names = new OwnNames(await this.mail.shared.known());
       this.background(() => this.#list.reloadLocal());
       this.background(() => this.#catchUp());
+      this.background(() => this.#askAboutAddress());
       const { recovered } = this.mail.drafts;
       if (recovered.length > 0) this.say("A text that was left in an editor is in Drafts (5).");
       await this.#ended.promise;
@@ -255,6 +269,34 @@ export class App implements Host {
       if (changed) await this.#list.reloadLocal();
     } catch (error) {
       if (!isSealpostError(error) || !isLost(error)) throw error;
+    }
+  }
+
+  /** Asks whether to follow the operator's notice of another address, about each once in a run. */
+  async #askAboutAddress(): Promise<void> {
+    if (this.#askingOfAddress) return;
+    this.#askingOfAddress = true;
+    try {
+      for (;;) {
+        const notice = await this.mail.notices.open(this.mail.server);
+        if (notice === null || notice.date <= this.#leftOpen) return;
+        this.#leftOpen = notice.date;
+        const answer = await this.choose(
+          `${noticeText(notice)}. Use that? (y)es, (n)o, ask (l)ater`,
+          "ynl",
+        );
+        if (answer === "y") {
+          this.say("Asking the server there …");
+          const address = await followAddress(this.#dir, this.mail, notice);
+          this.say(followedText(address, "From the next start on"), "good");
+        } else if (answer === "n") {
+          this.#declining = this.mail.notices.decide(notice, "declined");
+          await this.#declining;
+          this.say("You are not asked again; sealpost.toml has the address, as server.");
+        }
+      }
+    } finally {
+      this.#askingOfAddress = false;
     }
   }
 
@@ -413,6 +455,7 @@ export class App implements Host {
     await this.#saveWork();
     // What has not gone out by then waits in the outbox.
     await this.held.finish(LAST_SENDS);
+    await this.#declining.catch(() => {});
     // What is not there by then goes with the next connection.
     await Promise.race([this.#syncDrafts().catch(() => {}), sleep(LAST_DRAFTS)]);
     this.#ended.resolve();

@@ -18,6 +18,8 @@ export interface StartOptions {
   readonly tools: Tools | null;
   /** Whether the bell rings when mail comes. */
   readonly bell: boolean;
+  /** The folder with the person's settings. */
+  readonly dir: string;
 }
 
 /** The full-screen program before it has the terminal. */
@@ -29,7 +31,7 @@ export interface Started extends WholeScreen {
 }
 
 /** Makes the full-screen program for `mail`. */
-export function startTui(mail: Mail, { files, account, tools, bell }: StartOptions): Started {
+export function startTui(mail: Mail, { files, account, tools, bell, dir }: StartOptions): Started {
   const app = new App({
     mail,
     io: systemDisplay(),
@@ -40,6 +42,7 @@ export function startTui(mail: Mail, { files, account, tools, bell }: StartOptio
     tools,
     bell,
     hyperlinks: knowsHyperlinks(),
+    dir,
   });
   return {
     notice: (event) => app.notice(event),

@@ -190,6 +190,7 @@ export class App {
       fetching: desk?.fetching ?? false,
       version: this.#version,
       maxMessage: desk?.maxMessage ?? null,
+      newAddress: desk?.newAddress ?? null,
       undoSend: desk?.undoSend ?? 0,
     };
   }
@@ -431,6 +432,12 @@ export class App {
     this.#profile = await findProfile({ dir, json: true });
     await this.#options.onProfile(this.#profile);
     await this.#open(person);
+  }
+
+  /** What the person says of the notice of another address. Throws what following it throws. */
+  async followAddress(follows: boolean): Promise<void> {
+    const { dir } = this.#profile ?? {};
+    if (dir !== undefined) await this.desk.decideOnAddress(dir, follows);
   }
 
   /** Tells pages that something has changed. */

@@ -5,7 +5,7 @@ import { equal } from "../../crypto/bytes.ts";
 import { errorText, isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { matchesSafetyNumber, safetyNumber } from "../../crypto/safety_number.ts";
-import { formatAddress } from "../../protocol/address.ts";
+import { formatAddress, formatServer } from "../../protocol/address.ts";
 import { BUILT_IN_FOLDERS, type Flag, type Folder } from "../../protocol/entry.ts";
 import { DEFAULT_MAX_MESSAGE, MAX_UIDS } from "../../protocol/limits.ts";
 import { EVERYONE } from "../../protocol/name.ts";
@@ -27,10 +27,12 @@ import {
 import { parseMessage } from "../message/parse.ts";
 import { forwardedText, forwardOf, quotation, replyTo, withSignature } from "../message/reply.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
+import { followAddress, followedText } from "../follow_address.ts";
 import { HeldSends } from "../held_sends.ts";
 import { sendDraft, TakenBackError } from "../send_draft.ts";
 import { SyncedDrafts } from "../sync_drafts.ts";
 import { type Draft, emptyDraft, type SavedDraft } from "../state/drafts.ts";
+import type { AddressNotice } from "../state/address_notice.ts";
 import type { Pin } from "../state/pins.ts";
 import { isEmpty } from "../terminal/empty_message.ts";
 import { missingAttachment } from "../terminal/mentions.ts";
@@ -119,6 +121,8 @@ export class Desk {
   readonly mail: Mail;
   readonly attached: Attached;
   readonly #held: HeldSends;
+  /** The notice of another address that the person has not decided on. */
+  #notice: AddressNotice | null = null;
   readonly #tell: (event: PageEvent) => void;
   readonly #changed: () => void;
   readonly #loaded = new Map<number, Promise<Loaded>>();
@@ -162,6 +166,7 @@ export class Desk {
     });
     mail.people.onRotated = (change) => this.#say(rotatedText(change), false);
     mail.shared.onNotice = (line) => this.#say(line, false);
+    mail.notices.onNew = () => this.#background(() => this.#readNotice());
     mail.rules.onNotice = (line) => this.#say(line, false);
     this.#drafts = new SyncedDrafts(mail, () => this.#sync());
     this.#every(LOOK_AROUND, () => this.#lookAround());
@@ -178,6 +183,7 @@ export class Desk {
     try {
       await desk.attached.tidy();
       await desk.#countLocal();
+      await desk.#readNotice();
     } catch (error) {
       await desk.close();
       throw error;
@@ -234,6 +240,27 @@ export class Desk {
 
   get maxMessage(): number | null {
     return this.mail.hello?.maxMessage ?? null;
+  }
+
+  /** The notice of another address that the person has not decided on, as a page shows it. */
+  get newAddress(): string | null {
+    return this.#notice && formatServer(this.#notice.address);
+  }
+
+  /** Follows the notice that is shown, or declines it. Throws as {@linkcode followAddress} does. */
+  async decideOnAddress(dir: string, follows: boolean): Promise<void> {
+    const notice = this.#notice;
+    if (!notice) return;
+    if (follows) {
+      const address = await followAddress(dir, this.mail, notice);
+      this.#say(followedText(address, "From the next start on"), false);
+    } else await this.mail.notices.decide(notice, "declined");
+    await this.#readNotice();
+  }
+
+  async #readNotice(): Promise<void> {
+    this.#notice = await this.mail.notices.open(this.mail.server);
+    this.#changed();
   }
 
   get undoSend(): number {

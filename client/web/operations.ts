@@ -185,5 +185,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     v.object({ id: machineId, password: short, passphrase: short, next: short }),
     (app, { id, next, ...secrets }) => app.removeMachine(id, next, secrets),
   ),
+  "follow-address": operation(v.object({ follows: v.boolean() }), (app, { follows }) => {
+    return app.followAddress(follows);
+  }),
   own: operation(nothing, ({ desk }) => ({ fingerprint: desk.fingerprint })),
 };

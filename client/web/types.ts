@@ -56,6 +56,11 @@ export interface StateView {
   readonly version: number;
   /** Largest message that the server takes, bytes as mail carries it; null if that is not known. */
   readonly maxMessage: number | null;
+  /**
+   * Where the operator says that the server is from now on, as `host:port`, several with commas between,
+   * which the person has not decided on; null if there is nothing to decide.
+   */
+  readonly newAddress: string | null;
   /** How long what is sent may be taken back, milliseconds; 0 for not at all. */
   readonly undoSend: number;
 }

@@ -510,8 +510,7 @@ function noticeText(servers: readonly string[]): string {
   return [
     `From now on the server is at ${servers.join(", ")}.`,
     "",
-    "Your program asks you once whether to use that address. It checks that the same server answers",
-    "there before it changes your settings.",
+    "Your program asks you once whether to use that address.",
     "",
   ].join("\n");
 }

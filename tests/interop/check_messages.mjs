@@ -5,6 +5,7 @@ import { concat, equal, fromHex, lp, NONE, toHex, u32, u64, utf8 } from "./bytes
 import { contents, edited, kemDraws, refused, same, sameJson } from "./known_answers.mjs";
 import { openBody, openEntry, openNote, readEntry, splitSealed, verifyEntry } from "./open.mjs";
 import { sha256 } from "./primitives.mjs";
+import { OPERATOR } from "./schemas.mjs";
 import { envelopeOf, sealBody, sealParts } from "./seal.mjs";
 import { chunksOf, idText, keyFor } from "./sealed_layout.mjs";
 
@@ -80,7 +81,10 @@ function bodyOf(given, answers) {
 function read(answers, reader, delivered, bodySize, pinned = (name) => name) {
   const own = answers.identity(reader);
   const opened = openEntry(own, delivered);
-  const sender = answers.identity(pinned(opened.summary.from.name)).bundle;
+  const { name } = opened.summary.from;
+  const known = pinned(name);
+  // 13.2: of an announcement, it is the server's key.
+  const sender = answers.identity(known === OPERATOR ? "server" : known).bundle;
   verifyEntry(opened, sender, { ...delivered, bodySize }, own.bundle.fp);
   const message = openBody(opened, sender, delivered.header, bodySize, delivered.body);
   return { summary: opened.summary, message };

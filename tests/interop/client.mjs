@@ -21,7 +21,7 @@ import {
 } from "./links.mjs";
 import { compose, parse } from "./mime.mjs";
 import { openBody, openEntry, openNote, readEntry, verifyEntry } from "./open.mjs";
-import { failureOf, readAnswer, verdict, writeJson } from "./schemas.mjs";
+import { failureOf, OPERATOR, readAnswer, verdict, writeJson } from "./schemas.mjs";
 import { newId, sealMessage } from "./seal.mjs";
 import { random } from "./primitives.mjs";
 import { followChain } from "./rotation.mjs";
@@ -539,6 +539,7 @@ export class Client {
         type: "multipart/mixed",
         stored: undefined,
         fullName: undefined,
+        servers: undefined,
       },
       recipients: copy && !all.includes(name) ? [...bundles, identity.bundle] : bundles,
       bcc: copy ? people(bcc) : null,
@@ -586,9 +587,13 @@ export class Client {
   async openEntry(entry) {
     const opened = openEntry(this.login.identity, entry);
     const { name } = opened.summary.from;
-    const sender = this.#pins.get(name) ?? at(await this.#offered([name]), 0);
+    // 13.2: an announcement is the server's, and pins nothing.
+    const announced = name === OPERATOR;
+    const sender = announced
+      ? this.login.server
+      : this.#pins.get(name) ?? at(await this.#offered([name]), 0);
     verifyEntry(opened, sender, entry, this.login.identity.bundle.fp);
-    this.#pins.set(name, sender);
+    if (!announced) this.#pins.set(name, sender);
     const { head } = opened.summary;
     if (equal(readHead(head).serverFp, this.login.server.fp)) {
       const standing = await this.standing(head);

@@ -6,7 +6,7 @@ import { ed25519Verify } from "./curves.mjs";
 import { Failure, row } from "./error.mjs";
 import { decapsulate } from "./kem.mjs";
 import { open, sha256 } from "./primitives.mjs";
-import { note as noteSchema, readJson, summary as summarySchema } from "./schemas.mjs";
+import { note as noteSchema, OPERATOR, readJson, summary as summarySchema } from "./schemas.mjs";
 import {
   boxKey,
   CHUNK,
@@ -158,7 +158,9 @@ function openStanza(own, header, stanza) {
  */
 export function verifyEntry(opened, sender, { header, bodySize }, ownFp) {
   if (!equal(sender.fp, opened.senderFp)) {
-    throw refusal("13.1/11", "key-changed", "the sender has another key than the one pinned");
+    // 13.2: nobody is asked about a key that is not the server's.
+    const code = opened.summary.from.name === OPERATOR ? "authentication" : "key-changed";
+    throw refusal("13.1/11", code, "the sender has another key than the one pinned");
   }
   const { stanzaSignature, summaryHash, summarySignature } = opened;
   const [forMe, whole] = [signed.recipient(header, ownFp), signed.summary(header, summaryHash)];

@@ -426,8 +426,11 @@ const person = closedObject({ name, fp });
 
 const headerText = string((text) => [...text].length <= 998);
 
-export const summary = closedObject({
-  from: person,
+/** Who has written an announcement: no user's name (12.9). */
+export const OPERATOR = "the operator";
+
+const summaryFields = closedObject({
+  from: closedObject({ name: string((text) => isName(text) || text === OPERATOR), fp }),
   to: array(person, 256),
   cc: array(person, 256),
   subject: string((text) => [...text].length <= 100),
@@ -447,7 +450,17 @@ export const summary = closedObject({
     from: headerText,
     source: optional(fp),
   })),
+  servers: optional(array(string(), 8, 1)),
 });
+
+/** 12.6. @param {unknown} value */
+export function summary(value) {
+  const read = summaryFields(value);
+  if (read.servers !== undefined && read.from.name !== OPERATOR) {
+    throw misfit("addresses that are not in an announcement");
+  }
+  return read;
+}
 
 export const note = closedObject({ bcc: array(person, 256) });
 

@@ -419,6 +419,18 @@ const client: readonly Mutant[] = [
     ["sealed.subarray(1 + NONCE_SIZE), utf8(file))", "sealed.subarray(1 + NONCE_SIZE))"],
   ),
   one(
+    "an old notice of an address wins over a newer one",
+    "client/state/address_notice.ts",
+    "decode(current).date >= date",
+    "decode(current).date === date",
+  ),
+  one(
+    "what was said to one notice counts for the next",
+    "client/state/address_notice.ts",
+    "const same = kept?.date === date;",
+    "const same = kept !== null;",
+  ),
+  one(
     "what is taken back on the screen goes out",
     "client/held_sends.ts",
     "held.answer(goesOut);",

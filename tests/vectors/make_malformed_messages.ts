@@ -13,6 +13,7 @@ import type { Identity } from "../../crypto/identity.ts";
 import { difference, type Edit } from "./edits.ts";
 import { contentOf, type MalformedMessage, type MalformedMessagesFile } from "./files.ts";
 import { pad } from "./handshake_by_hand.ts";
+import { OPERATOR } from "../../protocol/name.ts";
 import type { Identities } from "./identities.ts";
 import type { Made } from "./make_messages.ts";
 import {
@@ -308,6 +309,12 @@ async function summaries(cases: Cases, mallory: Identity, other: Made): Promise<
   await member("summary-name", "a name that is not canonical", {
     from: { ...alice, name: "Alice" },
   });
+  await member("summary-servers", "addresses of the server, and no announcement", {
+    servers: ["mail.lan:13000"],
+  });
+  await member("summary-to-operator", "to the operator", {
+    to: [{ ...alice, name: OPERATOR }],
+  });
   await member("summary-fp", "a fingerprint without its padding", {
     from: { ...alice, fp: fp.slice(0, -1) },
   });
@@ -349,6 +356,9 @@ async function summaries(cases: Cases, mallory: Identity, other: Made): Promise<
   );
   cases.add("13.1/11", "key-changed", "pin-another", "bob has pinned another key for alice", {
     pins: { alice: "mallory" },
+  });
+  cases.add("13.1/11", "authentication", "operator-by-member", "alice says she is the operator", {
+    summary: await cases.summary(cases.changed({ from: { name: OPERATOR, fp } })),
   });
   cases.add("13.1/11", "key-changed", "pin-of-another-name", "alice's key, under mallory's name", {
     summary: await cases.summary(cases.changed({ from: { name: "mallory", fp } })),

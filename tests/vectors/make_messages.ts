@@ -3,6 +3,7 @@ import { type Bytes, concat, toBase64, toHex, u64, utf8 } from "../../crypto/byt
 import { sha256 } from "../../crypto/hash.ts";
 import type { Bundle, Identity } from "../../crypto/identity.ts";
 import { type Content, contentOf, type MessagesFile, type MessageVector } from "./files.ts";
+import { OPERATOR } from "../../protocol/name.ts";
 import type { Identities } from "./identities.ts";
 import { type KemDraws, kemDraws } from "./kem_by_hand.ts";
 import { drawsVector } from "./make_kem.ts";
@@ -29,6 +30,10 @@ const LONG = 5000;
 /** What a message is made from. */
 interface Plan {
   readonly name: string;
+  /** Whose key signs it; default: alice's. */
+  readonly sender?: string;
+  /** Who it says has written it, if that is not the sender's name. */
+  readonly from?: string;
   readonly to: readonly string[];
   readonly cc?: readonly string[];
   readonly bcc?: readonly string[];
@@ -78,6 +83,11 @@ const WITH_ATTACHMENTS: Content = {
     "--=_1--",
     "",
   ].join("\r\n"),
+};
+
+const ANNOUNCED: Content = {
+  utf8: "From: The operator <the=operator@sealpost.invalid>\r\nTo: Everyone:;\r\n" +
+    "Content-Type: text/plain; charset=utf-8\r\n\r\nAm Sonntag – kurz.\r\n",
 };
 
 function sized(length: number): Content {
@@ -156,6 +166,25 @@ const PLANS: readonly Plan[] = [
     },
     message: SHORT,
   },
+  {
+    name: "an announcement",
+    sender: "server",
+    from: OPERATOR,
+    to: [],
+    keepers: ["bob", "carol"],
+    subject: "Wartung",
+    message: ANNOUNCED,
+  },
+  {
+    name: "an announcement of another address",
+    sender: "server",
+    from: OPERATOR,
+    to: [],
+    keepers: ["bob"],
+    subject: "The server has another address",
+    more: { servers: ["mail.lan:13000", "[2001:db8::1]:13001"] },
+    message: ANNOUNCED,
+  },
 ];
 
 /** A message with everything that it was made from. */
@@ -187,7 +216,8 @@ export async function makeMessages(
 async function make(identities: Identities, plan: Plan): Promise<Made> {
   const { name, to, cc = [], bcc = [], keepers = [], copy = false } = plan;
   const seed = `sealpost vectors ${name}`;
-  const sender = await identities.get("alice");
+  const { sender: signer = "alice" } = plan;
+  const sender = await identities.get(signer);
   const fileKey = pattern(`${seed} file key`, 32);
   const id = idOf(seed);
   const header = headerOf(id, sender.bundle.fp, await commitmentOf(fileKey));
@@ -199,7 +229,7 @@ async function make(identities: Identities, plan: Plan): Promise<Made> {
   };
   const message = contentOf(plan.message);
   const attachments = plan.attachments ?? [];
-  const [from] = await people(["alice"]);
+  const from = { name: plan.from ?? signer, fp: toBase64(sender.bundle.fp) };
   const summary = JSON.stringify({
     from,
     to: await people(to),
@@ -243,7 +273,7 @@ async function make(identities: Identities, plan: Plan): Promise<Made> {
   const short = sealedBody.length <= LONG || plan.whole;
   const vector: MessageVector = {
     name,
-    sender: "alice",
+    sender: signer,
     id: toHex(id),
     fileKey: toHex(fileKey),
     stanzasFor,

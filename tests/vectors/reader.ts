@@ -10,11 +10,12 @@ import { Members } from "../../client/state/members.ts";
 import { Lanes } from "../../client/state/lanes.ts";
 import { FailedStanzas } from "../../client/state/failed_stanzas.ts";
 import { OpenedMessages } from "../../client/state/opened_messages.ts";
-import { type Bytes, concat, lp } from "../../crypto/bytes.ts";
+import { type Bytes, concat, equal, lp } from "../../crypto/bytes.ts";
 import { ExactReader } from "../../protocol/byte_stream.ts";
 import { Connection } from "../../protocol/connection.ts";
 import { encodeEntry, type Entry } from "../../protocol/entry.ts";
 import { FrameKind, MAX_DATA } from "../../protocol/frame.ts";
+import { OPERATOR } from "../../protocol/name.ts";
 import { decodeRequest, encodeJson } from "../../protocol/request.ts";
 import { SOME_HEAD } from "../support/log_head.ts";
 import { pipe } from "../support/pipe.ts";
@@ -73,11 +74,15 @@ export class Reader {
       if (other === name || (as === other && taken.includes(other))) continue;
       await known.trustOnFirstUse(other, (await identities.get(as)).bundle);
     }
+    const { bundle: server } = await identities.get(pins[OPERATOR] ?? "server");
     const self = { name, identity, retired };
     const reader = new Reader({
       self,
       state,
-      people: (link) => new People(link, known, self, NO_LOG),
+      people: (link) => {
+        const serverKey = (fp: Bytes) => equal(fp, server.fp) ? server : null;
+        return new People(link, known, self, { ...NO_LOG, serverKey });
+      },
     });
     reader.#serve();
     return reader;
@@ -125,6 +130,7 @@ export class Reader {
           new Lanes(cache),
           NO_LOG,
           await Members.load(this.#state),
+          { see: () => Promise.resolve() },
         ),
       );
     } finally {
