@@ -190,7 +190,7 @@ export const GROUP_COMMANDS: readonly Command[] = [
     summary: "send the list of a group of yours to its members",
     description: [
       "Sends them a message with the list, signed by you as each message is. Whoever reads it at a " +
-      "terminal or on the full screen is asked once whether they want it; then they can write to the " +
+      "terminal or in the page is asked once whether they want it; then they can write to the " +
       "group too, and follow what you change later: from then on groups add and groups remove send the " +
       "new list. Asks first.",
     ],

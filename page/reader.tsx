@@ -74,6 +74,28 @@ export async function chooseFolder(): Promise<void> {
   if (to) await moveTo(uids, to.id);
 }
 
+/** Asks, once, whether the person wants the group that a message shares. */
+function Group({ uid, text }: { uid: number; text: string }) {
+  const [asked, setAsked] = useState(true);
+  const answered = (take: boolean) =>
+    run(async () => {
+      await ask("answer-group", { uid, take });
+      setAsked(false);
+    });
+  if (!asked) return null;
+  return (
+    <div class="notice" role="note">
+      <Icon name="info" />
+      <div>
+        <p dir="auto">{text}</p>
+        <button type="button" class="plain" onClick={() => answered(true)}>{T.takeGroup}</button>
+        {" "}
+        <button type="button" class="plain" onClick={() => answered(false)}>{T.leaveGroup}</button>
+      </div>
+    </div>
+  );
+}
+
 function Message({ shown }: { shown: MessageView }) {
   const { row, from, note, to, cc, bcc, date, problem, keyChangedOf } = shown;
   const { uid } = row;
@@ -189,6 +211,7 @@ function Message({ shown }: { shown: MessageView }) {
             <p>{T.announcement}</p>
           </div>
         )}
+        {shown.group !== null && <Group uid={uid} text={shown.group} />}
         {problem !== null && (
           <div class="notice bad" role="alert">
             <Icon name="warn" />

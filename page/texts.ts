@@ -178,6 +178,8 @@ export const T = {
   keepAddress: "Do not use it",
   announcement:
     "An announcement of your server's operator, signed with the server's key. It cannot be answered.",
+  takeGroup: "Take it over",
+  leaveGroup: "No",
   undo: "Undo",
   undone: "Moved back.",
   askDelete: (n: number) =>

@@ -4,7 +4,7 @@ import { printable } from "../../cli/printable.ts";
 import { PROGRAM } from "../../cli/program.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import type { Folder } from "../../protocol/entry.ts";
-import { devicesOf } from "../mailbox/devices.ts";
+import { devicesOf, lastSeen } from "../mailbox/devices.ts";
 import { shortId } from "../mailbox/message_ids.ts";
 import type { Item } from "../mailbox/open.ts";
 import { OwnNames } from "../mailbox/own_names.ts";
@@ -40,7 +40,12 @@ export async function listRules(options: CommonOptions): Promise<void> {
     const rules = rulesOf(record);
     const machine = await runnerName(mail);
     const here = rulesHere(context, names);
-    if (json) return printJson({ machine, rules: rules.map((rule) => ruleJson(rule, names)) });
+    if (json) {
+      return printJson({
+        machine: runnerJson(machine),
+        rules: rules.map((rule) => ruleJson(rule, names)),
+      });
+    }
     if (rules.length === 0) terminal.print("No rules are run.");
     else {
       const rows = rules.map((rule) => [rule.name, rule.condition, actionWords(rule, names)]);
@@ -80,7 +85,12 @@ export async function useRules(options: CommonOptions & { readonly yes: boolean 
       );
     }
     const runs = await runnerName(mail);
-    if (json) return printJson({ machine: runs, rules: rules.map((one) => ruleJson(one, names)) });
+    if (json) {
+      return printJson({
+        machine: runnerJson(runs),
+        rules: rules.map((one) => ruleJson(one, names)),
+      });
+    }
     if (rules.length === 0) return terminal.print("No rules are run any more.");
     terminal.print(
       `${count(rules.length, "rule")} for what comes from now on. ${machineLine(runs)}`,
@@ -128,7 +138,7 @@ export async function runRulesHere(options: CommonOptions): Promise<void> {
     await mail.sync();
     await mail.rules.runHere();
     const machine = await runnerName(mail);
-    if (json) printJson({ machine });
+    if (json) printJson({ machine: runnerJson(machine) });
     else terminal.print(machineLine(machine));
   });
 }
@@ -294,23 +304,35 @@ function tellUnknown({ terminal }: Context, unknown: number): void {
   );
 }
 
-/** What the machine is called that runs the rules; null if none does. */
-async function runnerName(mail: Mail): Promise<{ name: string; own: boolean } | null> {
+/** The machine that runs the rules; null if none does. */
+interface RunnerView {
+  readonly name: string;
+  readonly own: boolean;
+  /** When and from where it was here last, in words. */
+  readonly seen: string;
+}
+
+async function runnerName(mail: Mail): Promise<RunnerView | null> {
   const record = await mail.shared.known();
   const runner = rulesOf(record).length === 0 ? null : presentRunner(record);
   if (runner === null) return null;
   const found = (await devicesOf(mail)).find(({ id }) => id === runner.machine);
   return found
-    ? { name: found.label, own: found.own }
-    : { name: runner.machine.slice(0, 8), own: false };
+    ? { name: found.label, own: found.own, seen: lastSeen({ ...found, runsRules: false }) }
+    : { name: runner.machine.slice(0, 8), own: false, seen: "not on your list" };
 }
 
-function machineLine(machine: { name: string; own: boolean } | null): string {
+function machineLine(machine: RunnerView | null): string {
   if (machine === null) {
     return `No machine runs them: "${PROGRAM} rules run-here" has this one do it.`;
   }
-  const own = machine.own ? ", this machine," : "";
-  return printable(`${machine.name}${own} runs them.`);
+  const { name, own, seen } = machine;
+  return printable(own ? `${name}, this machine, runs them.` : `${name} runs them (${seen}).`);
+}
+
+/** As programs see it. */
+function runnerJson(machine: RunnerView | null) {
+  return machine && { name: machine.name, own: machine.own };
 }
 
 function ruleJson(rule: Rule, names: OwnNames) {

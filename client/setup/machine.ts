@@ -32,6 +32,7 @@ import { decodePackage, type DevicePackage } from "../../protocol/device_package
 import { isDeviceName, linkId, LinkRequest, postHash } from "../../protocol/link.ts";
 import { freeName } from "../mailbox/devices.ts";
 import { returnMachine } from "../mailbox/removed_machines.ts";
+import { rulesOf } from "../mailbox/rules.ts";
 import { visit } from "../connection/visit.ts";
 import { fetchKit } from "./kit.ts";
 import { choosePassphrase, PASSPHRASE_USE } from "./keys.ts";
@@ -425,6 +426,12 @@ export async function finishLinked(mail: Mail, state: State): Promise<boolean> {
   await mail.log.settle();
   await returnMachine(mail.shared);
   await noTestMessage(mail, state);
+  if (await usedKit(state) && rulesOf(await mail.shared.known()).length > 0) {
+    await mail.rules.runHere();
+    mail.rules.onNotice(
+      "From now on this machine runs your rules: the one that did may be lost too.",
+    );
+  }
   await state.remove(HEAD_FILE);
   return true;
 }

@@ -14,6 +14,7 @@ import { formatMessageId } from "../../protocol/uuid.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
 import { checkLimits, type Mail, MANY_PAGES, recipientWords } from "../mail.ts";
 import type { Item, Opened } from "../mailbox/open.ts";
+import { acceptedLine, declinedLine, offerQuestion } from "../mailbox/offered_groups.ts";
 import { OwnNames } from "../mailbox/own_names.ts";
 import {
   type DisplayedMessage,
@@ -322,6 +323,7 @@ export class Desk {
       from: { ...personView(this.mail, summary.from), name: senderText(summary) },
       note: senderNote({ ...opened, verification: trust }, known),
       announcement: isAnnouncement(summary),
+      group: null,
       to: isAnnouncement(summary)
         ? [{ name: EVERYONE, trust: "unknown" as const }]
         : summary.to.map((one) => personView(this.mail, one)),
@@ -337,6 +339,7 @@ export class Desk {
       if (row.fresh) this.#background(() => this.flag([uid], ["seen"], []));
       return {
         ...whole,
+        group: await this.#groupQuestion(opened),
         text: shown.text,
         linked: row.answered || (summary.references ?? summary.inReplyTo) !== undefined,
         html: html !== null,
@@ -359,6 +362,28 @@ export class Desk {
         problem: why,
       };
     }
+  }
+
+  /** The question about a group that a message offers; null if there is none. */
+  async #groupQuestion(opened: Opened): Promise<string | null> {
+    try {
+      const offer = await this.mail.offeredGroup(opened);
+      return offer && printable(offerQuestion(offer));
+    } catch (error) {
+      // The message was to be read: there is no question, then.
+      if (!isSealpostError(error)) throw error;
+      return null;
+    }
+  }
+
+  /** Takes over the group that a message offers, or remembers that it is not wanted. */
+  async answerGroup(uid: number, take: boolean): Promise<void> {
+    const opened = await this.#opened(uid);
+    const offer = await this.mail.offeredGroup(opened);
+    if (offer === null) return;
+    if (take) await this.mail.acceptGroup(offer);
+    else await this.mail.declineGroup(offer);
+    this.#say(take ? acceptedLine(offer) : declinedLine(opened), false);
   }
 
   /** The conversation that a message is of, in all folders but Trash, of what was fetched. */
@@ -1022,6 +1047,7 @@ function closedMessage(
     from: { name: row.who, trust: row.trust },
     note: "",
     announcement: false,
+    group: null,
     to: [],
     cc: [],
     bcc: [],

@@ -78,6 +78,9 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   message: operation(v.object({ uid }), ({ desk }, { uid }) => desk.message(uid)),
   conversation: operation(v.object({ uid }), ({ desk }, { uid }) => desk.conversation(uid)),
   html: operation(v.object({ uid }), ({ desk }, { uid }) => desk.html(uid)),
+  "answer-group": operation(v.object({ uid, take: v.boolean() }), ({ desk }, { uid, take }) => {
+    return desk.answerGroup(uid, take);
+  }),
   flag: operation(
     v.object({ uids, set: flags, clear: flags, folder: v.nullable(folder) }),
     ({ desk }, { uids, set, clear, folder }) => desk.flag(uids, set, clear, folder ?? undefined),

@@ -117,6 +117,8 @@ export interface MessageView {
   readonly note: string;
   /** Whether it is the operator's, signed with the server's key. */
   readonly announcement: boolean;
+  /** The question whether the person wants the group that it shares, if they were not asked yet. */
+  readonly group: string | null;
   readonly to: readonly PersonView[];
   readonly cc: readonly PersonView[];
   readonly bcc: readonly string[];

@@ -136,6 +136,12 @@ testInFullUnless(
     });
 
     await t.step("it opens, and its owner learns that it was fetched", async () => {
+      await Deno.writeTextFile(
+        join(place.dir, "alice", "sealpost.toml"),
+        '[[rules]]\nname = "one"\nif = "subject:bill"\nmove = "archive"\n',
+        { append: true },
+      );
+      ok(await place.run("alice", "alice", "rules", "use"));
       await Deno.mkdir(join(place.dir, "new"), { mode: 0o700 });
       await using screen = await place.screen(
         "new",
@@ -153,6 +159,11 @@ testInFullUnless(
       assertStringIncludes(await screen.text(), "The kit is of alice, and was made on");
       assertStringIncludes(await screen.text(), "Your keys come from the kit");
       assert(!(await screen.text()).includes("made on this machine"));
+      assertStringIncludes(await screen.text(), "From now on this machine runs your rules");
+      assertMatch(
+        ok(await place.run("new", "alice", "devices", "list")),
+        /^\* new .*runs your rules$/m,
+      );
       assertStringIncludes(ok(await place.run("new", "alice", "inbox")), "to keep");
       const inbox = () => place.run("alice", "alice", "inbox");
       assertStringIncludes((await inbox()).stderr, "It was fetched");

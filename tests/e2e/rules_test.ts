@@ -119,6 +119,10 @@ testInFull("rules move and mark what comes, once, on the one machine that runs t
       move: "archive",
       mark: ["seen"],
     });
+    assertMatch(
+      await alice.ok("desk", "rules", "list"),
+      /^alice runs them \(\d{4}-.*, from 127\.0\.0\.1\)\.$/m,
+    );
     assertMatch(await alice.ok("desk", "devices", "list"), /^ {2}alice .*; runs your rules$/m);
     assertEquals((await alice.list("alice"))[0], "another");
     assertEquals((await alice.list("desk", "archive"))[0], "bill at the desk seen");

@@ -104,6 +104,27 @@ testInFullUnless(
       },
     );
 
+    await step(t, "a group that a message shares is taken over by a button, once", async () => {
+      await people.ok("bob", ["groups", "make", "team", "alice", "bob"]);
+      await people.ok("bob", ["groups", "share", "team", "--yes"]);
+      const asked = await browser.run(async ({ page }) => {
+        const alice = page("alice");
+        await alice.locator(".row", { hasText: "The group team" }).click();
+        await alice.getByText("bob shares the group team with you: alice, bob.").waitFor();
+        const take = alice.getByRole("button", { name: "Take it over" });
+        await take.click();
+        await alice.getByText("You can write to team now").waitFor();
+        await take.waitFor({ state: "detached" });
+        await alice.locator(".row", { hasText: "Hello" }).click();
+        await alice.locator(".row", { hasText: "The group team" }).click();
+        await alice.locator(".message h1", { hasText: "The group team" }).waitFor();
+        return await take.count();
+      }, {});
+      assertEquals(asked, 0);
+      const [group] = await people.json("alice", ["groups", "list"]);
+      assertEquals([group.name, group.owner], ["team", "bob"]);
+    });
+
     await step(t, "a file that is dropped and a picture that is pasted go with it", async () => {
       const path = people.group.path("alice", "dropped.txt");
       await Deno.writeTextFile(path, "what was dropped");
