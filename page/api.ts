@@ -88,12 +88,20 @@ export async function listen(told: (event: PageEvent) => void): Promise<void> {
   onClosed();
 }
 
-/** Gives a file to the program, to go with a draft; `progress` is told the part of it that went. */
+/** How long something goes on before it is said when it ends, milliseconds. */
+const PATIENCE = 1000;
+
+/**
+ * Gives a file to the program, to go with a draft; null if `signal` ends it before. `progress` is told the
+ * part of it that went, and in how many seconds the rest will have gone, once that can be said.
+ */
 export function upload(
   draft: string,
   file: File,
-  progress: (share: number) => void,
-): Promise<DraftFileView> {
+  signal: AbortSignal,
+  progress: (share: number, left: number | null) => void,
+): Promise<DraftFileView | null> {
+  const start = performance.now();
   return new Promise((resolve, reject) => {
     // fetch does not say how much has gone.
     const request = new XMLHttpRequest();
@@ -101,7 +109,15 @@ export function upload(
     request.open("POST", `/api/upload?${query}`);
     request.setRequestHeader("Authorization", `Bearer ${bearer}`);
     request.setRequestHeader("Content-Type", "application/octet-stream");
-    request.upload.onprogress = ({ loaded, total }) => progress(total > 0 ? loaded / total : 1);
+    request.upload.onprogress = ({ loaded, total }) => {
+      const elapsed = performance.now() - start;
+      const left = loaded > 0 && elapsed > PATIENCE
+        ? elapsed * (total - loaded) / loaded / 1000
+        : null;
+      progress(total > 0 ? loaded / total : 1, left);
+    };
+    request.onabort = () => resolve(null);
+    signal.addEventListener("abort", () => request.abort());
     request.onload = () => {
       const value = JSON.parse(request.responseText);
       if (request.status === 200) resolve(value);

@@ -24,11 +24,20 @@ import { T } from "./texts.ts";
 /** How long what was typed may be in the page only, milliseconds. */
 const UNSAVED = 800;
 
+/** A file that is on its way to the program. */
+interface Upload {
+  readonly name: string;
+  readonly ending: AbortController;
+  share: number;
+  /** Seconds; null if that cannot be said yet. */
+  left: number | null;
+}
+
 /** Where a message is written. */
 export function Composer({ draft: first }: { draft: DraftView }) {
   const [draft, setDraft] = useState(first);
   const [files, setFiles] = useState<readonly DraftFileView[]>(first.files);
-  const [uploads, setUploads] = useState<readonly { name: string; share: number }[]>([]);
+  const [uploads, setUploads] = useState<readonly Upload[]>([]);
   const [status, setStatus] = useState("");
   const [copies, setCopies] = useState(first.cc.length + first.bcc.length > 0);
   const [dragging, setDragging] = useState(false);
@@ -123,14 +132,20 @@ export function Composer({ draft: first }: { draft: DraftView }) {
         say(T.tooLarge(file.name, sizeText(most)), true);
         continue;
       }
-      const one = { name: file.name, share: 0 };
+      const one: Upload = {
+        name: file.name,
+        ending: new AbortController(),
+        share: 0,
+        left: null,
+      };
       setUploads((all) => [...all, one]);
       try {
-        const added = await upload(now.current.draft.id, file, (share) => {
-          one.share = share;
+        const { signal } = one.ending;
+        const added = await upload(now.current.draft.id, file, signal, (share, left) => {
+          Object.assign(one, { share, left });
           setUploads((all) => [...all]);
         });
-        set({}, [...now.current.files, added]);
+        if (added) set({}, [...now.current.files, added]);
       } catch (error) {
         sayError(error);
       }
@@ -288,7 +303,13 @@ export function Composer({ draft: first }: { draft: DraftView }) {
               <li key={one.name}>
                 <Icon name="clip" />
                 <span class="file-name" dir="auto">{one.name}</span>
+                {one.left !== null && <span class="quiet">{T.timeLeft(one.left)}</span>}
                 <progress max={1} value={one.share} aria-label={T.uploading(one.name)} />
+                <IconButton
+                  icon="close"
+                  label={T.notAttach(one.name)}
+                  onClick={() => one.ending.abort()}
+                />
               </li>
             ))}
           </ul>

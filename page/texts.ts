@@ -213,6 +213,7 @@ export const T = {
   tooLarge: (name: string, most: string) =>
     `${name} is too large: this server takes ${most} in a message.`,
   uploading: (name: string) => `Attaching ${name}`,
+  notAttach: (name: string) => `Do not attach ${name}`,
   sendAsk: {
     subject: "Send it without a subject?",
     empty: "It has no text and no attachment. Send it?",
@@ -236,6 +237,7 @@ export const T = {
     Searching: "Searching",
     Opening: "Opening",
     Storing: "Storing",
+    Changing: "Changing",
   } as Readonly<Record<string, string>>,
 
   outboxWaits: "Sealed; waits to be sent",

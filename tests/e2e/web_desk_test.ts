@@ -173,6 +173,40 @@ testInFullUnless(
       assertEquals(saved, "what was dropped");
     });
 
+    await step(t, "a slow upload says how long it takes, and can be given up", async () => {
+      const path = people.group.path("alice", "slow.bin");
+      await Deno.writeFile(path, new Uint8Array(2_000_000));
+      const said = await browser.run(async ({ page }, { path }) => {
+        const alice = page("alice");
+        const session = await alice.context().newCDPSession(alice);
+        const slow = { offline: false, latency: 0, downloadThroughput: -1 };
+        await session.send("Network.enable");
+        await session.send("Network.emulateNetworkConditions", {
+          ...slow,
+          uploadThroughput: 100_000,
+        });
+        await alice.keyboard.press("m");
+        await alice.locator(".composer input[type=file]").setInputFiles(path);
+        const left = alice.locator(".files li .quiet", { hasText: "left" });
+        await left.waitFor();
+        const said = await left.textContent();
+        await alice.getByRole("button", { name: "Do not attach slow.bin" }).click();
+        await alice.locator(".files").waitFor({ state: "detached" });
+        await session.send("Network.emulateNetworkConditions", { ...slow, uploadThroughput: -1 });
+        await alice.locator(".composer input[type=file]").setInputFiles(path);
+        await alice.getByRole("button", { name: "Remove slow.bin" }).waitFor();
+        await alice.getByRole("button", { name: "Discard" }).click();
+        await alice.getByRole("dialog").getByRole("button", { name: "Discard" }).click();
+        await alice.locator(".composer").waitFor({ state: "detached" });
+        await session.detach();
+        return said;
+      }, { path });
+      assertMatch(said ?? "", /^\d+ s left$/);
+      const kept = people.group.path("alice", ".sealpost", "alice", "attached");
+      const found = await shell('find "$0" -name "*slow*"', kept);
+      assertEquals(found, "", "nothing of it stays");
+    });
+
     await step(t, "a camera reads the safety number's code from the screen", async () => {
       const photo = await browser.run(async ({ page }) => {
         const alice = page("alice");
