@@ -5,6 +5,8 @@ import { join } from "@std/path";
 import { formatFingerprint } from "../../crypto/identity.ts";
 import { loadBundle, publicKeyPath } from "../../files/key_files.ts";
 import { formerServers } from "../../files/server_pin.ts";
+import { parseInvitation } from "../../protocol/invitation.ts";
+import { withControl } from "../support/control.ts";
 import { testInFullUnless } from "../support/full.ts";
 import { Place, wordsIn } from "../support/machines.ts";
 import { ok } from "../support/outcomes.ts";
@@ -80,6 +82,37 @@ testInFullUnless(
       const said = ok(await place.runWith(next, "new", "setup"));
       assert(!said.includes("stolen"), said);
     });
+  },
+);
+
+testInFullUnless(
+  missing,
+  "where the password burnt with the house, the operator's one-time password takes its place",
+  async () => {
+    await using place = await Place.make("alice");
+    ok(await place.run("alice", "alice", ...["send", "-t", "alice", "-s", "to keep"]));
+    const words = await place.kit("alice", "alice");
+    await Deno.remove(join(place.dir, "alice"), { recursive: true });
+    const { address } = place.server;
+    const operate = (args: string[]) =>
+      run(args, { cwd: place.dir, build: withControl(place.dir) });
+    const passwd = ["user", "passwd", "alice", "--invite", "--address", address];
+    let password = "";
+    await place.whileDown(async () => {
+      password = parseInvitation(ok(await operate(passwd))).password;
+    });
+    const own = "what alice chose after the fire";
+    await using screen = await place.recover("new", words);
+    await screen.converse([
+      [PASSWORD, password],
+      ["New password:", own],
+      ["The same again:", own],
+      [STOLEN, ""],
+    ]);
+    assertEquals((await screen.ended()).code, 0, await screen.text());
+    assertStringIncludes(ok(await place.runWith(own, "new", "inbox")), "to keep");
+    ok(await place.runWith(own, "new", ...["send", "-t", "alice", "-s", "from the new house"]));
+    assertStringIncludes(ok(await place.runWith(own, "new", "inbox")), "from the new house");
   },
 );
 

@@ -17,7 +17,8 @@ import { testInFull, testInFullUnless } from "../support/full.ts";
 import { CHOICE, SENT } from "../support/group.ts";
 import { newIdentityOf } from "../support/identities.ts";
 import { ok, refused } from "../support/outcomes.ts";
-import { passwordOf, run } from "../support/program.ts";
+import { passwordOf, Program, run, UNCONFINED } from "../support/program.ts";
+import { stoppable } from "../support/machines.ts";
 import { Screen, whyNoTmux } from "../support/tmux.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -211,5 +212,56 @@ testInFull(
     await people.settle("alice");
     ok(await people.as("alice", ["status"]));
     assertEquals(await Deno.readTextFile(pem("server_public.pem")), next.public);
+  },
+);
+
+testInFull(
+  "a rotation of the server's key that is killed at any step is completed or begun anew",
+  async () => {
+    await using people = await Commanding.start(["alice"]);
+    const { group } = people;
+    const present = () => loadBundle(publicKeyPath(group.path("server"), "server"));
+    let killed = 0;
+    for (let at = 1;; at++) {
+      const before = await present();
+      const links = (await readServerChain(group.path("server"))).length;
+      await group.server.stop();
+      const steps = group.path(`steps-${at}`);
+      const program = Program.start(ROTATE, {
+        cwd: group.dir,
+        build: stoppable(UNCONFINED),
+        env: { SEALPOST_STOP_AT: `${steps}:${at}` },
+      });
+      const ended = program.finish();
+      const done = await Promise.race([
+        ended.then(() => true),
+        waitFor(`step ${at}`, async () => {
+          const reached = await Deno.stat(steps).then(({ size }) => size >= at, () => false);
+          return reached || null;
+        }).then(() => false),
+      ]);
+      if (!done) {
+        program.kill("SIGKILL");
+        killed++;
+      }
+      const { code, stderr } = await ended;
+      assertEquals(code, done ? 0 : 137, stderr);
+      const again = await run(ROTATE, { cwd: group.dir });
+      const now = await present();
+      // Where all but the last step was done, there may be nothing left to complete.
+      assertEquals(again.code, 0, again.stderr);
+      assert(!equal(now.fp, before.fp));
+      const after = (await readServerChain(group.path("server"))).length - links;
+      assert(after === 1 || after === 2, `${after} certificates at step ${at}`);
+      await group.restart();
+      await people.settle("alice");
+      const told = await people.as("alice", ["inbox"]);
+      assertEquals(told.code, 0, told.stderr);
+      const pinned = await loadBundle(publicKeyPath(group.path("alice"), "server"));
+      assertEquals(formatFingerprint(pinned.fp), formatFingerprint(now.fp));
+      ok(await run(["fsck", "--dir", "server"], { cwd: group.dir }));
+      if (done) break;
+    }
+    assert(killed >= 4, `${killed} steps`);
   },
 );

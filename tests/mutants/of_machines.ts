@@ -64,6 +64,12 @@ export const OF_MACHINES: readonly Mutant[] = [
     "",
   ),
   one(
+    "nobody learns that a removal was broken off",
+    "client/account/removal.ts",
+    "        await file.save(begun);\n",
+    "",
+  ),
+  one(
     "the kit outlives the machine that was lost",
     REMOVED,
     "if (knownKit(record) !== null) await dropKit",

@@ -1,5 +1,5 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { join } from "@std/path";
+import { fromFileUrl, join } from "@std/path";
 import { sealpost } from "./command.ts";
 import { makeGroup } from "./group_folder.ts";
 import { type Build, MAIN, type Outcome, passwordOf, ServerProcess } from "./program.ts";
@@ -20,6 +20,16 @@ export const BUILD: Build = {
     MAIN,
   ],
 };
+
+const STOP_AT = fromFileUrl(new URL("stop_at.ts", import.meta.url));
+
+/** The program with what has it stand still at a step: see there. */
+export function stoppable({ command, args }: Build): Build {
+  const allowed = args.map((arg) =>
+    arg.startsWith("--allow-env=") ? `${arg},SEALPOST_STOP_AT` : arg
+  );
+  return { command, args: [...allowed.slice(0, -1), `--preload=${STOP_AT}`, ...allowed.slice(-1)] };
+}
 
 /** A server, and people with one machine each, of whom each can have more. */
 export class Place implements AsyncDisposable {

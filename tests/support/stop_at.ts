@@ -1,6 +1,6 @@
 // Loaded before the program (`deno run --preload`), this has it stand still at its n-th step, for the test
-// to kill it there. A step is a file that gets its name, or a write to a server: nothing else that the
-// program does is seen by anybody after its end. SEALPOST_STOP_AT is `FILE` or `FILE:N`; a byte is appended
+// to kill it there. A step is a file that gets its name or goes, or a write to a server: nothing else that
+// the program does is seen by anybody after its end. SEALPOST_STOP_AT is `FILE` or `FILE:N`; a byte is appended
 // to the file before each step.
 
 const [path = "", at = ""] = (Deno.env.get("SEALPOST_STOP_AT") ?? "").split(":");
@@ -16,10 +16,18 @@ function step(): void {
   if (steps === last) Atomics.wait(forever, 0, 0);
 }
 
-const { rename, connect } = Deno;
+const { rename, link, remove, connect } = Deno;
 Deno.rename = (...paths) => {
   step();
   return rename(...paths);
+};
+Deno.link = (...paths) => {
+  step();
+  return link(...paths);
+};
+Deno.remove = (...args) => {
+  step();
+  return remove(...args);
 };
 
 /** Connections as they are, but for their writes. */
