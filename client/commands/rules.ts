@@ -190,7 +190,14 @@ export async function applyRules(
       throw new SealpostError("usage", "--yes is needed where nobody can be asked");
     }
     const names = await mail.names();
-    const usable = requireRules(context, rulesOf(await mail.shared.known()), names);
+    const rules = rulesOf(await mail.shared.known());
+    if (rules.length === 0 && rulesHere(context, names).length > 0) {
+      throw new SealpostError(
+        "usage",
+        `the rules in ${CONFIG_FILE} are not used yet: "${PROGRAM} rules use" first`,
+      );
+    }
+    const usable = requireRules(context, rules, names);
     const folder = await mail.findFolder(options.folder);
     const { fitting, unknown } = await findFitting(mail, usable, folder);
     tellUnknown(context, unknown);

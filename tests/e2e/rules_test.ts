@@ -142,6 +142,15 @@ testInFull("rules move and mark what comes, once, on the one machine that runs t
     const before = await alice.list("alice");
     const refused = await alice.on("alice", "rules", "apply");
     assertEquals(refused.code, 64);
+    if (missing === null) {
+      const password = passwordOf("alice");
+      await using screen = await alice.people.at("alice", ["rules", "apply"], { password });
+      const shown = await screen.see("Change 4 messages in inbox? (y/N)");
+      assertStringIncludes(shown, "bills: 3 messages: move to archive, mark read");
+      await screen.enter("n");
+      assertEquals((await screen.ended()).code, 130);
+      assertEquals(await alice.list("alice"), before);
+    }
     assertEquals(
       await alice.ok("alice", "rules", "apply", "--yes"),
       'Changed 4 messages; "undo" takes it back.\n',
