@@ -35,6 +35,8 @@ import { lockStore } from "./store/database.ts";
 import type { Store } from "./store/store.ts";
 import { keysOf, type LoginKey, NO_HISTORY, type ServerHistory } from "./accounts/server_keys.ts";
 import { TicketIssuer } from "./accounts/tickets.ts";
+import { receiveProxied } from "./admission/proxy_header.ts";
+import { isIn, sourceOf } from "./admission/source.ts";
 import { rejectConnection } from "./admission/reject_connection.ts";
 import { openStore, openUsers } from "./accounts/open_store.ts";
 import { Follower } from "./accounts/follower.ts";
@@ -48,6 +50,9 @@ const CHECK_EVERY = 1000;
 
 /** Beyond the patience for requests: for goodbyes to be taken, milliseconds. */
 const GOODBYES = 5000;
+
+/** How long a balancer may take to say whom it connects for, milliseconds. */
+const PROXY_PATIENCE = 5000;
 
 /** For what is left to be done in a database that may be away, milliseconds. */
 const LAST_WRITES = 5000;
@@ -246,7 +251,12 @@ export async function startServer(
   }
 
   const connections = new Set<Promise<void>>();
-  const context: ConnectionContext = { limiter, loginContext, sessionContext };
+  const context: ConnectionContext = {
+    limiter,
+    loginContext,
+    sessionContext,
+    balanced: new Set(),
+  };
   const accepting = (async () => {
     for await (const stream of listener.accept()) {
       observer.connections++;
@@ -308,6 +318,7 @@ export async function startServer(
     listener.close();
     await accepting;
     limiter.closeAll();
+    for (const stream of context.balanced) stream.close();
     await endSessions(registry.sessions(), current().stopTimeout);
     clearInterval(checking);
     await within(Promise.all(connections), GOODBYES, undefined);
@@ -379,11 +390,15 @@ interface ConnectionContext {
   readonly limiter: ConnectionLimiter;
   readonly loginContext: LoginContext;
   readonly sessionContext: DispatcherContext;
+  /** Connections of balancers that have not said yet whom they are for. */
+  readonly balanced: Set<ByteStream>;
 }
 
 /** One connection, from its first byte to its end. Never rejects: what goes wrong is logged. */
-async function serveConnection(socket: ByteStream, context: ConnectionContext): Promise<void> {
+async function serveConnection(accepted: ByteStream, context: ConnectionContext): Promise<void> {
   const { observer, log, settings } = context.sessionContext;
+  const socket = await clientOf(accepted, context);
+  if (socket === null) return;
   const slot = context.limiter.enter(socket);
   if ("limit" in slot) {
     const { limit, retryAfter, source } = slot;
@@ -406,6 +421,35 @@ async function serveConnection(socket: ByteStream, context: ConnectionContext): 
   } finally {
     stream.close();
     slot.release();
+  }
+}
+
+/**
+ * The client's connection, by way of a balancer if it comes from one; null if that does not say whom it
+ * connects for, which is logged.
+ */
+async function clientOf(
+  accepted: ByteStream,
+  { sessionContext, balanced }: ConnectionContext,
+): Promise<ByteStream | null> {
+  const { log, settings, observer } = sessionContext;
+  const { proxyFrom, perSourceNetblock, maxUnauthenticated } = settings();
+  if (!isIn(proxyFrom, sourceOf(accepted.peer, perSourceNetblock))) return accepted;
+  if (balanced.size >= maxUnauthenticated) {
+    observer.rejected.add("max-unauthenticated");
+    accepted.close();
+    return null;
+  }
+  balanced.add(accepted);
+  try {
+    return await receiveProxied(accepted, PROXY_PATIENCE);
+  } catch (error) {
+    accepted.close();
+    if (isSealpostError(error, "connection-lost")) return null;
+    log.warn("proxy-refused", { peer: accepted.peer, why: errorText(error) });
+    return null;
+  } finally {
+    balanced.delete(accepted);
   }
 }
 

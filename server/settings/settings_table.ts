@@ -88,6 +88,21 @@ export const SETTINGS = [
     about: "A server cannot know by which name or address it is found from outside.",
   },
   {
+    name: "proxy-from",
+    kind: "netblocks",
+    default: "off",
+    off: "nobody",
+    group: "Network",
+    live: true,
+    help: "balancers that say with the PROXY protocol, version 2, whom they connect for",
+    about:
+      "Addresses and networks, separated by commas. A connection from there begins with such " +
+      "a header, whole within five seconds, or is closed (`proxy-refused` in the log); limits, " +
+      "penalties and the log then see the client's address. A header from anywhere else is taken " +
+      "for another protocol: nobody can give another address than their own. Name nobody who " +
+      'lets others send what they like. See "Several servers".',
+  },
+  {
     name: "stop-timeout",
     kind: "duration",
     default: "10s",

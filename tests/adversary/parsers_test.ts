@@ -69,9 +69,11 @@ import {
   type SharedFile,
 } from "../vectors/files.ts";
 import { Identities } from "../vectors/identities.ts";
+import { proxiedPeer } from "../../server/admission/proxy_header.ts";
+import { PROXY_SEEDS } from "../support/proxy_header.ts";
 import { fuzz, type Random, tryParser } from "./fuzz.ts";
 
-// The parsers of crypto/ and protocol/: of everything that comes from a network or out of a file.
+// The parsers of crypto/ and protocol/, and of what a balancer sends: of everything that comes from a network or out of a file.
 
 const keys = await readVectors<KeysFile>("keys.json");
 const frames = await readVectors<FramesFile>("frames.json");
@@ -562,6 +564,17 @@ fuzz({
   words: ["(", ")", "\n", "-", "999999"],
   total: true,
   read: (input) => parseBusyLine(text.decode(input))?.message ?? null,
+});
+
+fuzz({
+  name: "proxiedPeer()",
+  seeds: PROXY_SEEDS,
+  words: ["\r\n\r\n\0\r\nQUIT\n", "\x21\x11\0\x0c", "\x21\x21\0\x24", "\x04\0\x01", "PROXY TCP4 "],
+  read: (input) => {
+    const peer = proxiedPeer(input);
+    if (peer !== null) same(formatAddress(parseAddress(peer)), peer);
+    return peer;
+  },
 });
 
 fuzz({

@@ -166,6 +166,8 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "server/nodes/shared_limits.ts": ["server/nodes/nodes"],
   "server/store/postgres/node_rows.ts": ["server/nodes/nodes"],
   "server/control/operations.ts": ["server/nodes/nodes"],
+  "server/server.ts": ["server/admission/proxy_header"],
+  "server/admission/proxy_header.ts": ["server/admission/proxy_header"],
   "server/admission/offence.ts": ["server/admission/offence"],
   "server/maintenance/copy_rows.ts": ["server/maintenance/migrate"],
   "server/maintenance/database_check.ts": ["server/maintenance/database"],

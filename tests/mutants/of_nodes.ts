@@ -68,6 +68,24 @@ export const OF_NODES: readonly Mutant[] = [
     "Promise.all([this.#endHere(who), { results: [], missing: [] }])",
   ),
   one(
+    "anybody may say whom they connect for",
+    "server/server.ts",
+    "if (!isIn(proxyFrom, sourceOf(accepted.peer, perSourceNetblock))) return accepted;",
+    "if (proxyFrom.length === 0) return accepted;",
+  ),
+  one(
+    "a balancer's header may be as long as it likes",
+    "server/admission/proxy_header.ts",
+    "if (length > MAX_REST) throw",
+    "if (length < 0) throw",
+  ),
+  one(
+    "a balancer's header may take as long as it likes",
+    "server/admission/proxy_header.ts",
+    "    late = true;\n    stream.close();\n",
+    "    late = true;\n",
+  ),
+  one(
     "a server's own trouble with a login is held against who came",
     "server/admission/offence.ts",
     '    case "internal":\n',
