@@ -258,7 +258,7 @@ class Served {
 
   /** A link, for a person who asks for it, and so is there. */
   newLink(): string {
-    this.#site.active = Date.now();
+    this.#site.noteSign();
     return this.#gate.newLink();
   }
 
@@ -272,10 +272,10 @@ class Served {
   async run(lockAfter: number): Promise<void> {
     let locking = false;
     const clock = setInterval(() => {
-      if (locking || Date.now() - this.#site.active < lockAfter) return;
+      if (locking || !this.#site.isDeserted(lockAfter)) return;
       locking = true;
       this.#app.lock().catch(() => {}).finally(() => locking = false);
-      this.#site.active = Date.now();
+      this.#site.noteSign();
     }, Math.min(LOOK, lockAfter));
     try {
       await this.#ended.promise;

@@ -45,14 +45,33 @@ export class Site {
   readonly #app: App;
   readonly #assets: Assets;
   readonly #orders: Orders;
+  readonly #now: () => number;
   /** When somebody was there last, milliseconds since 1970. */
-  active = Date.now();
+  #lastSign: number;
 
-  constructor(gate: Gate, app: App, assets: Assets, orders: Orders) {
+  constructor(
+    gate: Gate,
+    app: App,
+    assets: Assets,
+    orders: Orders,
+    now: () => number = Date.now,
+  ) {
+    this.#now = now;
+    this.#lastSign = now();
     this.#gate = gate;
     this.#app = app;
     this.#assets = assets;
     this.#orders = orders;
+  }
+
+  /** Notes that somebody is there. */
+  noteSign(): void {
+    this.#lastSign = this.#now();
+  }
+
+  /** Whether nobody was there for `time` milliseconds. */
+  isDeserted(time: number): boolean {
+    return this.#now() - this.#lastSign >= time;
   }
 
   /** Answers any request that comes over the network; never throws. */
@@ -107,7 +126,7 @@ export class Site {
     if (!this.#gate.knows(request)) {
       return this.#json(401, { code: "closed", message: "this page is not let in any more" });
     }
-    if (SIGNS_OF_LIFE.includes(name)) this.active = Date.now();
+    if (SIGNS_OF_LIFE.includes(name)) this.noteSign();
     switch (name) {
       case "events":
         return new Response(this.#app.events.stream(this.#app.first()), {
@@ -146,7 +165,7 @@ export class Site {
     }
     // One page at a time.
     this.#app.events.endAll();
-    this.active = Date.now();
+    this.noteSign();
     const response = this.#json(200, { bearer: entry.bearer });
     response.headers.set("Set-Cookie", entry.setCookie);
     return response;

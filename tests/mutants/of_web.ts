@@ -1,6 +1,8 @@
 import { type Mutant, one } from "./mutant.ts";
 
+const APP = "client/web/app.ts";
 const GATE = "client/web/gate.ts";
+const SITE = "client/web/site.ts";
 
 /** Breakages of what lets a page of `sealpost web` in, and nobody else. */
 export const OF_WEB: readonly Mutant[] = [
@@ -72,5 +74,53 @@ export const OF_WEB: readonly Mutant[] = [
     "client/web/pictures.ts",
     '  ["image/gif",',
     '  ["image/svg+xml", [0x3c, 0x73, 0x76, 0x67]],\n  ["image/gif",',
+  ),
+  one(
+    "the mail stays open when it is locked",
+    APP,
+    '    await this.#shut();\n    this.#become("locked");',
+    '    this.#become("locked");',
+  ),
+  one(
+    "a page whose keys have no passphrase stays in when it is locked",
+    APP,
+    "name)) return this.#options.onShut();",
+    "name)) return;",
+  ),
+  one(
+    "a page that asks for something by itself counts as somebody",
+    SITE,
+    "if (SIGNS_OF_LIFE.includes(name)) this.noteSign();",
+    "this.noteSign();",
+  ),
+  one(
+    "nobody has to be there",
+    SITE,
+    "return this.#now() - this.#lastSign >= time;",
+    "return this.#now() - this.#lastSign < 0;",
+  ),
+  one(
+    "what a page asks for is answered to whom it does not know",
+    SITE,
+    "if (!this.#gate.knows(request)) {",
+    'if (name === "events" && !this.#gate.knows(request)) {',
+  ),
+  one(
+    "requests of other pages are answered",
+    SITE,
+    "if (refusal) return this.#text",
+    "if (refusal?.status === 405) return this.#text",
+  ),
+  one(
+    "orders are taken without their secret",
+    SITE,
+    "fromPage || !sameText(secret, this.#orders.secret)",
+    "fromPage",
+  ),
+  one(
+    "a page gives orders that has their secret",
+    SITE,
+    '!== "POST" || fromPage || ',
+    '!== "POST" || ',
   ),
 ];

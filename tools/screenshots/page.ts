@@ -2,7 +2,7 @@
 // .deno/pictures: NAME.WIDTH.light.webp and NAME.WIDTH.dark.webp. Those that docs/WEB.md names go to
 // docs/images/page too.
 
-import { join } from "@std/path";
+import { dirname, join } from "@std/path";
 import { Browser } from "../../tests/support/browser.ts";
 import { ServedPage } from "../../tests/support/served_page.ts";
 import { buildPage } from "../page/build.ts";
@@ -68,6 +68,32 @@ The garden in spring</td></tr><tr><td style="padding:20px">
 <a href="https://garden.example/plan">plan for April</a>, and bring <i>gloves</i>.</p>
 <img src="https://pixel.example/seen.png" alt="A bed of tulips"><p>Carol</p></td></tr></table>
 `;
+
+/** Makes another machine of Alice, with the same keys and nothing else; what lists call it. */
+async function anotherMachine(people: People): Promise<string> {
+  const [from, to] = [people.home("alice"), people.home("laptop")];
+  const key = (await Array.fromAsync(walk(from))).find((path) => path.endsWith("_private.pem"));
+  if (key === undefined) throw new Error("Alice has no keys");
+  await Deno.mkdir(to, { recursive: true, mode: 0o700 });
+  for await (const { name, isFile } of Deno.readDir(dirname(key))) {
+    if (isFile) await Deno.copyFile(join(dirname(key), name), join(to, name));
+  }
+  const env = {
+    SEALPOST_PASSWORD: "the password of alice",
+    SEALPOST_PASSPHRASE: "the passphrase of alice",
+  };
+  const said = await people.as("laptop", ["devices", "list", "--dir", ".", "--json"], "", env);
+  const devices: { label: string; own: boolean }[] = JSON.parse(said);
+  return devices.find(({ own }) => own)?.label ?? "";
+}
+
+/** The paths of all files in a folder. */
+async function* walk(folder: string): AsyncGenerator<string, void, undefined> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) yield* walk(join(folder, name));
+    else yield join(folder, name);
+  }
+}
 
 /** Takes the pictures of `names`; all of them if none are named. */
 export async function takePage(names: readonly string[]): Promise<void> {
@@ -277,6 +303,15 @@ export async function takePage(names: readonly string[]): Promise<void> {
   await take("search");
   await browser.run(async ({ page }) => {
     const alice = page("alice");
+    await alice.getByRole("button", { name: "Keep this search" }).click();
+    await alice.getByRole("dialog").getByLabel("Name").fill("The series");
+    await alice.getByRole("dialog").getByRole("button", { name: "Keep", exact: true }).click();
+    await alice.getByRole("heading", { name: "The series" }).waitFor();
+    await alice.locator(".toasts .toast").first().waitFor({ state: "detached" });
+  }, {});
+  await take("kept-search");
+  await browser.run(async ({ page }) => {
+    const alice = page("alice");
     await alice.fill("#search", "");
     await alice.keyboard.press("Escape");
     await alice.keyboard.press("C");
@@ -292,6 +327,7 @@ export async function takePage(names: readonly string[]): Promise<void> {
     await alice.locator(".toasts .toast").first().waitFor({ state: "detached" });
   }, {});
   await take("contacts");
+  const machine = await anotherMachine(people);
   await browser.run(async ({ page }) => {
     const alice = page("alice");
     await alice.getByRole("button", { name: "Settings" }).click();
@@ -299,6 +335,25 @@ export async function takePage(names: readonly string[]): Promise<void> {
     await alice.getByText("Your recovery kit is of").waitFor();
   }, {});
   await take("settings");
+  for (
+    const [button, picture] of [
+      ["Change password", "change-password"],
+      ["Make new keys", "new-keys"],
+      [`Remove ${machine}`, "remove-a-machine"],
+    ] as const
+  ) {
+    await browser.run(async ({ page }, { button, lost }) => {
+      const alice = page("alice");
+      await alice.getByRole("button", { name: button }).click();
+      if (lost) await alice.getByLabel("It was lost or stolen").check();
+    }, { button, lost: picture === "remove-a-machine" });
+    await take(picture);
+    await browser.run(async ({ page }) => {
+      const dialog = page("alice").getByRole("dialog");
+      await dialog.getByRole("button", { name: "Cancel" }).click();
+      await dialog.waitFor({ state: "detached" });
+    }, {});
+  }
   await browser.run(async ({ page }) => {
     const alice = page("alice");
     await alice.getByRole("button", { name: "Add a machine" }).click();

@@ -51,12 +51,17 @@ export class People implements AsyncDisposable {
   }
 
   /** Runs a command of `name` to its end; what it printed. */
-  async as(name: string, args: readonly string[], input = ""): Promise<string> {
+  async as(
+    name: string,
+    args: readonly string[],
+    input = "",
+    env: Record<string, string> = {},
+  ): Promise<string> {
     await Deno.mkdir(this.home(name), { recursive: true });
     const process = new Deno.Command(PROGRAM.command, {
       args: [...PROGRAM.args, ...args],
       cwd: this.home(name),
-      env: this.env(name),
+      env: { ...this.env(name), ...env },
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
