@@ -368,7 +368,7 @@ export const OPERATOR_COMMANDS: readonly Command[] = [
       JSON_RESULT,
     ],
     examples: [
-      { line: "announce -s 'Down on Sunday' < note.txt", what: "to everybody" },
+      { line: "announce -s Maintenance < note.txt", what: "to everybody" },
       { line: "announce --new-address mail.lan:13000", what: "programs ask whether to follow" },
     ],
     environment: [HERE, DEBUG],

@@ -1,8 +1,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { exists } from "@std/fs";
+import { Bridging } from "../support/bridging.ts";
 import { Commanding } from "../support/commanding.ts";
 import { testInFull, testInFullUnless } from "../support/full.ts";
-import { passwordOf } from "../support/program.ts";
+import { passwordOf, Program } from "../support/program.ts";
 import { whyNoTmux } from "../support/tmux.ts";
+import { waitFor } from "../support/wait.ts";
 
 const missing = await whyNoTmux();
 
@@ -246,6 +249,39 @@ testInFull("a rule that cannot be used is refused in a line that says what to wr
   await alice.write("alice", "");
   assertEquals((await alice.on("alice", "rules", "use")).code, 64);
   assertEquals((await alice.on("alice", "rules", "run-here")).code, 64);
+});
+
+testInFull("the bridge and watch run rules too, and tell of what stays in the inbox", async (t) => {
+  await using alice = await TwoMachines.start();
+  await alice.list("desk");
+  await alice.write("alice", BILLS.replace('"urgent"', '"read"'));
+  await alice.ok("alice", "rules", "use");
+
+  await t.step("the bridge, while no mail program is there", async () => {
+    await using _bridge = await Bridging.start(alice.people.group, "alice");
+    await alice.send("bill for the bridge");
+    await waitFor("the rule", async () => {
+      return (await alice.list("desk", "archive")).length === 1 || null;
+    });
+    assertEquals(await alice.list("desk"), []);
+  });
+
+  await t.step("watch", async () => {
+    const watch = Program.start(["watch", "--count", "2", "--from-now", "--json"], {
+      cwd: alice.people.group.path("alice"),
+      env: { SEALPOST_PASSWORD: passwordOf("alice") },
+    });
+    const place = alice.people.group.path("alice", ".sealpost", "alice", "watched-inbox");
+    await waitFor("the first look", async () => await exists(place) || null);
+    for (const subject of ["Lunch", "bill for nobody", "Dinner"]) await alice.send(subject);
+    const { code, stdout } = await watch.finish();
+    assertEquals(code, 0);
+    assertEquals(
+      stdout.trim().split("\n").map((line) => JSON.parse(line).subject),
+      ["Lunch", "Dinner"],
+    );
+    assertEquals(await alice.list("desk"), ["Dinner", "Lunch"]);
+  });
 });
 
 testInFull("programs at once on one machine run a rule once for each message", async () => {
