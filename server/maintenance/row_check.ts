@@ -8,6 +8,7 @@ import { BUILT_IN_FOLDERS, folderOf } from "../../protocol/entry.ts";
 import { KeyLog } from "../../protocol/key_log.ts";
 import { decodeHeader } from "../../protocol/header.ts";
 import { printable } from "../../cli/printable.ts";
+import { Progress } from "../../cli/progress.ts";
 import { decodeCertificate, verifyCertificate } from "../../protocol/rotation.ts";
 import { checkStanza } from "../../protocol/stanza.ts";
 import { BUCKETS, MAX_NOTE, MAX_SUMMARY } from "../../protocol/summary.ts";
@@ -116,8 +117,14 @@ export async function checkRows(db: DatabaseSync, findings: FsckFindings): Promi
  */
 export async function checkContents(store: StoreRows, findings: FsckFindings): Promise<Counts> {
   let counts: Counts = { accounts: 0, messages: 0, entries: 0, bytes: 0 };
-  await attempt(store, findings, "the messages", () => checkMessages(store, findings));
-  await attempt(store, findings, "the entries", () => checkEntries(store, findings));
+  const rows = new CheckedRows();
+  try {
+    await attempt(store, findings, "the rows", () => rows.count(store));
+    await attempt(store, findings, "the messages", () => checkMessages(store, findings, rows));
+    await attempt(store, findings, "the entries", () => checkEntries(store, findings, rows));
+  } finally {
+    rows.finish();
+  }
   await attempt(store, findings, "the accounts", async () => {
     counts = await checkAccounts(store, findings);
   });
@@ -129,6 +136,26 @@ export async function checkContents(store: StoreRows, findings: FsckFindings): P
     }
   });
   return counts;
+}
+
+/** Shows at a terminal how many messages and entries were looked at. */
+class CheckedRows {
+  readonly #progress = new Progress("checking", 0, "rows");
+  #done = 0;
+
+  /** Finds out how many there are. */
+  async count(store: StoreRows): Promise<void> {
+    const both = "SELECT (SELECT count(*) FROM message) + (SELECT count(*) FROM entry) AS n";
+    for await (const row of store.rows(both)) this.#progress.update(0, integer(row, "n"));
+  }
+
+  another(): void {
+    this.#progress.update(++this.#done);
+  }
+
+  finish(): void {
+    this.#progress.finish();
+  }
 }
 
 /** Runs a check; one that damage prevents is reported. */
@@ -182,8 +209,13 @@ function schemaOf(db: DatabaseSync): Map<string, string> {
   );
 }
 
-async function checkMessages(store: StoreRows, findings: FsckFindings): Promise<void> {
+async function checkMessages(
+  store: StoreRows,
+  findings: FsckFindings,
+  rows: CheckedRows,
+): Promise<void> {
   for await (const row of store.rows(messagesBy(store.dialect))) {
+    rows.another();
     const name = messageName(row);
     const problem = problemOf(() => decodeHeader(blob(row, "header")));
     if (problem !== null) findings.damage("message", `${name}: ${problem}`);
@@ -216,8 +248,13 @@ function isSealedBodySize(size: number): boolean {
   return padded >= MIN_BODY && Math.ceil(padded / CHUNK) === chunks && padme(padded) === padded;
 }
 
-async function checkEntries(store: StoreRows, findings: FsckFindings): Promise<void> {
+async function checkEntries(
+  store: StoreRows,
+  findings: FsckFindings,
+  rows: CheckedRows,
+): Promise<void> {
   for await (const row of store.rows(ENTRIES)) {
+    rows.another();
     const uid = integer(row, "uid");
     const name = `${nullable(row, "name", text) ?? "an unknown account"}/${uid}`;
     const shared = nullable(row, "shared", integer);
