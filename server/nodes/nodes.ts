@@ -1,7 +1,7 @@
 import { type Bytes, equal, random, toHex } from "../../crypto/bytes.ts";
 import { errorText, isSealpostError } from "../../crypto/error.ts";
 import type { NodeRow, SharedStore } from "../store/store.ts";
-import { clearInterval, setInterval, setTimeout } from "node:timers";
+import { clearInterval, clearTimeout, setInterval, setTimeout } from "node:timers";
 
 /** How often a server says that it is there, milliseconds. */
 const BEAT = 3000;

@@ -1,7 +1,7 @@
 import postgres from "postgres";
 import { errorText, SealpostError } from "../../../crypto/error.ts";
 import { formatAddress } from "../../../protocol/address.ts";
-import { setTimeout } from "node:timers";
+import { clearTimeout, setTimeout } from "node:timers";
 import { sleep } from "../../../protocol/timer.ts";
 import type { SqlRow } from "../statements.ts";
 import { DEFAULT_PORT, type PostgresAddress } from "./address.ts";
