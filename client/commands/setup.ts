@@ -1,6 +1,5 @@
 import { offerKit } from "./recovery.ts";
 import { CONFIG_FILE, writeConfig } from "../state/config.ts";
-import { FalseSuccessor } from "../connection/follow_server.ts";
 import { askForBundle } from "../connection/login.ts";
 import { passwordProblem } from "../../cli/password_rule.ts";
 import { type Bytes, equal, fromUtf8, wipe } from "../../crypto/bytes.ts";
@@ -32,6 +31,7 @@ import {
   awaitsLogin,
   finishLinked,
   install,
+  isUnknownServer,
   linkWith,
   pinCompared,
   recoverWith,
@@ -173,11 +173,6 @@ async function run(terminal: Terminal, options: SetupOptions): Promise<void> {
   }
   say("\nGo on with");
   for (const line of await nextCommands(dir)) say(line);
-}
-
-/** Whether a server is not the pinned one, and has not shown that it was; a false successor has. */
-function isUnknownServer(error: unknown): boolean {
-  return isSealpostError(error, "server-identity") && !(error instanceof FalseSuccessor);
 }
 
 /** Gets keys and all else from another machine of the person, or from the kit that words open. */

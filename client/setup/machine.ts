@@ -33,6 +33,7 @@ import { isDeviceName, linkId, LinkRequest, postHash } from "../../protocol/link
 import { freeName } from "../mailbox/devices.ts";
 import { returnMachine } from "../mailbox/removed_machines.ts";
 import { rulesOf } from "../mailbox/rules.ts";
+import { FalseSuccessor } from "../connection/follow_server.ts";
 import { visit } from "../connection/visit.ts";
 import { fetchKit } from "./kit.ts";
 import { choosePassphrase, PASSPHRASE_USE } from "./keys.ts";
@@ -246,6 +247,11 @@ export async function recoverWith(
 export async function pinnedOf(one: DevicePackage, answered: Bundle): Promise<Bundle> {
   const last = one.chain.at(-1);
   return last === undefined || isPresentServer(one, answered) ? answered : await decodeBundle(last);
+}
+
+/** Whether a server is not the pinned one, and has not shown that it was; a false successor has. */
+export function isUnknownServer(error: unknown): boolean {
+  return isSealpostError(error, "server-identity") && !(error instanceof FalseSuccessor);
 }
 
 /**

@@ -24,8 +24,9 @@ import { firstLogin, requireOther } from "../setup/login.ts";
 import {
   finishLinked,
   install,
-  isPresentServer,
+  isUnknownServer,
   linkBy,
+  pinnedOf,
   rememberPackage,
   type Unpacked,
   withPassphrase,
@@ -332,7 +333,17 @@ export class App {
     await rememberPackage(keys.person.state, whole);
     step("login");
     const passwords = { oneTime: null, own: password, arrived: true };
-    const mail = await firstLogin({ ...place, terminal: silent }, address, keys, passwords);
+    const mail = await firstLogin({ ...place, terminal: silent }, address, keys, passwords).catch(
+      (error) => {
+        if (!unpacked.answered || !isUnknownServer(error)) throw error;
+        throw new SealpostError(
+          "server-identity",
+          "the server has another key than your machines knew, and does not show that it followed on " +
+            "it; compare it at a terminal, by sealpost setup --recover",
+          { cause: error },
+        );
+      },
+    );
     try {
       await finishLinked(mail, keys.person.state);
       await mail.shared.introduce();
@@ -545,16 +556,15 @@ function requireDifferent(password: string, passphrase: string): void {
   );
 }
 
-/** What the kit of `code` has; only of a server that the kit names. */
+/** What the kit of `code` has. The key that it names last is pinned: the login follows it, or fails. */
 async function fromKit(address: Address, device: string, code: Bytes): Promise<Unpacked> {
   try {
     const { one, bundle } = await fetchKit(address, code);
-    if (isPresentServer(one, bundle)) return { device, one, address, bundle };
-    throw new SealpostError(
-      "server-identity",
-      "the server has another key than your machines knew; compare it at a terminal, by sealpost " +
-        "setup --recover",
-    );
+    const pinned = await pinnedOf(one, bundle);
+    return {
+      ...{ device, one, address, bundle: pinned },
+      ...pinned === bundle ? {} : { answered: bundle },
+    };
   } finally {
     wipe(code);
   }

@@ -70,6 +70,12 @@ export const OF_MACHINES: readonly Mutant[] = [
     "",
   ),
   one(
+    "a removal that was broken off begins from its start",
+    "client/account/removal.ts",
+    "if (equal(begun.from, fp)) {",
+    "if (fp.length > 0) {",
+  ),
+  one(
     "the kit outlives the machine that was lost",
     REMOVED,
     "if (knownKit(record) !== null) await dropKit",

@@ -1,0 +1,56 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { begunRemoval, findMachine, removeLostMachines } from "../../../client/account/removal.ts";
+import { findProfile } from "../../../client/state/profile.ts";
+import { openTerminal } from "../../../client/terminal/terminal.ts";
+import { encodePassword } from "../../../protocol/login.ts";
+import { sealpost } from "../../support/command.ts";
+import { makeGroup } from "../../support/group_folder.ts";
+import { ok } from "../../support/outcomes.ts";
+import { passwordOf, ServerProcess } from "../../support/program.ts";
+
+Deno.test("a removal that ends after the keys are new is told, and goes on without newer ones", async () => {
+  const { dir, remove } = await makeGroup(["alice"]);
+  const server = await ServerProcess.start({ cwd: dir });
+  const next = "another password for alice";
+  const run = (folder: string, password: string, ...args: string[]) =>
+    sealpost(args, { cwd: join(dir, folder), env: { SEALPOST_PASSWORD: password } });
+  const times = (word: string) => server.program.stderr.split(word).length - 1;
+  try {
+    await Deno.mkdir(join(dir, "laptop"), { mode: 0o700 });
+    for (const file of ["alice_private.pem", "alice_public.pem", "server_public.pem"]) {
+      await Deno.copyFile(join(dir, "alice", file), join(dir, "laptop", file));
+    }
+    for (const folder of ["alice", "laptop"]) {
+      const settings = `server = "${server.address}"\n`;
+      await Deno.writeTextFile(join(dir, folder, "sealpost.toml"), settings);
+      ok(await run(folder, passwordOf("alice"), "devices", "list"));
+    }
+    const profile = await findProfile({ dir: join(dir, "alice"), json: true });
+    const removal = {
+      terminal: openTerminal(),
+      profile,
+      password: () => Promise.resolve(encodePassword(passwordOf("alice"))),
+    };
+    const laptop = await findMachine(removal, "laptop");
+    const ends = () => {
+      throw new Error("it ends here");
+    };
+    await assertRejects(() => removeLostMachines(removal, [laptop], next, ends), "it ends here");
+    const begun = await begunRemoval(removal);
+    assertEquals(begun?.machines.map(({ label }) => label), ["laptop"]);
+    assertEquals([begun?.password, times("key-rotated"), times("password-changed")], [false, 1, 0]);
+    const status = await run("alice", passwordOf("alice"), "status");
+    assertStringIncludes(status.stderr, "The removal of laptop was broken off: finish it now");
+
+    await removeLostMachines(removal, [laptop], next, () => {});
+    assertEquals([times("key-rotated"), times("password-changed")], [1, 1]);
+    assertEquals(await begunRemoval(removal), null);
+    const list = await run("alice", next, "devices", "list", "--json");
+    assertEquals(JSON.parse(ok(list)).length, 1);
+    assert(!list.stderr.includes("broken off"), list.stderr);
+  } finally {
+    await server.stop();
+    await remove();
+  }
+});
