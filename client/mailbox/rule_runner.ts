@@ -88,6 +88,16 @@ export class RuleRunner {
     });
   }
 
+  /** {@linkcode RuleRunner.runHere}, unless a machine does that was not removed. */
+  async #takeOver(): Promise<void> {
+    const { machine } = await this.#mail.shared.self();
+    await this.#mail.shared.change((record) => {
+      // Another one may have been faster.
+      if (presentRunner(record) !== null) return [];
+      return planRunner(machine, this.#mail.cache.fetched());
+    });
+  }
+
   #now(): string {
     const { cache, shared } = this.#mail;
     const { epoch, top } = cache.fetched();
@@ -103,8 +113,14 @@ export class RuleRunner {
   async #run(): Promise<void> {
     const { shared } = this.#mail;
     const record = await shared.known();
-    if (rulesOf(record).length === 0) return;
-    if (!await this.#isOwn(record)) return;
+    if (rulesOf(record).length === 0 || !await this.#isOwn(record)) {
+      // What was decided while this machine ran them is its own to end.
+      if ((await this.#done.read())?.doing.length) {
+        using _lock = await this.#done.lock();
+        await this.#finish(await this.#done.read());
+      }
+      return;
+    }
     using _lock = await this.#done.lock();
     const before = await this.#done.read();
     await this.#finish(before);
@@ -126,7 +142,7 @@ export class RuleRunner {
     const former = runnerOf(record);
     if (former === null || former.machine === machine) return former !== null;
     if (presentRunner(record) !== null) return false;
-    await this.runHere();
+    await this.#takeOver();
     if (presentRunner(await shared.known())?.machine !== machine) return false;
     const name = record.machines.get(former.machine)?.name ?? former.machine.slice(0, 8);
     this.#tell(

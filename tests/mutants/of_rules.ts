@@ -49,4 +49,10 @@ export const OF_RULES: readonly Mutant[] = [
     "    const done = { epoch, uid: top, doing };\n    await this.#done.write(done);",
     "    const done = { epoch, uid: top, doing };\n    await this.#done.write({ ...done, doing: [] });",
   ),
+  one(
+    "whoever comes last takes the place of a removed machine",
+    RUNNER,
+    "      if (presentRunner(record) !== null) return [];\n",
+    "",
+  ),
 ];

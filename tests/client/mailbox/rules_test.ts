@@ -280,6 +280,30 @@ Deno.test("a machine takes the place of one that was removed, for what comes fro
   }, LAPTOP);
 });
 
+Deno.test("of two machines that would take the place of a removed one, the first does", async () => {
+  await withMachine(async (machine) => {
+    const removed = changed(USED, [entry(`removed/${DESK}`, { at: 1 })]);
+    const other = "00000000000000cc";
+    machine.record = removed;
+    machine.onServer = changed(removed, planRunner(other, { epoch: EPOCH, top: 5 }));
+    await machine.comes("a bill");
+    assertEquals(runnerOf(machine.onServer)?.machine, other);
+    assertEquals([machine.done, machine.notices], [[], []]);
+  }, LAPTOP);
+});
+
+Deno.test("what a machine decided while it ran the rules, it ends when another one runs them", async () => {
+  await withMachine(async (machine) => {
+    machine.fails = new SealpostError("connection-lost", "gone");
+    const uid = await machine.comes("a bill");
+    machine.fails = null;
+    machine.onServer = changed(USED, planRunner(LAPTOP, { epoch: EPOCH, top: uid }));
+    machine.record = machine.onServer;
+    await machine.comes("another");
+    assertEquals(machine.done.map(({ uids }) => uids), [[uid]]);
+  });
+});
+
 Deno.test("in a mailbox that was made anew, rules begin with what comes then", async () => {
   await withMachine(async (machine) => {
     await machine.comes("a bill");
