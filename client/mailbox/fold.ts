@@ -125,7 +125,7 @@ function sourceOf(text: string, blocks: readonly Block[], unit: number): Range {
 }
 
 /** A part of a text, folded and collapsed, after one that ends with a space or does not. */
-function foldPart(part: string, spaced: boolean): string {
+export function foldPart(part: string, spaced: boolean): string {
   const folded = collapse(fold(part));
   return spaced && folded.startsWith(" ") ? folded.slice(1) : folded;
 }

@@ -187,6 +187,8 @@ export interface DisplayedMessage {
   readonly attachments: readonly ShownAttachment[];
   /** Those of the attachments that are calendars and can be read, each once. */
   readonly calendars: readonly ShownCalendar[];
+  /** Whether the text depends on the columns it was made for: there are tables in it, or may be. */
+  readonly depends: boolean;
   /** What the headers inside the message say, which nobody has signed; safe to print. */
   readonly claims: readonly Claim[];
 }
@@ -262,6 +264,7 @@ export async function readForDisplay(
       size,
       message: isMessage({ type, name }),
     })),
+    depends: parsed.html !== null,
     claims: claimsOf(parsed.headers),
   };
 }

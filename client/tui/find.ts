@@ -1,4 +1,4 @@
-import { fold } from "../mailbox/fold.ts";
+import { fold, foldPart, type Range } from "../mailbox/fold.ts";
 import { type Line, lineText } from "./frame.ts";
 
 /** A part of a line of the screen: positions in the text of that line. */
@@ -38,7 +38,7 @@ export function findIn(lines: readonly Line[], words: string): Match[] {
   return found;
 }
 
-/** Most places of all words together that {@linkcode findAll} gives. */
+/** Most places of a word in one paragraph, and of all words together. */
 const MAX_PLACES = 10_000;
 
 /** All places of any of `terms` in lines as they are laid out, in the order of the lines. */
@@ -54,32 +54,87 @@ function spaced(text: string): string {
   return text.replace(/\s+/g, " ");
 }
 
-function findInParagraph(texts: readonly string[], first: number, term: string): Match[] {
-  let folded = "";
-  /** For each unit of `folded`, the character that it comes from. */
-  const origins: MatchPart[] = [];
-  for (const [i, text] of texts.entries()) {
+/**
+ * The lines of a paragraph, folded and collapsed as one text. Which character a unit of that comes from is
+ * looked up line by line, where something was found: paragraphs may be as long as messages.
+ */
+class FoldedParagraph {
+  readonly text: string;
+  readonly #lines: readonly string[];
+  /** For each line, where it begins in `text`, and whether what comes before it ends with a space. */
+  readonly #starts: number[] = [];
+  readonly #spaced: boolean[] = [];
+  /** The line that was looked at last, and the characters that its units come from. */
+  #known: { readonly line: number; readonly units: readonly Range[] } | null = null;
+
+  constructor(lines: readonly string[]) {
+    this.#lines = lines;
+    const pieces: string[] = [];
+    let size = 0;
+    let spaced = false;
+    for (const line of lines) {
+      this.#starts.push(size);
+      this.#spaced.push(spaced);
+      const piece = foldPart(`${line} `, spaced);
+      pieces.push(piece);
+      size += piece.length;
+      if (piece !== "") spaced = piece.endsWith(" ");
+    }
+    this.text = pieces.join("");
+  }
+
+  /** The parts of lines that the units from `from` to `to` come from, rows counted from `first`. */
+  parts(from: number, to: number, first: number): MatchPart[] {
+    const parts: MatchPart[] = [];
+    let line = this.#lineAt(from);
+    for (let at = from; at < to; line++) {
+      const start = this.#starts[line] ?? 0;
+      const end = Math.min(to, this.#starts[line + 1] ?? this.text.length);
+      const units = this.#units(line);
+      const [begin, last] = [units[at - start], units[end - 1 - start]];
+      if (begin && last) parts.push({ row: first + line, from: begin.from, to: last.to });
+      at = end;
+    }
+    return parts;
+  }
+
+  /** The last line that begins at unit `at` or before it. */
+  #lineAt(at: number): number {
+    let [low, high] = [0, this.#starts.length - 1];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((this.#starts[middle] ?? 0) <= at) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  #units(line: number): readonly Range[] {
+    if (this.#known?.line === line) return this.#known.units;
+    const units: Range[] = [];
+    let spaced = this.#spaced[line] ?? false;
     let from = 0;
-    for (const character of `${text} `) {
+    for (const character of `${this.#lines[line] ?? ""} `) {
       const to = from + character.length;
-      const piece = spaced(fold(character));
-      if (piece !== " " || !folded.endsWith(" ")) {
-        folded += piece;
-        for (let n = 0; n < piece.length; n++) origins.push({ row: first + i, from, to });
-      }
+      const piece = foldPart(character, spaced);
+      for (let n = 0; n < piece.length; n++) units.push({ from, to });
+      if (piece !== "") spaced = piece.endsWith(" ");
       from = to;
     }
+    this.#known = { line, units };
+    return units;
   }
+}
+
+function findInParagraph(texts: readonly string[], first: number, term: string): Match[] {
+  const paragraph = new FoldedParagraph(texts);
+  const { text } = paragraph;
   const found: Match[] = [];
-  for (let at = folded.indexOf(term); at >= 0; at = folded.indexOf(term, at + term.length)) {
-    const parts: MatchPart[] = [];
-    for (const { row, from, to } of origins.slice(at, at + term.length)) {
-      const last = parts.at(-1);
-      if (last?.row === row) parts[parts.length - 1] = { ...last, to };
-      else parts.push({ row, from, to });
-    }
+  for (let at = text.indexOf(term); at >= 0; at = text.indexOf(term, at + term.length)) {
+    const parts = paragraph.parts(at, at + term.length, first);
     const [start] = parts;
     if (start) found.push({ row: start.row, parts });
+    if (found.length === MAX_PLACES) break;
   }
   return found;
 }

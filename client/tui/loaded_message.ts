@@ -13,12 +13,53 @@ export interface AttachmentSource {
   readonly message: MessageSource | null;
 }
 
+/** What is shown of a message, made for the width of a terminal, and anew where that matters. */
+export class FittedMessage {
+  readonly #read: (columns?: number) => Promise<DisplayedMessage>;
+  #shown: DisplayedMessage | null = null;
+  #columns: number | undefined;
+  #fitting = false;
+
+  /** `read` makes it for a width, in columns; none: for any. */
+  constructor(read: (columns?: number) => Promise<DisplayedMessage>) {
+    this.#read = read;
+  }
+
+  /** Null before it was made. */
+  get shown(): DisplayedMessage | null {
+    return this.#shown;
+  }
+
+  async load(columns?: number): Promise<void> {
+    this.#shown = await this.#read(columns);
+    this.#columns = columns;
+  }
+
+  /** Whether {@linkcode FittedMessage.load} has to be called again now that there are `columns`. */
+  isUnfit(columns: number): boolean {
+    return this.#shown !== null && this.#shown.depends && this.#columns !== columns &&
+      !this.#fitting;
+  }
+
+  /** Makes it for `columns`, one time after the other: while that goes on, it is not unfit. */
+  async refit(columns: number): Promise<void> {
+    this.#fitting = true;
+    try {
+      await this.load(columns);
+    } finally {
+      // Where it failed too: it would else be tried again and again.
+      this.#columns = columns;
+      this.#fitting = false;
+    }
+  }
+}
+
 /** A message of the mailbox with its text, fetched when it is first needed. */
 export class LoadedMessage implements AttachmentSource {
   readonly #host: Host;
   #item: Item;
   #message: TemporaryMessage | null = null;
-  #shown: DisplayedMessage | null = null;
+  #text: FittedMessage | null = null;
   #bcc: readonly Person[] = [];
   #problem: string | null = null;
   #loading: Promise<void> | null = null;
@@ -40,11 +81,16 @@ export class LoadedMessage implements AttachmentSource {
 
   /** Its text and the list of its attachments, safe to print; null before it was fetched. */
   get shown(): DisplayedMessage | null {
-    return this.#shown;
+    return this.#text?.shown ?? null;
+  }
+
+  /** The same, to be made for another width; null before it was fetched. */
+  get text(): FittedMessage | null {
+    return this.#text;
   }
 
   get attachments(): DisplayedMessage["attachments"] {
-    return this.#shown?.attachments ?? [];
+    return this.shown?.attachments ?? [];
   }
 
   /** Who got a blind copy, as far as the reader may know. */
@@ -96,7 +142,9 @@ export class LoadedMessage implements AttachmentSource {
       const message = await mail.fetch(opened);
       if (this.#disposed) return await message.dispose();
       this.#message = message;
-      this.#shown = await mail.show(opened, message, columns);
+      const text = new FittedMessage((width) => mail.show(opened, message, width));
+      await text.load(columns);
+      this.#text = text;
       this.#bcc = await mail.blindCopied(opened);
     } catch (error) {
       this.#problem = errorText(error);

@@ -19,6 +19,8 @@ const LETTER = [
   "Content-Type: text/html; charset=utf-8",
   "",
   "<p>The plans:</p><table><tr><th>Item<th>Price<tr><td>Bread<td>1.20<tr><td>Milk<td>12.00</table>",
+  "<table><tr><td>one<td>Rolls that are baked in the morning and eaten before noon, by all of us",
+  "<tr><td>two<td>Tea</table>",
   '<p>Read <a href="https://bank.example@evil.example/login">our page</a>.</p>',
   "--a",
   "Content-Type: text/calendar; method=REQUEST; name=invite.ics",
@@ -154,6 +156,14 @@ testInFullUnless(
     await screen.see("When:     Thu 2026-12-03 05:00 to 06:00 (America/New_York)");
     await screen.see("Breakfast \\x1b[31m");
     await screen.see(/\[2: .* a message: v opens it\]/);
+    // What is wider than the terminal now is laid out anew, and what could be wider.
+    await screen.see(
+      /^ one {2}Rolls that are baked in the morning and eaten before noon, by all of us$/m,
+    );
+    await screen.resize(44, 60);
+    await screen.see(/^ one {2}Rolls that are baked in the morning *\n {6}and eaten/m);
+    await screen.resize(100, 40);
+    await screen.see(/^ one {2}Rolls that .* before noon, by all of us$/m);
     await screen.press("v");
     await screen.see("Attachments  2");
     await screen.press("j", "Enter");

@@ -9,7 +9,7 @@ import {
 import type { MessageSource } from "../../message/attached_message.ts";
 import type { Size } from "../frame.ts";
 import type { Action } from "../keys.ts";
-import type { AttachmentSource } from "../loaded_message.ts";
+import { type AttachmentSource, FittedMessage } from "../loaded_message.ts";
 import { pipeTo } from "../messages.ts";
 import { MessageText } from "../message_text.ts";
 import { contentOf, type LaidOut, layOut, withoutText } from "../reader_view.ts";
@@ -24,8 +24,8 @@ export class AttachedScreen implements Screen, AttachmentSource {
   readonly #name: string;
   readonly #list: (source: AttachmentSource) => Screen;
   readonly #text: MessageText;
+  readonly #fitted: FittedMessage;
   #loading = false;
-  #shown: DisplayedMessage | null = null;
   #problem: string | null = null;
   #closed = false;
 
@@ -40,7 +40,12 @@ export class AttachedScreen implements Screen, AttachmentSource {
     this.#host = host;
     this.#source = source;
     this.#name = name;
+    this.#fitted = new FittedMessage((columns) => readForDisplay(source, columns));
     this.#text = new MessageText(host, (columns, fold) => this.#layOut(columns, fold));
+  }
+
+  get #shown(): DisplayedMessage | null {
+    return this.#fitted.shown;
   }
 
   get attachments(): DisplayedMessage["attachments"] {
@@ -60,6 +65,8 @@ export class AttachedScreen implements Screen, AttachmentSource {
     const lines = this.#text.show(size);
     if (!this.#loading) {
       this.#loading = true;
+      this.#host.background(() => this.#load());
+    } else if (this.#fitted.isUnfit(this.#text.columns - 2)) {
       this.#host.background(() => this.#load());
     }
     return { lines };
@@ -97,8 +104,10 @@ export class AttachedScreen implements Screen, AttachmentSource {
 
   async #load(): Promise<void> {
     try {
-      this.#shown = await readForDisplay(this.#source, this.#text.columns - 2);
+      await this.#fitted.refit(this.#text.columns - 2);
     } catch (error) {
+      // One that was left meanwhile is read no more.
+      if (this.#closed) return;
       this.#problem = errorText(error);
       throw error;
     } finally {

@@ -24,7 +24,7 @@ import {
 } from "../../message/reply.ts";
 import type { Size } from "../frame.ts";
 import type { Action } from "../keys.ts";
-import { LoadedMessage } from "../loaded_message.ts";
+import { type FittedMessage, LoadedMessage } from "../loaded_message.ts";
 import { MessageText } from "../message_text.ts";
 import { organize, organizes, pipeTo } from "../messages.ts";
 import { contentOf, type Header, type LaidOut, layOut, withoutText } from "../reader_view.ts";
@@ -105,8 +105,22 @@ export class ReaderScreen implements Screen {
 
   show(size: Size): Shown {
     const lines = this.#text.show(size);
+    const { text } = this.#message;
+    const columns = this.#text.columns - 2;
     if (!this.#message.started) this.#host.background(() => this.#load());
+    else if (text?.isUnfit(columns)) this.#host.background(() => this.#refit(text, columns));
     return { lines };
+  }
+
+  async #refit(text: FittedMessage, columns: number): Promise<void> {
+    const message = this.#message;
+    try {
+      await text.refit(columns);
+    } catch (error) {
+      // One that was left meanwhile is read no more.
+      if (message.message !== null) throw error;
+    }
+    if (this.#message === message) this.#text.invalidate();
   }
 
   async #load(): Promise<void> {

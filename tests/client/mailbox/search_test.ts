@@ -147,7 +147,15 @@ Deno.test("a search says which texts it did not look through, or not to their en
       return { entry, id, summary, fileKey, summaryHash, sender, verification: UNVERIFIED };
     };
     const shown = (text: string, truncated = false) => {
-      return { text, truncated, notes: [], attachments: [], calendars: [], claims: [] };
+      return {
+        text,
+        truncated,
+        notes: [],
+        attachments: [],
+        calendars: [],
+        claims: [],
+        depends: false,
+      };
     };
     await indexText(cache, opened(1, "alice"), shown("a whole text with needle"));
     await indexText(cache, opened(2, "alice"), shown("the beginning with needle", true));
