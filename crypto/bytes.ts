@@ -138,6 +138,33 @@ export function random(n: number): Bytes {
   return out;
 }
 
+/** Smaller buffers are left to the garbage collector, bytes. */
+const WORTH_RELEASING = 4096;
+
+/**
+ * Gives the memory of large buffers back at once: they pile up until garbage is collected otherwise, as
+ * many as fit into tens of megabytes. Nobody may use them any more: they have no bytes then. What is a
+ * part of a larger buffer is left alone.
+ */
+export function free(...buffers: readonly Bytes[]): void {
+  for (const { buffer, byteLength } of buffers) {
+    if (byteLength >= WORTH_RELEASING && byteLength === buffer.byteLength) buffer.transfer(0);
+  }
+}
+
+/**
+ * The pieces of `source`, each of which is freed once the next is asked for: for whoever has used a piece
+ * by then, and of a source that does not look at one again.
+ */
+export async function* passing(
+  source: AsyncIterable<Bytes> | Iterable<Bytes>,
+): AsyncGenerator<Bytes, void, undefined> {
+  for await (const piece of source) {
+    yield piece;
+    free(piece);
+  }
+}
+
 /** Overwrites each of `buffers` with zeros, where the language lets us forget. */
 export function wipe(...buffers: readonly Uint8Array[]): void {
   for (const b of buffers) b.fill(0);

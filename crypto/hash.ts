@@ -1,4 +1,4 @@
-import { type Bytes, concat, owned, utf8 } from "./bytes.ts";
+import { type Bytes, concat, free, owned, utf8 } from "./bytes.ts";
 import type { Buffer } from "node:buffer";
 import { createHash, createHmac, hkdfSync } from "node:crypto";
 
@@ -14,7 +14,14 @@ const MAX_NODE_INFO = 1024;
 /** SHA-256 of all `parts`, one after the other: 32 bytes. */
 export async function sha256(...parts: Uint8Array[]): Promise<Bytes> {
   const [first] = parts;
-  const data = parts.length === 1 && first !== undefined ? owned(first) : concat(...parts);
+  if (parts.length === 1 && first !== undefined) return await digest(owned(first));
+  const data = concat(...parts);
+  const hash = await digest(data);
+  free(data);
+  return hash;
+}
+
+async function digest(data: Bytes): Promise<Bytes> {
   return data.length <= SMALL
     ? sha256Now(data)
     : new Uint8Array(await crypto.subtle.digest("SHA-256", data));

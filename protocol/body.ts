@@ -1,4 +1,4 @@
-import { type Bytes, concat, isZero, lp, readU64, u64, utf8, wipe } from "../crypto/bytes.ts";
+import { type Bytes, concat, free, isZero, lp, readU64, u64, utf8, wipe } from "../crypto/bytes.ts";
 import { sign, verify } from "../crypto/ed25519.ts";
 import { SealpostError } from "../crypto/error.ts";
 import { sha256 } from "../crypto/hash.ts";
@@ -181,6 +181,7 @@ export async function* sealBody(
       yield sealed;
     }
     wipe(bytes);
+    free(bytes);
   }
 }
 
@@ -226,6 +227,8 @@ export async function openBody(
       throw new SealpostError("format", "a sealed body that is cut");
     }
     const opened = await opener.open(sealed, last);
+    // Ours alone: each chunk is a buffer of its own.
+    free(sealed);
     const end = last ? opened.length - SIGNATURE_SIZE : opened.length;
     const plain = opened.subarray(0, end);
     return { index, plain, leaf: await leafOf(index, plain), end: last ? opened.slice(end) : null };
@@ -250,6 +253,7 @@ export async function openBody(
     if (!isZero(plain.subarray(from + take))) {
       throw new SealpostError("authentication", "a body with padding that is not zero");
     }
+    free(plain);
   }
   if (!signature || count !== chunks) {
     throw new SealpostError("format", "a sealed body that is cut");

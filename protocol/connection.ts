@@ -1,4 +1,4 @@
-import { type Bytes, random } from "../crypto/bytes.ts";
+import { type Bytes, free, random } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import type { ByteStream, ExactReader } from "./byte_stream.ts";
 import {
@@ -167,6 +167,7 @@ export class Connection {
         throw new SealpostError("connection-lost", "the connection ended without a goodbye");
       }
       this.#incoming = decodeFrames(await this.#opener.open(body));
+      free(body);
       this.lastReceived = Date.now();
     } catch (error) {
       // It was this side that ended the connection, after its goodbye.
@@ -283,9 +284,13 @@ export class Connection {
           frames.push(frame);
         }
         this.#outgoing.splice(0, frames.length);
-        const record = await this.#sealer.seal(encodeFrames(frames, pad));
+        const plaintext = encodeFrames(frames, pad);
+        for (const { given, payload } of frames) if (given) free(payload);
+        const record = await this.#sealer.seal(plaintext);
+        free(plaintext);
         if (this.#failure !== null) break;
         await this.#stream.write(record);
+        free(record);
         this.#outgoingBytes -= bytes;
         if (this.#outgoingBytes <= HIGH_WATER) this.#wake();
       }

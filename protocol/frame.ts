@@ -22,6 +22,8 @@ export interface Frame {
   /** The request it belongs to, 1 to 2^32 - 1; 0 for event, ping and close. */
   readonly id: number;
   readonly payload: Bytes;
+  /** Nobody uses the payload any more once the frame is sent: its memory can be freed. */
+  readonly given?: boolean;
 }
 
 /** Bytes before a frame's payload. */

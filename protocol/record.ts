@@ -1,5 +1,5 @@
 import { type AesKey, aesOpen, aesSeal, importAesKey } from "../crypto/aes_gcm.ts";
-import { type Bytes, concat, wipe } from "../crypto/bytes.ts";
+import { type Bytes, concat, free, wipe } from "../crypto/bytes.ts";
 import { SealpostError } from "../crypto/error.ts";
 import { hkdf } from "../crypto/hash.ts";
 
@@ -80,7 +80,10 @@ export class RecordSealer {
     }
     const length = header(plaintext.length + TAG);
     const { key, nonce } = await this.#key.next();
-    return concat(length, await aesSeal(key, nonce, plaintext, length));
+    const sealed = await aesSeal(key, nonce, plaintext, length);
+    const record = concat(length, sealed);
+    free(sealed);
+    return record;
   }
 
   erase(): void {

@@ -850,8 +850,10 @@ async function giveBody(
       if (from < before) yield prefix.slice(from, Math.min(to, before));
       let at = Math.max(0, from - before);
       for await (const piece of message.read(at, Math.max(0, to - before))) {
-        yield patched(piece, at, patches);
+        const from = at;
+        // Whoever gets it may free it.
         at += piece.length;
+        yield patched(piece, from, patches);
       }
     },
     dispose: () => message.dispose(),

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import addressparser from "nodemailer/lib/addressparser";
 import libmime from "libmime";
+import { passing } from "../../crypto/bytes.ts";
 import { defined } from "../../crypto/defined.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { MAX_TITLE } from "../../protocol/limits.ts";
@@ -141,7 +142,7 @@ export async function submit(
       size: start.bytes.length + message.size - header.bodyFrom,
       async *stream() {
         yield start.bytes;
-        yield* message.read(header.bodyFrom, message.size);
+        yield* passing(message.read(header.bodyFrom, message.size));
       },
     },
   };
@@ -314,13 +315,13 @@ export async function readStored(
     date,
     attachments,
     headers,
-    composed: { size: message.size, stream: () => message.stream() },
+    composed: { size: message.size, stream: () => passing(message.stream()) },
   };
 }
 
 /** SHA-256 of a message, base64. */
 async function hashOf(message: TemporaryMessage): Promise<string> {
   const hash = createHash("sha256");
-  for await (const piece of message.stream()) hash.update(piece);
+  for await (const piece of passing(message.stream())) hash.update(piece);
   return hash.digest("base64");
 }

@@ -217,9 +217,9 @@ export class ClientSession implements Channel {
       for await (const piece of sealed) {
         for (let at = 0; at < piece.length && !pending.answered; at += MAX_DATA) {
           const payload = piece.slice(at, at + MAX_DATA);
-          await this.#connection.send({ kind: FrameKind.data, id, payload });
-          this.#watch();
           sent += payload.length;
+          await this.#connection.send({ kind: FrameKind.data, id, payload, given: true });
+          this.#watch();
           onProgress(sent);
         }
         if (pending.answered) break;

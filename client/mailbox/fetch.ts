@@ -1,4 +1,4 @@
-import { type Bytes, concat, equal, readU32 } from "../../crypto/bytes.ts";
+import { type Bytes, concat, equal, passing, readU32 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { decodeEntry, encodeEntry, type Entry } from "../../protocol/entry.ts";
 import type { Answer, Channel } from "../connection/client_session.ts";
@@ -119,7 +119,7 @@ function openBody(
   body: AsyncIterable<Bytes>,
 ): Promise<TemporaryMessage> {
   const { entry } = opened;
-  return unsealBody(opened, entry.header, body, entry.bodySize, tempFolder);
+  return unsealBody(opened, entry.header, passing(body), entry.bodySize, tempFolder);
 }
 
 /**

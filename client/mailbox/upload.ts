@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Bytes } from "../../crypto/bytes.ts";
+import { type Bytes, passing } from "../../crypto/bytes.ts";
 import { isSealpostError } from "../../crypto/error.ts";
 import { rechunk } from "../../protocol/body.ts";
 import { MAX_DATA } from "../../protocol/frame.ts";
@@ -46,7 +46,16 @@ function send<R extends DeliverRequest | AppendRequest>(
   message: Uploadable<R>,
   onProgress: (done: number) => void,
 ): Promise<Response<R["op"]>> {
-  return connection.upload(message.request, rechunk(message.bytes(), MAX_DATA), onProgress);
+  return connection.upload(
+    message.request,
+    inFrames(message.bytes()),
+    onProgress,
+  );
+}
+
+/** `bytes` in pieces that frames hold, each of which is freed when it was copied. */
+function inFrames(bytes: AsyncIterable<Bytes>): AsyncIterable<Bytes> {
+  return passing(rechunk(passing(bytes), MAX_DATA));
 }
 
 /** Sends what the server does not have yet of a message that may have been on its way before. */
@@ -57,7 +66,7 @@ async function goOn<R extends DeliverRequest | AppendRequest>(
 ): Promise<Uploaded<R>> {
   const { id, size } = message.request;
   const hash = createHash("sha256");
-  for await (const piece of message.bytes()) hash.update(piece);
+  for await (const piece of passing(message.bytes())) hash.update(piece);
   const digest = hash.digest("base64");
   const { offset, at } = await whatIsThere(connection, { id, size, digest });
   if (at !== undefined) return { at } as Uploaded<R>;
@@ -66,7 +75,7 @@ async function goOn<R extends DeliverRequest | AppendRequest>(
     onProgress(offset);
     return await connection.upload(
       { ...message.request, offset, digest },
-      rechunk(message.bytes(offset), MAX_DATA),
+      inFrames(message.bytes(offset)),
       (done) => onProgress(offset + done),
     );
   } catch (error) {

@@ -1,6 +1,6 @@
 import { join } from "@std/path";
 import { type AesKey, aesOpen, aesSeal, importAesKey, TAG_SIZE } from "../../crypto/aes_gcm.ts";
-import { type Bytes, concat, random, toHex, u32, u64, wipe } from "../../crypto/bytes.ts";
+import { type Bytes, concat, free, random, toHex, u32, u64, wipe } from "../../crypto/bytes.ts";
 import { SealpostError } from "../../crypto/error.ts";
 import { wrapFileError, writeAll } from "../../files/atomic_file.ts";
 
@@ -39,7 +39,7 @@ export class TemporaryMessage {
     return this.#size;
   }
 
-  /** Takes the next part. Throws `disk-full`, `file-io`. */
+  /** Takes the next part, which nobody else uses any more. Throws `disk-full`, `file-io`. */
   async write(part: Bytes): Promise<void> {
     this.#size += part.length;
     this.#parts.push(part);
@@ -71,13 +71,17 @@ export class TemporaryMessage {
   async #sealHeld(file: Deno.FsFile, last: boolean): Promise<void> {
     const held = concat(...this.#parts);
     wipe(...this.#parts);
+    free(...this.#parts);
     let at = 0;
     for (; at + CHUNK <= held.length || (last && at < held.length); at += CHUNK) {
       const chunk = held.subarray(at, Math.min(at + CHUNK, held.length));
-      await writeAll(file, await aesSeal(this.#aes(), nonceOf(this.#chunks++), chunk));
+      const sealed = await aesSeal(this.#aes(), nonceOf(this.#chunks++), chunk);
+      await writeAll(file, sealed);
+      free(sealed);
     }
     const rest = held.slice(Math.min(at, held.length));
     wipe(held);
+    free(held);
     this.#parts = [rest];
     this.#held = rest.length;
   }
@@ -138,7 +142,9 @@ export class TemporaryMessage {
     } catch (error) {
       throw wrapFileError(error, `read ${this.#path}`);
     }
-    return await aesOpen(this.#aes(), nonceOf(index), sealed);
+    const chunk = await aesOpen(this.#aes(), nonceOf(index), sealed);
+    free(sealed);
+    return chunk;
   }
 
   #aes(): AesKey {

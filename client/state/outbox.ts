@@ -1,7 +1,7 @@
 import { exists } from "@std/fs";
 import { join } from "@std/path";
 import * as v from "valibot";
-import { type Bytes, fromUtf8, utf8 } from "../../crypto/bytes.ts";
+import { type Bytes, free, fromUtf8, utf8 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { syncFolder, wrapFileError, writeAll } from "../../files/atomic_file.ts";
 import { readPieces } from "../../files/pieces.ts";
@@ -124,6 +124,7 @@ export class Outbox {
         await writeAll(file, piece);
         done += piece.length;
         onProgress(done);
+        free(piece);
       }
       await file.sync();
       file.close();

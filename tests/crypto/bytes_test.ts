@@ -3,11 +3,13 @@ import fc from "fast-check";
 import {
   concat,
   equal,
+  free,
   fromBase64,
   fromHex,
   fromUtf8,
   isZero,
   lp,
+  passing,
   random,
   readU16,
   readU32,
@@ -100,4 +102,26 @@ Deno.test("random() fills more than the system gives at once, and wipe() clears"
   }
   wipe(b);
   assertEquals(isZero(b), true);
+});
+
+Deno.test("what is freed has no bytes any more; small buffers and parts of others are left alone", () => {
+  const [large, small, around] = [random(65_536), random(100), random(65_536)];
+  const part = around.subarray(1);
+  free(large, small, part);
+  assertEquals([large.length, small.length, part.length, around.length], [0, 100, 65_535, 65_536]);
+  free(large);
+});
+
+Deno.test("pieces that pass are whole while they are used, and freed when the next is asked for", async () => {
+  const pieces = [random(65_536), random(10), random(65_536)];
+  const before = pieces.map((piece) => piece.slice());
+  const seen: Uint8Array[] = [];
+  let last: Uint8Array | null = null;
+  for await (const piece of passing(pieces)) {
+    if (last && last.length > 10) throw new Error("the one before is still there");
+    seen.push(piece.slice());
+    last = piece;
+  }
+  assertEquals(seen, before);
+  assertEquals(pieces.map(({ length }) => length), [0, 10, 0]);
 });

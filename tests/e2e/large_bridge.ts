@@ -25,7 +25,7 @@ const FETCH = 'curl -sS "imap://127.0.0.1:$IMAP/INBOX;UID=1" -u "$USER:$PASS" | 
 
 testUnless(
   await whyNo("curl") ?? await whyNo("msmtp"),
-  "a message of 1 GiB goes through two bridges byte for byte, in less than 300 MB each",
+  "a message of 1 GiB goes through two bridges byte for byte, in less than 220 MB each",
   () =>
     withBridges(async (group, alice, bob) => {
       await script(group, WRITE, { MIBS: "1024" });
@@ -43,7 +43,7 @@ testUnless(
       for (const { name, program } of [alice, bob]) {
         const peak = await peakOf(program.pid);
         console.log(`peak of memory of ${name}'s bridge: ${(peak / 1e6).toFixed(0)} MB`);
-        assert(peak > 0 && peak < 300_000_000, `${peak} bytes`);
+        assert(peak > 0 && peak < 220_000_000, `${peak} bytes`);
       }
     }, { serve: ["--max-message", "2GiB"] }),
 );

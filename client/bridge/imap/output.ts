@@ -1,4 +1,4 @@
-import { type Bytes, concat, utf8 } from "../../../crypto/bytes.ts";
+import { type Bytes, concat, free, utf8 } from "../../../crypto/bytes.ts";
 
 /** Where the bytes for a mail program go. */
 export interface ByteSink {
@@ -54,8 +54,9 @@ export class ImapOutput {
     this.bytes(utf8(text));
   }
 
+  /** Adds bytes, which may be freed once {@linkcode ImapOutput.drain} has ended. */
   bytes(data: Bytes): void {
-    this.#pieces.push(data);
+    this.#pieces.push(data.length < GATHERED ? data.slice() : data);
     this.#size += data.length;
   }
 
@@ -67,13 +68,12 @@ export class ImapOutput {
   /** Sends what is gathered. */
   async flush(): Promise<void> {
     if (this.#size === 0) return await this.#sending;
-    const data = this.#pieces.length === 1 && this.#pieces[0]
-      ? this.#pieces[0]
-      : concat(...this.#pieces);
+    const data = concat(...this.#pieces);
     this.#pieces = [];
     this.#size = 0;
     this.#sending = this.#sending.then(async () => {
       await this.#sink.write(data);
+      free(data);
       this.#sentAt = performance.now();
     });
     await this.#sending;

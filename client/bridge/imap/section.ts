@@ -201,8 +201,9 @@ export function partOf(
       let at = 0;
       for await (const piece of bytes) {
         const [a, b] = [Math.max(start - at, 0), Math.min(end - at, piece.length)];
-        if (a < b) yield piece.subarray(a, b);
+        // Whoever gets it may free it.
         at += piece.length;
+        if (a < b) yield piece.subarray(a, b);
         if (at >= end) return;
       }
     })(),

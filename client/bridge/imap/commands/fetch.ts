@@ -1,4 +1,4 @@
-import type { Bytes } from "../../../../crypto/bytes.ts";
+import { passing } from "../../../../crypto/bytes.ts";
 import type { Context, ImapCommand } from "../command.ts";
 import { bad, ImapBye, ImapError } from "../error.ts";
 import { formatEnvelope, headerFields } from "../header.ts";
@@ -268,8 +268,8 @@ async function sendLiteral({ output }: Context, { size, bytes }: SectionBytes): 
   output.raw(`{${size}}\r\n`);
   let sent = 0;
   try {
-    for await (const piece of bytes) {
-      output.bytes(piece as Bytes);
+    for await (const piece of passing(bytes)) {
+      output.bytes(piece);
       sent += piece.length;
       await output.drain();
     }
