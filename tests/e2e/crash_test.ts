@@ -4,8 +4,10 @@ import { type Bytes, random } from "../../crypto/bytes.ts";
 import { isSealpostError } from "../../crypto/error.ts";
 import type { Identity } from "../../crypto/identity.ts";
 import { loadIdentity } from "../../files/key_files.ts";
+import { checkDatabaseStore } from "../../server/maintenance/database_check.ts";
+import type { FsckReport } from "../../server/maintenance/findings.ts";
 import { checkStore } from "../../server/maintenance/fsck.ts";
-import { testInFull } from "../support/full.ts";
+import { testInFull, testInFullUnless } from "../support/full.ts";
 import {
   type Copy,
   fetchBody,
@@ -16,8 +18,10 @@ import {
   writeLetter,
 } from "../support/ledger.ts";
 import { makeGroup } from "../support/group_folder.ts";
+import { Cluster, NO_POSTGRES } from "../support/postgres.ts";
 import { Program, ServerProcess } from "../support/program.ts";
 import { openSession, type Session } from "../support/session.ts";
+import { Several } from "../support/several.ts";
 
 const NAMES = ["alice", "bob", "carol"];
 /** Connections of each of them. */
@@ -31,10 +35,10 @@ const LIMITS = ["--messages-per-minute", "off"];
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What happened in all rounds. */
-const seen = {
+const NOTHING_YET = {
   kills: 0,
   duringStart: 0,
+  crashes: 0,
   acknowledged: 0,
   files: 0,
   storedUnanswered: 0,
@@ -45,6 +49,42 @@ const seen = {
   logins: 0,
   leftovers: 0,
 };
+
+/** What happened in all rounds. */
+let seen = { ...NOTHING_YET };
+
+/** Where a server is killed, and what keeps its mail. */
+interface Place extends AsyncDisposable {
+  /** The folder with those of the server and of the people. */
+  readonly dir: string;
+  /** Checks the store as the kill left it. */
+  readonly fsck: () => Promise<FsckReport>;
+  /** Kills the database as if the power had failed, and starts it again; null if there is none. */
+  readonly crash: (() => Promise<void>) | null;
+}
+
+async function inFolder(): Promise<Place> {
+  const { dir, remove } = await makeGroup(NAMES);
+  const fsck = () => checkStore(join(dir, "server", "mail"));
+  return { dir, fsck, crash: null, [Symbol.asyncDispose]: remove };
+}
+
+async function inDatabase(): Promise<Place> {
+  const cluster = await Cluster.start({ durable: true });
+  const several = await Several.make(NAMES, 1, cluster);
+  assertEquals((await several.run(1, "store", "init")).code, 0);
+  const name = cluster.address(several.database);
+  const options = cluster.options(several.database);
+  return {
+    dir: several.dir,
+    fsck: () => checkDatabaseStore({ name, options }),
+    crash: () => cluster.crash(),
+    [Symbol.asyncDispose]: async () => {
+      await several[Symbol.asyncDispose]();
+      cluster.stop();
+    },
+  };
+}
 
 /** Something below `n`. */
 function below(n: number): number {
@@ -75,13 +115,15 @@ async function kill(program: Program): Promise<void> {
 /** The test, with what it needs. */
 class Crashes {
   readonly #dir: string;
+  readonly #fsck: Place["fsck"];
   readonly #people: ReadonlyMap<string, Identity>;
   readonly #ledger: Ledger;
   readonly #stock = new Map<string, Letter[]>(NAMES.map((name) => [name, []]));
   readonly #nextUids = new Map<string, number>();
 
-  constructor(dir: string, people: ReadonlyMap<string, Identity>) {
+  constructor({ dir, fsck }: Place, people: ReadonlyMap<string, Identity>) {
     this.#dir = dir;
+    this.#fsck = fsck;
     this.#people = people;
     this.#ledger = new Ledger(people);
   }
@@ -99,9 +141,9 @@ class Crashes {
     seen.duringStart++;
   }
 
-  /** Nothing is damaged in the files as the kill left them; what has no owner may lie there. */
+  /** Nothing is damaged in the store as the kill left it; what has no owner may lie there. */
   async fsck(): Promise<void> {
-    const { findings, damaged } = await checkStore(join(this.#dir, "server", "mail"));
+    const { findings, damaged } = await this.#fsck();
     assertEquals(damaged, 0, JSON.stringify(findings));
     for (const { kind } of findings) {
       assert(kind === "unnamed" || kind === "uploads", kind);
@@ -268,57 +310,73 @@ async function deliver(link: Session["link"], letter: Letter): Promise<{ again: 
   return await link.upload(letter.request, bytes());
 }
 
-testInFull(
-  `a server that is killed ${ROUNDS} times keeps all that it acknowledged, once and whole`,
-  async () => {
-    const { dir, remove } = await makeGroup(NAMES);
-    let server: ServerProcess | null = null;
-    try {
-      const people = new Map<string, Identity>();
-      for (const name of NAMES) {
-        people.set(name, await loadIdentity(join(dir, name), name, () => Promise.resolve(null)));
-        for (let i = 1; i < WIDTH; i++) {
-          await Deno.mkdir(join(dir, `${name}-${i}`));
-          for await (const file of Deno.readDir(join(dir, name))) {
-            if (!file.isFile) continue;
-            await Deno.copyFile(join(dir, name, file.name), join(dir, `${name}-${i}`, file.name));
-          }
+/** Kills a server again and again, and its database now and then. */
+async function killAgainAndAgain(make: () => Promise<Place>): Promise<void> {
+  seen = { ...NOTHING_YET };
+  await using place = await make();
+  const { dir, fsck, crash } = place;
+  let server: ServerProcess | null = null;
+  try {
+    const people = new Map<string, Identity>();
+    for (const name of NAMES) {
+      people.set(name, await loadIdentity(join(dir, name), name, () => Promise.resolve(null)));
+      for (let i = 1; i < WIDTH; i++) {
+        await Deno.mkdir(join(dir, `${name}-${i}`));
+        for await (const file of Deno.readDir(join(dir, name))) {
+          if (!file.isFile) continue;
+          await Deno.copyFile(join(dir, name, file.name), join(dir, `${name}-${i}`, file.name));
         }
       }
-      const crashes = new Crashes(dir, people);
-      // A busy machine gets less done between two kills, so it may need more of them.
-      const enough = () => seen.acknowledged > ROUNDS && seen.files > 0 && seen.removals > 0;
-      while (seen.kills < ROUNDS || (!enough() && seen.kills < 10 * ROUNDS)) {
-        if (seen.kills > 0 && below(5) === 0) {
-          await crashes.killStart();
-          await crashes.fsck();
-        }
-        [server] = await Promise.all([crashes.start(), crashes.write()]);
-        const sessions = await crashes.openAll(server.address);
-        await crashes.check(sessions);
-        const touched = new Set<Copy>();
-        const working = Promise.all(sessions.map((session) => crashes.work(session, touched)));
-        await sleep(below(600));
-        await kill(server.program);
-        await working;
-        for (const { mail } of sessions) await mail.close();
+    }
+    const crashes = new Crashes(place, people);
+    // A busy machine gets less done between two kills, so it may need more of them.
+    const enough = () => seen.acknowledged > ROUNDS && seen.files > 0 && seen.removals > 0;
+    while (seen.kills < ROUNDS || (!enough() && seen.kills < 10 * ROUNDS)) {
+      if (seen.kills > 0 && below(5) === 0) {
+        await crashes.killStart();
         await crashes.fsck();
       }
-      server = await crashes.start();
+      [server] = await Promise.all([crashes.start(), crashes.write()]);
       const sessions = await crashes.openAll(server.address);
       await crashes.check(sessions);
-      await crashes.readAll(sessions);
+      const touched = new Set<Copy>();
+      const working = Promise.all(sessions.map((session) => crashes.work(session, touched)));
+      await sleep(below(600));
+      // The server goes on with what it was asked for as soon as the database is back.
+      if (crash !== null && below(2) === 0) {
+        await crash();
+        seen.crashes++;
+        await sleep(below(2000));
+      }
+      await kill(server.program);
+      await working;
       for (const { mail } of sessions) await mail.close();
-      assertEquals((await server.stop()).code, 0);
-      server = null;
-      const { findings } = await checkStore(join(dir, "server", "mail"));
-      assertEquals(findings, []);
-      assert(enough(), JSON.stringify(seen));
-      if (Deno.env.has("SEALPOST_CRASH_ROUNDS")) console.log(seen);
-    } finally {
-      server?.program.kill("SIGKILL");
-      await server?.program.finish();
-      await remove();
+      await crashes.fsck();
     }
-  },
+    server = await crashes.start();
+    const sessions = await crashes.openAll(server.address);
+    await crashes.check(sessions);
+    await crashes.readAll(sessions);
+    for (const { mail } of sessions) await mail.close();
+    assertEquals((await server.stop()).code, 0);
+    server = null;
+    const { findings } = await fsck();
+    assertEquals(findings, []);
+    assert(enough(), JSON.stringify(seen));
+    if (Deno.env.has("SEALPOST_CRASH_ROUNDS")) console.log(seen);
+  } finally {
+    server?.program.kill("SIGKILL");
+    await server?.program.finish();
+  }
+}
+
+testInFull(
+  `a server that is killed ${ROUNDS} times keeps all that it acknowledged, once and whole`,
+  () => killAgainAndAgain(inFolder),
+);
+
+testInFullUnless(
+  NO_POSTGRES,
+  "a server with its mail in a database keeps it too, whichever of them is killed",
+  () => killAgainAndAgain(inDatabase),
 );
