@@ -65,12 +65,18 @@ export async function removeLostMachines(
   let person = await openPerson(removal);
   const { fp } = person.identity.bundle;
   const before = await new RemovalFile(person.state).load();
-  const begun = before ?? {
-    machines: machines.map(({ id, label, last }) => ({ id, label, last })),
+  const more = machines.filter(({ id }) => !before?.machines.some((one) => one.id === id));
+  // Another machine may have been lost with the keys that are new since the first one was.
+  const begun = before !== null && more.length === 0 ? before : {
+    machines: [
+      ...before?.machines ?? [],
+      ...more.map(({ id, label, last }) => ({ id, label, last })),
+    ],
     from: fp,
-    password: false,
+    password: before?.password ?? false,
   };
-  if (equal(begun.from, fp)) {
+  const goesOn = !equal(begun.from, fp);
+  if (!goesOn) {
     const file = new RemovalFile(person.state);
     person = await makeNewKeys({
       ...rotation,
@@ -81,7 +87,7 @@ export async function removeLostMachines(
     });
   }
   await within(removal, removal.password, async (mail) => {
-    if (before !== null) await removal.onBegun?.();
+    if (goesOn) await removal.onBegun?.();
     for (const { id } of begun.machines) onTakenBack(await takeBack(mail, id));
     await new RemovalFile(mail.state).save({ ...begun, password: true });
     const old = await removal.password();

@@ -72,8 +72,8 @@ export const OF_MACHINES: readonly Mutant[] = [
   one(
     "a removal that was broken off begins from its start",
     "client/account/removal.ts",
-    "if (equal(begun.from, fp)) {",
-    "if (fp.length > 0) {",
+    "const goesOn = !equal(begun.from, fp);",
+    "const goesOn = !equal(fp, fp);",
   ),
   one(
     "the kit outlives the machine that was lost",
