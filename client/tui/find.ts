@@ -1,4 +1,4 @@
-import { fold, foldPart, type Range } from "../mailbox/fold.ts";
+import { collapse, fold, foldPart, type Range } from "../mailbox/fold.ts";
 import { type Line, lineText } from "./frame.ts";
 
 /** A part of a line of the screen: positions in the text of that line. */
@@ -21,18 +21,15 @@ export interface Match {
  * where a line was broken between the words.
  */
 export function findIn(lines: readonly Line[], words: string): Match[] {
-  const term = spaced(fold(words)).trim();
+  const term = collapse(fold(words)).trim();
   if (term === "") return [];
   const texts = lines.map(lineText);
   const found: Match[] = [];
   for (let row = 0; row < texts.length;) {
-    // A paragraph ends at an empty line. Only one that has the words is looked at by letters.
+    // A paragraph ends at an empty line.
     let end = row;
     while (end < texts.length && (texts[end] ?? "").trim() !== "") end++;
-    const paragraph = texts.slice(row, end);
-    if (spaced(fold(paragraph.join(" "))).includes(term)) {
-      found.push(...findInParagraph(paragraph, row, term));
-    }
+    if (end > row) found.push(...findInParagraph(texts.slice(row, end), row, term));
     row = end + 1;
   }
   return found;
@@ -48,10 +45,6 @@ export function findAll(lines: readonly Line[], terms: readonly string[]): Match
     const [[rowA, fromA], [rowB, fromB]] = [start(a), start(b)];
     return rowA - rowB || fromA - fromB;
   }).slice(0, MAX_PLACES);
-}
-
-function spaced(text: string): string {
-  return text.replace(/\s+/g, " ");
 }
 
 /**
@@ -116,9 +109,15 @@ class FoldedParagraph {
     let from = 0;
     for (const character of `${this.#lines[line] ?? ""} `) {
       const to = from + character.length;
-      const piece = foldPart(character, spaced);
-      for (let n = 0; n < piece.length; n++) units.push({ from, to });
-      if (piece !== "") spaced = piece.endsWith(" ");
+      if (character > " " && character < "\x7f") {
+        // Most are: each is folded to one unit.
+        units.push({ from, to });
+        spaced = false;
+      } else {
+        const piece = foldPart(character, spaced);
+        for (let n = 0; n < piece.length; n++) units.push({ from, to });
+        if (piece !== "") spaced = piece.endsWith(" ");
+      }
       from = to;
     }
     this.#known = { line, units };
