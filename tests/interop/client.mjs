@@ -146,13 +146,20 @@ export async function link(host, port, code, device, show) {
   return { server, one: requirePresent(server, readPackage(openAnswer(code, post, keys, bytes))) };
 }
 
-/** 10.20: what the kit of this code holds. @param {string} host @param {number} port @param {Bytes} code */
+/**
+ * 10.20: what the kit of this code holds, and the key of the server to pin, whichever has answered.
+ *
+ * @param {string} host @param {number} port @param {Bytes} code
+ */
 export async function recover(host, port, code) {
-  const { server, bytes } = await visit(host, port, () => {
+  const { bytes } = await visit(host, port, () => {
     return { op: "kit-get", members: { id: toHex(kitKeys(code).id) } };
   });
   const { package: padded } = openKit(code, bytes);
-  return { server, one: requirePresent(server, readPackage(padded)) };
+  const one = readPackage(padded);
+  const pinned = one.chain.at(-1);
+  if (pinned === undefined) throw new Failure("format", "a package without a server");
+  return { server: readBundle(pinned), one };
 }
 
 export class Client {

@@ -10,7 +10,7 @@ import { loadBundle } from "../../files/key_files.ts";
 import { testInFullUnless } from "../support/full.ts";
 import { comparedIn, Place, wordsIn } from "../support/machines.ts";
 import { ok } from "../support/outcomes.ts";
-import { passwordOf } from "../support/program.ts";
+import { passwordOf, run } from "../support/program.ts";
 import { whyNoTmux } from "../support/tmux.ts";
 import { install, missing as missingNode, NodeClient } from "./node.ts";
 
@@ -139,6 +139,27 @@ testInFullUnless(missing, "the Node client is linked, and opens a kit", async (t
     const code = toHex(entropyOf(words, 24));
     assertEquals(await other.call("recover", { address, code }), alice);
     await other.call("logIn", { password: passwordOf("alice") });
+    assertEquals((await other.call<Listing>("list", { folder: "inbox" })).entries.length, 1);
+    await other.call("close");
+  });
+
+  await t.step("by a kit from before the server got a new key, which it follows", async () => {
+    await using screen = await place.screen("alice", "alice", "recovery", "make");
+    await screen.see("Make a new one in its place? (y/N)");
+    await screen.enter("y");
+    const words = wordsIn(await screen.see("on paper, all 24? (y/N)")).join(" ");
+    await screen.enter("y");
+    assertEquals((await screen.ended()).code, 0);
+    await place.whileDown(async () => {
+      ok(await run(["keygen", "server", "--rotate", "--bits", "2048"], { cwd: place.dir }));
+    });
+    const { fp } = await loadBundle(join(place.dir, "server", "server_public.pem"));
+    await using other = NodeClient.start(node.dir);
+    const code = toHex(entropyOf(words, 24));
+    assertEquals(await other.call("recover", { address, code }), alice);
+    const password = passwordOf("alice");
+    assertEquals(await other.codeOf("logIn", { password }), "server-identity");
+    assertEquals(await other.call("follow", { password }), { fingerprint: formatFingerprint(fp) });
     assertEquals((await other.call<Listing>("list", { folder: "inbox" })).entries.length, 1);
     await other.call("close");
   });
