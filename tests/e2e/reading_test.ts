@@ -1,8 +1,11 @@
 // Reading what other programs send: tables, invitations, messages that are attached.
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { Browser, whyNoBrowser } from "../support/browser.ts";
 import { Commanding } from "../support/commanding.ts";
 import { testInFull, testInFullUnless } from "../support/full.ts";
+import { passwordOf } from "../support/program.ts";
+import { ServedPage } from "../support/served_page.ts";
 import { assertRestored, whyNoTmux } from "../support/tmux.ts";
 
 const missing = await whyNoTmux();
@@ -451,3 +454,20 @@ testInFullUnless(
     assertRestored(stty);
   },
 );
+
+testInFullUnless(await whyNoBrowser(), "the page shows invitations below the message", async () => {
+  await using people = await withLetter();
+  await using served = await ServedPage.start(people.group.path("alice"), [], {
+    SEALPOST_PASSWORD: passwordOf("alice"),
+    TZ: "Asia/Tokyo",
+  });
+  await using browser = await Browser.start();
+  const calendar = await browser.run(async ({ open }, { link }) => {
+    const page = await open("alice");
+    await page.goto(link);
+    await page.getByText("Plans").first().click();
+    return await page.locator(".calendar").textContent();
+  }, { link: served.link });
+  assertStringIncludes(calendar ?? "", "Attachment 1 is an invitation:\n\nWhat:     Breakfast");
+  assertStringIncludes(calendar ?? "", "When:     Thu 2026-12-03 19:00 to 20:00 (Asia/Tokyo)\n");
+});
