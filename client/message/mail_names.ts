@@ -18,9 +18,13 @@ export function addressOf(name: string): string {
   return `${name}@${DOMAIN}`;
 }
 
-/** The user's name if `address` is one of Sealpost's, else `address` (which then has an `@`). */
+/**
+ * The user's name if `address` is one of Sealpost's, in whatever case it is written, else `address` (which
+ * then has an `@`).
+ */
 export function nameOf(address: string): string {
-  const [name = "", domain] = splitAtLast(address);
+  const [written = "", domain] = splitAtLast(address);
+  const name = written.toLowerCase();
   return domain.toLowerCase() === DOMAIN && isName(name) ? name : address;
 }
 

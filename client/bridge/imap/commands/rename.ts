@@ -10,11 +10,11 @@ export const RENAME: ImapCommand = {
     args.space();
     const to = context.mailboxName(args);
     args.end();
+    await context.store.rename(from, to);
     // Whoever has it open knows it by a name that is gone.
     const selected = context.selectedOrNull?.name;
     if (selected !== undefined && selected !== "INBOX" && `${selected}/`.startsWith(`${from}/`)) {
       context.select(null);
     }
-    await context.store.rename(from, to);
   },
 };

@@ -622,3 +622,19 @@ Deno.test("a message that cannot be read to its end ends the connection, and no 
   assertMatch(said.at(-1) ?? "", /\* BYE [^\r\n]*\r\n$/);
   assert(!/^[bc] /m.test(said.at(-1) ?? ""));
 });
+
+Deno.test("a mailbox that could not be renamed stays open, and one that was does not", async () => {
+  const mail = new MemoryMail("a/b");
+  mail.put("a/b", MESSAGE);
+  const said = await answers(
+    mail,
+    "a SELECT a/b",
+    "b RENAME a z",
+    "c FETCH 1 UID",
+    "d RENAME a/b z",
+    "e FETCH 1 UID",
+  );
+  assert(said.includes("b NO [NONEXISTENT] there is no such mailbox"));
+  assert(said.includes("* 1 FETCH (UID 1)"));
+  assertEquals(said.slice(-2), ["d OK RENAME done", "e BAD select a mailbox first"]);
+});
