@@ -6,6 +6,9 @@ import { type Address, parseAddress } from "../../protocol/address.ts";
 import { type ExitCode, exitCodeFor } from "../../cli/exit_codes.ts";
 import { loadBundle, loadIdentity } from "../../files/key_files.ts";
 import { encodePassword, type Login } from "../../protocol/login.ts";
+import { makeDatabase, prepare } from "./in_database.ts";
+import type { DatabaseStore } from "../../server/maintenance/which_store.ts";
+import { defined } from "../../crypto/defined.ts";
 import { FULL } from "../support/full.ts";
 import { Group } from "../support/group.ts";
 import { passwordOf } from "../support/program.ts";
@@ -60,13 +63,20 @@ export class Arena implements AsyncDisposable {
     /** The server's bundle, as its users have it. */
     readonly server: Bundle,
     identities: ReadonlyMap<string, Identity>,
+    private readonly database: DatabaseStore | null,
   ) {
     this.#identities = identities;
   }
 
   /** A group of `names`, all of whom have connected once. `serve`: arguments of the server. */
   static async start(names: readonly string[], serve: readonly string[] = []): Promise<Arena> {
-    const group = await Group.start(names, { serve });
+    const database = await makeDatabase();
+    const group = await Group.start(names, {
+      serve,
+      ...defined({
+        prepare: database === null ? undefined : (dir: string) => prepare(dir, database),
+      }),
+    });
     try {
       const [first = ""] = names;
       const server = await loadBundle(group.path(first, "server_public.pem"));
@@ -79,7 +89,7 @@ export class Arena implements AsyncDisposable {
           }),
         );
       }
-      const arena = new Arena(group, server, identities);
+      const arena = new Arena(group, server, identities, database);
       for (const name of names) await (await arena.logIn(name)).connection.close();
       return arena;
     } catch (error) {
@@ -118,7 +128,7 @@ export class Arena implements AsyncDisposable {
 
   /** All that the server keeps. What `without` has, which goes on meanwhile, is left out. */
   kept(without: readonly string[] = []): Promise<Kept> {
-    return readKept(this.group.path("server"), without);
+    return readKept(this.group.path("server"), without, this.database);
   }
 
   /** The server's resident memory, MiB. */

@@ -4,8 +4,11 @@ import { createHash } from "node:crypto";
 import { backup, DatabaseSync } from "node:sqlite";
 import { toHex } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
+import { makeBackup } from "../../server/maintenance/backup.ts";
+import type { DatabaseStore } from "../../server/maintenance/which_store.ts";
 import { DATABASE_NAME } from "../../server/store/database.ts";
 import { readJournalFile } from "../../server/store/delivery_journal.ts";
+import { Pool } from "../../server/store/postgres/pool.ts";
 import { commitJournal } from "../../server/store/replay.ts";
 import { filesBelow } from "../support/search.ts";
 
@@ -27,17 +30,65 @@ export interface Kept {
   readonly files: readonly string[];
 }
 
-/** Reads all that the server in `folder` keeps, while it runs, without what the users `without` have. */
-export async function readKept(folder: string, without: readonly string[]): Promise<Kept> {
+/**
+ * Reads all that the server in `folder` keeps, while it runs, without what the users `without` have. With
+ * `database`, its mail is there.
+ */
+export async function readKept(
+  folder: string,
+  without: readonly string[],
+  database: DatabaseStore | null,
+): Promise<Kept> {
+  if (database !== null) {
+    const into = await Deno.makeTempDir({ prefix: "sealpost-kept-" });
+    try {
+      const { snapshot } = await makeBackup({ dir: folder, into, keys: false, keep: 1, database });
+      const bodies = await bodiesIn(database);
+      return await readCopy(folder, join(into, snapshot, DATABASE_NAME), without, bodies);
+    } finally {
+      await Deno.remove(into, { recursive: true });
+    }
+  }
   const mail = join(folder, "mail");
   const journal = await readJournalFile(mail);
   const copy = await Deno.makeTempFile({ prefix: "sealpost-kept-" });
-  {
-    using source = new DatabaseSync(join(mail, DATABASE_NAME), { readOnly: true });
-    await backup(source, copy, { rate: -1 });
+  try {
+    {
+      using source = new DatabaseSync(join(mail, DATABASE_NAME), { readOnly: true });
+      await backup(source, copy, { rate: -1 });
+    }
+    {
+      using db = new DatabaseSync(copy);
+      commitJournal(db, journal, mail);
+    }
+    return await readCopy(folder, copy, without, await filesBelow(join(mail, "bodies")));
+  } finally {
+    await Deno.remove(copy);
   }
+}
+
+/** The large bodies in a database that are of no upload which goes on or broke off. */
+async function bodiesIn({ options }: DatabaseStore): Promise<string[]> {
+  const pool = new Pool(options);
+  try {
+    const rows = await pool.query(
+      `SELECT encode(id, 'hex') AS name FROM body
+        WHERE state <> 'gone' AND (state <> 'arriving' OR sender_fp IS NULL)`,
+    );
+    return rows.map(({ name }) => String(name));
+  } finally {
+    pool.close();
+  }
+}
+
+/** What is in a copy of the database, and beside it. */
+async function readCopy(
+  folder: string,
+  copy: string,
+  without: readonly string[],
+  bodies: readonly string[],
+): Promise<Kept> {
   const db = new DatabaseSync(copy);
-  commitJournal(db, journal, mail);
   const lines = (sql: string) => {
     const rows = db.prepare(sql).all(JSON.stringify(without));
     return rows.map((row) => JSON.stringify(row, (_, v) => v instanceof Uint8Array ? brief(v) : v));
@@ -65,11 +116,9 @@ export async function readKept(folder: string, without: readonly string[]): Prom
          ORDER BY t.id`,
       ),
     };
-    const bodies = await filesBelow(join(folder, "mail", "bodies"));
     return { ...kept, bodies: bodies.toSorted(), files: await digests(folder) };
   } finally {
     db.close();
-    await Deno.remove(copy);
   }
 }
 

@@ -48,6 +48,8 @@ export interface GroupOptions extends GroupFolderOptions {
   readonly serve?: readonly string[];
   /** How the server and the clients are started; default: {@linkcode FROM_SOURCE}. */
   readonly build?: Build;
+  /** Called with the group's folder before the server is started. */
+  readonly prepare?: (dir: string) => Promise<void>;
   /** Whether the server takes operators' commands; {@linkcode Group.operate} gives them. */
   readonly control?: boolean;
 }
@@ -74,6 +76,7 @@ export class Group implements AsyncDisposable {
     const { dir, remove } = await makeGroup(names, given);
     const options = given.control ? { ...given, build: withControl(dir, given.build) } : given;
     try {
+      await options.prepare?.(dir);
       const server = await ServerProcess.start(startIn(dir, options), options.serve);
       return new Group(dir, server, options, remove);
     } catch (error) {
