@@ -184,7 +184,10 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
     { file: "server/store/postgres/nodes", filter: "alone" },
     { file: "server/maintenance/database", filter: "one moment" },
   ],
-  "server/store/postgres/postgres_store.ts": ["server/store/postgres/lost"],
+  "server/store/postgres/postgres_store.ts": [
+    "server/store/postgres/lost",
+    { file: "server/nodes/isolation", filter: "many sessions" },
+  ],
   "server/accounts/server_keys.ts": ["server/accounts/server_keys"],
   "client/connection/follow_server.ts": ["client/connection/follow_server"],
   "server/maintenance/row_check.ts": ["server/store/key_log"],

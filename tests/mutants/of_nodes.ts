@@ -68,6 +68,24 @@ export const OF_NODES: readonly Mutant[] = [
     "Promise.all([this.#endHere(who), { results: [], missing: [] }])",
   ),
   one(
+    "a standby is taken for the server that takes writes",
+    POOL,
+    'target_session_attrs: "primary" as const,',
+    'target_session_attrs: "read-write" as const,',
+  ),
+  one(
+    "what others have changed since is changed all the same in a database",
+    STORE,
+    'if (integer(row, "modseq") > limit && !(again && same)) {',
+    "if (limit < 0 && !(again && same)) {",
+  ),
+  one(
+    "a change of flags is told under the modification sequence before it in a database",
+    STORE,
+    "numbers(changed.map(({ modseq }) => modseq)),",
+    "numbers(changed.map(({ modseq }) => modseq - 1)),",
+  ),
+  one(
     "anybody may say whom they connect for",
     "server/server.ts",
     "if (!isIn(proxyFrom, sourceOf(accepted.peer, perSourceNetblock))) return accepted;",

@@ -47,6 +47,27 @@ bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 exec "$bin/pg_receivewal" -h 127.0.0.1 -p "$1" -U sealpost -D "$2"
 `;
 
+/** Makes a standby of the server in the folder $1, which has the port $2, at the port $3. */
+const STANDBY = `
+set -e
+bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+as=
+if [ "$(id -u)" = 0 ]; then as="setpriv --reuid=postgres --regid=postgres --clear-groups"; fi
+cd /tmp
+export PGPASSWORD="$(cat "$1/password")"
+$as "$bin/pg_basebackup" -h 127.0.0.1 -p "$2" -U sealpost -D "$1/standby" -R -X stream -c fast
+$as "$bin/pg_ctl" -D "$1/standby" -w -o "-p $3 -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 -c hot_standby=on" -l "$1/standby.log" start >/dev/null 2>&1 </dev/null
+`;
+
+const STOP_STANDBY = `
+bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+as=
+if [ "$(id -u)" = 0 ]; then as="setpriv --reuid=postgres --regid=postgres --clear-groups"; fi
+cd /tmp
+$as "$bin/pg_ctl" -D "$1/standby" -m immediate stop
+rm -rf "$1/standby" "$1/standby.log"
+`;
+
 const STOP = `
 bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 as=
@@ -176,6 +197,14 @@ export class Cluster {
         await Deno.remove(dir, { recursive: true });
       },
     };
+  }
+
+  /** Starts a standby that answers queries, until it is stopped. */
+  async startStandby(): Promise<{ readonly port: number; readonly stop: () => Promise<void> }> {
+    const port = freePort();
+    const { success, stderr } = await sh(STANDBY, [this.folder, `${this.port}`, `${port}`]);
+    if (!success) throw new Error(`the standby does not start: ${stderr}`);
+    return { port, stop: async () => void await sh(STOP_STANDBY, [this.folder]) };
   }
 
   stop(): void {

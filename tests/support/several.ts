@@ -6,33 +6,44 @@ import type { Cluster } from "./postgres.ts";
 import { type Outcome, passwordOf, run, ServerProcess } from "./program.ts";
 import { type Person, RawSession } from "./raw_session.ts";
 
+/** A database of whichever kind. */
+export type AnyCluster = Pick<
+  Cluster,
+  "address" | "makeDatabase" | "options" | "password" | "removeDatabase"
+>;
+
 /** The folders of several servers with one key, and a database for them. */
 export class Several implements AsyncDisposable {
   private constructor(
-    readonly cluster: Cluster,
+    readonly cluster: AnyCluster,
     readonly database: string,
     readonly dir: string,
     readonly remove: () => Promise<void>,
   ) {}
 
-  /** Makes folders for `servers` servers with these settings; `names` can log in. */
+  /**
+   * Makes folders for `servers` servers with these settings; `names` can log in. `addressFor` gives the
+   * address at which a server, numbered from 1, finds the database.
+   */
   static async make(
     names: readonly string[],
     servers: number,
-    cluster: Cluster,
+    cluster: AnyCluster,
     settings: Readonly<Record<string, string>> = {},
+    addressFor: (server: number, database: string) => string = (_, database) =>
+      cluster.address(database),
   ): Promise<Several> {
     const database = await cluster.makeDatabase();
     const { dir, remove } = await makeGroup(names);
     const several = new Several(cluster, database, dir, remove);
     const made = [dir];
     for (let i = 1; i < servers; i++) made.push(join(dir, `node${i + 1}`));
-    for (const each of made) {
+    for (const [i, each] of made.entries()) {
       if (each !== dir) await copyKeys(join(dir, "server"), join(each, "server"));
       const server = join(each, "server");
       await Deno.writeTextFile(
         join(server, "sealpost.toml"),
-        `store = "${cluster.address(database)}"\nstore-password-file = "store.password"\n` +
+        `store = "${addressFor(i + 1, database)}"\nstore-password-file = "store.password"\n` +
           Object.entries(settings).map(([name, value]) => `${name} = "${value}"\n`).join(""),
       );
       await Deno.writeTextFile(join(server, "store.password"), `${cluster.password}\n`);

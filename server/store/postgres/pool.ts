@@ -125,7 +125,8 @@ function driver(
     debug: false,
     fetch_types: false,
     publications: "none",
-    target_session_attrs: "read-write" as const,
+    // For "read-write" the driver takes a standby too: only its queries are refused.
+    target_session_attrs: "primary" as const,
     no_subscribe: true,
     onnotice: () => {},
     onnotify: on.notify,
@@ -428,7 +429,7 @@ export class Pool {
       } finally {
         if (fails && isLost(failure)) {
           connection.close();
-          if (!connection.made) this.#first++;
+          if (!connection.made || codeOf(failure) === READ_ONLY) this.#first++;
         }
         this.#give(connection);
       }
@@ -519,6 +520,9 @@ function closed(): SealpostError {
 
 /** A transaction that others got in the way of, and can be run again. */
 const CONFLICTS: ReadonlySet<string> = new Set(["40001", "40P01", "55P03"]);
+
+/** The server takes no writes. */
+const READ_ONLY = "25006";
 
 /** Another connection is needed: also for a server that takes no writes (25006), starts or stops. */
 const LOST =

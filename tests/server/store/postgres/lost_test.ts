@@ -10,6 +10,7 @@ import {
 } from "../../../../server/store/postgres/postgres_store.ts";
 import type { StoredLog } from "../../../../server/store/store.ts";
 import { type Cluster, NO_POSTGRES, sharedCluster } from "../../../support/postgres.ts";
+import { testInFullUnless } from "../../../support/full.ts";
 import { Relay } from "../../../support/relay.ts";
 import { testUnless } from "../../../support/testing.ts";
 import { waitFor } from "../../../support/wait.ts";
@@ -266,3 +267,31 @@ testUnless(NO_POSTGRES, "a store whose database is away is closed soon if told s
   await store.close();
   await cluster.removeDatabase(database);
 });
+
+testInFullUnless(
+  NO_POSTGRES,
+  "of several hosts the one that takes writes is found, whichever is named first",
+  async () => {
+    const cluster = await sharedCluster();
+    const database = await cluster.makeStore();
+    const standby = await cluster.startStandby();
+    try {
+      const options = cluster.options(database);
+      const at = (...ports: readonly number[]) => ({
+        ...options,
+        address: { ...options.address, hosts: ports.map((port) => ({ host: "127.0.0.1", port })) },
+      });
+      for (const ports of [[standby.port, cluster.port], [cluster.port, standby.port]]) {
+        const store = await openPostgresStore(at(...ports));
+        await store.ensureAccounts([`user${ports[0]}`]);
+        await store.close();
+      }
+      // A standby alone answers queries, which is not enough.
+      const alone = { ...at(standby.port), patience: 500 };
+      await assertCode("busy", () => openPostgresStore(alone));
+    } finally {
+      await standby.stop();
+      await cluster.removeDatabase(database);
+    }
+  },
+);
