@@ -1,3 +1,4 @@
+import { SealpostError } from "../../crypto/error.ts";
 import { databaseOf } from "../accounts/open_store.ts";
 import { settingsAround } from "../settings/environment.ts";
 import { loadSettings } from "../settings/settings.ts";
@@ -29,6 +30,13 @@ export async function databaseFor(which: WhichStore): Promise<DatabaseStore | nu
   const { dir, flags = new Map<string, string>() } = which;
   const { values } = await loadSettings(dir, { flags, environment: settingsAround() });
   if (values.store === null) return null;
+  // What the driver reads, tasks grant that may connect.
+  if (Deno.permissions.querySync({ name: "env", variable: "PGAPPNAME" }).state !== "granted") {
+    throw new SealpostError(
+      "config",
+      `this task may not connect to ${values.store}; for a database take deno task as:cluster`,
+    );
+  }
   const options = await databaseOf(dir, values);
   return { name: values.store, options: { ...options, patience: 0, stuck: STUCK } };
 }

@@ -257,6 +257,15 @@ testMigration(
       assertMatch(stderr, /^sealpost: [^\n]+\n$/);
       assert(!stderr.includes(cluster.password));
     }
+    // As `deno task backup` runs it, for which a server's folder is enough.
+    const task = {
+      ...FROM_SOURCE,
+      args: FROM_SOURCE.args.map((arg) => arg.replace(",PGAPPNAME", "")),
+    };
+    const args = ["backup", "into", "--dir", "server", "--store", database.name];
+    const confined = await run(args, { cwd: folder, build: task });
+    assertEquals(confined.code, exitCodeFor("config"));
+    assertMatch(confined.stderr, /^sealpost: this task may not connect [^\n]*as:cluster\n$/);
     const said = await migrate(
       "--from",
       "server",
