@@ -67,6 +67,8 @@ async function setup(invitation: string): Promise<void> {
   await screen.enter("the password of alice");
   await screen.shows("The same again:");
   await screen.enter("the password of alice");
+  await screen.shows("(y/N)");
+  await screen.enter("n");
   await screen.shows("\n$");
   await take(screen, "setup", "sealpost setup, from the invitation to the first message");
 }
@@ -147,7 +149,7 @@ async function mailProgram(): Promise<void> {
   await screen.press("q");
   await screen.shows("Welcome to Sealpost", "anywhere");
   await screen.press("?");
-  await screen.shows("to the next new message", "anywhere");
+  await screen.shows("to the first", "anywhere");
   await take(screen, "help", "sealpost connect: what the keys do");
 }
 
