@@ -49,6 +49,8 @@ export interface Context {
   update(removals: boolean): Promise<void>;
   /** So much of the command is done, in units of its own: told if it takes long (RFC 9585). */
   progress(done: number, goal: number): void;
+  /** Nothing is told of the progress of this command. */
+  keepQuiet(): void;
   /** Tells modification sequences from now on (RFC 7162, section 3.1). */
   useCondstore(): void;
   /** The name of a mailbox as it is shown: modified UTF-7, or UTF-8 once that is enabled. */

@@ -168,6 +168,10 @@ export class ImapSession implements Context {
     this.#progress?.update(done, goal);
   }
 
+  keepQuiet(): void {
+    this.#progress?.pause();
+  }
+
   #require({ when }: ImapCommand): void {
     if (when === "before-login" && this.#store) throw bad("you are logged in already");
     if (when === "logged-in" || when === "selected") void this.store;

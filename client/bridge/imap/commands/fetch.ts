@@ -68,6 +68,8 @@ export const FETCH: ImapCommand = {
       positions = positions.filter((i) => (selected.at(i)?.modseq ?? 0) > since);
     }
     args.end();
+    // fetchmail takes whatever else comes first for an error, and asks in these words.
+    if (asked.sections.some((one) => OLD.includes(one))) context.keepQuiet();
     if (byUid) asked.simple.add("UID");
     if (asked.simple.has("MODSEQ")) context.useCondstore();
     const marks = asked.sections.some(({ peek }) => !peek) && !selected.readOnly;

@@ -581,6 +581,20 @@ Deno.test("who waits long for a command hears that it goes on, and how far it is
   assertStringIncludes(said, "\r\nc OK");
 });
 
+Deno.test("who asks for a message in the words of fetchmail hears the answer first", async () => {
+  const mail = mailOf(MESSAGE);
+  const open = mail.open.bind(mail);
+  mail.open = async (key) => {
+    await sleep(30);
+    return await open(key);
+  };
+  for (const item of ["RFC822.HEADER", "RFC822.TEXT", "RFC822", "(UID RFC822.HEADER)"]) {
+    const said = await talk(mail, `a EXAMINE INBOX\r\nb FETCH 1 ${item}\r\n`, { patience: 2 });
+    assertMatch(said, /\r\na OK [^\r]+\r\n\* 1 FETCH \(/);
+    assert(!said.includes("INPROGRESS ("), said);
+  }
+});
+
 Deno.test("while it is the mail program's turn, it hears of no command in progress", async () => {
   const input = "a SELECT INBOX\r\nb IDLE\r\nDONE\r\nc APPEND INBOX {9}\r\na: 1\r\n\r\nx\r\n" +
     "d NOOP\r\n";
