@@ -21,7 +21,7 @@ import { type Appended, appendSealed } from "./mailbox/append.ts";
 import { type Attempt, deliverWaiting, type OnRefusal } from "./mailbox/deliver.ts";
 import { Drafts } from "./state/drafts.ts";
 import { isLost, type ReconnectingConnection } from "./connection/reconnecting_connection.ts";
-import { fetchMessage } from "./mailbox/fetch.ts";
+import { type FetchChannel, fetchMessage } from "./mailbox/fetch.ts";
 import { forgetMessages } from "./mailbox/forget.ts";
 import { listCached, type ListOptions } from "./mailbox/list.ts";
 import { findMessage } from "./mailbox/message_ids.ts";
@@ -204,6 +204,11 @@ export class Mail {
   signature = "";
   /** How long a message that the person sends may be taken back, milliseconds; 0 for not at all. */
   undoSend = 0;
+  /**
+   * What the texts that searches look in may take here as far as they are fetched in the background, bytes; 0
+   * for none.
+   */
+  searchTexts = 200 * 1024 * 1024;
   /** The server that this client talks to; null if that is not said. */
   server: Address | null = null;
   /**
@@ -998,6 +1003,28 @@ export class Mail {
         throw error;
       }
       return null;
+    }
+  }
+
+  /**
+   * As {@linkcode Mail.fetchTexts} for one message, while nobody waits for it: over `channel`, nothing of it is
+   * shown, and its body is not kept. Throws what stops `channel`.
+   */
+  async fetchTextBehind(opened: Opened, channel: FetchChannel): Promise<void> {
+    if (opened.entry.bodySize > MAX_SEARCHED) return;
+    const places = {
+      channel,
+      bodies: this.#bodies,
+      keep: false,
+      tempFolder: this.tempFolder(),
+    };
+    try {
+      await using message = await fetchMessage(places, opened);
+      await this.show(opened, message);
+    } catch (error) {
+      if (!isSealpostError(error, "authentication", "format", "limit", "no-such-message")) {
+        throw error;
+      }
     }
   }
 

@@ -1,4 +1,4 @@
-import { formatTime, sentence } from "../cli/format.ts";
+import { formatTime, parseSize, sentence } from "../cli/format.ts";
 import { PASSWORD_RULE, passwordProblem } from "../cli/password_rule.ts";
 import { join } from "@std/path";
 import { exists } from "@std/fs";
@@ -235,9 +235,11 @@ async function openSettled(
       return open(false);
     });
     mail.server = address;
-    const { signature = "", undo_send } = await readConfig(options.dir);
+    const { signature = "", undo_send, search_texts } = await readConfig(options.dir);
     mail.signature = signature;
     mail.undoSend = undo_send === undefined ? 0 : parseUndoTime(undo_send);
+    if (!options.cache) mail.searchTexts = 0;
+    else if (search_texts !== undefined) mail.searchTexts = parseSize(search_texts);
     mail.people.onRotated = (change) => options.announce(rotatedText(change));
     mail.shared.onNotice = options.announce;
     mail.rules.onNotice = options.announce;

@@ -22,7 +22,7 @@ const INSIDE: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["commands", "connect.ts", "web"],
     ["bridge"],
     ["menu.ts", "tui", "setup", "account"],
-    ["session.ts", "sync_drafts.ts", "arrivals.ts"],
+    ["session.ts", "sync_drafts.ts", "arrivals.ts", "background_texts.ts"],
     ["send_draft.ts", "held_sends.ts", "follow_address.ts"],
     ["mail.ts"],
     ["mailbox"],

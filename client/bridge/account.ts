@@ -16,6 +16,7 @@ import { DEFAULT_MAX_MESSAGE, MAX_TITLE, MAX_UIDS } from "../../protocol/limits.
 import type { NewsEvent } from "../../protocol/request.ts";
 import { parseJson } from "../../protocol/schema.ts";
 import { isLost } from "../connection/reconnecting_connection.ts";
+import { BackgroundTexts } from "../background_texts.ts";
 import { type Mail, MANY_PAGES } from "../mail.ts";
 import type { Opened } from "../mailbox/open.ts";
 import { OwnNames } from "../mailbox/own_names.ts";
@@ -126,6 +127,7 @@ export class BridgeAccount implements MailStore {
   #seen: Fetched = { epoch: "", bottom: 1, top: 0, modseq: 0 };
   /** Message-IDs of what this bridge has sent, and its ids, for the copies that mail programs store. */
   readonly #sent = new Map<string, string>();
+  readonly #texts: BackgroundTexts;
 
   private constructor(
     mail: Mail,
@@ -139,6 +141,7 @@ export class BridgeAccount implements MailStore {
     this.#folders = folders;
     this.#unsubscribed = unsubscribed;
     this.#tell = tell;
+    this.#texts = new BackgroundTexts(mail, { onDefect: tell });
   }
 
   /**
@@ -159,7 +162,12 @@ export class BridgeAccount implements MailStore {
       new Set(hidden === null ? [] : parseJson(v.array(v.string()), fromUtf8(hidden))),
       tell,
     );
-    await account.refresh();
+    try {
+      await account.refresh();
+    } catch (error) {
+      await account.#texts.close();
+      throw error;
+    }
     return account;
   }
 
@@ -184,6 +192,7 @@ export class BridgeAccount implements MailStore {
 
   /** Ends it, and its mail with it, when what is under way has ended. Safe to call again. */
   async close(): Promise<void> {
+    await this.#texts.close();
     // What waits for the server ends with that.
     await this.#mail.connection.close();
     let last: Promise<unknown>;

@@ -82,6 +82,7 @@ export class ReconnectingConnection implements Channel {
   readonly #options: ReconnectOptions;
   readonly #pace: { readonly first: number; readonly most: number };
   readonly #listeners = new Set<(state: ConnectionState) => void>();
+  readonly #onAsked = new Set<() => void>();
   #session: ClientSession | null = null;
   #hello: Hello | null = null;
   /** Why the last connection ended. */
@@ -139,6 +140,20 @@ export class ReconnectingConnection implements Channel {
     return () => this.#listeners.delete(callback);
   }
 
+  /**
+   * Calls `callback` before each request from now on, but for {@linkcode streamBehind}; returns
+   * how to stop that.
+   */
+  onAsked(callback: () => void): () => void {
+    this.#onAsked.add(callback);
+    return () => this.#onAsked.delete(callback);
+  }
+
+  /** {@linkcode stream} for what nobody waits for, which {@linkcode onAsked} is not told of. */
+  async streamBehind<O extends StreamedOp>(request: Request & { op: O }): Promise<Answer<O>> {
+    return await this.#present().stream<O>(request);
+  }
+
   /** Dials now if there is no connection. Throws why there is none. */
   async connect(): Promise<void> {
     if (this.#session) return;
@@ -177,12 +192,14 @@ export class ReconnectingConnection implements Channel {
   }
 
   async ask<O extends PlainOp>(request: Request & { op: O }): Promise<Response<O>> {
+    this.#tellAsked();
     // Whether a change of password was heard cannot be known.
     if (request.op === "passwd") return await this.#present().ask<O>(request);
     return await this.again(async () => await this.#present().ask<O>(request));
   }
 
   async stream<O extends StreamedOp>(request: Request & { op: O }): Promise<Answer<O>> {
+    this.#tellAsked();
     return await this.#present().stream<O>(request);
   }
 
@@ -191,6 +208,7 @@ export class ReconnectingConnection implements Channel {
     sealed: AsyncIterable<Bytes>,
     onProgress?: (done: number) => void,
   ): Promise<Response<R["op"]>> {
+    this.#tellAsked();
     return await this.#present().upload(request, sealed, onProgress);
   }
 
@@ -204,6 +222,10 @@ export class ReconnectingConnection implements Channel {
     await session?.close();
     this.#become({ kind: "offline", why: "the connection is closed", retryAt: Infinity });
     this.#listeners.clear();
+  }
+
+  #tellAsked(): void {
+    for (const tell of this.#onAsked) tell();
   }
 
   #present(): ClientSession {

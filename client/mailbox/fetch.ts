@@ -1,15 +1,21 @@
 import { type Bytes, concat, equal, passing, readU32 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { decodeEntry, encodeEntry, type Entry } from "../../protocol/entry.ts";
-import type { Answer, Channel } from "../connection/client_session.ts";
+import type { Request } from "../../protocol/request.ts";
+import type { Answer } from "../connection/client_session.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
 import { unsealBody } from "../message/unseal.ts";
 import type { Bodies, PartialBody } from "../state/bodies.ts";
 import type { Opened } from "./open.ts";
 
+/** What gives bodies. */
+export interface FetchChannel {
+  stream(request: Request & { op: "fetch" }): Promise<Answer<"fetch">>;
+}
+
 /** Where a body comes from and goes to. */
 export interface FetchPlaces {
-  readonly channel: Channel;
+  readonly channel: FetchChannel;
   /** Where bodies are kept; null if they are not. */
   readonly bodies: Bodies | null;
   /** Whether one that is fetched is kept there. */

@@ -136,6 +136,21 @@ export async function search(
   return { found, matches, unindexed, cut };
 }
 
+/**
+ * The UIDs above `after` of messages whose texts are not kept, newest first; what is in the folder drafts is
+ * left out.
+ */
+export async function* withoutText(
+  cache: Cache,
+  after: number,
+): AsyncGenerator<number, void, undefined> {
+  for await (const { uid, text, folder } of cache.texts(null)) {
+    if (uid <= after) return;
+    if (folder === "drafts") continue;
+    if (text === null || parseJson(schema, fromUtf8(text)).text === undefined) yield uid;
+  }
+}
+
 /** What is searched of a message, of which `kept` is kept so far; null if it does not open. */
 async function indexedOf(
   cache: Cache,

@@ -437,6 +437,12 @@ export class Cache {
     });
   }
 
+  /** What the texts take that are kept for searching, bytes. */
+  textBytes(): number {
+    const [row] = this.#all("SELECT sum(length(sealed)) AS n FROM record WHERE kind = 'text'");
+    return Number(row?.n ?? 0);
+  }
+
   /** What is kept of messages for searching, newest first; null for those of which nothing is. */
   async *texts(folder: Folder | null): AsyncGenerator<SearchText, void, undefined> {
     let before = Number.MAX_SAFE_INTEGER;

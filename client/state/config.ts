@@ -5,6 +5,7 @@ import { fromUtf8 } from "../../crypto/bytes.ts";
 import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { readFileBounded, writeFileAtomic } from "../../files/atomic_file.ts";
 import { isThere } from "../../files/key_files.ts";
+import { parseSize } from "../../cli/format.ts";
 import { hint, nearest } from "../../cli/options.ts";
 import { parseServer } from "../../protocol/address.ts";
 
@@ -25,6 +26,7 @@ const fields = {
   downloads: v.optional(v.string()),
   signature: v.optional(v.string()),
   undo_send: v.optional(v.string()),
+  search_texts: v.optional(v.string()),
   /** Checked where they are used: what is wrong with one says more than its type. */
   rules: v.optional(v.unknown()),
 };
@@ -65,6 +67,12 @@ export const SETTINGS_HELP: Readonly<
     help:
       "how long you may take back what you have sent, at a terminal and in the page, up to 2m " +
       "(default: 0s, it goes out at once)",
+  },
+  search_texts: {
+    example: '"50MiB"',
+    help:
+      "until the texts that searches look in take so much here, those of your mail are fetched by " +
+      "themselves while a program runs; 0: none are (default: 200MiB)",
   },
   rules: {
     example: "[ … ]",
@@ -108,9 +116,10 @@ export async function readConfig(dir: string): Promise<Config> {
   }
   const result = v.safeParse(schema, values);
   if (result.success) {
-    const { server, undo_send } = result.output;
+    const { server, undo_send, search_texts } = result.output;
     if (server !== undefined) explain(path, "server", () => parseServer(server));
     if (undo_send !== undefined) explain(path, "undo_send", () => parseUndoTime(undo_send));
+    if (search_texts !== undefined) explain(path, "search_texts", () => parseSize(search_texts));
     return result.output;
   }
   const key = v.getDotPath(result.issues[0]) ?? "a value";

@@ -5,6 +5,7 @@ import { isLost } from "../connection/reconnecting_connection.ts";
 import type { Item } from "../mailbox/open.ts";
 import { senderText, subjectOf } from "../mailbox/show.ts";
 import { followAddress, followedText, noticeText } from "../follow_address.ts";
+import { BackgroundTexts } from "../background_texts.ts";
 import { HeldSends } from "../held_sends.ts";
 import type { Mail } from "../mail.ts";
 import { sleep } from "../../protocol/timer.ts";
@@ -114,6 +115,7 @@ export class App implements Host {
   #changesElsewhere: number;
   undoable = false;
   readonly held: HeldSends;
+  readonly #texts: BackgroundTexts;
   #catchingUp: Promise<void> | null = null;
   #caughtUp = false;
   #left = false;
@@ -129,6 +131,9 @@ export class App implements Host {
     this.#changesElsewhere = mail.cache.changesElsewhere;
     this.mail = mail;
     this.held = new HeldSends(mail.undoSend, () => this.refresh());
+    this.#texts = new BackgroundTexts(mail, {
+      onDefect: (text) => this.showError(new Error(text)),
+    });
     this.files = files;
     this.signs = signs;
     this.#account = account;
@@ -202,6 +207,7 @@ export class App implements Host {
       await this.#ended.promise;
     } finally {
       this.#left = true;
+      await this.#texts.close();
       this.mailbox.close();
       for (const clock of this.#clocks) clearInterval(clock);
       clearTimeout(this.#gathering);
@@ -579,6 +585,7 @@ export class App implements Host {
 
   #key(key: Key): void | Promise<void> {
     this.#pressed = performance.now();
+    this.#texts.pause();
     const { message, since } = this.#message ?? {};
     if (message && since !== undefined && message.kind in SEEN) {
       const kind = message.kind === "error" ? "error" : "info";

@@ -138,6 +138,11 @@ export class App {
     throw new SealpostError("cancelled", "your mail is not open");
   }
 
+  /** Somebody does something at the page. */
+  busy(): void {
+    this.#desk?.busy();
+  }
+
   /** The machines of the person whose mail is open. Throws `cancelled` if it is not open. */
   get machines(): Machines {
     if (this.#machines) return this.#machines;

@@ -29,6 +29,7 @@ import { parseMessage } from "../message/parse.ts";
 import { forwardedText, forwardOf, quotation, replyTo, withSignature } from "../message/reply.ts";
 import type { TemporaryMessage } from "../message/temporary_message.ts";
 import { followAddress, followedText } from "../follow_address.ts";
+import { BackgroundTexts } from "../background_texts.ts";
 import { HeldSends } from "../held_sends.ts";
 import { sendDraft, TakenBackError } from "../send_draft.ts";
 import { SyncedDrafts } from "../sync_drafts.ts";
@@ -122,6 +123,7 @@ export class Desk {
   readonly mail: Mail;
   readonly attached: Attached;
   readonly #held: HeldSends;
+  readonly #texts: BackgroundTexts;
   /** The notice of another address that the person has not decided on. */
   #notice: AddressNotice | null = null;
   readonly #tell: (event: PageEvent) => void;
@@ -157,6 +159,7 @@ export class Desk {
     this.mail = mail;
     this.attached = new Attached(mail);
     this.#held = new HeldSends(mail.undoSend);
+    this.#texts = new BackgroundTexts(mail, { onDefect: (text) => this.#say(text, true) });
     this.#names = names;
     this.#tell = tell;
     this.#changed = changed;
@@ -199,6 +202,7 @@ export class Desk {
   /** Closes the mail and forgets what was opened. What may still be taken back goes out at once. */
   async close(): Promise<void> {
     await this.#held.finish(LAST_SENDS);
+    await this.#texts.close();
     this.#closed = true;
     for (const clock of this.#clocks) clearInterval(clock);
     clearTimeout(this.#gathering);
@@ -209,6 +213,11 @@ export class Desk {
       await loaded.then(({ message }) => message.dispose(), () => {});
     }
     this.#loaded.clear();
+  }
+
+  /** Somebody does something at the page. */
+  busy(): void {
+    this.#texts.pause();
   }
 
   /** Called when the server says what other sessions did in the mailbox. */

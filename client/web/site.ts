@@ -152,6 +152,7 @@ export class Site {
     }
     const operation = Object.hasOwn(OPERATIONS, name) ? OPERATIONS[name] : undefined;
     if (!operation) return this.#text(404, "not here");
+    this.#app.busy();
     return this.#json(200, await operation.run(this.#app, await readJson(request)));
   }
 

@@ -73,6 +73,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "client/bridge/imap/mailbox_name.ts": ["client/bridge/imap/parser"],
   "client/state/drafts.ts": ["client/state/drafts"],
   "client/state/address_notice.ts": ["client/state/address_notice"],
+  "client/background_texts.ts": ["client/background_texts"],
   "client/held_sends.ts": ["client/held_sends"],
   "client/bridge/given.ts": ["client/bridge/given"],
   "client/bridge/password.ts": ["client/bridge/password"],

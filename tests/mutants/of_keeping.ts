@@ -419,6 +419,18 @@ const client: readonly Mutant[] = [
     ["sealed.subarray(1 + NONCE_SIZE), utf8(file))", "sealed.subarray(1 + NONCE_SIZE))"],
   ),
   one(
+    "texts are fetched although somebody asks for something",
+    "client/background_texts.ts",
+    "if (!this.#opening) this.pause();",
+    "if (this.#opening) this.pause();",
+  ),
+  one(
+    "texts are fetched without end",
+    "client/background_texts.ts",
+    "if (cache.textBytes() >= searchTexts) return false;",
+    "if (cache.textBytes() < 0) return false;",
+  ),
+  one(
     "an old notice of an address wins over a newer one",
     "client/state/address_notice.ts",
     "decode(current).date >= date",
