@@ -130,6 +130,7 @@ async function mailProgram(): Promise<void> {
   await screen.shows("Welcome to Sealpost", "anywhere");
   await screen.shows("Results and the scan", "anywhere");
   await screen.press("Home");
+  await screen.shows("5 (3 new)  ", "anywhere");
   await take(screen, "list", "sealpost connect: the messages of a folder");
   await screen.press("Enter");
   await screen.shows("Line 14 is the one", "anywhere");
@@ -144,6 +145,7 @@ async function mailProgram(): Promise<void> {
   await screen.press("q");
   await screen.shows("Welcome to Sealpost", "anywhere");
   await screen.press("C");
+  await screen.shows(" Sealpost  Contacts", "anywhere");
   await screen.shows("carol", "anywhere");
   await take(screen, "contacts", "sealpost connect: contacts, and whether their keys are verified");
   await screen.press("q");
@@ -158,6 +160,7 @@ async function wide(): Promise<void> {
   await using screen = await stage("alice", 120, 30);
   await screen.enter("sealpost connect");
   await screen.shows("Welcome to Sealpost", "anywhere");
+  await screen.shows("5 (2 new)  ", "anywhere");
   await take(screen, "wide", "sealpost connect on a wide terminal");
 }
 
