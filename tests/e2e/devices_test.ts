@@ -3,6 +3,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
+import { utf8 } from "../../crypto/bytes.ts";
+import { identityToPem, isEncryptedPem, newIdentityFromPem } from "../../crypto/identity.ts";
 import { testInFullUnless } from "../support/full.ts";
 import { Place, wordsIn } from "../support/machines.ts";
 import { ok } from "../support/outcomes.ts";
@@ -276,4 +278,32 @@ testInFullUnless(missing, "a machine that was stolen is removed from another one
     const list = JSON.parse(ok(await place.run("alice", "alice", "devices", "list", "--json")));
     assertEquals(list.map(({ name }: { name: string }) => name), ["alice"]);
   });
+});
+
+testInFullUnless(missing, "a removal asks for the passphrase of the keys once", async () => {
+  await using place = await Place.make("alice");
+  ok(await place.run("alice", "alice", "status"));
+  await place.link("alice", "laptop");
+  ok(await place.run("laptop", "alice", "status"));
+  const path = join(place.dir, "alice", "alice_private.pem");
+  const key = await newIdentityFromPem(await Deno.readTextFile(path));
+  await Deno.writeTextFile(path, await identityToPem(key, utf8("correct horse")));
+  const next = "another password for alice";
+  const asked = "Passphrase of the private key of alice:";
+  await using screen = await place.screen("alice", "alice", "devices", "remove", "laptop");
+  await screen.converse([
+    [asked, "battery staple"],
+    [asked, "correct horse"],
+    ["(lost, retired, or Enter)", "lost"],
+    ["New password:", "correct horse"],
+    ["The same again:", "correct horse"],
+    ["New password:", next],
+    ["The same again:", next],
+    ["Write them down now? (y/N)", "n"],
+  ]);
+  assertEquals((await screen.ended()).code, 0, await screen.text());
+  const text = await screen.text();
+  assertEquals(text.split(asked).length - 1, 2, text);
+  assertStringIncludes(text, "That is the passphrase of your private key");
+  assert(isEncryptedPem(await Deno.readTextFile(path)), "the new keys have the same");
 });
