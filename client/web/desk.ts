@@ -354,7 +354,9 @@ export class Desk {
         html: html !== null,
         notes: shown.notes,
         calendars: shown.calendars.map(({ lines }) => lines.join("\n")),
-        attachments: shown.attachments.map((one) => ({ ...one, picture: pictures.has(one.index) })),
+        attachments: shown.attachments.map(({ index, name, size }) => {
+          return { index, name, size, picture: pictures.has(index) };
+        }),
         problem: null,
       };
     } catch (error) {
