@@ -2,7 +2,7 @@ import { defined } from "../crypto/defined.ts";
 import { formatSize } from "../cli/format.ts";
 import { printable } from "../cli/printable.ts";
 import { type Bytes, equal, fromBase64 } from "../crypto/bytes.ts";
-import { errorText, isSealpostError, SealpostError } from "../crypto/error.ts";
+import { isSealpostError, SealpostError } from "../crypto/error.ts";
 import type { Identity } from "../crypto/identity.ts";
 import { EVERYONE } from "../protocol/name.ts";
 import { BUILT_IN_FOLDERS, type Entry, type Flag, type Folder } from "../protocol/entry.ts";
@@ -63,7 +63,12 @@ import {
 } from "./message/seal.ts";
 import { parseQuery, type Query, speaksOfNames } from "./mailbox/query.ts";
 import { indexText, search, type SearchOptions, type SearchResult } from "./mailbox/search.ts";
-import { type DisplayedMessage, isAnnouncement, readForDisplay } from "./mailbox/show.ts";
+import {
+  type DisplayedMessage,
+  isAnnouncement,
+  readForDisplay,
+  textWithCalendars,
+} from "./mailbox/show.ts";
 import type { State } from "./state/state.ts";
 import { keepSentBody } from "./mailbox/keep_sent.ts";
 import { unsealBody } from "./message/unseal.ts";
@@ -794,10 +799,8 @@ export class Mail {
       await told.onKept?.();
       if (told.hold && !await told.hold()) {
         // Whatever happens now, it does not go out any more.
-        await (told.onTakenBack?.() ?? Promise.resolve()).catch(async (error) => {
-          await waiting.setAside(errorText(error));
-          throw error;
-        });
+        await waiting.setAside("you have taken it back");
+        await told.onTakenBack?.();
         await waiting.remove();
         throw new SealpostError("cancelled", "nothing was sent");
       }
@@ -995,8 +998,8 @@ export class Mail {
   async #fetchText(opened: Opened): Promise<string | null> {
     try {
       await using message = await this.fetch(opened);
-      const { text, truncated } = await this.show(opened, message);
-      return truncated ? null : text;
+      const shown = await this.show(opened, message);
+      return shown.truncated ? null : textWithCalendars(shown);
     } catch (error) {
       // One that is damaged, or gone meanwhile, must not keep the others from being searched.
       if (!isSealpostError(error, "authentication", "format", "limit", "no-such-message")) {

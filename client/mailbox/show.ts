@@ -325,11 +325,13 @@ async function readShownCalendar(
   content: AsyncIterable<Bytes>,
 ): Promise<ShownCalendar | null> {
   // Few messages have any.
-  const [{ MAX_CALENDAR, readCalendar }, { calendarLines }, { decodeText }] = await Promise.all([
-    import("../message/calendar.ts"),
-    import("../message/calendar_text.ts"),
-    import("../message/charsets.ts"),
-  ]);
+  const [{ MAX_CALENDAR, readCalendar }, { calendarLines }, { zoneHere }, { decodeText }] =
+    await Promise.all([
+      import("../message/calendar.ts"),
+      import("../message/calendar_text.ts"),
+      import("../message/calendar_time.ts"),
+      import("../message/charsets.ts"),
+    ]);
   const pieces: Bytes[] = [];
   let size = 0;
   for await (const piece of content) {
@@ -340,7 +342,7 @@ async function readShownCalendar(
   const { text } = decodeText(concat(...pieces), { charset: null, html: false, cut: false });
   const calendar = readCalendar(text);
   if (calendar === null) return null;
-  const lines = calendarLines(calendar, index, Temporal.Now.timeZoneId());
+  const lines = calendarLines(calendar, index, zoneHere());
   return { attachment: index, lines: lines.map((line) => printable(line)), calendar };
 }
 

@@ -72,10 +72,11 @@ export function momentOf(text: string, tzid: string | null, zones: Zones): Momen
   }
 }
 
-/** `moment` and `duration` (ISO 8601) later; null for what is no duration, or too long. */
+/** `moment` and `duration` (ISO 8601) later; null for what is no duration, too long, or negative. */
 export function later(moment: Moment, duration: string): Moment | null {
   try {
     const by = Temporal.Duration.from(duration);
+    if (by.sign < 0) return null;
     switch (moment.kind) {
       case "date":
         return { kind: "date", date: moment.date.add(by) };
@@ -109,6 +110,11 @@ function knownZone(tzid: string): string | null {
     if (/^[A-Za-z][\w+-]*(?:\/[\w+-]+)*$/.test(name) && isZone(name)) return name;
   }
   return null;
+}
+
+/** The zone of this machine's clocks. With an empty `TZ`, `zone` is none that there is; that is UTC (POSIX). */
+export function zoneHere(zone: string = Temporal.Now.timeZoneId()): string {
+  return isZone(zone) ? zone : "UTC";
 }
 
 function isZone(name: string): boolean {

@@ -43,7 +43,10 @@ export interface Waiting {
   remove(): Promise<void>;
   /** Forgets it because the person says so. Throws `busy` while another client sends it, `file-io`. */
   discard(): Promise<void>;
-  /** Keeps it, and never sends it again: it was refused for good while nobody watched. */
+  /**
+   * Keeps it, and never sends it again: it was refused for good while nobody watched, or its sender has taken
+   * it back. Throws `disk-full`, `file-io`; if only the reason could not be kept, it is set aside all the same.
+   */
   setAside(why: string): Promise<void>;
   /** Why it was not sent, in one line; null before the first attempt. */
   readonly why: string | null;
@@ -221,7 +224,8 @@ export class Outbox {
       readonly path?: string;
     },
   ): Waiting {
-    const { fresh = false, why = null, path = this.#path(request.id) } = of;
+    const { fresh = false, why = null } = of;
+    let { path = this.#path(request.id) } = of;
     const note = async (why: string) => {
       await this.#state.update(metaName(request.id), (meta) => {
         // It may have gone out over another connection meanwhile.
@@ -251,7 +255,9 @@ export class Outbox {
         ? await this.#state.waitForLock(lock, Infinity)
         : await this.#state.tryLock(lock);
       if (claim === null || await exists(path)) return claim !== null;
-      await remove();
+      // Another client may have set it aside since it was listed.
+      if (await this.has(request.id)) release();
+      else await remove();
       return false;
     };
     return {
@@ -272,12 +278,14 @@ export class Outbox {
         );
       },
       setAside: async (why) => {
-        await note(why);
+        const aside = `${path}${REFUSED}`;
         try {
-          await Deno.rename(path, `${path}${REFUSED}`);
+          await Deno.rename(path, aside);
         } catch (error) {
           throw wrapFileError(error, `rename ${path}`);
         }
+        path = aside;
+        await note(why);
       },
     };
   }

@@ -90,11 +90,13 @@ export function layOut(reading: ReaderContent, columns: number, foldQuotes: bool
       const pieces = wrapPieces(expanded, measure);
       const marks = QUOTED.exec(text)?.[0] ?? "";
       const links = linkPlaces(expanded);
+      let next = 0;
       for (const { start, end } of pieces) {
+        while ((links[next]?.to ?? Infinity) <= start) next++;
         const whole = expanded.slice(start, end);
         const piece = end < expanded.length ? whole.trimEnd() : whole;
         origins.set(out.length, { line: line + i, text, piece, pieces: pieces.length, marks });
-        out.push([span(" ", look), ...withLinks(piece, start, links, look)]);
+        out.push([span(" ", look), ...withLinks(piece, start, links, next, look)]);
       }
     }
   }
@@ -105,16 +107,20 @@ export function layOut(reading: ReaderContent, columns: number, foldQuotes: bool
   return { lines: out.map((line) => fill(line, columns)), origins };
 }
 
-/** `piece` of a line, from `start` on, in spans, those of links with them. */
+/** `piece` of a line, from `start` on, in spans, those of links with them: of `links`, from `next` on. */
 function withLinks(
   piece: string,
   start: number,
   links: readonly LinkPlace[],
+  next: number,
   look: Look,
 ): Span[] {
   const out: Span[] = [];
   let at = 0;
-  for (const { from, to, written } of links) {
+  for (let i = next; i < links.length; i++) {
+    const link = links[i];
+    if (!link || link.from - start >= piece.length) break;
+    const { from, to, written } = link;
     const [first, last] = [Math.max(from - start, at), Math.min(to - start, piece.length)];
     if (first >= last) continue;
     if (first > at) out.push(span(piece.slice(at, first), look));

@@ -109,8 +109,9 @@ function wrapNarrow(text: string, width: number): Piece[] {
     let end = start + width;
     while (text[end] === " ") end++;
     if (end >= text.length) break;
-    const space = text.lastIndexOf(" ", end - 1) + 1;
-    if (space > start) end = space;
+    // Within the piece alone: a long word has no space before it, or one that is far away.
+    const space = text.slice(start, end).lastIndexOf(" ") + 1;
+    if (space > 0) end = start + space;
     pieces.push({ start, end });
     start = end;
   }

@@ -8,6 +8,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { emptyDraft } from "../../client/state/drafts.ts";
+import { SealpostError } from "../../crypto/error.ts";
 import { buildFor, sealpost } from "../support/command.ts";
 import { Commanding } from "../support/commanding.ts";
 import { testInFull } from "../support/full.ts";
@@ -168,6 +169,34 @@ testInFull(
     await again.mail.close();
   },
 );
+
+testInFull("what is taken back is out of the way before it is a draft again", async () => {
+  await using group = await Group.start(["alice", "bob"]);
+  const { address } = group.server;
+  await (await openSession(group.dir, "bob", address)).mail.close();
+  const { mail } = await openSession(group.dir, "alice", address);
+  const refused: (string | null)[][] = [];
+  const takeBack = (onTakenBack: () => Promise<void>) => {
+    const hold = () => Promise.resolve(false);
+    return mail.send({ to: ["bob"], subject: "no", text: "x", attachments: [], hold, onTakenBack });
+  };
+  const unsent = async () => {
+    return (await mail.unsent()).map(({ waiting, refused }) => refused ? waiting.why : "waits");
+  };
+  await assertRejects(
+    () => takeBack(async () => void refused.push(await unsent())),
+    SealpostError,
+    "nothing was sent",
+  );
+  // Killed there, it is not sent, and is not lost.
+  assertEquals(refused, [["you have taken it back"]]);
+  assertEquals(await unsent(), []);
+  const full = () => Promise.reject(new SealpostError("disk-full", "no room for a draft"));
+  await assertRejects(() => takeBack(full), SealpostError, "no room for a draft");
+  assertEquals(await mail.flushOutbox(), { sent: 0, refused: [] });
+  assertEquals(await unsent(), ["you have taken it back"]);
+  await mail.close();
+});
 
 testInFull(
   "a command that asks nothing of the server, or whose reader goes away, keeps its ticket",

@@ -454,6 +454,18 @@ const client: readonly Mutant[] = [
     "for (const held of [...this.#held]) this.#answer(held, true);",
     "for (const held of [...this.#held]) this.#answer(held, false);",
   ),
+  one(
+    "what one client has set aside another one forgets",
+    "client/state/outbox.ts",
+    "if (await this.has(request.id)) release();",
+    "if (fresh) release();",
+  ),
+  one(
+    "a message waits until there is room for the reason why it is not sent",
+    "client/state/outbox.ts",
+    "const aside = `${path}${REFUSED}`;",
+    "await note(why);\n        const aside = `${path}${REFUSED}`;",
+  ),
 ];
 
 /** Breakages beside the protocol: of what is kept on disks, and who may have it. */

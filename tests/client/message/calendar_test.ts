@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { readForDisplay, textWithCalendars } from "../../../client/mailbox/show.ts";
 import { MAX_CALENDAR, readCalendar } from "../../../client/message/calendar.ts";
 import { calendarForPrograms, calendarLines } from "../../../client/message/calendar_text.ts";
+import { zoneHere } from "../../../client/message/calendar_time.ts";
 import { TemporaryMessage } from "../../../client/message/temporary_message.ts";
 import { utf8 } from "../../../crypto/bytes.ts";
 
@@ -250,6 +251,17 @@ Deno.test("programs get the times of a calendar in UTC, and as they were meant",
     ],
     [{ date: "2026-12-03" }, { time: null, local: "2026-12-03T10:30:00", zone: "Nowhere" }],
   ]);
+});
+
+Deno.test("an event that ends before it begins, at the beginning of all time, is shown without an end", () => {
+  for (const duration of ["-P100000001D", "-P1D", "-PT1H"]) {
+    const text = calendar(...event("DTSTART;VALUE=DATE:19700101", `DURATION:${duration}`));
+    assertEquals(field("When", text), "Thu 1970-01-01, all day", duration);
+  }
+});
+
+Deno.test("a machine whose zone nobody knows shows times in UTC", () => {
+  assertEquals([zoneHere("Etc/Unknown"), zoneHere("Asia/Tokyo")], ["UTC", "Asia/Tokyo"]);
 });
 
 /** A message whose parts are these, each with its type and content. */

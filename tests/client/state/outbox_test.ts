@@ -110,3 +110,36 @@ Deno.test("a message is claimed by one client at a time, and by nobody once it i
     assertEquals(await (await open()).list(), { waiting: [], unknown: [] });
   });
 });
+
+Deno.test("what is set aside is never sent again, also if the disk has no room for the reason", async () => {
+  await inFolder(async (dir) => {
+    const state = await State.open(dir, "alice", await identityOf("alice"));
+    const outbox = await Outbox.open(state);
+    const waiting = await outbox.add(sealed("refused"));
+    state.write = () => Promise.reject(new SealpostError("disk-full", "the disk is full"));
+    await assertRejects(() => waiting.setAside("the reason"), SealpostError, "the disk is full");
+    waiting.release();
+    assertEquals(await textsIn(outbox), []);
+    assertEquals((await outbox.listRefused()).map(({ request }) => request.id), [
+      waiting.request.id,
+    ]);
+    await waiting.remove();
+    assertEquals(await outbox.listRefused(), []);
+  });
+});
+
+Deno.test("what one client sets aside is not forgotten by another one that saw it wait", async () => {
+  await inOutbox(async (open) => {
+    const outbox = await open();
+    const waiting = await outbox.add(sealed("refused"));
+    const other = await open();
+    const [seen] = (await other.list()).waiting;
+    assert(seen);
+    await waiting.setAside("the reason");
+    waiting.release();
+    assertEquals(await seen.claim(), false);
+    assertEquals((await other.listRefused()).map(({ why }) => why), ["the reason"]);
+    assert(await waiting.claim());
+    waiting.release();
+  });
+});

@@ -46,6 +46,16 @@ Deno.test("a text is wrapped at spaces, and long words where they must", () => {
   assertEquals(expandTabs("a\tb\t日\tc"), "a       b       日      c");
 });
 
+Deno.test("a line as long as a message is laid out in time proportional to its length", () => {
+  const shown = (text: string) => layOut({ headers: [], text, notes: [] }, 102, false).lines;
+  assertEquals(shown("a".repeat(4_000_000)).length, 40_001);
+  const lines = shown("http://h.example/a ".repeat(50_000));
+  assertEquals(lines.length, 10_001);
+  for (const line of lines.slice(1)) {
+    assertEquals(line.filter(({ link }) => link === "http://h.example/a").length, 5);
+  }
+});
+
 Deno.test("a message is laid out with its headers, quotations folded if that is wanted", () => {
   const text = "Hello\n\n> 1\n> 2\n> 3\n> 4\n>> 5\nbye";
   const reading = {
