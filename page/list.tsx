@@ -106,15 +106,18 @@ function useReveal(
   topOf: () => number | null,
 ): void {
   const uid = cursor.value;
+  const revealed = useRef<number | null>(null);
   useEffect(() => {
     const element = box.current;
-    const top = uid === null ? null : topOf();
+    if (uid === null || uid === revealed.current) return;
+    const top = topOf();
     if (!element || top === null) return;
+    revealed.current = uid;
     if (top < element.scrollTop) element.scrollTop = top;
     else if (top + ROW > element.scrollTop + element.clientHeight) {
       element.scrollTop = top + ROW - element.clientHeight;
     }
-  }, [uid]);
+  });
 }
 
 function EmptyFolder() {

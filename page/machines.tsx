@@ -81,7 +81,7 @@ export function Machines() {
                     <button
                       type="button"
                       class="link"
-                      aria-label={T.removeMachineOf(machine.name)}
+                      aria-label={T.removeMachine(machine.name)}
                       disabled={!online}
                       onClick={() => beginRemoval(machine)}
                     >

@@ -200,6 +200,8 @@ export function load(): void {
         again = false;
         const shown = folder.value;
         if (shown === null) return;
+        // Until the list has scrolled there it stays so.
+        if (goal !== null) wanted = [Math.max(0, goal - PAGE / 2), goal + 1];
         const from = Math.max(0, wanted[0] - 10);
         const limit = Math.min(200, Math.max(PAGE, wanted[1] - from + 10));
         const list = await ask<{ total: number; from: number; rows: RowView[] }>("list", {
@@ -214,6 +216,7 @@ export function load(): void {
         total.value = list.total;
         // What is far away may have changed since.
         rows.value = new Map(list.rows.map((row, i) => [list.from + i, row]));
+        reachGoal();
       } while (again);
     } finally {
       loading = false;
@@ -235,6 +238,8 @@ export function go(to: Place): void {
   cursor.value = null;
   if (to.kind === "folder") {
     rows.value = new Map();
+    cursorAt = 0;
+    goal = null;
     total.value = state.value?.folders.find(({ id }) => id === to.folder)?.total ?? 0;
     wanted = [0, PAGE];
     load();
@@ -403,14 +408,48 @@ function leave(gone: readonly number[], next: number | null): void {
   load();
 }
 
+/** The place in its folder of the message at the cursor, as it was known last. */
+let cursorAt = 0;
+/** The place that the cursor goes to once its row is there; null for none. */
+let goal: number | null = null;
+
 /** Moves the cursor; in a message, to another one. */
 export function stepBy(by: number): void {
+  if (folder.value !== null) return stepInFolder(by);
   const all = knownRows();
   const at = all.findIndex(({ uid }) => uid === cursor.value);
   const to = all[at < 0 ? 0 : Math.min(all.length - 1, Math.max(0, at + by))];
-  if (!to) return;
-  if (reading.value !== null) openMessage(to.uid);
-  else cursor.value = to.uid;
+  if (to) putCursor(to.uid);
+}
+
+function putCursor(uid: number): void {
+  if (reading.value !== null) openMessage(uid);
+  else cursor.value = uid;
+}
+
+/** Moves the cursor in a folder, of which the rows around what is seen are known. */
+function stepInFolder(by: number): void {
+  if (total.value === 0) return;
+  const places = [...rows.value];
+  cursorAt = places.find(([, { uid }]) => uid === cursor.value)?.[0] ?? cursorAt;
+  const seen = cursor.value === null && Number.isFinite(by)
+    ? Math.min(total.value, ...places.map(([at]) => at)) % total.value
+    : cursorAt + by;
+  goal = Math.min(total.value - 1, Math.max(0, seen));
+  if (!reachGoal()) load();
+}
+
+/** Puts the cursor where it goes; false if that row is not there yet. */
+function reachGoal(): boolean {
+  if (goal === null) return true;
+  // The last ones may have gone meanwhile.
+  goal = Math.min(goal, total.value - 1);
+  const row = rows.value.get(goal);
+  if (!row && goal >= 0) return false;
+  cursorAt = Math.max(0, goal);
+  goal = null;
+  if (row) putCursor(row.uid);
+  return true;
 }
 
 /** Begins a message. */

@@ -302,8 +302,7 @@ export const T = {
   machinesOffline: "They are shown when there is a connection.",
   needsConnection: "This needs a connection.",
   addMachine: "Add a machine",
-  removeMachineOf: (name: string) => `Remove ${name}`,
-  removeMachine: (name: string) => `Remove ${name} from your machines`,
+  removeMachine: (name: string) => `Remove ${name}`,
   isLost: "It was lost or stolen",
   isLostText:
     "Also if anybody else may have what is on it. You get new keys and choose a new password; it cannot log in, or read what comes from now on. What it verified counts no more, your recovery kit ends, and your other machines have to be linked again.",

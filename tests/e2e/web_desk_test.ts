@@ -125,6 +125,41 @@ testInFullUnless(
       assertEquals([group.name, group.owner], ["team", "bob"]);
     });
 
+    await step(
+      t,
+      "keys lead through a folder that is longer than what is loaded of it",
+      async () => {
+        const mbox = people.group.path("alice", "many.mbox");
+        const letters = Array.from({ length: 150 }, (_, i) => {
+          const date = new Date(Date.UTC(2026, 0, 1, 0, i)).toUTCString();
+          return `From carol@example.org Thu Jan  1 00:00:00 2026\nFrom: carol@example.org\n` +
+            `Date: ${date}\nSubject: letter ${i + 1}\n\ntext\n\n`;
+        });
+        await Deno.writeTextFile(mbox, letters.join(""));
+        await people.ok("alice", ["import", "many.mbox", "--folder", "archive"]);
+        await browser.run(async ({ page }) => {
+          const alice = page("alice");
+          const folder = { name: "archive/many" };
+          await alice.getByRole("navigation").getByRole("button", folder).click();
+          await alice.locator('.row[aria-setsize="150"]').first().waitFor();
+          const reach = async (key: string, place: number) => {
+            await alice.keyboard.press(key);
+            await alice.locator(`.row.cursor[aria-posinset="${place}"]`).waitFor();
+          };
+          await reach("End", 150);
+          await reach("k", 149);
+          await reach("Home", 1);
+          await reach("j", 2);
+          // The wheel leads away from the cursor, and the next key back to it.
+          await alice.locator(".rows").hover();
+          await alice.mouse.wheel(0, 100_000);
+          await alice.locator('.row[aria-posinset="150"]').waitFor();
+          await reach("j", 3);
+          await alice.keyboard.press("1");
+        }, {});
+      },
+    );
+
     await step(t, "a file that is dropped and a picture that is pasted go with it", async () => {
       const path = people.group.path("alice", "dropped.txt");
       await Deno.writeTextFile(path, "what was dropped");

@@ -284,7 +284,7 @@ export async function takePage(names: readonly string[]): Promise<void> {
   await take("write");
   await browser.run(async ({ page }) => {
     const alice = page("alice");
-    await alice.getByRole("button", { name: "Close" }).click();
+    await alice.locator(".composer").getByRole("button", { name: "Close" }).click();
     await alice.keyboard.press("5");
     await alice.locator(".row", { hasText: "The report" }).waitFor();
   }, {});
