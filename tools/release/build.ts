@@ -97,6 +97,21 @@ const MAKE_REQUIRE =
   'import{createRequire}from"node:module";const require=createRequire(import.meta.url);\n';
 
 /**
+ * Gives a module whose packages expect Node's timers, which have `unref`, those that it does not import:
+ * in a bundle they would get the web's, which are numbers on Deno 2.7.
+ */
+function importTimers(text: string): string {
+  if (!text.includes(".unref()")) return "";
+  const imports = [...text.matchAll(/^import \{([^}]*)\} from "node:timers";$/gm)];
+  const bound = imports.flatMap(([, list = ""]) => {
+    return list.split(",").map((one) => one.trim().split(" as ").at(-1));
+  });
+  const names = ["clearInterval", "clearTimeout", "setInterval", "setTimeout"];
+  const free = names.filter((name) => !bound.includes(name));
+  return free.length === 0 ? "" : `import{${free.join(",")}}from"node:timers";\n`;
+}
+
+/**
  * Bundles the program into `folder`, which is made anew; returns the path of the module that runs.
  * The same source and the same Deno give the same bytes and times of files.
  */
@@ -123,7 +138,7 @@ export async function bundle(folder: string, source: Source): Promise<string> {
     const parts = text.split(COMMIT_MARK);
     marks += parts.length - 1;
     // What Deno 2.7 writes into the module that CommonJS packages load others by needs a `require`.
-    const head = text.includes(NO_REQUIRE) ? MAKE_REQUIRE : "";
+    const head = (text.includes(NO_REQUIRE) ? MAKE_REQUIRE : "") + importTimers(text);
     modules.set(name, head + parts.join(source.commit ?? "unknown"));
     await Deno.remove(join(folder, name));
   }
