@@ -110,8 +110,11 @@ class Run implements DraftsOutcome {
     const local = new Map(
       (await this.#mail.drafts.list()).drafts.map((draft) => [draft.id, draft]),
     );
-    const { drafts } = await this.#editions.load();
+    const { drafts, gone } = await this.#editions.load();
+    const left = new Set(gone.map(({ edition }) => edition));
     for (const id of new Set([...tips.keys(), ...local.keys(), ...Object.keys(drafts)])) {
+      // It was sent or thrown away since the editions were looked at.
+      if (left.has(tips.get(id) ?? "")) continue;
       try {
         await this.#bring(id, local.get(id) ?? null, drafts[id] ?? null, tips.get(id) ?? null);
       } catch (error) {
@@ -266,10 +269,11 @@ class Run implements DraftsOutcome {
   /** Makes a draft of its own of an edition that was stored at the same time as another one. */
   async #part(edition: string, id: string): Promise<string> {
     const own = draftIdOf(edition);
+    let moved = false;
     const { drafts } = await this.#editions.load();
     if (drafts[id]?.edition === edition) {
       const local = (await this.#mail.drafts.list()).drafts.find((draft) => draft.id === id);
-      if (local) await this.#mail.drafts.move(id, local.savedAt, own);
+      moved = local !== undefined && await this.#mail.drafts.move(id, local.savedAt, own) !== null;
       this.changed = true;
     }
     await this.#editions.update((editions) => {
@@ -280,6 +284,7 @@ class Run implements DraftsOutcome {
       delete editions.drafts[id];
       editions.drafts[own] = stored;
     });
+    if (moved && !await this.#mail.drafts.has(own)) await this.#editions.leave(own);
     return own;
   }
 

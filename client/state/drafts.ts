@@ -123,9 +123,8 @@ export class Drafts {
     draft: Draft,
     known: number | null,
   ): Promise<{ readonly draft: SavedDraft; readonly parted: boolean }> {
-    const id = this.idNow(draft.id, known);
     this.touched = true;
-    const saved = await this.#write(id, (current) => {
+    const saved = await this.#write(draft.id, known, (current, id) => {
       return current !== null && current.savedAt !== known
         ? null
         : laterThan(current, { ...withoutSentAs(draft), id });
@@ -139,7 +138,7 @@ export class Drafts {
    * not at all; null otherwise. Throws as {@linkcode Drafts.save}.
    */
   take(draft: SavedDraft, known: number | null): Promise<SavedDraft | null> {
-    return this.#write(draft.id, (current) => {
+    return this.#write(draft.id, null, (current) => {
       return (current?.savedAt ?? null) === known ? laterThan(current, draft, draft.savedAt) : null;
     });
   }
@@ -171,15 +170,21 @@ export class Drafts {
     return moved === undefined ? id : this.idNow(moved, known);
   }
 
-  /** Writes what `next` makes of the draft `id`; null, writing nothing, if that is null. */
-  #write(
+  /**
+   * Writes what `next` makes of the draft that had `id` when it was saved at `known`, and has the one that
+   * `next` is told; null, writing nothing, if that is null.
+   */
+  async #write(
     id: string,
-    next: (current: SavedDraft | null) => SavedDraft | null,
+    known: number | null,
+    next: (current: SavedDraft | null, now: string) => SavedDraft | null,
   ): Promise<SavedDraft | null> {
-    return this.#state.update(PREFIX + id, (current) => {
-      const result = next(current && decode(current));
-      return { data: result && encode(result), result };
-    });
+    using _lock = await this.#state.lock();
+    // It may have moved while another one had the lock.
+    const now = this.idNow(id, known);
+    const result = next(await this.#read(PREFIX + now), now);
+    if (result) await this.#state.write(PREFIX + now, encode(result));
+    return result;
   }
 
   /**
@@ -187,7 +192,7 @@ export class Drafts {
    * as `message`; does nothing if it has another text by now, or is gone. Throws `disk-full`, `file-io`.
    */
   async sending(id: string, known: number, message: string): Promise<void> {
-    await this.#write(this.idNow(id, known), (current) => {
+    await this.#write(id, known, (current) => {
       return current?.savedAt === known ? { ...current, sentAs: message } : null;
     });
   }
@@ -260,9 +265,19 @@ export class Drafts {
    * nothing if it has another text by now. Throws `file-io`.
    */
   async removeSent(id: string, known: number): Promise<void> {
-    const now = this.idNow(id, known);
-    if ((await this.#read(PREFIX + now))?.savedAt !== known) return;
-    await this.#leave(now, () => this.forget(now, known));
+    for (let now = this.idNow(id, known);;) {
+      if (await this.#isAt(now, known)) await this.#leave(now, () => this.forget(now, known));
+      // It may have moved meanwhile.
+      const later = this.idNow(id, known);
+      if (later === now) return;
+      now = later;
+    }
+  }
+
+  /** Whether the draft `id` is as it was saved at `known`; not while it is being moved. */
+  async #isAt(id: string, known: number): Promise<boolean> {
+    using _lock = await this.#state.lock();
+    return (await this.#read(PREFIX + id))?.savedAt === known;
   }
 
   async #leave(id: string, remove: () => Promise<void>): Promise<void> {
