@@ -5,7 +5,7 @@ import { attachmentFromFile } from "./message/attachments.ts";
 import type { AttachmentSource } from "./message/compose.ts";
 import type { TemporaryMessage } from "./message/temporary_message.ts";
 import type { Opened } from "./mailbox/open.ts";
-import { type Draft, type SavedDraft, shortDraftId } from "./state/drafts.ts";
+import { type Draft, emptyDraft, type SavedDraft, shortDraftId } from "./state/drafts.ts";
 
 /** What {@linkcode sendDraft} reports on its way. */
 export interface SendDraftOptions {
@@ -85,7 +85,8 @@ export async function sendDraft(
     },
     ...options.hold && { hold: options.hold },
     onTakenBack: async () => {
-      takenBack = (await mail.drafts.saveOver(draft, known)).draft;
+      // The id that it had is used up: other machines were told that it is gone.
+      takenBack = await mail.drafts.save({ ...draft, id: emptyDraft().id });
     },
   });
   return await sending.catch((error) => {

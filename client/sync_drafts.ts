@@ -359,12 +359,16 @@ class Run implements DraftsOutcome {
     if (own) await this.#push(own, null);
   }
 
-  /** Takes a draft over as another machine has it, unless it was changed here meanwhile. */
+  /** Takes a draft over as another machine has it, unless it was changed or removed here meanwhile. */
   async #take(id: string, tip: string, read: Read, known: number | null): Promise<void> {
+    const leaves = async () =>
+      (await this.#editions.load()).gone.some((one) => one.edition === tip);
+    if (await leaves()) return;
     const draft = { ...read.draft, id, savedAt: read.origin.saved };
     const taken = await this.#mail.drafts.take(draft, known);
     if (!taken) return;
     this.changed = true;
+    if (await leaves()) return await this.#mail.drafts.forget(id, taken.savedAt);
     await this.#note(id, tip, taken.savedAt);
   }
 
