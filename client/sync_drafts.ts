@@ -231,7 +231,9 @@ class Run implements DraftsOutcome {
   /** For each draft on the server, its latest edition. */
   async #tips(): Promise<Map<string, string>> {
     const { seen } = await this.#editions.load();
-    const live = [...this.#present.keys()].filter((one) => seen[one]?.draft);
+    const removed = removedDrafts(await this.#mail.shared.known());
+    // What was removed may be there a little longer, and may still be in the cache.
+    const live = [...this.#present.keys()].filter((one) => seen[one]?.draft && !removed.has(one));
     const carried = new Set(
       live.map((one) => seen[one]?.carries).filter((one) => {
         return one != null && seen[one]?.draft != null;
@@ -247,7 +249,6 @@ class Run implements DraftsOutcome {
       await this.#editions.update((editions) => addGone(editions, all));
     }
     const tips = new Map<string, string>();
-    const removed = removedDrafts(await this.#mail.shared.known());
     // What was changed while another machine removed it; the id of a removed draft is used up.
     const outlives = (id: string, edition: string) => {
       return removed.has(id) && !removed.has(edition) && draftIdOf(edition) !== id;
