@@ -333,6 +333,8 @@ async function renewOldKit(
   { announce, dir, name, address, terminal }: SessionOptions,
 ): Promise<void> {
   try {
+    // A removal of lost machines ends it: the new keys are not to be in it meanwhile.
+    if (await new RemovalFile(mail.state).load() !== null) return;
     if (!isRenewalDue(kitState(await mail.shared.known(), account), Date.now())) return;
     if (passphraseFromEnvironment() === null && await hasPassphrase(dir, name)) return;
     const ask = (attempt: number) => askPassphrase(terminal, name, attempt);

@@ -27,6 +27,7 @@ import {
   type SessionOptions,
 } from "../session.ts";
 import type { LocalUser } from "../state/local_user.ts";
+import { RemovalFile } from "../state/removal.ts";
 import { RetiredKeys } from "../state/retired_keys.ts";
 import { remembered } from "../state/settle_keys.ts";
 import { SharedRecordFile } from "../state/shared_record.ts";
@@ -159,13 +160,17 @@ async function sealAnew(
   }
 }
 
-/** Renews the kit, if there is one. What keeps it from that is said. */
+/**
+ * Renews the kit, if there is one, but in a removal of lost machines, which ends it: a lost machine could
+ * have named another kit in its place, whose words its thief has. What keeps it from that is said.
+ */
 async function renewOwnKit(
   { terminal, dir, name, address }: SessionOptions,
   mail: Mail,
   passphrase: () => Promise<Bytes | null>,
 ): Promise<void> {
   try {
+    if (await new RemovalFile(mail.state).load() !== null) return;
     await renewKit(
       mail.shared,
       mail.connection,

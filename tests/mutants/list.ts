@@ -138,6 +138,7 @@ export const NEAREST: Readonly<Record<string, readonly (string | Tests)[]>> = {
   "protocol/link.ts": ["vectors/links", "protocol/link"],
   "client/setup/machine.ts": ["client/setup/machine"],
   "client/account/removal.ts": ["client/account/removal"],
+  "client/account/rotation.ts": ["client/account/removal"],
   "client/mailbox/removed_machines.ts": ["client/mailbox/removed_machines"],
   "client/mailbox/kits.ts": ["client/mailbox/kits"],
   "protocol/kit.ts": ["vectors/links", "protocol/kit"],

@@ -82,6 +82,12 @@ export const OF_MACHINES: readonly Mutant[] = [
     "if (knownKit(record) === null) await dropKit",
   ),
   one(
+    "a kit that a lost machine knows gets the new keys",
+    "client/account/rotation.ts",
+    "if (await new RemovalFile(mail.state).load() !== null) return;",
+    "if (await new RemovalFile(mail.state).load() === null) return;",
+  ),
+  one(
     "a machine that was removed stays off the list though it is back",
     REMOVED,
     "last === null || last <= parsed.output.at;",

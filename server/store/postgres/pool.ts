@@ -419,6 +419,7 @@ export class Pool {
       let failure: unknown;
       let fails = true;
       try {
+        this.#requireTime(began);
         if (!connection.made) await connection.open();
         const value = await work(connection);
         fails = false;
@@ -437,12 +438,26 @@ export class Pool {
       const isConflict = CONFLICTS.has(codeOf(failure));
       if (isLost(failure)) this.#trouble = this.#wrap(failure).message;
       if (!isConflict && !isLost(failure)) throw this.#wrap(failure);
-      const until = Math.min(began + this.#patience, this.#end);
-      if ((isConflict && tries >= MAX_CONFLICTS) || performance.now() > until) {
+      if ((isConflict && tries >= MAX_CONFLICTS) || performance.now() > this.#until(began)) {
         throw this.#wrap(failure);
       }
       await sleep(Math.min(MAX_PAUSE, 5 * 2 ** Math.min(tries, 10)) * Math.random());
     }
+  }
+
+  /**
+   * Throws `busy` for what has waited for a connection until there is no time for it any more: others were
+   * tried meanwhile, each for some seconds, and none reached the database.
+   */
+  #requireTime(began: number): void {
+    if (this.#closed) throw closed();
+    if (this.#trouble === null || this.#patience === 0) return;
+    if (performance.now() > this.#until(began)) throw new SealpostError("busy", this.#trouble);
+  }
+
+  /** When work that began at `began` is given up, both of `performance.now()`. */
+  #until(began: number): number {
+    return Math.min(began + this.#patience, this.#end);
   }
 
   async #take(): Promise<Connection> {

@@ -1,6 +1,10 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { passwordSession } from "../../../client/account/password_session.ts";
 import { begunRemoval, findMachine, removeLostMachines } from "../../../client/account/removal.ts";
+import { makeKit } from "../../../client/mailbox/kits.ts";
+import { openLocalUser, openMail } from "../../../client/session.ts";
+import { openPackage } from "../../../client/state/own_package.ts";
 import { findProfile } from "../../../client/state/profile.ts";
 import { openTerminal } from "../../../client/terminal/terminal.ts";
 import { encodePassword } from "../../../protocol/login.ts";
@@ -35,6 +39,25 @@ Deno.test("a removal that ends after the keys are new is told, and goes on witho
       profile,
       password: () => Promise.resolve(encodePassword(passwordOf("alice"))),
     };
+    const { terminal, password } = removal;
+    const person = await openLocalUser(terminal, profile.dir, "alice");
+    const session = passwordSession(terminal, profile);
+    const mail = await openMail({ ...session, person, password });
+    await makeKit(
+      mail.shared,
+      mail.connection,
+      () =>
+        openPackage(
+          profile.dir,
+          "alice",
+          session.address,
+          mail.state,
+          mail.log.head(),
+          () => Promise.resolve(null),
+        ),
+      () => Promise.resolve(),
+    );
+    await mail.close();
     const laptop = await findMachine(removal, "laptop");
     const ends = () => {
       throw new Error("it ends here");
@@ -43,6 +66,7 @@ Deno.test("a removal that ends after the keys are new is told, and goes on witho
     const begun = await begunRemoval(removal);
     assertEquals(begun?.machines.map(({ label }) => label), ["laptop"]);
     assertEquals([begun?.password, times("key-rotated"), times("password-changed")], [false, 1, 0]);
+    assertEquals(times("kit-kept"), 1, "the new keys were never in the kit");
     const status = await run("alice", passwordOf("alice"), "status");
     assertStringIncludes(status.stderr, "The removal of laptop was broken off: finish it now");
 
