@@ -30,7 +30,8 @@ const ADDRESS = /^postgres(?:ql)?:\/\/(?:([^@/?]*)@)?([^@/?]+)\/([^/?]+)(?:\?(.*
  * not verify certificates for IP addresses. Throws `usage`; never repeats a password.
  */
 export function parsePostgresAddress(text: string): PostgresAddress {
-  const [, login = "", hostList = "", database = "", query = ""] = ADDRESS.exec(text) ?? [];
+  const [, user = "", hostList = "", database = "", query = ""] = ADDRESS.exec(text) ?? [];
+  const login = decoded(user);
   if (login.includes(":")) {
     throw wrong(
       "a password in it can be read by others; put it into a file, --store-password-file",
@@ -59,11 +60,19 @@ export function parsePostgresAddress(text: string): PostgresAddress {
   }
   return {
     hosts,
-    user: decodeURIComponent(login),
-    database: decodeURIComponent(database),
+    user: login,
+    database: decoded(database),
     rootCertificates,
     tls,
   };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw wrong("after % come two hexadecimal digits; %25 stands for % itself");
+  }
 }
 
 function hostOf(text: string): Address {

@@ -33,6 +33,9 @@ Deno.test("what is no address is refused, and a password in one is not repeated"
   const wrong = [
     "postgres://mail:hunter2@127.0.0.1/sealpost",
     "postgres://:hunter2@127.0.0.1/sealpost",
+    "postgres://mail%3Ahunter2@127.0.0.1/sealpost",
+    "postgres://mail%zz@127.0.0.1/sealpost",
+    "postgres://mail@127.0.0.1/sealpost%",
     "postgres://127.0.0.1/sealpost",
     "postgres://mail@127.0.0.1",
     "mysql://mail@127.0.0.1/sealpost",
