@@ -40,13 +40,17 @@ export class IncomingStore implements Disposable {
     return integer(row ?? {}, "n") > 0;
   }
 
-  /** The mailboxes of the store that is there, and the generation and time of its key log. */
+  /**
+   * The mailboxes of the store that is there, the generation of its key log, and the highest time of that:
+   * of its last record, or of a head, which a server whose clock is ahead may have signed.
+   */
   async mailboxes() {
     const rows = await this.#pool.query(
       `SELECT name, encode(epoch, 'hex') AS epoch, next_uid, modseq FROM ${SCHEMA_NAME}.account`,
     );
     const [log] = await this.#pool.query(
-      `SELECT generation, at FROM ${SCHEMA_NAME}.key_log ORDER BY number DESC LIMIT 1`,
+      `SELECT generation, greatest(at, (SELECT head_time FROM ${SCHEMA_NAME}.revision)) AS at
+        FROM ${SCHEMA_NAME}.key_log ORDER BY number DESC LIMIT 1`,
     );
     return {
       mailboxes: new Map(rows.map((row) => [text(row, "name"), {
