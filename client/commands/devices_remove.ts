@@ -2,7 +2,7 @@ import { type Bytes, wipe } from "../../crypto/bytes.ts";
 import { defined } from "../../crypto/defined.ts";
 import { printable } from "../../cli/printable.ts";
 import { PROGRAM } from "../../cli/program.ts";
-import { SealpostError } from "../../crypto/error.ts";
+import { isSealpostError, SealpostError } from "../../crypto/error.ts";
 import { samePassphraseProblem } from "../account/password.ts";
 import { passwordSession } from "../account/password_session.ts";
 import {
@@ -43,12 +43,12 @@ export async function removeDevice(options: RemoveOptions): Promise<void> {
   const profile = await findProfile(options);
   await using removing = new Removing(terminal, profile, options.passwordFile);
   const begun = await begunRemoval(removing.removal);
-  if (begun !== null) tellBegun(terminal, begun);
-  const device = await findMachine(removing.removal, options.machine);
   if (begun !== null) {
-    requireBegun(begun, device);
+    tellBegun(terminal, begun);
+    await requireBegun(removing.removal, begun, options.machine);
     return await removing.removeLost(begun.machines);
   }
+  const device = await findMachine(removing.removal, options.machine);
   if (await ask(terminal, device) === "lost") return await removing.removeLost([device]);
   await retireMachine(removing.removal, device);
   tellRetired(terminal, device);
@@ -137,13 +137,31 @@ function tellBegun(terminal: Terminal, { machines, password }: BegunRemoval): vo
   if (password) terminal.print("Your password may be the one that you had chosen already.");
 }
 
-/** Throws `usage` if what was begun is the removal of others than `device`. */
-function requireBegun({ machines }: BegunRemoval, device: Device): void {
-  if (machines.some(({ id }) => id === device.id)) return;
+/**
+ * Throws `usage` if what was begun is the removal of others than the machine that the person means by
+ * `wanted`, which may be off the list already; and what a login throws.
+ */
+async function requireBegun(
+  removal: Removal,
+  { machines }: BegunRemoval,
+  wanted: string,
+): Promise<void> {
+  const isNamed = machines.some(({ id, label }) => {
+    return label === wanted || /^[0-9a-f]{8,16}$/.test(wanted) && id.startsWith(wanted);
+  });
+  let label: string;
+  try {
+    const device = await findMachine(removal, wanted);
+    if (isNamed || machines.some(({ id }) => id === device.id)) return;
+    label = device.label;
+  } catch (error) {
+    if (isNamed && isSealpostError(error, "usage")) return;
+    throw error;
+  }
   throw new SealpostError(
     "usage",
     `finish that first, by "${PROGRAM} devices remove ${machines[0]?.label ?? ""}"; then remove ` +
-      device.label,
+      label,
   );
 }
 

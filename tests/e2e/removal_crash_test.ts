@@ -2,6 +2,10 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { openLocalUser } from "../../client/session.ts";
+import { RemovalFile } from "../../client/state/removal.ts";
+import { openTerminal } from "../../client/terminal/terminal.ts";
+import { random, toHex } from "../../crypto/bytes.ts";
 import { testInFullUnless } from "../support/full.ts";
 import { BUILD, Place, stoppable, wordsIn } from "../support/machines.ts";
 import { ok } from "../support/outcomes.ts";
@@ -160,6 +164,21 @@ testInFullUnless(
       await losing.finish(screen);
       await losing.assertRemoved(machine);
       assert(last - first > 20, `${last - first} steps`);
+    });
+
+    await t.step("one whose machine is off the list already is finished all the same", async () => {
+      const dir = join(losing.place.dir, "alice");
+      const { state } = await openLocalUser(openTerminal(), dir, "alice");
+      // As it is where only this was left to be forgotten.
+      const lost = { id: toHex(random(8)), label: "lost1", last: null };
+      const begun = { machines: [lost], from: random(32), password: true };
+      await new RemovalFile(state).save(begun);
+      await using screen = await losing.remove("lost1", join(losing.place.dir, "unlimited"));
+      await screen.see("was broken off, and goes on");
+      await losing.answer(screen);
+      await losing.enterAgain(screen);
+      await losing.finish(screen);
+      await losing.assertRemoved("lost1");
     });
 
     for (let point = 0; whole && point < POINTS; point++) {
