@@ -762,7 +762,6 @@ class SqliteStore implements Store {
     }
   }
 
-  /** Runs `read` now; what it throws rejects the promise. */
   #logState(): StoredLog {
     const state = logStateOf(this.#sql.lastLogRecord.get());
     this.#headTime = Math.max(Date.now(), state.time, this.#headTime);
@@ -773,6 +772,7 @@ class SqliteStore implements Store {
     appendLog(this.#sql, logged, Math.max(at, this.#headTime + 1));
   }
 
+  /** Runs `read` now; what it throws rejects the promise. */
   // deno-lint-ignore require-await -- so that a throw becomes a rejection
   async #read<T>(read: () => T): Promise<T> {
     try {

@@ -95,7 +95,7 @@ export const SQL = {
   addDelivered: `INSERT INTO delivered_id (sender_fp, message_id, digest, at)
     VALUES (?, ?, ?, ?) ON CONFLICT (sender_fp, message_id) DO NOTHING`,
   forgetDelivered: `DELETE FROM delivered_id WHERE (sender_fp, message_id) IN
-    (SELECT sender_fp, message_id FROM delivered_id WHERE at < ? LIMIT ?)`,
+    (SELECT sender_fp, message_id FROM delivered_id WHERE at < ? ORDER BY at LIMIT ?)`,
 
   addMessage: `INSERT INTO message (body_size, body_file, header, summary, body)
     VALUES (?, ?, ?, ?, ?)`,

@@ -697,8 +697,10 @@ export class PostgresStore implements SharedStore {
   forgetDelivered(before: number): Promise<number> {
     return this.#forget((tx) =>
       tx.run(
+        // From the oldest on, as fsck expects it of what it sees in the middle of this.
         `DELETE FROM delivered_id WHERE (sender_fp, message_id) IN
-          (SELECT sender_fp, message_id FROM delivered_id WHERE at < $1 LIMIT ${FORGET_AT_ONCE})`,
+          (SELECT sender_fp, message_id FROM delivered_id WHERE at < $1 ORDER BY at
+            LIMIT ${FORGET_AT_ONCE})`,
         [before],
       )
     );
