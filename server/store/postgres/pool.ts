@@ -28,8 +28,8 @@ const STUCK = 20_000;
 const USE_LOCK = 0x53507573;
 
 /**
- * How often it is tried by who wants it alone, and how long is waited between, milliseconds: PostgreSQL
- * takes a moment to see that a program has ended.
+ * How often the lock is tried, and how long is waited between, milliseconds: PostgreSQL takes a moment to
+ * see that a program has ended.
  */
 const LOCK_TRIES = 12;
 const LOCK_PAUSE = 250;
@@ -174,7 +174,7 @@ class Connection implements Querying {
   /** Makes the connection. Throws `busy` if the store is used so that this one may not. */
   async open(): Promise<void> {
     for (let tries = 1; !await this.#lock(); tries++) {
-      if (this.#alone && tries < LOCK_TRIES) await sleep(LOCK_PAUSE);
+      if (tries < LOCK_TRIES) await sleep(LOCK_PAUSE);
       else {
         this.close();
         throw new SealpostError(
