@@ -161,7 +161,8 @@ export class Cluster {
 
   /** Uses a database by a connection of its own. */
   async within<T>(database: string, use: (pool: Pool) => Promise<T>): Promise<T> {
-    const pool = new Pool(this.options(database));
+    // To make or remove a database takes a checkpoint, which takes its time on a busy disk.
+    const pool = new Pool({ ...this.options(database), stuck: 300_000 });
     try {
       return await use(pool);
     } finally {
