@@ -313,7 +313,16 @@ class Run implements DraftsOutcome {
     }
     const read = await this.#fetch(tip, this.#uidOf(tip));
     if (!read) return;
-    const { machine } = await this.#editions.load();
+    const { machine, storing } = await this.#editions.load();
+    if (local === null && read.origin.machine === machine && storing[id] === read.origin.saved) {
+      // It was sent or thrown away while it was stored, and this program was killed.
+      const uid = this.#uidOf(tip);
+      return void await this.#editions.update((editions) => {
+        delete editions.storing[id];
+        delete editions.drafts[id];
+        addGone(editions, [{ edition: tip, uid, draft: id }]);
+      });
+    }
     if (local && read.origin.machine === machine && read.origin.saved === local.savedAt) {
       // It was stored from here, and then this program was killed.
       return await this.#note(id, tip, local.savedAt);
@@ -386,6 +395,7 @@ class Run implements DraftsOutcome {
   ): Promise<void> {
     await this.#editions.update((editions) => {
       editions.drafts[id] = stored;
+      delete editions.storing[id];
       more(editions);
     });
     if (!await this.#mail.drafts.has(id)) await this.#editions.leave(id);
@@ -427,6 +437,7 @@ class Run implements DraftsOutcome {
       { machine, saved: local.savedAt, replaces },
       files,
     );
+    await this.#editions.update(({ storing }) => void (storing[local.id] = local.savedAt));
     this.stored = true;
     const { id: edition, uid } = await mail.append({
       stored: { kind: "draft", from: mail.name },

@@ -36,6 +36,7 @@ const schema = v.strictObject({
     }),
   ),
   gone: v.array(v.strictObject({ edition: v.string(), uid, draft: v.nullable(v.string()) })),
+  storing: v.record(v.string(), v.number()),
 });
 
 /**
@@ -53,6 +54,8 @@ export interface Editions {
   readonly seen: Record<string, SeenEdition>;
   /** Editions that are to be removed from the server. */
   gone: GoneEdition[];
+  /** For the id of each draft of which an edition may have been stored that is not noted: its `savedAt`. */
+  readonly storing: Record<string, number>;
 }
 
 /** Where an edition is. */
@@ -123,6 +126,7 @@ export class DraftEditions {
         drafts: {},
         seen: {},
         gone: [],
+        storing: {},
       };
       change(editions);
       const data = utf8(JSON.stringify({ version: 1, ...editions }));

@@ -1,6 +1,7 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { SyncedDrafts } from "../../client/sync_drafts.ts";
+import { SealpostError } from "../../crypto/error.ts";
 import { sendDraft } from "../../client/send_draft.ts";
 import { type Draft, emptyDraft } from "../../client/state/drafts.ts";
 import { AutosavedDraft } from "../../client/terminal/write_draft.ts";
@@ -200,6 +201,25 @@ Deno.test("a draft is the same on the next machine, and goes when it is sent or 
     };
     await a.sync();
     a.mail.append = append;
+    for (const machine of [a, b, a]) {
+      await machine.sync();
+      assertEquals(await machine.texts(), before);
+    }
+    assertEquals(a.mail.cache.count("drafts"), b.mail.cache.count("drafts"));
+  });
+
+  await t.step("nor does it if the program ended before it noted what it had stored", async () => {
+    const before = await a.texts();
+    const { id } = await a.write("sent at last");
+    const { append } = a.mail;
+    a.mail.append = async (message) => {
+      await append.call(a.mail, message);
+      throw new SealpostError("connection-lost", "this program ends here");
+    };
+    await assertRejects(() => a.sync(), SealpostError, "ends here");
+    a.mail.append = append;
+    // Nothing is noted of it to be removed.
+    await a.mail.drafts.remove(id);
     for (const machine of [a, b, a]) {
       await machine.sync();
       assertEquals(await machine.texts(), before);

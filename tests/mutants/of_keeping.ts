@@ -317,6 +317,12 @@ const client: readonly Mutant[] = [
     "",
   ),
   one(
+    "a draft that is sent while it is stored comes back when the program is killed",
+    DRAFTS,
+    "storing[id] === read.origin.saved",
+    "storing[id] === undefined",
+  ),
+  one(
     "another text goes with the draft that was sent",
     "client/state/drafts.ts",
     "return current?.savedAt === known ? { ...current",
