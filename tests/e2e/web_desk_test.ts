@@ -348,9 +348,14 @@ testInFullUnless(
           if (width > 320) wide.push(`${screen}: ${width}`);
         };
         await look("settings");
+        const shut = async () => {
+          await alice.keyboard.press("Escape");
+          await alice.locator("dialog").first().waitFor({ state: "hidden" });
+        };
         await alice.getByRole("button", { name: "Make a kit" }).click();
+        await alice.getByLabel("Your password").waitFor();
         await look("the kit");
-        await alice.keyboard.press("Escape");
+        await shut();
         for (
           const [key, screen, there] of [
             ["C", "contacts", ".contact"],
@@ -363,7 +368,7 @@ testInFullUnless(
           await alice.locator(there).first().waitFor();
           await look(screen);
         }
-        await alice.keyboard.press("Escape");
+        await shut();
         await alice.getByRole("button", { name: "Folders" }).click();
         await look("folders");
         await alice.keyboard.press("2");
