@@ -19,7 +19,7 @@ import { Bodies } from "./state/bodies.ts";
 import { Cache, type CachedEntry } from "./state/cache.ts";
 import { type Appended, appendSealed } from "./mailbox/append.ts";
 import { type Attempt, deliverWaiting, type OnRefusal } from "./mailbox/deliver.ts";
-import { Drafts } from "./state/drafts.ts";
+import { Drafts, type SavedDraft } from "./state/drafts.ts";
 import { isLost, type ReconnectingConnection } from "./connection/reconnecting_connection.ts";
 import { type FetchChannel, fetchMessage } from "./mailbox/fetch.ts";
 import { forgetMessages } from "./mailbox/forget.ts";
@@ -845,9 +845,21 @@ export class Mail {
   /** Forgets the drafts that a crash left although their messages are on their way or sent. */
   async #dropSentDrafts(): Promise<void> {
     await this.drafts.dropSent(async (message) => {
-      if (await this.#outbox.has(message)) return true;
+      if (await this.#outbox.hasUnclaimed(message)) return true;
       return this.cache.withId(parseMessageId(message)).some(({ folder }) => folder === "sent");
     });
+  }
+
+  /** The drafts but those whose message is in the outbox, where it may still be taken back. Throws `file-io`. */
+  async listDrafts(): Promise<SavedDraft[]> {
+    const { drafts } = await this.drafts.list();
+    const onTheirWay = await Promise.all(drafts.map((draft) => this.isOnItsWay(draft)));
+    return drafts.filter((_, i) => !onTheirWay[i]);
+  }
+
+  /** Whether the message that was made of a draft is in the outbox. Throws `file-io`. */
+  async isOnItsWay({ sentAs }: Pick<SavedDraft, "sentAs">): Promise<boolean> {
+    return sentAs !== undefined && await this.#outbox.has(sentAs);
   }
 
   /** Resolves when no other client of this user is sending any of what waits. Throws `file-io`. */

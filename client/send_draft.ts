@@ -11,7 +11,7 @@ import { type Draft, emptyDraft, type SavedDraft, shortDraftId } from "./state/d
 export interface SendDraftOptions {
   /** Told, in a sentence, what is not as the draft has it. */
   readonly note: (line: string) => void;
-  /** Told whether the outbox holds the message now, in the place of the draft. */
+  /** Told whether the outbox has the message now: the draft needs no saving then. */
   readonly inOutbox?: (there: boolean) => void;
   /** The message that the draft forwards, if it was fetched already. */
   readonly forwarded?: TemporaryMessage;
@@ -31,9 +31,9 @@ export class TakenBackError extends SealpostError {
 }
 
 /**
- * Checks a draft, sends it, and removes it as soon as its message is in the outbox, unless it was given
- * another text meanwhile; if the server refuses the message for good it is a draft again. Throws `usage` if it is not fit to be sent, what
- * is wrong with an attachment, {@linkcode TakenBackError}, and what {@linkcode Mail.send} throws.
+ * Checks a draft, sends it, and removes it as soon as its message is in the outbox, and cannot be taken back
+ * any more, unless it was given another text meanwhile; if the server refuses the message for good it is a
+ * draft again. Throws `usage` if it is not fit to be sent, what is wrong with an attachment, {@linkcode TakenBackError}, and what {@linkcode Mail.send} throws.
  */
 export async function sendDraft(
   mail: Mail,
@@ -42,6 +42,12 @@ export async function sendDraft(
 ): Promise<Sent> {
   const { id, subject, text } = draft;
   const known = "savedAt" in draft ? draft.savedAt : null;
+  if ("sentAs" in draft && await mail.isOnItsWay(draft)) {
+    throw new SealpostError(
+      "usage",
+      "this was sent, and another program may still take it back; look again in a moment",
+    );
+  }
   if (draft.unparsed) {
     throw new SealpostError(
       "usage",
@@ -64,6 +70,10 @@ export async function sendDraft(
   }
   await using forwarded = await forwardedAttachments(mail, draft, options.forwarded);
   let takenBack: SavedDraft | null = null;
+  const { hold } = options;
+  const leave = async () => {
+    if (known !== null) await mail.drafts.removeSent(id, known);
+  };
   const sending = mail.send({
     to,
     cc,
@@ -77,16 +87,26 @@ export async function sendDraft(
     },
     onKept: async () => {
       options.inOutbox?.(true);
-      if (known !== null) await mail.drafts.removeSent(id, known);
+      if (!hold) await leave();
     },
     onRefused: async () => {
       options.inOutbox?.(false);
       await mail.drafts.saveOver(draft, known);
     },
-    ...options.hold && { hold: options.hold },
+    ...hold && {
+      // Until then the draft stays, and with it the files that other machines have attached.
+      hold: async () => {
+        const goesOut = await hold();
+        if (goesOut) await leave();
+        return goesOut;
+      },
+    },
     onTakenBack: async () => {
-      // The id that it had is used up: other machines were told that it is gone.
-      takenBack = await mail.drafts.save({ ...draft, id: emptyDraft().id });
+      // The id of one that was removed meanwhile is used up: other machines were told so.
+      const stays = known !== null && await mail.drafts.has(mail.drafts.idNow(id, known));
+      takenBack = stays
+        ? (await mail.drafts.saveOver(draft, known)).draft
+        : await mail.drafts.save({ ...draft, id: emptyDraft().id });
     },
   });
   return await sending.catch((error) => {

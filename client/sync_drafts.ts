@@ -77,8 +77,8 @@ export class SyncedDrafts {
   async pending(): Promise<boolean> {
     const { drafts, gone } = await this.#mail.drafts.editions.load();
     if (gone.length > 0) return true;
-    return (await this.#mail.drafts.list()).drafts.some(({ id, savedAt }) => {
-      return drafts[id]?.saved !== savedAt;
+    return (await this.#mail.drafts.list()).drafts.some(({ id, savedAt, sentAs }) => {
+      return sentAs === undefined && drafts[id]?.saved !== savedAt;
     });
   }
 }
@@ -314,12 +314,14 @@ class Run implements DraftsOutcome {
     const read = await this.#fetch(tip, this.#uidOf(tip));
     if (!read) return;
     const { machine, storing } = await this.#editions.load();
-    if (local === null && read.origin.machine === machine && storing[id] === read.origin.saved) {
+    if (
+      local === null && stored === null && read.origin.machine === machine &&
+      storing[id] === read.origin.saved
+    ) {
       // It was sent or thrown away while it was stored, and this program was killed.
       const uid = this.#uidOf(tip);
       return void await this.#editions.update((editions) => {
         delete editions.storing[id];
-        delete editions.drafts[id];
         addGone(editions, [{ edition: tip, uid, draft: id }]);
       });
     }

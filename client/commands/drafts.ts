@@ -56,7 +56,7 @@ async function withDrafts(
   const { state } = await openLocalUser(terminal, profile.dir, profile.name);
   const drafts = await Drafts.open(state);
   const outbox = await Outbox.open(state);
-  await drafts.dropSent((message) => outbox.has(message));
+  await drafts.dropSent((message) => outbox.hasUnclaimed(message));
   announceRecovered(terminal, drafts);
   const printJson = (value: unknown) => terminal.print(printableJson(value));
   await work({ terminal, profile, drafts, printJson });

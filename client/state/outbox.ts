@@ -167,6 +167,17 @@ export class Outbox {
   }
 
   /**
+   * {@linkcode Outbox.has}, but false as long as a client has it claimed: it sends the message, or its
+   * sender may still take it back. Throws `file-io`.
+   */
+  async hasUnclaimed(id: string): Promise<boolean> {
+    if (!await this.has(id)) return false;
+    const claim = await this.#state.tryLock(lockName(id));
+    claim?.[Symbol.dispose]();
+    return claim !== null;
+  }
+
+  /**
    * What still waits from earlier, oldest first, and the files of which it is not known where they
    * were to go: they stay.
    */

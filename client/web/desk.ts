@@ -506,7 +506,7 @@ export class Desk {
   // Writing.
 
   async drafts(): Promise<DraftView[]> {
-    return await Promise.all((await this.mail.drafts.list()).drafts.map(draftView));
+    return await Promise.all((await this.mail.listDrafts()).map(draftView));
   }
 
   /** A draft, to go on with it. */
@@ -905,7 +905,7 @@ export class Desk {
   }
 
   async #countLocal(): Promise<void> {
-    const { drafts } = await this.mail.drafts.list();
+    const drafts = await this.mail.listDrafts();
     this.#counts = { drafts: drafts.length, outbox: (await this.mail.unsent()).length };
   }
 

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { join } from "@std/path";
 import { SyncedDrafts } from "../../client/sync_drafts.ts";
 import { SealpostError } from "../../crypto/error.ts";
-import { sendDraft } from "../../client/send_draft.ts";
+import { sendDraft, TakenBackError } from "../../client/send_draft.ts";
 import { type Draft, emptyDraft } from "../../client/state/drafts.ts";
 import { AutosavedDraft } from "../../client/terminal/write_draft.ts";
 import { shell } from "../support/command.ts";
@@ -337,6 +337,44 @@ Deno.test("files that are attached to a draft are there on the next machine, and
   await bob.mail.sync();
   const [cached] = await bob.mail.cache.list({ folder: "inbox", limit: 1 });
   assert(cached);
+  const { opened } = await bob.mail.openItem(cached);
+  assertEquals(opened?.summary.attachments, [{ name: "figures.csv", size: 6 }]);
+});
+
+Deno.test("what is taken back has the files that another machine attached", async () => {
+  await using stage = await twoMachines();
+  const { a, b, dir } = stage;
+  const path = join(dir, "figures.csv");
+  await Deno.writeTextFile(path, "1,2,3\n");
+  await a.write("see the file", { attachments: [path] });
+  await a.sync();
+  await b.sync();
+  const [there] = (await b.mail.drafts.list()).drafts;
+  assert(there?.forwards);
+  const hold = async () => {
+    for (const machine of [b, a, b]) await machine.sync();
+    assertEquals(await b.mail.listDrafts(), []);
+    const sent = await b.mail.drafts.load(there.id);
+    await assertRejects(
+      () => sendDraft(b.mail, sent, { note: () => {} }),
+      SealpostError,
+      "this was sent",
+    );
+    return false;
+  };
+  await assertRejects(() => sendDraft(b.mail, there, { note: () => {}, hold }), TakenBackError);
+  for (const machine of [b, a, b]) await machine.sync();
+  const [back, ...more] = (await b.mail.drafts.list()).drafts;
+  assert(back);
+  assertEquals([back.text, more], ["see the file", []]);
+  await sendDraft(b.mail, back, { note: () => {} });
+  for (const machine of [b, a]) await machine.sync();
+  assertEquals([await a.texts(), await b.texts()], [[], []]);
+  const bob = await stage.open("bob", "bob");
+  await bob.mail.sync();
+  const [cached, ...others] = await bob.mail.cache.list({ folder: "inbox", limit: 5 });
+  assert(cached);
+  assertEquals(others, []);
   const { opened } = await bob.mail.openItem(cached);
   assertEquals(opened?.summary.attachments, [{ name: "figures.csv", size: 6 }]);
 });

@@ -1,6 +1,7 @@
 import { random, toHex } from "../../crypto/bytes.ts";
 import { parsePostgresAddress } from "../../server/store/postgres/address.ts";
 import { Pool, type PoolOptions } from "../../server/store/postgres/pool.ts";
+import { sh } from "./postgres.ts";
 import { waitFor } from "./wait.ts";
 
 /** Members of the cluster. */
@@ -23,15 +24,6 @@ async function reasonAgainst(): Promise<string | null> {
     [],
   );
   return success ? null : "there is no Patroni with etcd (apt-get install patroni etcd-server)";
-}
-
-async function sh(script: string, args: readonly string[]) {
-  const { success, stdout, stderr } = await new Deno.Command("sh", {
-    args: ["-c", script, "sh", ...args],
-    stdin: "null",
-  }).output();
-  const decoder = new TextDecoder();
-  return { success, stdout: decoder.decode(stdout).trim(), stderr: decoder.decode(stderr) };
 }
 
 /** A member, as Patroni sees it. */

@@ -87,7 +87,8 @@ async function reasonAgainst(): Promise<string | null> {
   return success ? null : "there is no PostgreSQL (apt-get install postgresql)";
 }
 
-async function sh(script: string, args: readonly string[]) {
+/** Runs a shell script with `args` as `$1` and so on, and gives what it printed, without blanks around it. */
+export async function sh(script: string, args: readonly string[]) {
   const { success, stdout, stderr } = await new Deno.Command("sh", {
     args: ["-c", script, "sh", ...args],
     stdin: "null",

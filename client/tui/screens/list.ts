@@ -142,7 +142,7 @@ export class ListScreen implements Screen, MessageCursor, FolderChooser {
 
   /** Reads the drafts and the outbox again. */
   async reloadLocal(): Promise<void> {
-    this.#drafts = (await this.#host.mail.drafts.list()).drafts;
+    this.#drafts = await this.#host.mail.listDrafts();
     this.#outbox = await this.#host.mail.unsent();
     this.#update();
     this.#host.refresh();
